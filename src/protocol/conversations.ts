@@ -1,0 +1,153 @@
+import Type, { type Static } from 'typebox'
+import { PublicDevice } from './devices.js'
+import {
+  Base64,
+  Position,
+  Sha256,
+  SignedStatement,
+  Time,
+  Username,
+  Uuid,
+  nullable,
+  page,
+  record,
+  ref
+} from './schema.js'
+
+const RoleName = Type.Enum(['admin', 'member'], { description: 'Admins change a group.' })
+const Head = Sha256('Hash of the newest statement of the conversation’s chain.')
+
+export type Wrap = Static<typeof Wrap>
+export const Wrap = record(
+  {
+    deviceId: Uuid('The device that it is for.'),
+    wrappedKey: Base64('The session key under the device’s RSA key (RSA-OAEP-256).', {
+      minLength: 344,
+      maxLength: 684
+    })
+  },
+  { $id: 'Wrap' }
+)
+
+/** More than this many wraps can't be needed: 1,024 members with 16 devices each. */
+const MAX_WRAPS = 16_384
+
+export type NewSessionKey = Static<typeof NewSessionKey>
+export const NewSessionKey = record(
+  {
+    id: Uuid('Made by the client.'),
+    statement: ref(SignedStatement),
+    wraps: Type.Array(ref(Wrap), {
+      minItems: 1,
+      maxItems: MAX_WRAPS,
+      description: 'One for every active device of every member.'
+    })
+  },
+  { $id: 'NewSessionKey' }
+)
+
+export type NewConversation = Static<typeof NewConversation>
+export const NewConversation = record(
+  {
+    id: Uuid('Made by the client.'),
+    statement: ref(SignedStatement),
+    sessionKey: Type.Optional(ref(NewSessionKey))
+  },
+  { $id: 'NewConversation' }
+)
+
+export type Member = Static<typeof Member>
+export const Member = record(
+  {
+    username: Username,
+    role: RoleName,
+    root: Sha256('The root under which the chain names the member.'),
+    joinedAt: Position('Position of the statement that added the member.')
+  },
+  { $id: 'Member' }
+)
+
+export type Conversation = Static<typeof Conversation>
+export const Conversation = record(
+  {
+    id: Uuid('The conversation’s id.'),
+    kind: Type.Enum(['direct', 'group']),
+    head: Head,
+    sequence: Type.Integer({ description: 'Sequence of the newest statement.', examples: [1] }),
+    members: Type.Array(ref(Member)),
+    sessionKeyId: nullable(Uuid('The current session key.')),
+    rekeyRequired: Type.Boolean({
+      description: 'Whether a new session key must be made before the next message.'
+    }),
+    lastPosition: Position('Position of the newest event that the caller may see.'),
+    createdAt: Time('When it was created.')
+  },
+  { $id: 'Conversation' }
+)
+
+export const ConversationPage = page(ref(Conversation), { $id: 'ConversationPage' })
+
+export type ConversationAnswer = Static<typeof ConversationAnswer>
+export const ConversationAnswer = record({ conversation: ref(Conversation) }, { $id: 'ConversationAnswer' })
+
+export type Chain = Static<typeof Chain>
+export const Chain = record(
+  {
+    head: Head,
+    items: Type.Array(ref(SignedStatement), { description: 'The statements in order.' }),
+    next: Type.Unsafe<string | null>({ type: ['string', 'null'] })
+  },
+  { $id: 'Chain' }
+)
+
+export type Roster = Static<typeof Roster>
+export const Roster = record(
+  {
+    head: Head,
+    members: Type.Array(
+      record({
+        username: Username,
+        role: RoleName,
+        root: Sha256('The member’s root.'),
+        devices: Type.Array(ref(PublicDevice))
+      })
+    )
+  },
+  {
+    $id: 'Roster',
+    description:
+      'Whom a new session key must cover. A member whose root is no longer his user’s root has no devices here.'
+  }
+)
+
+export type SessionKey = Static<typeof SessionKey>
+export const SessionKey = record(
+  {
+    id: Uuid('The session key’s id.'),
+    statement: ref(SignedStatement),
+    roster: Type.Array(
+      record({
+        signingKey: Sha256('Signing key fingerprint.'),
+        encryptionKey: Sha256('Encryption key fingerprint.')
+      }),
+      { description: 'The devices it was wrapped for when it was made.' }
+    ),
+    wrappedKey: Base64('The key, wrapped for the calling device.', { maxLength: 684 }),
+    createdAt: Time('When it was made.')
+  },
+  { $id: 'SessionKey' }
+)
+
+export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
+
+export type SessionKeyAnswer = Static<typeof SessionKeyAnswer>
+export const SessionKeyAnswer = record(
+  { id: Uuid('The session key’s id.'), createdAt: Time('When it was made.') },
+  { $id: 'SessionKeyAnswer' }
+)
+
+export type MoreWraps = Static<typeof MoreWraps>
+export const MoreWraps = record(
+  { wraps: Type.Array(ref(Wrap), { minItems: 1, maxItems: MAX_WRAPS }) },
+  { $id: 'MoreWraps' }
+)

@@ -1,0 +1,63 @@
+import Type, { type Static } from 'typebox'
+import { Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js'
+
+export type NewDevice = Static<typeof NewDevice>
+export const NewDevice = record(
+  {
+    id: Uuid('Made by the device.'),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      pattern: '^\\P{C}*$',
+      description: 'For the owner’s eyes; no control characters.',
+      examples: ['laptop']
+    }),
+    signingKey: Pem('Ed25519 public key'),
+    encryptionKey: Pem('RSA public key of 2048, 3072 or 4096 bits, e = 65537'),
+    statement: ref(SignedStatement)
+  },
+  { $id: 'NewDevice', description: 'A device with its `device-add` (or `device-reset`) statement.' }
+)
+
+const Version = Type.Integer({
+  minimum: 1,
+  description: 'Rises by one when the encryption key is replaced.',
+  examples: [1]
+})
+
+const deviceKeys = {
+  id: Uuid('The device’s id.'),
+  signingKey: Pem('Ed25519 public key'),
+  encryptionKey: Pem('RSA public key'),
+  encryptionVersion: Version
+}
+
+export type PublicDevice = Static<typeof PublicDevice>
+export const PublicDevice = record(deviceKeys, { $id: 'PublicDevice', description: 'An active device.' })
+
+export type Device = Static<typeof Device>
+export const Device = record(
+  {
+    ...deviceKeys,
+    name: Type.String({ description: 'The name that its owner gave it.' }),
+    status: Type.Enum(['pending', 'active', 'revoked'], {
+      description: '`pending` until another device approves it.'
+    }),
+    createdAt: Time('When it was first seen.')
+  },
+  { $id: 'Device', description: 'A device as its owner sees it.' }
+)
+
+export const DevicePage = page(ref(Device), { $id: 'DevicePage' })
+
+export type DeviceAnswer = Static<typeof DeviceAnswer>
+export const DeviceAnswer = record({ device: ref(Device) }, { $id: 'DeviceAnswer' })
+
+export type StatementRequest = Static<typeof StatementRequest>
+export const StatementRequest = record({ statement: ref(SignedStatement) }, { $id: 'StatementRequest' })
+
+export type EncryptionKeyRequest = Static<typeof EncryptionKeyRequest>
+export const EncryptionKeyRequest = record(
+  { encryptionKey: Pem('The new RSA public key'), statement: ref(SignedStatement) },
+  { $id: 'EncryptionKeyRequest' }
+)

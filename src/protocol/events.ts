@@ -1,0 +1,122 @@
+import Type, { type Static, type TSchema } from 'typebox'
+import { Message } from './messages.js'
+import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref } from './schema.js'
+
+const position = Position('The event’s place in the log.')
+const conversationId = Uuid('The conversation’s id.')
+
+export const ConversationCreated = record(
+  { position, conversationId, kind: Type.Enum(['direct', 'group']), statement: ref(SignedStatement) },
+  { $id: 'ConversationCreatedEvent' }
+)
+export const ConversationChanged = record(
+  { position, conversationId, sequence: Type.Integer(), statement: ref(SignedStatement) },
+  { $id: 'ConversationChainEvent', description: 'A membership statement; the session key is out of date.' }
+)
+export const SessionKeyCreated = record(
+  {
+    position,
+    conversationId,
+    sessionKeyId: Uuid('The new current session key.'),
+    statement: ref(SignedStatement)
+  },
+  { $id: 'SessionKeyCreatedEvent' }
+)
+export const DeviceRequested = record(
+  {
+    position,
+    deviceId: Uuid('The pending device.'),
+    name: Type.String(),
+    statement: ref(SignedStatement)
+  },
+  { $id: 'DeviceRequestedEvent', description: 'One of the user’s devices is asked to approve a new one.' }
+)
+export const DeviceChanged = record(
+  {
+    position,
+    userId: Uuid('The user whose chain has grown.'),
+    username: Username,
+    sequence: Type.Integer(),
+    statement: ref(SignedStatement)
+  },
+  { $id: 'DeviceChainEvent' }
+)
+export const Reset = record(
+  { position: Position('The oldest event that is kept.') },
+  { $id: 'ResetEvent', description: 'Events before this position are gone, or the log is another one.' }
+)
+export const Ready = record(
+  {
+    cursor: Type.String({ description: 'Where this stream begins.' }),
+    deviceId: Uuid('The device of the stream.'),
+    keepaliveSeconds: Type.Integer()
+  },
+  { $id: 'ReadyEvent' }
+)
+export const PresenceChanged = record(
+  { userId: Uuid('The user.'), username: Username, online: Type.Boolean(), at: Time('Since when.') },
+  { $id: 'PresenceEvent' }
+)
+export const SessionEnded = record(
+  { reason: Type.Enum(['revoked', 'expired']) },
+  { $id: 'SessionEndedEvent', description: 'The stream ends with its session.' }
+)
+
+/** Events that are kept in the log: each bears `id:` and holds its `position`. */
+export const durableEvents = {
+  message: Message,
+  'conversation.created': ConversationCreated,
+  'conversation.chain': ConversationChanged,
+  'session-key.created': SessionKeyCreated,
+  'device.requested': DeviceRequested,
+  'device.chain': DeviceChanged
+} as const satisfies Record<string, TSchema>
+
+/** Events that are only ever streamed and never move the cursor. */
+export const ephemeralEvents = {
+  ready: Ready,
+  reset: Reset,
+  presence: PresenceChanged,
+  'session.ended': SessionEnded
+} as const satisfies Record<string, TSchema>
+
+export type DurableEvent = keyof typeof durableEvents
+export type EphemeralEvent = keyof typeof ephemeralEvents
+
+/** Data of a durable event as its feature writes it; the log adds `position`. */
+export type EventData<E extends Exclude<DurableEvent, 'message'>> = Omit<
+  Static<(typeof durableEvents)[E]>,
+  'position'
+>
+
+const polled = { ...durableEvents, reset: Reset }
+
+export const EventPage = record(
+  {
+    items: Type.Array(
+      Type.Unsafe<{ event: string; data: unknown; cursor: string }>({
+        anyOf: Object.entries(polled).map(([event, schema]) =>
+          record({
+            event: Type.Literal(event),
+            data: ref(schema as TSchema),
+            cursor: Type.String()
+          })
+        )
+      })
+    ),
+    cursor: Type.String({ description: 'Where to go on.' })
+  },
+  { $id: 'EventPage' }
+)
+
+export type PresenceAnswer = Static<typeof PresenceAnswer>
+export const PresenceAnswer = record(
+  {
+    items: Type.Array(record({ userId: Uuid('The user.'), username: Username, online: Type.Boolean() })),
+    next: nullable(Type.String())
+  },
+  {
+    $id: 'PresencePage',
+    description: 'Of the users asked for, those who share a conversation with the caller.'
+  }
+)

@@ -1,0 +1,32 @@
+/** Lexical forms that occur on the wire and in statements. Patterns are sources, so that schemas share them. */
+export const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+export const USERNAME = '[a-z][a-z0-9_.-]{2,31}'
+/** Lower-case hex of a SHA-256: fingerprints, statement hashes, commitments, roster hashes. */
+export const SHA256_HEX = '[0-9a-f]{64}'
+/** Standard base64 with padding, canonical: the unused bits of the last character are zero. */
+export const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?'
+
+/** The number of bytes that canonical base64 stands for. */
+export function base64Bytes(base64: string): number {
+  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
+  return (base64.length / 4) * 3 - padding
+}
+
+/** A place in the event log: right after `position`, in the log that `epoch` names. */
+export interface Cursor {
+  epoch: string
+  position: number
+}
+
+export function formatCursor({ epoch, position }: Cursor): string {
+  return `${epoch}-${position}`
+}
+
+/** The cursor that `text` stands for, `'start'` for the beginning of what is kept, or null if it is garbage. */
+export function parseCursor(text: string): Cursor | 'start' | null {
+  if (text === '0') return 'start'
+  const match = /^([0-9a-z]{8})-(0|[1-9][0-9]{0,15})$/.exec(text)
+  if (match === null) return null
+  const position = Number(match[2])
+  return Number.isSafeInteger(position) ? { epoch: match[1]!, position } : null
+}

@@ -1,0 +1,53 @@
+import Type, { type Static } from 'typebox'
+import { Base64, Position, Time, Username, Uuid, page, record, ref } from './schema.js'
+
+/** Bytes of ciphertext at most, its 16-byte tag included (protocol, "Message"). */
+export const MAX_CIPHERTEXT_BYTES = 65_536
+
+const envelope = {
+  sessionKeyId: Uuid('The session key under which it is encrypted.'),
+  iv: Base64('12 random bytes.', { minLength: 16, maxLength: 16 }),
+  ciphertext: Base64('AES-256-GCM ciphertext and tag, 64 KiB at most.', { minLength: 24, maxLength: 87_384 }),
+  signature: Base64('Ed25519 signature of the sending device.', { minLength: 88, maxLength: 88 })
+}
+
+export type NewMessage = Static<typeof NewMessage>
+export const NewMessage = record(
+  { id: Uuid('Made by the client; a retry with the same id is harmless.'), ...envelope },
+  { $id: 'NewMessage' }
+)
+
+export type MessageReceipt = Static<typeof MessageReceipt>
+export const MessageReceipt = record(
+  {
+    id: Uuid('The message’s id.'),
+    position: Position('Its place in the log.'),
+    createdAt: Time('When it was stored.')
+  },
+  { $id: 'MessageReceipt', description: 'The message is stored durably at this position.' }
+)
+
+export type Message = Static<typeof Message>
+export const Message = record(
+  {
+    id: Uuid('The message’s id.'),
+    conversationId: Uuid('The conversation’s id.'),
+    position: Position('Its place in the log.'),
+    sender: record({
+      userId: Uuid('The sender’s user id.'),
+      username: Username,
+      deviceId: Uuid('The sending device.')
+    }),
+    ...envelope,
+    createdAt: Time('When it was stored.')
+  },
+  { $id: 'Message' }
+)
+
+export const MessagePage = page(ref(Message), { $id: 'MessagePage' })
+
+export const HistoryQuery = record({
+  before: Type.Optional(Position('Messages before this position, newest first.')),
+  after: Type.Optional(Position('Messages after this position, oldest first.')),
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'At most this many items.' })
+})

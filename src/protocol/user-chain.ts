@@ -1,0 +1,127 @@
+import { Problem } from './problems.js'
+import type { UserStatement } from './statements.js'
+
+/** What a user's chain says so far (protocol, "A user's chain"). Keys are fingerprints. */
+export interface UserChain {
+  user: string
+  sequence: number
+  /** Hash of the newest statement. */
+  head: string
+  /** Signing key fingerprint of the device that began the chain, or of the newest reset. */
+  root: string
+  /** Active devices by id. */
+  devices: ReadonlyMap<string, ChainDevice>
+  /** Ids of devices that were revoked or reset away: they never come back. */
+  retired: ReadonlySet<string>
+}
+
+export interface ChainDevice {
+  id: string
+  signingKey: string
+  encryptionKey: string
+  encryptionVersion: number
+}
+
+/**
+ * The chain after one more statement.
+ *
+ * @param hash the statement's own hash
+ * @param signers fingerprints of the keys whose signatures over the text were verified
+ * @throws {Problem} `stale-chain` when it does not extend the head; `invalid-signature`, `invalid-statement`,
+ *   `forbidden`, `device-not-found` or `id-conflict` when the rules refuse it
+ */
+export function extendUserChain(
+  chain: UserChain | null,
+  statement: UserStatement,
+  hash: string,
+  signers: ReadonlySet<string>
+): UserChain {
+  if (chain === null) return beginUserChain(statement, hash, signers)
+  if (statement.user !== chain.user)
+    throw new Problem('invalid-statement', `The statement must name the user ${chain.user}.`)
+  if (statement.sequence !== chain.sequence + 1 || statement.previous !== chain.head)
+    throw new Problem('stale-chain')
+
+  const devices = new Map(chain.devices)
+  const retired = new Set(chain.retired)
+  let { root } = chain
+  switch (statement.kind) {
+    case 'device-add':
+      requireNewDevice(chain, statement, signers)
+      requireActiveSigner(chain, signers)
+      devices.set(statement.device, chainDevice(statement))
+      break
+    case 'device-reset':
+      requireNewDevice(chain, statement, signers)
+      for (const id of devices.keys()) retired.add(id)
+      devices.clear()
+      devices.set(statement.device, chainDevice(statement))
+      root = statement.signingKey
+      break
+    case 'device-rekey': {
+      const device = devices.get(statement.device)
+      if (device === undefined) throw new Problem('device-not-found')
+      if (statement.signingKey !== device.signingKey)
+        throw new Problem(
+          'forbidden',
+          'A device keeps its signing key for life: only `encryption-key` changes.'
+        )
+      if (statement.encryptionKey === device.encryptionKey)
+        throw new Problem('forbidden', 'The new encryption key must differ from the one before.')
+      if (statement.encryptionVersion !== device.encryptionVersion + 1)
+        throw new Problem('forbidden', `\`encryption-version\` must be ${device.encryptionVersion + 1}.`)
+      requireSigner(signers, device.signingKey, 'the device itself')
+      devices.set(device.id, chainDevice(statement))
+      break
+    }
+    case 'device-revoke':
+      if (!devices.delete(statement.device)) throw new Problem('device-not-found')
+      requireActiveSigner(chain, signers)
+      retired.add(statement.device)
+      break
+  }
+  return { user: chain.user, sequence: statement.sequence, head: hash, root, devices, retired }
+}
+
+function beginUserChain(statement: UserStatement, hash: string, signers: ReadonlySet<string>): UserChain {
+  if (statement.kind !== 'device-add' || statement.sequence !== 1 || statement.previous !== '-')
+    throw new Problem('invalid-statement', 'A chain begins with a `device-add`, `sequence 1`, `previous -`.')
+  requireFirstVersion(statement.encryptionVersion)
+  requireSigner(signers, statement.signingKey, 'the new device')
+  return {
+    user: statement.user,
+    sequence: 1,
+    head: hash,
+    root: statement.signingKey,
+    devices: new Map([[statement.device, chainDevice(statement)]]),
+    retired: new Set()
+  }
+}
+
+type Binding = Exclude<UserStatement, { kind: 'device-revoke' }>
+
+function chainDevice(statement: Binding): ChainDevice {
+  const { device: id, signingKey, encryptionKey, encryptionVersion } = statement
+  return { id, signingKey, encryptionKey, encryptionVersion }
+}
+
+function requireNewDevice(chain: UserChain, statement: Binding, signers: ReadonlySet<string>): void {
+  if (chain.devices.has(statement.device) || chain.retired.has(statement.device))
+    throw new Problem('id-conflict', 'A device with this id is, or was, in the chain. Make a new id.')
+  requireFirstVersion(statement.encryptionVersion)
+  requireSigner(signers, statement.signingKey, 'the new device')
+}
+
+function requireFirstVersion(version: number): void {
+  if (version !== 1) throw new Problem('invalid-statement', "A new device's `encryption-version` must be 1.")
+}
+
+function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
+  if (!signers.has(fingerprint))
+    throw new Problem('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
+}
+
+function requireActiveSigner(chain: UserChain, signers: ReadonlySet<string>): void {
+  for (const device of chain.devices.values()) if (signers.has(device.signingKey)) return
+  throw new Problem('invalid-signature', 'The statement must be signed by an active device of the user.')
+}

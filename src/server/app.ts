@@ -1,0 +1,117 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { LogController, type FastifyBaseLogger } from 'fastify'
+import { Problem } from '../protocol/problems.js'
+import { namedSchemas } from '../protocol/wire.js'
+import type { App } from './app-types.js'
+import { registerAuth } from './auth.js'
+import { accountEntrance, accounts } from './features/accounts/routes.js'
+import { conversationRoutes } from './features/conversations/routes.js'
+import { deviceRoutes } from './features/devices/routes.js'
+import { eventRoutes } from './features/events/routes.js'
+import { messageRoutes } from './features/messages/routes.js'
+import { presenceRoutes } from './features/presence/routes.js'
+import { healthRoutes, serverRoutes } from './features/service/routes.js'
+import { sessionKeyRoutes } from './features/session-keys/routes.js'
+import { sessionRoutes } from './features/sessions/routes.js'
+import { registerLimits } from './limits.js'
+import { describeRoutes, registerOpenApi } from './openapi.js'
+import { handleError, sendProblem } from './problem.js'
+import { requestIds } from './request-ids.js'
+import type { Services } from './services.js'
+import { buildValidator } from './validation.js'
+
+const DEFAULT_BODY_LIMIT = 64 * 1024
+
+/** The whole service: every part by name, in order. Closing the app closes the services. */
+export async function buildApp(services: Services): Promise<App> {
+  const { config, logger } = services
+  const app: App = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: !logger.isLevelEnabled('debug') }),
+    genReqId: requestIds(),
+    trustProxy: config.TRUST_PROXY,
+    bodyLimit: DEFAULT_BODY_LIMIT,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    http: { maxHeaderSize: 16_384, headersTimeout: 15_000 },
+    routerOptions: { maxParamLength: 128 },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    schemaController: { compilersFactory: { buildValidator } }
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  let stopping = false
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (!stopping) return done()
+    reply.header('connection', 'close')
+    done(new Problem('stopping'))
+  })
+  app.addHook('preClose', (done) => {
+    stopping = true
+    services.streams.stop()
+    done()
+  })
+  app.addHook('onClose', () => services.close())
+
+  app.setErrorHandler(handleError)
+  onlyJson(app)
+  for (const schema of namedSchemas) app.addSchema(schema)
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
+    }
+  })
+  if (config.CORS_ORIGINS.length > 0)
+    await app.register(cors, {
+      origin: config.CORS_ORIGINS,
+      methods: ['GET', 'POST', 'PUT', 'DELETE'],
+      maxAge: 600
+    })
+  await registerOpenApi(app)
+  await registerLimits(app, config)
+  await registerAuth(app, services)
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new Problem('not-found')))
+
+  await app.register(async (open: App) => {
+    describeRoutes(open, { authenticated: false })
+    healthRoutes(open, services, () => stopping)
+  })
+  await app.register(
+    async (open: App) => {
+      describeRoutes(open, { authenticated: false })
+      serverRoutes(open, services)
+      accountEntrance(open, services)
+    },
+    { prefix: '/v1' }
+  )
+  await app.register(
+    async (authenticated: App) => {
+      authenticated.addHook('onRequest', app.requireSession)
+      describeRoutes(authenticated, { authenticated: true })
+      accounts(authenticated, services)
+      sessionRoutes(authenticated, services)
+      deviceRoutes(authenticated, services)
+      conversationRoutes(authenticated, services)
+      sessionKeyRoutes(authenticated, services)
+      messageRoutes(authenticated, services)
+      eventRoutes(authenticated, services)
+      presenceRoutes(authenticated, services)
+    },
+    { prefix: '/v1' }
+  )
+  return app
+}
+
+/** JSON is the one body type. A request without a body may say that it is JSON, as some clients always do. */
+function onlyJson(app: App): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined)
+    else void parse(request, body, done)
+  })
+}

@@ -1,0 +1,110 @@
+import jwt from '@fastify/jwt'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Problem } from '../protocol/problems.js'
+import type { Services } from './services.js'
+import type { ActiveSession } from './sessions.js'
+import { AUDIENCE, ISSUER, accessClaims, type AccessClaims } from './tokens.js'
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: AccessClaims
+    user: AccessClaims
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on every route behind `requireSession`. */
+    session: ActiveSession | null
+  }
+  interface FastifyInstance {
+    requireSession: (request: FastifyRequest, reply: unknown, done: (error?: Error) => void) => void
+    signAccessToken: (session: ActiveSession) => { accessToken: string; expiresIn: number }
+  }
+}
+
+/** Tokens that were verified lately, at most. */
+const REMEMBERED = 50_000
+
+/** JWT access tokens (HS256 alone), and the session behind each, checked on every request from memory. */
+export async function registerAuth(
+  app: FastifyInstance,
+  { config, secret, sessions }: Services
+): Promise<void> {
+  await app.register(jwt, {
+    secret,
+    sign: { algorithm: 'HS256', iss: ISSUER, aud: AUDIENCE },
+    verify: {
+      algorithms: ['HS256'],
+      allowedIss: ISSUER,
+      allowedAud: AUDIENCE,
+      requiredClaims: ['exp', 'iat', 'sub', 'sid']
+    }
+  })
+  const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
+
+  async function authenticate(token: string): Promise<ActiveSession> {
+    const claims = verify(app, token)
+    const session = await sessions.find(claims.sid)
+    if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
+    if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
+    verified.set(token, { session, expiresAt: claims.exp * 1000 })
+    return session
+  }
+
+  app.decorateRequest('session', null)
+  app.decorate('requireSession', (request, _reply, done) => {
+    const token = bearerToken(request)
+    if (token === null) return done(new Problem('unauthenticated'))
+    const known = verified.get(token)
+    if (known !== undefined) {
+      const now = Date.now()
+      if (!known.session.stale && known.expiresAt > now && known.session.expiresAt > now) {
+        request.session = known.session
+        return done()
+      }
+      verified.delete(token)
+    }
+    authenticate(token).then((session) => {
+      request.session = session
+      done()
+    }, done)
+  })
+  app.decorate('signAccessToken', (session) => {
+    const left = Math.ceil((session.expiresAt - Date.now()) / 1000)
+    const expiresIn = Math.max(1, Math.min(config.ACCESS_TOKEN_LIFETIME, left))
+    return { accessToken: app.jwt.sign(accessClaims(session), { expiresIn }), expiresIn }
+  })
+}
+
+function bearerToken(request: FastifyRequest): string | null {
+  const match = /^Bearer +(\S{1,4096}) *$/i.exec(request.headers.authorization ?? '')
+  return match?.[1] ?? null
+}
+
+function verify(app: FastifyInstance, token: string): AccessClaims & { exp: number } {
+  try {
+    return app.jwt.verify<AccessClaims & { exp: number }>(token)
+  } catch (error) {
+    throw new Problem(
+      (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'token-expired' : 'unauthenticated'
+    )
+  }
+}
+
+/** The session of a request behind `requireSession`. */
+export function sessionOf(request: FastifyRequest): ActiveSession {
+  if (request.session === null) throw new Problem('unauthenticated')
+  return request.session
+}
+
+export interface DeviceSession extends ActiveSession {
+  readonly deviceId: string
+}
+
+/** The session of a request that needs an active device. @throws {Problem} `device-required` */
+export function deviceSessionOf(request: FastifyRequest): DeviceSession {
+  const session = sessionOf(request)
+  if (session.deviceId === null || !session.deviceActive) throw new Problem('device-required')
+  return session as DeviceSession
+}

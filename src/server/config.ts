@@ -1,0 +1,158 @@
+/**
+ * Configuration: one pure function over the environment. Every variable stands here once, with its default and
+ * its bounds; `.env.example` lists the same ones.
+ */
+type Env = Readonly<Record<string, string | undefined>>
+
+/** A text that must not appear in a log: it prints as `[redacted]` whoever prints it. */
+export class Secret {
+  readonly #value: string
+  constructor(value: string) {
+    this.#value = value
+  }
+  reveal(): string {
+    return this.#value
+  }
+  toString(): string {
+    return '[redacted]'
+  }
+  toJSON(): string {
+    return '[redacted]'
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[redacted]'
+  }
+}
+
+interface Variable<T> {
+  /** As in the environment; undefined where there is none. */
+  default: string | undefined
+  parse: (text: string) => T
+}
+
+class Invalid extends Error {}
+
+function integer(fallback: number, min: number, max: number): Variable<number> {
+  return {
+    default: String(fallback),
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+      if (value >= min && value <= max) return value
+      throw new Invalid(`must be a whole number from ${min} to ${max}`)
+    }
+  }
+}
+
+function choice<T extends string>(fallback: T, ...options: T[]): Variable<T> {
+  return {
+    default: fallback,
+    parse(text) {
+      const value = options.find((option) => option === text)
+      if (value !== undefined) return value
+      throw new Invalid(`must be one of ${options.join(', ')}`)
+    }
+  }
+}
+
+function text(fallback: string): Variable<string> {
+  return { default: fallback, parse: (value) => value }
+}
+
+function optional<T>(parse: (text: string) => T): Variable<T | undefined> {
+  return { default: undefined, parse }
+}
+
+function databaseUrl(value: string): Secret {
+  const scheme = URL.canParse(value) ? new URL(value).protocol : ''
+  if (scheme === 'postgres:' || scheme === 'postgresql:') return new Secret(value)
+  throw new Invalid('must look like postgres://user:password@host:5432/database')
+}
+
+function secret(value: string): Secret {
+  if (Buffer.byteLength(value) >= 32) return new Secret(value)
+  throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+/** Which proxies' `X-Forwarded-For` counts: none, or these addresses and networks. */
+function trustedProxies(value: string): string[] | false {
+  return value === 'off' ? false : list(value)
+}
+
+export const variables = {
+  SERVER_HOST: text('127.0.0.1'),
+  SERVER_PORT: integer(3000, 0, 65_535),
+  TRUST_PROXY: { default: 'off', parse: trustedProxies },
+  CORS_ORIGINS: { default: '', parse: list },
+  LOG_LEVEL: choice('info', 'fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+
+  DATA_DIR: text('./data'),
+  DATABASE_URL: optional(databaseUrl),
+  DATABASE_TLS: choice('url', 'url', 'off', 'require', 'verify'),
+  DATABASE_TLS_CA: optional((value) => value),
+  DATABASE_POOL_SIZE: integer(10, 2, 200),
+  DATABASE_STATEMENT_TIMEOUT: integer(10, 1, 600),
+  DATABASE_START_TIMEOUT: integer(60, 1, 3600),
+
+  JWT_SECRET: optional(secret),
+  ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
+  SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
+  SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
+  PASSWORD_ITERATIONS: integer(600_000, 100_000, 10_000_000),
+  PASSWORD_QUEUE: integer(64, 1, 10_000),
+  RSA_KEY_SIZE: choice('2048', '2048', '3072', '4096'),
+  MAX_DEVICES: integer(16, 1, 16),
+
+  MAX_CLIENTS: integer(10_000, 1, 1_000_000),
+  MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
+  STREAM_LIFETIME: integer(3600, 1, 86_400),
+  STREAM_BUFFER: integer(262_144, 16_384, 16_777_216),
+  SEND_QUEUE: integer(10_000, 1, 1_000_000),
+  SEND_BATCH: integer(128, 1, 1000),
+  POLL_INTERVAL: integer(500, 10, 60_000),
+
+  RATE_LIMIT: choice('on', 'on', 'off'),
+  RATE_LIMIT_AUTH: integer(60, 1, 1_000_000),
+  RATE_LIMIT_READ: integer(1200, 1, 10_000_000),
+  RATE_LIMIT_WRITE: integer(300, 1, 10_000_000),
+  RATE_LIMIT_SEND: integer(3000, 1, 10_000_000)
+} satisfies Record<string, Variable<unknown>>
+
+type Variables = typeof variables
+export type Config = { readonly [K in keyof Variables]: ReturnType<Variables[K]['parse']> }
+
+export class ConfigError extends Error {
+  constructor(mistakes: string[]) {
+    super(`The configuration has ${mistakes.length} mistake(s):\n${mistakes.map((m) => `  ${m}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/**
+ * Read the configuration. An empty variable counts as not set.
+ *
+ * @throws {ConfigError} naming every mistake at once
+ */
+export function readConfig(env: Env): Config {
+  const mistakes: string[] = []
+  const config: Record<string, unknown> = {}
+  for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
+    const given = env[name] === undefined || env[name] === '' ? variable.default : env[name]
+    try {
+      config[name] = given === undefined ? undefined : variable.parse(given)
+    } catch (error) {
+      if (!(error instanceof Invalid)) throw error
+      mistakes.push(`${name} ${error.message}`)
+    }
+  }
+  if (config['DATABASE_TLS_CA'] !== undefined && config['DATABASE_TLS'] !== 'verify')
+    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return config as Config
+}

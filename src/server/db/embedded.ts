@@ -1,0 +1,44 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { drizzle } from 'drizzle-orm/pglite'
+import { migrate } from 'drizzle-orm/pglite/migrator'
+import { lockDataDir } from './data-dir-lock.js'
+import type { Database } from './index.js'
+import { checkApplied } from './migrate.js'
+import { openPglite } from './pglite.js'
+import * as schema from './schema.js'
+
+/** PGlite in the data directory, which this process then holds alone. */
+export async function openEmbedded(dataDir: string): Promise<Database> {
+  const lock = await lockDataDir(dataDir)
+  const pglite = await openPglite(dataDir).catch(async (error: unknown) => {
+    await lock.release()
+    throw error
+  })
+  const db = drizzle(pglite, { schema })
+  return {
+    kind: 'embedded',
+    db,
+    hot: async <Row>(statement: { text: string }, values: unknown[]) =>
+      (await pglite.query<Row>(statement.text, values)).rows,
+    async migrate(folder) {
+      await migrate(db, { migrationsFolder: folder })
+      await checkApplied(db, folder)
+    },
+    // A copy that was restored lies in another folder node than the one the log was written in.
+    origin: () => {
+      const { ino, birthtimeMs } = statSync(join(dataDir, 'pgdata'))
+      return Promise.resolve(`${ino}/${Math.round(birthtimeMs)}`)
+    },
+    async maintain() {
+      // The small tables that change all the time; the log only grows, and a pass over it would block the process.
+      for (const table of ['log_head', 'sessions', 'conversations', 'session_keys', 'presence', 'processes'])
+        await pglite.exec(`vacuum (analyze) ${table}`)
+      await pglite.exec('analyze')
+    },
+    async close() {
+      await pglite.close()
+      await lock.release()
+    }
+  }
+}

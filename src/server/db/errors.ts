@@ -1,0 +1,26 @@
+/** SQLSTATEs and system errors that mean: the database is away or too busy, not: the statement is wrong. */
+const DOWN =
+  /^(08...|53...|57P0.|57014|55P03|40001|40P01|25P03|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)$/
+const DOWN_MESSAGE =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|Cannot use a pool after|PGlite is clos/
+
+/** The driver's error, whatever Drizzle has wrapped it in. */
+function root(error: unknown): { code?: unknown; message?: unknown; constraint?: unknown } {
+  let at = error
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause
+  return at instanceof Error ? at : {}
+}
+
+export function isDatabaseDown(error: unknown): boolean {
+  const { code, message } = root(error)
+  return (
+    (typeof code === 'string' && DOWN.test(code)) ||
+    (typeof message === 'string' && DOWN_MESSAGE.test(message))
+  )
+}
+
+/** The constraint that an INSERT violated by a duplicate, or null if the error is another one. */
+export function duplicateOf(error: unknown): string | null {
+  const { code, constraint } = root(error)
+  return code === '23505' ? String(constraint) : null
+}

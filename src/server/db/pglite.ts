@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { NodeFS } from '@electric-sql/pglite/nodefs'
+import { DurableFs } from './durable-fs.js'
+import { sealTree, syncPath, type Fsync } from './fsync.js'
+
+export interface PgliteOptions {
+  /** In place of `fs.fsyncSync`, e.g. to count. What it throws reaches PostgreSQL as a failed fsync. */
+  fsync?: Fsync
+  /**
+   * Called at most once, if the database gives itself up while open, as when the disk fails. All queries fail from
+   * then on; opening it again recovers every commit. By default the error is thrown as an uncaught exception.
+   */
+  onCrash?: (error: Error) => void
+}
+
+const DURABLE = ['-c', 'fsync=on', '-c', 'wal_sync_method=fsync']
+
+/** 64 MiB of write-ahead log: what a start after a crash reads back in well under a second. */
+const SEGMENTS_PER_CHECKPOINT = 4
+
+/**
+ * Open the embedded database in `<dataDir>/pgdata`; the first time, make both (0700). A commit that has been answered
+ * survives kill -9 and a power cut. Takes some 0.4 s, the first time 3 to 5 s.
+ *
+ * The caller holds the lock of `lockDataDir`: two processes on one folder destroy it.
+ *
+ * @throws {Error} with PostgreSQL's own reason if the folder is damaged or of another version
+ */
+export async function openPglite(dataDir: string, options: PgliteOptions = {}): Promise<PGlite> {
+  const { fsync = fsyncSync, onCrash = throwUncaught } = options
+  const folder = join(resolve(dataDir), 'pgdata')
+  if (mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined)
+    syncPath(dirname(resolve(dataDir)), fsync)
+  removeUnfinished(folder)
+  if (!existsSync(join(folder, 'PG_VERSION'))) await create(folder, fsync)
+  return start(folder, fsync, onCrash)
+}
+
+function removeUnfinished(folder: string): void {
+  for (const name of readdirSync(dirname(folder)))
+    if (name.startsWith('pgdata.new-')) rmSync(join(dirname(folder), name), { recursive: true })
+}
+
+/** Under another name at first: a folder that was left half made does not open again. */
+async function create(folder: string, fsync: Fsync): Promise<void> {
+  const unfinished = `${folder}.new-${randomBytes(6).toString('hex')}`
+  mkdirSync(unfinished, { mode: 0o700 })
+  const pglite = await PGlite.create({ fs: new NodeFS(unfinished) })
+  await pglite.close()
+  sealTree(unfinished, fsync)
+  renameSync(unfinished, folder)
+  syncPath(dirname(folder), fsync)
+}
+
+async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => void): Promise<PGlite> {
+  let reason = ''
+  let segments = 0
+  const pglite: PGlite = new PGlite({
+    fs: new DurableFs(folder, {
+      fsync,
+      onWalSegment() {
+        segments += 1
+        // Nobody else does: PostgreSQL without a checkpointer lets its log grow without end.
+        if (segments % SEGMENTS_PER_CHECKPOINT === 0) void pglite.exec('CHECKPOINT').catch(() => {})
+      },
+      onAbort() {
+        const error = new Error(`The database in ${folder} has stopped: ${reason || 'PostgreSQL aborted.'}`)
+        pglite.execProtocolRawSync = () => {
+          throw error
+        }
+        if (pglite.ready) onCrash(error)
+      }
+    }),
+    startParams: [...PGlite.defaultStartParams, ...DURABLE],
+    onStderr(line) {
+      const [, level, text = ''] = /\b(FATAL|PANIC|DETAIL): +(.*)/.exec(line) ?? []
+      if (level === 'DETAIL') reason += ` ${text}`
+      else if (level !== undefined) reason = `${text}.`
+      return false
+    }
+  })
+  try {
+    await pglite.waitReady
+  } catch (cause) {
+    throw new Error(`The database in ${folder} does not open: ${reason || String(cause)}`, { cause })
+  }
+  return pglite
+}
+
+function throwUncaught(error: Error): void {
+  setImmediate(() => {
+    throw error
+  })
+}

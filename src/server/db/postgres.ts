@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { migrate } from 'drizzle-orm/node-postgres/migrator'
+import pg from 'pg'
+import type { Config, Secret } from '../config.js'
+import type { Logger } from '../logger.js'
+import { isDatabaseDown } from './errors.js'
+import type { Database } from './index.js'
+import { checkApplied } from './migrate.js'
+import * as schema from './schema.js'
+
+/** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
+const MIGRATION_LOCK = 7_236_418_203
+
+/** What every connection to the database needs, those for LISTEN included. */
+export function connectionOptions(config: Config, url: Secret): pg.ClientConfig {
+  const ssl = {
+    url: undefined,
+    off: false,
+    require: { rejectUnauthorized: false },
+    verify: {
+      rejectUnauthorized: true,
+      ...(config.DATABASE_TLS_CA && { ca: readFileSync(config.DATABASE_TLS_CA, 'utf8') })
+    }
+  }[config.DATABASE_TLS]
+  return {
+    connectionString: url.reveal(),
+    ...(ssl !== undefined && { ssl }),
+    application_name: 'secure-chat',
+    connectionTimeoutMillis: 5000,
+    keepAlive: true
+  }
+}
+
+/** A pool on PostgreSQL, once it answers: a database that is still starting is waited for. */
+export async function openPostgres(config: Config, url: Secret, logger: Logger): Promise<Database> {
+  const options = connectionOptions(config, url)
+  const timeout = config.DATABASE_STATEMENT_TIMEOUT * 1000
+  const pool = new pg.Pool({
+    ...options,
+    max: config.DATABASE_POOL_SIZE,
+    statement_timeout: timeout,
+    idle_in_transaction_session_timeout: timeout,
+    // The server cancels a slow statement; this covers a server that hangs and does not even do that.
+    query_timeout: timeout + 2000
+  })
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
+  await waitFor(pool, config.DATABASE_START_TIMEOUT * 1000, logger)
+  const db = drizzle(pool, { schema })
+
+  return {
+    kind: 'postgres',
+    db,
+    hot: async (statement, values) => (await pool.query({ ...statement, values })).rows,
+    async migrate(folder) {
+      const client = new pg.Client(options)
+      client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))
+      await client.connect()
+      try {
+        await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+        const own = drizzle(client)
+        await migrate(own, { migrationsFolder: folder })
+        await checkApplied(own, folder)
+      } finally {
+        await client.end()
+      }
+    },
+    async origin() {
+      const { rows } = await db.execute<{ oid: string }>(
+        sql`select oid::text from pg_database where datname = current_database()`
+      )
+      // Hosted databases may refuse this one; the oid still tells databases of one cluster apart.
+      const cluster = await db
+        .execute<{ id: string }>(
+          sql`select s.system_identifier || '/' || c.timeline_id as id
+              from pg_control_system() s, pg_control_checkpoint() c`
+        )
+        .then(({ rows: [row] }) => row?.id ?? '')
+        .catch(() => '')
+      return `${cluster}/${rows[0]?.oid}`
+    },
+    maintain: () => Promise.resolve(),
+    close: () => pool.end()
+  }
+}
+
+async function waitFor(pool: pg.Pool, patience: number, logger: Logger): Promise<void> {
+  const deadline = Date.now() + patience
+  for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
+    try {
+      await pool.query('select 1')
+      return
+    } catch (error) {
+      if (!isDatabaseDown(error) || Date.now() + wait > deadline) {
+        await pool.end()
+        throw error
+      }
+      logger.info({ reason: (error as Error).message }, 'waiting for the database')
+      await sleep(wait)
+    }
+  }
+}

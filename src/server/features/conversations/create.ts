@@ -1,0 +1,97 @@
+import { eq } from 'drizzle-orm'
+import { extendConversationChain } from '../../../protocol/conversation-chain.js'
+import type { NewConversation } from '../../../protocol/conversations.js'
+import { Problem } from '../../../protocol/problems.js'
+import { parseStatement } from '../../../protocol/statements.js'
+import { lockUsers, requireActingDevice } from '../../acting.js'
+import type { DeviceSession } from '../../auth.js'
+import type { Tx } from '../../db/index.js'
+import { duplicateOf } from '../../db/errors.js'
+import { conversationStatements, conversations, memberships } from '../../db/schema.js'
+import { requireLine } from '../../identity.js'
+import { sha256Hex } from '../../keys.js'
+import { appendEvents } from '../../log/append.js'
+import { acceptSessionKey } from '../../rosters.js'
+import { readMembers, readStatements } from './queries.js'
+
+/** Create a conversation, with its first session key if one comes along. @returns whether it is new */
+export async function createConversation(
+  tx: Tx,
+  session: DeviceSession,
+  body: NewConversation
+): Promise<boolean> {
+  const { text, signatures } = body.statement
+  const statement = parseStatement(text, ['conversation-create'])
+  requireLine('conversation', statement.conversation, body.id)
+  const locked = await lockUsers(tx, [session.username, ...statement.members.map(({ username }) => username)])
+  await requireActingDevice(tx, session, statement.by, body.statement)
+
+  const [present] = await readStatements(tx, body.id, 0, 1)
+  if (present !== undefined) {
+    const mine = (await readMembers(tx, [body.id])).some(({ userId }) => userId === session.userId)
+    if (mine && present.text === text) return false
+    throw new Problem('id-conflict')
+  }
+  const roots = new Map([...locked].map(([username, { root }]) => [username, root]))
+  const hash = sha256Hex(text)
+  const chain = extendConversationChain(null, statement, hash, session.username, roots)
+  const userId = (username: string) => locked.get(username)!.id
+  const directKey =
+    chain.kind === 'direct'
+      ? statement.members
+          .map(({ username }) => userId(username))
+          .sort()
+          .join(':')
+      : null
+  if (directKey !== null) await releaseDirectKey(tx, directKey, roots)
+
+  await tx
+    .insert(conversations)
+    .values({ id: body.id, kind: chain.kind, chainSequence: 1, chainHead: hash, directKey })
+    .catch((error: unknown) => {
+      throw duplicateOf(error) === 'conversations_pkey' ? new Problem('id-conflict') : error
+    })
+  await tx.insert(conversationStatements).values({ conversationId: body.id, sequence: 1, text, signatures })
+  const [position] = await appendEvents(tx, [
+    {
+      type: 'conversation.created',
+      data: { conversationId: body.id, kind: chain.kind, statement: body.statement },
+      to: { conversation: body.id }
+    }
+  ])
+  await tx.insert(memberships).values(
+    statement.members.map(({ username, role, root }) => ({
+      conversationId: body.id,
+      userId: userId(username),
+      joinedAt: position!,
+      role,
+      root
+    }))
+  )
+  if (body.sessionKey !== undefined)
+    await appendEvents(tx, [
+      await acceptSessionKey(tx, { id: body.id, chainHead: hash }, session, body.sessionKey)
+    ])
+  return true
+}
+
+/**
+ * A direct conversation of two users exists once. Where both have reset since, neither can sign for it any more,
+ * and it makes room for a new one.
+ */
+async function releaseDirectKey(
+  tx: Tx,
+  directKey: string,
+  roots: ReadonlyMap<string, string>
+): Promise<void> {
+  const [present] = await tx
+    .select()
+    .from(conversations)
+    .where(eq(conversations.directKey, directKey))
+    .for('no key update')
+  if (present === undefined) return
+  const members = await readMembers(tx, [present.id])
+  if (members.some(({ username, root }) => roots.get(username) === root))
+    throw new Problem('direct-exists', undefined, { conversationId: present.id })
+  await tx.update(conversations).set({ directKey: null }).where(eq(conversations.id, present.id))
+}

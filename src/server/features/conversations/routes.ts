@@ -1,0 +1,193 @@
+import type { FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import {
+  Chain,
+  ConversationAnswer,
+  ConversationPage,
+  NewConversation,
+  Roster
+} from '../../../protocol/conversations.js'
+import { StatementRequest } from '../../../protocol/devices.js'
+import { Problem, type ProblemCode } from '../../../protocol/problems.js'
+import { AfterSequence, PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import type { App } from '../../app-types.js'
+import { deviceSessionOf, sessionOf } from '../../auth.js'
+import { duplicateOf } from '../../db/errors.js'
+import type { Db } from '../../db/index.js'
+import { transaction } from '../../log/append.js'
+import { requireMember } from '../../members.js'
+import { problemResponses } from '../../problem.js'
+import { WRAPS_BODY_LIMIT, readRoster, rosterView } from '../../rosters.js'
+import type { Services } from '../../services.js'
+import { changeConversation } from './change.js'
+import { createConversation } from './create.js'
+import { readConversations, readStatements } from './queries.js'
+
+const CHAIN_PAGE = 1000
+
+const params = record({ id: Uuid('The conversation’s id.') })
+const refusals: ProblemCode[] = [
+  ...(['invalid-statement', 'invalid-signature', 'device-required', 'forbidden'] as const),
+  ...(['user-not-found', 'root-changed'] as const)
+]
+
+export function conversationRoutes(app: App, services: Services): void {
+  const { db } = services
+
+  app.post(
+    '/conversations',
+    {
+      bodyLimit: WRAPS_BODY_LIMIT,
+      schema: {
+        operationId: 'createConversation',
+        tags: ['conversations'],
+        summary: 'Create a direct or group conversation',
+        body: ref(NewConversation),
+        response: {
+          200: ref(ConversationAnswer),
+          201: ref(ConversationAnswer),
+          ...problemResponses(...refusals, 'id-conflict', 'direct-exists', 'stale-roster')
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const create = () => transaction(services, (tx) => createConversation(tx, session, request.body))
+      // Whoever loses a race against a duplicate finds it when he looks again.
+      const isNew = await create().catch((error: unknown) => {
+        if (duplicateOf(error) === null) throw error
+        return create()
+      })
+      const conversation = await readOne(db, session.userId, request.body.id)
+      return reply.status(isNew ? 201 : 200).send({ conversation })
+    }
+  )
+
+  app.get(
+    '/conversations',
+    {
+      schema: {
+        operationId: 'listConversations',
+        tags: ['conversations'],
+        summary: 'The caller’s conversations, the one joined last first',
+        querystring: record(PageQuery),
+        response: { 200: ref(ConversationPage), ...problemResponses('invalid-cursor') }
+      }
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      if (cursor !== undefined && !/^[1-9]\d{0,15}$/.test(cursor)) throw new Problem('invalid-cursor')
+      const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+      const rows = await readConversations(db, sessionOf(request).userId, { before, limit: limit + 1 })
+      const page = rows.slice(0, limit)
+      return {
+        items: page.map(({ conversation }) => conversation),
+        next: rows.length > limit ? String(page.at(-1)!.joinedAt) : null
+      }
+    }
+  )
+
+  app.get(
+    '/conversations/:id',
+    {
+      schema: {
+        operationId: 'getConversation',
+        tags: ['conversations'],
+        summary: 'A conversation that the caller is in',
+        params,
+        response: { 200: ref(ConversationAnswer), ...problemResponses('conversation-not-found') }
+      }
+    },
+    async (request) => ({
+      conversation: await readOne(db, sessionOf(request).userId, request.params.id)
+    })
+  )
+
+  app.get(
+    '/conversations/:id/chain',
+    {
+      schema: {
+        operationId: 'getConversationChain',
+        tags: ['conversations'],
+        summary: 'The conversation’s signed statements',
+        params,
+        querystring: Type.Object(
+          { ...AfterSequence.properties, cursor: PageQuery.cursor },
+          { additionalProperties: false }
+        ),
+        response: { 200: ref(Chain), ...problemResponses('conversation-not-found', 'invalid-cursor') }
+      }
+    },
+    async (request) => {
+      const { after, cursor } = request.query
+      if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
+      const { id, chainHead: head } = await requireRequester(db, request, request.params.id)
+      const from = cursor === undefined ? Math.min(after, 2 ** 31 - 1) : Number(cursor)
+      const statements = await readStatements(db, id, from, CHAIN_PAGE)
+      return {
+        head,
+        items: statements.map(({ text, signatures }) => ({ text, signatures })),
+        next: statements.length === CHAIN_PAGE ? String(statements.at(-1)!.sequence) : null
+      }
+    }
+  )
+
+  app.post(
+    '/conversations/:id/chain',
+    {
+      schema: {
+        operationId: 'changeConversation',
+        tags: ['conversations'],
+        summary: 'Add, remove, promote or demote a member, or leave',
+        params,
+        body: ref(StatementRequest),
+        response: {
+          201: record({ head: Roster.properties.head, sequence: Type.Integer() }),
+          ...problemResponses(
+            ...refusals,
+            ...(['conversation-not-found', 'not-admin', 'not-in-roster', 'stale-chain'] as const),
+            ...(['already-member', 'not-a-member', 'too-many-members'] as const)
+          )
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const link = await transaction(services, (tx) =>
+        changeConversation(tx, session, request.params.id, request.body.statement)
+      )
+      return reply.status(201).send(link)
+    }
+  )
+
+  app.get(
+    '/conversations/:id/roster',
+    {
+      schema: {
+        operationId: 'getRoster',
+        tags: ['conversations'],
+        summary: 'Whom a new session key must cover',
+        params,
+        response: { 200: ref(Roster), ...problemResponses('conversation-not-found') }
+      }
+    },
+    (request) =>
+      db.transaction(
+        async (tx) => {
+          const { id, chainHead } = await requireRequester(tx, request, request.params.id)
+          return rosterView(chainHead, await readRoster(tx, id))
+        },
+        { isolationLevel: 'repeatable read', accessMode: 'read only' }
+      )
+  )
+}
+
+function requireRequester(db: Db, request: FastifyRequest, id: string) {
+  return requireMember(db, id, sessionOf(request).userId)
+}
+
+async function readOne(db: Db, userId: string, id: string) {
+  const [found] = await readConversations(db, userId, { id })
+  if (found === undefined) throw new Problem('conversation-not-found')
+  return found.conversation
+}

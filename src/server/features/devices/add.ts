@@ -1,0 +1,146 @@
+import { eq } from 'drizzle-orm'
+import type { NewDevice } from '../../../protocol/devices.js'
+import { Problem } from '../../../protocol/problems.js'
+import type { SignedStatement } from '../../../protocol/schema.js'
+import { parseStatement } from '../../../protocol/statements.js'
+import type { Config } from '../../config.js'
+import type { Tx } from '../../db/index.js'
+import { duplicateOf } from '../../db/errors.js'
+import { devices } from '../../db/schema.js'
+import {
+  insertDevice,
+  lockUser,
+  readNewDevice,
+  requireLine,
+  type DeviceMaterial,
+  type LockedUser
+} from '../../identity.js'
+import { readSigningKey, verifySignatures } from '../../keys.js'
+import { appendEvents } from '../../log/append.js'
+import type { ActiveSession } from '../../sessions.js'
+import { applyChain, bindSession, dropPending, extended, isApplied, type DeviceRow } from './changes.js'
+
+/** Requests to be approved that a user may have open. */
+const MAX_PENDING = 5
+
+export interface Added {
+  device: DeviceRow
+  /** `known` for a retry of what is stored already. */
+  outcome: 'active' | 'pending' | 'known'
+}
+
+/** Add a device: at once with a reset or an approving signature, else as pending. */
+export async function addDevice(
+  tx: Tx,
+  config: Config,
+  session: ActiveSession,
+  body: NewDevice
+): Promise<Added> {
+  const { userId } = session
+  const material = readNewDevice(body, session.username, Number(config.RSA_KEY_SIZE), [
+    'device-add',
+    'device-reset'
+  ])
+  const { statement, signing } = material
+  const user = await lockUser(tx, userId)
+  const present = user.devices.get(body.id)
+  if (present !== undefined && present.status !== 'pending') {
+    if (await isApplied(tx, userId, statement.sequence, body.statement.text))
+      return { device: present, outcome: 'known' }
+    throw new Problem('id-conflict')
+  }
+  if (present?.request?.text === body.statement.text) return { device: present, outcome: 'pending' }
+
+  const signers = verifySignatures(
+    body.statement,
+    new Map([...user.keys, [signing.fingerprint, signing.key]])
+  )
+  const approved = statement.kind === 'device-reset' || [...signers].some((signer) => user.keys.has(signer))
+  // A request has to be in order but for the approval, so that it can be completed by a signature alone.
+  const assumed = approved ? signers : new Set([...signers, ...user.keys.keys()])
+  const chain = await extended(tx, userId, user.chain, statement, body.statement.text, assumed)
+  if (chain.devices.size > config.MAX_DEVICES) throw new Problem('too-many-devices')
+
+  const device = await storeDevice(tx, userId, user, material, approved ? 'active' : 'pending')
+  if (session.deviceId === null) await bindSession(tx, session.id, device.id)
+  if (statement.kind === 'device-reset') await dropPending(tx, userId, device.id)
+  if (approved) await applyChain(tx, userId, user, chain, body.statement)
+  else
+    await appendEvents(tx, [
+      {
+        type: 'device.requested',
+        data: { deviceId: device.id, name: device.name, statement: body.statement },
+        to: { users: [userId] }
+      }
+    ])
+  return { device, outcome: approved ? 'active' : 'pending' }
+}
+
+async function storeDevice(
+  tx: Tx,
+  userId: string,
+  user: LockedUser,
+  material: DeviceMaterial,
+  status: 'active' | 'pending'
+): Promise<DeviceRow> {
+  const present = user.devices.get(material.id)
+  if (present !== undefined) {
+    if (
+      present.signingFingerprint !== material.signing.fingerprint ||
+      present.encryptionFingerprint !== material.encryption.fingerprint
+    )
+      throw new Problem('id-conflict', 'A pending device keeps its keys. Make a new id for new keys.')
+    const request = status === 'pending' ? material.signed : null
+    const [row] = await tx
+      .update(devices)
+      .set({ status, name: material.name, request })
+      .where(eq(devices.id, material.id))
+      .returning()
+    return row!
+  }
+  const pending = [...user.devices.values()].filter((device) => device.status === 'pending')
+  if (status === 'pending' && pending.length >= MAX_PENDING)
+    throw new Problem('too-many-devices', 'As many devices as are allowed wait for approval already.')
+  return insertDevice(tx, userId, material, status).catch((error: unknown) => {
+    throw deviceConflict(error)
+  })
+}
+
+/** Complete a pending device's statement with the approving signature. */
+export async function approveDevice(
+  tx: Tx,
+  userId: string,
+  deviceId: string,
+  signed: SignedStatement
+): Promise<DeviceRow> {
+  const statement = parseStatement(signed.text, ['device-add'])
+  requireLine('device', statement.device, deviceId)
+  const user = await lockUser(tx, userId)
+  const device = user.devices.get(deviceId)
+  if (device === undefined || device.status === 'revoked') throw new Problem('device-not-found')
+  if (device.status === 'active') {
+    if (await isApplied(tx, userId, statement.sequence, signed.text)) return device
+    throw new Problem('id-conflict', 'The device is active already.')
+  }
+  requireLine('signing-key', statement.signingKey, device.signingFingerprint)
+  requireLine('encryption-key', statement.encryptionKey, device.encryptionFingerprint)
+  const request = device.request?.text === signed.text ? device.request.signatures : {}
+  const whole = { text: signed.text, signatures: { ...request, ...signed.signatures } }
+  const own = readSigningKey(device.signingKey)
+  const signers = verifySignatures(whole, new Map([...user.keys, [own.fingerprint, own.key]]))
+  const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
+  const [row] = await tx
+    .update(devices)
+    .set({ status: 'active', request: null })
+    .where(eq(devices.id, deviceId))
+    .returning()
+  await applyChain(tx, userId, user, chain, whole)
+  return row!
+}
+
+export function deviceConflict(error: unknown): unknown {
+  const constraint = duplicateOf(error)
+  if (constraint === 'devices_pkey') return new Problem('id-conflict')
+  if (constraint === 'bound_keys_pkey') return new Problem('key-in-use')
+  return error
+}

@@ -1,0 +1,193 @@
+import { asc, eq } from 'drizzle-orm'
+import {
+  DeviceAnswer,
+  DevicePage,
+  EncryptionKeyRequest,
+  NewDevice,
+  StatementRequest
+} from '../../../protocol/devices.js'
+import { Problem, type ProblemCode } from '../../../protocol/problems.js'
+import { Uuid, record, ref } from '../../../protocol/schema.js'
+import { parseStatement } from '../../../protocol/statements.js'
+import type { App } from '../../app-types.js'
+import { deviceSessionOf, sessionOf } from '../../auth.js'
+import { boundKeys, devices } from '../../db/schema.js'
+import { deviceView, lockUser, requireLine } from '../../identity.js'
+import { readEncryptionKey, verifySignatures } from '../../keys.js'
+import { transaction } from '../../log/append.js'
+import { problemResponses } from '../../problem.js'
+import type { Services } from '../../services.js'
+import { addDevice, approveDevice, deviceConflict } from './add.js'
+import { applyChain, extended, isApplied } from './changes.js'
+
+const params = record({ id: Uuid('The device’s id.') })
+const refusals: ProblemCode[] = [
+  'invalid-statement',
+  'invalid-signature',
+  'device-not-found',
+  'stale-chain',
+  'forbidden'
+]
+
+export function deviceRoutes(app: App, services: Services): void {
+  const { config, db } = services
+
+  app.get(
+    '/devices',
+    {
+      schema: {
+        operationId: 'listDevices',
+        tags: ['devices'],
+        summary: 'The caller’s devices',
+        response: { 200: ref(DevicePage) }
+      }
+    },
+    async (request) => {
+      const rows = await db
+        .select()
+        .from(devices)
+        .where(eq(devices.userId, sessionOf(request).userId))
+        .orderBy(asc(devices.createdAt), asc(devices.id))
+      return { items: rows.map(deviceView), next: null }
+    }
+  )
+
+  app.post(
+    '/devices',
+    {
+      schema: {
+        operationId: 'addDevice',
+        tags: ['devices'],
+        summary: 'Add a device, or ask for its approval',
+        description:
+          'A `device-add` that an active device has signed too, or a `device-reset`, takes effect at once (201). ' +
+          'Without the approving signature the device is pending (202) until another device completes it. A ' +
+          'session without a device is bound to the one that it adds.',
+        body: ref(NewDevice),
+        response: {
+          200: ref(DeviceAnswer),
+          201: ref(DeviceAnswer),
+          202: ref(DeviceAnswer),
+          ...problemResponses(...refusals, 'invalid-key', 'id-conflict', 'key-in-use', 'too-many-devices')
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = sessionOf(request)
+      const { device, outcome } = await transaction(services, (tx) =>
+        addDevice(tx, config, session, request.body)
+      )
+      services.sessions.forget(session.id)
+      return reply
+        .status({ known: 200, active: 201, pending: 202 }[outcome] as 200)
+        .send({ device: deviceView(device) })
+    }
+  )
+
+  app.post(
+    '/devices/:id/approval',
+    {
+      schema: {
+        operationId: 'approveDevice',
+        tags: ['devices'],
+        summary: 'Approve a pending device',
+        description: 'The device’s own statement, with the signature of the approving device added.',
+        params,
+        body: ref(StatementRequest),
+        response: {
+          200: ref(DeviceAnswer),
+          ...problemResponses(...refusals, 'device-required', 'id-conflict')
+        }
+      }
+    },
+    async (request) => {
+      const { userId } = deviceSessionOf(request)
+      const device = await transaction(services, (tx) =>
+        approveDevice(tx, userId, request.params.id, request.body.statement)
+      )
+      return { device: deviceView(device) }
+    }
+  )
+
+  app.put(
+    '/devices/:id/encryption-key',
+    {
+      schema: {
+        operationId: 'rekeyDevice',
+        tags: ['devices'],
+        summary: 'Replace a device’s encryption key',
+        params,
+        body: ref(EncryptionKeyRequest),
+        response: { 200: ref(DeviceAnswer), ...problemResponses(...refusals, 'invalid-key', 'key-in-use') }
+      }
+    },
+    async (request) => {
+      const { userId } = sessionOf(request)
+      const { id } = request.params
+      const signed = request.body.statement
+      const statement = parseStatement(signed.text, ['device-rekey'])
+      const encryption = readEncryptionKey(request.body.encryptionKey, Number(config.RSA_KEY_SIZE))
+      requireLine('device', statement.device, id)
+      requireLine('encryption-key', statement.encryptionKey, encryption.fingerprint)
+      const device = await transaction(services, async (tx) => {
+        const user = await lockUser(tx, userId)
+        const present = user.devices.get(id)
+        if (present === undefined) throw new Problem('device-not-found')
+        if (await isApplied(tx, userId, statement.sequence, signed.text)) return present
+        const signers = verifySignatures(signed, user.keys)
+        const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
+        await tx
+          .insert(boundKeys)
+          .values({ fingerprint: encryption.fingerprint, deviceId: id })
+          .catch((error: unknown) => {
+            throw deviceConflict(error)
+          })
+        const [row] = await tx
+          .update(devices)
+          .set({
+            encryptionKey: encryption.pem,
+            encryptionFingerprint: encryption.fingerprint,
+            encryptionVersion: statement.encryptionVersion
+          })
+          .where(eq(devices.id, id))
+          .returning()
+        await applyChain(tx, userId, user, chain, signed)
+        return row!
+      })
+      return { device: deviceView(device) }
+    }
+  )
+
+  app.post(
+    '/devices/:id/revocation',
+    {
+      schema: {
+        operationId: 'revokeDevice',
+        tags: ['devices'],
+        summary: 'Revoke a device',
+        description: 'Ends its sessions and streams; session keys that it holds are out of date.',
+        params,
+        body: ref(StatementRequest),
+        response: { 200: ref(DeviceAnswer), ...problemResponses(...refusals) }
+      }
+    },
+    async (request) => {
+      const { userId } = sessionOf(request)
+      const { id } = request.params
+      const signed = request.body.statement
+      const statement = parseStatement(signed.text, ['device-revoke'])
+      requireLine('device', statement.device, id)
+      const device = await transaction(services, async (tx) => {
+        const user = await lockUser(tx, userId)
+        const present = user.devices.get(id)
+        if (present === undefined) throw new Problem('device-not-found')
+        if (await isApplied(tx, userId, statement.sequence, signed.text)) return present
+        const signers = verifySignatures(signed, user.keys)
+        const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
+        await applyChain(tx, userId, user, chain, signed)
+        return { ...present, status: 'revoked' as const }
+      })
+      return { device: deviceView(device) }
+    }
+  )
+}

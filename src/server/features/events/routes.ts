@@ -1,0 +1,112 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import Type from 'typebox'
+import { EventPage, durableEvents, ephemeralEvents } from '../../../protocol/events.js'
+import { record, schemaName } from '../../../protocol/schema.js'
+import type { App } from '../../app-types.js'
+import { deviceSessionOf } from '../../auth.js'
+import { problemResponses } from '../../problem.js'
+import type { Services } from '../../services.js'
+import { poll } from './poll.js'
+import { ReadSlots } from './read-slots.js'
+import { findStart } from './start.js'
+import { EventStream } from './stream.js'
+
+const CATCHING_UP_AT_ONCE = 4
+
+const eventTable = Object.entries({ ...durableEvents, ...ephemeralEvents })
+  .map(
+    ([event, schema]) =>
+      `| \`${event}\` | ${event in durableEvents ? 'yes' : 'no'} | \`${schemaName(schema)}\` |`
+  )
+  .join('\n')
+
+const description = `One stream per device carries everything that concerns its user, as Server-Sent Events. Durable
+events bear \`id:\`, a cursor; \`Last-Event-ID\` (or \`?after=\`) resumes after it: every durable event since, in order,
+none missing, none twice, then live. Without a cursor the stream begins at the live end, with \`after=0\` at the start
+of what is kept. With \`Accept: application/json\` the same cursor serves polling.
+
+| event | durable | data |
+| --- | --- | --- |
+${eventTable}`
+
+export function eventRoutes(app: App, services: Services): void {
+  const { database, log, streams } = services
+  const slots = new ReadSlots(CATCHING_UP_AT_ONCE)
+
+  app.get(
+    '/events',
+    {
+      schema: {
+        operationId: 'getEvents',
+        tags: ['events'],
+        summary: 'The event stream, or a poll on the same cursor',
+        description,
+        headers: Type.Object({
+          'last-event-id': Type.Optional(
+            Type.String({ maxLength: 64, description: 'Resume after this cursor; goes before `after`.' })
+          )
+        }),
+        querystring: record({
+          after: Type.Optional(Type.String({ maxLength: 64, description: 'Resume after this cursor.' })),
+          wait: Type.Integer({
+            minimum: 0,
+            maximum: 60,
+            default: 0,
+            description: 'Polling: seconds to wait for the first event.'
+          }),
+          limit: Type.Integer({
+            minimum: 1,
+            maximum: 200,
+            default: 50,
+            description: 'Polling: events at most.'
+          })
+        }),
+        response: {
+          200: {
+            description: 'The stream, or a page of events.',
+            content: {
+              'text/event-stream': { schema: { type: 'string' } },
+              'application/json': { schema: { $ref: schemaName(EventPage) } }
+            }
+          },
+          ...problemResponses('invalid-cursor', 'device-required', 'too-many-streams')
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const { after, wait, limit } = request.query
+      const start = await findStart(database, log, request.headers['last-event-id'] ?? after)
+
+      if (wantsJson(request.headers.accept)) {
+        const gone = new AbortController()
+        reply.raw.on('close', () => gone.abort())
+        const page = await poll(services, session, start, { limit, waitMs: wait * 1000, gone: gone.signal })
+        reply.type('application/json; charset=utf-8').header('cache-control', 'no-store')
+        return (reply as FastifyReply).send(page)
+      }
+
+      streams.requireRoom(session.userId)
+      if (reply.raw.destroyed) return
+      reply.hijack()
+      reply.raw.writeHead(200, {
+        ...(reply.getHeaders() as OutgoingHttpHeaders),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no'
+      })
+      const stream = new EventStream(services, slots, session, reply.raw, start)
+      streams.add(stream)
+      stream.run(start).catch((error: unknown) => {
+        request.log.warn({ err: error }, 'a stream broke off; its client resumes')
+        reply.raw.destroy()
+      })
+    }
+  )
+}
+
+function wantsJson(accept: string | undefined): boolean {
+  const types = (accept ?? '').split(',').map((type) => type.split(';')[0]!.trim().toLowerCase())
+  return types.includes('application/json') && !types.includes('text/event-stream')
+}

@@ -1,0 +1,38 @@
+import type { Message } from '../../../protocol/messages.js'
+import type { Database, HotStatement } from '../../db/index.js'
+import { EVENT_COLUMNS, toMessage, type EventRow } from '../../log/entry.js'
+
+/** Messages of `$1` that the user `$2` may see, walking from position `$3`, each of his stays through the index. */
+function historyStatement(direction: 'before' | 'after'): HotStatement {
+  const [beyond, order] = direction === 'before' ? ['<', 'desc'] : ['>', 'asc']
+  return {
+    name: `history-${direction}`,
+    text: `
+select ${EVENT_COLUMNS}
+from (
+  select x.position from memberships m cross join lateral (
+    select e.position from events e
+    where e.conversation_id = m.conversation_id and e.type = 'message' and e.position ${beyond} $3::bigint
+      and e.position >= m.joined_at and e.position <= coalesce(m.left_at, 9223372036854775807)
+    order by e.position ${order} limit $4
+  ) x where m.conversation_id = $1::uuid and m.user_id = $2::uuid
+  order by x.position ${order} limit $4
+) page join events e on e.position = page.position join users u on u.id = e.sender_id
+order by e.position ${order}`
+  }
+}
+
+const statements = { before: historyStatement('before'), after: historyStatement('after') }
+
+/** A page of history: newest first before a position, oldest first after one. */
+export async function readHistory(
+  hot: Database['hot'],
+  conversationId: string,
+  userId: string,
+  direction: 'before' | 'after',
+  position: number,
+  limit: number
+): Promise<Message[]> {
+  const rows = await hot<EventRow>(statements[direction], [conversationId, userId, position, limit])
+  return rows.map(toMessage)
+}

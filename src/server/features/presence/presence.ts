@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
+import { memberships, presence, processes, users } from '../../db/schema.js'
+import type { Services } from '../../services.js'
+
+const LEASE_SECONDS = 10
+const RENEW_MS = 3000
+const LOOK_MS = 1000
+/** A client that reconnects at once was never away. */
+const GRACE_MS = 2000
+
+/**
+ * Who is online: has an open stream on some process. Each process keeps its own rows, under a lease that it
+ * renews; so nobody stays online through a process that died. Changes bear the process' version, which lets the
+ * others read just what is new.
+ */
+export class Presence {
+  readonly #services: Services
+  readonly #processId = randomUUID()
+  /** Users who are online through this process, as written or about to be. */
+  readonly #here = new Map<string, boolean>()
+  readonly #leaving = new Map<string, NodeJS.Timeout>()
+  /** Of each living process: the version that was read last, and who is online through it. */
+  readonly #known = new Map<string, { version: number; online: Set<string> }>()
+  readonly #unwritten = new Set<string>()
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #stopListening: () => void
+  #work: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(services: Services) {
+    this.#services = services
+    services.streams.onPresence((userId, online) => this.#changed(userId, online))
+    this.#stopListening = services.bell.listen('presence', () => this.#enqueue(() => this.#look()))
+    this.#enqueue(() => this.#renew())
+    this.#every(RENEW_MS, () => this.#renew())
+    this.#every(LOOK_MS, () => this.#look())
+  }
+
+  isOnline(userId: string): boolean {
+    return [...this.#known.values()].some(({ online }) => online.has(userId))
+  }
+
+  /** Go offline with everybody here, before the database is closed. */
+  async stop(): Promise<void> {
+    this.#stopListening()
+    for (const timer of [...this.#timers, ...this.#leaving.values()]) clearTimeout(timer)
+    this.#enqueue(async () => {
+      await this.#services.db.delete(processes).where(eq(processes.id, this.#processId))
+      this.#services.bell.ring('presence')
+    })
+    this.#stopped = true
+    await this.#work
+  }
+
+  #every(ms: number, task: () => Promise<void>): void {
+    const timer = setInterval(() => this.#enqueue(task), ms)
+    timer.unref()
+    this.#timers.push(timer)
+  }
+
+  /** One task at a time, so that this process' versions rise in the order in which they commit. */
+  #enqueue(task: () => Promise<void>): void {
+    if (this.#stopped) return
+    this.#work = this.#work
+      .then(task)
+      .catch((error: unknown) =>
+        this.#services.logger.warn({ err: error }, 'presence is behind; trying again')
+      )
+  }
+
+  #changed(userId: string, online: boolean): void {
+    clearTimeout(this.#leaving.get(userId))
+    this.#leaving.delete(userId)
+    if (online) return this.#set(userId, true)
+    const timer = setTimeout(() => {
+      this.#leaving.delete(userId)
+      this.#set(userId, false)
+    }, GRACE_MS)
+    timer.unref()
+    this.#leaving.set(userId, timer)
+  }
+
+  #set(userId: string, online: boolean): void {
+    if ((this.#here.get(userId) ?? false) === online) return
+    this.#here.set(userId, online)
+    this.#unwritten.add(userId)
+    // Changes of one moment are written together.
+    if (this.#unwritten.size === 1) this.#enqueue(() => this.#write())
+  }
+
+  async #write(): Promise<void> {
+    const { db, bell } = this.#services
+    const changed = [...this.#unwritten]
+    if (changed.length === 0) return
+    this.#unwritten.clear()
+    try {
+      await db.transaction(async (tx) => {
+        const [own] = await tx
+          .update(processes)
+          .set({ version: sql`${processes.version} + 1` })
+          .where(eq(processes.id, this.#processId))
+          .returning()
+        if (own === undefined) throw new Error('the lease of this process was lost')
+        const rows = changed.map((userId) => ({
+          processId: own.id,
+          userId,
+          online: this.#here.get(userId) ?? false,
+          version: own.version
+        }))
+        await tx
+          .insert(presence)
+          .values(rows)
+          .onConflictDoUpdate({
+            target: [presence.processId, presence.userId],
+            set: { online: sql`excluded.online`, version: sql`excluded.version` }
+          })
+      })
+    } catch (error) {
+      for (const userId of changed) this.#unwritten.add(userId)
+      throw error
+    }
+    bell.ring('presence')
+    await this.#look()
+  }
+
+  async #renew(): Promise<void> {
+    const { db } = this.#services
+    const leaseUntil = sql`now() + make_interval(secs => ${LEASE_SECONDS})`
+    const [row] = await db
+      .insert(processes)
+      .values({ id: this.#processId, leaseUntil })
+      .onConflictDoUpdate({ target: processes.id, set: { leaseUntil } })
+      .returning({ version: processes.version })
+    // After a lease that was lost, to a sweep say, everybody here has to be written again.
+    if (row!.version === 0) for (const [userId, online] of this.#here) if (online) this.#unwritten.add(userId)
+    await db.delete(processes).where(lt(processes.leaseUntil, sql`now()`))
+    for (const [userId, online] of this.#here) if (!online) this.#here.delete(userId)
+    await this.#write()
+  }
+
+  /** Read what has changed on any process, and tell those who may know. */
+  async #look(): Promise<void> {
+    const { db } = this.#services
+    const was = new Map<string, boolean>()
+    const note = (userId: string) => {
+      if (!was.has(userId)) was.set(userId, this.isOnline(userId))
+    }
+    const living = await db
+      .select()
+      .from(processes)
+      .where(gt(processes.leaseUntil, sql`now()`))
+    for (const [id, { online }] of this.#known)
+      if (!living.some((process) => process.id === id)) {
+        for (const userId of online) note(userId)
+        this.#known.delete(id)
+      }
+    for (const { id, version } of living) {
+      let known = this.#known.get(id)
+      if (known !== undefined && version < known.version) {
+        // Its lease was lost and taken anew: it begins again.
+        for (const userId of known.online) note(userId)
+        known = undefined
+      }
+      known ??= { version: 0, online: new Set<string>() }
+      if (version === known.version) continue
+      const rows = await db
+        .select()
+        .from(presence)
+        .where(and(eq(presence.processId, id), gt(presence.version, known.version)))
+      for (const { userId } of rows) note(userId)
+      for (const { userId, online } of rows)
+        if (online) known.online.add(userId)
+        else known.online.delete(userId)
+      this.#known.set(id, { version, online: known.online })
+    }
+    await this.#announce([...was].filter(([userId, online]) => online !== this.isOnline(userId)))
+  }
+
+  async #announce(changes: [userId: string, was: boolean][]): Promise<void> {
+    if (changes.length === 0) return
+    const { db, log, streams } = this.#services
+    const at = new Date().toISOString()
+    const rows = await db
+      .select({ userId: users.id, username: users.username, conversationId: memberships.conversationId })
+      .from(memberships)
+      .innerJoin(users, eq(users.id, memberships.userId))
+      .where(
+        and(
+          inArray(
+            users.id,
+            changes.map(([userId]) => userId)
+          ),
+          isNull(memberships.leftAt)
+        )
+      )
+    const conversations = new Map<string, { username: string; ids: string[] }>()
+    for (const { userId, username, conversationId } of rows) {
+      const entry = conversations.get(userId)
+      if (entry === undefined) conversations.set(userId, { username, ids: [conversationId] })
+      else entry.ids.push(conversationId)
+    }
+    for (const [userId, { username, ids }] of conversations) {
+      const data = { userId, username, online: this.isOnline(userId), at }
+      const told = new Set([...log.tail.subscribersIn(ids)].map((subscriber) => subscriber.userId))
+      told.delete(userId)
+      for (const other of told) for (const stream of streams.ofUser(other)) stream.announce('presence', data)
+    }
+  }
+}

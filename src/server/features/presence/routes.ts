@@ -1,0 +1,62 @@
+import { and, eq, exists, inArray, isNull, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
+import Type from 'typebox'
+import { PresenceAnswer } from '../../../protocol/events.js'
+import { GivenUsername, record, ref } from '../../../protocol/schema.js'
+import type { App } from '../../app-types.js'
+import { sessionOf } from '../../auth.js'
+import type { Db } from '../../db/index.js'
+import { memberships, users } from '../../db/schema.js'
+import type { Services } from '../../services.js'
+import { Presence } from './presence.js'
+
+const MAX_ASKED = 100
+
+export function presenceRoutes(app: App, services: Services): void {
+  const presence = new Presence(services)
+  // Before `onClose`, which closes the database.
+  app.addHook('preClose', () => presence.stop())
+
+  app.get(
+    '/presence',
+    {
+      schema: {
+        operationId: 'getPresence',
+        tags: ['presence'],
+        summary: 'Who is online, of users who share a conversation with the caller',
+        querystring: record({
+          user: Type.Array(GivenUsername, {
+            minItems: 1,
+            maxItems: MAX_ASKED,
+            description: 'Usernames; may be given several times.'
+          })
+        }),
+        response: { 200: ref(PresenceAnswer) }
+      }
+    },
+    async (request) => {
+      const asked = request.query.user.map((username) => username.toLowerCase())
+      const visible = await contactsAmong(services.db, sessionOf(request).userId, asked)
+      const items = visible.map((user) => ({ ...user, online: presence.isOnline(user.userId) }))
+      return { items, next: null }
+    }
+  )
+}
+
+/** Of the named users, those who share a conversation with the user, himself included. */
+function contactsAmong(db: Db, userId: string, usernames: string[]) {
+  const mine = alias(memberships, 'mine')
+  const theirs = alias(memberships, 'theirs')
+  const shared = db
+    .select({ one: sql`1` })
+    .from(mine)
+    .innerJoin(theirs, eq(theirs.conversationId, mine.conversationId))
+    .where(
+      and(eq(mine.userId, userId), isNull(mine.leftAt), eq(theirs.userId, users.id), isNull(theirs.leftAt))
+    )
+  return db
+    .select({ userId: users.id, username: users.username })
+    .from(users)
+    .where(and(inArray(users.username, usernames), sql`(${users.id} = ${userId} or ${exists(shared)})`))
+    .orderBy(users.username)
+}

@@ -1,0 +1,195 @@
+import { and, eq } from 'drizzle-orm'
+import {
+  MoreWraps,
+  NewSessionKey,
+  SessionKeyAnswer,
+  SessionKeyPage
+} from '../../../protocol/conversations.js'
+import { Problem } from '../../../protocol/problems.js'
+import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { lockUsers } from '../../acting.js'
+import type { App } from '../../app-types.js'
+import { deviceSessionOf, type DeviceSession } from '../../auth.js'
+import { duplicateOf } from '../../db/errors.js'
+import type { Db, Tx } from '../../db/index.js'
+import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
+import { appendEvents, transaction } from '../../log/append.js'
+import { lockConversation, requireMember } from '../../members.js'
+import { problemResponses } from '../../problem.js'
+import { WRAPS_BODY_LIMIT, acceptSessionKey, insertWraps, wrapRow } from '../../rosters.js'
+import type { Services } from '../../services.js'
+import { coverableDevices, readSessionKeys } from './queries.js'
+
+const params = record({ id: Uuid('The conversation’s id.') })
+
+export function sessionKeyRoutes(app: App, services: Services): void {
+  const { db } = services
+
+  app.post(
+    '/conversations/:id/session-keys',
+    {
+      bodyLimit: WRAPS_BODY_LIMIT,
+      schema: {
+        operationId: 'createSessionKey',
+        tags: ['session keys'],
+        summary: 'Make a new current session key',
+        params,
+        body: ref(NewSessionKey),
+        response: {
+          200: ref(SessionKeyAnswer),
+          201: ref(SessionKeyAnswer),
+          ...problemResponses(
+            ...(['invalid-statement', 'invalid-signature', 'device-required'] as const),
+            ...(['conversation-not-found', 'not-in-roster', 'id-conflict', 'stale-roster'] as const)
+          )
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const create = () =>
+        transaction(services, (tx) => createSessionKey(tx, session, request.params.id, request.body))
+      const isNew = await create().catch((error: unknown) => {
+        if (duplicateOf(error) === null) throw error
+        return create()
+      })
+      const key = await findSessionKey(db, request.params.id, request.body.id)
+      return reply
+        .status(isNew ? 201 : 200)
+        .send({ id: request.body.id, createdAt: key!.createdAt.toISOString() })
+    }
+  )
+
+  app.get(
+    '/conversations/:id/session-keys',
+    {
+      schema: {
+        operationId: 'listSessionKeys',
+        tags: ['session keys'],
+        summary: 'Session keys that were wrapped for the calling device, newest first',
+        params,
+        querystring: record(PageQuery),
+        response: {
+          200: ref(SessionKeyPage),
+          ...problemResponses('device-required', 'conversation-not-found', 'invalid-cursor')
+        }
+      }
+    },
+    async (request) => {
+      const { userId, deviceId } = deviceSessionOf(request)
+      const { limit, cursor } = request.query
+      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new Problem('invalid-cursor')
+      const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+      const { id } = await requireMember(db, request.params.id, userId)
+      const keys = await readSessionKeys(db, id, deviceId, before, limit + 1)
+      const page = keys.slice(0, limit)
+      return {
+        items: page.map(({ view }) => view),
+        next: keys.length > limit ? String(page.at(-1)!.serial) : null
+      }
+    }
+  )
+
+  app.post(
+    '/conversations/:id/session-keys/:keyId/wraps',
+    {
+      bodyLimit: WRAPS_BODY_LIMIT,
+      schema: {
+        operationId: 'addWraps',
+        tags: ['session keys'],
+        summary: 'Wrap an older session key for devices that joined since',
+        params: record({ ...params.properties, keyId: Uuid('The session key’s id.') }),
+        body: ref(MoreWraps),
+        response: {
+          201: ref(SessionKeyAnswer),
+          ...problemResponses(
+            ...([
+              'device-required',
+              'conversation-not-found',
+              'session-key-not-found',
+              'stale-roster'
+            ] as const)
+          )
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const { id, keyId } = request.params
+      const answer = await transaction(services, (tx) => addWraps(tx, session, id, keyId, request.body))
+      return reply.status(201).send(answer)
+    }
+  )
+}
+
+async function createSessionKey(
+  tx: Tx,
+  session: DeviceSession,
+  conversationId: string,
+  body: NewSessionKey
+): Promise<boolean> {
+  await lockUsers(tx, [session.username])
+  const conversation = await lockConversation(tx, conversationId, session.userId)
+  const [present] = await tx.select().from(sessionKeys).where(eq(sessionKeys.id, body.id))
+  if (present !== undefined) {
+    if (present.conversationId === conversationId && present.text === body.statement.text) return false
+    throw new Problem('id-conflict')
+  }
+  await appendEvents(tx, [await acceptSessionKey(tx, conversation, session, body)])
+  return true
+}
+
+async function addWraps(
+  tx: Tx,
+  session: DeviceSession,
+  conversationId: string,
+  keyId: string,
+  { wraps }: MoreWraps
+): Promise<SessionKeyAnswer> {
+  const conversation = await lockConversation(tx, conversationId, session.userId)
+  const key = await findSessionKey(tx, conversationId, keyId)
+  if (key === undefined) throw new Problem('session-key-not-found')
+  await requireOwnWrap(tx, keyId, session.deviceId)
+  const ids = wraps.map(({ deviceId }) => deviceId)
+  if (new Set(ids).size < ids.length)
+    throw new Problem('invalid-request', 'There are two wraps for the same device in `wraps`.')
+  const coverable = await coverableDevices(tx, conversationId, ids)
+  const unexpected = ids.filter((id) => !coverable.some(({ device }) => device.id === id))
+  if (unexpected.length > 0)
+    throw new Problem('stale-roster', 'Wraps can be added for active devices of current members alone.', {
+      head: conversation.chainHead,
+      missing: [],
+      unexpected
+    })
+  const given = new Map(wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
+  await insertWraps(
+    tx,
+    coverable.map(({ device }) => wrapRow(keyId, device, given.get(device.id)!, false))
+  )
+  const { text, signatures, createdAt } = key
+  await appendEvents(tx, [
+    {
+      type: 'session-key.created',
+      data: { conversationId, sessionKeyId: keyId, statement: { text, signatures } },
+      to: { users: [...new Set(coverable.map(({ userId }) => userId))] }
+    }
+  ])
+  return { id: keyId, createdAt: createdAt.toISOString() }
+}
+
+async function findSessionKey(db: Db, conversationId: string, id: string) {
+  const [key] = await db
+    .select()
+    .from(sessionKeys)
+    .where(and(eq(sessionKeys.id, id), eq(sessionKeys.conversationId, conversationId)))
+  return key
+}
+
+/** Only a device that holds a key can pass it on; to others it does not exist. */
+async function requireOwnWrap(tx: Tx, keyId: string, deviceId: string): Promise<void> {
+  const own = await tx
+    .select({ id: sessionKeyWraps.deviceId })
+    .from(sessionKeyWraps)
+    .where(and(eq(sessionKeyWraps.sessionKeyId, keyId), eq(sessionKeyWraps.deviceId, deviceId)))
+  if (own.length === 0) throw new Problem('session-key-not-found')
+}

@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto'
+import { sql } from 'drizzle-orm'
+import type { Database } from '../db/index.js'
+import { logHead } from '../db/schema.js'
+
+/**
+ * Make sure that the log has a head and an epoch of this very database: in a restored copy positions may come
+ * again that clients have seen with other events, so their old cursors must not count.
+ */
+export async function ensureEpoch({ db, origin }: Database): Promise<void> {
+  const here = await origin()
+  // Eight letters and digits, as a cursor spells it.
+  const epoch = BigInt(`0x${randomBytes(8).toString('hex')}`)
+    .toString(36)
+    .padStart(8, '0')
+    .slice(-8)
+  await db
+    .insert(logHead)
+    .values({ last: 0, epoch, origin: here })
+    .onConflictDoUpdate({
+      target: logHead.one,
+      set: { epoch, origin: here },
+      setWhere: sql`${logHead.origin} <> ${here}`
+    })
+}

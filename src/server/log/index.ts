@@ -1,0 +1,49 @@
+import type { Bell } from '../bell/bell.js'
+import type { Config } from '../config.js'
+import type { Database } from '../db/index.js'
+import type { Logger } from '../logger.js'
+import { groupCommit, type GroupCommit } from './group-commit.js'
+import { readBounds } from './read.js'
+import { Tail } from './tail.js'
+
+/** The log as the rest of the server knows it. */
+export interface Log {
+  readonly epoch: string
+  readonly tail: Tail
+  send: GroupCommit['send']
+  /** To be called after a transaction that appended events: this process reads them, the others are told. */
+  changed: () => Promise<void>
+  /** Resolves when every send that was accepted has been answered. */
+  idle: GroupCommit['idle']
+  stop: () => void
+}
+
+export async function openLog({ hot }: Database, bell: Bell, config: Config, logger: Logger): Promise<Log> {
+  const { epoch, last } = await readBounds(hot)
+  const tail = new Tail({ hot, logger, head: last, pollInterval: config.POLL_INTERVAL })
+  const stopListening = bell.listen('log', () => void tail.look())
+  const { send, idle } = groupCommit({
+    hot,
+    logger,
+    maxQueue: config.SEND_QUEUE,
+    maxBatch: config.SEND_BATCH,
+    onCommit(entries) {
+      tail.offer(entries)
+      bell.ring('log')
+    }
+  })
+  return {
+    epoch,
+    tail,
+    send,
+    idle,
+    changed() {
+      bell.ring('log')
+      return tail.look()
+    },
+    stop() {
+      stopListening()
+      tail.stop()
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Database, HotStatement } from '../db/index.js'
+import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
+
+/**
+ * What `$1`, a user, may see after position `$2`, at most `$3` events: per conversation from the event that let
+ * him in to the one that took him out, each read through its own index, and what is addressed to himself. The
+ * head is of the same snapshot: a page that is not full is complete up to it, and `conversations` are then those
+ * the user is in at that position.
+ */
+const VISIBLE: HotStatement = {
+  name: 'visible',
+  text: `
+with visible as materialized (
+  select position from (
+    (select x.position from memberships m cross join lateral (
+       select e.position from events e
+       where e.conversation_id = m.conversation_id
+         and e.position > greatest($2::bigint, m.joined_at - 1)
+         and e.position <= coalesce(m.left_at, 9223372036854775807)
+       order by e.position limit $3
+     ) x where m.user_id = $1::uuid and coalesce(m.left_at, 9223372036854775807) > $2::bigint)
+    union all
+    (select r.position from event_recipients r
+     where r.user_id = $1::uuid and r.position > $2::bigint order by r.position limit $3)
+  ) p order by position limit $3
+)
+select h.last as head,
+  case when (select count(*) from visible) < $3 then array(
+    select m.conversation_id from memberships m where m.user_id = $1::uuid and m.left_at is null
+  ) end as conversations,
+  page.*
+from log_head h left join (
+  select ${EVENT_COLUMNS}
+  from visible v join events e on e.position = v.position left join users u on u.id = e.sender_id
+) page on true
+order by page.position`
+}
+
+export interface VisiblePage {
+  entries: Entry[]
+  /** The last position of this page, or of the log if the page is not full. */
+  through: number
+  /** The user's conversations at `through`; null while there may be more to read. */
+  conversations: string[] | null
+}
+
+/** One page of what `userId` may see after `position`, oldest first. */
+export async function readVisible(
+  hot: Database['hot'],
+  userId: string,
+  position: number,
+  limit: number
+): Promise<VisiblePage> {
+  const rows = await hot<
+    EventRow & { head: string; conversations: string[] | null; position: string | null }
+  >(VISIBLE, [userId, position, limit])
+  const entries = rows.filter((row) => row.position !== null).map(toEntry)
+  const { head, conversations } = rows[0]!
+  return {
+    entries,
+    through: conversations === null ? entries.at(-1)!.position : Math.max(Number(head), position),
+    conversations
+  }
+}
+
+/** All events after `$1`, with what the tail needs to route them. */
+const ALL: HotStatement = {
+  name: 'all',
+  text: `
+select ${EVENT_COLUMNS},
+  case when e.type <> 'message' and e.conversation_id is null then array(
+    select r.user_id from event_recipients r where r.position = e.position) end as recipients,
+  case when e.type in ('conversation.created', 'conversation.chain') then array(
+    select m.user_id from memberships m
+    where m.conversation_id = e.conversation_id and m.joined_at = e.position) end as joined,
+  case when e.type = 'conversation.chain' then array(
+    select m.user_id from memberships m
+    where m.conversation_id = e.conversation_id and m.left_at = e.position) end as left_users
+from events e left join users u on u.id = e.sender_id
+where e.position > $1 order by e.position limit $2`
+}
+
+/** One page of the whole log after `position`, for the tail alone. */
+export async function readAll(hot: Database['hot'], position: number, limit: number): Promise<Entry[]> {
+  return (await hot<EventRow>(ALL, [position, limit])).map(toEntry)
+}
+
+const BOUNDS: HotStatement = {
+  name: 'bounds',
+  text: `
+select h.last, h.epoch,
+  coalesce((select position from events order by position limit 1), h.last + 1) as oldest
+from log_head h`
+}
+
+export interface Bounds {
+  epoch: string
+  last: number
+  /** Position of the oldest event that is kept; `last + 1` in an empty log. */
+  oldest: number
+}
+
+export async function readBounds(hot: Database['hot']): Promise<Bounds> {
+  const [row] = await hot<{ last: string; epoch: string; oldest: string }>(BOUNDS, [])
+  return { epoch: row!.epoch, last: Number(row!.last), oldest: Number(row!.oldest) }
+}

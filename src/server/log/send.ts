@@ -1,0 +1,123 @@
+import type { HotStatement } from '../db/index.js'
+import { isoTime } from './entry.js'
+
+/** Messages under one session key at most (protocol, "Session key"). */
+export const MAX_MESSAGES_PER_KEY = 2 ** 20
+
+/** A message to append, as its sender's request gives it: ids as UUIDs, bytes as base64. */
+export interface Sending {
+  id: string
+  conversationId: string
+  senderId: string
+  senderDeviceId: string
+  sessionKeyId: string
+  iv: string
+  ciphertext: string
+  signature: string
+}
+
+export type Verdict = 'stored' | 'repeat' | 'not-found' | 'conflict' | 'rekey' | 'not-in-roster'
+
+export interface SendRow {
+  n: string
+  verdict: Verdict
+  position: string | null
+  created_at: string | null
+}
+
+/**
+ * The columns of a batch, one text each, values joined by commas (which no UUID and no base64 contains): an
+ * array literal would have to be quoted value by value.
+ */
+export function sendValues(batch: readonly Sending[]): string[] {
+  const column = (name: keyof Sending) => batch.map((message) => message[name]).join(',')
+  return [
+    column('id'),
+    column('conversationId'),
+    column('senderId'),
+    column('senderDeviceId'),
+    column('sessionKeyId'),
+    column('iv'),
+    column('ciphertext'),
+    column('signature')
+  ]
+}
+
+/**
+ * Judge and append a whole batch, one verdict a message.
+ *
+ * What a send depends on that can change stands in one row, its conversation's: the current session key, and
+ * whether it is out of date. The rows are locked FOR SHARE, in the order of their ids, which also re-reads what
+ * a concurrent change has just committed; a change of members or devices waits for the batch or the batch for
+ * it. That the sender's device is in the key's roster never changes. The counter is locked last.
+ */
+export const SEND: HotStatement = {
+  name: 'send',
+  text: `
+with input as materialized (
+  select id, conversation_id, sender_id, sender_device_id, session_key_id,
+         decode(iv, 'base64') as iv, decode(ciphertext, 'base64') as ciphertext,
+         decode(signature, 'base64') as signature, n
+  from unnest(
+    string_to_array($1, ',')::uuid[], string_to_array($2, ',')::uuid[], string_to_array($3, ',')::uuid[],
+    string_to_array($4, ',')::uuid[], string_to_array($5, ',')::uuid[],
+    string_to_array($6, ','), string_to_array($7, ','), string_to_array($8, ',')
+  ) with ordinality
+    as r(id, conversation_id, sender_id, sender_device_id, session_key_id, iv, ciphertext, signature, n)
+),
+conversation as materialized (
+  select id, session_key_id, rekey_required from conversations
+  where id = any (string_to_array($2, ',')::uuid[]) order by id for share
+),
+judged as materialized (
+  select i.*, e.position as old_position, e.created_at as old_created_at,
+    case
+      when e.position is not null
+        and (e.conversation_id, e.sender_device_id, e.session_key_id, e.iv, e.ciphertext, e.signature)
+          = (i.conversation_id, i.sender_device_id, i.session_key_id, i.iv, i.ciphertext, i.signature)
+        then 'repeat'
+      when c.id is null or not exists (
+        select from memberships m
+        where m.conversation_id = i.conversation_id and m.user_id = i.sender_id and m.left_at is null)
+        then 'not-found'
+      when e.position is not null then 'conflict'
+      when c.session_key_id is distinct from i.session_key_id or c.rekey_required
+        or k.message_count >= ${MAX_MESSAGES_PER_KEY} then 'rekey'
+      when not exists (
+        select from session_key_wraps w
+        where w.session_key_id = i.session_key_id and w.device_id = i.sender_device_id and w.in_roster)
+        then 'not-in-roster'
+      else 'stored'
+    end as verdict
+  from input i
+  left join conversation c on c.id = i.conversation_id
+  left join session_keys k on k.id = i.session_key_id
+  -- LIMIT keeps this a look-up by index per row: a plan made while the table was small must not scan it later.
+  left join lateral (select * from events where message_id = i.id limit 1) e on true
+),
+accepted as materialized (
+  select *, row_number() over (order by n) as place from judged where verdict = 'stored'
+),
+head as (
+  update log_head set last = last + (select count(*) from accepted)
+  where (select count(*) from accepted) > 0
+  returning last - (select count(*) from accepted) as before, clock_timestamp() as now
+),
+counted as (
+  update session_keys k set message_count = message_count + a.messages
+  from (select session_key_id, count(*)::int as messages from accepted group by 1) a, head
+  where k.id = a.session_key_id
+),
+inserted as (
+  insert into events (position, type, conversation_id, created_at, message_id, sender_id, sender_device_id,
+                      session_key_id, iv, ciphertext, signature)
+  select head.before + a.place, 'message', a.conversation_id, head.now, a.id, a.sender_id, a.sender_device_id,
+         a.session_key_id, a.iv, a.ciphertext, a.signature
+  from accepted a, head
+  returning message_id, position, created_at
+)
+select j.n, j.verdict, coalesce(i.position, j.old_position) as position,
+       ${isoTime('coalesce(i.created_at, j.old_created_at)')} as created_at
+from judged j left join inserted i on i.message_id = j.id and j.verdict = 'stored'
+order by j.n`
+}

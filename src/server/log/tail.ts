@@ -1,0 +1,209 @@
+import type { Database } from '../db/index.js'
+import type { Logger } from '../logger.js'
+import type { Entry } from './entry.js'
+import { readAll } from './read.js'
+
+/** Somebody who has read the log up to `through` and takes what comes after it. */
+export interface Subscriber {
+  readonly userId: string
+  /** Entries up to this position are not delivered. Set by the tail. */
+  through: number
+  /** Take new entries, in order; called once per turn of the tail. */
+  deliver: (entries: readonly Entry[]) => void
+}
+
+interface Reader {
+  subscribers: Set<Subscriber>
+  conversations: Set<string>
+}
+
+const PAGE = 500
+const RING_ENTRIES = 4096
+const RING_BYTES = 16 * 2 ** 20
+
+/**
+ * The live end of the log, one per process: sees every event once and in order, keeps the newest in a ring, and
+ * knows for each conversation which of its members have subscribers here. A subscriber that has read the log up
+ * to `through` joins without a seam, since the ring holds what came since.
+ */
+export class Tail {
+  readonly #hot: Database['hot']
+  readonly #logger: Logger
+  readonly #watchers: ((entry: Entry) => void)[] = []
+  readonly #readers = new Map<string, Reader>()
+  readonly #members = new Map<string, Set<Reader>>()
+  /** Dense: `#ring[i].position === #ring[0].position + i`, and its last entry is at `#head`. */
+  #ring: Entry[] = []
+  #ringBytes = 0
+  #head: number
+  #looking: Promise<void> | null = null
+  #lookAgain = false
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: { hot: Database['hot']; logger: Logger; head: number; pollInterval: number }) {
+    this.#hot = options.hot
+    this.#logger = options.logger
+    this.#head = options.head
+    this.#timer = setInterval(() => void this.look(), options.pollInterval)
+    this.#timer.unref()
+  }
+
+  /** Position of the newest event that this process has seen. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** Have every entry passed to `watcher`, before its subscribers get it. */
+  watch(watcher: (entry: Entry) => void): void {
+    this.#watchers.push(watcher)
+  }
+
+  /** Take entries that this process has just committed; what others wrote in between is read first. */
+  offer(entries: readonly Entry[]): void {
+    if (entries[0]!.position === this.#head + 1) this.#apply(entries)
+    else void this.look()
+  }
+
+  /** Read what is new. Resolves when everything committed before the call has been seen, or reading failed. */
+  look(): Promise<void> {
+    if (this.#looking !== null) {
+      this.#lookAgain = true
+      return this.#looking
+    }
+    this.#looking = this.#read()
+    return this.#looking
+  }
+
+  async #read(): Promise<void> {
+    try {
+      do {
+        this.#lookAgain = false
+        const page = await readAll(this.#hot, this.#head, PAGE)
+        // Own commits may have been offered while the page was on its way.
+        const fresh = page.filter((entry) => entry.position > this.#head)
+        if (fresh.length > 0) this.#apply(fresh)
+        if (page.length === PAGE) this.#lookAgain = true
+      } while (this.#lookAgain)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the log could not be read; trying again')
+    } finally {
+      this.#looking = null
+    }
+  }
+
+  /**
+   * Join a subscriber that has read up to `through`, where its user is in `conversations`.
+   *
+   * @returns what came since and concerns him, to be taken before anything is delivered; null if the ring does
+   *   not reach back that far: read another page and try again
+   */
+  attach(subscriber: Subscriber, through: number, conversations: readonly string[]): Entry[] | null {
+    const since: Entry[] = []
+    const current = new Set(conversations)
+    if (through < this.#head) {
+      const oldest = this.#head - this.#ring.length + 1
+      if (through + 1 < oldest) return null
+      for (const entry of this.#ring.slice(through + 1 - oldest)) {
+        if (entry.joined.includes(subscriber.userId)) current.add(entry.conversationId!)
+        if (concerns(entry, subscriber.userId, current)) since.push(entry)
+        if (entry.left.includes(subscriber.userId)) current.delete(entry.conversationId!)
+      }
+    }
+    let reader = this.#readers.get(subscriber.userId)
+    if (reader === undefined) {
+      reader = { subscribers: new Set(), conversations: new Set() }
+      this.#readers.set(subscriber.userId, reader)
+      for (const conversation of current) this.#join(reader, conversation)
+    }
+    subscriber.through = Math.max(through, this.#head)
+    reader.subscribers.add(subscriber)
+    return since
+  }
+
+  detach(subscriber: Subscriber): void {
+    const reader = this.#readers.get(subscriber.userId)
+    if (reader === undefined || !reader.subscribers.delete(subscriber) || reader.subscribers.size > 0) return
+    for (const conversation of reader.conversations) this.#leave(reader, conversation)
+    this.#readers.delete(subscriber.userId)
+  }
+
+  /** The subscribers here whose users are in any of the conversations. */
+  subscribersIn(conversations: Iterable<string>): Set<Subscriber> {
+    const found = new Set<Subscriber>()
+    for (const conversation of conversations)
+      for (const reader of this.#members.get(conversation) ?? [])
+        for (const subscriber of reader.subscribers) found.add(subscriber)
+    return found
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #join(reader: Reader, conversation: string): void {
+    reader.conversations.add(conversation)
+    const members = this.#members.get(conversation)
+    if (members === undefined) this.#members.set(conversation, new Set([reader]))
+    else members.add(reader)
+  }
+
+  #leave(reader: Reader, conversation: string): void {
+    reader.conversations.delete(conversation)
+    const members = this.#members.get(conversation)
+    if (members?.delete(reader) === true && members.size === 0) this.#members.delete(conversation)
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    this.#remember(entries)
+    const due = new Map<Subscriber, Entry[]>()
+    const give = (reader: Reader, entry: Entry) => {
+      for (const subscriber of reader.subscribers) {
+        if (entry.position <= subscriber.through) continue
+        const entriesDue = due.get(subscriber)
+        if (entriesDue === undefined) due.set(subscriber, [entry])
+        else entriesDue.push(entry)
+      }
+    }
+    const known = (users: readonly string[]) => users.flatMap((user) => this.#readers.get(user) ?? [])
+
+    for (const entry of entries) {
+      for (const watcher of this.#watchers) watcher(entry)
+      for (const reader of known(entry.joined)) this.#join(reader, entry.conversationId!)
+      const readers =
+        entry.conversationId === null ? known(entry.recipients) : this.#members.get(entry.conversationId)
+      for (const reader of readers ?? []) give(reader, entry)
+      for (const reader of known(entry.left)) this.#leave(reader, entry.conversationId!)
+    }
+    for (const [subscriber, entriesDue] of due) {
+      subscriber.through = entriesDue.at(-1)!.position
+      subscriber.deliver(entriesDue)
+    }
+  }
+
+  #remember(entries: readonly Entry[]): void {
+    const first = entries[0]!.position
+    if (first !== this.#head + 1) {
+      this.#logger.warn({ head: this.#head, next: first }, 'events were removed before they were read')
+      this.#ring = []
+      this.#ringBytes = 0
+    }
+    this.#head = entries.at(-1)!.position
+    for (const entry of entries) {
+      this.#ring.push(entry)
+      this.#ringBytes += entry.json.length
+    }
+    if (this.#ring.length <= 2 * RING_ENTRIES && this.#ringBytes <= 2 * RING_BYTES) return
+    // Cut to half at a time, so that the cost of moving the array is shared by many entries.
+    let keepFrom = Math.max(0, this.#ring.length - RING_ENTRIES)
+    let bytes = this.#ring.slice(keepFrom).reduce((sum, { json }) => sum + json.length, 0)
+    while (bytes > RING_BYTES) bytes -= this.#ring[keepFrom++]!.json.length
+    this.#ring = this.#ring.slice(keepFrom)
+    this.#ringBytes = bytes
+  }
+}
+
+function concerns(entry: Entry, userId: string, conversations: ReadonlySet<string>): boolean {
+  return entry.conversationId === null
+    ? entry.recipients.includes(userId)
+    : conversations.has(entry.conversationId)
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import type { Bell } from './bell/bell.js'
+import { silentBell } from './bell/memory.js'
+import { postgresBell } from './bell/postgres.js'
+import type { Config } from './config.js'
+import { openDatabase, type Database, type Db } from './db/index.js'
+import { MIGRATIONS_FOLDER } from './db/migrate.js'
+import { connectionOptions } from './db/postgres.js'
+import { serverSecrets } from './db/schema.js'
+import type { Logger } from './logger.js'
+import { ensureEpoch } from './log/epoch.js'
+import { openLog, type Log } from './log/index.js'
+import { createPasswords, type Passwords } from './passwords.js'
+import { loadSecret } from './secrets.js'
+import { Sessions } from './sessions.js'
+import { Streams } from './streams.js'
+import { startSweeper } from './sweeper.js'
+import { refreshTokens, type RefreshTokens } from './tokens.js'
+
+/** What features are made of. */
+export interface Services {
+  config: Config
+  logger: Logger
+  database: Database
+  db: Db
+  bell: Bell
+  log: Log
+  sessions: Sessions
+  streams: Streams
+  passwords: Passwords
+  /** Signs access tokens. */
+  secret: string
+  refresh: RefreshTokens
+  /** Ends everything, the last opened first. */
+  close: () => Promise<void>
+}
+
+/** Open the database, bring it up to date, and start what lives as long as the process. */
+export async function openServices(config: Config, logger: Logger): Promise<Services> {
+  const database = await openDatabase(config, logger)
+  try {
+    await database.migrate(MIGRATIONS_FOLDER)
+    await ensureEpoch(database)
+    const secret = await signingSecret(config, database)
+    const bell =
+      config.DATABASE_URL === undefined
+        ? silentBell
+        : postgresBell(connectionOptions(config, config.DATABASE_URL), logger)
+    const log = await openLog(database, bell, config, logger)
+    const sessions = new Sessions(database.db, log.tail)
+    const streams = new Streams(sessions, {
+      total: config.MAX_CLIENTS,
+      perUser: config.RATE_LIMIT === 'off' ? Infinity : config.MAX_CLIENTS_PER_USER
+    })
+    const stopSweeping = startSweeper(database, logger)
+    return {
+      config,
+      logger,
+      database,
+      db: database.db,
+      bell,
+      log,
+      sessions,
+      streams,
+      passwords: createPasswords(config.PASSWORD_ITERATIONS, config.PASSWORD_QUEUE),
+      secret,
+      refresh: refreshTokens(secret),
+      async close() {
+        streams.stop()
+        await log.idle()
+        log.stop()
+        stopSweeping()
+        await bell.close()
+        await database.close()
+      }
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** `JWT_SECRET`; else one made at first start and kept beside the data: in `DATA_DIR`, or in the database. */
+async function signingSecret(config: Config, { kind, db }: Database): Promise<string> {
+  if (config.JWT_SECRET !== undefined) return config.JWT_SECRET.reveal()
+  if (kind === 'embedded') return loadSecret(config.DATA_DIR, 'jwt-secret')
+  const name = 'jwt-secret'
+  const value = randomBytes(32).toString('base64url')
+  await db.insert(serverSecrets).values({ name, value }).onConflictDoNothing()
+  const [kept] = await db.select().from(serverSecrets).where(eq(serverSecrets.name, name))
+  return kept!.value
+}

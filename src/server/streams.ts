@@ -1,0 +1,116 @@
+import type { EphemeralEvent } from '../protocol/events.js'
+import { Problem } from '../protocol/problems.js'
+import type { ActiveSession, Sessions } from './sessions.js'
+
+/** An open event stream, or a request that waits for events. */
+export interface OpenStream {
+  readonly session: ActiveSession
+  /** Write an ephemeral event, unless the stream lags behind anyway. */
+  announce: (event: EphemeralEvent, data: object) => void
+  /** Called every second. */
+  tick: (now: number) => void
+  /** Say good-bye, because of the session or because the server stops, and close. */
+  end: (why: 'revoked' | 'expired' | 'stopping') => void
+}
+
+type PresenceListener = (userId: string, online: boolean) => void
+
+/** All open streams of this process. */
+export class Streams {
+  readonly #bySession = new Map<string, Set<OpenStream>>()
+  readonly #byUser = new Map<string, Set<OpenStream>>()
+  readonly #limits: { total: number; perUser: number }
+  readonly #sessions: Sessions
+  readonly #timer: NodeJS.Timeout
+  #presence: PresenceListener = () => undefined
+  #count = 0
+  #stopping = false
+
+  constructor(sessions: Sessions, limits: { total: number; perUser: number }) {
+    this.#sessions = sessions
+    this.#limits = limits
+    sessions.onEnded((id) => this.#endSession(id, 'revoked'))
+    this.#timer = setInterval(() => this.#tick(), 1000)
+    this.#timer.unref()
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Have `listener` told when a user's first stream opens and his last one closes. */
+  onPresence(listener: PresenceListener): void {
+    this.#presence = listener
+  }
+
+  online(): Iterable<string> {
+    return this.#byUser.keys()
+  }
+
+  ofUser(userId: string): Iterable<OpenStream> {
+    return this.#byUser.get(userId) ?? []
+  }
+
+  /** @throws {Problem} `too-many-streams`, `too-many-requests` for too many of one user, `stopping` */
+  requireRoom(userId: string): void {
+    if (this.#stopping) throw new Problem('stopping')
+    if (this.#count >= this.#limits.total) throw new Problem('too-many-streams')
+    if ((this.#byUser.get(userId)?.size ?? 0) >= this.#limits.perUser)
+      throw new Problem('too-many-requests', 'You have as many open streams as a user may have.')
+  }
+
+  add(stream: OpenStream): void {
+    const { id, userId } = stream.session
+    this.#count++
+    put(this.#bySession, id, stream)
+    if (put(this.#byUser, userId, stream) === 1) this.#presence(userId, true)
+  }
+
+  remove(stream: OpenStream): void {
+    const { id, userId } = stream.session
+    if (!this.#bySession.get(id)?.has(stream)) return
+    this.#count--
+    take(this.#bySession, id, stream)
+    if (take(this.#byUser, userId, stream) === 0) this.#presence(userId, false)
+  }
+
+  /** End all streams; none is admitted any more. */
+  stop(): void {
+    this.#stopping = true
+    clearInterval(this.#timer)
+    for (const streams of [...this.#bySession.values()])
+      for (const stream of [...streams]) stream.end('stopping')
+  }
+
+  #endSession(id: string, why: 'revoked' | 'expired'): void {
+    for (const stream of [...(this.#bySession.get(id) ?? [])]) stream.end(why)
+  }
+
+  #tick(): void {
+    const now = Date.now()
+    for (const [id, streams] of this.#bySession) {
+      const [first] = streams
+      if (first !== undefined && first.session.expiresAt <= now) void this.#checkSession(id)
+      for (const stream of streams) stream.tick(now)
+    }
+  }
+
+  /** The session has run out as far as this process knows; it may have been refreshed meanwhile. */
+  async #checkSession(id: string): Promise<void> {
+    const session = await this.#sessions.find(id).catch(() => undefined)
+    if (session === null) this.#endSession(id, 'expired')
+  }
+}
+
+function put<T>(map: Map<string, Set<T>>, key: string, value: T): number {
+  let set = map.get(key)
+  if (set === undefined) map.set(key, (set = new Set()))
+  return set.add(value).size
+}
+
+function take<T>(map: Map<string, Set<T>>, key: string, value: T): number {
+  const set = map.get(key)
+  set?.delete(value)
+  if (set?.size === 0) map.delete(key)
+  return set?.size ?? 0
+}

@@ -1,0 +1,52 @@
+import { createHmac, hkdfSync, randomUUID, timingSafeEqual } from 'node:crypto'
+
+export const ISSUER = 'secure-chat'
+export const AUDIENCE = 'secure-chat'
+
+/** What an access token says, beside what every JWT of ours says. */
+export interface AccessClaims {
+  sub: string
+  sid: string
+  did: string | null
+  jti: string
+}
+
+export function accessClaims(session: { id: string; userId: string; deviceId: string | null }): AccessClaims {
+  return { sub: session.userId, sid: session.id, did: session.deviceId, jti: randomUUID() }
+}
+
+export interface RefreshTokens {
+  make: (sessionId: string, generation: number) => string
+  /** Which session and generation a token was made for; null if this server did not make it. */
+  read: (token: string) => { sessionId: string; generation: number } | null
+}
+
+const ID_BYTES = 16
+const BODY_BYTES = ID_BYTES + 4
+
+/**
+ * Refresh tokens: session id, generation and an HMAC over both. Nothing of them is stored but the session's
+ * generation, so the database holds no token, not even a hashed one, and an old token is recognised as used.
+ */
+export function refreshTokens(secret: string): RefreshTokens {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'secure-chat refresh token', 32))
+  const seal = (body: Buffer) => createHmac('sha256', key).update(body).digest()
+  return {
+    make(sessionId, generation) {
+      const body = Buffer.alloc(BODY_BYTES)
+      body.write(sessionId.replaceAll('-', ''), 'hex')
+      body.writeUInt32BE(generation, ID_BYTES)
+      return Buffer.concat([body, seal(body)]).toString('base64url')
+    },
+    read(token) {
+      const bytes = Buffer.from(token, 'base64url')
+      const body = bytes.subarray(0, BODY_BYTES)
+      const mac = bytes.subarray(BODY_BYTES)
+      const expected = seal(body)
+      if (mac.length !== expected.length || !timingSafeEqual(mac, expected)) return null
+      const hex = body.toString('hex', 0, ID_BYTES)
+      const sessionId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+      return { sessionId, generation: body.readUInt32BE(ID_BYTES) }
+    }
+  }
+}

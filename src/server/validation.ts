@@ -1,0 +1,18 @@
+import AjvCompiler, { type BuildCompilerFromPool } from '@fastify/ajv-compiler'
+
+const strict = { removeAdditional: false as const, useDefaults: true, allErrors: false }
+
+/**
+ * Two validators: bodies are taken as they are, nothing is coerced and nothing unknown dropped; what comes in the
+ * address or in headers is text, so numbers there are read from text.
+ */
+export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
+  const compilers = AjvCompiler()
+  const body = compilers(externalSchemas, { customOptions: { ...strict, coerceTypes: false } })
+  const address = compilers(externalSchemas, { customOptions: { ...strict, coerceTypes: 'array' } })
+  return (route) => (isBody(route) ? body(route) : address(route))
+}
+
+function isBody(route: unknown): boolean {
+  return (route as { httpPart?: string }).httpPart === 'body'
+}
