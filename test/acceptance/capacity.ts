@@ -1,0 +1,125 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { joinKeys } from '../support/stranger-crypto.js'
+import { expect } from '../support/stranger-http.js'
+import type { EventStream } from '../support/stranger-events.js'
+import { findPostgres } from '../support/postgres.js'
+import { startServer, type Owner, type ServerOptions } from '../support/server-process.js'
+import { Stranger } from '../support/stranger.js'
+import { mentions, pause } from './scenarios/world.js'
+
+/**
+ * How many streams one server carries, run by hand:
+ *   node build/test/acceptance/capacity.js [pglite] [postgres]
+ * STREAMS and GROUP make it smaller.
+ */
+const encryptionKeys: KeyObject[] = Array.from(
+  { length: 8 },
+  () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+)
+
+const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(2)} s`
+
+async function inParallel<T, R>(
+  things: readonly T[],
+  width: number,
+  work: (one: T, i: number) => Promise<R>
+): Promise<R[]> {
+  const results = new Array<R>(things.length)
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let i = next++; i < things.length; i = next++) results[i] = await work(things[i] as T, i)
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+  return results
+}
+
+async function measure(
+  owner: Owner,
+  title: string,
+  options: ServerOptions,
+  streams: number,
+  group: number
+): Promise<void> {
+  const server = await startServer(owner, options)
+  const report = (what: string): void => {
+    process.stdout.write(`${title}: ${what}; server ${server.residentMiB ?? '?'} MiB\n`)
+  }
+  report('empty server')
+
+  let since = performance.now()
+  const names = Array.from({ length: streams }, (_, i) => `user-${i}`)
+  const people = await inParallel(names, 8, (name, i) => {
+    const encryption = encryptionKeys[i % encryptionKeys.length]
+    if (encryption === undefined) throw new Error('no encryption key')
+    return Stranger.registered(server.url, name, { keys: joinKeys(encryption), connections: 1 })
+  })
+  owner.teardown(() => people.forEach((one) => one.close()))
+  report(`${streams} users registered in ${seconds(since)}`)
+
+  const [founder] = people
+  if (founder === undefined) throw new Error('nobody')
+  since = performance.now()
+  const { id, answer } = await founder.createConversation('group', names.slice(1, group))
+  expect(answer, 201)
+  report(`a group of ${group} made in ${seconds(since)}`)
+
+  since = performance.now()
+  const open = await inParallel(people, 100, (one) => one.live({ resume: false }))
+  report(`${open.length} streams opened in ${seconds(since)}`)
+  await pause(2_000)
+  report('two seconds later')
+
+  for (const text of ['the first message', 'the second message']) {
+    since = performance.now()
+    const { body } = expect(await founder.send(id, text), 201)
+    const arrived = (stream: EventStream): Promise<unknown> =>
+      stream.waitFor((event) => event.event === 'message' && mentions(event, body.id), 60_000, text)
+    await Promise.all(open.slice(0, group).map(arrived))
+    report(`${text} to ${group} streams in ${seconds(since)}`)
+  }
+  await pause(500)
+  const messages = open.map((stream) => stream.received.filter((event) => event.event === 'message').length)
+  const right = messages.every((count, i) => count === (i < group ? 2 : 0))
+  const broken = open.filter((stream) => stream.ended).length
+  report(
+    `each message ${right ? 'once to every member and to nobody else' : 'NOT delivered right'}, ${broken} streams broken`
+  )
+  const last = people[group - 1]
+  const stream = open[group - 1]
+  const event = stream?.received.findLast((one) => one.event === 'message')
+  if (last !== undefined && event !== undefined) {
+    const [message] = (await last.history(id)).slice(-1)
+    report(
+      message === undefined
+        ? 'no history'
+        : `the last member reads: ${String((await last.open(message)).text)}`
+    )
+  }
+  if (!right || broken > 0) process.exitCode = 1
+}
+
+async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
+  const undo: (() => unknown)[] = []
+  try {
+    await work({ teardown: (one) => undo.unshift(one) })
+  } finally {
+    for (const one of undo) await one()
+  }
+}
+
+const wanted = process.argv.slice(2)
+const runs = (name: string): boolean => wanted.length === 0 || wanted.includes(name)
+const group = Number(process.env['GROUP'] ?? 1_000)
+
+if (runs('pglite')) {
+  const streams = Number(process.env['STREAMS'] ?? 1_000)
+  await withOwner((owner) => measure(owner, 'PGlite', {}, streams, Math.min(group, streams)))
+}
+if (runs('postgres')) {
+  const streams = Number(process.env['STREAMS'] ?? 5_000)
+  await withOwner(async (owner) => {
+    const pg = await findPostgres(owner)
+    if (typeof pg === 'string') throw new Error(pg)
+    await measure(owner, 'PostgreSQL', { databaseUrl: pg.url }, streams, Math.min(group, streams))
+  })
+}

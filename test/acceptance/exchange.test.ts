@@ -1,0 +1,11 @@
+import t from 'tap'
+import { exchange } from './scenarios/exchange.js'
+import { pglite } from './scenarios/world.js'
+
+t.test(
+  'a receiver whose stream is cut 20 times gets 500 messages once each, in order (PGlite)',
+  async (t) => {
+    const server = await pglite.start(t)
+    await exchange(t, server, server)
+  }
+)

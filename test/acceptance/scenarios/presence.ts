@@ -1,0 +1,81 @@
+import type { Test } from 'tap'
+import { keyPool } from '../../support/stranger-crypto.js'
+import { expect } from '../../support/stranger-http.js'
+import type { ServerProcess } from '../../support/server-process.js'
+import type { Stranger } from '../../support/stranger.js'
+import { pause, person } from './world.js'
+
+const limitMs = 15_000
+
+/** The contract leaves the words open: a user's record counts as online by any of the usual ones. */
+export function shownOnline(value: unknown, who: Stranger): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const values = Object.values(value) as unknown[]
+  const about = values.some((one) => one === who.username || one === who.userId)
+  if (about && (Reflect.get(value, 'online') === true || values.includes('online'))) return true
+  return values.some((one) => shownOnline(one, who))
+}
+
+async function seenAs(online: boolean, by: Stranger, who: Stranger): Promise<number> {
+  const began = Date.now()
+  for (;;) {
+    const answer = expect(await by.raw('GET', `/v1/presence?user=${who.username}`), 200)
+    const took = Date.now() - began
+    if (shownOnline(answer.body, who) === online) return took
+    if (took > limitMs)
+      throw new Error(`${who.username} is not ${online ? 'online' : 'offline'} after ${took} ms`)
+    await pause(100)
+  }
+}
+
+export interface PresenceWorld {
+  readonly alice: Stranger
+  readonly bob: Stranger
+  readonly eve: Stranger
+}
+
+export async function presenceWorld(
+  t: Test,
+  first: ServerProcess,
+  second: ServerProcess
+): Promise<PresenceWorld> {
+  const pool = keyPool(3)
+  const alice = await person(t, first, 'alice', { keys: await pool.take() })
+  const bob = await person(t, second, 'bob', { keys: await pool.take() })
+  const eve = await person(t, first, 'eve', { keys: await pool.take() })
+  expect((await alice.createConversation('direct', ['bob'])).answer, 201)
+  return { alice, bob, eve }
+}
+
+export async function comesAndGoes(t: Test, { alice, bob, eve }: PresenceWorld): Promise<void> {
+  const alices = await alice.live()
+  const eves = await eve.live()
+  await seenAs(false, alice, bob)
+  const bobs = await bob.live()
+  t.ok((await seenAs(true, alice, bob)) < limitMs, 'online with the first stream')
+  const event = await alices.waitFor(
+    (one) => one.event === 'presence' && shownOnline(one.data, bob),
+    limitMs,
+    'presence'
+  )
+  t.notOk('id' in event, 'told on the stream, without moving the cursor')
+  const strange = await eve.raw('GET', `/v1/presence?user=${bob.username}`)
+  t.notOk(shownOnline(strange.body, bob), `not shown to a stranger (${strange.status})`)
+  bobs.close()
+  t.ok((await seenAs(false, alice, bob)) < limitMs, 'offline after the last stream')
+  t.notOk(
+    eves.received.some((one) => one.event === 'presence' && shownOnline(one.data, bob)),
+    'nothing of it on a stranger’s stream'
+  )
+}
+
+/** Bob's process dies without a word; he must not stay online for ever. */
+export async function dies(t: Test, { alice, bob }: PresenceWorld, server: ServerProcess): Promise<void> {
+  await bob.live({ pauseMs: 100 })
+  await seenAs(true, alice, bob)
+  await server.kill()
+  const took = await seenAs(false, alice, bob)
+  t.ok(took <= limitMs, `offline ${took} ms after his process was killed`)
+  await server.start()
+  t.ok((await seenAs(true, alice, bob)) < limitMs, 'online again once he has connected again')
+}

@@ -1,0 +1,165 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { findBinaries, type Binaries } from './postgres-binaries.js'
+import { dieTogether, freePort, type Owner } from './server-process.js'
+
+const run = promisify(execFile)
+
+export interface Postgres {
+  /** A fresh, empty database. */
+  readonly url: string
+  /** One more, for a second server that must share nothing with the first. Answers with its address. */
+  newDatabase(): Promise<string>
+  /** These three need a cluster of our own: they throw on TEST_DATABASE_URL. */
+  stop(): Promise<void>
+  kill(): Promise<void>
+  restart(): Promise<void>
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function query(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    await client.query(text)
+  } finally {
+    await client.end()
+  }
+}
+
+function inside(url: string, database: string): string {
+  const whole = new URL(url)
+  whole.pathname = `/${database}`
+  return whole.href
+}
+
+async function newDatabaseIn(server: string): Promise<string> {
+  const name = `secure_chat_test_${randomBytes(6).toString('hex')}`
+  await query(server, `CREATE DATABASE ${name}`)
+  return inside(server, name)
+}
+
+async function given(owner: Owner, server: string): Promise<Postgres> {
+  const made: string[] = []
+  const newDatabase = async (): Promise<string> => {
+    const url = await newDatabaseIn(server)
+    made.push(url)
+    return url
+  }
+  owner.teardown(async () => {
+    for (const url of made)
+      await query(server, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
+  })
+  const refuse = (): Promise<never> => Promise.reject(new Error('TEST_DATABASE_URL is not ours to stop'))
+  return { url: await newDatabase(), newDatabase, stop: refuse, kill: refuse, restart: refuse }
+}
+
+class Cluster {
+  readonly #binaries: Binaries
+  readonly #data: string
+  readonly #port: number
+  #child: ChildProcess | undefined
+  #output = ''
+
+  constructor(binaries: Binaries, data: string, port: number) {
+    this.#binaries = binaries
+    this.#data = data
+    this.#port = port
+  }
+
+  get server(): string {
+    return `postgres://postgres@127.0.0.1:${this.#port}/postgres`
+  }
+
+  async #launch(): Promise<boolean> {
+    const settings = ['max_connections=200', 'log_min_messages=fatal'].flatMap((setting) => ['-c', setting])
+    const options = ['-D', this.#data, '-h', '127.0.0.1', '-p', String(this.#port), '-k', '', ...settings]
+    const child = spawn(join(this.#binaries.bin, 'postgres'), options, {
+      ...this.#binaries.runAs,
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'pipe']
+    })
+    this.#child = child
+    dieTogether(child)
+    child.once('error', (error) => (this.#output += error.message))
+    child.stderr.setEncoding('utf8')
+    child.stderr.on('data', (text: string) => (this.#output = (this.#output + text).slice(-65_536)))
+    for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return false
+      const up = await query(this.server, 'SELECT 1').then(
+        () => true,
+        () => false
+      )
+      if (up) return true
+    }
+    return false
+  }
+
+  /** After a kill -9 of the first process the others take a moment to notice, and block the next start. */
+  async start(): Promise<void> {
+    for (let tries = 0; tries < 20; tries++, await pause(250)) if (await this.#launch()) return
+    throw new Error(`PostgreSQL did not start:\n${this.#output}`)
+  }
+
+  async end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill(signal)
+    await gone
+  }
+}
+
+/**
+ * A real PostgreSQL with its default durability: TEST_DATABASE_URL, else the binaries from npm, else those of the
+ * machine. A text is the reason why there is none, for the tests to be skipped with.
+ * @throws on CI when there is none: there a skipped test is a failed one.
+ */
+export async function findPostgres(owner: Owner): Promise<Postgres | string> {
+  const server = process.env['TEST_DATABASE_URL']
+  if (server !== undefined && server !== '') return given(owner, server)
+  const binaries = await findBinaries()
+  if (typeof binaries === 'string') {
+    if (process.env['CI'] !== undefined) throw new Error(binaries)
+    return binaries
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'secure-chat-pg-data-'))
+  const { uid, gid } = binaries.runAs
+  if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid)
+  const data = join(folder, 'data')
+  await run('cp', ['-R', '-p', binaries.template, data], { ...binaries.runAs, cwd: '/' })
+  const cluster = new Cluster(binaries, data, await freePort())
+  owner.teardown(async () => {
+    await cluster.end('SIGQUIT')
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
+  })
+  await cluster.start()
+  const newDatabase = (): Promise<string> => newDatabaseIn(cluster.server)
+  return {
+    url: await newDatabase(),
+    newDatabase,
+    stop: () => cluster.end('SIGINT'),
+    kill: () => cluster.end('SIGKILL'),
+    restart: async () => {
+      await cluster.end('SIGINT')
+      await cluster.start()
+    }
+  }
+}
+
+/** For a tap file: `undefined` means that the whole file is skipped, with the one line saying why. */
+export async function startPostgres(
+  t: Owner & { plan(count: number, reason: string): void }
+): Promise<Postgres | undefined> {
+  const found = await findPostgres(t)
+  if (typeof found !== 'string') return found
+  t.plan(0, found)
+  return undefined
+}

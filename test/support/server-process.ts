@@ -1,0 +1,185 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Whatever ends: a tap test, or a script's list of things to undo. */
+export interface Owner {
+  teardown(undo: () => unknown): void
+}
+
+export interface ServerOptions {
+  readonly databaseUrl?: string
+  /** Given, it outlives the server; by default a temporary folder goes with it. */
+  readonly dataDir?: string
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+  readonly nodeOptions?: readonly string[]
+  readonly readyMs?: number
+}
+
+function projectRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return folder
+}
+
+/** Below the range for outgoing connections, so that no client takes it while a server is being restarted. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+  throw new Error('no free port was found')
+}
+
+const alive = new Set<ChildProcess>()
+let watching = false
+
+/** A test process that dies takes its servers along; `kill` is the one thing an exit handler can still do. */
+export function dieTogether(child: ChildProcess): void {
+  alive.add(child)
+  child.once('exit', () => alive.delete(child))
+  if (watching) return
+  watching = true
+  process.on('exit', () => {
+    for (const one of alive) one.kill('SIGKILL')
+  })
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A real server in a process of its own, that can be killed and started again on the same port and data. */
+export class ServerProcess {
+  readonly port: number
+  readonly url: string
+  readonly dataDir: string
+  readonly #options: ServerOptions
+  #child: ChildProcess | undefined
+  #output = ''
+
+  constructor(port: number, dataDir: string, options: ServerOptions) {
+    this.port = port
+    this.url = `http://127.0.0.1:${port}`
+    this.dataDir = dataDir
+    this.#options = options
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Everything it wrote to stdout and stderr, the newest 256 KiB of it. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Resident memory in MiB, where /proc tells. */
+  get residentMiB(): number | undefined {
+    try {
+      const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
+      return line?.[1] === undefined ? undefined : Math.round(Number(line[1]) / 1024)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Starts it and waits until it is ready. @throws with what it wrote if it ends or takes too long. */
+  async start(): Promise<this> {
+    if (this.running) throw new Error('the server is running already')
+    const root = projectRoot()
+    const { databaseUrl, env = {}, nodeOptions = [], readyMs = 30_000 } = this.#options
+    const child = spawn(process.execPath, [...nodeOptions, join(root, 'build/src/server/main.js')], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        SERVER_HOST: '127.0.0.1',
+        SERVER_PORT: String(this.port),
+        DATA_DIR: this.dataDir,
+        LOG_LEVEL: 'warn',
+        RATE_LIMIT: 'off',
+        PASSWORD_ITERATIONS: '100000',
+        RSA_KEY_SIZE: '2048',
+        MAX_CLIENTS: '10000',
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...env
+      }
+    })
+    this.#child = child
+    dieTogether(child)
+    for (const pipe of [child.stdout, child.stderr]) {
+      pipe.setEncoding('utf8')
+      pipe.on('data', (text: string) => (this.#output = (this.#output + text).slice(-262_144)))
+    }
+    for (const until = Date.now() + readyMs; ; await pause(25)) {
+      if (!this.running) {
+        throw new Error(`the server ended (${child.exitCode ?? child.signalCode}):\n${this.#output}`)
+      }
+      if (Date.now() > until) {
+        await this.kill()
+        throw new Error(`the server was not ready in ${readyMs} ms:\n${this.#output}`)
+      }
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined)
+      await answer?.arrayBuffer().catch(() => undefined)
+      if (answer?.status === 200) return this
+    }
+  }
+
+  async #end(signal: NodeJS.Signals, graceMs: number): Promise<number | NodeJS.Signals | null> {
+    const child = this.#child
+    if (child === undefined || !this.running) return child?.exitCode ?? child?.signalCode ?? null
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill(signal)
+    const late = setTimeout(() => child.kill('SIGKILL'), graceMs)
+    await gone
+    clearTimeout(late)
+    return child.exitCode ?? child.signalCode
+  }
+
+  /** kill -9 */
+  kill(): Promise<number | NodeJS.Signals | null> {
+    return this.#end('SIGKILL', 5_000)
+  }
+
+  /** SIGTERM; answers with its exit code, or `SIGKILL` if it had to be killed after the grace. */
+  stop(graceMs = 15_000): Promise<number | NodeJS.Signals | null> {
+    return this.#end('SIGTERM', graceMs)
+  }
+
+  /** Ends it (kill -9 by default) and starts it again on the same port and data. */
+  async restart(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<this> {
+    await this.#end(signal, 15_000)
+    return this.start()
+  }
+}
+
+/** Starts a server on a free port that ends with the test. */
+export async function startServer(owner: Owner, options: ServerOptions = {}): Promise<ServerProcess> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'secure-chat-data-')))
+  let server: ServerProcess | undefined
+  owner.teardown(async () => {
+    await server?.kill()
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true })
+  })
+  for (let tries = 0; ; tries++) {
+    server = new ServerProcess(options.port ?? (await freePort()), dataDir, options)
+    try {
+      return await server.start()
+    } catch (error) {
+      if (!server.output.includes('EADDRINUSE') || options.port !== undefined || tries === 3) throw error
+    }
+  }
+}
