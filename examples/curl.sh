@@ -78,6 +78,7 @@ register alice "$alice"
 register bob "$bob"
 
 step 'Alice looks both up: signed chains say which devices are theirs'
+# Each answer goes into a file named after the user asked for: the helper refuses the chain of anybody else.
 api "/v1/users/$alice" --header @alice/token > "alice/$alice.json"
 api "/v1/users/$bob" --header @alice/token > "alice/$bob.json"
 

@@ -16,6 +16,7 @@ export const problems = {
   'invalid-credentials': [401, 'The username or the password is wrong.'],
   'invalid-refresh-token': [401, 'The refresh token is not valid. Log in again.'],
   'device-required': [403, 'This needs a session with an active device: log in with `deviceId`, or add one.'],
+  'device-pending': [403, 'The device waits for approval by another device of the user, or for a reset.'],
   'not-admin': [403, 'Only an admin of the group, with a current identity, may do this.'],
   'not-in-roster': [403, 'This device is not in the roster: another member has to add the user again first.'],
   forbidden: [403, 'The protocol does not allow this.'],

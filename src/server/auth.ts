@@ -102,9 +102,10 @@ export interface DeviceSession extends ActiveSession {
   readonly deviceId: string
 }
 
-/** The session of a request that needs an active device. @throws {Problem} `device-required` */
+/** The session of a request that needs an active device. @throws {Problem} `device-required`, `device-pending` */
 export function deviceSessionOf(request: FastifyRequest): DeviceSession {
   const session = sessionOf(request)
-  if (session.deviceId === null || !session.deviceActive) throw new Problem('device-required')
+  if (session.deviceId === null) throw new Problem('device-required')
+  if (!session.deviceActive) throw new Problem('device-pending')
   return session as DeviceSession
 }

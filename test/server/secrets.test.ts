@@ -55,7 +55,14 @@ t.test('A secret that is empty, cut short or garbled is refused, and left as it 
   const dir = dataDir(t)
   const secret = loadSecret(dir, 'jwt-secret')
   const path = join(dir, 'jwt-secret')
-  for (const content of ['', '\n', secret.slice(0, 42), `${secret}A`, `${secret.slice(0, 42)}!`, `${secret} x`]) {
+  for (const content of [
+    '',
+    '\n',
+    secret.slice(0, 42),
+    `${secret}A`,
+    `${secret.slice(0, 42)}!`,
+    `${secret} x`
+  ]) {
     writeFileSync(path, content)
     let message = ''
     try {

@@ -31,7 +31,10 @@ export class DurableFs extends NodeFS {
     this.#hooks = hooks
   }
 
-  override async init(pg: PGlite, options: EmscriptenOptions): Promise<{ emscriptenOpts: EmscriptenOptions }> {
+  override async init(
+    pg: PGlite,
+    options: EmscriptenOptions
+  ): Promise<{ emscriptenOpts: EmscriptenOptions }> {
     const { emscriptenOpts } = await super.init(pg, options)
     const preRun = (mod: object) => this.#addFsync(mod as NodeFsModule)
     return {

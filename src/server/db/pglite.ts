@@ -46,6 +46,10 @@ function removeUnfinished(folder: string): void {
 
 /** Under another name at first: a folder that was left half made does not open again. */
 async function create(folder: string, fsync: Fsync): Promise<void> {
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new Error(
+      `${folder} is not empty and holds no database. Move it away, or restore it from a backup.`
+    )
   const unfinished = `${folder}.new-${randomBytes(6).toString('hex')}`
   mkdirSync(unfinished, { mode: 0o700 })
   const pglite = await PGlite.create({ fs: new NodeFS(unfinished) })

@@ -102,7 +102,7 @@ export function accountEntrance(app: App, services: Services): void {
         body: ref(Credentials),
         response: {
           200: ref(SignIn),
-          ...problemResponses('invalid-credentials', 'device-not-found', 'overloaded')
+          ...problemResponses('invalid-credentials', 'device-not-found', 'device-pending', 'overloaded')
         }
       }
     },
@@ -118,6 +118,7 @@ export function accountEntrance(app: App, services: Services): void {
       const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
       if (deviceId !== undefined && (device === null || device.status === 'revoked'))
         throw new Problem('device-not-found')
+      if (device?.status === 'pending') throw new Problem('device-pending')
       return db.transaction(async (tx) => {
         const session = await insertSession(tx, config, request, user.id, device?.id ?? null)
         return signIn(app, services, session, user, device)

@@ -23,7 +23,8 @@ import { changeConversation } from './change.js'
 import { createConversation } from './create.js'
 import { readConversations, readStatements } from './queries.js'
 
-const CHAIN_PAGE = 1000
+/** A chain is of use as a whole: its pages are large from the start. */
+const ChainLimit = Type.Integer({ minimum: 1, maximum: 200, default: 200, description: 'At most this many items.' })
 
 const params = record({ id: Uuid('The conversation’s id.') })
 const refusals: ProblemCode[] = [
@@ -111,23 +112,20 @@ export function conversationRoutes(app: App, services: Services): void {
         tags: ['conversations'],
         summary: 'The conversation’s signed statements',
         params,
-        querystring: Type.Object(
-          { ...AfterSequence.properties, cursor: PageQuery.cursor },
-          { additionalProperties: false }
-        ),
+        querystring: record({ ...PageQuery, ...AfterSequence.properties, limit: ChainLimit }),
         response: { 200: ref(Chain), ...problemResponses('conversation-not-found', 'invalid-cursor') }
       }
     },
     async (request) => {
-      const { after, cursor } = request.query
+      const { after, cursor, limit } = request.query
       if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
       const { id, chainHead: head } = await requireRequester(db, request, request.params.id)
       const from = cursor === undefined ? Math.min(after, 2 ** 31 - 1) : Number(cursor)
-      const statements = await readStatements(db, id, from, CHAIN_PAGE)
+      const statements = await readStatements(db, id, from, limit)
       return {
         head,
         items: statements.map(({ text, signatures }) => ({ text, signatures })),
-        next: statements.length === CHAIN_PAGE ? String(statements.at(-1)!.sequence) : null
+        next: statements.length === limit ? String(statements.at(-1)!.sequence) : null
       }
     }
   )

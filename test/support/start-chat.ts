@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { buildApp } from '../../src/server/app.js'
+import type { App } from '../../src/server/app-types.js'
+import { readConfig } from '../../src/server/config.js'
+import { createLogger } from '../../src/server/logger.js'
+import { openServices, type Services } from '../../src/server/services.js'
+import { Stranger } from './stranger.js'
+
+export interface Chat {
+  app: App
+  services: Services
+  /** Where the app listens. */
+  url: string
+  /** A user with one device, registered. */
+  user: (name: string) => Promise<Stranger>
+}
+
+/** The whole service in this process, on a database of its own, gone with the test. */
+export async function startChat(t: Test, env: Record<string, string> = {}): Promise<Chat> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-test-'))
+  const config = readConfig({
+    DATA_DIR: dataDir,
+    SERVER_PORT: '0',
+    PASSWORD_ITERATIONS: '100000',
+    RATE_LIMIT: 'off',
+    LOG_LEVEL: 'fatal',
+    ...env
+  })
+  const services = await openServices(config, createLogger(config.LOG_LEVEL))
+  const app = await buildApp(services)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const strangers: Stranger[] = []
+  t.teardown(async () => {
+    for (const stranger of strangers) stranger.close()
+    await app.close()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+  return {
+    app,
+    services,
+    url,
+    async user(name) {
+      const stranger = await Stranger.registered(url, name)
+      strangers.push(stranger)
+      return stranger
+    }
+  }
+}
