@@ -89,19 +89,27 @@ export type EventData<E extends Exclude<DurableEvent, 'message'>> = Omit<
   'position'
 >
 
-const polled = { ...durableEvents, reset: Reset }
+/** `{event, data, …}` for each of the given events. */
+function anyEvent(events: Record<string, TSchema>, more: Record<string, TSchema>) {
+  return Object.entries(events).map(([event, schema]) =>
+    record({ event: Type.Literal(event), data: ref(schema), ...more })
+  )
+}
+
+export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: string }>({
+  $id: 'StreamedEvent',
+  description: 'What a frame of the event stream says; `data` is one line of JSON.',
+  anyOf: [
+    ...anyEvent(durableEvents, { id: Type.String({ description: 'The cursor after this event.' }) }),
+    ...anyEvent(ephemeralEvents, {})
+  ]
+})
 
 export const EventPage = record(
   {
     items: Type.Array(
       Type.Unsafe<{ event: string; data: unknown; cursor: string }>({
-        anyOf: Object.entries(polled).map(([event, schema]) =>
-          record({
-            event: Type.Literal(event),
-            data: ref(schema as TSchema),
-            cursor: Type.String()
-          })
-        )
+        anyOf: anyEvent({ ...durableEvents, reset: Reset }, { cursor: Type.String() })
       })
     ),
     cursor: Type.String({ description: 'Where to go on.' })

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Base64, Position, Time, Username, Uuid, page, record, ref } from './schema.js'
+import { Base64, PageQuery, Position, Time, Username, Uuid, page, record, ref } from './schema.js'
 
 /** Bytes of ciphertext at most, its 16-byte tag included (protocol, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
@@ -49,5 +49,5 @@ export const MessagePage = page(ref(Message), { $id: 'MessagePage' })
 export const HistoryQuery = record({
   before: Type.Optional(Position('Messages before this position, newest first.')),
   after: Type.Optional(Position('Messages after this position, oldest first.')),
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'At most this many items.' })
+  ...PageQuery
 })

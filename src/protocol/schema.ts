@@ -55,15 +55,20 @@ export const GivenUsername = Type.String({
 export const Pem = (description: string) =>
   Type.String({ minLength: 1, maxLength: 2048, description: `${description}, SPKI PEM.` })
 
+/** An integer that a request may leave out: handlers see the default, the document says that it is optional. */
+export function defaulted(options: { default: number; minimum: number; maximum: number; description: string }) {
+  return Type.Unsafe<number>(Type.Optional(Type.Integer(options)))
+}
+
 export const PageQuery = {
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'At most this many items.' }),
+  limit: defaulted({ minimum: 1, maximum: 200, default: 50, description: 'At most this many items.' }),
   cursor: Type.Optional(
     Type.String({ maxLength: 256, description: 'Where to go on: the `next` of the page before.' })
   )
 }
 
 export const AfterSequence = record({
-  after: Type.Integer({
+  after: defaulted({
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,
     default: 0,

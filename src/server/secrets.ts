@@ -10,7 +10,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { syncPath } from './db/fsync.js'
+import { makeFolder, syncPath } from './db/fsync.js'
 
 /**
  * The secret kept in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same one.
@@ -66,7 +66,7 @@ function parse(text: string, path: string): string {
 
 /** Never written in place: a reader finds a whole secret or none, and the first of several writers wins. */
 function create(dataDir: string, path: string, random: (size: number) => Buffer): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeFolder(dataDir)
   const value = random(32).toString('base64url')
   const unfinished = `${path}.new-${randomBytes(6).toString('hex')}`
   try {

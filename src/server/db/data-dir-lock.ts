@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { makeFolder } from './fsync.js'
 import { isAnswered, listenOn, stopListening } from './socket-file.js'
 
 /** Another process holds the data directory, and it is alive. */
@@ -41,7 +42,7 @@ export async function lockDataDir(
   fileSystem: (path: string) => number = (path) => statfsSync(path).type
 ): Promise<DataDirLock> {
   const folder = join(resolve(dataDir), 'lock')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const network = networkFileSystems.get(fileSystem(folder))
   if (network !== undefined)
     throw new Error(cannotLock(dataDir, `it is on a network file system (${network})`))

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
 import { DurableFs } from './durable-fs.js'
-import { sealTree, syncPath, type Fsync } from './fsync.js'
+import { makeFolder, sealTree, syncPath, type Fsync } from './fsync.js'
 
 export interface PgliteOptions {
   /** In place of `fs.fsyncSync`, e.g. to count. What it throws reaches PostgreSQL as a failed fsync. */
@@ -32,8 +32,7 @@ const SEGMENTS_PER_CHECKPOINT = 4
 export async function openPglite(dataDir: string, options: PgliteOptions = {}): Promise<PGlite> {
   const { fsync = fsyncSync, onCrash = throwUncaught } = options
   const folder = join(resolve(dataDir), 'pgdata')
-  if (mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined)
-    syncPath(dirname(resolve(dataDir)), fsync)
+  makeFolder(dataDir)
   removeUnfinished(folder)
   if (!existsSync(join(folder, 'PG_VERSION'))) await create(folder, fsync)
   return start(folder, fsync, onCrash)

@@ -9,7 +9,7 @@ import {
 } from '../../../protocol/conversations.js'
 import { StatementRequest } from '../../../protocol/devices.js'
 import { Problem, type ProblemCode } from '../../../protocol/problems.js'
-import { AfterSequence, PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { AfterSequence, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
 import { deviceSessionOf, sessionOf } from '../../auth.js'
 import { duplicateOf } from '../../db/errors.js'
@@ -24,7 +24,7 @@ import { createConversation } from './create.js'
 import { readConversations, readStatements } from './queries.js'
 
 /** A chain is of use as a whole: its pages are large from the start. */
-const ChainLimit = Type.Integer({ minimum: 1, maximum: 200, default: 200, description: 'At most this many items.' })
+const ChainLimit = defaulted({ minimum: 1, maximum: 200, default: 200, description: 'At most this many items.' })
 
 const params = record({ id: Uuid('The conversation’s id.') })
 const refusals: ProblemCode[] = [

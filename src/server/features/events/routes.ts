@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
-import { EventPage, durableEvents, ephemeralEvents } from '../../../protocol/events.js'
-import { record, schemaName } from '../../../protocol/schema.js'
+import { EventPage, StreamedEvent, durableEvents, ephemeralEvents } from '../../../protocol/events.js'
+import { defaulted, record, schemaName } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
 import { deviceSessionOf } from '../../auth.js'
 import { problemResponses } from '../../problem.js'
@@ -49,13 +49,13 @@ export function eventRoutes(app: App, services: Services): void {
         }),
         querystring: record({
           after: Type.Optional(Type.String({ maxLength: 64, description: 'Resume after this cursor.' })),
-          wait: Type.Integer({
+          wait: defaulted({
             minimum: 0,
             maximum: 60,
             default: 0,
             description: 'Polling: seconds to wait for the first event.'
           }),
-          limit: Type.Integer({
+          limit: defaulted({
             minimum: 1,
             maximum: 200,
             default: 50,
@@ -66,7 +66,13 @@ export function eventRoutes(app: App, services: Services): void {
           200: {
             description: 'The stream, or a page of events.',
             content: {
-              'text/event-stream': { schema: { type: 'string' } },
+              'text/event-stream': {
+                schema: {
+                  type: 'string',
+                  contentMediaType: 'text/event-stream',
+                  contentSchema: { $ref: schemaName(StreamedEvent) }
+                }
+              },
               'application/json': { schema: { $ref: schemaName(EventPage) } }
             }
           },

@@ -7,7 +7,7 @@ import {
   NewMessage
 } from '../../../protocol/messages.js'
 import { Problem, type ProblemCode } from '../../../protocol/problems.js'
-import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
 import { deviceSessionOf, sessionOf } from '../../auth.js'
 import type { Sending, Verdict } from '../../log/send.js'
@@ -78,7 +78,7 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
         tags: ['messages'],
         summary: 'History by position: newest first with `before` (or neither), oldest first with `after`',
         params,
-        querystring: record({ ...HistoryQuery.properties, cursor: PageQuery.cursor }),
+        querystring: HistoryQuery,
         response: {
           200: ref(MessagePage),
           ...problemResponses('conversation-not-found', 'invalid-cursor')

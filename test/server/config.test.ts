@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
+import t from 'tap'
+import { ConfigError, readConfig, variables } from '../../src/server/config.js'
+
+t.test('with nothing set there is a default for everything', (t) => {
+  const config = readConfig({})
+  t.equal(config.SERVER_HOST, '127.0.0.1')
+  t.equal(config.SERVER_PORT, 3000)
+  t.equal(config.DATABASE_URL, undefined)
+  t.equal(config.SESSION_TIMEOUT, 3600)
+  t.end()
+})
+
+t.test('every mistake is named at once, without the value', (t) => {
+  const env = {
+    SERVER_PORT: 'http',
+    SESSION_TIMEOUT: '-1',
+    PASSWORD_ITERATIONS: '99999',
+    DATABASE_URL: 'mysql://user:hunter2@host/db',
+    JWT_SECRET: 'short',
+    LOG_LEVEL: 'loud'
+  }
+  try {
+    readConfig(env)
+    t.fail('it must refuse')
+  } catch (error) {
+    t.ok(error instanceof ConfigError)
+    const { message } = error as ConfigError
+    for (const name of Object.keys(env)) t.match(message, `${name} must`)
+    t.notMatch(message, 'hunter2')
+  }
+  t.end()
+})
+
+t.test('an empty variable counts as not set', (t) => {
+  t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).SERVER_PORT, 3000)
+  t.end()
+})
+
+t.test('secrets do not print', (t) => {
+  const config = readConfig({ JWT_SECRET: 'x'.repeat(32), DATABASE_URL: 'postgres://u:hunter2@h/db' })
+  for (const print of [inspect(config, { depth: 5 }), JSON.stringify(config), `${String(config.JWT_SECRET)}`]) {
+    t.notMatch(print, 'hunter2')
+    t.notMatch(print, 'xxxx')
+  }
+  t.equal(config.JWT_SECRET?.reveal(), 'x'.repeat(32))
+  t.end()
+})
+
+t.test('.env.example lists every variable with its default, and no other', (t) => {
+  const lines = readFileSync('.env.example', 'utf8').split('\n')
+  const listed = Object.fromEntries(
+    lines.filter((line) => /^[A-Z_]+=/.test(line)).map((line) => [line.split('=')[0], line.replace(/^[^=]*=/, '')])
+  )
+  const expected = Object.fromEntries(
+    Object.entries(variables).map(([name, variable]) => [name, variable.default ?? ''])
+  )
+  t.strictSame(listed, expected)
+  t.end()
+})
