@@ -56,7 +56,12 @@ export const Pem = (description: string) =>
   Type.String({ minLength: 1, maxLength: 2048, description: `${description}, SPKI PEM.` })
 
 /** An integer that a request may leave out: handlers see the default, the document says that it is optional. */
-export function defaulted(options: { default: number; minimum: number; maximum: number; description: string }) {
+export function defaulted(options: {
+  default: number
+  minimum: number
+  maximum: number
+  description: string
+}) {
   return Type.Unsafe<number>(Type.Optional(Type.Integer(options)))
 }
 

@@ -16,5 +16,5 @@ export const namedSchemas: TSchema[] = [
 ]
 
 function isNamed(value: unknown): value is TSchema {
-  return typeof value === 'object' && value !== null && schemaName(value as TSchema) !== undefined
+  return typeof value === 'object' && value !== null && schemaName(value) !== undefined
 }

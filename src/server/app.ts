@@ -6,7 +6,8 @@ import { Problem } from '../protocol/problems.js'
 import { namedSchemas } from '../protocol/wire.js'
 import type { App } from './app-types.js'
 import { registerAuth } from './auth.js'
-import { accountEntrance, accounts } from './features/accounts/routes.js'
+import { accountEntrance } from './features/accounts/entrance.js'
+import { accountRoutes } from './features/accounts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
@@ -26,10 +27,11 @@ const DEFAULT_BODY_LIMIT = 64 * 1024
 
 /** The whole service: every part by name, in order. Closing the app closes the services. */
 export async function buildApp(services: Services): Promise<App> {
-  const { config, logger } = services
+  const { config } = services
+  const logger: FastifyBaseLogger = services.logger
   const app: App = fastify({
-    loggerInstance: logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: !logger.isLevelEnabled('debug') }),
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
     genReqId: requestIds(),
     trustProxy: config.TRUST_PROXY,
     bodyLimit: DEFAULT_BODY_LIMIT,
@@ -92,7 +94,7 @@ export async function buildApp(services: Services): Promise<App> {
     async (authenticated: App) => {
       authenticated.addHook('onRequest', app.requireSession)
       describeRoutes(authenticated, { authenticated: true })
-      accounts(authenticated, services)
+      accountRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       conversationRoutes(authenticated, services)

@@ -37,7 +37,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } }
       }
     },
-    refResolver: { buildLocalReference: (json) => String(json['$id']) }
+    refResolver: { buildLocalReference: (json) => json['$id'] as string }
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { limit: 'read' } }, () => app.swagger())
   await app.register(swaggerUi, {

@@ -40,7 +40,11 @@ t.test('an empty variable counts as not set', (t) => {
 
 t.test('secrets do not print', (t) => {
   const config = readConfig({ JWT_SECRET: 'x'.repeat(32), DATABASE_URL: 'postgres://u:hunter2@h/db' })
-  for (const print of [inspect(config, { depth: 5 }), JSON.stringify(config), `${String(config.JWT_SECRET)}`]) {
+  for (const print of [
+    inspect(config, { depth: 5 }),
+    JSON.stringify(config),
+    `${String(config.JWT_SECRET)}`
+  ]) {
     t.notMatch(print, 'hunter2')
     t.notMatch(print, 'xxxx')
   }
@@ -51,7 +55,9 @@ t.test('secrets do not print', (t) => {
 t.test('.env.example lists every variable with its default, and no other', (t) => {
   const lines = readFileSync('.env.example', 'utf8').split('\n')
   const listed = Object.fromEntries(
-    lines.filter((line) => /^[A-Z_]+=/.test(line)).map((line) => [line.split('=')[0], line.replace(/^[^=]*=/, '')])
+    lines
+      .filter((line) => /^[A-Z_]+=/.test(line))
+      .map((line) => [line.split('=')[0], line.replace(/^[^=]*=/, '')])
   )
   const expected = Object.fromEntries(
     Object.entries(variables).map(([name, variable]) => [name, variable.default ?? ''])

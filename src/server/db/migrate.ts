@@ -15,10 +15,9 @@ export async function checkApplied(
   folder: string
 ): Promise<void> {
   const expected = new Set(readMigrationFiles({ migrationsFolder: folder }).map(({ hash }) => hash))
-  const result = (await db.execute(sql`select hash from drizzle.__drizzle_migrations`)) as unknown as {
-    rows: { hash: string }[]
-  }
-  const applied = new Set(result.rows.map(({ hash }) => hash))
+  const result: unknown = await db.execute(sql`select hash from drizzle.__drizzle_migrations`)
+  const { rows } = result as { rows: { hash: string }[] }
+  const applied = new Set(rows.map(({ hash }) => hash))
   const missing = [...expected].filter((hash) => !applied.has(hash)).length
   const unknown = [...applied].filter((hash) => !expected.has(hash)).length
   if (missing > 0)

@@ -16,6 +16,7 @@ export interface PgliteOptions {
   onCrash?: (error: Error) => void
 }
 
+/** Put after PGlite's own parameters, which turn fsync off (`-F`): the last one holds. */
 const DURABLE = ['-c', 'fsync=on', '-c', 'wal_sync_method=fsync']
 
 /** 64 MiB of write-ahead log: what a start after a crash reads back in well under a second. */
@@ -60,6 +61,7 @@ async function create(folder: string, fsync: Fsync): Promise<void> {
 
 async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => void): Promise<PGlite> {
   let reason = ''
+  let isReason = false
   let segments = 0
   const pglite: PGlite = new PGlite({
     fs: new DurableFs(folder, {
@@ -79,9 +81,11 @@ async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => vo
     }),
     startParams: [...PGlite.defaultStartParams, ...DURABLE],
     onStderr(line) {
-      const [, level, text = ''] = /\b(FATAL|PANIC|DETAIL): +(.*)/.exec(line) ?? []
-      if (level === 'DETAIL') reason += ` ${text}`
-      else if (level !== undefined) reason = `${text}.`
+      const [, level, text = ''] = /\b([A-Z]+): +(.*)/.exec(line) ?? []
+      if (level === 'FATAL' || level === 'PANIC') reason = `${text}.`
+      // An ordinary error's detail may hold a user's data.
+      else if (level === 'DETAIL' && isReason) reason += ` ${text}`
+      isReason = level === 'FATAL' || level === 'PANIC'
       return false
     }
   })

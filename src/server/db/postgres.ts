@@ -7,7 +7,7 @@ import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
 import { isDatabaseDown } from './errors.js'
-import type { Database } from './index.js'
+import type { Database, HotStatement } from './index.js'
 import { checkApplied } from './migrate.js'
 import * as schema from './schema.js'
 
@@ -53,7 +53,8 @@ export async function openPostgres(config: Config, url: Secret, logger: Logger):
   return {
     kind: 'postgres',
     db,
-    hot: async (statement, values) => (await pool.query({ ...statement, values })).rows,
+    hot: async <Row>(statement: HotStatement, values: unknown[]) =>
+      (await pool.query<Row & pg.QueryResultRow>({ ...statement, values })).rows,
     async migrate(folder) {
       const client = new pg.Client(options)
       client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))

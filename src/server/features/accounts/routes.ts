@@ -1,178 +1,21 @@
-import { randomUUID } from 'node:crypto'
-import { eq, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import Type from 'typebox'
-import {
-  Credentials,
-  Profile,
-  RefreshRequest,
-  Registration,
-  SignIn,
-  User,
-  UserPage
-} from '../../../protocol/accounts.js'
+import { Profile, User, UserPage } from '../../../protocol/accounts.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { Problem } from '../../../protocol/problems.js'
 import { AfterSequence, GivenUsername, PageQuery, record, ref } from '../../../protocol/schema.js'
-import { extendUserChain } from '../../../protocol/user-chain.js'
 import type { App } from '../../app-types.js'
 import { sessionOf } from '../../auth.js'
-import { duplicateOf } from '../../db/errors.js'
-import { sessions, users } from '../../db/schema.js'
-import { insertDevice, insertUserStatement, readNewDevice, readUserStatements } from '../../identity.js'
-import { verifySignatures } from '../../keys.js'
+import { sessions } from '../../db/schema.js'
+import { readUserStatements } from '../../identity.js'
 import { appendEvents, transaction } from '../../log/append.js'
 import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
 import { endSessions } from '../../sessions.js'
-import { isCommonPassword } from './common-passwords.js'
-import {
-  activeDevices,
-  findDevice,
-  findUser,
-  retiredSigningKeys,
-  userView,
-  usersByPrefix
-} from './queries.js'
-import { expiry, insertSession, signIn } from './sign-in.js'
-
-/** Registration and log-in: no token yet. */
-export function accountEntrance(app: App, services: Services): void {
-  const { config, db, passwords, refresh } = services
-
-  app.post(
-    '/auth/register',
-    {
-      config: { limit: 'auth' },
-      schema: {
-        operationId: 'register',
-        tags: ['accounts'],
-        summary: 'Register a user with a first device',
-        body: ref(Registration),
-        response: {
-          201: ref(SignIn),
-          ...problemResponses(
-            ...(['invalid-key', 'invalid-statement', 'invalid-signature', 'weak-password'] as const),
-            ...(['username-taken', 'id-conflict', 'key-in-use', 'overloaded'] as const)
-          )
-        }
-      }
-    },
-    async (request, reply) => {
-      const { password, device: given } = request.body
-      const username = request.body.username.toLowerCase()
-      const material = readNewDevice(given, username, Number(config.RSA_KEY_SIZE), ['device-add'])
-      const signers = verifySignatures(
-        given.statement,
-        new Map([[material.signing.fingerprint, material.signing.key]])
-      )
-      const chain = extendUserChain(null, material.statement, material.hash, signers)
-      if (isCommonPassword(password, username)) throw new Problem('weak-password')
-      if ((await findUser(db, username)) !== null) throw new Problem('username-taken')
-      const passwordHash = await passwords.hash(password)
-
-      const answer = await db
-        .transaction(async (tx) => {
-          const { sequence: chainSequence, head: chainHead, root } = chain
-          const [user] = await tx
-            .insert(users)
-            .values({ id: randomUUID(), username, passwordHash, chainSequence, chainHead, root })
-            .returning()
-          const device = await insertDevice(tx, user!.id, material, 'active')
-          await insertUserStatement(tx, user!.id, 1, given.statement)
-          const session = await insertSession(tx, config, request, user!.id, device.id)
-          return signIn(app, services, session, user!, device)
-        })
-        .catch((error: unknown) => {
-          throw registrationConflict(error)
-        })
-      return reply.status(201).send(answer)
-    }
-  )
-
-  app.post(
-    '/auth/login',
-    {
-      config: { limit: 'auth' },
-      schema: {
-        operationId: 'logIn',
-        tags: ['accounts'],
-        summary: 'Begin a session',
-        description:
-          'Without `deviceId` the session has no device: it may read the account and add a device.',
-        body: ref(Credentials),
-        response: {
-          200: ref(SignIn),
-          ...problemResponses('invalid-credentials', 'device-not-found', 'device-pending', 'overloaded')
-        }
-      }
-    },
-    async (request) => {
-      const { password, deviceId } = request.body
-      const user = await findUser(db, request.body.username.toLowerCase())
-      const { ok, outdated } = await passwords.verify(password, user?.passwordHash ?? null)
-      if (!ok || user === null) throw new Problem('invalid-credentials')
-      if (outdated) {
-        const passwordHash = await passwords.hash(password)
-        await db.update(users).set({ passwordHash }).where(eq(users.id, user.id))
-      }
-      const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
-      if (deviceId !== undefined && (device === null || device.status === 'revoked'))
-        throw new Problem('device-not-found')
-      if (device?.status === 'pending') throw new Problem('device-pending')
-      return db.transaction(async (tx) => {
-        const session = await insertSession(tx, config, request, user.id, device?.id ?? null)
-        return signIn(app, services, session, user, device)
-      })
-    }
-  )
-
-  app.post(
-    '/auth/refresh',
-    {
-      config: { limit: 'auth' },
-      schema: {
-        operationId: 'refresh',
-        tags: ['accounts'],
-        summary: 'Trade a refresh token for new tokens',
-        description: 'Each refresh token is good once; using one again revokes the session.',
-        body: ref(RefreshRequest),
-        response: { 200: ref(SignIn), ...problemResponses('invalid-refresh-token', 'session-ended') }
-      }
-    },
-    async (request) => {
-      const token = refresh.read(request.body.refreshToken)
-      if (token === null) throw new Problem('invalid-refresh-token')
-      const { sessionId: id, generation } = token
-      const now = new Date()
-      const renewed = await transaction(services, async (tx) => {
-        const [session] = await tx.select().from(sessions).where(eq(sessions.id, id)).for('update')
-        if (session === undefined || session.expiresAt <= now) return null
-        if (session.refreshGeneration !== generation) {
-          await appendEvents(tx, await endSessions(tx, eq(sessions.id, id)))
-          return null
-        }
-        const [next] = await tx
-          .update(sessions)
-          .set({
-            refreshGeneration: sql`${sessions.refreshGeneration} + 1`,
-            lastUsedAt: now,
-            expiresAt: expiry(config, session.createdAt, now)
-          })
-          .where(eq(sessions.id, id))
-          .returning()
-        return next!
-      })
-      if (renewed === null) throw new Problem('session-ended')
-      services.sessions.forget(id)
-      const [user] = await db.select().from(users).where(eq(users.id, renewed.userId))
-      const device = renewed.deviceId === null ? null : await findDevice(db, renewed.userId, renewed.deviceId)
-      return signIn(app, services, renewed, user!, device)
-    }
-  )
-}
+import { activeDevices, findUser, retiredSigningKeys, userView, usersByPrefix } from './queries.js'
 
 /** What a user does with his account, and how others find him. */
-export function accounts(app: App, services: Services): void {
+export function accountRoutes(app: App, services: Services): void {
   const { db } = services
 
   app.post(
@@ -265,12 +108,4 @@ export function accounts(app: App, services: Services): void {
       return { items, next: found.length > limit ? items.at(-1)!.username : null }
     }
   )
-}
-
-function registrationConflict(error: unknown): unknown {
-  const constraint = duplicateOf(error)
-  if (constraint === 'users_username_unique') return new Problem('username-taken')
-  if (constraint === 'devices_pkey') return new Problem('id-conflict')
-  if (constraint === 'bound_keys_pkey') return new Problem('key-in-use')
-  return error
 }

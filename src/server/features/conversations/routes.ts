@@ -24,7 +24,12 @@ import { createConversation } from './create.js'
 import { readConversations, readStatements } from './queries.js'
 
 /** A chain is of use as a whole: its pages are large from the start. */
-const ChainLimit = defaulted({ minimum: 1, maximum: 200, default: 200, description: 'At most this many items.' })
+const ChainLimit = defaulted({
+  minimum: 1,
+  maximum: 200,
+  default: 200,
+  description: 'At most this many items.'
+})
 
 const params = record({ id: Uuid('The conversation’s id.') })
 const refusals: ProblemCode[] = [

@@ -1,0 +1,16 @@
+import type { Postgres } from '../test/support/postgres.js'
+import type { Owner } from '../test/support/server-process.js'
+import type { Load } from './load-generator.js'
+import type { Line } from './report.js'
+
+/** What a section of the benchmark works with. What it starts ends with its owner. */
+export interface Bench {
+  owner: Owner
+  pg: Postgres
+  load: Load
+  quick: boolean
+  report: (line: Line) => void
+}
+
+/** Bytes of ciphertext of every message: a sentence or two, and a signed envelope's worth of room. */
+export const MESSAGE_BYTES = 700

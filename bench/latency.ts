@@ -1,0 +1,51 @@
+import pg from 'pg'
+import { MESSAGE_BYTES, type Bench } from './bench.js'
+import { percentile } from './load/percentile.js'
+import { startOurs } from './servers.js'
+
+const RATES = [500, 2000]
+
+/** From the moment that a POST is due to the receiver's event, at fixed rates. */
+export async function latency({ owner, pg: postgres, load, quick, report }: Bench): Promise<void> {
+  const { port, tokens, conversations } = await startOurs(owner, postgres)
+  const senders = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64 }
+  await load('closedLoop', { ...senders, warmUpMs: 0, measureMs: 1000 })
+  await load('openStreams', { port, tokens: [tokens[0]!] })
+  for (const perSecond of RATES) {
+    const commit = await bareCommit(postgres.url, quick ? 200 : 500)
+    const plan = { ...senders, perSecond, readers: 1, warmUpMs: 1000, measureMs: quick ? 4000 : 10_000 }
+    const result = await load('fixedRate', plan)
+    const line = (what: string, value: number) => ({ name: `${what} at ${perSecond}/s`, value, unit: 'ms' })
+    report({
+      ...line('POST → SSE p50 : bare commit’s p50', result.p50),
+      ...{ baseline: commit, target: { of: 'difference', atMost: 1.5 } }
+    })
+    report({
+      ...line('POST → SSE p99 : bare commit’s p50', result.p99),
+      ...{ baseline: commit, target: { of: 'difference', atMost: 10 } }
+    })
+    report(line('POST → 201 p50', result.answerP50))
+    report(line('POST → 201 p99', result.answerP99))
+    report(line('of which the generator was late p50', result.lateP50))
+    report(line('of which the generator was late p99', result.lateP99))
+  }
+  await load('closeStreams', undefined)
+}
+
+/** Milliseconds of a commit of one row, as one client sees it that does nothing else; the p50. */
+async function bareCommit(connectionString: string, count: number): Promise<number> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  await client.query('create table if not exists bare_commit (id bigserial primary key, body text)')
+  const times: number[] = []
+  for (let n = 0; n < count; n++) {
+    const since = performance.now()
+    await client.query({ name: 'bare', text: 'insert into bare_commit (body) values ($1)', values: ['x'] })
+    times.push(performance.now() - since)
+  }
+  await client.end()
+  return percentile(
+    times.sort((a, b) => a - b),
+    0.5
+  )
+}

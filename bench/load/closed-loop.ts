@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Connection } from './connection.js'
+import { sendRequest, type Senders } from './requests.js'
+import { percentile } from './percentile.js'
+
+export interface ClosedLoop extends Senders {
+  connections: number
+  warmUpMs: number
+  measureMs: number
+}
+
+export interface Throughput {
+  perSecond: number
+  p50: number
+  p99: number
+  /** Of one core, that the generator itself was busy. */
+  busy: number
+}
+
+/** As many sends as the server takes: on each connection the next one leaves when the last one is answered. */
+export async function closedLoop(plan: ClosedLoop): Promise<Throughput> {
+  let measuring = false
+  let running = true
+  let failure: Error | undefined
+  const times: number[] = []
+  const fail = (error: Error) => (failure ??= error)
+  const open = Array.from({ length: plan.connections }, (_, n) => {
+    const connection = new Connection(plan.port, fail)
+    const request = sendRequest(plan, n)
+    let since = 0
+    const send = () => {
+      request.renew()
+      since = performance.now()
+      connection.send(request.bytes)
+    }
+    connection.onAnswer = (status, answer) => {
+      if (status !== 201) fail(new Error(`a send was answered with ${answer}`))
+      if (measuring) times.push(performance.now() - since)
+      if (running) send()
+    }
+    send()
+    return connection
+  })
+  await sleep(plan.warmUpMs)
+  const cpu = process.cpuUsage()
+  const since = performance.now()
+  measuring = true
+  await sleep(plan.measureMs)
+  measuring = false
+  const elapsed = performance.now() - since
+  const { user, system } = process.cpuUsage(cpu)
+  running = false
+  await sleep(50)
+  for (const connection of open) connection.close()
+  if (failure !== undefined) throw failure
+  times.sort((a, b) => a - b)
+  return {
+    perSecond: (times.length / elapsed) * 1000,
+    p50: percentile(times, 0.5),
+    p99: percentile(times, 0.99),
+    busy: (user + system) / 1000 / elapsed
+  }
+}

@@ -1,0 +1,28 @@
+import { closedLoop, type ClosedLoop } from './closed-loop.js'
+import { fixedRate, type FixedRate } from './fixed-rate.js'
+import { Readers } from './readers.js'
+
+const readers = new Readers()
+
+/** What the load generator can be told to do. Plans and results are plain data: they cross a process boundary. */
+export const commands = {
+  closedLoop: (plan: ClosedLoop) => closedLoop(plan),
+  fixedRate: (plan: FixedRate) => fixedRate(plan, readers),
+  openStreams: ({ port, tokens }: { port: number; tokens: string[] }) => readers.open(port, tokens),
+  async closeStreams() {
+    readers.check()
+    readers.close()
+  },
+  /** As `closedLoop`, and messages that reached a stream meanwhile, per second. */
+  async fanOut(plan: ClosedLoop) {
+    let deliveries = 0
+    readers.onMessage = () => deliveries++
+    const since = performance.now()
+    const { perSecond, busy } = await closedLoop(plan)
+    const elapsed = performance.now() - since
+    readers.check()
+    return { deliveries: (deliveries / elapsed) * 1000, perSecond, busy }
+  }
+}
+
+export type Commands = typeof commands

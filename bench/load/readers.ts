@@ -1,0 +1,66 @@
+import type { Socket } from 'node:net'
+import { openStream } from './connection.js'
+
+const MARK = 'data: {"id":"'
+const ID = 36
+/** Streams that are being opened at once. */
+const OPENING = 64
+
+/** Event streams that are read for the ids of their messages and nothing else. */
+export class Readers {
+  onMessage: (id: string, stream: number) => void = () => undefined
+  readonly #sockets: Socket[] = []
+  #broken: Error | undefined
+
+  /** Open a stream for each token. Resolves when all of them have said `ready`. */
+  async open(port: number, tokens: readonly string[]): Promise<void> {
+    let next = 0
+    const opener = async () => {
+      for (let n = next++; n < tokens.length; n = next++) await this.#open(port, tokens[n]!, n)
+    }
+    await Promise.all(Array.from({ length: OPENING }, opener))
+  }
+
+  /** @throws if a stream has broken meanwhile */
+  check(): void {
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.removeAllListeners('close').destroy()
+    this.#sockets.length = 0
+  }
+
+  #open(port: number, token: string, n: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let head: string | null = ''
+      let rest = ''
+      const socket = openStream(port, token, (text) => {
+        if (head === null) return (rest = this.#scan(rest + text, n))
+        head += text
+        if (!head.includes('event: ready')) return
+        head = null
+        resolve()
+      })
+      this.#sockets.push(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        this.#broken = new Error(`a stream broke: ${head ?? 'after it was ready'}`)
+        reject(this.#broken)
+      })
+    })
+  }
+
+  /** @returns the end of the text, where an id may have begun */
+  #scan(text: string, stream: number): string {
+    let from = 0
+    for (;;) {
+      const at = text.indexOf(MARK, from)
+      if (at < 0) return text.slice(Math.max(from, text.length - MARK.length + 1))
+      const end = at + MARK.length + ID
+      if (end > text.length) return text.slice(at)
+      this.onMessage(text.slice(end - ID, end), stream)
+      from = end
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** One thing that was measured. */
+export interface Line {
+  name: string
+  value: number
+  unit: string
+  /** What it is measured against, in the same unit and the same run. */
+  baseline?: number
+  /** Value to baseline. */
+  ratio?: number
+  target?: Target
+}
+
+/** What a line has to reach: of its value, of its ratio, or of what the value is above the baseline. */
+export interface Target {
+  of: 'value' | 'ratio' | 'difference'
+  atLeast?: number
+  atMost?: number
+}
+
+/** Whether the line reaches its target; undefined if it has none. */
+export function isOk({ value, ratio, baseline, target }: Line): boolean | undefined {
+  if (target === undefined) return undefined
+  const measured = { value, ratio: ratio ?? NaN, difference: value - (baseline ?? NaN) }[target.of]
+  return measured >= (target.atLeast ?? -Infinity) && measured <= (target.atMost ?? Infinity)
+}
+
+const headings = ['name', 'value', 'baseline', 'ratio', 'target', 'ok']
+const widths = [62, 16, 12, 7, 22, 3]
+
+export function heading(): string {
+  return `${row(headings)}\n${widths.map((width) => '-'.repeat(width)).join('  ')}`
+}
+
+export function asText(line: Line): string {
+  const { name, value, unit, baseline, ratio } = line
+  const ok = isOk(line)
+  return row([
+    name,
+    `${digits(value)} ${unit}`,
+    baseline === undefined ? '' : digits(baseline),
+    ratio === undefined ? '' : ratio.toFixed(2),
+    targetText(line.target),
+    ok === undefined ? '' : ok ? 'yes' : 'NO'
+  ])
+}
+
+export function asJson(line: Line): string {
+  return JSON.stringify({ ...line, ...(line.target && { target: targetText(line.target) }), ok: isOk(line) })
+}
+
+function targetText(target: Target | undefined): string {
+  if (target === undefined) return ''
+  const { of, atLeast, atMost } = target
+  const bound = atLeast === undefined ? `≤ ${of === 'difference' ? '+' : ''}${atMost}` : `≥ ${atLeast}`
+  return of === 'value' ? bound : of === 'ratio' ? `ratio ${bound}` : `${bound} on baseline`
+}
+
+function row(cells: readonly string[]): string {
+  return cells
+    .map((cell, n) => (n === 0 ? cell.padEnd(widths[n]!) : cell.padStart(widths[n]!)))
+    .join('  ')
+    .trimEnd()
+}
+
+function digits(value: number): string {
+  const places = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
+  return value.toLocaleString('en', { maximumFractionDigits: places, minimumFractionDigits: places })
+}

@@ -1,0 +1,80 @@
+import { MESSAGE_BYTES, type Bench } from './bench.js'
+import type { Throughput } from './load/closed-loop.js'
+import { median } from './load/percentile.js'
+import type { Load } from './load-generator.js'
+import { cpuSeconds, startOurs, startStandIn, type Target } from './servers.js'
+
+const CONNECTIONS = 64
+
+interface Slice extends Throughput {
+  /** Microseconds of the server process' processor time for each send. */
+  cpu: number
+}
+
+/** Durable sends per second, and what they are compared with, in short slices by turns: the machine is noisy. */
+export async function sends({ owner, pg, load, quick, report }: Bench): Promise<void> {
+  const targets = {
+    floor: await startStandIn(owner, 'floor', pg),
+    postgres: await startOurs(owner, pg),
+    bare: await startStandIn(owner, 'bare', pg),
+    pglite: await startOurs(owner, null),
+    insert: await startStandIn(owner, 'insert', pg),
+    sink: await startStandIn(owner, 'sink', pg)
+  }
+  const names = Object.keys(targets) as (keyof typeof targets)[]
+  const measureMs = quick ? 700 : 1500
+  for (const name of names) await slice(load, targets[name], 1000)
+  const rounds: Record<keyof typeof targets, Slice>[] = []
+  for (let round = 0; round < (quick ? 3 : 7); round++) {
+    const slices: Partial<(typeof rounds)[0]> = {}
+    for (const name of names) slices[name] = await slice(load, targets[name], measureMs)
+    rounds.push(slices as (typeof rounds)[0])
+  }
+
+  const rate = (name: keyof typeof targets) => median(rounds.map((round) => round[name].perSecond))
+  const cpu = (name: keyof typeof targets) => median(rounds.map((round) => round[name].cpu))
+  const ratio = (of: keyof typeof targets, to: keyof typeof targets, what: 'perSecond' | 'cpu' = 'perSecond') =>
+    median(rounds.map((round) => round[of][what] / round[to][what]))
+  const compare = (
+    name: string,
+    to: keyof typeof targets,
+    atLeast: number,
+    of: 'postgres' | 'pglite' = 'postgres'
+  ) =>
+    report({
+      ...{ name, value: rate(of), unit: '/s', baseline: rate(to), ratio: ratio(of, to) },
+      target: { of: 'ratio', atLeast }
+    })
+  compare('durable sends, PostgreSQL : JWT floor', 'floor', 0.9)
+  compare('durable sends, PostgreSQL : bare route, no JWT, no database', 'bare', 0.6)
+  compare('durable sends, PostgreSQL : one INSERT per request', 'insert', 6)
+  report({
+    ...{ name: 'durable sends, PGlite : JWT floor', value: rate('pglite'), unit: '/s' },
+    ...{ baseline: rate('floor'), ratio: ratio('pglite', 'floor') },
+    target: { of: 'value', atLeast: 3000 }
+  })
+  report({
+    ...{ name: 'server CPU per send, PostgreSQL : JWT floor', value: cpu('postgres'), unit: 'µs' },
+    ...{ baseline: cpu('floor'), ratio: ratio('postgres', 'floor', 'cpu') }
+  })
+  report({ name: 'server CPU per send, bare route', value: cpu('bare'), unit: 'µs' })
+  const middle = (what: 'p50' | 'p99' | 'busy') => median(rounds.map(({ postgres }) => postgres[what]))
+  report({ name: 'send answered, PostgreSQL, 64 connections, p50', value: middle('p50'), unit: 'ms' })
+  report({ name: 'send answered, PostgreSQL, 64 connections, p99', value: middle('p99'), unit: 'ms' })
+  report({ name: 'load generator busy meanwhile, of one core', value: middle('busy'), unit: '' })
+  report({
+    ...{ name: 'load generator’s ceiling : JWT floor', value: rate('sink'), unit: '/s' },
+    ...{ baseline: rate('floor'), ratio: ratio('sink', 'floor') },
+    target: { of: 'ratio', atLeast: 1.5 }
+  })
+}
+
+async function slice(load: Load, target: Target, measureMs: number): Promise<Slice> {
+  const { port, pid, tokens, conversations } = target
+  const plan = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: CONNECTIONS }
+  const warmUpMs = 250
+  const before = cpuSeconds(pid)
+  const result = await load('closedLoop', { ...plan, warmUpMs, measureMs })
+  const sent = (result.perSecond * (warmUpMs + measureMs)) / 1000
+  return { ...result, cpu: ((cpuSeconds(pid) - before) * 1e6) / sent }
+}

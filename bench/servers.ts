@@ -1,0 +1,82 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Postgres } from '../test/support/postgres.js'
+import { dieTogether, startServer, type Owner } from '../test/support/server-process.js'
+import type { StandIn } from './stand-in.js'
+import { makeWorld, type World } from './world.js'
+
+/** A server under load, in a process of its own, and who may send to it. */
+export interface Target extends World {
+  port: number
+  pid: number
+}
+
+/** Eight users who are all in eight conversations. */
+const SENDERS = 8
+const everybody = Array.from({ length: SENDERS }, (_, n) => n)
+const eightConversations = everybody.map(() => everybody)
+
+export interface Population {
+  users: number
+  /** The members of each conversation. */
+  groups: number[][]
+}
+const senders: Population = { users: SENDERS, groups: eightConversations }
+
+/** Our own server, as it is started in production, on a new database: PostgreSQL, or PGlite without one. */
+export async function startOurs(
+  owner: Owner,
+  pg: Postgres | null,
+  { users, groups }: Population = senders,
+  nodeOptions: string[] = []
+): Promise<Target> {
+  const dataDir = await temporaryFolder(owner)
+  const databaseUrl = await pg?.newDatabase()
+  const database = databaseUrl === undefined ? {} : { databaseUrl }
+  const env = { DATA_DIR: dataDir, ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }) }
+  const world = await makeWorld(env, users, groups)
+  const server = await startServer(owner, {
+    ...{ ...database, dataDir, nodeOptions },
+    env: { MAX_CLIENTS: '100000' }
+  })
+  return { ...world, port: server.port, pid: server.pid! }
+}
+
+export async function startStandIn(owner: Owner, kind: StandIn, pg: Postgres): Promise<Target> {
+  const env = { RATE_LIMIT: 'off', DATABASE_URL: await pg.newDatabase() }
+  const world = await makeWorld(env, senders.users, senders.groups)
+  const child = fork(join(import.meta.dirname, 'stand-in.js'), [kind], { env })
+  dieTogether(child)
+  owner.teardown(() => child.kill())
+  const [port] = (await once(child, 'message')) as [number]
+  return { ...world, port, pid: child.pid! }
+}
+
+async function temporaryFolder(owner: Owner): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'secure-chat-bench-'))
+  owner.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Seconds of processor time that a process has used, in steps of 10 ms; NaN where there is no /proc. */
+export function cpuSeconds(pid: number): number {
+  const fields = proc(pid, 'stat').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Resident bytes of a process; NaN where there is no /proc. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(proc(pid, 'status'))?.[1]) * 1024
+}
+
+function proc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
