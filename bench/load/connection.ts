@@ -33,7 +33,7 @@ export class Connection {
   }
 
   #read(length: number): boolean {
-    const text = this.#partial + readInto.latin1Slice(0, length)
+    const text = this.#partial + readInto.toString('latin1', 0, length)
     const head = text.indexOf('\r\n\r\n')
     const at = text.indexOf('content-length: ')
     if (head < 0 || at < 0 || text.length < head + 4 + parseInt(text.slice(at + 16, at + 24), 10)) {
@@ -55,7 +55,7 @@ export function openStream(port: number, token: string, onText: (text: string) =
     onread: {
       buffer: readInto,
       callback(length) {
-        onText(readInto.latin1Slice(0, length))
+        onText(readInto.toString('latin1', 0, length))
         return true
       }
     }

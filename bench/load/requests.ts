@@ -39,7 +39,7 @@ export function sendRequest({ tokens, conversations, bytes }: Senders, n: number
     bytes: request,
     renew() {
       const fresh = randomUUID()
-      request.latin1Write(fresh, idAt)
+      request.write(fresh, idAt, 'latin1')
       return fresh
     }
   }

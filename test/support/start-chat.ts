@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { DestinationStream } from 'pino'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/server/app.js'
 import type { App } from '../../src/server/app-types.js'
@@ -19,7 +20,11 @@ export interface Chat {
 }
 
 /** The whole service in this process, on a database of its own, gone with the test. */
-export async function startChat(t: Test, env: Record<string, string> = {}): Promise<Chat> {
+export async function startChat(
+  t: Test,
+  env: Record<string, string> = {},
+  log?: DestinationStream
+): Promise<Chat> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-test-'))
   const config = readConfig({
     DATA_DIR: dataDir,
@@ -29,7 +34,7 @@ export async function startChat(t: Test, env: Record<string, string> = {}): Prom
     LOG_LEVEL: 'fatal',
     ...env
   })
-  const services = await openServices(config, createLogger(config.LOG_LEVEL))
+  const services = await openServices(config, createLogger(config.LOG_LEVEL, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const strangers: Stranger[] = []

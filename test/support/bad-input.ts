@@ -1,0 +1,203 @@
+import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { sql } from 'drizzle-orm'
+import type { Test } from 'tap'
+import type { Services } from '../../src/server/services.js'
+import { startChat, type Chat } from './start-chat.js'
+import { fingerprint, type DeviceKeys } from './stranger-crypto.js'
+import { expect, type Answer } from './stranger-http.js'
+import { Stranger } from './stranger.js'
+
+/** What is wrong with the request, how it is refused (`409 id-conflict`), the request, and what the answer says. */
+export type Case = readonly [
+  wrong: string,
+  expected: `${4 | 5}${number} ${string}`,
+  request: () => Promise<Answer<unknown>>,
+  says?: RegExp | Record<string, unknown>
+]
+
+export interface Target extends Chat {
+  /** Lines of the log, warnings and errors alone. */
+  log: string[]
+  /** Another device, of another user or the same, that is not registered. */
+  device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<Stranger>
+  /** Each request is refused with a whole problem document, and nothing that is stored has changed after it. */
+  refuses: (t: Test, cases: readonly Case[]) => Promise<void>
+}
+
+/** A service to be maltreated, with users whose keys cost nothing. */
+export async function startTarget(t: Test, env: Record<string, string> = {}): Promise<Target> {
+  const log: string[] = []
+  const chat = await startChat(
+    t,
+    { LOG_LEVEL: 'warn', ...env },
+    { write: (line: string) => void log.push(line) }
+  )
+  const device: Target['device'] = async (username, options = {}) => {
+    const stranger = await Stranger.create(chat.url, username, { keys: cheapKeys(), ...options })
+    t.teardown(() => stranger.close())
+    return stranger
+  }
+  return {
+    ...chat,
+    log,
+    device,
+    async user(name) {
+      const stranger = await device(name)
+      expect(await stranger.register(), 201)
+      return stranger
+    },
+    async refuses(t, cases) {
+      let before = await stored(chat.services)
+      for (const [wrong, expected, request, says] of cases) {
+        const answer = await request()
+        const fault = faultOf(answer, expected, says)
+        const after = await stored(chat.services)
+        const same = JSON.stringify(after) === JSON.stringify(before)
+        if (fault !== null) t.fail(`${wrong}: ${fault}`, { answer: answer.body, status: answer.status })
+        else if (!same) t.strictSame(after, before, `${wrong}: nothing changes`)
+        else t.pass(`${wrong} → ${expected}`)
+        before = after
+      }
+    }
+  }
+}
+
+/** Traces of the inside that no answer may bear. */
+const LEAK = /\b(select|insert into|update|delete from)\b.*\b(from|set|values|where)\b|node_modules|pglite|\.js:\d/i
+
+/** Why an answer is not the refusal that was expected; null if it is, in full form. */
+export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3]): string | null {
+  const body = answer.body as Record<string, unknown> | undefined
+  const got = `${answer.status} ${String(body?.['type']).replace('/problems/', '')}`
+  if (got !== expected) return `expected ${expected}, got ${got}`
+  if (answer.headers['content-type'] !== 'application/problem+json; charset=utf-8')
+    return `content-type ${answer.headers['content-type']}`
+  if (answer.status === 401 && answer.headers['www-authenticate'] !== 'Bearer') return 'no WWW-Authenticate'
+  const { title, status, detail, instance, errors } = body!
+  if (typeof title !== 'string' || title === '') return 'no title'
+  if (status !== answer.status) return `status ${String(status)} in the body`
+  if (typeof detail !== 'string' || detail === '') return 'no detail'
+  if (typeof instance !== 'string' || !/^[0-9a-f]{10}-[0-9a-z]+$/.test(instance)) return 'no instance'
+  const located = Array.isArray(errors) && errors.length > 0
+  if (detail.includes('`errors`') && !located) return 'the detail points to errors that are not there'
+  const text = JSON.stringify(body)
+  if (LEAK.test(text)) return 'the answer tells about the inside'
+  if (says instanceof RegExp && !says.test(text)) return `the answer does not say ${String(says)}`
+  if (says === undefined || says instanceof RegExp) return null
+  const different = Object.entries(says).filter(
+    ([name, value]) => JSON.stringify(body![name]) !== JSON.stringify(value)
+  )
+  return different.length === 0 ? null : `the answer does not say ${JSON.stringify(Object.fromEntries(different))}`
+}
+
+/** Who is online is not in question here, and processes renew their leases all the time. */
+const EPHEMERAL = ['processes', 'presence']
+
+/** All that is stored: for each table its number of rows and a digest of them. */
+export async function stored({ db }: Services): Promise<Record<string, string>> {
+  const tables = await db.execute(
+    sql`select table_name as name from information_schema.tables where table_schema = 'public' order by 1`
+  )
+  const names = (tables as unknown as { rows: { name: string }[] }).rows
+    .map(({ name }) => name)
+    .filter((name) => !EPHEMERAL.includes(name))
+  const digests = names.map(
+    (name) =>
+      `select '${name}' as name, count(*) || ' ' || md5(coalesce(string_agg(x::text, ' ' order by x::text), '')) as digest from "${name}" x`
+  )
+  const { rows } = (await db.execute(sql.raw(digests.join(' union all ')))) as unknown as {
+    rows: { name: string; digest: string }[]
+  }
+  return Object.fromEntries(rows.map(({ name, digest }) => [name, digest]))
+}
+
+/**
+ * An RSA public key of a random modulus, which costs nothing. Things can be wrapped for it as for any other, and
+ * nobody ever unwraps them.
+ */
+export function cheapRsa(bits = 2048, exponent = 'AQAB'): string {
+  const modulus = randomBytes(bits / 8)
+  modulus[0]! |= 0x80
+  modulus[modulus.length - 1]! |= 1
+  const key = createPublicKey({
+    key: { kty: 'RSA', n: modulus.toString('base64url'), e: exponent },
+    format: 'jwk'
+  })
+  return key.export({ type: 'spki', format: 'pem' }).toString()
+}
+
+/** A device's keys, of which only the signing key works. */
+export function cheapKeys(options: { signing?: KeyObject; encryptionKey?: string } = {}): DeviceKeys {
+  const { signing = generateKeyPairSync('ed25519').privateKey, encryptionKey = cheapRsa() } = options
+  const signingKey = createPublicKey(signing).export({ type: 'spki', format: 'pem' }).toString()
+  return {
+    signingPrivate: signing,
+    signingKey,
+    signingFp: fingerprint(signingKey),
+    encryptionPrivate: signing,
+    encryptionKey,
+    encryptionFp: fingerprint(encryptionKey)
+  }
+}
+
+/** Every way to get the form of a statement wrong that does not depend on its kind. */
+export function malformed(text: string): [wrong: string, text: string][] {
+  const lines = text.slice(0, -1).split('\n')
+  const join = (changed: readonly string[]) => `${changed.join('\n')}\n`
+  const swapped = [...lines]
+  ;[swapped[1], swapped[2]] = [swapped[2]!, swapped[1]!]
+  const digest = /\b[0-9a-f]{64}\b/
+  const uuid = /\b[0-9a-f]{8}-[0-9a-f-]{27}\b/
+  return [
+    ...lines.map((line, at): [string, string] => [
+      `without its line ${at + 1} (${line.split(' ', 1)[0]})`,
+      join(lines.toSpliced(at, 1))
+    ]),
+    ...lines
+      .slice(1)
+      .map((line, at): [string, string] => [
+        `with its line ${at + 2} (${line.split(' ', 1)[0]}) twice`,
+        join(lines.toSpliced(at + 1, 0, line))
+      ]),
+    ['with a line too many', join([...lines, 'note hello'])],
+    ['with lines out of order', join(swapped)],
+    ['of another protocol version', text.replace('secure-chat/v1 ', 'secure-chat/v2 ')],
+    ['of no known kind', text.replace(/^(\S+) \S+/, '$1 device-dance')],
+    ['with a hash in upper case', text.replace(digest, (hash) => hash.replace(/^./, 'A').toUpperCase())],
+    ['with a hash that is too short', text.replace(digest, (hash) => hash.slice(1))],
+    ['with an id in upper case', text.replace(uuid, (id) => id.replace(/^./, 'A').toUpperCase())],
+    ['with a username in upper case', text.replace(/^(user|member) [a-z]/m, (line) => line.toUpperCase())],
+    ['with a name in upper case', text.replace(/\n[a-z]/, (name) => name.toUpperCase())],
+    ['with CRLF for LF', text.replaceAll('\n', '\r\n')],
+    ['with CR for LF', text.replaceAll('\n', '\r')],
+    ['with a space at the end of a line', text.replace(/\n$/, ' \n')],
+    ['with a space at the beginning of a line', text.replace('\n', '\n ')],
+    ['with two spaces for one', text.replace(/\n(\S+) /, '\n$1  ')],
+    ['with a tab for a space', text.replace(/\n(\S+) /, '\n$1\t')],
+    ['without the last LF', text.slice(0, -1)],
+    ['with an LF too many', `${text}\n`],
+    ['with an empty line in between', text.replace('\n', '\n\n')],
+    ['with an LF before all', `\n${text}`],
+    ['with a byte order mark', `\ufeff${text}`],
+    ['with a NUL', text.replace(/\n$/, '\0\n')],
+    ['with a letter that is not ASCII', text.replace(/\n$/, 'é\n')],
+    ['with a lone surrogate', text.replace(/\n$/, '\ud800\n')],
+    ['with nothing but an LF', '\n']
+  ].filter((mutation): mutation is [string, string] => mutation[1] !== text)
+}
+
+/** Every way to get base64 wrong; `good` ends in one `=` at least. */
+export function badBase64(good: string): [wrong: string, base64: string][] {
+  const loose = good.replace(/[AEIMQUYcgkosw048](=+)$/, (end) => `${String.fromCharCode(end.charCodeAt(0) + 1)}${end.slice(1)}`)
+  return [
+    ['in the alphabet for URLs', `${good.slice(0, 4)}-_${good.slice(6)}`],
+    ['without padding', good.replace(/=+$/, '')],
+    ['with a space', `${good.slice(0, 4)} ${good.slice(5)}`],
+    ['with a line break', `${good.slice(0, 4)}\n${good.slice(5)}`],
+    ['with a NUL', `${good.slice(0, 4)}\0${good.slice(5)}`],
+    ['with bits after the last byte', loose],
+    ['with padding in the middle', `AA==${good.slice(4)}`],
+    ['that is none', '!'.repeat(good.length)],
+    ['that is empty', '']
+  ]
+}
