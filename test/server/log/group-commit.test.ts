@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { Problem } from '../../../src/protocol/problems.js'
+import type { Services } from '../../../src/server/services.js'
+import { startChat } from '../../support/start-chat.js'
+
+const chat = await startChat(t, { SEND_QUEUE: '10', SEND_BATCH: '4' })
+const users = Promise.all([chat.user('alice'), chat.user('bob')])
+
+async function world() {
+  const [alice, bob] = await users
+  const { id: conversationId } = await alice.createConversation('group', [bob.username])
+  const sessionKeyId = alice.currentKey.get(conversationId)!
+  const { body } = await alice.raw<{ user: { id: string } }>('GET', '/v1/users/me')
+  const message = (id: string = randomUUID()) => ({
+    id,
+    conversationId,
+    senderId: body.user.id,
+    senderUsername: 'alice',
+    senderDeviceId: alice.deviceId,
+    sessionKeyId,
+    iv: Buffer.alloc(12, 1).toString('base64'),
+    ciphertext: Buffer.alloc(272, 2).toString('base64'),
+    signature: Buffer.alloc(64, 3).toString('base64')
+  })
+  return { alice, bob, conversationId, message }
+}
+
+async function stored({ database }: Services): Promise<{ positions: number[]; last: number }> {
+  const rows = await database.hot<{ position: string }>(
+    { name: 'all-positions', text: 'select position from events order by position' },
+    []
+  )
+  const [head] = await database.hot<{ last: string }>({ name: 'head', text: 'select last from log_head' }, [])
+  return { positions: rows.map(({ position }) => Number(position)), last: Number(head!.last) }
+}
+
+t.test('a poisoned message harms only itself, and leaves no gap', async (t) => {
+  const { message } = await world()
+  const { log } = chat.services
+  const poisoned = { ...message(), sessionKeyId: 'not-a-uuid' }
+  const outcomes = await Promise.allSettled(
+    [message(), message(), poisoned, message()].map((one) => log.send(one))
+  )
+  t.strictSame(
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.verdict : 'refused')),
+    ['stored', 'stored', 'refused', 'stored']
+  )
+  const { positions, last } = await stored(chat.services)
+  t.strictSame(
+    positions,
+    Array.from({ length: last }, (_, index) => index + 1)
+  )
+})
+
+t.test('each message of a batch has its own verdict', async (t) => {
+  const { message, bob } = await world()
+  const { log } = chat.services
+  const first = message()
+  await log.send(first)
+  const { last } = await stored(chat.services)
+  const answers = await Promise.all(
+    [
+      message(),
+      first,
+      { ...first, ciphertext: Buffer.alloc(272, 9).toString('base64') },
+      { ...message(), conversationId: randomUUID() },
+      { ...message(), senderId: randomUUID() },
+      { ...message(), sessionKeyId: randomUUID() },
+      { ...message(), senderDeviceId: randomUUID() },
+      { ...message(), senderDeviceId: bob.deviceId }
+    ].map((one) => log.send(one))
+  )
+  t.strictSame(
+    answers.map(({ verdict }) => verdict),
+    ['stored', 'repeat', 'conflict', 'not-found', 'not-found', 'rekey', 'not-in-roster', 'stored']
+  )
+  t.equal(answers[1]!.position, last, 'a repeat is told where it stands')
+  t.equal((await stored(chat.services)).last, last + 2, 'those refused took no position')
+})
+
+t.test('the same message twice at once is stored once, and both are answered alike', async (t) => {
+  const { message } = await world()
+  const twice = message()
+  const answers = await Promise.all([twice, message(), twice].map((one) => chat.services.log.send(one)))
+  t.strictSame(answers.map(({ verdict }) => verdict).sort(), ['repeat', 'stored', 'stored'])
+  t.equal(answers[0]!.position, answers[2]!.position)
+  t.equal(answers[0]!.createdAt, answers[2]!.createdAt)
+})
+
+t.test('past a bound the queue refuses at once', async (t) => {
+  const { message } = await world()
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 30 }, () => chat.services.log.send(message()))
+  )
+  const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
+  t.equal(refused.length, 20)
+  for (const { reason } of refused) t.equal((reason as Problem).code, 'overloaded')
+})
+
+t.test('a session key that has served 2^20 messages is worn out', async (t) => {
+  const { alice, conversationId, message } = await world()
+  await chat.services.database.hot(
+    { name: 'wear-out', text: 'update session_keys set message_count = 1048576 where conversation_id = $1' },
+    [conversationId]
+  )
+  t.equal((await chat.services.log.send(message())).verdict, 'rekey')
+  await alice.newKey(conversationId)
+  const sessionKeyId = alice.currentKey.get(conversationId)!
+  t.equal((await chat.services.log.send({ ...message(), sessionKeyId })).verdict, 'stored')
+})
