@@ -14,10 +14,14 @@ import {
   ref
 } from './schema.js'
 
+/** HMAC pads its key with NULs, so one at the end would be no part of the password; nor would half a character. */
+const PASSWORD = '^[^\\u0000\\p{Cs}]*$'
+
 const Password = Type.String({
   minLength: 10,
   maxLength: 256,
-  description: '10–256 characters, not a common password.',
+  pattern: PASSWORD,
+  description: '10–256 characters but NUL, not a common password.',
   examples: ['correct horse battery staple']
 })
 
@@ -37,7 +41,7 @@ export type Credentials = Static<typeof Credentials>
 export const Credentials = record(
   {
     username: GivenUsername,
-    password: Type.String({ minLength: 1, maxLength: 256 }),
+    password: Type.String({ minLength: 1, maxLength: 256, pattern: PASSWORD }),
     deviceId: Type.Optional(Uuid('The device that the session is for; without it the session has none.'))
   },
   { $id: 'Credentials' }

@@ -5,6 +5,9 @@ export const USERNAME = '[a-z][a-z0-9_.-]{2,31}'
 export const SHA256_HEX = '[0-9a-f]{64}'
 /** Standard base64 with padding, canonical: the unused bits of the last character are zero. */
 export const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?'
+/** The same of exactly 12 bytes, an IV, and of 64, an Ed25519 signature. */
+export const BASE64_IV = '[A-Za-z0-9+/]{16}'
+export const BASE64_SIGNATURE = '[A-Za-z0-9+/]{85}[AQgw]=='
 
 /** The number of bytes that canonical base64 stands for. */
 export function base64Bytes(base64: string): number {

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { BASE64_IV, BASE64_SIGNATURE } from './ids.js'
 import { Base64, PageQuery, Position, Time, Username, Uuid, page, record, ref } from './schema.js'
 
 /** Bytes of ciphertext at most, its 16-byte tag included (protocol, "Message"). */
@@ -6,9 +7,13 @@ export const MAX_CIPHERTEXT_BYTES = 65_536
 
 const envelope = {
   sessionKeyId: Uuid('The session key under which it is encrypted.'),
-  iv: Base64('12 random bytes.', { minLength: 16, maxLength: 16 }),
+  iv: Base64('12 random bytes.', { form: BASE64_IV, minLength: 16, maxLength: 16 }),
   ciphertext: Base64('AES-256-GCM ciphertext and tag, 64 KiB at most.', { minLength: 24, maxLength: 87_384 }),
-  signature: Base64('Ed25519 signature of the sending device.', { minLength: 88, maxLength: 88 })
+  signature: Base64('Ed25519 signature of the sending device.', {
+    form: BASE64_SIGNATURE,
+    minLength: 88,
+    maxLength: 88
+  })
 }
 
 export type NewMessage = Static<typeof NewMessage>

@@ -41,8 +41,10 @@ export const problems = {
     'The session key does not cover exactly the current roster. Fetch it and wrap again.'
   ],
   'rekey-required': [409, 'The session key is out of date: make a new one for the current roster.'],
+  'request-timeout': [408, 'The request did not arrive in time. Send it again.'],
   'payload-too-large': [413, 'The body is larger than this route accepts.'],
   'unsupported-media-type': [415, 'Send the body as application/json in UTF-8.'],
+  'headers-too-large': [431, 'The header of the request is larger than the server accepts.'],
   'too-many-requests': [429, 'Too many requests. Wait as long as `Retry-After` says.'],
   'internal-error': [500, 'Something went wrong on our side. The log has it under this request id.'],
   overloaded: [503, 'The server has more work than it can take now. Try again after `Retry-After` seconds.'],

@@ -1,5 +1,5 @@
 import Type, { type Static, type TSchema } from 'typebox'
-import { BASE64, SHA256_HEX, USERNAME, UUID } from './ids.js'
+import { BASE64, BASE64_SIGNATURE, SHA256_HEX, USERNAME, UUID } from './ids.js'
 
 /** A reference to a schema that has an `$id`, typed as what it stands for. */
 export function ref<S extends TSchema>(schema: S) {
@@ -30,8 +30,10 @@ export const Sha256 = (description: string) =>
     examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08']
   })
 
-export const Base64 = (description: string, bounds: { minLength?: number; maxLength: number }) =>
-  Type.String({ pattern: `^${BASE64}$`, contentEncoding: 'base64', description, ...bounds })
+export const Base64 = (
+  description: string,
+  { form = BASE64, ...bounds }: { form?: string; minLength?: number; maxLength: number }
+) => Type.String({ pattern: `^${form}$`, contentEncoding: 'base64', description, ...bounds })
 
 export const Time = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-01-31T12:00:00.000Z'] })
@@ -105,7 +107,7 @@ export const SignedStatement = record(
     }),
     signatures: Type.Record(
       Type.String({ pattern: `^${SHA256_HEX}$` }),
-      Type.String({ pattern: `^${BASE64}$`, minLength: 88, maxLength: 88 }),
+      Type.String({ pattern: `^${BASE64_SIGNATURE}$`, minLength: 88, maxLength: 88 }),
       {
         minProperties: 1,
         maxProperties: 2,

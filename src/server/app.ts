@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -18,7 +19,7 @@ import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/sessions/routes.js'
 import { registerLimits } from './limits.js'
 import { describeRoutes, registerOpenApi } from './openapi.js'
-import { handleError, sendProblem } from './problem.js'
+import { answerSocket, handleError, sendProblem } from './problem.js'
 import { requestIds } from './request-ids.js'
 import type { Services } from './services.js'
 import { buildValidator } from './validation.js'
@@ -29,10 +30,11 @@ const DEFAULT_BODY_LIMIT = 64 * 1024
 export async function buildApp(services: Services): Promise<App> {
   const { config } = services
   const logger: FastifyBaseLogger = services.logger
+  const nextId = requestIds()
   const app: App = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
-    genReqId: requestIds(),
+    genReqId: nextId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: DEFAULT_BODY_LIMIT,
     requestTimeout: 30_000,
@@ -41,7 +43,10 @@ export async function buildApp(services: Services): Promise<App> {
     routerOptions: { maxParamLength: 128 },
     exposeHeadRoutes: false,
     return503OnClosing: false,
-    schemaController: { compilersFactory: { buildValidator } }
+    schemaController: { compilersFactory: { buildValidator } },
+    // Errors that come before there is a route do not reach the error handler.
+    frameworkErrors: handleError,
+    clientErrorHandler: (error, socket) => answerSocket(error, socket, nextId())
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   let stopping = false
@@ -76,7 +81,9 @@ export async function buildApp(services: Services): Promise<App> {
   await registerOpenApi(app)
   await registerLimits(app, config)
   await registerAuth(app, services)
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new Problem('not-found')))
+  const limited =
+    config.RATE_LIMIT === 'on' ? { preHandler: app.rateLimit({ max: config.RATE_LIMIT_READ }) } : {}
+  app.setNotFoundHandler(limited, (request, reply) => sendProblem(request, reply, new Problem('not-found')))
 
   await app.register(async (open: App) => {
     describeRoutes(open, { authenticated: false })
@@ -112,8 +119,9 @@ export async function buildApp(services: Services): Promise<App> {
 function onlyJson(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
-    if (body === '') done(null, undefined)
-    else void parse(request, body, done)
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (body.length === 0) done(null, undefined)
+    else if (!isUtf8(body)) done(new Problem('malformed-json', 'The body is not UTF-8.'))
+    else void parse(request, body.toString(), done)
   })
 }

@@ -38,7 +38,7 @@ export async function registerAuth(
       algorithms: ['HS256'],
       allowedIss: ISSUER,
       allowedAud: AUDIENCE,
-      requiredClaims: ['exp', 'iat', 'sub', 'sid']
+      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'sid']
     }
   })
   const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
@@ -72,8 +72,10 @@ export async function registerAuth(
   })
   app.decorate('signAccessToken', (session) => {
     const left = Math.ceil((session.expiresAt - Date.now()) / 1000)
-    const expiresIn = Math.max(1, Math.min(config.ACCESS_TOKEN_LIFETIME, left))
-    return { accessToken: app.jwt.sign(accessClaims(session), { expiresIn }), expiresIn }
+    const lifetime = config.ACCESS_TOKEN_LIFETIME
+    // The token may outlive the session, so that who comes too late is told that it has ended.
+    const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })
+    return { accessToken, expiresIn: Math.max(1, Math.min(lifetime, left)) }
   })
 }
 

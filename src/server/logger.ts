@@ -1,5 +1,5 @@
 import { DrizzleQueryError } from 'drizzle-orm'
-import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino'
+import { pino, type DestinationStream, type Logger } from 'pino'
 
 export type { Logger }
 
@@ -20,9 +20,24 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
-/** Drizzle's message holds the parameters of the query, hashes and keys among them: say what failed without. */
-function serializeError(error: Error): object {
-  if (!(error instanceof DrizzleQueryError)) return stdSerializers.err(error)
-  const cause = error.cause === undefined ? undefined : stdSerializers.err(error.cause)
-  return { type: error.name, query: error.query, cause }
+/** What tells about an error, of Node's and of PostgreSQL's, beside its message. */
+const TELLING = ['code', 'syscall', 'address', 'port', 'constraint', 'table', 'column', 'routine'] as const
+
+/**
+ * What failed, without the values that it failed on, hashes and keys among them: Drizzle's message holds the query's
+ * parameters, PGlite adds them to the error, and PostgreSQL shows whole rows in its `detail`.
+ */
+function serializeError(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error }
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown }
+  const told = error as Error & Partial<Record<(typeof TELLING)[number], unknown>>
+  return {
+    type: error.constructor.name,
+    ...(error instanceof DrizzleQueryError
+      ? { query: error.query }
+      : { message: error.message, stack: error.stack }),
+    ...Object.fromEntries(TELLING.flatMap((name) => (told[name] === undefined ? [] : [[name, told[name]]]))),
+    ...(Array.isArray(errors) && { errors: errors.map(serializeError) }),
+    ...(cause !== undefined && { cause: serializeError(cause) })
+  }
 }

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, problemTitle, problems, type ProblemCode } from '../protocol/problems.js'
 import { isDatabaseDown } from './db/errors.js'
@@ -18,10 +20,16 @@ const fastifyCodes: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type'
 }
 
+const MALFORMED = 'The request is malformed.'
+
+const fastifyDetails: Record<string, string> = {
+  FST_ERR_BAD_URL: 'The address is not percent-encoded UTF-8.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the address is too long.'
+}
+
 /** Any error → the problem that the client is told; what is not known is `internal-error`. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  if (isDatabaseDown(error)) return new Problem('database-unavailable')
   const { code, validation, validationContext, statusCode } = error as Partial<FastifyError>
   if (validation !== undefined) {
     const errors = validation.map(({ instancePath, message, params }) => ({
@@ -33,7 +41,10 @@ export function toProblem(error: unknown): Problem {
   const known = code === undefined ? undefined : fastifyCodes[code]
   if (known !== undefined) return new Problem(known)
   if (error instanceof SyntaxError && statusCode === 400) return new Problem('malformed-json')
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Problem('invalid-request')
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new Problem('invalid-request', fastifyDetails[code ?? ''] ?? MALFORMED)
+  // Only now: a client that hangs up in the middle of its request has the code of a database that does.
+  if (isDatabaseDown(error)) return new Problem('database-unavailable')
   return new Problem('internal-error')
 }
 
@@ -44,7 +55,19 @@ function describe(params: Record<string, unknown> | undefined): string {
   return Array.isArray(allowed) ? ` (${allowed.join(', ')})` : ''
 }
 
-/** Answer with a problem document (RFC 9457). */
+/** A problem document (RFC 9457). */
+function problemDocument(problem: Problem, instance: string): string {
+  return JSON.stringify({
+    type: `/problems/${problem.code}`,
+    title: problemTitle(problem.code),
+    status: problem.status,
+    detail: problem.message,
+    instance,
+    ...problem.members
+  })
+}
+
+/** Answer with a problem document. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const retryAfter = RETRY_AFTER[problem.code]
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
@@ -52,16 +75,26 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   return reply
     .status(problem.status)
     .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `/problems/${problem.code}`,
-        title: problemTitle(problem.code),
-        status: problem.status,
-        detail: problem.message,
-        instance: request.id,
-        ...problem.members
-      })
-    )
+    .send(problemDocument(problem, request.id))
+}
+
+const socketProblems: Record<string, ProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout'
+}
+
+/** What is not even HTTP becomes no request: it is answered on the socket, which is closed. */
+export function answerSocket(error: Error & { code?: string }, socket: Socket, instance: string): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const code = socketProblems[error.code ?? '']
+  const problem = code === undefined ? new Problem('invalid-request', MALFORMED) : new Problem(code)
+  const body = problemDocument(problem, instance)
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
+      'Content-Type: application/problem+json; charset=utf-8\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy()
+  )
 }
 
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

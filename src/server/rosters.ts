@@ -4,6 +4,7 @@ import { Problem } from '../protocol/problems.js'
 import { parseStatement, rosterText } from '../protocol/statements.js'
 import { requireActingDevice } from './acting.js'
 import type { DeviceSession } from './auth.js'
+import { duplicateOf } from './db/errors.js'
 import type { Db, Tx } from './db/index.js'
 import { conversations, devices, memberships, sessionKeyWraps, sessionKeys, users } from './db/schema.js'
 import { requireLine } from './identity.js'
@@ -81,10 +82,17 @@ export async function acceptSessionKey(
   await requireActingDevice(tx, session, statement.by, body.statement)
 
   const roster = (await readRoster(tx, conversation.id)).flatMap(({ device }) => device ?? [])
+  // A member whose root has changed can't make keys for a conversation that does not know his new identity.
+  if (!roster.some(({ id }) => id === session.deviceId)) throw new Problem('not-in-roster')
   requireCover(conversation.chainHead, statement, roster, body)
   const wraps = new Map(body.wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
   const { text, signatures } = body.statement
-  await tx.insert(sessionKeys).values({ id: body.id, conversationId: conversation.id, text, signatures })
+  await tx
+    .insert(sessionKeys)
+    .values({ id: body.id, conversationId: conversation.id, text, signatures })
+    .catch((error: unknown) => {
+      throw duplicateOf(error) === 'session_keys_pkey' ? new Problem('id-conflict') : error
+    })
   await insertWraps(
     tx,
     roster.map((device) => wrapRow(body.id, device, wraps.get(device.id)!, true))

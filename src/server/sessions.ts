@@ -53,6 +53,11 @@ export class Sessions {
 
   forget(id: string): void {
     this.#generation++
+    this.#drop(id)
+  }
+
+  /** Out of memory, which says nothing about what is being loaded now. */
+  #drop(id: string): void {
     const session = this.#cache.get(id)
     if (session === undefined) return
     session.stale = true
@@ -60,21 +65,25 @@ export class Sessions {
   }
 
   #forgetUser(userId: string): void {
-    for (const session of this.#cache.values()) if (session.userId === userId) this.forget(session.id)
+    this.#generation++
+    for (const session of this.#cache.values()) if (session.userId === userId) this.#drop(session.id)
   }
 
   /** The session, or null if there is none (any more). */
   async find(id: string): Promise<ActiveSession | null> {
     const known = this.#cache.get(id)
     if (known !== undefined && known.expiresAt > Date.now()) return known
-    this.forget(id)
+    this.#drop(id)
     const generation = this.#generation
     const session = await load(this.#db, id)
     if (session === null || session.expiresAt <= Date.now()) return null
     // A pending device may be approved at any moment: ask again until it is active.
     if (session.deviceId !== null && !session.deviceActive) return { ...session, stale: true }
     if (generation !== this.#generation) return this.find(id)
-    if (this.#cache.size >= CACHED) this.forget(this.#cache.keys().next().value!)
+    // Loaded by another request meanwhile: one object a session, so that marking it stale reaches everybody.
+    const other = this.#cache.get(id)
+    if (other !== undefined) return other
+    if (this.#cache.size >= CACHED) this.#drop(this.#cache.keys().next().value!)
     this.#cache.set(id, session)
     return session
   }

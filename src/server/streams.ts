@@ -1,12 +1,11 @@
-import type { EphemeralEvent } from '../protocol/events.js'
 import { Problem } from '../protocol/problems.js'
 import type { ActiveSession, Sessions } from './sessions.js'
 
 /** An open event stream, or a request that waits for events. */
 export interface OpenStream {
   readonly session: ActiveSession
-  /** Write an ephemeral event, unless the stream lags behind anyway. */
-  announce: (event: EphemeralEvent, data: object) => void
+  /** Write frames of ephemeral events, unless the stream lags behind anyway. */
+  announce: (frames: string) => void
   /** Called every second. */
   tick: (now: number) => void
   /** Say good-bye, because of the session or because the server stops, and close. */

@@ -1,24 +1,27 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
-import type { Database } from './db/index.js'
+import type { Database, Db } from './db/index.js'
 import { devices, sessions } from './db/schema.js'
 import type { Logger } from './logger.js'
 
 const SWEEP_MS = 60_000
 const MAINTAIN_MS = 3_600_000
 
-/** Remove what has expired, from time to time. @returns how to stop */
+/** Remove what has expired. */
+export async function sweep(db: Db): Promise<void> {
+  await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
+  // A request to approve a device that nobody has answered for a week.
+  await db
+    .delete(devices)
+    .where(and(eq(devices.status, 'pending'), lt(devices.createdAt, sql`now() - interval '7 days'`)))
+}
+
+/** Sweep from time to time. @returns how to stop */
 export function startSweeper({ db, maintain }: Database, logger: Logger): () => void {
   const safely = (task: () => Promise<unknown>) => () =>
     void task().catch((error: unknown) => logger.warn({ err: error }, 'sweeping failed; trying again later'))
   const timers = [
     setInterval(
-      safely(async () => {
-        await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
-        // A request to approve a device that nobody has answered for a week.
-        await db
-          .delete(devices)
-          .where(and(eq(devices.status, 'pending'), lt(devices.createdAt, sql`now() - interval '7 days'`)))
-      }),
+      safely(() => sweep(db)),
       SWEEP_MS
     ),
     setInterval(safely(maintain), MAINTAIN_MS)

@@ -4,12 +4,15 @@ const strict = { removeAdditional: false as const, useDefaults: true, allErrors:
 
 /**
  * Two validators: bodies are taken as they are, nothing is coerced and nothing unknown dropped; what comes in the
- * address or in headers is text, so numbers there are read from text.
+ * address or in headers is text, so numbers there are read from text. Ajv's strict numbers are off for these, since
+ * it would read `Infinity` as a number and then not hold it to any bounds.
  */
 export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const compilers = AjvCompiler()
   const body = compilers(externalSchemas, { customOptions: { ...strict, coerceTypes: false } })
-  const address = compilers(externalSchemas, { customOptions: { ...strict, coerceTypes: 'array' } })
+  const address = compilers(externalSchemas, {
+    customOptions: { ...strict, coerceTypes: 'array', strictNumbers: false }
+  })
   return (route) => (isBody(route) ? body(route) : address(route))
 }
 

@@ -1,5 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { joinKeys } from '../support/stranger-crypto.js'
+import { generateKeys } from '../support/stranger-crypto.js'
 import { expect } from '../support/stranger-http.js'
 import type { EventStream } from '../support/stranger-events.js'
 import { findPostgres } from '../support/postgres.js'
@@ -10,13 +9,8 @@ import { mentions, pause } from './scenarios/world.js'
 /**
  * How many streams one server carries, run by hand:
  *   node build/test/acceptance/capacity.js [pglite] [postgres]
- * STREAMS and GROUP make it smaller.
+ * USERS, STREAMS (shared evenly among the users) and GROUP make it smaller.
  */
-const encryptionKeys: KeyObject[] = Array.from(
-  { length: 8 },
-  () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-)
-
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(2)} s`
 
 async function inParallel<T, R>(
@@ -37,6 +31,7 @@ async function measure(
   owner: Owner,
   title: string,
   options: ServerOptions,
+  users: number,
   streams: number,
   group: number
 ): Promise<void> {
@@ -46,15 +41,14 @@ async function measure(
   }
   report('empty server')
 
+  const names = Array.from({ length: users }, (_, i) => `user-${i}`)
+  const keys = await inParallel(names, 4, () => generateKeys())
   let since = performance.now()
-  const names = Array.from({ length: streams }, (_, i) => `user-${i}`)
-  const people = await inParallel(names, 8, (name, i) => {
-    const encryption = encryptionKeys[i % encryptionKeys.length]
-    if (encryption === undefined) throw new Error('no encryption key')
-    return Stranger.registered(server.url, name, { keys: joinKeys(encryption), connections: 1 })
-  })
+  const people = await inParallel(names, 8, (name, i) =>
+    Stranger.registered(server.url, name, { keys: keys[i]!, connections: 1 })
+  )
   owner.teardown(() => people.forEach((one) => one.close()))
-  report(`${streams} users registered in ${seconds(since)}`)
+  report(`${users} users registered in ${seconds(since)}`)
 
   const [founder] = people
   if (founder === undefined) throw new Error('nobody')
@@ -64,7 +58,8 @@ async function measure(
   report(`a group of ${group} made in ${seconds(since)}`)
 
   since = performance.now()
-  const open = await inParallel(people, 100, (one) => one.live({ resume: false }))
+  const readers = Array.from({ length: streams }, (_, i) => people[i % users]!)
+  const open = await inParallel(readers, 100, (one) => one.live({ resume: false }))
   report(`${open.length} streams opened in ${seconds(since)}`)
   await pause(2_000)
   report('two seconds later')
@@ -74,12 +69,13 @@ async function measure(
     const { body } = expect(await founder.send(id, text), 201)
     const arrived = (stream: EventStream): Promise<unknown> =>
       stream.waitFor((event) => event.event === 'message' && mentions(event, body.id), 60_000, text)
-    await Promise.all(open.slice(0, group).map(arrived))
-    report(`${text} to ${group} streams in ${seconds(since)}`)
+    const members = open.filter((_, i) => i % users < group)
+    await Promise.all(members.map(arrived))
+    report(`${text} to ${members.length} streams in ${seconds(since)}`)
   }
   await pause(500)
   const messages = open.map((stream) => stream.received.filter((event) => event.event === 'message').length)
-  const right = messages.every((count, i) => count === (i < group ? 2 : 0))
+  const right = messages.every((count, i) => count === (i % users < group ? 2 : 0))
   const broken = open.filter((stream) => stream.ended).length
   report(
     `each message ${right ? 'once to every member and to nobody else' : 'NOT delivered right'}, ${broken} streams broken`
@@ -109,17 +105,17 @@ async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
 
 const wanted = process.argv.slice(2)
 const runs = (name: string): boolean => wanted.length === 0 || wanted.includes(name)
-const group = Number(process.env['GROUP'] ?? 1_000)
+const setting = (name: string, fallback: number): number => Number(process.env[name] ?? fallback)
+const users = setting('USERS', 1_000)
+const group = Math.min(users, setting('GROUP', 1_000))
 
 if (runs('pglite')) {
-  const streams = Number(process.env['STREAMS'] ?? 1_000)
-  await withOwner((owner) => measure(owner, 'PGlite', {}, streams, Math.min(group, streams)))
+  await withOwner((owner) => measure(owner, 'PGlite', {}, users, setting('STREAMS', 1_000), group))
 }
 if (runs('postgres')) {
-  const streams = Number(process.env['STREAMS'] ?? 5_000)
   await withOwner(async (owner) => {
     const pg = await findPostgres(owner)
     if (typeof pg === 'string') throw new Error(pg)
-    await measure(owner, 'PostgreSQL', { databaseUrl: pg.url }, streams, Math.min(group, streams))
+    await measure(owner, 'PostgreSQL', { databaseUrl: pg.url }, users, setting('STREAMS', 5_000), group)
   })
 }

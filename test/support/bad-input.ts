@@ -63,7 +63,8 @@ export async function startTarget(t: Test, env: Record<string, string> = {}): Pr
 }
 
 /** Traces of the inside that no answer may bear. */
-const LEAK = /\b(select|insert into|update|delete from)\b.*\b(from|set|values|where)\b|node_modules|pglite|\.js:\d/i
+const LEAK =
+  /\b(select|insert into|update|delete from)\b.*\b(from|set|values|where)\b|node_modules|pglite|\.js:\d/i
 
 /** Why an answer is not the refusal that was expected; null if it is, in full form. */
 export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3]): string | null {
@@ -87,7 +88,9 @@ export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3
   const different = Object.entries(says).filter(
     ([name, value]) => JSON.stringify(body![name]) !== JSON.stringify(value)
   )
-  return different.length === 0 ? null : `the answer does not say ${JSON.stringify(Object.fromEntries(different))}`
+  return different.length === 0
+    ? null
+    : `the answer does not say ${JSON.stringify(Object.fromEntries(different))}`
 }
 
 /** Who is online is not in question here, and processes renew their leases all the time. */
@@ -144,21 +147,20 @@ export function cheapKeys(options: { signing?: KeyObject; encryptionKey?: string
 export function malformed(text: string): [wrong: string, text: string][] {
   const lines = text.slice(0, -1).split('\n')
   const join = (changed: readonly string[]) => `${changed.join('\n')}\n`
+  const nameOf = (line: string) => line.split(' ', 1)[0]!
+  // Of two members one may be left out.
+  const due = (line: string) => lines.filter((other) => nameOf(other) === nameOf(line)).length === 1
   const swapped = [...lines]
   ;[swapped[1], swapped[2]] = [swapped[2]!, swapped[1]!]
   const digest = /\b[0-9a-f]{64}\b/
   const uuid = /\b[0-9a-f]{8}-[0-9a-f-]{27}\b/
   return [
-    ...lines.map((line, at): [string, string] => [
-      `without its line ${at + 1} (${line.split(' ', 1)[0]})`,
-      join(lines.toSpliced(at, 1))
+    ...lines.flatMap((line, at): [string, string][] => [
+      ...(due(line)
+        ? [[`without \`${nameOf(line)}\``, join(lines.toSpliced(at, 1))] as [string, string]]
+        : []),
+      [`with \`${line.slice(0, 24)}\` twice`, join(lines.toSpliced(at, 0, line))]
     ]),
-    ...lines
-      .slice(1)
-      .map((line, at): [string, string] => [
-        `with its line ${at + 2} (${line.split(' ', 1)[0]}) twice`,
-        join(lines.toSpliced(at + 1, 0, line))
-      ]),
     ['with a line too many', join([...lines, 'note hello'])],
     ['with lines out of order', join(swapped)],
     ['of another protocol version', text.replace('secure-chat/v1 ', 'secure-chat/v2 ')],
@@ -188,7 +190,10 @@ export function malformed(text: string): [wrong: string, text: string][] {
 
 /** Every way to get base64 wrong; `good` ends in one `=` at least. */
 export function badBase64(good: string): [wrong: string, base64: string][] {
-  const loose = good.replace(/[AEIMQUYcgkosw048](=+)$/, (end) => `${String.fromCharCode(end.charCodeAt(0) + 1)}${end.slice(1)}`)
+  const loose = good.replace(
+    /[AEIMQUYcgkosw048](=+)$/,
+    (end) => `${String.fromCharCode(end.charCodeAt(0) + 1)}${end.slice(1)}`
+  )
   return [
     ['in the alphabet for URLs', `${good.slice(0, 4)}-_${good.slice(6)}`],
     ['without padding', good.replace(/=+$/, '')],

@@ -8,6 +8,7 @@ import type { App } from '../../src/server/app-types.js'
 import { readConfig } from '../../src/server/config.js'
 import { createLogger } from '../../src/server/logger.js'
 import { openServices, type Services } from '../../src/server/services.js'
+import { copyEmptyDatabase } from './empty-database.js'
 import { Stranger } from './stranger.js'
 
 export interface Chat {
@@ -26,6 +27,7 @@ export async function startChat(
   log?: DestinationStream
 ): Promise<Chat> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-test-'))
+  await copyEmptyDatabase(dataDir)
   const config = readConfig({
     DATA_DIR: dataDir,
     SERVER_PORT: '0',

@@ -2,10 +2,10 @@ import type { Database, HotStatement } from '../db/index.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
- * What `$1`, a user, may see after position `$2`, at most `$3` events: per conversation from the event that let
- * him in to the one that took him out, each read through its own index, and what is addressed to himself. The
- * head is of the same snapshot: a page that is not full is complete up to it, and `conversations` are then those
- * the user is in at that position.
+ * What `$1`, a user, may see after position `$2`, at most `$3` events and, past the first, `$4` bytes: per
+ * conversation from the event that let him in to the one that took him out, each read through its own index, and
+ * what is addressed to himself. The head is of the same snapshot: a page that holds all there was is complete up to
+ * it, and `conversations` are then those the user is in at that position.
  */
 const VISIBLE: HotStatement = {
   name: 'visible',
@@ -23,24 +23,32 @@ with visible as materialized (
     (select r.position from event_recipients r
      where r.user_id = $1::uuid and r.position > $2::bigint order by r.position limit $3)
   ) p order by position limit $3
+),
+fitting as materialized (
+  select position from (
+    select v.position,
+      sum(coalesce(octet_length(e.ciphertext), octet_length(e.data::text))) over (order by v.position)
+        - coalesce(octet_length(e.ciphertext), octet_length(e.data::text)) as bytes_before
+    from visible v join events e on e.position = v.position
+  ) s where bytes_before < $4::bigint
 )
 select h.last as head,
-  case when (select count(*) from visible) < $3 then array(
-    select m.conversation_id from memberships m where m.user_id = $1::uuid and m.left_at is null
-  ) end as conversations,
+  case when (select count(*) from visible) < $3 and (select count(*) from fitting) = (select count(*) from visible)
+    then array(select m.conversation_id from memberships m where m.user_id = $1::uuid and m.left_at is null)
+  end as conversations,
   page.*
 from log_head h left join (
   select ${EVENT_COLUMNS}
-  from visible v join events e on e.position = v.position left join users u on u.id = e.sender_id
+  from fitting f join events e on e.position = f.position left join users u on u.id = e.sender_id
 ) page on true
 order by page.position`
 }
 
 export interface VisiblePage {
   entries: Entry[]
-  /** The last position of this page, or of the log if the page is not full. */
+  /** The last position of this page, or of the log if the page holds all there was. */
   through: number
-  /** The user's conversations at `through`; null while there may be more to read. */
+  /** The user's conversations at `through`; null while there is more to read. */
   conversations: string[] | null
 }
 
@@ -49,11 +57,11 @@ export async function readVisible(
   hot: Database['hot'],
   userId: string,
   position: number,
-  limit: number
+  { events, bytes }: { events: number; bytes: number }
 ): Promise<VisiblePage> {
   const rows = await hot<
     EventRow & { head: string; conversations: string[] | null; position: string | null }
-  >(VISIBLE, [userId, position, limit])
+  >(VISIBLE, [userId, position, events, bytes])
   const entries = rows.filter((row) => row.position !== null).map(toEntry)
   const { head, conversations } = rows[0]!
   return {

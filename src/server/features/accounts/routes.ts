@@ -75,7 +75,7 @@ export function accountRoutes(app: App, services: Services): void {
             root: user.root,
             devices: await activeDevices(tx, user.id),
             retiredSigningKeys: await retiredSigningKeys(tx, user.id),
-            chain: await readUserStatements(tx, user.id, request.query.after)
+            chain: await readUserStatements(tx, user.id, Math.min(request.query.after, 2 ** 31 - 1))
           }
         },
         { isolationLevel: 'repeatable read', accessMode: 'read only' }

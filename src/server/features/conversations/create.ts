@@ -6,7 +6,6 @@ import { parseStatement } from '../../../protocol/statements.js'
 import { lockUsers, requireActingDevice } from '../../acting.js'
 import type { DeviceSession } from '../../auth.js'
 import type { Tx } from '../../db/index.js'
-import { duplicateOf } from '../../db/errors.js'
 import { conversationStatements, conversations, memberships } from '../../db/schema.js'
 import { requireLine } from '../../identity.js'
 import { sha256Hex } from '../../keys.js'
@@ -48,9 +47,6 @@ export async function createConversation(
   await tx
     .insert(conversations)
     .values({ id: body.id, kind: chain.kind, chainSequence: 1, chainHead: hash, directKey })
-    .catch((error: unknown) => {
-      throw duplicateOf(error) === 'conversations_pkey' ? new Problem('id-conflict') : error
-    })
   await tx.insert(conversationStatements).values({ conversationId: body.id, sequence: 1, text, signatures })
   const [position] = await appendEvents(tx, [
     {

@@ -1,6 +1,7 @@
 import { formatCursor } from '../../../protocol/ids.js'
-import type { DurableEvent, EphemeralEvent } from '../../../protocol/events.js'
+import type { DurableEvent } from '../../../protocol/events.js'
 import type { Entry } from '../../log/entry.js'
+import { frame } from '../../sse.js'
 
 /** Milliseconds after which a client should reconnect. */
 export const RETRY_MS = 3000
@@ -16,9 +17,4 @@ export function durableFrame(epoch: string, entry: Entry): Buffer {
     frames.set(entry, bytes)
   }
   return bytes
-}
-
-/** `json` is one line, as JSON.stringify makes it, and event names are our own: nothing can forge a field. */
-export function frame(event: DurableEvent | EphemeralEvent, json: string, id?: string): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`
 }

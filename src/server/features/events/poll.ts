@@ -6,6 +6,9 @@ import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streams.js'
 import { cursorAt, type Start } from './start.js'
 
+/** Of ciphertext in one answer; a single larger event still fits. */
+const PAGE_BYTES = 2 ** 20
+
 /** A request that waits for the first event after `page`. */
 class Waiter implements Subscriber, OpenStream {
   readonly session: DeviceSession
@@ -47,13 +50,14 @@ export async function poll(
 ): Promise<string> {
   const { database, log } = services
   const { limit, waitMs, gone } = options
-  let page = await readVisible(database.hot, session.userId, start.position, limit)
+  const size = { events: limit, bytes: PAGE_BYTES }
+  let page = await readVisible(database.hot, session.userId, start.position, size)
   const deadline = Date.now() + waitMs
   while (page.entries.length === 0 && start.reset === null && Date.now() < deadline && !gone.aborted) {
     const entries = await next(services, session, page, deadline, gone)
     page =
       entries === null
-        ? await readVisible(database.hot, session.userId, page.through, limit)
+        ? await readVisible(database.hot, session.userId, page.through, size)
         : { ...page, entries: entries.slice(0, limit) }
     if (entries !== null) break
   }

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import type { EphemeralEvent } from '../../../protocol/events.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible } from '../../log/read.js'
 import type { Subscriber } from '../../log/tail.js'
 import type { DeviceSession } from '../../auth.js'
 import type { Services } from '../../services.js'
+import { frame } from '../../sse.js'
 import type { OpenStream } from '../../streams.js'
-import { RETRY_MS, durableFrame, frame } from './frame.js'
+import { RETRY_MS, durableFrame } from './frame.js'
 import type { ReadSlots } from './read-slots.js'
 import { cursorAt, type Start } from './start.js'
 
@@ -81,9 +81,10 @@ export class EventStream implements Subscriber, OpenStream {
 
   /** Read pages until the tail takes over. */
   async #catchUp(): Promise<void> {
-    const { database, log } = this.#services
+    const { config, database, log } = this.#services
+    const size = { events: PAGE, bytes: config.STREAM_BUFFER }
     while (!this.#ended) {
-      const page = await this.#slots.run(() => readVisible(database.hot, this.userId, this.through, PAGE))
+      const page = await this.#slots.run(() => readVisible(database.hot, this.userId, this.through, size))
       if (this.#ended) return
       this.#writeEntries(page.entries)
       this.through = page.through
@@ -107,8 +108,8 @@ export class EventStream implements Subscriber, OpenStream {
     this.#wake()
   }
 
-  announce(event: EphemeralEvent, data: object): void {
-    if (this.#live) this.#write(frame(event, JSON.stringify(data)))
+  announce(frames: string): void {
+    if (this.#live) this.#write(frames)
   }
 
   tick(now: number): void {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import { memberships, presence, processes, users } from '../../db/schema.js'
 import type { Services } from '../../services.js'
+import { frame } from '../../sse.js'
 
 const LEASE_SECONDS = 10
 const RENEW_MS = 3000
@@ -200,11 +201,15 @@ export class Presence {
       if (entry === undefined) conversations.set(userId, { username, ids: [conversationId] })
       else entry.ids.push(conversationId)
     }
+    // All that one recipient is told at once goes out in one write.
+    const due = new Map<string, string>()
     for (const [userId, { username, ids }] of conversations) {
       const data = { userId, username, online: this.isOnline(userId), at }
+      const text = frame('presence', JSON.stringify(data))
       const told = new Set([...log.tail.subscribersIn(ids)].map((subscriber) => subscriber.userId))
       told.delete(userId)
-      for (const other of told) for (const stream of streams.ofUser(other)) stream.announce('presence', data)
+      for (const other of told) due.set(other, (due.get(other) ?? '') + text)
     }
+    for (const [userId, frames] of due) for (const stream of streams.ofUser(userId)) stream.announce(frames)
   }
 }

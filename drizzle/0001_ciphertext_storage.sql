@@ -1,2 +1,0 @@
--- Ciphertext does not compress: keep PostgreSQL from trying.
-ALTER TABLE "events" ALTER COLUMN "ciphertext" SET STORAGE EXTERNAL;

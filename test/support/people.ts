@@ -1,0 +1,53 @@
+import { cheapKeys } from './bad-input.js'
+import type { Owner } from './server-process.js'
+import type { StrangerOptions } from './stranger-account.js'
+import type { EventStream } from './stranger-events.js'
+import { expect } from './stranger-http.js'
+import { Stranger } from './stranger.js'
+
+/** A registered user whose sockets close with the test, with keys that cost nothing and open nothing. */
+export async function person(
+  owner: Owner,
+  { url }: { readonly url: string },
+  name: string,
+  options: StrangerOptions = {}
+): Promise<Stranger> {
+  const stranger = await Stranger.create(url, name, { keys: cheapKeys(), ...options })
+  owner.teardown(() => stranger.close())
+  expect(await stranger.register(), 201)
+  return stranger
+}
+
+/** Another session of the same device, with tokens of its own. */
+export async function anotherSession(owner: Owner, of: Stranger, base = of.base): Promise<Stranger> {
+  const stranger = await Stranger.create(base, of.username, { keys: of.keys, password: of.password })
+  owner.teardown(() => stranger.close())
+  ;(stranger as { deviceId: string }).deviceId = of.deviceId
+  expect(await stranger.login(), 200)
+  return stranger
+}
+
+/** A conversation with a session key, ready to be sent in. */
+export async function conversation(
+  of: Stranger,
+  others: readonly Stranger[],
+  kind: 'group' | 'direct' = 'group'
+): Promise<string> {
+  const names = others.map(({ username }) => username)
+  const { id, answer } = await of.createConversation(kind, names)
+  expect(answer, 201)
+  return id
+}
+
+/** The id of a session, as its access token says it. */
+export function sessionId({ accessToken }: Stranger): string {
+  const claims = Buffer.from(accessToken!.split('.')[1]!, 'base64url').toString()
+  return (JSON.parse(claims) as { sid: string }).sid
+}
+
+/** The reason that a stream gives before it ends. */
+export async function lastWord(stream: EventStream): Promise<unknown> {
+  const { data } = await stream.waitFor(({ event }) => event === 'session.ended', 10_000, 'session.ended')
+  await stream.over(5000)
+  return data['reason']
+}
