@@ -66,7 +66,8 @@ if (postgres !== undefined) {
   )
 
   t.test('A stream that opens while its session is being ended ends too', async (t) => {
-    const carol = await person(t, here, 'carol')
+    const databaseUrl = await postgres.newDatabase()
+    const carol = await person(t, await startServer(t, { databaseUrl }), 'carol')
     const session = await anotherSession(t, carol)
     expect(await session.raw('GET', '/v1/users/me'), 200)
     const [inserts, head] = await Promise.all([connect(t, databaseUrl), connect(t, databaseUrl)])
