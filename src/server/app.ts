@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import fastify, { LogController, type FastifyBaseLogger } from 'fastify'
+import fastify, { type FastifyBaseLogger } from 'fastify'
 import { Problem } from '../protocol/problems.js'
 import { namedSchemas } from '../protocol/wire.js'
 import type { App } from './app-types.js'
@@ -21,6 +20,8 @@ import { registerLimits } from './limits.js'
 import { describeRoutes, registerOpenApi } from './openapi.js'
 import { answerSocket, handleError, sendProblem } from './problem.js'
 import { requestIds } from './request-ids.js'
+import { RequestLog } from './request-log.js'
+import { secureHeaders } from './secure-headers.js'
 import type { Services } from './services.js'
 import { buildValidator } from './validation.js'
 
@@ -33,7 +34,9 @@ export async function buildApp(services: Services): Promise<App> {
   const nextId = requestIds()
   const app: App = fastify({
     loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
+    logController: new RequestLog({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
+    // A child logger per request would cost more than most requests; what we log names the request itself.
+    childLoggerFactory: (parent) => parent,
     genReqId: nextId,
     trustProxy: config.TRUST_PROXY,
     bodyLimit: DEFAULT_BODY_LIMIT,
@@ -45,7 +48,7 @@ export async function buildApp(services: Services): Promise<App> {
     return503OnClosing: false,
     schemaController: { compilersFactory: { buildValidator } },
     // Errors that come before there is a route do not reach the error handler.
-    frameworkErrors: handleError,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: (error, socket) => answerSocket(error, socket, nextId())
   }).withTypeProvider<TypeBoxTypeProvider>()
 
@@ -66,20 +69,15 @@ export async function buildApp(services: Services): Promise<App> {
   onlyJson(app)
   for (const schema of namedSchemas) app.addSchema(schema)
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
-    }
-  })
+  secureHeaders(app)
   if (config.CORS_ORIGINS.length > 0)
     await app.register(cors, {
       origin: config.CORS_ORIGINS,
       methods: ['GET', 'POST', 'PUT', 'DELETE'],
       maxAge: 600
     })
-  await registerOpenApi(app)
   await registerLimits(app, config)
+  await registerOpenApi(app)
   await registerAuth(app, services)
   const limited =
     config.RATE_LIMIT === 'on' ? { preHandler: app.rateLimit({ max: config.RATE_LIMIT_READ }) } : {}

@@ -1,4 +1,4 @@
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, onRequestAsyncHookHandler } from 'fastify'
 import { Problem } from '../protocol/problems.js'
 import type { Config } from './config.js'
@@ -30,7 +30,8 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     timeWindow: WINDOW_MS,
     cache: REMEMBERED,
     enableDraftSpec: true,
-    keyGenerator: (request) => request.session?.userId ?? request.ip,
+    // Of IPv6 it is the /64 that counts, which one customer has to himself.
+    keyGenerator: (request) => request.session?.userId ?? normalizeIP(request.ip),
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
   // One limiter a class, shared by its routes: the plugin's own route option would count each route apart.
@@ -38,7 +39,7 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     Object.entries(budgets).map(([limit, max]) => [limit, app.rateLimit({ max })])
   ) as Record<LimitClass, onRequestAsyncHookHandler>
   app.addHook('onRoute', (route) => {
-    const limit = route.config?.limit ?? (route.method === 'GET' ? 'read' : 'write')
+    const limit = route.config?.limit ?? ([route.method].flat().includes('GET') ? 'read' : 'write')
     if (limit !== false) route.onRequest = [route.onRequest ?? [], limiters[limit]].flat()
   })
 }

@@ -8,6 +8,8 @@ import { isDatabaseDown } from './db/errors.js'
 const RETRY_AFTER: Partial<Record<ProblemCode, number>> = {
   overloaded: 1,
   'too-many-streams': 5,
+  // Of streams; the limiter of requests knows better, and has said so already.
+  'too-many-requests': 5,
   'database-unavailable': 2,
   stopping: 2
 }
@@ -70,7 +72,7 @@ function problemDocument(problem: Problem, instance: string): string {
 /** Answer with a problem document. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const retryAfter = RETRY_AFTER[problem.code]
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  if (retryAfter !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', retryAfter)
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply
     .status(problem.status)
@@ -99,8 +101,9 @@ export function answerSocket(error: Error & { code?: string }, socket: Socket, i
 
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error)
-  if (problem.status === 500) request.log.error({ err: error }, 'request failed')
-  else if (problem.code === 'database-unavailable') request.log.warn({ err: error }, 'database unavailable')
+  if (problem.status === 500) request.log.error({ instance: request.id, err: error }, 'request failed')
+  else if (problem.code === 'database-unavailable')
+    request.log.warn({ instance: request.id, err: error }, 'database unavailable')
   return sendProblem(request, reply, problem)
 }
 

@@ -3,7 +3,8 @@ import type { ActiveSession, Sessions } from './sessions.js'
 
 /** An open event stream, or a request that waits for events. */
 export interface OpenStream {
-  readonly session: ActiveSession
+  /** As it was last known: replaced when it has moved on. */
+  session: ActiveSession
   /** Write frames of ephemeral events, unless the stream lags behind anyway. */
   announce: (frames: string) => void
   /** Called every second. */
@@ -63,6 +64,8 @@ export class Streams {
     this.#count++
     put(this.#bySession, id, stream)
     if (put(this.#byUser, userId, stream) === 1) this.#presence(userId, true)
+    // The session may have ended since the request was let in; from now on the stream will be told.
+    if (stream.session.stale) void this.#checkSession(stream.session)
   }
 
   remove(stream: OpenStream): void {
@@ -87,17 +90,20 @@ export class Streams {
 
   #tick(): void {
     const now = Date.now()
-    for (const [id, streams] of this.#bySession) {
+    for (const streams of this.#bySession.values()) {
       const [first] = streams
-      if (first !== undefined && first.session.expiresAt <= now) void this.#checkSession(id)
+      if (first !== undefined && (first.session.stale || first.session.expiresAt <= now))
+        void this.#checkSession(first.session)
       for (const stream of streams) stream.tick(now)
     }
   }
 
-  /** The session has run out as far as this process knows; it may have been refreshed meanwhile. */
-  async #checkSession(id: string): Promise<void> {
+  /** The session has changed or run out as far as this process knows; it may have been refreshed meanwhile. */
+  async #checkSession({ id, expiresAt }: ActiveSession): Promise<void> {
     const session = await this.#sessions.find(id).catch(() => undefined)
-    if (session === null) this.#endSession(id, 'expired')
+    if (session === null) this.#endSession(id, expiresAt <= Date.now() ? 'expired' : 'revoked')
+    else if (session !== undefined)
+      for (const stream of this.#bySession.get(id) ?? []) stream.session = session
   }
 }
 

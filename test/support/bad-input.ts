@@ -32,6 +32,7 @@ export async function startTarget(t: Test, env: Record<string, string> = {}): Pr
     { LOG_LEVEL: 'warn', ...env },
     { write: (line: string) => void log.push(line) }
   )
+  const stored = await storeReader(chat.services)
   const device: Target['device'] = async (username, options = {}) => {
     const stranger = await Stranger.create(chat.url, username, { keys: cheapKeys(), ...options })
     t.teardown(() => stranger.close())
@@ -47,11 +48,11 @@ export async function startTarget(t: Test, env: Record<string, string> = {}): Pr
       return stranger
     },
     async refuses(t, cases) {
-      let before = await stored(chat.services)
+      let before = await stored()
       for (const [wrong, expected, request, says] of cases) {
         const answer = await request()
         const fault = faultOf(answer, expected, says)
-        const after = await stored(chat.services)
+        const after = await stored()
         const same = JSON.stringify(after) === JSON.stringify(before)
         if (fault !== null) t.fail(`${wrong}: ${fault}`, { answer: answer.body, status: answer.status })
         else if (!same) t.strictSame(after, before, `${wrong}: nothing changes`)
@@ -93,25 +94,30 @@ export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3
     : `the answer does not say ${JSON.stringify(Object.fromEntries(different))}`
 }
 
+/** What an answer says, but for the id of its request. */
+export function said({ body }: Answer<unknown>): Record<string, unknown> {
+  return { ...(body as Record<string, unknown>), instance: null }
+}
+
 /** Who is online is not in question here, and processes renew their leases all the time. */
 const EPHEMERAL = ['processes', 'presence']
 
-/** All that is stored: for each table its number of rows and a digest of them. */
-export async function stored({ db }: Services): Promise<Record<string, string>> {
-  const tables = await db.execute(
+/** Reads all that is stored: for each table its number of rows and a digest of them. */
+async function storeReader({ db }: Services): Promise<() => Promise<Record<string, string>>> {
+  const tables = (await db.execute(
     sql`select table_name as name from information_schema.tables where table_schema = 'public' order by 1`
-  )
-  const names = (tables as unknown as { rows: { name: string }[] }).rows
-    .map(({ name }) => name)
-    .filter((name) => !EPHEMERAL.includes(name))
-  const digests = names.map(
-    (name) =>
-      `select '${name}' as name, count(*) || ' ' || md5(coalesce(string_agg(x::text, ' ' order by x::text), '')) as digest from "${name}" x`
-  )
-  const { rows } = (await db.execute(sql.raw(digests.join(' union all ')))) as unknown as {
-    rows: { name: string; digest: string }[]
+  )) as { rows: { name: string }[] }
+  const digests = tables.rows
+    .filter(({ name }) => !EPHEMERAL.includes(name))
+    .map(
+      ({ name }) => `select '${name}' as name, count(*) || ' rows, ' ||
+        md5(coalesce(string_agg(x::text, ' ' order by x::text), '')) as digest from "${name}" x`
+    )
+  const query = sql.raw(digests.join(' union all '))
+  return async () => {
+    const { rows } = (await db.execute(query)) as { rows: { name: string; digest: string }[] }
+    return Object.fromEntries(rows.map(({ name, digest }) => [name, digest]))
   }
-  return Object.fromEntries(rows.map(({ name, digest }) => [name, digest]))
 }
 
 /**

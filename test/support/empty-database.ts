@@ -1,7 +1,9 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openPglite } from '../../src/server/db/pglite.js'
+import type { Owner } from './server-process.js'
 
 /** Seen from `build/test/support`. */
 const root = join(import.meta.dirname, '../../..')
@@ -21,4 +23,12 @@ export async function copyEmptyDatabase(dataDir: string): Promise<void> {
   }
   // Five times as fast as `cp`.
   cpSync(join(template, 'pgdata'), join(dataDir, 'pgdata'), { recursive: true })
+}
+
+/** A data directory with an empty database, gone with the test. */
+export async function emptyDataDir(owner: Owner): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-data-'))
+  owner.teardown(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }))
+  await copyEmptyDatabase(dataDir)
+  return dataDir
 }

@@ -1,6 +1,6 @@
 import { Problem } from '../../protocol/problems.js'
 import type { Database } from '../db/index.js'
-import { isDatabaseDown } from '../db/errors.js'
+import { duplicateOf, isDatabaseDown } from '../db/errors.js'
 import type { Logger } from '../logger.js'
 import { messageEntry, type Entry } from './entry.js'
 import { SEND, sendValues, type Sending, type SendRow, type Verdict } from './send.js'
@@ -28,6 +28,8 @@ export interface GroupCommit {
 /** Bytes of one batch, and of all that waits, at most: what the queue may cost in memory. */
 const BATCH_BYTES = 4 * 2 ** 20
 const QUEUE_BYTES = 64 * 2 ** 20
+/** Messages that are worth a batch at once. */
+const EAGER = 16
 
 /**
  * Group commit: sends that arrive while a batch is in flight form the next one, so that one statement and one
@@ -44,7 +46,7 @@ export function groupCommit(options: {
   const { hot, logger } = options
   let queue: Waiting[] = []
   let queuedBytes = 0
-  let running = false
+  let state: 'idle' | 'forming' | 'running' = 'idle'
   let idle: (() => void)[] = []
 
   function takeBatch(): Waiting[] {
@@ -65,11 +67,13 @@ export function groupCommit(options: {
     return batch
   }
 
-  async function commit(batch: Waiting[]): Promise<void> {
+  async function commit(batch: Waiting[], again = false): Promise<void> {
     let rows: SendRow[]
     try {
       rows = await hot<SendRow>(SEND, sendValues(batch.map(({ message }) => message)))
     } catch (error) {
+      // A message that another process is storing at this moment is there when we look again: a repeat.
+      if (batch.length === 1 && !again && duplicateOf(error) !== null) return commit(batch, true)
       if (isDatabaseDown(error) || batch.length === 1) {
         for (const { reject } of batch) reject(error)
         return
@@ -91,8 +95,10 @@ export function groupCommit(options: {
   }
 
   async function run(): Promise<void> {
+    if (state !== 'forming') return
+    state = 'running'
     while (queue.length > 0) await commit(takeBatch())
-    running = false
+    state = 'idle'
     for (const resolve of idle) resolve()
     idle = []
   }
@@ -104,13 +110,17 @@ export function groupCommit(options: {
       return new Promise((resolve, reject) => {
         queue.push({ message, resolve, reject })
         queuedBytes += message.ciphertext.length
-        if (running) return
-        running = true
-        // Requests that are read in this turn of the event loop share the first batch.
-        setImmediate(() => void run())
+        if (state === 'idle') {
+          state = 'forming'
+          // Requests that are read in this turn of the event loop share the first batch …
+          setImmediate(() => void run())
+        } else if (state === 'forming' && queue.length >= EAGER) {
+          // … but many of them let the database begin while the rest are still being read.
+          void run()
+        }
       })
     },
-    idle: () => (running ? new Promise((resolve) => idle.push(resolve)) : Promise.resolve())
+    idle: () => (state === 'idle' ? Promise.resolve() : new Promise((resolve) => idle.push(resolve)))
   }
 }
 

@@ -76,24 +76,25 @@ judged as materialized (
         and (e.conversation_id, e.sender_device_id, e.session_key_id, e.iv, e.ciphertext, e.signature)
           = (i.conversation_id, i.sender_device_id, i.session_key_id, i.iv, i.ciphertext, i.signature)
         then 'repeat'
-      when c.id is null or not exists (
-        select from memberships m
-        where m.conversation_id = i.conversation_id and m.user_id = i.sender_id and m.left_at is null)
-        then 'not-found'
+      when c.id is null or m.found is null then 'not-found'
       when e.position is not null then 'conflict'
       when c.session_key_id is distinct from i.session_key_id or c.rekey_required
         or k.message_count >= ${MAX_MESSAGES_PER_KEY} then 'rekey'
-      when not exists (
-        select from session_key_wraps w
-        where w.session_key_id = i.session_key_id and w.device_id = i.sender_device_id and w.in_roster)
-        then 'not-in-roster'
+      when w.found is null then 'not-in-roster'
       else 'stored'
     end as verdict
   from input i
   left join conversation c on c.id = i.conversation_id
-  left join session_keys k on k.id = i.session_key_id
-  -- LIMIT keeps this a look-up by index per row: a plan made while the table was small must not scan it later.
+  -- LIMIT keeps each of these a look-up by index per row: a plan is made while the tables are small and kept when
+  -- they have grown, and must not scan one of them then.
   left join lateral (select * from events where message_id = i.id limit 1) e on true
+  left join lateral (select message_count from session_keys where id = i.session_key_id limit 1) k on true
+  left join lateral (
+    select true as found from memberships
+    where conversation_id = i.conversation_id and user_id = i.sender_id and left_at is null limit 1) m on true
+  left join lateral (
+    select true as found from session_key_wraps
+    where session_key_id = i.session_key_id and device_id = i.sender_device_id and in_roster limit 1) w on true
 ),
 accepted as materialized (
   select *, row_number() over (order by n) as place from judged where verdict = 'stored'

@@ -35,9 +35,11 @@ export async function changeConversation(
   requireLine('conversation', statement.conversation, conversationId)
   const named = 'member' in statement ? [statement.member.username] : []
   const locked = await lockUsers(tx, [session.username, ...named])
-  if (await isRetry(tx, session, conversationId, statement, signed.text))
-    return { head: sha256Hex(signed.text), sequence: statement.sequence }
+  const link = { head: sha256Hex(signed.text), sequence: statement.sequence }
+  if (await isRetry(tx, session, conversationId, statement, signed.text)) return link
   const conversation = await lockConversation(tx, conversationId, session.userId)
+  // The first try may have been under way until the lock was ours.
+  if (await isRetry(tx, session, conversationId, statement, signed.text)) return link
   await requireActingDevice(tx, session, statement.by, signed)
 
   const rows = await readMembers(tx, [conversationId])

@@ -126,6 +126,11 @@ export async function approveDevice(
   requireLine('encryption-key', statement.encryptionKey, device.encryptionFingerprint)
   const request = device.request?.text === signed.text ? device.request.signatures : {}
   const whole = { text: signed.text, signatures: { ...request, ...signed.signatures } }
+  if (Object.keys(whole.signatures).length > 2)
+    throw new Problem(
+      'invalid-signature',
+      'The new device and one that approves sign the statement, no third.'
+    )
   const own = readSigningKey(device.signingKey)
   const signers = verifySignatures(whole, new Map([...user.keys, [own.fingerprint, own.key]]))
   const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)

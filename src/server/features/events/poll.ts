@@ -11,7 +11,7 @@ const PAGE_BYTES = 2 ** 20
 
 /** A request that waits for the first event after `page`. */
 class Waiter implements Subscriber, OpenStream {
-  readonly session: DeviceSession
+  session: DeviceSession
   readonly userId: string
   through: number
   readonly #resolve: (entries: readonly Entry[]) => void

@@ -105,7 +105,7 @@ export function eventRoutes(app: App, services: Services): void {
       const stream = new EventStream(services, slots, session, reply.raw, start)
       streams.add(stream)
       stream.run(start).catch((error: unknown) => {
-        request.log.warn({ err: error }, 'a stream broke off; its client resumes')
+        request.log.warn({ instance: request.id, err: error }, 'a stream broke off; its client resumes')
         reply.raw.destroy()
       })
     }

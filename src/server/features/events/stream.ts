@@ -24,7 +24,7 @@ const FAREWELL_MS = 2000
  * again. So memory per stream is bounded, and no event is lost or doubled.
  */
 export class EventStream implements Subscriber, OpenStream {
-  readonly session: DeviceSession
+  session: DeviceSession
   readonly userId: string
   through: number
   readonly #services: Services
@@ -109,14 +109,14 @@ export class EventStream implements Subscriber, OpenStream {
   }
 
   announce(frames: string): void {
-    if (this.#live) this.#write(frames)
+    if (this.#live && this.#raw.writableLength <= this.#services.config.STREAM_BUFFER) this.#write(frames)
   }
 
   tick(now: number): void {
-    if (this.#raw.writableNeedDrain) {
+    if (now >= this.#endsAt) this.#finish('')
+    else if (this.#raw.writableNeedDrain) {
       if (now - this.#lastWrite > STALLED_MS) this.#raw.destroy()
-    } else if (now >= this.#endsAt) this.#finish('')
-    else if (now - this.#lastWrite >= KEEPALIVE_SECONDS * 1000) this.#write(KEEPALIVE)
+    } else if (now - this.#lastWrite >= KEEPALIVE_SECONDS * 1000) this.#write(KEEPALIVE)
   }
 
   end(why: 'revoked' | 'expired' | 'stopping'): void {

@@ -1,0 +1,192 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import t from 'tap'
+import { startTarget, type Case } from '../../support/bad-input.js'
+import { expect, type Answer } from '../../support/stranger-http.js'
+import type { EventsOptions } from '../../support/stranger-events.js'
+
+const target = await startTarget(t)
+const { refuses } = target
+const alice = await target.user('alice')
+const { id: group } = await alice.createConversation('group', [])
+const send = async () => {
+  const base64 = (bytes: number) => randomBytes(bytes).toString('base64')
+  const sessionKeyId = alice.currentKey.get(group)
+  const body = {
+    id: randomUUID(),
+    sessionKeyId,
+    iv: base64(12),
+    ciphertext: base64(300),
+    signature: base64(64)
+  }
+  return expect(
+    await alice.raw<{ position: number }>('POST', `/v1/conversations/${group}/messages`, { body }),
+    201
+  ).body
+}
+await send()
+
+const invalid = '400 invalid-request'
+const badCursor = '400 invalid-cursor'
+const get = (path: string, headers: Record<string, string> = {}) => alice.raw('GET', path, { headers })
+const { body: bounds } = expect(await alice.poll('0'), 200)
+const { cursor: last } = bounds
+const epoch = last.split('-')[0]!
+const otherEpoch = epoch === '00000000' ? '00000001' : '00000000'
+const oldest = Number(bounds.items[0]!.data['position'])
+const newest = Number(last.split('-')[1])
+
+const garbage = [
+  'abc',
+  '-1',
+  '1',
+  '00',
+  '-',
+  `${epoch}`,
+  `${epoch}-`,
+  `${epoch}--1`,
+  `${epoch}-01`,
+  `${epoch}-1.5`,
+  `${epoch}-1e3`,
+  `${epoch}-0x1`,
+  `${epoch}-9007199254740992`,
+  `${epoch}-9223372036854775808`,
+  `${epoch}-1${'0'.repeat(30)}`,
+  `${epoch.toUpperCase()}A-1`,
+  `${epoch}0-1`,
+  `${epoch}-1-1`,
+  "0' or '1'='1",
+  '٠'
+]
+
+t.test('A cursor that this service never made is refused', async (t) => {
+  await refuses(t, [
+    ...garbage.map((cursor): Case => [
+      `after=${cursor}`,
+      badCursor,
+      () => get(`/v1/events?after=${encodeURIComponent(cursor)}`)
+    ]),
+    ...garbage
+      .filter((cursor) => /^[\x20-\x7e]+$/.test(cursor))
+      .map((cursor): Case => [
+        `Last-Event-ID: ${cursor}`,
+        badCursor,
+        () => get('/v1/events', { 'last-event-id': cursor })
+      ]),
+    ['nothing after `after=`', badCursor, () => get('/v1/events?after=')],
+    ['a NUL in a cursor', badCursor, () => get(`/v1/events?after=${last}%00`)],
+    ['a line break in a cursor', badCursor, () => get(`/v1/events?after=${last}%0A`)],
+    ['a space before a cursor', badCursor, () => get(`/v1/events?after=%20${last}`)],
+    ['a cursor of 65 characters', invalid, () => get(`/v1/events?after=${'1'.repeat(65)}`)],
+    ['two cursors', invalid, () => get(`/v1/events?after=0&after=${last}`)],
+    ['a list of cursors', invalid, () => get('/v1/events?after[]=0')],
+    [
+      'a bad header, whatever the address says',
+      badCursor,
+      () => get(`/v1/events?after=${last}`, { 'last-event-id': 'x' })
+    ],
+    ['garbage on a stream', badCursor, () => get('/v1/events?after=garbage', { accept: 'text/event-stream' })]
+  ])
+})
+
+t.test('A poll waits up to 60 seconds for up to 200 events', async (t) => {
+  const query = (text: string) => get(`/v1/events?${text}`)
+  await refuses(t, [
+    ...['61', '-1', 'abc', '1.5', '', 'Infinity', '1e30', '5%00'].map((wait): Case => [
+      `wait=${wait}`,
+      invalid,
+      () => query(`wait=${wait}`),
+      /querystring\/wait/
+    ]),
+    ...['0', '201', '-1', 'abc', '1.5', '', 'Infinity'].map((limit): Case => [
+      `limit=${limit}`,
+      invalid,
+      () => query(`limit=${limit}`),
+      /querystring\/limit/
+    ]),
+    ['wait twice', invalid, () => query('wait=1&wait=1')],
+    ['a question that is unknown', invalid, () => query('types=message'), /types/],
+    ['a token', invalid, () => query(`access_token=${alice.accessToken}`), /access_token/]
+  ])
+})
+
+t.test('A cursor from another log, or from the future, is told of the loss and goes on', async (t) => {
+  const lost: [string, EventsOptions][] = [
+    ['of another epoch', { after: `${otherEpoch}-${newest}` }],
+    ['of another epoch, at its beginning', { after: `${otherEpoch}-0` }],
+    ['of another epoch, in the header', { lastEventId: `${otherEpoch}-${newest}` }],
+    ['from the future', { after: `${epoch}-${newest + 1}` }],
+    ['from the far future', { after: `${epoch}-9007199254740991` }]
+  ]
+  for (const [which, options] of lost) {
+    const stream = alice.events({ ...options, resume: false })
+    const reset = await stream.waitFor(({ event }) => event === 'reset', 5000, 'reset')
+    t.strictSame(reset, { event: 'reset', data: { position: oldest } }, `a cursor ${which}`)
+    await stream.until(() => stream.durable().length === bounds.items.length, 5000, 'all that is kept')
+    t.strictSame(
+      stream.durable().map(({ data }) => data['position']),
+      bounds.items.map(({ data }) => data['position']),
+      'then comes all that is kept'
+    )
+    stream.close()
+  }
+
+  const stream = alice.events({ after: `${otherEpoch}-5`, resume: false })
+  await stream.waitFor(({ event }) => event === 'reset', 5000, 'reset')
+  const { position } = await send()
+  await stream.waitFor(({ data }) => data['position'] === position, 5000, 'what is sent later')
+  t.equal(stream.received.filter(({ event }) => event === 'reset').length, 1)
+  stream.close()
+
+  const { body } = expect(await alice.poll(`${otherEpoch}-5`, 5), 200)
+  t.strictSame(
+    body.items.slice(0, 2).map(({ event, data }) => [event, data['position']]),
+    [
+      ['reset', oldest],
+      ['conversation.created', oldest]
+    ]
+  )
+})
+
+t.test('The cursor of a list is one that the list gave out', async (t) => {
+  const lists: [path: string, cursors: string[]][] = [
+    ['/v1/conversations', ['abc', '-1', '0', '01', '1.5', '12345678901234567', '1%00', 'NaN']],
+    [`/v1/conversations/${group}/session-keys`, ['abc', '-1', '1.5', '1234567890123456', '1%00', '1e3']],
+    [`/v1/conversations/${group}/chain`, ['abc', '-1', '1.5', '1234567890', '1%00', '']],
+    ['/v1/users', ['abc%00', '1bc', 'a', 'ABC', '%25']]
+  ]
+  const at = (path: string, query: string) =>
+    get(`${path}?${path === '/v1/users' ? 'prefix=ali&' : ''}${query}`)
+  await refuses(
+    t,
+    lists.flatMap(([path, cursors]): Case[] => [
+      ...cursors.map((cursor): Case => [
+        `${path} from cursor ${cursor}`,
+        badCursor,
+        () => at(path, `cursor=${cursor}`)
+      ]),
+      [`${path} from two cursors`, invalid, () => at(path, 'cursor=1&cursor=2')],
+      [`${path} from a long cursor`, invalid, () => at(path, `cursor=${'1'.repeat(257)}`)],
+      ...['0', '201', '-1', 'abc', '1.5', 'Infinity', '-Infinity', 'NaN', '1e30', ''].map((limit): Case => [
+        `${path} with limit=${limit}`,
+        invalid,
+        () => at(path, `limit=${limit}`),
+        /querystring\/limit/
+      ])
+    ])
+  )
+  const chain = (after: string): Promise<Answer<unknown>> =>
+    get(`/v1/conversations/${group}/chain?after=${after}`)
+  await refuses(
+    t,
+    ['abc', '-1', '1.5', 'Infinity', '9007199254740992'].map((after): Case => [
+      `a chain after ${after}`,
+      invalid,
+      () => chain(after)
+    ])
+  )
+  for (const after of ['2147483648', '9007199254740991']) t.match((await chain(after)).body, { items: [] })
+})
+
+t.test('Of all this nothing gets into the log', async (t) => {
+  t.strictSame(target.log, [])
+})
