@@ -173,7 +173,7 @@ function change(chain: ConversationChain | null, what: Change): ConversationStat
     sequence: (chain?.sequence ?? 0) + 1,
     previous: chain?.head ?? '-'
   }
-  return { ...what, ...link } as ConversationStatement
+  return { ...what, ...link }
 }
 function begin(kind: 'direct' | 'group', ...members: MemberLine[]) {
   const statement = change(null, { kind: 'conversation-create', conversationKind: kind, members })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Problem } from '../../src/protocol/problems.js'
+import { type Problem } from '../../src/protocol/problems.js'
 import { parseStatement, rosterText } from '../../src/protocol/statements.js'
 
 const hash = 'ab'.repeat(32)

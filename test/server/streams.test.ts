@@ -138,58 +138,53 @@ t.test('Whoever leaves is forgotten, whether he reads, stalls or waits', async (
   )
 })
 
-t.test(
-  'A reader that stalls gets all that came meanwhile, once and in order, out of bounded memory',
-  async (t) => {
-    const { streams } = chat.services
-    const responses: ServerResponse[] = []
-    chat.app.server.prependListener('request', (_request, response: ServerResponse) =>
-      responses.push(response)
-    )
-    const slow = await plainStream(t, bob)
-    const [response] = responses as [ServerResponse]
-    slow.stopReading()
-    const sent: string[] = []
-    const text = 'x'.repeat(4000)
-    let most = 0
-    const writer = async () => {
-      while (sent.length < 3000) {
-        const sealed = alice.seal(id, text)
-        sent.push(sealed.id)
-        expect(await alice.post(id, sealed), 201)
-        most = Math.max(most, response.writableLength)
-      }
+t.test('A reader that stalls loses nothing, and the server buffers little for him', async (t) => {
+  const { streams } = chat.services
+  const responses: ServerResponse[] = []
+  chat.app.server.prependListener('request', (_request, response: ServerResponse) => responses.push(response))
+  const slow = await plainStream(t, bob)
+  const [response] = responses as [ServerResponse]
+  slow.stopReading()
+  const sent: string[] = []
+  const text = 'x'.repeat(4000)
+  let most = 0
+  const writer = async () => {
+    while (sent.length < 3000) {
+      const sealed = alice.seal(id, text)
+      sent.push(sealed.id)
+      expect(await alice.post(id, sealed), 201)
+      most = Math.max(most, response.writableLength)
     }
-    await Promise.all(Array.from({ length: 32 }, writer))
-    t.ok(response.writableNeedDrain, 'its socket is full')
-    t.ok(slow.text.length < 2 ** 20, 'and it has not read')
-    // What it may hold, and one delivery or page on top.
-    t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
-    const behind = await bob.live()
-    expect(await alice.send(id, 'one more'), 201)
-    await behind.waitFor(({ event }) => event === 'message')
-    t.pass('a reader that keeps up is not held back')
-    behind.close()
-
-    slow.readOn()
-    const { items } = expect(await poll('limit=1'), 200).body
-    t.strictSame(items, [])
-    const messages = () => slow.text.match(/^data: \{"id":"[^"]+".*"position":\d+/gm) ?? []
-    await eventually(() => messages().length > 3000, 20_000, 'all messages have come')
-    const ids = messages().map((line) => line.slice('data: {"id":"'.length).split('"', 1)[0]!)
-    const positions = messages().map((line) => Number(/"position":(\d+)/.exec(line)![1]))
-    t.equal(ids.length, 3001)
-    t.strictSame(ids.slice(0, 3000).sort(), [...sent].sort(), 'each once')
-    t.ok(
-      positions.every((position, i) => i === 0 || position === positions[i - 1]! + 1),
-      'in order'
-    )
-
-    slow.stopReading()
-    slow.leave()
-    await eventually(() => streams.count === 1, 10_000, 'it is forgotten too')
   }
-)
+  await Promise.all(Array.from({ length: 32 }, writer))
+  t.ok(response.writableNeedDrain, 'its socket is full')
+  t.ok(slow.text.length < 2 ** 20, 'and it has not read')
+  // What it may hold, and one delivery or page on top.
+  t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
+  const behind = await bob.live()
+  expect(await alice.send(id, 'one more'), 201)
+  await behind.waitFor(({ event }) => event === 'message')
+  t.pass('a reader that keeps up is not held back')
+  behind.close()
+
+  slow.readOn()
+  const { items } = expect(await poll('limit=1'), 200).body
+  t.strictSame(items, [])
+  const messages = () => slow.text.match(/^data: \{"id":"[^"]+".*"position":\d+/gm) ?? []
+  await eventually(() => messages().length > 3000, 20_000, 'all messages have come')
+  const ids = messages().map((line) => line.slice('data: {"id":"'.length).split('"', 1)[0]!)
+  const positions = messages().map((line) => Number(/"position":(\d+)/.exec(line)![1]))
+  t.equal(ids.length, 3001)
+  t.strictSame(ids.slice(0, 3000).sort(), [...sent].sort(), 'each once')
+  t.ok(
+    positions.every((position, i) => i === 0 || position === positions[i - 1]! + 1),
+    'in order'
+  )
+
+  slow.stopReading()
+  slow.leave()
+  await eventually(() => streams.count === 1, 10_000, 'it is forgotten too')
+})
 
 t.test(
   'A cursor of another epoch or from the future is told so by `reset`, and the stream goes on',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { Problem } from '../../../src/protocol/problems.js'
+import { type Problem } from '../../../src/protocol/problems.js'
 import type { Services } from '../../../src/server/services.js'
 import { startChat } from '../../support/start-chat.js'
 
