@@ -11,13 +11,18 @@ export const ConversationCreated = record(
 )
 export const ConversationChanged = record(
   { position, conversationId, sequence: Type.Integer(), statement: ref(SignedStatement) },
-  { $id: 'ConversationChainEvent', description: 'A membership statement; the session key is out of date.' }
+  {
+    $id: 'ConversationChainEvent',
+    description: 'A membership statement. Unless it changes a role alone, the session key is out of date.'
+  }
 )
 export const SessionKeyCreated = record(
   {
     position,
     conversationId,
-    sessionKeyId: Uuid('The new current session key.'),
+    sessionKeyId: Uuid(
+      'A new current session key, or an older one that was wrapped for a device of the reader.'
+    ),
     statement: ref(SignedStatement)
   },
   { $id: 'SessionKeyCreatedEvent' }

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /**
  * Configuration: one pure function over the environment. Every variable stands here once, with its default and
  * its bounds; `.env.example` lists the same ones.
@@ -82,7 +84,20 @@ function list(value: string): string[] {
 
 /** Which proxies' `X-Forwarded-For` counts: none, or these addresses and networks. */
 function trustedProxies(value: string): string[] | false {
-  return value === 'off' ? false : list(value)
+  if (value === 'off') return false
+  const proxies = list(value)
+  const bad = proxies.find((proxy) => !isNetwork(proxy))
+  if (proxies.length > 0 && bad === undefined) return proxies
+  throw new Invalid(
+    'must be `off`, or addresses and networks (10.0.0.7, 10.0.0.0/8, ::1) separated by commas'
+  )
+}
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
 export const variables = {

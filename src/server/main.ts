@@ -1,16 +1,23 @@
 #!/usr/bin/env node
+import { DrizzleQueryError } from 'drizzle-orm'
 import { buildApp } from './app.js'
-import { ConfigError, readConfig, type Config } from './config.js'
-import { DataDirLocked } from './db/data-dir-lock.js'
+import { readConfig, type Config } from './config.js'
 import { createLogger } from './logger.js'
 import { openServices } from './services.js'
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000
+/** Then whoever has begun a request and not finished it is cut off, so that the rest can end in order. */
+const PATIENCE_MS = 5000
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
   const logger = createLogger(config.LOG_LEVEL)
+  // There is nothing to end in order yet; and process 1 of a container ignores signals without a handler.
+  const quit = () => process.exit(0)
+  for (const signal of SIGNALS) process.on(signal, quit)
   const services = await openServices(config, logger)
   const app = await buildApp(services)
   let stopping = false
@@ -22,6 +29,7 @@ async function main(): Promise<void> {
       logger.error('not everything ended in time')
       process.exit(1)
     }, STOP_MS).unref()
+    setTimeout(() => app.server.closeAllConnections(), PATIENCE_MS).unref()
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -30,8 +38,7 @@ async function main(): Promise<void> {
       }
     )
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  for (const signal of SIGNALS) process.off(signal, quit).on(signal, stop)
   const address = await app.listen({ host: config.SERVER_HOST, port: config.SERVER_PORT })
   process.stderr.write(banner(config, address))
 }
@@ -48,10 +55,12 @@ function banner(config: Config, address: string): string {
 `
 }
 
+/** Mistakes of ours, and what holds a query's parameters. All others say what the operator can do. */
+const UNEXPECTED = [TypeError, RangeError, ReferenceError, SyntaxError, DrizzleQueryError]
+
 main().catch((error: unknown) => {
-  const expected = error instanceof ConfigError || error instanceof DataDirLocked
-  process.stderr.write(
-    `secure-chat: ${expected ? error.message : ((error as Error).stack ?? String(error))}\n`
-  )
+  if (!(error instanceof Error) || UNEXPECTED.some((kind) => error instanceof kind))
+    createLogger('fatal').fatal({ err: error }, 'the server could not start')
+  else process.stderr.write(`secure-chat: ${error.message}\n`)
   process.exit(1)
 })

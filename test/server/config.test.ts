@@ -19,7 +19,8 @@ t.test('every mistake is named at once, without the value', (t) => {
     PASSWORD_ITERATIONS: '99999',
     DATABASE_URL: 'mysql://user:hunter2@host/db',
     JWT_SECRET: 'short',
-    LOG_LEVEL: 'loud'
+    LOG_LEVEL: 'loud',
+    TRUST_PROXY: 'my-proxy'
   }
   try {
     readConfig(env)

@@ -24,3 +24,8 @@ export function duplicateOf(error: unknown): string | null {
   const { code, constraint } = root(error)
   return code === '23505' ? String(constraint) : null
 }
+
+/** Whether the database user may not do this. */
+export function isForbidden(error: unknown): boolean {
+  return root(error).code === '42501'
+}

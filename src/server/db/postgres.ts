@@ -6,7 +6,7 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
-import { isDatabaseDown } from './errors.js'
+import { isDatabaseDown, isForbidden } from './errors.js'
 import type { Database, HotStatement } from './index.js'
 import { checkApplied } from './migrate.js'
 import * as schema from './schema.js'
@@ -79,7 +79,10 @@ export async function openPostgres(config: Config, url: Secret, logger: Logger):
               from pg_control_system() s, pg_control_checkpoint() c`
         )
         .then(({ rows: [row] }) => row?.id ?? '')
-        .catch(() => '')
+        .catch((error: unknown) => {
+          if (isForbidden(error)) return ''
+          throw error
+        })
       return `${cluster}/${rows[0]?.oid}`
     },
     maintain: () => Promise.resolve(),
@@ -94,11 +97,15 @@ async function waitFor(pool: pg.Pool, patience: number, logger: Logger): Promise
       await pool.query('select 1')
       return
     } catch (error) {
-      if (!isDatabaseDown(error) || Date.now() + wait > deadline) {
+      const down = isDatabaseDown(error)
+      // Of a host with several addresses the message is empty.
+      const { message, code } = error as { message: string; code?: unknown }
+      const reason = message || String(code)
+      if (!down || Date.now() + wait > deadline) {
         await pool.end()
-        throw error
+        throw down ? new Error(`The database has not answered for ${patience / 1000} s: ${reason}`) : error
       }
-      logger.info({ reason: (error as Error).message }, 'waiting for the database')
+      logger.info({ reason }, 'waiting for the database')
       await sleep(wait)
     }
   }

@@ -44,6 +44,12 @@ export function sendValues(batch: readonly Sending[]): string[] {
 }
 
 /**
+ * A parameter's values. As a sub-select its length is not known when the statement is planned: all batches then look
+ * alike and share one plan, where a small one would be planned anew, which takes longer than to store it.
+ */
+const array = (parameter: number) => `(select string_to_array($${parameter}, ','))`
+
+/**
  * Judge and append a whole batch, one verdict a message.
  *
  * What a send depends on that can change stands in one row, its conversation's: the current session key, and
@@ -59,15 +65,14 @@ with input as materialized (
          decode(iv, 'base64') as iv, decode(ciphertext, 'base64') as ciphertext,
          decode(signature, 'base64') as signature, n
   from unnest(
-    string_to_array($1, ',')::uuid[], string_to_array($2, ',')::uuid[], string_to_array($3, ',')::uuid[],
-    string_to_array($4, ',')::uuid[], string_to_array($5, ',')::uuid[],
-    string_to_array($6, ','), string_to_array($7, ','), string_to_array($8, ',')
+    ${array(1)}::uuid[], ${array(2)}::uuid[], ${array(3)}::uuid[], ${array(4)}::uuid[], ${array(5)}::uuid[],
+    ${array(6)}, ${array(7)}, ${array(8)}
   ) with ordinality
     as r(id, conversation_id, sender_id, sender_device_id, session_key_id, iv, ciphertext, signature, n)
 ),
 conversation as materialized (
   select id, session_key_id, rekey_required from conversations
-  where id = any (string_to_array($2, ',')::uuid[]) order by id for share
+  where id = any (${array(2)}::uuid[]) order by id for share
 ),
 judged as materialized (
   select i.*, e.position as old_position, e.created_at as old_created_at,

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { sessionKeys } from '../../../src/server/db/schema.js'
 import { badBase64, startTarget, type Case } from '../../support/bad-input.js'
 import { expect, type Message, type Page, type Receipt } from '../../support/stranger-http.js'
 import type { Stranger } from '../../support/stranger.js'
@@ -171,6 +173,17 @@ t.test('A message goes to a conversation that one is in, under its current sessi
   const lost = await target.device('alice', { password: alice.password })
   expect(await lost.login(false), 200)
   await refuses(t, [['a session without a device', '403 device-required', () => send({}, lost)]])
+})
+
+t.test('A session key is good for 2^20 messages', async (t) => {
+  const { id } = await alice.createConversation('group', [])
+  const sessionKeyId = alice.currentKey.get(id)!
+  const { db } = target.services
+  const used = (messageCount: number) =>
+    db.update(sessionKeys).set({ messageCount }).where(eq(sessionKeys.id, sessionKeyId))
+  await used(2 ** 20 - 1)
+  expect(await send({ sessionKeyId }, alice, id), 201)
+  await refuses(t, [['one more', '409 rekey-required', () => send({ sessionKeyId }, alice, id)]])
 })
 
 t.test('A batch takes none of the refused messages and all of the good ones', async (t) => {

@@ -3,6 +3,7 @@ import type { NewDevice } from '../../../protocol/devices.js'
 import { Problem } from '../../../protocol/problems.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement } from '../../../protocol/statements.js'
+import type { UserChain } from '../../../protocol/user-chain.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/index.js'
 import { duplicateOf } from '../../db/errors.js'
@@ -49,8 +50,6 @@ export async function addDevice(
       return { device: present, outcome: 'known' }
     throw new Problem('id-conflict')
   }
-  if (present?.request?.text === body.statement.text) return { device: present, outcome: 'pending' }
-
   const signers = verifySignatures(
     body.statement,
     new Map([...user.keys, [signing.fingerprint, signing.key]])
@@ -59,7 +58,11 @@ export async function addDevice(
   // A request has to be in order but for the approval, so that it can be completed by a signature alone.
   const assumed = approved ? signers : new Set([...signers, ...user.keys.keys()])
   const chain = await extended(tx, userId, user.chain, statement, body.statement.text, assumed)
-  if (chain.devices.size > config.MAX_DEVICES) throw new Problem('too-many-devices')
+  requireRoom(config, chain)
+  if (present?.request?.text === body.statement.text && !approved) {
+    if (session.deviceId === null) await bindSession(tx, session.id, present.id)
+    return { device: present, outcome: 'pending' }
+  }
 
   const device = await storeDevice(tx, userId, user, material, approved ? 'active' : 'pending')
   if (session.deviceId === null) await bindSession(tx, session.id, device.id)
@@ -74,6 +77,10 @@ export async function addDevice(
       }
     ])
   return { device, outcome: approved ? 'active' : 'pending' }
+}
+
+function requireRoom(config: Config, chain: UserChain): void {
+  if (chain.devices.size > config.MAX_DEVICES) throw new Problem('too-many-devices')
 }
 
 async function storeDevice(
@@ -109,6 +116,7 @@ async function storeDevice(
 /** Complete a pending device's statement with the approving signature. */
 export async function approveDevice(
   tx: Tx,
+  config: Config,
   userId: string,
   deviceId: string,
   signed: SignedStatement
@@ -134,6 +142,7 @@ export async function approveDevice(
   const own = readSigningKey(device.signingKey)
   const signers = verifySignatures(whole, new Map([...user.keys, [own.fingerprint, own.key]]))
   const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
+  requireRoom(config, chain)
   const [row] = await tx
     .update(devices)
     .set({ status: 'active', request: null })

@@ -96,14 +96,14 @@ export function deviceRoutes(app: App, services: Services): void {
         body: ref(StatementRequest),
         response: {
           200: ref(DeviceAnswer),
-          ...problemResponses(...refusals, 'device-required', 'id-conflict')
+          ...problemResponses(...refusals, 'device-required', 'id-conflict', 'too-many-devices')
         }
       }
     },
     async (request) => {
       const { userId } = deviceSessionOf(request)
       const device = await transaction(services, (tx) =>
-        approveDevice(tx, userId, request.params.id, request.body.statement)
+        approveDevice(tx, config, userId, request.params.id, request.body.statement)
       )
       return { device: deviceView(device) }
     }

@@ -1,0 +1,82 @@
+import pg from 'pg'
+import t from 'tap'
+import { eventually } from '../../support/eventually.js'
+import { person } from '../../support/people.js'
+import { startPostgres } from '../../support/postgres.js'
+import { ServerProcess, freePort, startServer } from '../../support/server-process.js'
+
+t.setTimeout(120_000)
+
+const postgres = await startPostgres(t)
+if (postgres !== undefined) {
+  /** What a server says that refuses to start, without what comes before its last words. */
+  const refusal = async (databaseUrl: string, env: Record<string, string> = {}): Promise<string> =>
+    startServer(t, { databaseUrl, env }).then(
+      () => 'it has started',
+      ({ message }: Error) => message
+    )
+
+  t.test('Three servers that start at once on an empty database all become ready', async (t) => {
+    const databaseUrl = await postgres.newDatabase()
+    const servers = await Promise.all([1, 2, 3].map(() => startServer(t, { databaseUrl })))
+    for (const [i, server] of servers.entries()) await person(t, server, `user${i}`)
+    const [first] = servers
+    for (const server of servers) {
+      const answer = await fetch(`${server.url}/v1/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username: 'user0', password: 'correct horse user0 battery' })
+      })
+      const { accessToken } = (await answer.json()) as { accessToken: string }
+      const headers = { authorization: `Bearer ${accessToken}` }
+      t.equal((await fetch(`${first!.url}/v1/users/me`, { headers })).status, 200, 'they share one secret')
+    }
+  })
+
+  t.test('A database that a newer version has migrated is refused in one sentence', async (t) => {
+    const databaseUrl = await postgres.newDatabase()
+    const server = await startServer(t, { databaseUrl })
+    t.equal(await server.stop(), 0)
+    const client = new pg.Client({ connectionString: databaseUrl })
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+      'f'.repeat(64),
+      Date.now()
+    ])
+    t.equal(
+      await refusal(databaseUrl),
+      'the server ended (1):\nsecure-chat: The database has 1 migration(s) that this version does not know: ' +
+        'run the newer version of the server.\n'
+    )
+    const { rows } = await client.query('select from pg_stat_activity where application_name = $1', [
+      'secure-chat'
+    ])
+    t.equal(rows.length, 0, 'and it leaves no connection behind')
+  })
+
+  t.test('A server waits for its database, no longer than DATABASE_START_TIMEOUT', async (t) => {
+    const databaseUrl = await postgres.newDatabase()
+    await postgres.stop()
+    const env = { LOG_LEVEL: 'info' }
+    const patient = new ServerProcess(await freePort(), '/nowhere', { databaseUrl, env })
+    const stopped = new ServerProcess(await freePort(), '/nowhere', { databaseUrl, env })
+    t.teardown(() => Promise.all([patient.kill(), stopped.kill()]))
+    const ready = patient.start()
+    const never = stopped.start().catch(({ message }: Error) => message)
+    const waits = (server: ServerProcess) => server.output.includes('waiting for the database')
+    await eventually(() => waits(patient) && waits(stopped), 20_000, 'both wait')
+    t.match(patient.output, /"reason":"[^"]*ECONNREFUSED/)
+    t.equal(await stopped.stop(), 0, 'a signal ends the waiting at once')
+    t.match(await never, /^the server ended \(0\)/)
+
+    const late = await refusal(databaseUrl, { DATABASE_START_TIMEOUT: '1' })
+    t.match(
+      late,
+      /^the server ended \(1\):\nsecure-chat: The database has not answered for 1 s: connect ECONNREFUSED [^\n]*\n$/
+    )
+    await postgres.restart()
+    await ready
+    await person(t, patient, 'alice')
+  })
+}
