@@ -17,7 +17,7 @@ const id = await conversation(alice, [bob])
 t.test('A second server on the same DATA_DIR refuses in one sentence, and harms nothing', async (t) => {
   const said = await startServer(t, { dataDir }).then(
     () => 'it has started',
-    (error: Error) => error.message
+    (error: unknown) => (error as Error).message
   )
   const [how, ...what] = said.trim().split('\n')
   t.equal(how, 'the server ended (1):')

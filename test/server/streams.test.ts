@@ -69,7 +69,7 @@ t.test('The Accept header chooses between the stream and a page of JSON', async 
     t.match(headers['cache-control'], /no-store/)
   }
   for (const headers of [...streamed.map((accept) => ({ accept })), {}]) {
-    const stream = await plainStream(t, bob, headers as Record<string, string>)
+    const stream = await plainStream(t, bob, headers)
     t.equal(stream.headers['content-type'], 'text/event-stream; charset=utf-8', JSON.stringify(headers))
     stream.leave()
   }

@@ -4,6 +4,7 @@ import { topics, type Bell, type Topic } from './bell.js'
 
 const channel = (topic: Topic) => `secure_chat_${topic}`
 const HEARTBEAT_MS = 10_000
+const MIN_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5000
 
 /**
@@ -51,6 +52,7 @@ export function postgresBell(options: pg.ClientConfig, logger: Logger): Bell {
     }
     if (closed || lost) return onLost()
     client = next
+    backoff = MIN_BACKOFF_MS
     heartbeat(next, onLost)
     for (const topic of topics) look(topic)
     notify()
@@ -79,7 +81,7 @@ export function postgresBell(options: pg.ClientConfig, logger: Logger): Bell {
       })
   }
 
-  void connect(100)
+  void connect(MIN_BACKOFF_MS)
   return {
     ring(topic) {
       wanted.add(topic)

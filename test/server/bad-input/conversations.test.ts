@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { badBase64, malformed, said, startTarget, type Case } from '../../support/bad-input.js'
 import { signed, statementHash, statementText, type Statement } from '../../support/stranger-chains.js'
@@ -711,6 +712,25 @@ t.test('Whoever was removed sees and changes nothing any more', async (t) => {
     ]
   ])
   expect(await alice.newKey(id), 201)
+})
+
+t.test('A conversation has 1,024 members at most', async (t) => {
+  const { id, answer } = await alice.createConversation('group', ['bob'])
+  expect(answer, 201)
+  await target.services.db.execute(sql`
+    with crowd as (
+      insert into users (id, username, password_hash, chain_sequence, chain_head, root)
+      select gen_random_uuid(), 'crowd' || n, '', 1, '', '' from generate_series(1, 1022) n returning id
+    )
+    insert into memberships (conversation_id, user_id, joined_at, role, root)
+    select ${id}::uuid, id, (select last from log_head), 'member', '' from crowd`)
+  await refuses(t, [
+    [
+      'one more',
+      '409 too-many-members',
+      async () => changeText(await next(id, 'conversation-add', member('carol')), alice, id)
+    ]
+  ])
 })
 
 t.test('An id in an address is a lower-case UUID', async (t) => {

@@ -6,7 +6,7 @@ import { sha256Hex, sign, type DeviceKeys } from '../../support/stranger-crypto.
 import { expect } from '../../support/stranger-http.js'
 import type { Stranger } from '../../support/stranger.js'
 
-const target = await startTarget(t)
+const target = await startTarget(t, { MAX_DEVICES: '3' })
 const { refuses } = target
 const alice = await target.user('alice')
 const bob = await target.user('bob')
@@ -606,6 +606,23 @@ t.test('A device that was refused so often is good once nothing is wrong with it
       () => approve(signed(text, alice.keys, phone.keys), tablet.device),
       /no third/
     ]
+  ])
+  expect(await approve(signed(text, alice.keys), tablet.device), 200)
+  const full = '409 too-many-devices'
+  const fourth = { device: waiting[1]!.deviceId, keys: waiting[1]!.keys }
+  const late = await next(alice, 'device-add', fourth)
+  const { device, keys } = { device: randomUUID(), keys: cheapKeys() }
+  const more = await next(alice, 'device-add', { device, keys })
+  const { signingKey, encryptionKey } = keys
+  const body = { id: device, signingKey, encryptionKey }
+  await refuses(t, [
+    [
+      'approving one more than the service allows',
+      full,
+      () => approve(signed(late, fourth.keys, alice.keys), fourth.device)
+    ],
+    ['adding one more', full, () => add({ ...body, statement: signed(more, keys, alice.keys) })],
+    ['asking for one more', full, () => add({ ...body, statement: signed(more, keys) })]
   ])
   t.strictSame(target.log, [], 'and none of this was worth a warning in the log')
 })

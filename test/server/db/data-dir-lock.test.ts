@@ -126,7 +126,7 @@ t.test('A process that is stopped but not dead keeps its data directory', async 
 
 t.test('Of eight processes that start at once, exactly one takes over from a dead one', async (t) => {
   const dir = dataDir(t)
-  for (let round = 1; round <= 20; round++) {
+  for (let round = 1; round <= 8; round++) {
     const contenders = await start(dir, 8)
     for (const one of contenders) one.go()
     const answers = await Promise.all(contenders.map((one) => one.says()))

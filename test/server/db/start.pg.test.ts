@@ -13,7 +13,7 @@ if (postgres !== undefined) {
   const refusal = async (databaseUrl: string, env: Record<string, string> = {}): Promise<string> =>
     startServer(t, { databaseUrl, env }).then(
       () => 'it has started',
-      ({ message }: Error) => message
+      (error: unknown) => (error as Error).message
     )
 
   t.test('Three servers that start at once on an empty database all become ready', async (t) => {
@@ -63,7 +63,7 @@ if (postgres !== undefined) {
     const stopped = new ServerProcess(await freePort(), '/nowhere', { databaseUrl, env })
     t.teardown(() => Promise.all([patient.kill(), stopped.kill()]))
     const ready = patient.start()
-    const never = stopped.start().catch(({ message }: Error) => message)
+    const never = stopped.start().catch((error: unknown) => (error as Error).message)
     const waits = (server: ServerProcess) => server.output.includes('waiting for the database')
     await eventually(() => waits(patient) && waits(stopped), 20_000, 'both wait')
     t.match(patient.output, /"reason":"[^"]*ECONNREFUSED/)
