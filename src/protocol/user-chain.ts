@@ -53,6 +53,7 @@ export function extendUserChain(
       break
     case 'device-reset':
       requireNewDevice(chain, statement, signers)
+      requireNoOther(signers)
       for (const id of devices.keys()) retired.add(id)
       devices.clear()
       devices.set(statement.device, chainDevice(statement))
@@ -71,6 +72,7 @@ export function extendUserChain(
       if (statement.encryptionVersion !== device.encryptionVersion + 1)
         throw new Problem('forbidden', `\`encryption-version\` must be ${device.encryptionVersion + 1}.`)
       requireSigner(signers, device.signingKey, 'the device itself')
+      requireNoOther(signers)
       devices.set(device.id, chainDevice(statement))
       break
     }
@@ -119,6 +121,10 @@ function requireFirstVersion(version: number): void {
 function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
   if (!signers.has(fingerprint))
     throw new Problem('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
+}
+
+function requireNoOther(signers: ReadonlySet<string>): void {
+  if (signers.size > 1) throw new Problem('invalid-signature', 'The statement is signed by one device alone.')
 }
 
 function requireActiveSigner(chain: UserChain, signers: ReadonlySet<string>): void {

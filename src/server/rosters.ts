@@ -63,6 +63,15 @@ export function rosterView(head: string, rows: readonly RosterDevice[]): Roster 
   return { head, members: [...members.values()] }
 }
 
+/** A session key of a conversation by its id. */
+export async function findSessionKey(db: Db, conversationId: string, id: string) {
+  const [key] = await db
+    .select()
+    .from(sessionKeys)
+    .where(and(eq(sessionKeys.id, id), eq(sessionKeys.conversationId, conversationId)))
+  return key
+}
+
 /**
  * Make a session key the current one of a conversation. The transaction has locked the caller's user row and the
  * conversation's.

@@ -132,6 +132,13 @@ t.test('a user’s chain refuses what breaks its rules', (t) => {
       ],
       [
         'invalid-signature',
+        'reset with a second signature',
+        second,
+        binding('device-reset', second, 'three'),
+        by('three', 'one')
+      ],
+      [
+        'invalid-signature',
         'revoked by a revoked device',
         revoked,
         { ...revoke, sequence: 4, previous: fp('3'), device: 'two' },

@@ -10,7 +10,7 @@ import { conversationStatements, conversations, memberships } from '../../db/sch
 import { requireLine } from '../../identity.js'
 import { sha256Hex } from '../../keys.js'
 import { appendEvents } from '../../log/append.js'
-import { acceptSessionKey } from '../../rosters.js'
+import { acceptSessionKey, findSessionKey } from '../../rosters.js'
 import { readMembers, readStatements } from './queries.js'
 
 /** Create a conversation, with its first session key if one comes along. @returns whether it is new */
@@ -28,8 +28,9 @@ export async function createConversation(
   const [present] = await readStatements(tx, body.id, 0, 1)
   if (present !== undefined) {
     const mine = (await readMembers(tx, [body.id])).some(({ userId }) => userId === session.userId)
-    if (mine && present.text === text) return false
-    throw new Problem('id-conflict')
+    if (!mine || present.text !== text) throw new Problem('id-conflict')
+    await requireSameKey(tx, body)
+    return false
   }
   const roots = new Map([...locked].map(([username, { root }]) => [username, root]))
   const hash = sha256Hex(text)
@@ -69,6 +70,13 @@ export async function createConversation(
       await acceptSessionKey(tx, { id: body.id, chainHead: hash }, session, body.sessionKey)
     ])
   return true
+}
+
+/** The session key that comes with a retry must be the one that came with the conversation. */
+async function requireSameKey(tx: Tx, { id, sessionKey }: NewConversation): Promise<void> {
+  if (sessionKey === undefined) return
+  const stored = await findSessionKey(tx, id, sessionKey.id)
+  if (stored?.text !== sessionKey.statement.text) throw new Problem('id-conflict')
 }
 
 /**

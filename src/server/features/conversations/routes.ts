@@ -11,7 +11,7 @@ import { StatementRequest } from '../../../protocol/devices.js'
 import { Problem, type ProblemCode } from '../../../protocol/problems.js'
 import { AfterSequence, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
-import { deviceSessionOf, sessionOf } from '../../auth.js'
+import { deviceSessionOf } from '../../auth.js'
 import { duplicateOf } from '../../db/errors.js'
 import type { Db } from '../../db/index.js'
 import { transaction } from '../../log/append.js'
@@ -77,14 +77,14 @@ export function conversationRoutes(app: App, services: Services): void {
         tags: ['conversations'],
         summary: 'The caller’s conversations, the one joined last first',
         querystring: record(PageQuery),
-        response: { 200: ref(ConversationPage), ...problemResponses('invalid-cursor') }
+        response: { 200: ref(ConversationPage), ...problemResponses('device-required', 'invalid-cursor') }
       }
     },
     async (request) => {
       const { limit, cursor } = request.query
       if (cursor !== undefined && !/^[1-9]\d{0,15}$/.test(cursor)) throw new Problem('invalid-cursor')
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-      const rows = await readConversations(db, sessionOf(request).userId, { before, limit: limit + 1 })
+      const rows = await readConversations(db, deviceSessionOf(request).userId, { before, limit: limit + 1 })
       const page = rows.slice(0, limit)
       return {
         items: page.map(({ conversation }) => conversation),
@@ -101,11 +101,14 @@ export function conversationRoutes(app: App, services: Services): void {
         tags: ['conversations'],
         summary: 'A conversation that the caller is in',
         params,
-        response: { 200: ref(ConversationAnswer), ...problemResponses('conversation-not-found') }
+        response: {
+          200: ref(ConversationAnswer),
+          ...problemResponses('device-required', 'conversation-not-found')
+        }
       }
     },
     async (request) => ({
-      conversation: await readOne(db, sessionOf(request).userId, request.params.id)
+      conversation: await readOne(db, deviceSessionOf(request).userId, request.params.id)
     })
   )
 
@@ -118,7 +121,10 @@ export function conversationRoutes(app: App, services: Services): void {
         summary: 'The conversation’s signed statements',
         params,
         querystring: record({ ...PageQuery, ...AfterSequence.properties, limit: ChainLimit }),
-        response: { 200: ref(Chain), ...problemResponses('conversation-not-found', 'invalid-cursor') }
+        response: {
+          200: ref(Chain),
+          ...problemResponses('device-required', 'conversation-not-found', 'invalid-cursor')
+        }
       }
     },
     async (request) => {
@@ -171,7 +177,7 @@ export function conversationRoutes(app: App, services: Services): void {
         tags: ['conversations'],
         summary: 'Whom a new session key must cover',
         params,
-        response: { 200: ref(Roster), ...problemResponses('conversation-not-found') }
+        response: { 200: ref(Roster), ...problemResponses('device-required', 'conversation-not-found') }
       }
     },
     (request) =>
@@ -186,7 +192,7 @@ export function conversationRoutes(app: App, services: Services): void {
 }
 
 function requireRequester(db: Db, request: FastifyRequest, id: string) {
-  return requireMember(db, id, sessionOf(request).userId)
+  return requireMember(db, id, deviceSessionOf(request).userId)
 }
 
 async function readOne(db: Db, userId: string, id: string) {

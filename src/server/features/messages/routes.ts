@@ -9,7 +9,7 @@ import {
 import { Problem, type ProblemCode } from '../../../protocol/problems.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
-import { deviceSessionOf, sessionOf } from '../../auth.js'
+import { deviceSessionOf } from '../../auth.js'
 import type { Sending, Verdict } from '../../log/send.js'
 import { requireMember } from '../../members.js'
 import { problemResponses } from '../../problem.js'
@@ -81,12 +81,12 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
         querystring: HistoryQuery,
         response: {
           200: ref(MessagePage),
-          ...problemResponses('conversation-not-found', 'invalid-cursor')
+          ...problemResponses('device-required', 'conversation-not-found', 'invalid-cursor')
         }
       }
     },
     async (request) => {
-      const { userId } = sessionOf(request)
+      const { userId } = deviceSessionOf(request)
       const { limit } = request.query
       const { direction, position } = whereToRead(request.query)
       await requireMember(db, request.params.id, userId)

@@ -4,9 +4,10 @@ import Type from 'typebox'
 import { PresenceAnswer } from '../../../protocol/events.js'
 import { GivenUsername, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
-import { sessionOf } from '../../auth.js'
+import { deviceSessionOf } from '../../auth.js'
 import type { Db } from '../../db/index.js'
 import { memberships, users } from '../../db/schema.js'
+import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
 import { Presence } from './presence.js'
 
@@ -31,12 +32,12 @@ export function presenceRoutes(app: App, services: Services): void {
             description: 'Usernames; may be given several times.'
           })
         }),
-        response: { 200: ref(PresenceAnswer) }
+        response: { 200: ref(PresenceAnswer), ...problemResponses('device-required') }
       }
     },
     async (request) => {
       const asked = request.query.user.map((username) => username.toLowerCase())
-      const visible = await contactsAmong(services.db, sessionOf(request).userId, asked)
+      const visible = await contactsAmong(services.db, deviceSessionOf(request).userId, asked)
       const items = visible.map((user) => ({ ...user, online: presence.isOnline(user.userId) }))
       return { items, next: null }
     }

@@ -11,12 +11,12 @@ import { lockUsers } from '../../acting.js'
 import type { App } from '../../app-types.js'
 import { deviceSessionOf, type DeviceSession } from '../../auth.js'
 import { duplicateOf } from '../../db/errors.js'
-import type { Db, Tx } from '../../db/index.js'
+import type { Tx } from '../../db/index.js'
 import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append.js'
 import { lockConversation, requireMember } from '../../members.js'
 import { problemResponses } from '../../problem.js'
-import { WRAPS_BODY_LIMIT, acceptSessionKey, insertWraps, wrapRow } from '../../rosters.js'
+import { WRAPS_BODY_LIMIT, acceptSessionKey, findSessionKey, insertWraps, wrapRow } from '../../rosters.js'
 import type { Services } from '../../services.js'
 import { coverableDevices, readSessionKeys } from './queries.js'
 
@@ -175,14 +175,6 @@ async function addWraps(
     }
   ])
   return { id: keyId, createdAt: createdAt.toISOString() }
-}
-
-async function findSessionKey(db: Db, conversationId: string, id: string) {
-  const [key] = await db
-    .select()
-    .from(sessionKeys)
-    .where(and(eq(sessionKeys.id, id), eq(sessionKeys.conversationId, conversationId)))
-  return key
 }
 
 /** Only a device that holds a key can pass it on; to others it does not exist. */
