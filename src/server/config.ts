@@ -89,11 +89,12 @@ function trustedProxies(value: string): string[] | false {
   const bad = proxies.find((proxy) => !isNetwork(proxy))
   if (proxies.length > 0 && bad === undefined) return proxies
   throw new Invalid(
-    'must be `off`, or addresses and networks (10.0.0.7, 10.0.0.0/8, ::1) separated by commas'
+    'must be `off`, or addresses and networks (10.0.0.7, 10.0.0.0/8, uniquelocal) separated by commas'
   )
 }
 
 function isNetwork(value: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(value)) return true
   const [address = '', bits, ...rest] = value.split('/')
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false

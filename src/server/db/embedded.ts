@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import { lockDataDir } from './data-dir-lock.js'
+import { KEEP_TO_INDEXES, preparedBy } from './hot.js'
 import type { Database } from './index.js'
 import { checkApplied } from './migrate.js'
 import { openPglite } from './pglite.js'
@@ -15,12 +16,12 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
     await lock.release()
     throw error
   })
+  await pglite.exec(KEEP_TO_INDEXES)
   const db = drizzle(pglite, { schema })
   return {
     kind: 'embedded',
     db,
-    hot: async <Row>(statement: { text: string }, values: unknown[]) =>
-      (await pglite.query<Row>(statement.text, values)).rows,
+    hot: preparedBy(pglite),
     async migrate(folder) {
       await migrate(db, { migrationsFolder: folder })
       await checkApplied(db, folder)

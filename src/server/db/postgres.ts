@@ -7,18 +7,13 @@ import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
 import { isDatabaseDown, isForbidden } from './errors.js'
+import { KEEP_TO_INDEXES } from './hot.js'
 import type { Database, HotStatement } from './index.js'
 import { checkApplied } from './migrate.js'
 import * as schema from './schema.js'
 
 /** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
 const MIGRATION_LOCK = 7_236_418_203
-
-/**
- * Hot statements keep the plan that was made first. Made while a table was a page or two, it would scan that table
- * when it has grown, until the next ANALYZE: 50 times as slow after 20,000 messages.
- */
-const KEEP_TO_INDEXES = 'set enable_seqscan = off; set jit = off'
 
 /** What every connection to the database needs, those for LISTEN included. */
 export function connectionOptions(config: Config, url: Secret): pg.ClientConfig {
