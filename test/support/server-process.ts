@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { copyEmptyDatabase } from './empty-database.js'
 
 /** Whatever ends: a tap test, or a script's list of things to undo. */
 export interface Owner {
@@ -169,6 +170,7 @@ export class ServerProcess {
 /** Starts a server on a free port that ends with the test. */
 export async function startServer(owner: Owner, options: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'secure-chat-data-')))
+  if (options.dataDir === undefined && options.databaseUrl === undefined) await copyEmptyDatabase(dataDir)
   let server: ServerProcess | undefined
   owner.teardown(async () => {
     await server?.kill()

@@ -46,7 +46,8 @@ export async function openPostgres(config: Config, url: Secret, logger: Logger):
     idle_in_transaction_session_timeout: timeout,
     // The server cancels a slow statement; this covers a server that hangs and does not even do that.
     query_timeout: timeout + 2000,
-    onConnect: (client) => client.query(KEEP_TO_INDEXES)
+    // The pool waits for what this returns, though its types do not say so.
+    onConnect: ((client) => client.query(KEEP_TO_INDEXES)) as (client: pg.ClientBase) => void
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
   await waitFor(pool, config.DATABASE_START_TIMEOUT * 1000, logger)
