@@ -25,7 +25,11 @@ export async function fanOut({ owner, pg, load, quick, report }: Bench): Promise
 
   const full = { ...senders, connections: 8, warmUpMs: 500, measureMs: quick ? 2000 : 5000 }
   const { deliveries, busy } = await load('fanOut', full)
-  report({ name: 'fan-out to 1,000 streams, 8 senders at full speed', value: deliveries, unit: 'deliveries/s' })
+  report({
+    name: 'fan-out to 1,000 streams, 8 senders at full speed',
+    value: deliveries,
+    unit: 'deliveries/s'
+  })
   report({ name: 'load generator busy meanwhile, of one core', value: busy, unit: '' })
   await load('closeStreams', undefined)
 }

@@ -24,7 +24,9 @@ async function main(args: readonly string[]): Promise<void> {
     if (!json) {
       const [cpu] = cpus()
       const gib = Math.round(totalmem() / 2 ** 30)
-      console.log(`${cpu?.model}, ${cpus().length} cores, ${gib} GiB, Node.js ${process.version}\n${heading()}`)
+      console.log(
+        `${cpu?.model}, ${cpus().length} cores, ${gib} GiB, Node.js ${process.version}\n${heading()}`
+      )
     }
     const bench = {
       ...{ pg, quick: args.includes('--quick'), load: startLoad(owner) },

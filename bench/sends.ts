@@ -33,8 +33,11 @@ export async function sends({ owner, pg, load, quick, report }: Bench): Promise<
 
   const rate = (name: keyof typeof targets) => median(rounds.map((round) => round[name].perSecond))
   const cpu = (name: keyof typeof targets) => median(rounds.map((round) => round[name].cpu))
-  const ratio = (of: keyof typeof targets, to: keyof typeof targets, what: 'perSecond' | 'cpu' = 'perSecond') =>
-    median(rounds.map((round) => round[of][what] / round[to][what]))
+  const ratio = (
+    of: keyof typeof targets,
+    to: keyof typeof targets,
+    what: 'perSecond' | 'cpu' = 'perSecond'
+  ) => median(rounds.map((round) => round[of][what] / round[to][what]))
   const compare = (
     name: string,
     to: keyof typeof targets,

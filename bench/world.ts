@@ -48,7 +48,12 @@ export async function makeWorld(
     db.insert(tables.devices).values(
       rows.map(({ userId, deviceId }) => ({
         ...{ id: deviceId, userId, name: 'bench', status: 'active' as const, encryptionVersion: 1 },
-        ...{ signingKey: hex(), signingFingerprint: hex(), encryptionKey: hex(), encryptionFingerprint: hex() }
+        ...{
+          signingKey: hex(),
+          signingFingerprint: hex(),
+          encryptionKey: hex(),
+          encryptionFingerprint: hex()
+        }
       }))
     )
   )
@@ -64,7 +69,14 @@ export async function makeWorld(
   await insert(conversations, (rows) =>
     db.insert(tables.conversations).values(
       rows.map(({ id, sessionKeyId }) => ({
-        ...{ id, kind: 'group' as const, chainSequence: 1, chainHead: hex(), sessionKeyId, rekeyRequired: false }
+        ...{
+          id,
+          kind: 'group' as const,
+          chainSequence: 1,
+          chainHead: hex(),
+          sessionKeyId,
+          rekeyRequired: false
+        }
       }))
     )
   )

@@ -87,7 +87,8 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
     waiting.push(due)
     free.shift()?.()
   }
-  for (const until = performance.now() + 5000; underWay.size > 0 && performance.now() < until; ) await sleep(20)
+  for (const until = performance.now() + 5000; underWay.size > 0 && performance.now() < until;)
+    await sleep(20)
   for (const connection of open) connection.close()
   readers.onMessage = () => undefined
   readers.check()
