@@ -93,10 +93,7 @@ export function accountEntrance(app: App, services: Services): void {
       const user = await findUser(db, request.body.username.toLowerCase())
       const { ok, outdated } = await passwords.verify(password, user?.passwordHash ?? null)
       if (!ok || user === null) throw new Problem('invalid-credentials')
-      if (outdated) {
-        const passwordHash = await passwords.hash(password)
-        await db.update(users).set({ passwordHash }).where(eq(users.id, user.id))
-      }
+      if (outdated) await rehash(services, user.id, password)
       const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
       if (deviceId !== undefined && (device === null || device.status === 'revoked'))
         throw new Problem('device-not-found')
@@ -151,6 +148,15 @@ export function accountEntrance(app: App, services: Services): void {
       return signIn(app, services, renewed, user!, device)
     }
   )
+}
+
+/** Hash anew under the present setting; when there is too much to do, the next log-in will. */
+async function rehash({ db, passwords }: Services, userId: string, password: string): Promise<void> {
+  const passwordHash = await passwords.hash(password).catch((error: unknown) => {
+    if (error instanceof Problem && error.code === 'overloaded') return null
+    throw error
+  })
+  if (passwordHash !== null) await db.update(users).set({ passwordHash }).where(eq(users.id, userId))
 }
 
 function registrationConflict(error: unknown): unknown {
