@@ -32,6 +32,10 @@ export const problems = {
   'key-in-use': [409, 'The key is bound to another device. Make a new key pair.'],
   'stale-chain': [409, 'The chain has moved on: apply the newer `statements` and build on the last of them.'],
   'root-changed': [409, 'The statement does not name the current root of that user. Fetch the user again.'],
+  'device-not-pending': [
+    409,
+    'Only a device that waits for approval can be turned down. Revoke an active one by a statement.'
+  ],
   'too-many-devices': [409, 'The user has as many active devices as are allowed. Revoke one first.'],
   'already-member': [409, 'The user is a member already, under the current root.'],
   'not-a-member': [409, 'The user is not a member.'],
