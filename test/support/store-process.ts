@@ -53,7 +53,9 @@ export function startStoreProcess(
   const node = [process.execPath, fileURLToPath(import.meta.url), folder, job, String(number)]
   const shell = ['bash', '-c', `trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
   const [command = '', ...args] = limit === undefined ? node : shell
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  // Without what the test runner adds to every process by NODE_OPTIONS: it writes files too.
+  const env = { PATH: process.env['PATH'] }
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
   dieTogether(child)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const line = async () => {
