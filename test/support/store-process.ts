@@ -51,11 +51,10 @@ export function startStoreProcess(
   limit?: number
 ): StoreProcess {
   const node = [process.execPath, fileURLToPath(import.meta.url), folder, job, String(number)]
-  const shell = ['bash', '-c', `trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
+  // Without what the test runner adds to every process: it writes files of its own.
+  const shell = ['bash', '-c', `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
   const [command = '', ...args] = limit === undefined ? node : shell
-  // Without what the test runner adds to every process by NODE_OPTIONS: it writes files too.
-  const env = { PATH: process.env['PATH'] }
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   dieTogether(child)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const line = async () => {
