@@ -52,7 +52,13 @@ export function startStoreProcess(
 ): StoreProcess {
   const node = [process.execPath, fileURLToPath(import.meta.url), folder, job, String(number)]
   // Without what the test runner adds to every process: it writes files of its own.
-  const shell = ['bash', '-c', `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
+  const shell = [
+    'bash',
+    '-c',
+    `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${limit}; exec "$@"`,
+    'bash',
+    ...node
+  ]
   const [command = '', ...args] = limit === undefined ? node : shell
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   dieTogether(child)
