@@ -8,7 +8,8 @@ const readers = new Readers()
 export const commands = {
   closedLoop: (plan: ClosedLoop) => closedLoop(plan),
   fixedRate: (plan: FixedRate) => fixedRate(plan, readers),
-  openStreams: ({ port, tokens }: { port: number; tokens: string[] }) => readers.open(port, tokens),
+  openStreams: ({ port, tokens, atOnce = 64 }: { port: number; tokens: string[]; atOnce?: number }) =>
+    readers.open(port, tokens, atOnce),
   async closeStreams() {
     readers.check()
     readers.close()

@@ -3,22 +3,19 @@ import { openStream } from './connection.js'
 
 const MARK = 'data: {"id":"'
 const ID = 36
-/** Streams that are being opened at once. */
-const OPENING = 64
-
 /** Event streams that are read for the ids of their messages and nothing else. */
 export class Readers {
   onMessage: (id: string, stream: number) => void = () => undefined
   readonly #sockets: Socket[] = []
   #broken: Error | undefined
 
-  /** Open a stream for each token. Resolves when all of them have said `ready`. */
-  async open(port: number, tokens: readonly string[]): Promise<void> {
+  /** Open a stream for each token, some of them at a time. Resolves when all of them have said `ready`. */
+  async open(port: number, tokens: readonly string[], atOnce: number): Promise<void> {
     let next = 0
     const opener = async () => {
       for (let n = next++; n < tokens.length; n = next++) await this.#open(port, tokens[n]!, n)
     }
-    await Promise.all(Array.from({ length: OPENING }, opener))
+    await Promise.all(Array.from({ length: atOnce }, opener))
   }
 
   /** @throws if a stream has broken meanwhile */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../protocol/problems.js'
@@ -43,6 +44,7 @@ export async function registerAuth(
       requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'sid']
     }
   })
+  /** By the tokens' digests, which are a tenth of their length. */
   const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
   const refused = new Attempts({
     max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
@@ -65,21 +67,22 @@ export async function registerAuth(
     const session = await sessions.find(claims.sid)
     if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
     if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
-    verified.set(token, { session, expiresAt: claims.exp * 1000 })
+    verified.set(digest(token), { session, expiresAt: claims.exp * 1000 })
     return session
   }
 
   app.decorateRequest('session', null)
   app.decorate('requireSession', (request, reply, done) => {
     const token = bearerToken(request)
-    const known = token === null ? undefined : verified.get(token)
-    if (token !== null && known !== undefined) {
+    const key = token === null ? '' : digest(token)
+    const known = verified.get(key)
+    if (known !== undefined) {
       const now = Date.now()
       if (!known.session.stale && known.expiresAt > now && known.session.expiresAt > now) {
         request.session = known.session
         return done()
       }
-      verified.delete(token)
+      verified.delete(key)
     }
     authenticate(request, reply, token).then((session) => {
       request.session = session
@@ -98,6 +101,10 @@ export async function registerAuth(
 function bearerToken(request: FastifyRequest): string | null {
   const match = /^Bearer +(\S{1,4096}) *$/i.exec(request.headers.authorization ?? '')
   return match?.[1] ?? null
+}
+
+function digest(token: string): string {
+  return hash('sha256', token, 'base64')
 }
 
 function verify(app: FastifyInstance, token: string): AccessClaims & { exp: number } {

@@ -48,7 +48,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
         ? silentBell
         : postgresBell(connectionOptions(config, config.DATABASE_URL), logger)
     const log = await openLog(database, bell, config, logger)
-    const sessions = new Sessions(database.db, log.tail)
+    const sessions = new Sessions(database, log.tail)
     const streams = new Streams(sessions, {
       total: config.MAX_CLIENTS,
       perUser: config.RATE_LIMIT === 'off' ? Infinity : config.MAX_CLIENTS_PER_USER

@@ -1,9 +1,11 @@
-import { eq, type SQL } from 'drizzle-orm'
-import type { Db, Tx } from './db/index.js'
-import { devices, sessions, users } from './db/schema.js'
+import type { SQL } from 'drizzle-orm'
+import { listOf } from './db/hot.js'
+import type { Database, HotStatement, Tx } from './db/index.js'
+import { sessions } from './db/schema.js'
 import type { NewEvent } from './log/append.js'
 import { SESSIONS_ENDED } from './log/entry.js'
 import type { Tail } from './log/tail.js'
+import { sharedQuery } from './shared-query.js'
 
 /** A session as every request sees it. */
 export interface ActiveSession {
@@ -19,20 +21,21 @@ export interface ActiveSession {
 }
 
 const CACHED = 100_000
+const LOADED_AT_ONCE = 200
 
 /**
  * The sessions that requests use, kept in memory and kept true through the log: whoever revokes a session or
  * changes a device appends an event, and each process forgets what it knew when it reads it.
  */
 export class Sessions {
-  readonly #db: Db
+  readonly #load: (id: string) => Promise<ActiveSession | null>
   readonly #cache = new Map<string, ActiveSession>()
   readonly #onEnded: ((sessionId: string) => void)[] = []
   /** Rises with every invalidation: what was loaded across one may be outdated. */
   #generation = 0
 
-  constructor(db: Db, tail: Tail) {
-    this.#db = db
+  constructor({ hot }: Database, tail: Tail) {
+    this.#load = sharedQuery((ids) => load(hot, ids), LOADED_AT_ONCE)
     tail.watch(({ type, json, recipients }) => {
       if (type === SESSIONS_ENDED) {
         for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
@@ -75,7 +78,7 @@ export class Sessions {
     if (known !== undefined && known.expiresAt > Date.now()) return known
     this.#drop(id)
     const generation = this.#generation
-    const session = await load(this.#db, id)
+    const session = await this.#load(id)
     if (session === null || session.expiresAt <= Date.now()) return null
     // A pending device may be approved at any moment: ask again until it is active.
     if (session.deviceId !== null && !session.deviceActive) return { ...session, stale: true }
@@ -89,23 +92,41 @@ export class Sessions {
   }
 }
 
-async function load(db: Db, id: string): Promise<ActiveSession | null> {
-  const [row] = await db
-    .select({
-      id: sessions.id,
-      userId: sessions.userId,
-      username: users.username,
-      deviceId: sessions.deviceId,
-      deviceStatus: devices.status,
-      expiresAt: sessions.expiresAt
-    })
-    .from(sessions)
-    .innerJoin(users, eq(users.id, sessions.userId))
-    .leftJoin(devices, eq(devices.id, sessions.deviceId))
-    .where(eq(sessions.id, id))
-  if (row === undefined || row.deviceStatus === 'revoked') return null
-  const { deviceStatus, expiresAt, ...session } = row
-  return { ...session, deviceActive: deviceStatus === 'active', expiresAt: expiresAt.getTime(), stale: false }
+interface SessionRow {
+  id: string
+  user_id: string
+  username: string
+  device_id: string | null
+  device_status: string | null
+  expires_at: string
+}
+
+const SESSIONS: HotStatement = {
+  name: 'sessions',
+  text: `
+select s.id, s.user_id, u.username, s.device_id, d.status as device_status,
+  floor(extract(epoch from s.expires_at) * 1000)::text as expires_at
+from unnest(${listOf(1)}::uuid[]) i(id) join sessions s on s.id = i.id
+join users u on u.id = s.user_id left join devices d on d.id = s.device_id`
+}
+
+async function load(hot: Database['hot'], ids: string[]): Promise<(ActiveSession | null)[]> {
+  const rows = await hot<SessionRow>(SESSIONS, [ids.join(',')])
+  const found = new Map(rows.map((row) => [row.id, toSession(row)]))
+  return ids.map((id) => found.get(id) ?? null)
+}
+
+function toSession(row: SessionRow): ActiveSession | null {
+  if (row.device_status === 'revoked') return null
+  return {
+    id: row.id,
+    userId: row.user_id,
+    username: row.username,
+    deviceId: row.device_id,
+    deviceActive: row.device_status === 'active',
+    expiresAt: Number(row.expires_at),
+    stale: false
+  }
 }
 
 /** End sessions within a transaction. @returns the event to append with it, none if there was no session */

@@ -1,4 +1,5 @@
 import { Problem } from '../protocol/problems.js'
+import { MultiMap } from './multi-map.js'
 import type { ActiveSession, Sessions } from './sessions.js'
 
 /** An open event stream, or a request that waits for events. */
@@ -17,8 +18,8 @@ type PresenceListener = (userId: string, online: boolean) => void
 
 /** All open streams of this process. */
 export class Streams {
-  readonly #bySession = new Map<string, Set<OpenStream>>()
-  readonly #byUser = new Map<string, Set<OpenStream>>()
+  readonly #bySession = new MultiMap<string, OpenStream>()
+  readonly #byUser = new MultiMap<string, OpenStream>()
   readonly #limits: { total: number; perUser: number }
   readonly #sessions: Sessions
   readonly #timer: NodeJS.Timeout
@@ -48,44 +49,42 @@ export class Streams {
   }
 
   ofUser(userId: string): Iterable<OpenStream> {
-    return this.#byUser.get(userId) ?? []
+    return this.#byUser.get(userId)
   }
 
   /** @throws {Problem} `too-many-streams`, `too-many-requests` for too many of one user, `stopping` */
   requireRoom(userId: string): void {
     if (this.#stopping) throw new Problem('stopping')
     if (this.#count >= this.#limits.total) throw new Problem('too-many-streams')
-    if ((this.#byUser.get(userId)?.size ?? 0) >= this.#limits.perUser)
+    if (this.#byUser.get(userId).length >= this.#limits.perUser)
       throw new Problem('too-many-requests', 'You have as many open streams as a user may have.')
   }
 
   add(stream: OpenStream): void {
     const { id, userId } = stream.session
     this.#count++
-    put(this.#bySession, id, stream)
-    if (put(this.#byUser, userId, stream) === 1) this.#presence(userId, true)
+    this.#bySession.add(id, stream)
+    if (this.#byUser.add(userId, stream) === 1) this.#presence(userId, true)
     // The session may have ended since the request was let in; from now on the stream will be told.
     if (stream.session.stale) void this.#checkSession(stream.session)
   }
 
   remove(stream: OpenStream): void {
     const { id, userId } = stream.session
-    if (!this.#bySession.get(id)?.has(stream)) return
+    if (this.#bySession.delete(id, stream) === null) return
     this.#count--
-    take(this.#bySession, id, stream)
-    if (take(this.#byUser, userId, stream) === 0) this.#presence(userId, false)
+    if (this.#byUser.delete(userId, stream) === 0) this.#presence(userId, false)
   }
 
   /** End all streams; none is admitted any more. */
   stop(): void {
     this.#stopping = true
     clearInterval(this.#timer)
-    for (const streams of [...this.#bySession.values()])
-      for (const stream of [...streams]) stream.end('stopping')
+    for (const streams of this.#bySession.values()) for (const stream of streams) stream.end('stopping')
   }
 
   #endSession(id: string, why: 'revoked' | 'expired'): void {
-    for (const stream of [...(this.#bySession.get(id) ?? [])]) stream.end(why)
+    for (const stream of this.#bySession.get(id)) stream.end(why)
   }
 
   #tick(): void {
@@ -102,20 +101,6 @@ export class Streams {
   async #checkSession({ id, expiresAt }: ActiveSession): Promise<void> {
     const session = await this.#sessions.find(id).catch(() => undefined)
     if (session === null) this.#endSession(id, expiresAt <= Date.now() ? 'expired' : 'revoked')
-    else if (session !== undefined)
-      for (const stream of this.#bySession.get(id) ?? []) stream.session = session
+    else if (session !== undefined) for (const stream of this.#bySession.get(id)) stream.session = session
   }
-}
-
-function put<T>(map: Map<string, Set<T>>, key: string, value: T): number {
-  let set = map.get(key)
-  if (set === undefined) map.set(key, (set = new Set()))
-  return set.add(value).size
-}
-
-function take<T>(map: Map<string, Set<T>>, key: string, value: T): number {
-  const set = map.get(key)
-  set?.delete(value)
-  if (set?.size === 0) map.delete(key)
-  return set?.size ?? 0
 }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { eventually } from '../support/eventually.js'
@@ -156,11 +156,11 @@ t.test('A cursor of another epoch or from the future gets `reset`, and the strea
 
 t.test('A reader that stalls loses nothing, and the server buffers little for him', async (t) => {
   const { streams } = chat.services
-  const responses: ServerResponse[] = []
-  chat.app.server.prependListener('request', (_request, response: ServerResponse) => responses.push(response))
+  const sockets: Socket[] = []
+  chat.app.server.prependListener('connection', (socket: Socket) => sockets.push(socket))
   const slow = await plainStream(t, bob)
   const gone = await plainStream(t, bob)
-  const [response, ofGone] = responses as [ServerResponse, ServerResponse]
+  const [ofSlow, ofGone] = sockets as [Socket, Socket]
   for (const stream of [slow, gone]) stream.stopReading()
   const sent: string[] = []
   const text = 'x'.repeat(4000)
@@ -170,11 +170,11 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
       const sealed = alice.seal(id, text)
       sent.push(sealed.id)
       expect(await alice.post(id, sealed), 201)
-      most = Math.max(most, response.writableLength)
+      most = Math.max(most, ofSlow.writableLength)
     }
   }
   await Promise.all(Array.from({ length: 32 }, writer))
-  t.ok(response.writableNeedDrain, 'its socket is full')
+  t.ok(ofSlow.writableNeedDrain, 'its socket is full')
   t.ok(slow.text.length < 2 ** 20, 'and it has not read')
   // What it may hold, and one delivery or page on top.
   t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)

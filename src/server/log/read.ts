@@ -2,6 +2,13 @@ import type { Database, HotStatement } from '../db/index.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
+ * That a membership lasts, as of the head. Not `left_at is null`: the index of current members would look fit for that
+ * while it is small, but it begins with the conversation, and all of it would be searched for a user's.
+ */
+export const isCurrent = (membership: string, head: string) =>
+  `coalesce(${membership}.left_at, ${head}.last + 1) > ${head}.last`
+
+/**
  * What `$1`, a user, may see after position `$2`, at most `$3` events and, past the first, `$4` bytes: per
  * conversation from the event that let him in to the one that took him out, each read through its own index, and
  * what is addressed to himself. The head is of the same snapshot: a page that holds all there was is complete up to
@@ -34,7 +41,7 @@ fitting as materialized (
 )
 select h.last as head,
   case when (select count(*) from visible) < $3 and (select count(*) from fitting) = (select count(*) from visible)
-    then array(select m.conversation_id from memberships m where m.user_id = $1::uuid and m.left_at is null)
+    then array(select m.conversation_id from memberships m where m.user_id = $1::uuid and ${isCurrent('m', 'h')})
   end as conversations,
   page.*
 from log_head h left join (

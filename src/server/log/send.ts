@@ -1,3 +1,4 @@
+import { listOf } from '../db/hot.js'
 import type { HotStatement } from '../db/index.js'
 import { isoTime } from './entry.js'
 
@@ -44,12 +45,6 @@ export function sendValues(batch: readonly Sending[]): string[] {
 }
 
 /**
- * A parameter's values. As a sub-select its length is not known when the statement is planned: all batches then look
- * alike and share one plan, where a small one would be planned anew, which takes longer than to store it.
- */
-const array = (parameter: number) => `(select string_to_array($${parameter}, ','))`
-
-/**
  * Judge and append a whole batch, one verdict a message.
  *
  * What a send depends on that can change stands in one row, its conversation's: the current session key, and
@@ -65,14 +60,14 @@ with input as materialized (
          decode(iv, 'base64') as iv, decode(ciphertext, 'base64') as ciphertext,
          decode(signature, 'base64') as signature, n
   from unnest(
-    ${array(1)}::uuid[], ${array(2)}::uuid[], ${array(3)}::uuid[], ${array(4)}::uuid[], ${array(5)}::uuid[],
-    ${array(6)}, ${array(7)}, ${array(8)}
+    ${listOf(1)}::uuid[], ${listOf(2)}::uuid[], ${listOf(3)}::uuid[], ${listOf(4)}::uuid[], ${listOf(5)}::uuid[],
+    ${listOf(6)}, ${listOf(7)}, ${listOf(8)}
   ) with ordinality
     as r(id, conversation_id, sender_id, sender_device_id, session_key_id, iv, ciphertext, signature, n)
 ),
 conversation as materialized (
   select id, session_key_id, rekey_required from conversations
-  where id = any (${array(2)}::uuid[]) order by id for share
+  where id = any (${listOf(2)}::uuid[]) order by id for share
 ),
 judged as materialized (
   select i.*, e.position as old_position, e.created_at as old_created_at,

@@ -12,9 +12,16 @@ export interface Subscriber {
   deliver: (entries: readonly Entry[]) => void
 }
 
+/** A user with subscribers here. Arrays, since there are thousands of readers and mostly one subscriber each. */
 interface Reader {
-  subscribers: Set<Subscriber>
-  conversations: Set<string>
+  /** Replaced and never changed, so that it may be walked through while one leaves. */
+  subscribers: readonly Subscriber[]
+  readonly conversations: Conversation[]
+}
+
+interface Conversation {
+  readonly id: string
+  readonly readers: Set<Reader>
 }
 
 const PAGE = 500
@@ -31,7 +38,8 @@ export class Tail {
   readonly #logger: Logger
   readonly #watchers: ((entry: Entry) => void)[] = []
   readonly #readers = new Map<string, Reader>()
-  readonly #members = new Map<string, Set<Reader>>()
+  /** Those with readers here. */
+  readonly #conversations = new Map<string, Conversation>()
   /** Dense: `#ring[i].position === #ring[0].position + i`, and its last entry is at `#head`. */
   #ring: Entry[] = []
   #ringBytes = 0
@@ -111,19 +119,21 @@ export class Tail {
     }
     let reader = this.#readers.get(subscriber.userId)
     if (reader === undefined) {
-      reader = { subscribers: new Set(), conversations: new Set() }
+      reader = { subscribers: [], conversations: Array.from(current, (id) => this.#conversation(id)) }
       this.#readers.set(subscriber.userId, reader)
-      for (const conversation of current) this.#join(reader, conversation)
+      for (const { readers } of reader.conversations) readers.add(reader)
     }
     subscriber.through = Math.max(through, this.#head)
-    reader.subscribers.add(subscriber)
+    reader.subscribers = reader.subscribers.concat(subscriber)
     return since
   }
 
   detach(subscriber: Subscriber): void {
     const reader = this.#readers.get(subscriber.userId)
-    if (reader === undefined || !reader.subscribers.delete(subscriber) || reader.subscribers.size > 0) return
-    for (const conversation of reader.conversations) this.#leave(reader, conversation)
+    if (reader === undefined) return
+    reader.subscribers = reader.subscribers.filter((other) => other !== subscriber)
+    if (reader.subscribers.length > 0) return
+    for (const conversation of reader.conversations) this.#remove(conversation, reader)
     this.#readers.delete(subscriber.userId)
   }
 
@@ -131,7 +141,7 @@ export class Tail {
   subscribersIn(conversations: Iterable<string>): Set<Subscriber> {
     const found = new Set<Subscriber>()
     for (const conversation of conversations)
-      for (const reader of this.#members.get(conversation) ?? [])
+      for (const reader of this.#conversations.get(conversation)?.readers ?? [])
         for (const subscriber of reader.subscribers) found.add(subscriber)
     return found
   }
@@ -140,17 +150,27 @@ export class Tail {
     clearInterval(this.#timer)
   }
 
-  #join(reader: Reader, conversation: string): void {
-    reader.conversations.add(conversation)
-    const members = this.#members.get(conversation)
-    if (members === undefined) this.#members.set(conversation, new Set([reader]))
-    else members.add(reader)
+  #conversation(id: string): Conversation {
+    let conversation = this.#conversations.get(id)
+    if (conversation === undefined) this.#conversations.set(id, (conversation = { id, readers: new Set() }))
+    return conversation
   }
 
-  #leave(reader: Reader, conversation: string): void {
-    reader.conversations.delete(conversation)
-    const members = this.#members.get(conversation)
-    if (members?.delete(reader) === true && members.size === 0) this.#members.delete(conversation)
+  #join(reader: Reader, id: string): void {
+    const conversation = this.#conversation(id)
+    if (conversation.readers.has(reader)) return
+    conversation.readers.add(reader)
+    reader.conversations.push(conversation)
+  }
+
+  #leave(reader: Reader, id: string): void {
+    const at = reader.conversations.findIndex((conversation) => conversation.id === id)
+    if (at >= 0) this.#remove(reader.conversations.splice(at, 1)[0]!, reader)
+  }
+
+  #remove({ id, readers }: Conversation, reader: Reader): void {
+    readers.delete(reader)
+    if (readers.size === 0) this.#conversations.delete(id)
   }
 
   #apply(entries: readonly Entry[]): void {
@@ -170,7 +190,9 @@ export class Tail {
       for (const watcher of this.#watchers) watcher(entry)
       for (const reader of known(entry.joined)) this.#join(reader, entry.conversationId!)
       const readers =
-        entry.conversationId === null ? known(entry.recipients) : this.#members.get(entry.conversationId)
+        entry.conversationId === null
+          ? known(entry.recipients)
+          : this.#conversations.get(entry.conversationId)?.readers
       for (const reader of readers ?? []) give(reader, entry)
       for (const reader of known(entry.left)) this.#leave(reader, entry.conversationId!)
     }

@@ -51,7 +51,10 @@ export async function poll(
   const { database, log } = services
   const { limit, waitMs, gone } = options
   const size = { events: limit, bytes: PAGE_BYTES }
-  let page = await readVisible(database.hot, session.userId, start.position, size)
+  let page: VisiblePage =
+    start.caughtUp === null
+      ? await readVisible(database.hot, session.userId, start.position, size)
+      : { entries: [], through: start.caughtUp.last, conversations: start.caughtUp.conversations }
   const deadline = Date.now() + waitMs
   while (page.entries.length === 0 && start.reset === null && Date.now() < deadline && !gone.aborted) {
     const entries = await next(services, session, page, deadline, gone)

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
@@ -9,8 +10,9 @@ import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
 import { poll } from './poll.js'
 import { ReadSlots } from './read-slots.js'
-import { findStart } from './start.js'
+import { startFinder } from './start.js'
 import { EventStream } from './stream.js'
+import { takeSocket } from './take-socket.js'
 
 const CATCHING_UP_AT_ONCE = 4
 
@@ -32,7 +34,8 @@ ${eventTable}`
 
 export function eventRoutes(app: App, services: Services): void {
   const { database, log, streams } = services
-  const slots = new ReadSlots(CATCHING_UP_AT_ONCE)
+  const findStart = startFinder(database, log)
+  const source = { services, slots: new ReadSlots(CATCHING_UP_AT_ONCE) }
 
   app.get(
     '/events',
@@ -83,34 +86,43 @@ export function eventRoutes(app: App, services: Services): void {
     async (request, reply) => {
       const session = deviceSessionOf(request)
       const { after, wait, limit } = request.query
-      const start = await findStart(database, log, request.headers['last-event-id'] ?? after)
+      const { raw } = reply
+      // A request counts as aborted until its body has been read, though it has none.
+      request.raw.resume()
+      const start = await findStart(session.userId, request.headers['last-event-id'] ?? after)
+      if (request.socket.destroyed) return
 
       if (wantsJson(request.headers.accept)) {
         const gone = new AbortController()
-        reply.raw.on('close', () => gone.abort())
+        raw.on('close', () => gone.abort())
         const page = await poll(services, session, start, { limit, waitMs: wait * 1000, gone: gone.signal })
         reply.type('application/json; charset=utf-8').header('cache-control', 'no-store')
         return (reply as FastifyReply).send(page)
       }
 
+      // A request that was sent behind others, before these were answered, gets the socket when its turn comes.
+      if (raw.socket === null) await once(raw, 'socket')
+      if (request.socket.destroyed) return
       streams.requireRoom(session.userId)
-      if (reply.raw.destroyed) return
       reply.hijack()
       // The body ends with the connection: without chunks a frame is one write, whoever gets it.
-      reply.raw.removeHeader('transfer-encoding')
-      reply.raw.writeHead(200, {
+      raw.removeHeader('transfer-encoding')
+      raw.writeHead(200, {
         ...(reply.getHeaders() as OutgoingHttpHeaders),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store, no-transform',
         'x-accel-buffering': 'no',
         connection: 'close'
       })
-      const stream = new EventStream(services, slots, session, reply.raw, start)
+      // The head waits for the first words, so that they leave in one write.
+      raw.cork()
+      raw.flushHeaders()
+      const socket = takeSocket(raw)
+      const stream = new EventStream(source, session, socket, start)
       streams.add(stream)
-      stream.run(start).catch((error: unknown) => {
-        request.log.warn({ instance: request.id, err: error }, 'a stream broke off; its client resumes')
-        reply.raw.destroy()
-      })
+      stream.begin(start)
+      socket.uncork()
+      request.log.debug({ instance: request.id, address: request.ip }, 'stream opened')
     }
   )
 }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Entry } from '../../log/entry.js'
 import { readVisible } from '../../log/read.js'
 import type { Subscriber } from '../../log/tail.js'
@@ -18,104 +18,105 @@ const STALLED_MS = 60_000
 /** For the last words of a stream to leave. */
 const FAREWELL_MS = 2000
 
+/** What all streams share. */
+export interface Source {
+  services: Services
+  slots: ReadSlots
+}
+
 /**
  * One open event stream: a cursor over the log. While it lags it reads pages, waiting for the socket in between;
  * once it has caught up it takes what the tail delivers, until more is buffered than it may be; then it lags
  * again. So memory per stream is bounded, and no event is lost or doubled.
+ *
+ * Thousands of streams are idle at a time: this object, its session and the socket are all that one of them keeps.
  */
 export class EventStream implements Subscriber, OpenStream {
   session: DeviceSession
-  readonly userId: string
   through: number
-  readonly #services: Services
-  readonly #slots: ReadSlots
-  readonly #raw: ServerResponse
+  readonly #source: Source
+  readonly #socket: Socket
   readonly #endsAt: number
   #lastWrite = Date.now()
-  #ended = false
-  #live = false
-  /** Wakes the loop: the socket has drained, the stream lags, or it has ended. */
-  #wake: () => void = () => undefined
+  /** `lagging` waits for the socket to drain, and then reads on. */
+  #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
-  constructor(
-    services: Services,
-    slots: ReadSlots,
-    session: DeviceSession,
-    raw: ServerResponse,
-    start: Start
-  ) {
-    this.#services = services
-    this.#slots = slots
+  constructor(source: Source, session: DeviceSession, socket: Socket, start: Start) {
+    this.#source = source
     this.session = session
-    this.userId = session.userId
-    this.through = start.position
-    this.#raw = raw
+    this.through = start.caughtUp?.last ?? start.position
+    this.#socket = socket
     // Jitter keeps streams that began together, after a restart say, from ending together.
-    this.#endsAt = Date.now() + services.config.STREAM_LIFETIME * 1000 * (0.9 + 0.1 * Math.random())
-    raw.on('close', () => this.#close())
-    // A write that meets a socket just gone fails here; `close` follows.
-    raw.on('error', () => undefined)
-    raw.on('drain', () => this.#wake())
+    const lifetime = source.services.config.STREAM_LIFETIME * 1000
+    this.#endsAt = Date.now() + lifetime * (0.9 + 0.1 * Math.random())
+    socket.on('close', () => this.#close())
+    socket.on('drain', () => {
+      if (this.#state === 'lagging') this.#read()
+    })
   }
 
-  /** Serve the stream until it ends. */
-  async run({ reset }: Start): Promise<void> {
-    const { log } = this.#services
+  get userId(): string {
+    return this.session.userId
+  }
+
+  /** Say hello, and serve the stream until it ends. */
+  begin({ position, reset, caughtUp }: Start): void {
     const ready = {
-      cursor: cursorAt(log, this.through),
+      cursor: cursorAt(this.#source.services.log, position),
       deviceId: this.session.deviceId,
       keepaliveSeconds: KEEPALIVE_SECONDS
     }
-    this.#write(`retry: ${RETRY_MS}\n\n${frame('ready', JSON.stringify(ready))}`)
-    if (reset !== null) this.#write(frame('reset', JSON.stringify({ position: reset })))
-    try {
-      while (!this.#ended) {
-        await this.#catchUp()
-        await this.#until(() => !this.#live)
-        await this.#until(() => !this.#raw.writableNeedDrain)
-      }
-    } finally {
-      log.tail.detach(this)
-    }
+    const lost = reset === null ? '' : frame('reset', JSON.stringify({ position: reset }))
+    this.#write(`retry: ${RETRY_MS}\n\n${frame('ready', JSON.stringify(ready))}${lost}`)
+    if (caughtUp === null) this.#read()
+    else this.#join(caughtUp.conversations)
   }
 
-  /** Read pages until the tail takes over. */
-  async #catchUp(): Promise<void> {
-    const { config, database, log } = this.#services
-    const size = { events: PAGE, bytes: config.STREAM_BUFFER }
-    while (!this.#ended) {
-      const page = await this.#slots.run(() => readVisible(database.hot, this.userId, this.through, size))
-      if (this.#ended) return
-      this.#writeEntries(page.entries)
-      this.through = page.through
-      if (page.conversations !== null && !this.#raw.writableNeedDrain) {
-        const since = log.tail.attach(this, page.through, page.conversations)
-        if (since !== null) {
-          this.#live = true
-          this.#writeEntries(since)
-          return
-        }
-      }
-      await this.#until(() => !this.#raw.writableNeedDrain)
-    }
+  /** Read one page. */
+  #read(): void {
+    const { services, slots } = this.#source
+    const size = { events: PAGE, bytes: services.config.STREAM_BUFFER }
+    this.#state = 'reading'
+    slots
+      .run(() => readVisible(services.database.hot, this.userId, this.through, size))
+      .then(({ entries, through, conversations }) => {
+        if (this.#state !== 'reading') return
+        this.#writeEntries(entries)
+        this.through = through
+        if (this.#socket.writableNeedDrain) this.#state = 'lagging'
+        else if (conversations === null) this.#read()
+        else this.#join(conversations)
+      })
+      .catch((error: unknown) => {
+        services.logger.warn({ err: error }, 'a stream broke off; its client resumes')
+        this.#socket.destroy()
+      })
+  }
+
+  /** Let the tail take over, unless it has moved on too far meanwhile. */
+  #join(conversations: readonly string[]): void {
+    const since = this.#source.services.log.tail.attach(this, this.through, conversations)
+    if (since === null) return this.#read()
+    this.#state = 'live'
+    this.#writeEntries(since)
   }
 
   deliver(entries: readonly Entry[]): void {
     this.#writeEntries(entries)
-    if (this.#raw.writableLength <= this.#services.config.STREAM_BUFFER) return
-    this.#services.log.tail.detach(this)
-    this.#live = false
-    this.#wake()
+    if (!this.#isFull) return
+    this.#source.services.log.tail.detach(this)
+    if (this.#socket.writableNeedDrain) this.#state = 'lagging'
+    else this.#read()
   }
 
   announce(frames: string): void {
-    if (this.#live && this.#raw.writableLength <= this.#services.config.STREAM_BUFFER) this.#write(frames)
+    if (this.#state === 'live' && !this.#isFull) this.#write(frames)
   }
 
   tick(now: number): void {
     if (now >= this.#endsAt) this.#finish('')
-    else if (this.#raw.writableNeedDrain) {
-      if (now - this.#lastWrite > STALLED_MS) this.#raw.destroy()
+    else if (this.#socket.writableNeedDrain) {
+      if (now - this.#lastWrite > STALLED_MS) this.#socket.destroy()
     } else if (now - this.#lastWrite >= KEEPALIVE_SECONDS * 1000) this.#write(KEEPALIVE)
   }
 
@@ -125,35 +126,34 @@ export class EventStream implements Subscriber, OpenStream {
     else this.#finish(frame('session.ended', JSON.stringify({ reason: why })))
   }
 
+  get #isFull(): boolean {
+    return this.#socket.writableLength > this.#source.services.config.STREAM_BUFFER
+  }
+
   #finish(lastWords: string): void {
-    if (this.#ended) return
-    this.#raw.end(lastWords)
-    setTimeout(() => this.#raw.destroy(), FAREWELL_MS).unref()
+    if (this.#state === 'ended') return
+    this.#socket.end(lastWords)
+    setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref()
     this.#close()
   }
 
   #close(): void {
-    this.#ended = true
-    this.#live = false
-    this.#services.log.tail.detach(this)
-    this.#services.streams.remove(this)
-    this.#wake()
+    const { log, streams } = this.#source.services
+    this.#state = 'ended'
+    log.tail.detach(this)
+    streams.remove(this)
   }
 
   #writeEntries(entries: readonly Entry[]): void {
     if (entries.length === 0) return
-    const { epoch } = this.#services.log
+    const { epoch } = this.#source.services.log
     const frames = entries.map((entry) => durableFrame(epoch, entry))
     this.#write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
   }
 
   #write(chunk: string | Buffer): void {
-    if (this.#ended) return
+    if (this.#state === 'ended') return
     this.#lastWrite = Date.now()
-    this.#raw.write(chunk)
-  }
-
-  async #until(condition: () => boolean): Promise<void> {
-    while (!this.#ended && !condition()) await new Promise<void>((resolve) => (this.#wake = resolve))
+    this.#socket.write(chunk)
   }
 }

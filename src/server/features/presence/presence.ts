@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
-import { memberships, presence, processes, users } from '../../db/schema.js'
+import { and, eq, gt, lt, sql } from 'drizzle-orm'
+import { presence, processes } from '../../db/schema.js'
 import type { Services } from '../../services.js'
 import { frame } from '../../sse.js'
+import { readPlaces, writePresence } from './queries.js'
 
 const LEASE_SECONDS = 10
 const RENEW_MS = 3000
@@ -91,32 +92,14 @@ export class Presence {
   }
 
   async #write(): Promise<void> {
-    const { db, bell } = this.#services
+    const { bell, database } = this.#services
     const changed = [...this.#unwritten]
     if (changed.length === 0) return
     this.#unwritten.clear()
     try {
-      await db.transaction(async (tx) => {
-        const [own] = await tx
-          .update(processes)
-          .set({ version: sql`${processes.version} + 1` })
-          .where(eq(processes.id, this.#processId))
-          .returning()
-        if (own === undefined) throw new Error('the lease of this process was lost')
-        const rows = changed.map((userId) => ({
-          processId: own.id,
-          userId,
-          online: this.#here.get(userId) ?? false,
-          version: own.version
-        }))
-        await tx
-          .insert(presence)
-          .values(rows)
-          .onConflictDoUpdate({
-            target: [presence.processId, presence.userId],
-            set: { online: sql`excluded.online`, version: sql`excluded.version` }
-          })
-      })
+      const changes = changed.map((userId) => [userId, this.#here.get(userId) ?? false] as const)
+      if (!(await writePresence(database.hot, this.#processId, changes)))
+        throw new Error('the lease of this process was lost')
     } catch (error) {
       for (const userId of changed) this.#unwritten.add(userId)
       throw error
@@ -180,33 +163,18 @@ export class Presence {
 
   async #announce(changes: [userId: string, was: boolean][]): Promise<void> {
     if (changes.length === 0) return
-    const { db, log, streams } = this.#services
+    const { database, log, streams } = this.#services
     const at = new Date().toISOString()
-    const rows = await db
-      .select({ userId: users.id, username: users.username, conversationId: memberships.conversationId })
-      .from(memberships)
-      .innerJoin(users, eq(users.id, memberships.userId))
-      .where(
-        and(
-          inArray(
-            users.id,
-            changes.map(([userId]) => userId)
-          ),
-          isNull(memberships.leftAt)
-        )
-      )
-    const conversations = new Map<string, { username: string; ids: string[] }>()
-    for (const { userId, username, conversationId } of rows) {
-      const entry = conversations.get(userId)
-      if (entry === undefined) conversations.set(userId, { username, ids: [conversationId] })
-      else entry.ids.push(conversationId)
-    }
+    const places = await readPlaces(
+      database.hot,
+      changes.map(([userId]) => userId)
+    )
     // All that one recipient is told at once goes out in one write.
     const due = new Map<string, string>()
-    for (const [userId, { username, ids }] of conversations) {
+    for (const { id: userId, username, conversations } of places) {
       const data = { userId, username, online: this.isOnline(userId), at }
       const text = frame('presence', JSON.stringify(data))
-      const told = new Set([...log.tail.subscribersIn(ids)].map((subscriber) => subscriber.userId))
+      const told = new Set([...log.tail.subscribersIn(conversations)].map((subscriber) => subscriber.userId))
       told.delete(userId)
       for (const other of told) due.set(other, (due.get(other) ?? '') + text)
     }

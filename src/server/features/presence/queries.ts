@@ -1,0 +1,46 @@
+import { listOf } from '../../db/hot.js'
+import type { Database, HotStatement } from '../../db/index.js'
+
+/** One statement however many users come or go: rows as parameters of their own would end at 65,535 of them. */
+const WRITE: HotStatement = {
+  name: 'presence-write',
+  text: `
+with own as (
+  update processes set version = version + 1 where id = $1::uuid returning id, version
+),
+written as (
+  insert into presence (process_id, user_id, online, version)
+  select own.id, c.user_id, c.online, own.version
+  from unnest(${listOf(2)}::uuid[], ${listOf(3)}::boolean[]) as c(user_id, online), own
+  on conflict (process_id, user_id) do update set online = excluded.online, version = excluded.version
+)
+select 1 from own`
+}
+
+/** Write changes under the process' next version. @returns false if the process has lost its lease */
+export async function writePresence(
+  hot: Database['hot'],
+  processId: string,
+  changes: readonly (readonly [userId: string, online: boolean])[]
+): Promise<boolean> {
+  const users = changes.map(([userId]) => userId).join(',')
+  const states = changes.map(([, online]) => online).join(',')
+  return (await hot(WRITE, [processId, users, states])).length > 0
+}
+
+const PLACES: HotStatement = {
+  name: 'presence-places',
+  text: `
+select u.id, u.username, array_agg(m.conversation_id) as conversations
+from unnest(${listOf(1)}::uuid[]) as i(id)
+join users u on u.id = i.id join memberships m on m.user_id = u.id and m.left_at is null
+group by u.id, u.username`
+}
+
+/** The conversations that users are in, of those who are in any. */
+export function readPlaces(
+  hot: Database['hot'],
+  userIds: readonly string[]
+): Promise<{ id: string; username: string; conversations: string[] }[]> {
+  return hot(PLACES, [userIds.join(',')])
+}
