@@ -71,6 +71,7 @@ export type ChatEvent =
   /** A conversation has come into being, or the user has been taken into it. */
   | { type: 'conversation'; conversation: Conversation }
   | MembersChanged
+  | MessageNotSent
   /** A new device of the user asks for approval: compare the fingerprints, then `devices.approve`. */
   | { type: 'device-requested'; deviceId: string; name: string; fingerprint: string }
   /** A user's devices have changed; the identity is the same. */
@@ -85,6 +86,14 @@ export type ChatEvent =
   | { type: 'disconnected'; retryIn: number; error?: ChatError }
   /** Events were lost, or the server's log was restored: what was seen before may come again. */
   | { type: 'reset' }
+
+/** The server has refused a message that an earlier process left in the outbox. */
+export interface MessageNotSent {
+  type: 'not-sent'
+  id: string
+  conversationId: string
+  error: ChatError
+}
 
 export interface MembersChanged {
   type: 'members'

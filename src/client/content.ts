@@ -4,7 +4,7 @@ import { ChatError } from './errors.js'
 /** What a message says (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to. */
 export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
 
-export interface TextContent {
+export type TextContent = {
   type: 'text'
   text: string
   /** Given, the message is a reply. */
@@ -12,27 +12,27 @@ export interface TextContent {
 }
 
 /** Puts `text` in the place of an own message's. */
-export interface EditContent {
+export type EditContent = {
   type: 'edit'
   ref: string
   text: string
 }
 
 /** One reaction per user and message: a newer one replaces it, an empty `text` takes it back. */
-export interface ReactionContent {
+export type ReactionContent = {
   type: 'reaction'
   ref: string
   text: string
 }
 
 /** The name of a group. */
-export interface TitleContent {
+export type TitleContent = {
   type: 'title'
   text: string
 }
 
 /** A file, which lies encrypted on the server (protocol, "Attachment"). */
-export interface FileContent {
+export type FileContent = {
   type: 'file'
   attachment: string
   name: string
@@ -48,7 +48,7 @@ export interface FileContent {
 }
 
 /** What a newer client has sent: nothing to show, nothing to refuse. */
-export interface UnknownContent {
+export type UnknownContent = {
   type: 'unknown'
   /** Its `type` on the wire. */
   of: string
