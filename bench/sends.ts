@@ -4,7 +4,7 @@ import { median } from './load/percentile.js'
 import type { Load } from './load-generator.js'
 import { cpuSeconds, startOurs, startStandIn, type Target } from './servers.js'
 
-const CONNECTIONS = 64
+const CONNECTIONS = 192
 
 interface Slice extends Throughput {
   /** Microseconds of the server process' processor time for each send. */
@@ -62,8 +62,8 @@ export async function sends({ owner, pg, load, quick, report }: Bench): Promise<
   })
   report({ name: 'server CPU per send, bare route', value: cpu('bare'), unit: 'µs' })
   const middle = (what: 'p50' | 'p99' | 'busy') => median(rounds.map(({ postgres }) => postgres[what]))
-  report({ name: 'send answered, PostgreSQL, 64 connections, p50', value: middle('p50'), unit: 'ms' })
-  report({ name: 'send answered, PostgreSQL, 64 connections, p99', value: middle('p99'), unit: 'ms' })
+  report({ name: 'send answered, PostgreSQL, 192 connections, p50', value: middle('p50'), unit: 'ms' })
+  report({ name: 'send answered, PostgreSQL, 192 connections, p99', value: middle('p99'), unit: 'ms' })
   report({ name: 'load generator busy meanwhile, of one core', value: middle('busy'), unit: '' })
   report({
     ...{ name: 'load generator’s ceiling : JWT floor', value: rate('sink'), unit: '/s' },

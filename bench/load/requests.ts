@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { uuidV7 } from './uuid-v7.js'
 
 /** Who sends where. The server can't tell sealed messages from garbage of their shape. */
 export interface Senders {
@@ -20,7 +21,7 @@ export function sendRequest({ tokens, conversations, bytes }: Senders, n: number
   const token = tokens[n % tokens.length]!
   const { id, sessionKeyId } = conversations[n % conversations.length]!
   const body = JSON.stringify({
-    id: randomUUID(),
+    id: uuidV7(),
     sessionKeyId,
     iv: randomBytes(12).toString('base64'),
     ciphertext: randomBytes(bytes).toString('base64'),
@@ -38,7 +39,7 @@ export function sendRequest({ tokens, conversations, bytes }: Senders, n: number
   return {
     bytes: request,
     renew() {
-      const fresh = randomUUID()
+      const fresh = uuidV7()
       request.write(fresh, idAt, 'latin1')
       return fresh
     }

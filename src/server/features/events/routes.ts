@@ -96,11 +96,14 @@ export function eventRoutes(app: App, services: Services): void {
       streams.requireRoom(session.userId)
       if (reply.raw.destroyed) return
       reply.hijack()
+      // The body ends with the connection: without chunks a frame is one write, whoever gets it.
+      reply.raw.removeHeader('transfer-encoding')
       reply.raw.writeHead(200, {
         ...(reply.getHeaders() as OutgoingHttpHeaders),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store, no-transform',
-        'x-accel-buffering': 'no'
+        'x-accel-buffering': 'no',
+        connection: 'close'
       })
       const stream = new EventStream(services, slots, session, reply.raw, start)
       streams.add(stream)
