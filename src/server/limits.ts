@@ -1,5 +1,5 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyInstance, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { Problem } from '../protocol/problems.js'
 import type { Config } from './config.js'
 
@@ -11,9 +11,21 @@ const REMEMBERED = 50_000
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Which budget a route draws on; `read` for GET and `write` for the rest where nothing is said. */
+    /** Which budget a route draws on; `read` for GET and HEAD and `write` for the rest where nothing is said. */
     limit?: LimitClass | false
   }
+}
+
+/** Where a request comes from: of IPv6 it is the /64 that counts, which one customer has to himself. */
+export function networkOf(request: FastifyRequest): string {
+  return normalizeIP(request.ip)
+}
+
+/** @throws {Problem} `too-many-requests` with `Retry-After`, if there are seconds to wait */
+export function requireNoWait(reply: FastifyReply, seconds: number, detail?: string): void {
+  if (seconds === 0) return
+  reply.header('retry-after', seconds)
+  throw new Problem('too-many-requests', detail)
 }
 
 /** Rate limits on every route that is registered after this. */
@@ -30,8 +42,7 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     timeWindow: WINDOW_MS,
     cache: REMEMBERED,
     enableDraftSpec: true,
-    // Of IPv6 it is the /64 that counts, which one customer has to himself.
-    keyGenerator: (request) => request.session?.userId ?? normalizeIP(request.ip),
+    keyGenerator: (request) => request.session?.userId ?? networkOf(request),
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
   // One limiter a class, shared by its routes: the plugin's own route option would count each route apart.
@@ -39,7 +50,8 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     Object.entries(budgets).map(([limit, max]) => [limit, app.rateLimit({ max })])
   ) as Record<LimitClass, onRequestAsyncHookHandler>
   app.addHook('onRoute', (route) => {
-    const limit = route.config?.limit ?? ([route.method].flat().includes('GET') ? 'read' : 'write')
+    const reads = [route.method].flat().some((method) => method === 'GET' || method === 'HEAD')
+    const limit = route.config?.limit ?? (reads ? 'read' : 'write')
     if (limit !== false) route.onRequest = [route.onRequest ?? [], limiters[limit]].flat()
   })
 }

@@ -1,0 +1,114 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Owner } from './server-process.js'
+
+/** One JSON answer of the server on its way to a client. */
+export interface Answer {
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  readonly status: number
+  // What an answer holds depends on the call.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  body: any
+}
+
+/** One frame of an event stream on its way to a client. */
+export interface Frame {
+  readonly event: string
+  readonly id: string | undefined
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly data: any
+}
+
+export interface Tampering {
+  /** Change the answer in place. */
+  answer?: (answer: Answer) => void
+  /** The frames that the client gets in place of this one. */
+  frame?: (frame: Frame) => Frame[]
+}
+
+/** A server that lies: it passes everything on to an honest one, and changes what comes back. */
+export class TamperingProxy {
+  readonly url: string
+  #tampering: Tampering = {}
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  /** From now on, until the next call, tamper in this way; with `{}` not at all. */
+  tamper(tampering: Tampering): void {
+    this.#tampering = tampering
+  }
+
+  pass(incoming: IncomingMessage, outgoing: ServerResponse, target: string): void {
+    const { method = 'GET', url: path = '/', headers } = incoming
+    const onward = request(new URL(path, target), { method, headers, agent: false }, (answer) => {
+      const status = answer.statusCode!
+      const type = answer.headers['content-type'] ?? ''
+      if (type.startsWith('text/event-stream')) {
+        outgoing.writeHead(status, answer.headers)
+        outgoing.flushHeaders()
+        this.#passFrames(answer, outgoing)
+      } else void this.#passAnswer(answer, outgoing, { method, path, status, body: type.includes('json') })
+    })
+    onward.on('error', () => outgoing.destroy())
+    outgoing.on('close', () => onward.destroy())
+    incoming.pipe(onward)
+  }
+
+  async #passAnswer(answer: IncomingMessage, outgoing: ServerResponse, about: Answer): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of answer) chunks.push(chunk as Buffer)
+    let bytes = Buffer.concat(chunks)
+    if (about.body === true && bytes.length > 0) {
+      const changed = { ...about, body: JSON.parse(bytes.toString()) as unknown }
+      this.#tampering.answer?.(changed)
+      bytes = Buffer.from(JSON.stringify(changed.body))
+    }
+    const headers = { ...answer.headers, 'content-length': bytes.length }
+    delete headers['transfer-encoding']
+    outgoing.writeHead(about.status, headers)
+    outgoing.end(bytes)
+  }
+
+  #passFrames(answer: IncomingMessage, outgoing: ServerResponse): void {
+    let text = ''
+    answer.setEncoding('utf8')
+    answer.on('data', (more: string) => {
+      text += more
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const frame = text.slice(0, end + 2)
+        text = text.slice(end + 2)
+        outgoing.write(this.#frame(frame))
+      }
+    })
+    answer.on('close', () => outgoing.destroy())
+  }
+
+  #frame(text: string): string {
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(text)?.[1]
+    const [event, data, id] = [field('event'), field('data'), field('id')]
+    if (event === undefined || data === undefined || this.#tampering.frame === undefined) return text
+    return this.#tampering
+      .frame({ event, id, data: JSON.parse(data) as unknown })
+      .map((one) => {
+        const first = one.id === undefined ? '' : `id: ${one.id}\n`
+        return `${first}event: ${one.event}\ndata: ${JSON.stringify(one.data)}\n\n`
+      })
+      .join('')
+  }
+}
+
+/** A lying server in front of the one at `target`; it ends with its owner. */
+export async function tamperingProxy(owner: Owner, target: string): Promise<TamperingProxy> {
+  const server = createServer((incoming, outgoing) => proxy.pass(incoming, outgoing, target))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const proxy = new TamperingProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  owner.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return proxy
+}
