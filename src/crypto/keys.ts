@@ -141,8 +141,8 @@ export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Pr
 }
 
 /**
- * Whether a signature is by the key over exactly this (RFC 8032, section 5.1.7, cofactorless; a signature whose
- * first half is of small order does not count, since Web Crypto leaves that to no taste).
+ * Whether a signature is by the key over exactly this (RFC 8032, section 5.1.7). One whose first half, R, is of small
+ * order does not count: some platforms refuse it, some do not, and all have to agree.
  */
 export async function verify(
   publicKey: CryptoKey,
