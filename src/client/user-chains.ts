@@ -50,7 +50,11 @@ export class UserChains {
   sync(username: string): Promise<Synced> {
     const present = this.#underWay.get(username)
     if (present !== undefined) return present
-    const work = this.#sync(username).finally(() => this.#underWay.delete(username))
+    const work = this.#sync(username)
+      .catch((error: unknown) => {
+        throw brokenRule(error, `What the server shows of ${username}`)
+      })
+      .finally(() => this.#underWay.delete(username))
     this.#underWay.set(username, work)
     return work
   }
@@ -73,7 +77,9 @@ export class UserChains {
         return Promise.reject(
           untrusted('missing-key', `The server does not serve ${user.username}'s key ${print}.`)
         )
-      key = load(pem)
+      key = load(pem).catch((error: unknown) => {
+        throw brokenRule(error, `A key of ${user.username}`)
+      })
       key.catch(() => this.#keys.delete(print))
       this.#keys.set(print, key)
     }
