@@ -89,19 +89,19 @@ export class UserChains {
       throw untrusted('forked-chain', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
     let chain = before === undefined ? null : fromStored(before)
-    const roots = [...(before?.roots ?? [])]
+    const hashes = [...(before?.hashes ?? [])]
     const bindings = [...(before?.bindings ?? [])]
     const added: UserStatement[] = []
     for (const signed of body.chain) {
       const statement = await this.#extension(username, chain, signed, keys)
       chain = statement.chain
-      if (roots.at(-1) !== chain.root) roots.push(chain.root)
+      hashes.push(chain.head)
       bindings.push(...bindingsOf(statement.statement, chain.root))
       added.push(statement.statement)
     }
     if (chain === null) throw untrusted('forked-chain', `The server shows no chain of ${username}.`)
     await requireServed(chain, body)
-    const user = toStored(body.user.id, chain, roots, bindings, keys)
+    const user = toStored(body.user.id, chain, { hashes, bindings }, keys)
     const kept = added.length === 0 && before !== undefined ? before : await this.#keep(user)
     return { user: kept, added }
   }
