@@ -84,7 +84,7 @@ const contents = fc.array(
 )
 const conversation = contents.map((all) =>
   all.map(([author, content, together], at) => {
-    const one = message(at + 1, author, content as ReceivedContent)
+    const one = message(at + 1, author, content)
     return frozen({ ...one, position: together ? one.position - 1 : one.position })
   })
 )
