@@ -67,7 +67,7 @@ function toFrame(lines: readonly string[]): Frame | null {
  * The frames of an event stream, in the batches in which they arrive; empty for a keepalive.
  *
  * @param silence milliseconds without a byte after which the connection counts as dead; asked before every read
- * @throws {ChatError} `unreachable`, `silent-stream`
+ * @throws {ChatError} `unreachable`: `silent-stream`, `broken-stream`
  */
 export async function* readFrames(
   body: ReadableStream<Uint8Array>,
@@ -78,7 +78,7 @@ export async function* readFrames(
   const reader = body.getReader()
   try {
     for (;;) {
-      const { done, value } = await within(reader.read(), silence())
+      const { done, value } = await within(reader.read().catch(broken), silence())
       if (done) return
       yield parser.push(decoder.decode(value, { stream: true }))
     }
@@ -86,6 +86,10 @@ export async function* readFrames(
     // A connection that is dead, or left in the middle, is let go of at once.
     reader.cancel().catch(() => undefined)
   }
+}
+
+function broken(cause: unknown): never {
+  throw new ChatError('unreachable', 'broken-stream', 'The connection to the server broke.', { cause })
 }
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {

@@ -32,7 +32,8 @@ export interface ConversationView {
 export function foldConversation(messages: Iterable<IncomingMessage>): ConversationView {
   const byId = new Map<string, IncomingMessage>()
   for (const message of messages) byId.set(message.id, message)
-  const ordered = [...byId.values()].sort((a, b) => a.position - b.position)
+  // Positions are the server's word, and one that lies may give the same twice.
+  const ordered = [...byId.values()].sort((a, b) => a.position - b.position || (a.id < b.id ? -1 : 1))
 
   const shown = new Map<string, ViewedMessage>()
   const reactions = new Map<string, Map<string, string>>()

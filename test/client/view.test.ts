@@ -1,3 +1,5 @@
+import { deepStrictEqual, equal, ok } from 'node:assert/strict'
+import fc from 'fast-check'
 import t from 'tap'
 import type { IncomingMessage } from '../../src/client/chat-events.js'
 import type { ReceivedContent } from '../../src/client/content.js'
@@ -57,4 +59,72 @@ t.test('The view does not depend on the order in which messages come, nor on how
     t.strictSame(foldConversation(turned), expected)
     t.strictSame(foldConversation([...turned.reverse(), ...story]), expected)
   }
+})
+
+const AUTHORS = ['alice', 'bob', 'carol'] as const
+const ID = (of: number): string => message(of, '', { type: 'unknown', of: '' }).id
+
+/** Messages of any kind, that refer to any other, earlier or later or none; two may stand at one position. */
+const contents = fc.array(
+  fc.tuple(
+    fc.constantFrom(...AUTHORS),
+    fc.oneof(
+      fc.record({ type: fc.constant('text'), text: fc.string({ minLength: 1 }) }),
+      fc.record({
+        type: fc.constantFrom('text', 'edit', 'reaction'),
+        ref: fc.integer({ min: 1, max: 14 }).map(ID),
+        text: fc.constantFrom('👍', '👎', 'again', '__proto__', '')
+      }),
+      fc.record({ type: fc.constant('title'), text: fc.constantFrom('Lunch', 'Dinner') }),
+      fc.constant({ type: 'unknown', of: 'poll' })
+    ),
+    fc.boolean()
+  ),
+  { maxLength: 12 }
+)
+const conversation = contents.map((all) =>
+  all.map(([author, content, together], at) => {
+    const one = message(at + 1, author, content)
+    return frozen({ ...one, position: together ? one.position - 1 : one.position })
+  })
+)
+
+function frozen<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object') frozen(member as object)
+  return Object.freeze(value)
+}
+
+t.test('Whatever was said, in whatever order and however often it comes, the view is one', async () => {
+  const shuffled = conversation.chain((story) =>
+    fc.record({
+      story: fc.constant(story),
+      order: fc.shuffledSubarray(story, { minLength: story.length }),
+      again: fc.subarray(story)
+    })
+  )
+  fc.assert(
+    fc.property(shuffled, ({ story, order, again }) => {
+      deepStrictEqual(foldConversation([...again, ...order]), foldConversation(story))
+    })
+  )
+})
+
+t.test('Nobody changes what another has said, and nothing that was said is lost', async () => {
+  fc.assert(
+    fc.property(conversation, (story) => {
+      const { messages } = foldConversation(story)
+      const shown = story.filter(({ content: { type } }) => type !== 'edit' && type !== 'reaction')
+      deepStrictEqual(new Set(messages.map(({ id }) => id)), new Set(shown.map(({ id }) => id)))
+      for (const { id, from, content, editedAt, reactions } of messages) {
+        const original = shown.find((one) => one.id === id)!
+        const edits = story.filter((one) => one.content.type === 'edit' && one.content.ref === id)
+        const own = edits.filter((one) => one.from.username === from.username)
+        const said = [original, ...own].map((one) => (one.content as { text?: string }).text)
+        ok(said.includes((content as { text?: string }).text))
+        equal(editedAt === null, own.length === 0 || !['text', 'file'].includes(original.content.type))
+        const reacted = Object.values(reactions).flat()
+        equal(new Set(reacted).size, reacted.length, 'one reaction of each user')
+      }
+    })
+  )
 })

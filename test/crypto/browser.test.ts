@@ -1,16 +1,14 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { browserSite, bundle, findBrowser } from '../support/browser.js'
+import { browserOrSkip, browserSite, bundle } from '../support/browser.js'
 import { vectors, wycheproof } from '../support/vectors.js'
 import type * as inBrowser from './in-browser.js'
 
-const browser = findBrowser()
+const { browser, skip } = browserOrSkip()
 
 t.test(
   'A browser seals, opens and refuses exactly what Node.js does',
-  {
-    skip: browser === undefined && 'there is no Chromium here'
-  },
+  { skip },
   async (t) => {
     const script = await bundle(join(import.meta.dirname, 'in-browser.js'), 'inBrowser')
     const site = await browserSite(t, browser!, script)
