@@ -26,11 +26,16 @@ export const problems = {
   'session-not-found': [404, 'You have no such session.'],
   'conversation-not-found': [404, 'There is no such conversation, or you are not in it.'],
   'session-key-not-found': [404, 'The conversation has no such session key.'],
+  'key-backup-not-found': [404, 'You have no key backup.'],
   'username-taken': [409, 'The username is taken. Choose another one.'],
   'id-conflict': [409, 'The id is in use with other content. Make a new id.'],
   'key-in-use': [409, 'The key is bound to another device. Make a new key pair.'],
   'stale-chain': [409, 'The chain has moved on: apply the newer `statements` and build on the last of them.'],
   'root-changed': [409, 'The statement does not name the current root of that user. Fetch the user again.'],
+  'device-not-pending': [
+    409,
+    'Only a device that waits for approval can be turned down. Revoke an active one by a statement.'
+  ],
   'too-many-devices': [409, 'The user has as many active devices as are allowed. Revoke one first.'],
   'already-member': [409, 'The user is a member already, under the current root.'],
   'not-a-member': [409, 'The user is not a member.'],
@@ -42,8 +47,16 @@ export const problems = {
   ],
   'rekey-required': [409, 'The session key is out of date: make a new one for the current roster.'],
   'request-timeout': [408, 'The request did not arrive in time. Send it again.'],
+  'precondition-failed': [412, 'What is stored is not what the request names. Fetch it, and decide anew.'],
   'payload-too-large': [413, 'The body is larger than this route accepts.'],
-  'unsupported-media-type': [415, 'Send the body as application/json in UTF-8.'],
+  'unsupported-media-type': [
+    415,
+    'Send the body in the form that the call takes: application/json in UTF-8 unless it says otherwise.'
+  ],
+  'precondition-required': [
+    428,
+    'Name what is to be replaced: `If-Match` with its `ETag`, or `If-None-Match: *` where nothing may be yet.'
+  ],
   'headers-too-large': [431, 'The header of the request is larger than the server accepts.'],
   'too-many-requests': [429, 'Too many requests. Wait as long as `Retry-After` says.'],
   'internal-error': [500, 'Something went wrong on our side. The log has it under this request id.'],

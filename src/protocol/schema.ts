@@ -97,6 +97,14 @@ export function page<S extends TSchema>(items: S, options: object) {
   )
 }
 
+/** A body of bytes as they are, `application/octet-stream`; handlers get undefined where there is none. */
+export function octets(options: { description: string; headers?: Record<string, TSchema> }) {
+  return Type.Unsafe<Uint8Array | undefined>({
+    ...options,
+    content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }
+  })
+}
+
 export type SignedStatement = Static<typeof SignedStatement>
 export const SignedStatement = record(
   {

@@ -11,6 +11,7 @@ import { accountRoutes } from './features/accounts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
+import { keyBackupRoutes } from './features/key-backup/routes.js'
 import { messageRoutes } from './features/messages/routes.js'
 import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/service/routes.js'
@@ -74,7 +75,8 @@ export async function buildApp(services: Services): Promise<App> {
   if (config.CORS_ORIGINS.length > 0)
     await app.register(cors, {
       origin: config.CORS_ORIGINS,
-      methods: ['GET', 'POST', 'PUT', 'DELETE'],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      exposedHeaders: ['ETag', 'Retry-After'],
       maxAge: 600
     })
   await registerLimits(app, config)
@@ -103,6 +105,7 @@ export async function buildApp(services: Services): Promise<App> {
       accountRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
+      keyBackupRoutes(authenticated, services)
       conversationRoutes(authenticated, services)
       sessionKeyRoutes(authenticated, services)
       messageRoutes(authenticated, services)

@@ -11,7 +11,7 @@ const REMEMBERED = 50_000
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Which budget a route draws on; `read` for GET and `write` for the rest where nothing is said. */
+    /** Which budget a route draws on; `read` for GET and HEAD and `write` for the rest where nothing is said. */
     limit?: LimitClass | false
   }
 }
@@ -39,7 +39,8 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     Object.entries(budgets).map(([limit, max]) => [limit, app.rateLimit({ max })])
   ) as Record<LimitClass, onRequestAsyncHookHandler>
   app.addHook('onRoute', (route) => {
-    const limit = route.config?.limit ?? ([route.method].flat().includes('GET') ? 'read' : 'write')
+    const reads = [route.method].flat().some((method) => method === 'GET' || method === 'HEAD')
+    const limit = route.config?.limit ?? (reads ? 'read' : 'write')
     if (limit !== false) route.onRequest = [route.onRequest ?? [], limiters[limit]].flat()
   })
 }

@@ -27,6 +27,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'accounts', description: 'Users, sessions and tokens.' },
         { name: 'devices', description: 'A user’s devices and the signed chain that vouches for them.' },
+        { name: 'key backup', description: 'Sealed bytes for the day when all devices are lost.' },
         { name: 'conversations', description: 'Conversations, their signed chains and rosters.' },
         {
           name: 'session keys',
@@ -59,16 +60,15 @@ const common: ProblemCode[] = [
   'stopping'
 ]
 const withToken: ProblemCode[] = ['unauthenticated', 'token-expired', 'session-ended']
-const withBody: ProblemCode[] = ['malformed-json', 'payload-too-large', 'unsupported-media-type']
+const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type']
+const withJson: ProblemCode[] = ['malformed-json', ...withBody]
 
 /** Add to the schemas of an app's routes what holds for all of them: the security, and the common problems. */
 export function describeRoutes(app: FastifyInstance, { authenticated }: { authenticated: boolean }): void {
   app.addHook('onRoute', (route) => {
-    const problems = [
-      ...common,
-      ...(authenticated ? withToken : []),
-      ...(route.schema?.body === undefined ? [] : withBody)
-    ]
+    const body = route.schema?.body
+    const ofBody = body === undefined ? [] : 'content' in (body as object) ? withBody : withJson
+    const problems = [...common, ...(authenticated ? withToken : []), ...ofBody]
     route.schema = {
       ...route.schema,
       security: authenticated ? [{ bearer: [] }] : [],

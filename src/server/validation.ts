@@ -13,7 +13,15 @@ export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const address = compilers(externalSchemas, {
     customOptions: { ...strict, coerceTypes: 'array', strictNumbers: false }
   })
-  return (route) => (isBody(route) ? body(route) : address(route))
+  return (route) => {
+    // A body of bytes has no form that could be checked.
+    if (isBytes(route)) return body({ schema: {} })
+    return isBody(route) ? body(route) : address(route)
+  }
+}
+
+function isBytes(route: unknown): boolean {
+  return (route as { schema?: { format?: string } }).schema?.format === 'binary'
 }
 
 function isBody(route: unknown): boolean {

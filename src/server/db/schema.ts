@@ -107,6 +107,16 @@ export const sessions = pgTable(
   ]
 )
 
+/** What a user's devices put by for the day when all of them are lost: bytes that nobody here can read. */
+export const keyBackups = pgTable('key_backups', {
+  userId: uuid('user_id')
+    .primaryKey()
+    .references(() => users.id, { onDelete: 'cascade' }),
+  blob: bytea('blob').notNull(),
+  /** As it stands in the header of that name; follows from the bytes. */
+  etag: text().notNull()
+})
+
 export const conversations = pgTable('conversations', {
   id: uuid().primaryKey(),
   kind: text().$type<'direct' | 'group'>().notNull(),

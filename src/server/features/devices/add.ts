@@ -7,7 +7,7 @@ import type { UserChain } from '../../../protocol/user-chain.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/index.js'
 import { duplicateOf } from '../../db/errors.js'
-import { devices } from '../../db/schema.js'
+import { devices, sessions } from '../../db/schema.js'
 import {
   insertDevice,
   lockUser,
@@ -18,7 +18,7 @@ import {
 } from '../../identity.js'
 import { readSigningKey, verifySignatures } from '../../keys.js'
 import { appendEvents } from '../../log/append.js'
-import type { ActiveSession } from '../../sessions.js'
+import { endSessions, type ActiveSession } from '../../sessions.js'
 import { applyChain, bindSession, dropPending, extended, isApplied, type DeviceRow } from './changes.js'
 
 /** Requests to be approved that a user may have open. */
@@ -107,7 +107,10 @@ async function storeDevice(
   }
   const pending = [...user.devices.values()].filter((device) => device.status === 'pending')
   if (status === 'pending' && pending.length >= MAX_PENDING)
-    throw new Problem('too-many-devices', 'As many devices as are allowed wait for approval already.')
+    throw new Problem(
+      'too-many-devices',
+      'As many devices as may wait for approval do so already. Turn one of them down, by DELETE /v1/devices/{id}.'
+    )
   return insertDevice(tx, userId, material, status).catch((error: unknown) => {
     throw deviceConflict(error)
   })
@@ -150,6 +153,16 @@ export async function approveDevice(
     .returning()
   await applyChain(tx, userId, user, chain, whole)
   return row!
+}
+
+/** Turn down a device that waits for approval: it is forgotten, with its keys and sessions. */
+export async function rejectDevice(tx: Tx, userId: string, deviceId: string): Promise<void> {
+  const device = (await lockUser(tx, userId)).devices.get(deviceId)
+  if (device === undefined) throw new Problem('device-not-found')
+  if (device.status !== 'pending') throw new Problem('device-not-pending')
+  const ended = await endSessions(tx, eq(sessions.deviceId, deviceId))
+  await tx.delete(devices).where(eq(devices.id, deviceId))
+  await appendEvents(tx, ended)
 }
 
 export function deviceConflict(error: unknown): unknown {

@@ -1,4 +1,5 @@
 import { asc, eq } from 'drizzle-orm'
+import Type from 'typebox'
 import {
   DeviceAnswer,
   DevicePage,
@@ -17,7 +18,7 @@ import { readEncryptionKey, verifySignatures } from '../../keys.js'
 import { transaction } from '../../log/append.js'
 import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
-import { addDevice, approveDevice, deviceConflict } from './add.js'
+import { addDevice, approveDevice, deviceConflict, rejectDevice } from './add.js'
 import { applyChain, extended, isApplied } from './changes.js'
 
 const params = record({ id: Uuid('The device’s id.') })
@@ -106,6 +107,29 @@ export function deviceRoutes(app: App, services: Services): void {
         approveDevice(tx, config, userId, request.params.id, request.body.statement)
       )
       return { device: deviceView(device) }
+    }
+  )
+
+  app.delete(
+    '/devices/:id',
+    {
+      schema: {
+        operationId: 'rejectDevice',
+        tags: ['devices'],
+        summary: 'Turn down a pending device',
+        description:
+          'It is forgotten, and its session ends. A device that is active is revoked by a statement instead.',
+        params,
+        response: {
+          204: Type.Null({ description: 'It is gone.' }),
+          ...problemResponses('device-required', 'device-pending', 'device-not-found', 'device-not-pending')
+        }
+      }
+    },
+    async (request, reply) => {
+      const { userId } = deviceSessionOf(request)
+      await transaction(services, (tx) => rejectDevice(tx, userId, request.params.id))
+      return reply.status(204).send(null)
     }
   )
 

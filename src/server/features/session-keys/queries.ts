@@ -1,22 +1,48 @@
-import { and, desc, eq, inArray, isNull, lt } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, lt, type SQL } from 'drizzle-orm'
 import type { SessionKey } from '../../../protocol/conversations.js'
 import type { Db } from '../../db/index.js'
 import { devices, memberships, sessionKeyWraps, sessionKeys, users } from '../../db/schema.js'
 
+interface ReadSessionKey {
+  serial: number
+  view: SessionKey
+}
+
 /** Session keys with a wrap for the device, newest first, whose serial is below `before`. */
-export async function readSessionKeys(
+export function readSessionKeys(
   db: Db,
   conversationId: string,
   deviceId: string,
   before: number,
   limit: number
-): Promise<{ serial: number; view: SessionKey }[]> {
+): Promise<ReadSessionKey[]> {
+  return readWrapped(db, conversationId, deviceId, lt(sessionKeys.serial, before), limit)
+}
+
+/** The session key of this id, if there is a wrap of it for the device. */
+export async function readSessionKey(
+  db: Db,
+  conversationId: string,
+  deviceId: string,
+  id: string
+): Promise<SessionKey | undefined> {
+  const [key] = await readWrapped(db, conversationId, deviceId, eq(sessionKeys.id, id), 1)
+  return key?.view
+}
+
+async function readWrapped(
+  db: Db,
+  conversationId: string,
+  deviceId: string,
+  which: SQL,
+  limit: number
+): Promise<ReadSessionKey[]> {
   const own = and(eq(sessionKeyWraps.sessionKeyId, sessionKeys.id), eq(sessionKeyWraps.deviceId, deviceId))
   const keys = await db
     .select({ key: sessionKeys, wrappedKey: sessionKeyWraps.wrappedKey })
     .from(sessionKeys)
     .innerJoin(sessionKeyWraps, own)
-    .where(and(eq(sessionKeys.conversationId, conversationId), lt(sessionKeys.serial, before)))
+    .where(and(eq(sessionKeys.conversationId, conversationId), which))
     .orderBy(desc(sessionKeys.serial))
     .limit(limit)
   if (keys.length === 0) return []

@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import {
   MoreWraps,
   NewSessionKey,
+  SessionKey,
   SessionKeyAnswer,
   SessionKeyPage
 } from '../../../protocol/conversations.js'
@@ -18,9 +19,10 @@ import { lockConversation, requireMember } from '../../members.js'
 import { problemResponses } from '../../problem.js'
 import { WRAPS_BODY_LIMIT, acceptSessionKey, findSessionKey, insertWraps, wrapRow } from '../../rosters.js'
 import type { Services } from '../../services.js'
-import { coverableDevices, readSessionKeys } from './queries.js'
+import { coverableDevices, readSessionKey, readSessionKeys } from './queries.js'
 
 const params = record({ id: Uuid('The conversation’s id.') })
+const keyParams = record({ ...params.properties, keyId: Uuid('The session key’s id.') })
 
 export function sessionKeyRoutes(app: App, services: Services): void {
   const { db } = services
@@ -90,6 +92,29 @@ export function sessionKeyRoutes(app: App, services: Services): void {
     }
   )
 
+  app.get(
+    '/conversations/:id/session-keys/:keyId',
+    {
+      schema: {
+        operationId: 'getSessionKey',
+        tags: ['session keys'],
+        summary: 'One session key that was wrapped for the calling device',
+        params: keyParams,
+        response: {
+          200: record({ sessionKey: ref(SessionKey) }),
+          ...problemResponses('device-required', 'conversation-not-found', 'session-key-not-found')
+        }
+      }
+    },
+    async (request) => {
+      const { userId, deviceId } = deviceSessionOf(request)
+      const { id } = await requireMember(db, request.params.id, userId)
+      const sessionKey = await readSessionKey(db, id, deviceId, request.params.keyId)
+      if (sessionKey === undefined) throw new Problem('session-key-not-found')
+      return { sessionKey }
+    }
+  )
+
   app.post(
     '/conversations/:id/session-keys/:keyId/wraps',
     {
@@ -98,7 +123,8 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         operationId: 'addWraps',
         tags: ['session keys'],
         summary: 'Wrap an older session key for devices that joined since',
-        params: record({ ...params.properties, keyId: Uuid('The session key’s id.') }),
+        description: 'Their users are told by `session-key.created`, which names the key.',
+        params: keyParams,
         body: ref(MoreWraps),
         response: {
           201: ref(SessionKeyAnswer),

@@ -1,0 +1,159 @@
+import { Chain } from '../protocol/conversations.js'
+import type { ConversationChain } from '../protocol/conversation-chain.js'
+import type { SignedStatement } from '../protocol/schema.js'
+import type { Core } from './core.js'
+import { ChatError } from './errors.js'
+import { Recent } from './recent.js'
+import { RoomJudge, type Judged } from './room-judge.js'
+import { rootsAt, toChain, toRoom, type Link, type StoredRoom } from './room-record.js'
+import type { StoreTransaction, Value } from './store.js'
+import { untrusted } from './untrusted.js'
+
+export interface SyncedRoom {
+  room: StoredRoom
+  /** What is new since the last time, in order. */
+  added: Link[]
+}
+
+/** Conversations' chains: who belongs. Verified statement by statement, kept, and only ever extended. */
+export class Rooms {
+  readonly #core: Core
+  readonly #judge: RoomJudge
+  readonly #roots = new Recent<string, ReadonlyMap<string, string>>(64)
+  readonly #underWay = new Map<string, Promise<SyncedRoom>>()
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#judge = new RoomJudge(core)
+  }
+
+  async list(): Promise<StoredRoom[]> {
+    return (await this.#core.store.list<StoredRoom>('room/')).map(([, room]) => room)
+  }
+
+  peek(id: string): Promise<StoredRoom | undefined> {
+    return this.#core.store.get<StoredRoom>(roomName(id))
+  }
+
+  /** What is known of a conversation; asks the server only about those never met. */
+  async get(id: string): Promise<StoredRoom> {
+    return (await this.peek(id)) ?? (await this.sync(id)).room
+  }
+
+  /** Whether the user of this client is in it. */
+  isIn(room: StoredRoom): boolean {
+    return room.members.some(({ username }) => username === this.#core.identity.username)
+  }
+
+  /**
+   * Fetch and verify what is new in a conversation's chain.
+   *
+   * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain does not stand
+   */
+  sync(id: string): Promise<SyncedRoom> {
+    return this.#alone(id, async () => {
+      const before = (await this.peek(id)) ?? null
+      return this.#extend(id, before, await this.#fetch(id, before?.sequence ?? 0))
+    })
+  }
+
+  /** Take a statement that an event has brought; what stands between is fetched. */
+  take(id: string, signed: SignedStatement, sequence: number): Promise<SyncedRoom> {
+    return this.#alone(id, async () => {
+      const before = (await this.peek(id)) ?? null
+      const known = before?.sequence ?? 0
+      if (before !== null && sequence <= known) return { room: before, added: [] }
+      return this.#extend(id, before, sequence === known + 1 ? [signed] : await this.#fetch(id, known))
+    })
+  }
+
+  /** The root of each member when `head` was the newest statement; null if the chain has no such statement. */
+  async rootsAt(id: string, head: string): Promise<ReadonlyMap<string, string> | null> {
+    const key = `${id} ${head}`
+    const known = this.#roots.get(key)
+    if (known !== undefined) return known
+    const links = (await this.#core.store.list(linkName(id))).map(([, link]) => link as unknown as Link)
+    const roots = rootsAt(links, head)
+    if (roots !== null) this.#roots.set(key, roots)
+    return roots
+  }
+
+  async setTitle(tx: StoreTransaction, id: string, title: string, position: number): Promise<void> {
+    const room = await tx.get<StoredRoom>(roomName(id))
+    if (room !== undefined && room.titledAt < position)
+      tx.set(roomName(id), { ...room, title, titledAt: position })
+  }
+
+  #alone(id: string, work: () => Promise<SyncedRoom>): Promise<SyncedRoom> {
+    const next = (this.#underWay.get(id) ?? Promise.resolve()).then(work, work)
+    this.#underWay.set(id, next)
+    const done = (): void => {
+      if (this.#underWay.get(id) === next) this.#underWay.delete(id)
+    }
+    next.then(done, done)
+    return next
+  }
+
+  async #fetch(id: string, after: number): Promise<SignedStatement[]> {
+    const items: SignedStatement[] = []
+    let more = ''
+    do {
+      const path = `/v1/conversations/${id}/chain?${more === '' ? `after=${after}` : `cursor=${more}`}`
+      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Chain })
+      items.push(...body.items)
+      more = body.items.length === 0 || body.next === null ? '' : encodeURIComponent(body.next)
+    } while (more !== '')
+    return items
+  }
+
+  async #extend(
+    id: string,
+    before: StoredRoom | null,
+    items: readonly SignedStatement[]
+  ): Promise<SyncedRoom> {
+    if (items.length === 0) {
+      if (before === null) throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
+      return { room: before, added: [] }
+    }
+    const judged: Judged[] = []
+    let chain: ConversationChain | null = before === null ? null : toChain(before)
+    for (const signed of items) {
+      const next = await this.#judge.extension(id, chain, signed)
+      judged.push(next)
+      chain = next.chain
+    }
+    await this.#judge.requireVouched(id, judged)
+    const added = judged.map(({ link }) => link)
+    return { room: await this.#keep(id, chain!, added), added }
+  }
+
+  async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredRoom> {
+    return this.#core.store.update(async (tx) => {
+      const stored = await tx.get<StoredRoom>(roomName(id))
+      if (stored !== undefined && stored.sequence >= chain.sequence) {
+        const same = stored.sequence > chain.sequence || stored.head === chain.head
+        if (!same)
+          throw untrusted('forked-chain', 'The conversation’s chain is not the one that was seen before.')
+        return stored
+      }
+      const room = toRoom(id, chain, stored ?? null)
+      tx.set(roomName(id), room)
+      for (const link of added)
+        tx.set(linkName(id, link.statement.sequence), link as unknown as Record<string, Value>)
+      return room
+    })
+  }
+}
+
+function roomName(id: string): string {
+  return `room/${id}`
+}
+
+/** Numbers of nine digits at most: sorted by name is sorted by sequence. */
+function linkName(id: string, sequence?: number): string {
+  return `chain/${id}/${sequence === undefined ? '' : String(sequence).padStart(9, '0')}`
+}
+
+export function notAMember(): ChatError {
+  return new ChatError('usage', 'not-a-member', 'You are not in this conversation any more.')
+}

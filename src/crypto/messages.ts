@@ -1,0 +1,124 @@
+import { MAX_CIPHERTEXT_BYTES, type NewMessage } from '../protocol/messages.js'
+import { PROTOCOL } from '../protocol/statements.js'
+import { decrypt, encrypt, importAesKey, IV_BYTES, TAG_BYTES } from './aes-gcm.js'
+import { base64, concat, fromUtf8, unbase64, utf8, uuidBytes } from './encoding.js'
+import { CryptoError } from './errors.js'
+import { hkdf, sha256Hex } from './hash.js'
+import { sign, verify } from './keys.js'
+import { pad, padmeLength, unpad } from './padding.js'
+import type { SessionKey } from './session-keys.js'
+import type { Signer } from './statements.js'
+import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
+
+/** A message's plaintext: one JSON object. */
+export type Content = Readonly<Record<string, unknown>>
+
+export interface MessageToSeal {
+  readonly conversationId: string
+  /** Made by the client, once for each message. */
+  readonly id: string
+  readonly sessionKey: SessionKey
+  readonly signer: Signer
+  readonly content: Content
+}
+
+export interface MessageToOpen {
+  /** Where the receiver found the message, and under which key: its own knowledge, not the server's word. */
+  readonly conversationId: string
+  readonly sessionKey: SessionKey
+  /** The sending device, which must be in the session key's roster: fingerprint and public signing key. */
+  readonly by: string
+  readonly signingKey: CryptoKey
+  readonly message: Pick<NewMessage, 'id' | 'iv' | 'ciphertext' | 'signature'>
+}
+
+export interface OpenedMessage {
+  readonly content: Content
+  /** Hash of IV and ciphertext: the same id with another digest is an attack. */
+  readonly digest: string
+}
+
+const MESSAGE_INFO = utf8('secure-chat/v1 message')
+
+/** The largest JSON, in bytes of UTF-8, that fits one message; more goes into an attachment. */
+export const MAX_CONTENT_BYTES = 63_488
+
+/**
+ * Pad, encrypt and sign a message (protocol, "Message"). What comes back is what is sent, and sent again.
+ *
+ * @throws {CryptoError} `too-large` if its JSON has more than `MAX_CONTENT_BYTES`
+ */
+export async function seal(
+  { conversationId, id, sessionKey, signer, content }: MessageToSeal,
+  random: Random = randomBytes
+): Promise<NewMessage> {
+  const plaintext = utf8(JSON.stringify(content))
+  if (padmeLength(plaintext.length) + TAG_BYTES > MAX_CIPHERTEXT_BYTES)
+    throw new CryptoError('too-large', `A message holds ${MAX_CONTENT_BYTES} bytes of JSON at most.`)
+  const header = messageHeader(conversationId, sessionKey.id, id, signer.fingerprint)
+  const iv = random(IV_BYTES)
+  const key = await messageKey(sessionKey, id)
+  const ciphertext = await encrypt(key, iv, pad(plaintext), utf8(header))
+  const signature = await sign(signer.privateKey, signedText(header, await digest(iv, ciphertext)))
+  return { id, sessionKeyId: sessionKey.id, iv: base64(iv), ciphertext: base64(ciphertext), signature }
+}
+
+/**
+ * Check a message and open it: signature, tag, padding, JSON, in this order; nothing is given out before all hold.
+ * Whether the device is in the roster, the id new and `n` the next, the caller knows.
+ *
+ * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding`, `bad-content`; `bad-encoding` or `too-large` for
+ *   what is no message at all
+ */
+export async function open({
+  conversationId,
+  sessionKey,
+  by,
+  signingKey,
+  message
+}: MessageToOpen): Promise<OpenedMessage> {
+  const iv = unbase64(message.iv)
+  const ciphertext = unbase64(message.ciphertext)
+  if (ciphertext.length > MAX_CIPHERTEXT_BYTES)
+    throw new CryptoError('too-large', `A message has 65,536 bytes at most, not ${ciphertext.length}.`)
+  const header = messageHeader(conversationId, sessionKey.id, message.id, by)
+  const [hash, key] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
+  if (!(await verify(signingKey, signedText(header, hash), message.signature)))
+    throw new CryptoError('bad-signature', 'The message was not signed by this device for this place.')
+  const plaintext = unpad(await decrypt(key, iv, ciphertext, utf8(header)))
+  return { content: parseContent(plaintext), digest: hash }
+}
+
+/** The hash of a message's IV and ciphertext, by which a repeated message is told from another one. */
+export async function messageDigest(message: Pick<NewMessage, 'iv' | 'ciphertext'>): Promise<string> {
+  return digest(unbase64(message.iv), unbase64(message.ciphertext))
+}
+
+function digest(iv: Uint8Array, ciphertext: Uint8Array): Promise<string> {
+  return sha256Hex(concat(iv, ciphertext))
+}
+
+function messageHeader(conversation: string, sessionKey: string, id: string, by: string): string {
+  return `${PROTOCOL} message\nconversation ${conversation}\nsession-key ${sessionKey}\nmessage ${id}\nby ${by}\n`
+}
+
+function signedText(header: string, hash: string): string {
+  return `${header}digest ${hash}\n`
+}
+
+/** Each message has a key of its own. */
+async function messageKey({ hkdfKey }: SessionKey, id: string): Promise<CryptoKey> {
+  return importAesKey(await hkdf(hkdfKey, uuidBytes(id), MESSAGE_INFO))
+}
+
+function parseContent(plaintext: Uint8Array): Content {
+  let content: unknown
+  try {
+    content = JSON.parse(fromUtf8(plaintext))
+  } catch (cause) {
+    throw new CryptoError('bad-content', 'The message is not JSON in UTF-8.', { cause })
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new CryptoError('bad-content', 'The message is not a JSON object.')
+  return content as Content
+}

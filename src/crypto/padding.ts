@@ -1,0 +1,28 @@
+import { CryptoError } from './errors.js'
+
+const SPACE = 0x20
+const SMALLEST = 256
+
+/** The length to which `length` bytes are padded (Padmé; protocol, "Message"). */
+export function padmeLength(length: number): number {
+  if (length <= SMALLEST) return SMALLEST
+  const exponent = Math.floor(Math.log2(length))
+  const step = 2 ** (exponent - (Math.floor(Math.log2(exponent)) + 1))
+  return Math.ceil(length / step) * step
+}
+
+/** The bytes with spaces after them, which JSON ignores. */
+export function pad(bytes: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(padmeLength(bytes.length)).fill(SPACE, bytes.length)
+  padded.set(bytes)
+  return padded
+}
+
+/** @throws {CryptoError} `bad-padding` unless `pad` made the bytes of some that don't end with a space */
+export function unpad(padded: Uint8Array): Uint8Array {
+  let length = padded.length
+  while (length > 0 && padded[length - 1] === SPACE) length--
+  if (padmeLength(length) !== padded.length)
+    throw new CryptoError('bad-padding', `${length} bytes are not padded to ${padded.length}.`)
+  return padded.subarray(0, length)
+}

@@ -1,0 +1,29 @@
+import { base64, unbase64 } from './encoding.js'
+import { CryptoError } from './errors.js'
+
+const BEGIN = '-----BEGIN PUBLIC KEY-----\n'
+const END = '\n-----END PUBLIC KEY-----\n'
+
+/** A public key's SPKI DER as PEM, byte for byte as `openssl pkey -pubout` prints it. */
+export function spkiPem(der: Uint8Array): string {
+  return `${BEGIN}${base64(der)
+    .match(/.{1,64}/g)!
+    .join('\n')}${END}`
+}
+
+/**
+ * The SPKI DER in a PEM.
+ *
+ * @throws {CryptoError} `bad-key` if the text is not exactly what `spkiPem` makes
+ */
+export function spkiDer(pem: string): Uint8Array {
+  let der: Uint8Array | undefined
+  try {
+    der = unbase64(pem.slice(BEGIN.length, -END.length).replaceAll('\n', ''))
+  } catch {
+    // Told below, like a PEM with another frame.
+  }
+  if (der === undefined || der.length === 0 || spkiPem(der) !== pem)
+    throw new CryptoError('bad-key', 'The public key is not an SPKI PEM as `openssl pkey -pubout` prints it.')
+  return der
+}

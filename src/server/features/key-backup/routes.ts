@@ -1,0 +1,132 @@
+import Type from 'typebox'
+import {
+  DeleteHeaders,
+  KeyBackup,
+  MAX_KEY_BACKUP_BYTES,
+  NewKeyBackup,
+  PutHeaders,
+  ReadHeaders,
+  keyBackupHeaders
+} from '../../../protocol/key-backup.js'
+import { Problem } from '../../../protocol/problems.js'
+import type { App } from '../../app-types.js'
+import { deviceSessionOf, sessionOf } from '../../auth.js'
+import { isKnown, readReplaceable } from '../../preconditions.js'
+import { problemResponses } from '../../problem.js'
+import { sha256Hex } from '../../keys.js'
+import type { Services } from '../../services.js'
+import { onlyOctets, readBlob } from './body.js'
+import { deleteKeyBackup, findEtag, findKeyBackup, insertKeyBackup, replaceKeyBackup } from './queries.js'
+
+/** A user's sealed keys: stored and handed out as they are. Every device may read them, and those that are lost. */
+export function keyBackupRoutes(app: App, services: Services): void {
+  void app.register(async (octets: App) => {
+    onlyOctets(octets)
+    reading(octets, services)
+    writing(octets, services)
+  })
+}
+
+function reading(app: App, { db }: Services): void {
+  app.get(
+    '/users/me/key-backup',
+    {
+      exposeHeadRoute: true,
+      schema: {
+        operationId: 'getKeyBackup',
+        tags: ['key backup'],
+        summary: 'The caller’s key backup',
+        description:
+          'A session without a device may read it, since whoever needs it has lost every device. HEAD tells the ' +
+          '`ETag` and the size alone.',
+        headers: ReadHeaders,
+        response: {
+          200: KeyBackup,
+          304: Type.Null({ description: 'It is what `If-None-Match` names.', headers: keyBackupHeaders }),
+          ...problemResponses('key-backup-not-found', 'precondition-failed')
+        }
+      }
+    },
+    async (request, reply) => {
+      const backup = await findKeyBackup(db, sessionOf(request).userId)
+      if (backup === undefined) throw new Problem('key-backup-not-found')
+      reply.header('etag', backup.etag).header('cache-control', 'no-store')
+      if (isKnown(request.headers, backup.etag)) return reply.status(304).send(null)
+      return reply.type('application/octet-stream').send(backup.blob)
+    }
+  )
+}
+
+function writing(app: App, { db }: Services): void {
+  app.put(
+    '/users/me/key-backup',
+    {
+      bodyLimit: MAX_KEY_BACKUP_BYTES,
+      schema: {
+        operationId: 'putKeyBackup',
+        tags: ['key backup'],
+        summary: 'Store a key backup, or replace the one that the request names',
+        description:
+          'With `If-None-Match: *` the first one, with `If-Match` and an `ETag` the next, so that no device ' +
+          'destroys what another has stored. Storing the same bytes again changes nothing and succeeds.',
+        headers: PutHeaders,
+        body: NewKeyBackup,
+        response: {
+          201: Type.Null({ description: 'The first one is stored.', headers: keyBackupHeaders }),
+          204: Type.Null({ description: 'These bytes are stored.', headers: keyBackupHeaders }),
+          ...problemResponses(
+            ...([
+              'device-required',
+              'device-pending',
+              'precondition-failed',
+              'precondition-required'
+            ] as const)
+          )
+        }
+      }
+    },
+    async (request, reply) => {
+      const { userId } = deviceSessionOf(request)
+      const replaceable = readReplaceable(request.headers)
+      const blob = readBlob(request.body, request.headers)
+      const etag = `"${sha256Hex(blob)}"`
+      const row = { userId, blob, etag }
+      const isFirst = replaceable === 'nothing' && (await insertKeyBackup(db, row))
+      const isStored =
+        isFirst || (replaceable !== 'nothing' && (await replaceKeyBackup(db, row, replaceable)))
+      // The answer to a first try may have been lost (RFC 9110, section 13.1.1).
+      if (!isStored && (await findEtag(db, userId)) !== etag) throw new Problem('precondition-failed')
+      return reply
+        .status(isFirst ? 201 : 204)
+        .header('etag', etag)
+        .send(null)
+    }
+  )
+
+  app.delete(
+    '/users/me/key-backup',
+    {
+      schema: {
+        operationId: 'deleteKeyBackup',
+        tags: ['key backup'],
+        summary: 'Delete the key backup that the request names',
+        headers: DeleteHeaders,
+        response: {
+          204: Type.Null({ description: 'It is gone.' }),
+          ...problemResponses(
+            ...(['device-required', 'device-pending', 'key-backup-not-found'] as const),
+            ...(['precondition-failed', 'precondition-required'] as const)
+          )
+        }
+      }
+    },
+    async (request, reply) => {
+      const { userId } = deviceSessionOf(request)
+      const replaceable = readReplaceable(request.headers)
+      const isGone = replaceable !== 'nothing' && (await deleteKeyBackup(db, userId, replaceable))
+      if (!isGone && (await findEtag(db, userId)) === undefined) throw new Problem('key-backup-not-found')
+      if (!isGone) throw new Problem('precondition-failed')
+      return reply.status(204).send(null)
+    }
+  )
+}

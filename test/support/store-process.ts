@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { FileStore } from '../../src/client/file-store.js'
+import { dieTogether } from './server-process.js'
+
+/** What another process can do with a file store. It prints a line whenever it has come so far. */
+const jobs = {
+  /** Count one up, `times` times; print each number that is safely stored. */
+  count: async (store: FileStore, times: number) => {
+    for (let n = 0; n < times; n++) {
+      const number = await store.update(async (tx) => {
+        const next = ((await tx.get<number>('number')) ?? 0) + 1
+        tx.set('number', next)
+        // Large enough that the file has to be written anew again and again.
+        tx.set('copy', { number: next, padding: String(next).padEnd(next % 50 === 0 ? 30_000 : 500, '.') })
+        return next
+      })
+      print(number)
+    }
+  },
+  /** Hold the store for so many ms. */
+  hold: (store: FileStore, ms: number) =>
+    store.update(async () => {
+      print('holding')
+      await new Promise((resolve) => setTimeout(resolve, ms))
+    }),
+  /** Store so many bytes. */
+  fill: async (store: FileStore, bytes: number) => {
+    await store.update((tx) => tx.set('small', 'x')).then(() => print('small'))
+    await store
+      .update((tx) => tx.set('large', 'x'.repeat(bytes)))
+      .catch((error: unknown) => print(String(error)))
+    await store.update((tx) => tx.set('after', 'x')).then(() => print('after'))
+  }
+} satisfies Record<string, (store: FileStore, number: number) => Promise<void>>
+
+export interface StoreProcess {
+  /** The next line; undefined at the end. */
+  line: () => Promise<string | undefined>
+  /** The lines that have not been taken, when the process has ended. */
+  rest: () => Promise<string[]>
+  signal: (signal: NodeJS.Signals) => void
+}
+
+/** @param limit in KiB: how large a file the process may write; it is told when that is not enough, not killed */
+export function startStoreProcess(
+  folder: string,
+  job: keyof typeof jobs,
+  number: number,
+  limit?: number
+): StoreProcess {
+  const node = [process.execPath, fileURLToPath(import.meta.url), folder, job, String(number)]
+  const shell = ['bash', '-c', `trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
+  const [command = '', ...args] = limit === undefined ? node : shell
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  dieTogether(child)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const line = async () => {
+    const { value, done } = await lines.next()
+    return done === true ? undefined : value
+  }
+  const rest = async () => {
+    const found: string[] = []
+    for (let next = await line(); next !== undefined; next = await line()) found.push(next)
+    return found
+  }
+  return { line, rest, signal: (signal) => child.kill(signal) }
+}
+
+function print(line: string | number): void {
+  process.stdout.write(`${line}\n`)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [folder = '', job = '', number = ''] = process.argv.slice(2)
+  const store = await FileStore.open({ folder })
+  await jobs[job as keyof typeof jobs](store, Number(number))
+  await store.close()
+}
