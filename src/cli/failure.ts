@@ -1,0 +1,57 @@
+import { ChatError } from '../client/index.js'
+import { note, type Io } from './io.js'
+import { safe } from './safe.js'
+
+/** Exit codes, which scripts rely on. */
+export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
+
+/** The command was called in a way that makes no sense. `hint` says what would. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly hint: string | undefined
+
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+export function exitCode(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof ChatError) {
+    if (error.kind === 'usage') return EXIT.usage
+    if (error.kind === 'unreachable') return EXIT.unreachable
+  }
+  return EXIT.refused
+}
+
+/** Tell the person in a sentence what is wrong and what to check; with `verbose` also where it came from. */
+export function explain(io: Io, error: unknown, { url, verbose }: { url: string; verbose: boolean }): void {
+  const { message } = error instanceof Error ? error : new Error(String(error))
+  note(io, `secure-chat: ${safe(message)}`)
+  const hint = hintFor(error, url)
+  if (hint !== undefined) note(io, `  ${safe(hint)}`)
+  if (!verbose) return
+  if (error instanceof ChatError) note(io, `  [${error.kind}: ${safe(error.code)}]`)
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+    note(io, safe(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
+}
+
+function hintFor(error: unknown, url: string): string | undefined {
+  if (error instanceof UsageError) return error.hint
+  if (!(error instanceof ChatError)) return 'Run again with --verbose to see where it came from.'
+  switch (error.kind) {
+    case 'unreachable':
+      return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`
+    case 'logged-out':
+      return 'Log in again with "secure-chat login NAME", or set SECURE_CHAT_PASSWORD.'
+    case 'identity-changed':
+      return 'Compare safety numbers ("secure-chat verify NAME"), then "secure-chat accept NAME".'
+    case 'untrusted':
+      return 'Nothing of it was used. Ask whoever runs the server; "secure-chat doctor" checks what it can.'
+    case 'usage':
+    case 'refused':
+    case 'store':
+      return error.hint
+  }
+}
