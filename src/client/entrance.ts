@@ -86,8 +86,10 @@ export class Entrance {
       const { items } = (await this.#core.tokens.call(request)).body
       const own = items.find(({ id }) => id === device.id)
       if (own?.status === 'active') return this.#approved(account, device)
-      if (own?.status === 'revoked')
-        throw new ChatError('refused', 'device-not-found', 'The device was turned down.')
+      if (own?.status !== 'pending')
+        throw new ChatError('refused', 'device-not-found', 'The device was turned down, or forgotten.', {
+          hint: 'Log in to ask again.'
+        })
       // Its statement has to stand at the end of the chain, wherever that is by now.
       await this.#introduce(device)
       await sleep(POLL_MS * (0.75 + this.#core.options.random() / 2), signal)

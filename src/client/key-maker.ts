@@ -145,11 +145,13 @@ export class KeyMaker {
   async #adoptable(view: Conversation, due: string, spent: string | undefined): Promise<HeldKey | null> {
     const { id, sessionKeyId, rekeyRequired } = view
     if (sessionKeyId === null || rekeyRequired || sessionKeyId === spent) return null
-    let key = await this.#core.keys.peek(id, sessionKeyId)
-    if (key === undefined) {
-      await this.#core.keys.sync(id, sessionKeyId)
-      key = await this.#core.keys.peek(id, sessionKeyId)
+    try {
+      const key = await this.#core.keys.get(id, sessionKeyId)
+      return key.rosterHash === due ? key : null
+    } catch (error) {
+      // Whatever is wrong with it, nothing is sent under it.
+      if (error instanceof ChatError && (error.kind === 'untrusted' || error.kind === 'usage')) return null
+      throw error
     }
-    return key?.rosterHash === due ? key : null
   }
 }

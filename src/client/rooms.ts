@@ -78,6 +78,10 @@ export class Rooms {
     return roots
   }
 
+  async link(id: string, sequence: number): Promise<Link | undefined> {
+    return (await this.#core.store.get(linkName(id, sequence))) as unknown as Link | undefined
+  }
+
   async setTitle(tx: StoreTransaction, id: string, title: string, position: number): Promise<void> {
     const room = await tx.get<StoredRoom>(roomName(id))
     if (room !== undefined && room.titledAt < position)

@@ -61,6 +61,11 @@ export class Tokens {
     return work(await this.#refresh(token))
   }
 
+  /** Refresh the session if it is about time. */
+  async keep(): Promise<void> {
+    await this.#token()
+  }
+
   async #token(): Promise<string> {
     if (this.#session === null) await this.load()
     if (this.#session === null) throw loggedOut()
