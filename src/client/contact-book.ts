@@ -1,6 +1,6 @@
 import { UserPage } from '../protocol/accounts.js'
 import { safetyNumber } from '../crypto/safety-number.js'
-import type { Contact, Contacts, UserInfo, Users } from './api.js'
+import type { Contact, Contacts, UserInfo, Users } from './parts.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import type { Pin } from './pins.js'
@@ -18,7 +18,8 @@ export class ContactBook implements Contacts {
     const contacts: Contact[] = []
     for (const pin of await this.#core.pins.list()) {
       const user = await this.#core.users.peek(pin.username)
-      if (user !== undefined && pin.username !== this.#core.identity.username) contacts.push(toContact(pin, user))
+      if (user !== undefined && pin.username !== this.#core.identity.username)
+        contacts.push(toContact(pin, user))
     }
     return contacts
   }

@@ -1,16 +1,17 @@
 import {
-  Conversation as ConversationView,
+  type Conversation as ConversationView,
   ConversationAnswer,
   ConversationPage
 } from '../protocol/conversations.js'
 import type { MemberLine } from '../protocol/statements.js'
 import { statementText } from '../protocol/statement-texts.js'
 import { signStatement, statementHash } from '../crypto/statements.js'
-import type { Conversation, Conversations, Sent } from './api.js'
+import type { Sent } from './api.js'
+import type { Conversation, Conversations } from './parts.js'
 import { checkContent } from './content.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { RefusedError } from './http.js'
+import { RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
 import { changeRoom } from './room-changes.js'
 import type { StoredRoom } from './room-record.js'
@@ -46,7 +47,8 @@ export class ConversationList implements Conversations {
       return await this.#shown((await this.#core.rooms.sync(id)).room)
     } catch (error) {
       // Somebody who has left still knows what it was.
-      const known = error instanceof RefusedError && error.status === 404 ? await this.#core.rooms.peek(id) : undefined
+      const known =
+        error instanceof RefusedError && error.status === 404 ? await this.#core.rooms.peek(id) : undefined
       if (known === undefined) throw error
       return { ...(await this.#shown(known)), joined: false }
     }
@@ -102,8 +104,7 @@ export class ConversationList implements Conversations {
   async setRole(id: string, username: string, role: 'admin' | 'member'): Promise<Conversation> {
     const room = await changeRoom(this.#core, id, async ({ members }) => {
       const line = members.find((member) => member.username === username.toLowerCase())
-      if (line === undefined)
-        throw new ChatError('usage', 'not-a-member', `${username} is not a member.`)
+      if (line === undefined) throw new ChatError('usage', 'not-a-member', `${username} is not a member.`)
       return line.role === role ? null : { kind: 'conversation-role', member: { ...line, role } }
     })
     return this.#shown(room)
@@ -149,10 +150,18 @@ export class ConversationList implements Conversations {
       const text = statementText({ kind: 'conversation-create', conversationKind, members, ...chain })
       const head = await statementHash(text)
       const statement = await signStatement(text, device.signing)
-      const { body: sessionKey, held } = await this.#maker.make({ id, head }, await this.#maker.covered(members))
+      const { body: sessionKey, held } = await this.#maker.make(
+        { id, head },
+        await this.#maker.covered(members)
+      )
       try {
         const body = { id, statement, sessionKey }
-        await this.#core.tokens.call({ method: 'POST', path: '/v1/conversations', body, answer: ConversationAnswer })
+        await this.#core.tokens.call({
+          method: 'POST',
+          path: '/v1/conversations',
+          body,
+          answer: ConversationAnswer
+        })
         const { room } = await this.#core.rooms.take(id, statement, 1)
         await this.#core.keys.hold(held)
         return room
@@ -183,7 +192,8 @@ export class ConversationList implements Conversations {
       return await this.#shown((await this.#core.rooms.sync(id)).room)
     } catch (error) {
       if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
-      const shown = known === undefined ? { id, kind, title: null, members: [], joined: true } : await this.#shown(known)
+      const shown =
+        known === undefined ? { id, kind, title: null, members: [], joined: true } : await this.#shown(known)
       return { ...shown, trouble: error }
     }
   }

@@ -4,12 +4,14 @@ import { DeviceAnswer, DevicePage, type Device } from '../protocol/devices.js'
 import { fingerprint } from '../crypto/keys.js'
 import { generateEncryptionKeys } from '../crypto/keys.js'
 import { signStatement } from '../crypto/statements.js'
-import type { Account, Credentials, DeviceInfo, Devices } from './api.js'
+import type { Account, Credentials } from './api.js'
+import type { DeviceInfo, Devices } from './parts.js'
 import type { Core } from './core.js'
 import { bindingText, rekeyStatement, revocation } from './device-statements.js'
 import { Entrance } from './entrance.js'
 import { ChatError } from './errors.js'
-import { RefusedError, sleep } from './http.js'
+import { RefusedError } from './refused.js'
+import { sleep } from './signals.js'
 import type { StoredUser } from './user-record.js'
 import { untrusted } from './untrusted.js'
 
@@ -44,14 +46,22 @@ export class DeviceCare implements Devices {
   async approve(deviceId: string, { fingerprint: expected }: { fingerprint: string }): Promise<void> {
     const { device } = this.#core.identity.active()
     const asked = await this.#asking(deviceId)
-    const [signingKey, encryptionKey] = await Promise.all([asked.signingKey, asked.encryptionKey].map(fingerprint))
+    const [signingKey, encryptionKey] = await Promise.all(
+      [asked.signingKey, asked.encryptionKey].map(fingerprint)
+    )
     if (signingKey !== expected.toLowerCase().replace(/[^0-9a-f]/g, ''))
-      throw untrusted('swapped-key', 'The device that asks has another fingerprint than the one that was compared.')
+      throw untrusted(
+        'swapped-key',
+        'The device that asks has another fingerprint than the one that was compared.'
+      )
     const { username } = device
-    const bound = { username, id: deviceId, signingKey: signingKey!, encryptionKey: encryptionKey! }
+    const bound = { username, id: deviceId, signingKey, encryptionKey: encryptionKey! }
     await this.#atEnd(async (user) => {
       if (user.devices.some(({ id }) => id === deviceId)) return
-      const statement = await signStatement(bindingText('device-add', { ...bound, encryptionVersion: 1 }, user), device.signing)
+      const statement = await signStatement(
+        bindingText('device-add', { ...bound, encryptionVersion: 1 }, user),
+        device.signing
+      )
       const path = `/v1/devices/${deviceId}/approval`
       await this.#core.tokens.call({ method: 'POST', path, body: { statement }, answer: DeviceAnswer })
     })
@@ -119,7 +129,8 @@ export class DeviceCare implements Devices {
       try {
         return await say(user)
       } catch (error) {
-        const passes = error instanceof RefusedError && ['stale-chain', 'invalid-signature'].includes(error.code)
+        const passes =
+          error instanceof RefusedError && ['stale-chain', 'invalid-signature'].includes(error.code)
         if (!passes || attempt === TRIES) throw error
         // A pending device signs anew when it sees that the chain has moved on.
         if (error.code === 'invalid-signature') await sleep(1500, this.#core.http.closed)
@@ -134,7 +145,8 @@ export class DeviceCare implements Devices {
   }
 
   async #fetch(): Promise<Device[]> {
-    return (await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })).body.items
+    return (await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })).body
+      .items
   }
 }
 

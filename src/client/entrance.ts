@@ -6,7 +6,8 @@ import { saveCursor } from './cursor.js'
 import type { Core } from './core.js'
 import { BEGINNING, newDevice } from './device-statements.js'
 import { ChatError } from './errors.js'
-import { RefusedError, sleep } from './http.js'
+import { RefusedError } from './refused.js'
+import { sleep } from './signals.js'
 import type { DeviceKeys, StoredAccount } from './identity.js'
 
 const POLL_MS = 2000
@@ -110,6 +111,12 @@ export class Entrance {
       )
     await this.#core.identity.become({ ...account, status: 'active' })
     await this.#begin('end')
+  }
+
+  /** Begin a session without a device: enough to read the key backup. */
+  async enter(who: Credentials): Promise<void> {
+    this.#own(who.username)
+    await this.#core.tokens.begin(await this.#logIn(who))
   }
 
   /** Begin a session without a device, and ask for one. */

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox'
-import { durableEvents, type DurableEvent } from '../protocol/events.js'
+import { type durableEvents, type DurableEvent } from '../protocol/events.js'
 import type { Message } from '../protocol/messages.js'
 import { parseStatement } from '../protocol/statements.js'
 import type { ChatEvent } from './chat-events.js'

@@ -1,5 +1,5 @@
 import {
-  Conversation,
+  type Conversation,
   ConversationAnswer,
   Roster,
   SessionKeyAnswer,
@@ -10,7 +10,8 @@ import { signStatement } from '../crypto/statements.js'
 import { statementText } from '../protocol/statement-texts.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { RefusedError, sleep } from './http.js'
+import { RefusedError } from './refused.js'
+import { sleep } from './signals.js'
 import { inGroups, type StoredKey } from './key-judge.js'
 import type { StoredRoom } from './room-record.js'
 import type { HeldKey } from './session-keys.js'

@@ -6,7 +6,7 @@ import { importSessionKey, type SessionKey as KeyMaterial } from '../crypto/sess
 import { verifyStatement } from '../crypto/statements.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { RefusedError } from './http.js'
+import { RefusedError } from './refused.js'
 import { KeyJudge, type StoredKey } from './key-judge.js'
 import { Recent } from './recent.js'
 import { RoomJudge } from './room-judge.js'

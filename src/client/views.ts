@@ -1,4 +1,4 @@
-import type { Conversation } from './api.js'
+import type { Conversation } from './parts.js'
 import type { Core } from './core.js'
 import type { StoredRoom } from './room-record.js'
 
