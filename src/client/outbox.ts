@@ -1,6 +1,5 @@
 import { MessageReceipt } from '../protocol/messages.js'
-import { MAX_CONTENT_BYTES, messageDigest, seal } from '../crypto/messages.js'
-import { CryptoError } from '../crypto/errors.js'
+import { messageDigest } from '../crypto/messages.js'
 import type { NewMessage } from '../protocol/messages.js'
 import type { Sent } from './api.js'
 import type { MessageNotSent } from './chat-events.js'
@@ -10,6 +9,7 @@ import { ChatError } from './errors.js'
 import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
 import { OutboxState, type Waiting } from './outbox-state.js'
+import { sealed } from './sealing.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
 
@@ -64,6 +64,30 @@ export class Outbox {
     return sent
   }
 
+  /**
+   * Seal a message for the caller to post, under the key that the server takes now. Its counter is used up, whether or
+   * not it is ever posted.
+   */
+  async seal(
+    conversationId: string,
+    content: Content,
+    id: string = crypto.randomUUID()
+  ): Promise<NewMessage> {
+    await this.#requireAccepted(conversationId)
+    // What waits has earlier counters, and so has to be there first.
+    await this.#flush(conversationId)
+    const said = { id, content, sentAt: new Date(this.#core.options.now()).toISOString() }
+    return this.#turnsOf(conversationId).take(async () => {
+      for (;;) {
+        const key = await this.#renewKey(conversationId, await this.#spentKey(conversationId))
+        const message = await this.#state.seal(conversationId, key.id, (n) =>
+          sealed(this.#core, key, said, n)
+        )
+        if (message !== null) return message
+      }
+    })
+  }
+
   /** A flush may have begun before the message was in the box: then it takes another. */
   async #flushUntil(conversationId: string, id: string): Promise<void> {
     while (this.#listeners.has(id)) {
@@ -97,42 +121,34 @@ export class Outbox {
     key?: HeldKey
   ): Promise<void> {
     const using = key ?? (await this.#usableKey(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, (n) => this.#sealed(using, said, n))
+    const kept = await this.#state.add(conversationId, using.id, said, (n) =>
+      sealed(this.#core, using, said, n)
+    )
     // Another process has changed the key meanwhile.
     if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
   }
 
   async #usableKey(conversationId: string): Promise<HeldKey> {
+    const spent = await this.#spentKey(conversationId)
+    const sending = spent === undefined ? await this.#state.get(conversationId) : null
+    const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
+    return held ?? this.#renewKey(conversationId, spent)
+  }
+
+  /** The key that is in use, if it has served its time. */
+  async #spentKey(conversationId: string): Promise<string | undefined> {
     const sending = await this.#state.get(conversationId)
-    const isFresh =
-      sending !== null &&
-      sending.count < MOST_MESSAGES &&
-      this.#core.options.now() - sending.since < LONGEST_MS
-    const held = isFresh ? await this.#core.keys.peek(conversationId, sending.keyId) : undefined
-    return held ?? this.#renewKey(conversationId, isFresh ? undefined : sending?.keyId)
+    if (sending === null) return undefined
+    const age = this.#core.options.now() - sending.since
+    return sending.count < MOST_MESSAGES && age < LONGEST_MS ? undefined : sending.keyId
   }
 
   /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
   async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
     const key = await this.#maker.current(conversationId, spent)
-    const seal = (waiting: Waiting, n: number) => this.#sealed(key, waiting, n)
+    const seal = (waiting: Waiting, n: number) => sealed(this.#core, key, waiting, n)
     await this.#state.use(conversationId, key.id, this.#core.options.now(), seal)
     return key
-  }
-
-  async #sealed(
-    { conversationId, material }: HeldKey,
-    { id, content, sentAt }: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-    n: number
-  ): Promise<NewMessage> {
-    const signer = this.#core.identity.active().device.signing
-    try {
-      const plaintext = { ...content, n, sentAt }
-      return await seal({ conversationId, id, sessionKey: material, signer, content: plaintext })
-    } catch (error) {
-      if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error
-      throw new ChatError('usage', 'message-too-large', `A message has ${MAX_CONTENT_BYTES} bytes at most.`)
-    }
   }
 
   #flush(conversationId: string): Promise<string[]> {
