@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { VERSION } from '../protocol/version.js'
 import { accountCommands } from './commands/account.js'
 import { completionCommand } from './commands/completion.js'
+import { envelopeCommands } from './commands/envelopes.js'
 import { serveCommand } from './commands/serve.js'
 import { EXIT, ExitError, exitCode, explain } from './failure.js'
 import type { Io } from './io.js'
@@ -62,6 +63,7 @@ export function makeProgram(io: Io): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride()
   accountCommands(program, io)
+  envelopeCommands(program, io)
   serveCommand(program, io)
   completionCommand(program, io)
   return program
