@@ -1,6 +1,6 @@
 import type { ReceivedContent } from './content.js'
 import type { ChatError } from './errors.js'
-import type { Conversation } from './api.js'
+import type { Conversation } from './parts.js'
 
 export interface Sender {
   username: string

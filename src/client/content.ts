@@ -108,7 +108,7 @@ export function checkContent(given: string | Content): Content {
   const content = typeof given === 'string' ? { type: 'text' as const, text: given } : given
   if (content.type === 'text' && content.text === '')
     throw new ChatError('usage', 'empty-message', 'There is nothing in the message.')
-  const checked = pick(content as unknown as Record<string, unknown>)
+  const checked = pick(content)
   if (checked === null || checked.type === 'unknown')
     throw new ChatError('usage', 'invalid-content', 'The content does not have the form of its type.')
   return checked

@@ -6,7 +6,8 @@ import { saveCursor } from './cursor.js'
 import type { Core } from './core.js'
 import { BEGINNING, newDevice } from './device-statements.js'
 import { ChatError } from './errors.js'
-import { RefusedError, sleep } from './http.js'
+import { RefusedError } from './refused.js'
+import { sleep } from './signals.js'
 import type { DeviceKeys, StoredAccount } from './identity.js'
 
 const POLL_MS = 2000
@@ -86,8 +87,10 @@ export class Entrance {
       const { items } = (await this.#core.tokens.call(request)).body
       const own = items.find(({ id }) => id === device.id)
       if (own?.status === 'active') return this.#approved(account, device)
-      if (own?.status === 'revoked')
-        throw new ChatError('refused', 'device-not-found', 'The device was turned down.')
+      if (own?.status !== 'pending')
+        throw new ChatError('refused', 'device-not-found', 'The device was turned down, or forgotten.', {
+          hint: 'Log in to ask again.'
+        })
       // Its statement has to stand at the end of the chain, wherever that is by now.
       await this.#introduce(device)
       await sleep(POLL_MS * (0.75 + this.#core.options.random() / 2), signal)
@@ -108,6 +111,12 @@ export class Entrance {
       )
     await this.#core.identity.become({ ...account, status: 'active' })
     await this.#begin('end')
+  }
+
+  /** Begin a session without a device: enough to read the key backup. */
+  async enter(who: Credentials): Promise<void> {
+    this.#own(who.username)
+    await this.#core.tokens.begin(await this.#logIn(who))
   }
 
   /** Begin a session without a device, and ask for one. */

@@ -1,6 +1,6 @@
 import { ChatError } from './errors.js'
 import { fromBase64 } from './file-values.js'
-import type { CryptoKey } from './store.js'
+import type { CryptoKey } from '../crypto/web-crypto.js'
 
 /** PBKDF2 rounds, as the OWASP Password Storage Cheat Sheet asks for. A file that asks for fewer is a downgrade. */
 const ITERATIONS = 600_000

@@ -1,5 +1,6 @@
 import { ChatError } from './errors.js'
-import type { CryptoKey, Value } from './store.js'
+import type { CryptoKey } from '../crypto/web-crypto.js'
+import type { Value } from './store.js'
 import { isCryptoKey } from './store-values.js'
 
 /** A value as JSON: bytes are `{"$bytes": base64}`, keys `{"$key": …}`, and other names that begin with $ get one more. */

@@ -1,9 +1,10 @@
 import type { Static, TSchema } from 'typebox'
+import { readBytes, readJson, refusal } from './answers.js'
 import { ChatError } from './errors.js'
+import { RefusedError, isPassing } from './refused.js'
+import { linked, sleep } from './signals.js'
 import { checked } from './wire.js'
 
-/** Of an answer at most; the largest honest one is a page of 200 long statements. */
-const MAX_ANSWER_BYTES = 64 * 2 ** 20
 const TRIES = 5
 /** Longer than this nobody waits within a call: the caller is told. */
 const LONGEST_PAUSE_MS = 20_000
@@ -37,22 +38,6 @@ export interface HttpOptions {
   userAgent: string | undefined
 }
 
-/** A refusal, with the members that its problem document adds: `head`, `statements`, `conversationId`, … */
-export class RefusedError extends ChatError {
-  readonly members: Readonly<Record<string, unknown>>
-  /** Milliseconds after which the server wants to be asked again. */
-  readonly retryAfter: number | null
-
-  constructor(status: number, problem: Record<string, unknown>, retryAfter: number | null) {
-    const { type, detail } = problem
-    const code = typeof type === 'string' ? type.replace(/^.*\//, '').slice(0, 64) : `status-${status}`
-    const message = typeof detail === 'string' ? detail.slice(0, 1000) : `The server answered ${status}.`
-    super('refused', code, message, { status })
-    this.members = problem
-    this.retryAfter = retryAfter
-  }
-}
-
 /** HTTP as the SDK needs it: JSON, time-outs, bounded answers, retries where they are harmless, one kind of error. */
 export class Http {
   readonly #options: HttpOptions
@@ -78,9 +63,19 @@ export class Http {
    *   `untrusted` for one that does not have its form
    */
   async call<S extends TSchema>(request: Request<S>): Promise<Answer<Static<S>>> {
+    const { method, path, answer } = request
+    return this.#tried(request, async (response) => {
+      if (answer !== undefined && response.status !== 204)
+        return checked(answer, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
+      await response.body?.cancel()
+      return null as Static<S>
+    })
+  }
+
+  async #tried<T>(request: Request, read: (response: Response) => Promise<T>): Promise<Answer<T>> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(request)
+        return await this.#once(request, read)
       } catch (error) {
         const pause = attempt < TRIES ? this.#pauseAfter(error, request, attempt) : null
         if (pause === null) throw error
@@ -88,6 +83,11 @@ export class Http {
         await sleep(pause, wait.signal).finally(() => wait.unlink())
       }
     }
+  }
+
+  /** The same for an answer of bytes. */
+  async bytes(request: Omit<Request, 'answer'>): Promise<Answer<Uint8Array>> {
+    return this.#tried(request, (response) => readBytes(response))
   }
 
   /** An answer whose body is read by the caller, such as an event stream. `close` has to be called in the end. */
@@ -110,19 +110,14 @@ export class Http {
     }
   }
 
-  async #once<S extends TSchema>(request: Request<S>): Promise<Answer<Static<S>>> {
+  async #once<T>(request: Request, read: (response: Response) => Promise<T>): Promise<Answer<T>> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
       const response = await this.#fetch(request, end.signal)
       if (!response.ok) throw await refusal(response)
       const { status, headers } = response
-      if (request.answer === undefined || status === 204) {
-        await response.body?.cancel()
-        return { status, headers, body: null as Static<S> }
-      }
-      const what = `${request.method} ${request.path.replace(/\?.*/, '')}`
-      return { status, headers, body: checked(request.answer, await readJson(response), what) }
+      return { status, headers, body: await read(response) }
     } catch (error) {
       throw explained(error, end.signal)
     } finally {
@@ -138,7 +133,9 @@ export class Http {
       signal,
       headers: {
         accept: 'application/json',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(body !== undefined && {
+          'content-type': body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
+        }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(userAgent !== undefined && { 'user-agent': userAgent }),
         ...headers
@@ -168,28 +165,10 @@ export class Http {
   }
 }
 
-/** Whether a refusal says nothing about the request itself. */
-export function isPassing(error: unknown): boolean {
-  return (
-    error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
-  )
-}
-
 /** What aborted the request, if something did, else that the server can't be reached. */
 function explained(error: unknown, signal: AbortSignal): unknown {
   if (error instanceof ChatError) return error
   return signal.aborted ? signal.reason : unreachable(error)
-}
-
-/** Aborts with the first of the signals. `unlink` lets go of them, since some live long. */
-function linked(signals: readonly (AbortSignal | undefined)[]): AbortController & { unlink: () => void } {
-  const controller = new AbortController()
-  const given = signals.filter((signal) => signal !== undefined)
-  const stop = (): void => controller.abort(given.find((signal) => signal.aborted)?.reason)
-  for (const signal of given) signal.addEventListener('abort', stop, { once: true })
-  if (given.some((signal) => signal.aborted)) stop()
-  const unlink = () => given.forEach((signal) => signal.removeEventListener('abort', stop))
-  return Object.assign(controller, { unlink })
 }
 
 function timedOut(): ChatError {
@@ -200,59 +179,5 @@ function unreachable(cause: unknown): ChatError {
   return new ChatError('unreachable', 'no-connection', 'The server can’t be reached.', {
     cause,
     hint: 'Is the address right, and the network up?'
-  })
-}
-
-async function refusal(response: Response): Promise<ChatError> {
-  const body = await readJson(response).catch(() => ({}))
-  const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
-  const seconds = Number(response.headers.get('retry-after') ?? NaN)
-  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null
-  return new RefusedError(response.status, problem, retryAfter)
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  const type = response.headers.get('content-type') ?? ''
-  if (!/^application\/([a-z.-]+\+)?json\b/i.test(type))
-    throw new ChatError('unreachable', 'not-the-server', `What answered is no Secure Chat server (${type}).`)
-  const bytes = await readBytes(response)
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
-  } catch (cause) {
-    throw new ChatError('untrusted', 'malformed-answer', 'The server’s answer is no JSON.', { cause })
-  }
-}
-
-async function readBytes(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length
-    if (size > MAX_ANSWER_BYTES)
-      throw new ChatError('untrusted', 'malformed-answer', 'The server’s answer is larger than any may be.')
-    chunks.push(chunk as Uint8Array)
-  }
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
-}
-
-/** @throws the signal's reason as soon as it aborts */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, ms)
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
   })
 }

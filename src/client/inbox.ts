@@ -56,13 +56,9 @@ export class Inbox {
   }
 
   /** Never again is this message new. */
-  async remember(tx: StoreTransaction, { memory, shown }: Read): Promise<void> {
+  async remember(tx: StoreTransaction, { memory }: Read): Promise<void> {
     if (memory === null) return
     await this.#core.ledger.record(tx, memory.counter, memory.seen)
-    if (shown.type === 'message' && shown.content.type === 'title') {
-      const { conversationId, content, position } = shown
-      await this.#core.rooms.setTitle(tx, conversationId, content.text, position)
-    }
   }
 
   async #open(message: Message): Promise<Opened> {
@@ -88,6 +84,7 @@ export class Inbox {
     const counter = { conversationId, sessionKeyId, deviceId }
     const seen = { n, id, digest, position }
     const { late } = await this.#core.ledger.judge(counter, seen)
+    if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
     const from = { username, deviceId }
     return {
       before: late ? [{ type: 'reordered', conversationId, sessionKeyId, from, id, n }] : [],

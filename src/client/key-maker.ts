@@ -1,5 +1,5 @@
 import {
-  Conversation,
+  type Conversation,
   ConversationAnswer,
   Roster,
   SessionKeyAnswer,
@@ -10,7 +10,8 @@ import { signStatement } from '../crypto/statements.js'
 import { statementText } from '../protocol/statement-texts.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { RefusedError, sleep } from './http.js'
+import { RefusedError } from './refused.js'
+import { sleep } from './signals.js'
 import { inGroups, type StoredKey } from './key-judge.js'
 import type { StoredRoom } from './room-record.js'
 import type { HeldKey } from './session-keys.js'
@@ -145,11 +146,13 @@ export class KeyMaker {
   async #adoptable(view: Conversation, due: string, spent: string | undefined): Promise<HeldKey | null> {
     const { id, sessionKeyId, rekeyRequired } = view
     if (sessionKeyId === null || rekeyRequired || sessionKeyId === spent) return null
-    let key = await this.#core.keys.peek(id, sessionKeyId)
-    if (key === undefined) {
-      await this.#core.keys.sync(id, sessionKeyId)
-      key = await this.#core.keys.peek(id, sessionKeyId)
+    try {
+      const key = await this.#core.keys.get(id, sessionKeyId)
+      return key.rosterHash === due ? key : null
+    } catch (error) {
+      // Whatever is wrong with it, nothing is sent under it.
+      if (error instanceof ChatError && (error.kind === 'untrusted' || error.kind === 'usage')) return null
+      throw error
     }
-    return key?.rosterHash === due ? key : null
   }
 }

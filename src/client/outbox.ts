@@ -7,7 +7,7 @@ import type { MessageNotSent } from './chat-events.js'
 import type { Content } from './content.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { isPassing, RefusedError } from './http.js'
+import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
 import { OutboxState, type Waiting } from './outbox-state.js'
 import type { HeldKey } from './session-keys.js'
@@ -164,7 +164,7 @@ export class Outbox {
     }
   }
 
-  async #post(conversationId: string, { id, n, sentAt, sequence, sealed }: Waiting): Promise<void> {
+  async #post(conversationId: string, { id, n, content, sentAt, sequence, sealed }: Waiting): Promise<void> {
     const path = `/v1/conversations/${conversationId}/messages`
     const { body } = await this.#core.tokens.call({
       method: 'POST',
@@ -180,6 +180,7 @@ export class Outbox {
       await this.#core.ledger.record(tx, counter, { n, id, digest, position })
       await this.#state.remove(tx, conversationId, sequence, id)
     })
+    if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
     this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
   }
 

@@ -48,7 +48,7 @@ export class RoomJudge {
       const hash = await statementHash(signed.text)
       return {
         chain: extendConversationChain(chain, statement, hash, actor.username, roots),
-        link: { hash, actor: actor.username, statement },
+        link: { hash, actor: actor.username, statement, renews: renews(chain, statement) },
         living: isActive(actor, statement.by)
       }
     } catch (error) {
@@ -116,6 +116,10 @@ export class RoomJudge {
     if (statement.kind === 'conversation-add') roots.set(statement.member.username, statement.member.root)
     return roots
   }
+}
+
+function renews(chain: ConversationChain | null, statement: ConversationStatement): boolean {
+  return statement.kind === 'conversation-add' && chain?.members.has(statement.member.username) === true
 }
 
 function membersBefore(

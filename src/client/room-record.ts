@@ -19,6 +19,8 @@ export type Link = {
   hash: string
   actor: string
   statement: ConversationStatement
+  /** Of a `conversation-add`: whether the member was there, under an older root. */
+  renews?: boolean
 }
 
 export function toChain({ kind, sequence, head, members }: StoredRoom): ConversationChain {

@@ -6,7 +6,7 @@ import { ChatError } from './errors.js'
 import { Recent } from './recent.js'
 import { RoomJudge, type Judged } from './room-judge.js'
 import { rootsAt, toChain, toRoom, type Link, type StoredRoom } from './room-record.js'
-import type { StoreTransaction, Value } from './store.js'
+import type { Value } from './store.js'
 import { untrusted } from './untrusted.js'
 
 export interface SyncedRoom {
@@ -78,10 +78,17 @@ export class Rooms {
     return roots
   }
 
-  async setTitle(tx: StoreTransaction, id: string, title: string, position: number): Promise<void> {
-    const room = await tx.get<StoredRoom>(roomName(id))
-    if (room !== undefined && room.titledAt < position)
-      tx.set(roomName(id), { ...room, title, titledAt: position })
+  async link(id: string, sequence: number): Promise<Link | undefined> {
+    return (await this.#core.store.get(linkName(id, sequence))) as unknown as Link | undefined
+  }
+
+  /** The message at this position has given the conversation a title. */
+  async setTitle(id: string, title: string, position: number): Promise<void> {
+    await this.#core.store.update(async (tx) => {
+      const room = await tx.get<StoredRoom>(roomName(id))
+      if (room !== undefined && room.titledAt < position)
+        tx.set(roomName(id), { ...room, title, titledAt: position })
+    })
   }
 
   #alone(id: string, work: () => Promise<SyncedRoom>): Promise<SyncedRoom> {

@@ -1,14 +1,19 @@
-import { SessionKeyPage, type SessionKey } from '../protocol/conversations.js'
+import Type from 'typebox'
+import { SessionKey, SessionKeyPage } from '../protocol/conversations.js'
+import { ref } from '../protocol/schema.js'
 import { parseStatement } from '../protocol/statements.js'
 import { importSessionKey, type SessionKey as KeyMaterial } from '../crypto/session-keys.js'
 import { verifyStatement } from '../crypto/statements.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
+import { RefusedError } from './refused.js'
 import { KeyJudge, type StoredKey } from './key-judge.js'
 import { Recent } from './recent.js'
 import { RoomJudge } from './room-judge.js'
 import { isActive } from './user-record.js'
 import { untrusted } from './untrusted.js'
+
+const One = Type.Object({ sessionKey: ref(SessionKey) })
 
 /** For so long it is not asked again for a key that did not come. */
 const MISSING_MS = 5000
@@ -23,7 +28,7 @@ export class SessionKeys {
   readonly #held = new Recent<string, HeldKey>(512)
   /** Keys that were refused or did not come, and when. */
   readonly #without = new Recent<string, { error: ChatError; at: number }>(4096)
-  readonly #underWay = new Map<string, Promise<StoredKey[]>>()
+  readonly #underWay = new Map<string, Promise<HeldKey>>()
 
   constructor(core: Core) {
     this.#core = core
@@ -42,12 +47,26 @@ export class SessionKeys {
     const now = this.#core.options.now()
     if (without !== undefined && (without.error.kind === 'untrusted' || now - without.at < MISSING_MS))
       throw without.error
-    await this.sync(conversationId, id)
-    const come = await this.peek(conversationId, id)
-    if (come !== undefined) return come
-    const error = this.#without.get(id)?.error ?? noKey()
-    this.#without.set(id, { error, at: now })
-    throw error
+    const present = this.#underWay.get(id)
+    if (present !== undefined) return present
+    const work = this.#fetch(conversationId, id).finally(() => this.#underWay.delete(id))
+    this.#underWay.set(id, work)
+    return work
+  }
+
+  async #fetch(conversationId: string, id: string): Promise<HeldKey> {
+    try {
+      await this.#core.rooms.get(conversationId)
+      const path = `/v1/conversations/${conversationId}/session-keys/${id}`
+      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: One })
+      if (body.sessionKey.id !== id)
+        throw untrusted('forged-session-key', 'The server shows another session key.')
+      return await this.hold(await this.#judge.judge(conversationId, body.sessionKey))
+    } catch (error) {
+      const why = error instanceof RefusedError && error.status === 404 ? noKey(error) : error
+      if (saysNo(why)) this.#without.set(id, { error: why, at: this.#core.options.now() })
+      throw why
+    }
   }
 
   async peek(conversationId: string, id: string): Promise<HeldKey | undefined> {
@@ -86,60 +105,19 @@ export class SessionKeys {
     if (this.#without.get(id)?.error.kind !== 'untrusted') this.#without.delete(id)
   }
 
-  /**
-   * Fetch, judge and hold the session keys that are not held yet: newest first down to `wanted`, or as far as there
-   * is something new. What is refused is not held, and `get` says why.
-   *
-   * @returns those that came, oldest first
-   */
-  sync(conversationId: string, wanted?: string): Promise<StoredKey[]> {
-    const key = `${conversationId} ${wanted ?? ''}`
-    const present = this.#underWay.get(key)
-    if (present !== undefined) return present
-    const work = this.#sync(conversationId, wanted).finally(() => this.#underWay.delete(key))
-    this.#underWay.set(key, work)
-    return work
-  }
-
-  async #sync(conversationId: string, wanted: string | undefined): Promise<StoredKey[]> {
-    await this.#core.rooms.get(conversationId)
-    const come: StoredKey[] = []
-    for await (const items of this.#pages(conversationId)) {
-      const fresh: StoredKey[] = []
-      for (const item of items)
-        if ((await this.peek(conversationId, item.id)) === undefined) {
-          const key = await this.#judged(conversationId, item)
-          if (key !== null) fresh.push(key)
-        }
-      for (const key of fresh) await this.hold(key)
-      come.push(...fresh)
-      const enough = wanted === undefined ? fresh.length === 0 : items.some(({ id }) => id === wanted)
-      if (enough) break
-    }
-    return come.reverse()
-  }
-
   /** Every session key there is for this device, such as before its encryption key is destroyed. */
-  async syncAll(conversationId: string): Promise<void> {
+  async fetchAll(conversationId: string): Promise<void> {
+    await this.#core.rooms.get(conversationId)
     for await (const items of this.#pages(conversationId))
-      for (const item of items)
-        if ((await this.peek(conversationId, item.id)) === undefined) {
-          const key = await this.#judged(conversationId, item)
-          if (key !== null) await this.hold(key)
-        }
-  }
-
-  /** Null if it can't be used; why is remembered. Anything else that goes wrong says nothing about the key. */
-  async #judged(conversationId: string, item: SessionKey): Promise<StoredKey | null> {
-    try {
-      return await this.#judge.judge(conversationId, item)
-    } catch (error) {
-      const final =
-        error instanceof ChatError && (error.kind === 'untrusted' || error.code === 'unreadable-key')
-      if (!final) throw error
-      this.#without.set(item.id, { error, at: this.#core.options.now() })
-      return null
-    }
+      for (const item of items) {
+        if ((await this.peek(conversationId, item.id)) !== undefined) continue
+        const key = await this.#judge.judge(conversationId, item).catch((error: unknown) => {
+          if (!saysNo(error)) throw error
+          this.#without.set(item.id, { error, at: this.#core.options.now() })
+          return null
+        })
+        if (key !== null) await this.hold(key)
+      }
   }
 
   async *#pages(conversationId: string): AsyncGenerator<SessionKey[], void, undefined> {
@@ -180,15 +158,15 @@ function name(conversationId: string, id: string): string {
   return `key/${conversationId}/${id}`
 }
 
-function noKey(): ChatError {
-  return new ChatError(
-    'usage',
-    'no-session-key',
-    'No session key for this message was wrapped for this device.'
-  )
+function noKey(cause: unknown): ChatError {
+  const message = 'No session key for this message was wrapped for this device.'
+  return new ChatError('usage', 'no-session-key', message, { cause })
 }
 
-/** @throws {ChatError} what `error` says about a session key, as `untrusted` */
-export function asUntrusted(error: unknown): ChatError {
-  return error instanceof ChatError ? error : untrusted('malformed-message', 'It can’t be read.', error)
+/** Whether what went wrong is a word about the key, and no mishap on the way. */
+function saysNo(error: unknown): error is ChatError {
+  return (
+    error instanceof ChatError &&
+    (error.kind === 'untrusted' || error.code === 'unreadable-key' || error.code === 'no-session-key')
+  )
 }

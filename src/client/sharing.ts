@@ -1,7 +1,7 @@
 import { SessionKeyAnswer } from '../protocol/conversations.js'
 import { wrap } from '../crypto/session-keys.js'
 import type { Core } from './core.js'
-import { RefusedError } from './http.js'
+import { RefusedError } from './refused.js'
 
 /** Session keys that are still to be passed on to a device, kept until it is done. */
 type Task = { deviceId: string; done: string[] }

@@ -1,5 +1,6 @@
 import { ChatError } from './errors.js'
-import type { CryptoKey, Value } from './store.js'
+import type { CryptoKey } from '../crypto/web-crypto.js'
+import type { Value } from './store.js'
 
 /** How deep a value may be nested: far beyond use, and far below what overflows the stack. */
 const DEEPEST = 64

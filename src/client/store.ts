@@ -1,5 +1,6 @@
-/** A key of WebCrypto: the same type in Node.js and in browsers, without naming either. */
-export type CryptoKey = Parameters<typeof crypto.subtle.exportKey>[1]
+import type { CryptoKey } from '../crypto/web-crypto.js'
+
+export type { CryptoKey }
 
 /** What a store keeps: JSON, and in it bytes and keys. Of an object only own members count, and none is undefined. */
 export type Value =

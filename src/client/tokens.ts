@@ -2,7 +2,8 @@ import type { Static, TSchema } from 'typebox'
 import { SignIn } from '../protocol/accounts.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { RefusedError, type Answer, type Request } from './http.js'
+import { type Answer, type Request } from './http.js'
+import { RefusedError } from './refused.js'
 
 type Stored = {
   accessToken: string
@@ -46,7 +47,12 @@ export class Tokens {
 
   /** A call in the name of the session. @throws {ChatError} `logged-out`, or as `Http.call` does */
   async call<S extends TSchema>(request: Omit<Request<S>, 'token'>): Promise<Answer<Static<S>>> {
-    return this.withToken((token) => this.#core.http.call({ ...request, token } as Request<S>))
+    return this.withToken((token) => this.#core.http.call({ ...request, token }))
+  }
+
+  /** The same for an answer of bytes. */
+  async bytes(request: Omit<Request, 'token' | 'answer'>): Promise<Answer<Uint8Array>> {
+    return this.withToken((token) => this.#core.http.bytes({ ...request, token }))
   }
 
   /** Do something with a valid access token; once more with a new one if it turns out to be stale. */
@@ -59,6 +65,11 @@ export class Tokens {
       if (error.code === 'session-ended') return this.#ended(error)
     }
     return work(await this.#refresh(token))
+  }
+
+  /** Refresh the session if it is about time. */
+  async keep(): Promise<void> {
+    await this.#token()
   }
 
   async #token(): Promise<string> {

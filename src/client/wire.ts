@@ -9,8 +9,8 @@ import { ChatError } from './errors.js'
  * not know, so that it goes on working with a newer server.
  */
 const lenient = new WeakMap<TSchema, TSchema>()
-const named: Record<string, TSchema> = Object.fromEntries(
-  namedSchemas.map((schema) => [schemaName(schema), open(schema) as TSchema])
+const named = Object.fromEntries(
+  namedSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
 )
 
 function open(node: unknown): unknown {

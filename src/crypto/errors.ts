@@ -17,6 +17,7 @@ export type CryptoErrorCode =
   | 'bad-recovery-code'
   | 'bad-passphrase'
   | 'bad-backup'
+  | 'wrong-secret'
 
 /** The one way in which this folder fails: what was given is not what the protocol asks for. */
 export class CryptoError extends Error {

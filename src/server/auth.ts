@@ -1,6 +1,8 @@
 import jwt from '@fastify/jwt'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../protocol/problems.js'
+import { Attempts } from './attempts.js'
+import { networkOf, requireNoWait } from './limits.js'
 import type { Services } from './services.js'
 import type { ActiveSession } from './sessions.js'
 import { AUDIENCE, ISSUER, accessClaims, type AccessClaims } from './tokens.js'
@@ -18,7 +20,7 @@ declare module 'fastify' {
     session: ActiveSession | null
   }
   interface FastifyInstance {
-    requireSession: (request: FastifyRequest, reply: unknown, done: (error?: Error) => void) => void
+    requireSession: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
     signAccessToken: (session: ActiveSession) => { accessToken: string; expiresIn: number }
   }
 }
@@ -42,8 +44,23 @@ export async function registerAuth(
     }
   })
   const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
+  const refused = new Attempts({
+    max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
+    windowMs: 60_000
+  })
 
-  async function authenticate(token: string): Promise<ActiveSession> {
+  /** Who sends nothing but bad tokens is told to wait before the next is looked at. */
+  async function authenticate(request: FastifyRequest, reply: FastifyReply, token: string | null) {
+    const network = networkOf(request)
+    requireNoWait(reply, refused.wait(network))
+    return lookUp(token).catch((error: unknown) => {
+      if (error instanceof Problem && error.status === 401) refused.count(network)
+      throw error
+    })
+  }
+
+  async function lookUp(token: string | null): Promise<ActiveSession> {
+    if (token === null) throw new Problem('unauthenticated')
     const claims = verify(app, token)
     const session = await sessions.find(claims.sid)
     if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
@@ -53,11 +70,10 @@ export async function registerAuth(
   }
 
   app.decorateRequest('session', null)
-  app.decorate('requireSession', (request, _reply, done) => {
+  app.decorate('requireSession', (request, reply, done) => {
     const token = bearerToken(request)
-    if (token === null) return done(new Problem('unauthenticated'))
-    const known = verified.get(token)
-    if (known !== undefined) {
+    const known = token === null ? undefined : verified.get(token)
+    if (token !== null && known !== undefined) {
       const now = Date.now()
       if (!known.session.stale && known.expiresAt > now && known.session.expiresAt > now) {
         request.session = known.session
@@ -65,7 +81,7 @@ export async function registerAuth(
       }
       verified.delete(token)
     }
-    authenticate(token).then((session) => {
+    authenticate(request, reply, token).then((session) => {
       request.session = session
       done()
     }, done)

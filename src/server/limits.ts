@@ -1,5 +1,5 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyInstance, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { Problem } from '../protocol/problems.js'
 import type { Config } from './config.js'
 
@@ -16,6 +16,18 @@ declare module 'fastify' {
   }
 }
 
+/** Where a request comes from: of IPv6 it is the /64 that counts, which one customer has to himself. */
+export function networkOf(request: FastifyRequest): string {
+  return normalizeIP(request.ip)
+}
+
+/** @throws {Problem} `too-many-requests` with `Retry-After`, if there are seconds to wait */
+export function requireNoWait(reply: FastifyReply, seconds: number, detail?: string): void {
+  if (seconds === 0) return
+  reply.header('retry-after', seconds)
+  throw new Problem('too-many-requests', detail)
+}
+
 /** Rate limits on every route that is registered after this. */
 export async function registerLimits(app: FastifyInstance, config: Config): Promise<void> {
   if (config.RATE_LIMIT === 'off') return
@@ -30,8 +42,7 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     timeWindow: WINDOW_MS,
     cache: REMEMBERED,
     enableDraftSpec: true,
-    // Of IPv6 it is the /64 that counts, which one customer has to himself.
-    keyGenerator: (request) => request.session?.userId ?? normalizeIP(request.ip),
+    keyGenerator: (request) => request.session?.userId ?? networkOf(request),
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
   // One limiter a class, shared by its routes: the plugin's own route option would count each route apart.

@@ -1,4 +1,5 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -20,7 +21,7 @@ async function smallStore(t: Test, passphrase?: string) {
   })
   const before = readFileSync(journal)
   await store.update((tx) => {
-    tx.set('a', 'third')
+    tx.set('a', 'third'.padEnd(150))
     tx.delete('b')
   })
   await store.close()
@@ -144,4 +145,27 @@ t.test('A change that there is no room for fails as a whole, and the store goes 
     ['small', 'x']
   ])
   await store.close()
+})
+
+t.test('A change that the disk does not confirm is taken back, and nobody ever sees it', async (t) => {
+  const { options, journal } = await smallStore(t)
+  const [store, other] = [await FileStore.open(options), await FileStore.open(options)]
+  const handle = await open(journal, 'r')
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const { datasync } = prototype
+  prototype.datasync = async () => {
+    prototype.datasync = datasync
+    throw new Error('EIO: i/o error, fdatasync')
+  }
+  t.teardown(() => (prototype.datasync = datasync))
+  await t.rejects(
+    store.update((tx) => tx.set('a', 'unconfirmed')),
+    { kind: 'store', code: 'store-unwritable', message: /EIO/ }
+  )
+  t.match(await other.get('a'), /third/)
+  t.match(await store.get('a'), /third/)
+  await other.update((tx) => tx.set('a', 'confirmed'))
+  t.equal(await store.get('a'), 'confirmed')
+  await Promise.all([store.close(), other.close()])
 })

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/client/file-store.js'
-import type { CryptoKey } from '../../src/client/store.js'
+import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import { generateKeys } from '../support/store-keys.js'
 import { keepsTheContract } from '../support/store-contract.js'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { cheapKeys } from '../support/bad-input.js'
-import { person } from '../support/people.js'
+import { anotherSession, person } from '../support/people.js'
 import { startChat } from '../support/start-chat.js'
 import { expect, type Answer } from '../support/stranger-http.js'
 import { Stranger } from '../support/stranger.js'
@@ -88,6 +88,26 @@ t.test('Before log-in it is the address, for all that leads to a session togethe
   expect(await login('2001:db8::ffff'), 429)
   expect(await login('2001:db8:0:1::1'), 401)
   t.pass('of IPv6 the first 64 bits are the address')
+})
+
+t.test('An address that sends bad tokens is told to wait; whoever is logged in there goes on', async (t) => {
+  const erin = await person(t, chat, 'erin')
+  const later = await anotherSession(t, erin)
+  const ask = (address: string, of: Stranger, token = of.accessToken!) =>
+    of.raw('GET', '/v1/auth/sessions', { token, headers: { 'x-forwarded-for': address } })
+  expect(await ask('192.0.2.7', erin), 200)
+  const bad = [erin.accessToken!.replace(/.$/, '!'), 'garbage', '', `${later.accessToken}A`, 'x.y.z']
+  t.equal(bad.length, budgets.READ)
+  for (const token of bad) expect(await ask('192.0.2.7', erin, token), 401)
+  for (const token of ['garbage', '', later.accessToken!]) {
+    const { status, headers, body } = await ask('192.0.2.7', erin, token)
+    t.match({ status, body }, { status: 429, body: { type: '/problems/too-many-requests' } })
+    const wait = Number(headers['retry-after'])
+    t.ok(wait > 0 && wait <= 60, `Retry-After: ${wait}`)
+  }
+  expect(await ask('192.0.2.7', erin), 200)
+  expect(await ask('192.0.2.8', later), 200)
+  expect(await ask('192.0.2.8', erin, 'garbage'), 401)
 })
 
 t.test('What is said to everybody is limited too, and what watches over the server is not', async (t) => {

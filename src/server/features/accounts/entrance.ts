@@ -14,12 +14,14 @@ import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
 import { endSessions } from '../../sessions.js'
 import { isCommonPassword } from './common-passwords.js'
+import { Guesses } from './guesses.js'
 import { findDevice, findUser } from './queries.js'
 import { expiry, insertSession, signIn } from './sign-in.js'
 
 /** Registration and log-in: no token yet. */
 export function accountEntrance(app: App, services: Services): void {
   const { config, db, passwords, refresh } = services
+  const guesses = new Guesses(config)
 
   app.post(
     '/auth/register',
@@ -67,6 +69,7 @@ export function accountEntrance(app: App, services: Services): void {
         .catch((error: unknown) => {
           throw registrationConflict(error)
         })
+      guesses.know(username, request)
       return reply.status(201).send(answer)
     }
   )
@@ -88,10 +91,13 @@ export function accountEntrance(app: App, services: Services): void {
         }
       }
     },
-    async (request) => {
+    async (request, reply) => {
       const { password, deviceId } = request.body
-      const user = await findUser(db, request.body.username.toLowerCase())
-      const { ok, outdated } = await passwords.verify(password, user?.passwordHash ?? null)
+      const username = request.body.username.toLowerCase()
+      const user = await findUser(db, username)
+      const { ok, outdated } = await guesses.attempt(username, request, reply, () =>
+        passwords.verify(password, user?.passwordHash ?? null)
+      )
       if (!ok || user === null) throw new Problem('invalid-credentials')
       if (outdated) await rehash(services, user.id, password)
       const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
@@ -144,6 +150,7 @@ export function accountEntrance(app: App, services: Services): void {
       if (renewed === null) throw new Problem('session-ended')
       services.sessions.forget(id)
       const [user] = await db.select().from(users).where(eq(users.id, renewed.userId))
+      guesses.know(user!.username, request)
       const device = renewed.deviceId === null ? null : await findDevice(db, renewed.userId, renewed.deviceId)
       return signIn(app, services, renewed, user!, device)
     }

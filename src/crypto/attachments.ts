@@ -1,0 +1,157 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { decrypt, encrypt, importAesKey, TAG_BYTES } from './aes-gcm.js'
+import * as layout from './attachment-layout.js'
+import { attachmentCommitment, attachmentKey, type AttachmentReference } from './attachment-reference.js'
+import { ByteReader, type ByteSource } from './byte-reader.js'
+import { base64, hex } from './encoding.js'
+import { CryptoError } from './errors.js'
+import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
+
+const { CHUNK_BYTES, MAX_CHUNKS, PREFIX_BYTES } = layout
+const NO_DATA = new Uint8Array()
+
+/** An attachment on its way out. */
+export interface EncryptedAttachment {
+  /** To be stored, in pieces of some 64 KiB; to be read once. */
+  readonly ciphertext: AsyncGenerator<Uint8Array, void, undefined>
+  /** For the message. @throws {Error} before the ciphertext was read to its end */
+  reference(): AttachmentReference
+}
+
+/**
+ * Encrypt a file as it streams, under a new key, in constant memory (protocol, "Attachment").
+ *
+ * @throws {CryptoError} from the ciphertext, `too-large` beyond `MAX_ATTACHMENT_BYTES`
+ */
+export function encryptAttachment(file: ByteSource, random: Random = randomBytes): EncryptedAttachment {
+  let reference: AttachmentReference | undefined
+  async function* ciphertext(): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = new ByteReader(file)
+    try {
+      const [bytes, prefix] = [random(32), random(PREFIX_BYTES)]
+      const key = await importAesKey(bytes)
+      const hash = sha256.create().update(prefix)
+      let size = 0
+      yield prefix.slice()
+      for (let chunk = 0, isLast = false; !isLast; chunk++) {
+        if (chunk === MAX_CHUNKS) throw new CryptoError('too-large', 'The file is larger than 2^48 bytes.')
+        const plaintext = await reader.read(CHUNK_BYTES)
+        isLast = await reader.isAtEnd()
+        const sealed = await encrypt(key, layout.chunkNonce(prefix, chunk, isLast), plaintext, NO_DATA)
+        hash.update(sealed)
+        size += plaintext.length
+        yield sealed
+      }
+      const commitment = await attachmentCommitment(bytes)
+      reference = { key: base64(bytes), commitment, size, sha256: hex(hash.digest()) }
+    } finally {
+      await reader.cancel()
+    }
+  }
+  return {
+    ciphertext: ciphertext(),
+    reference() {
+      if (reference === undefined) throw new Error('The ciphertext has not been read to its end yet.')
+      return reference
+    }
+  }
+}
+
+/**
+ * Decrypt an attachment as it streams, in constant memory. Each piece that comes out is the file's, at this place;
+ * that the file is whole and the very one that the message meant holds when the last piece has come.
+ *
+ * @throws {CryptoError} from the pieces: `wrong-commitment`, or `bad-attachment` if anything was altered, cut off,
+ *   added or put in another order
+ */
+export async function* decryptAttachment(
+  reference: AttachmentReference,
+  ciphertext: ByteSource
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = new ByteReader(ciphertext)
+  try {
+    const key = await attachmentKey(reference)
+    const hash = sha256.create()
+    const prefix = await reader.read(PREFIX_BYTES)
+    hash.update(prefix)
+    const last = layout.chunkCount(reference.size) - 1
+    for (let chunk = 0; chunk <= last; chunk++) {
+      const sealed = await readChunk(reader, chunk, reference.size)
+      hash.update(sealed)
+      if (chunk === last) {
+        if (!(await reader.isAtEnd())) throw bad('goes on after its last chunk')
+        if (hex(hash.digest()) !== reference.sha256) throw bad('is not the one that the message names')
+      }
+      yield await openChunk(key, prefix, chunk, chunk === last, sealed)
+    }
+  } finally {
+    await reader.cancel()
+  }
+}
+
+/** Reads bytes of a stored ciphertext, from `start` up to and without `end`. */
+export type ReadRange = (range: layout.ByteRange) => ByteSource | Promise<ByteSource>
+
+/**
+ * Decrypt a part of an attachment without the rest. Each piece that comes out was encrypted under the attachment's
+ * key for this place. `sha256` can't be checked, so somebody who has the key, and the server, could together show
+ * other bytes here than in the whole file.
+ *
+ * @throws {CryptoError} `bad-range`, `wrong-commitment` or `bad-attachment`, from the pieces
+ */
+export async function* decryptAttachmentRange(
+  reference: AttachmentReference,
+  range: layout.ByteRange,
+  read: ReadRange
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const key = await attachmentKey(reference)
+  const { first, last, encrypted } = layout.chunkSpan(range, reference.size)
+  const prefix = await readAll(await read({ start: 0, end: PREFIX_BYTES }), PREFIX_BYTES)
+  const lastOfFile = layout.chunkCount(reference.size) - 1
+  const reader = new ByteReader(await read(encrypted))
+  try {
+    for (let chunk = first; chunk <= last; chunk++) {
+      const sealed = await readChunk(reader, chunk, reference.size)
+      const plaintext = await openChunk(key, prefix, chunk, chunk === lastOfFile, sealed)
+      const offset = chunk * CHUNK_BYTES
+      yield plaintext.subarray(Math.max(0, range.start - offset), range.end - offset)
+    }
+  } finally {
+    await reader.cancel()
+  }
+}
+
+async function readAll(source: ByteSource, length: number): Promise<Uint8Array> {
+  const reader = new ByteReader(source)
+  try {
+    return await reader.read(length)
+  } finally {
+    await reader.cancel()
+  }
+}
+
+/** The next chunk with its tag, whose length follows from the size of the file. */
+async function readChunk(reader: ByteReader, chunk: number, size: number): Promise<Uint8Array> {
+  const length = Math.min(CHUNK_BYTES, size - chunk * CHUNK_BYTES) + TAG_BYTES
+  const sealed = await reader.read(length)
+  if (sealed.length < length) throw bad('ends too early')
+  return sealed
+}
+
+async function openChunk(
+  key: CryptoKey,
+  prefix: Uint8Array,
+  chunk: number,
+  isLast: boolean,
+  sealed: Uint8Array
+): Promise<Uint8Array> {
+  try {
+    return await decrypt(key, layout.chunkNonce(prefix, chunk, isLast), sealed, NO_DATA)
+  } catch (cause) {
+    throw new CryptoError('bad-attachment', `The attachment’s chunk ${chunk} is not what it was.`, { cause })
+  }
+}
+
+function bad(what: string): CryptoError {
+  return new CryptoError('bad-attachment', `The attachment ${what}.`)
+}

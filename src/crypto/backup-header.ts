@@ -1,0 +1,55 @@
+import { hex, unhex, utf8 } from './encoding.js'
+import { CryptoError } from './errors.js'
+import { MAX_ITERATIONS, MIN_ITERATIONS } from './pbkdf2.js'
+
+export const SALT_BYTES = 32
+
+/** What stands at the start of a key backup in the clear, bound to the rest as additional data. */
+export interface BackupHeader {
+  /** What the key comes from; a passphrase, with so many iterations of PBKDF2. */
+  readonly kind: 'recovery-code' | 'passphrase'
+  readonly iterations: number | null
+  readonly salt: Uint8Array
+  readonly iv: Uint8Array
+  readonly commitment: Uint8Array
+}
+
+const FIRST_LINE = 'secure-chat/v1 key-backup\n'
+const form = new RegExp(
+  `^${FIRST_LINE}` +
+    'kind (?:recovery-code|passphrase\niterations ([1-9][0-9]{5,7}))\n' +
+    'salt ([0-9a-f]{64})\niv ([0-9a-f]{24})\ncommitment ([0-9a-f]{64})\n'
+)
+/** No header is longer. */
+const LONGEST = 320
+
+/** The header's bytes, in the protocol's form (protocol, "Key backup"). */
+export function headerBytes({ kind, iterations, salt, iv, commitment }: BackupHeader): Uint8Array {
+  const work = iterations === null ? '' : `iterations ${iterations}\n`
+  const rest = `salt ${hex(salt)}\niv ${hex(iv)}\ncommitment ${hex(commitment)}\n`
+  return utf8(`${FIRST_LINE}kind ${kind}\n${work}${rest}`)
+}
+
+/**
+ * The header at the start of a key backup, and its length in bytes.
+ *
+ * @throws {CryptoError} `bad-backup` if there is none, or its iterations are out of bounds
+ */
+export function readHeader(blob: Uint8Array): { header: BackupHeader; length: number } {
+  const start = Array.from(blob.subarray(0, LONGEST), (byte) => String.fromCharCode(byte)).join('')
+  const match = form.exec(start)
+  if (match === null)
+    throw new CryptoError('bad-backup', 'This is no key backup, or one of a newer version of the protocol.')
+  const [text, iterations, salt, iv, commitment] = match
+  const count = iterations === undefined ? null : Number(iterations)
+  if (count !== null && (count < MIN_ITERATIONS || count > MAX_ITERATIONS))
+    throw new CryptoError('bad-backup', `${count} iterations of PBKDF2 are out of bounds.`)
+  const header = {
+    kind: count === null ? 'recovery-code' : 'passphrase',
+    iterations: count,
+    salt: unhex(salt!),
+    iv: unhex(iv!),
+    commitment: unhex(commitment!)
+  } as const
+  return { header, length: text.length }
+}

@@ -1,0 +1,64 @@
+interface Window {
+  count: number
+  endsAt: number
+}
+
+interface Bounds {
+  /** Attempts within a window. */
+  max: number
+  windowMs: number
+  /** Keys that are remembered at most; of more, the oldest are forgotten. */
+  remembered?: number
+  now?: () => number
+}
+
+/** Attempts that went wrong, counted by key: who has made too many waits until the window ends that the first began. */
+export class Attempts {
+  readonly #windows = new Map<string, Window>()
+  readonly #max: number
+  readonly #windowMs: number
+  readonly #remembered: number
+  readonly #now: () => number
+
+  constructor({ max, windowMs, remembered = 50_000, now = Date.now }: Bounds) {
+    this.#max = max
+    this.#windowMs = windowMs
+    this.#remembered = remembered
+    this.#now = now
+  }
+
+  /** Seconds until the next attempt is allowed, 0 if it is now. */
+  wait(key: string): number {
+    const window = this.#open(key)
+    return window === undefined || window.count < this.#max
+      ? 0
+      : Math.ceil((window.endsAt - this.#now()) / 1000)
+  }
+
+  count(key: string): void {
+    const window = this.#open(key)
+    if (window !== undefined) {
+      window.count++
+      return
+    }
+    if (this.#windows.size >= this.#remembered) this.#windows.delete(this.#windows.keys().next().value!)
+    this.#windows.set(key, { count: 1, endsAt: this.#now() + this.#windowMs })
+  }
+
+  /** Take back one that was counted and has turned out well. */
+  takeBack(key: string): void {
+    const window = this.#open(key)
+    if (window !== undefined && window.count > 0) window.count--
+  }
+
+  forget(key: string): void {
+    this.#windows.delete(key)
+  }
+
+  #open(key: string): Window | undefined {
+    const window = this.#windows.get(key)
+    if (window === undefined || window.endsAt > this.#now()) return window
+    this.#windows.delete(key)
+    return undefined
+  }
+}
