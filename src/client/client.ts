@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { SessionPage } from '../protocol/accounts.js'
 import { PresenceAnswer } from '../protocol/events.js'
 import { PROTOCOL } from '../protocol/statements.js'
@@ -13,7 +13,7 @@ import type {
   Sent,
   ServerInfo
 } from './api.js'
-import type { Backup, Contacts, Devices, SessionInfo, Sessions, Users } from './parts.js'
+import type { Backup, Contacts, Conversations, Devices, SessionInfo, Sessions, Users } from './parts.js'
 import type { ChatEvent, Incoming } from './chat-events.js'
 import { ContactBook, UserDirectory } from './contact-book.js'
 import { checkContent, type Content } from './content.js'
@@ -46,7 +46,8 @@ export class ChatClient implements Chat {
   readonly sessions: Sessions
   readonly users: Users
   readonly contacts: Contacts
-  readonly conversations: ConversationList
+  readonly conversations: Conversations
+  readonly #conversations: ConversationList
   readonly backup: Backup
 
   private constructor(core: Core, options: ChatClientOptions) {
@@ -63,7 +64,8 @@ export class ChatClient implements Chat {
     this.sessions = sessions(core)
     this.users = new UserDirectory(core)
     this.contacts = new ContactBook(core)
-    this.conversations = new ConversationList(core)
+    this.#conversations = new ConversationList(core)
+    this.conversations = this.#conversations
     this.backup = new Recovery(core, options, devices, account)
   }
 
@@ -157,7 +159,7 @@ export class ChatClient implements Chat {
   async #conversationOf(to: Recipient): Promise<string> {
     if (typeof to === 'string') return requireId(to)
     if ('conversationId' in to) return requireId(to.conversationId)
-    return (await this.conversations.directRoom(to.username.toLowerCase())).id
+    return (await this.#conversations.directRoom(to.username.toLowerCase())).id
   }
 }
 

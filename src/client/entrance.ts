@@ -9,6 +9,7 @@ import { ChatError } from './errors.js'
 import { RefusedError } from './refused.js'
 import { sleep } from './signals.js'
 import type { DeviceKeys, StoredAccount } from './identity.js'
+import { untrusted } from './untrusted.js'
 
 const POLL_MS = 2000
 
@@ -44,19 +45,29 @@ export class Entrance {
   async login(who: Credentials): Promise<LoginResult> {
     const username = this.#own(who.username)
     const { device, account } = this.#core.identity
-    if (device?.username === username && account?.status === 'active') {
-      const answer = await this.#logIn(who, device.id).catch(async (error: unknown) => {
-        if (!(error instanceof RefusedError) || error.code !== 'device-not-found') throw error
-        // It was revoked: the account knows it no more, and never will again.
-        await this.#core.identity.dropDevice()
-        return null
-      })
+    if (device?.username === username) {
+      const wasActive = account?.status === 'active'
+      const answer = await this.#knownDevice(who, device, wasActive)
       if (answer !== null) {
-        await this.#admit(answer, device, null)
+        await this.#admit(answer, device, wasActive ? null : 'end')
         return { status: 'active', deviceId: device.id }
       }
     }
     return this.#ask(who, username)
+  }
+
+  /** A session for the device of this store; null if the account does not know it, or not as an active one. */
+  async #knownDevice(who: Credentials, device: DeviceKeys, wasActive: boolean): Promise<SignIn | null> {
+    try {
+      return await this.#logIn(who, device.id)
+    } catch (error) {
+      const isOut = error instanceof RefusedError && error.code === 'device-not-found'
+      const isPending = error instanceof RefusedError && error.code === 'device-pending'
+      if (!isOut && !isPending) throw error
+      // It was revoked: the account will never know it again.
+      if (isOut && wasActive) await this.#core.identity.dropDevice()
+      return null
+    }
   }
 
   /** All other devices are lost: begin anew, under a new root. */
@@ -86,7 +97,11 @@ export class Entrance {
       const request = { method: 'GET', path: '/v1/devices', answer: DevicePage, signal } as const
       const { items } = (await this.#core.tokens.call(request)).body
       const own = items.find(({ id }) => id === device.id)
-      if (own?.status === 'active') return this.#approved(account, device)
+      if (own?.status === 'active') {
+        await this.#requireBound(device)
+        await this.#core.identity.become({ ...account, status: 'active' })
+        return this.#begin('end')
+      }
       if (own?.status !== 'pending')
         throw new ChatError('refused', 'device-not-found', 'The device was turned down, or forgotten.', {
           hint: 'Log in to ask again.'
@@ -95,22 +110,6 @@ export class Entrance {
       await this.#introduce(device)
       await sleep(POLL_MS * (0.75 + this.#core.options.random() / 2), signal)
     }
-  }
-
-  async #approved(account: StoredAccount, device: DeviceKeys): Promise<void> {
-    const { user } = await this.#core.users.sync(device.username)
-    const bound = user.devices.find(({ id }) => id === device.id)
-    if (
-      bound?.signingKey !== device.signing.fingerprint ||
-      bound.encryptionKey !== device.encryption.fingerprint
-    )
-      throw new ChatError(
-        'untrusted',
-        'swapped-key',
-        'The server has other keys for this device than it has made.'
-      )
-    await this.#core.identity.become({ ...account, status: 'active' })
-    await this.#begin('end')
   }
 
   /** Begin a session without a device: enough to read the key backup. */
@@ -127,14 +126,18 @@ export class Entrance {
     const userId = answer.user.id
     await this.#core.identity.become({ username, userId, deviceId: device.id, status: 'pending' })
     await this.#introduce(device)
-    const { items } = (
-      await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })
-    ).body
-    if (items.some(({ id, status }) => id === device.id && status === 'active')) {
-      await this.#approved(this.#core.identity.account!, device)
-      return { status: 'active', deviceId: device.id }
-    }
     return { status: 'pending', deviceId: device.id, fingerprint: device.signing.fingerprint }
+  }
+
+  /** The own chain has to name the keys that this device has made. */
+  async #requireBound(device: DeviceKeys): Promise<void> {
+    const { user } = await this.#core.users.sync(device.username)
+    const bound = user.devices.find(({ id }) => id === device.id)
+    const isCurrent = [device.encryption, device.next].some(
+      (pair) => pair?.fingerprint === bound?.encryptionKey
+    )
+    if (bound?.signingKey !== device.signing.fingerprint || !isCurrent)
+      throw untrusted('swapped-key', 'The server has other keys for this device than it has made.')
   }
 
   async #introduce(device: DeviceKeys): Promise<void> {
@@ -159,7 +162,7 @@ export class Entrance {
     const { id: userId, username } = answer.user
     await this.#core.tokens.begin(answer)
     await this.#core.identity.become({ username, userId, deviceId: device.id, status: 'active' })
-    await this.#core.users.sync(username)
+    await this.#requireBound(device)
     if (start !== null) await this.#begin(start)
     return this.#core.identity.account!
   }

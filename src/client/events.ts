@@ -96,7 +96,7 @@ export class Events {
 
   async *#frame(frame: Frame, place: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
     if (frame.retry !== undefined) this.#retry = Math.min(frame.retry, LONGEST_PAUSE_MS)
-    if (frame.data === '') return place
+    if (frame.event === 'retry') return place
     if (!Object.hasOwn(durableEvents, frame.event)) {
       const moved = yield* this.#ephemeral(frame, place)
       return moved

@@ -2,6 +2,7 @@
 export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
 export { MemoryStore } from './memory-store.js'
+export { foldConversation, type ConversationView, type ViewedMessage } from './view.js'
 export type { Store, StoreReader, StoreTransaction, Value } from './store.js'
 export type * from './api.js'
 export type * from './chat-events.js'

@@ -3,6 +3,7 @@ import type { SignedStatement } from '../protocol/schema.js'
 import { parseStatement, type ConversationStatement } from '../protocol/statements.js'
 import { statementHash, verifyStatement } from '../crypto/statements.js'
 import type { Core } from './core.js'
+import { ChatError } from './errors.js'
 import { isActive, type StoredUser } from './user-record.js'
 import type { Link } from './room-record.js'
 import { brokenRule, untrusted } from './untrusted.js'
@@ -90,9 +91,11 @@ export class RoomJudge {
     if (last < 0) return
     const heads = new Map(judged.slice(last).map(({ link, chain }) => [link.hash, chain.members]))
     if (!(await this.#core.keys.isVouched(id, heads)))
-      throw untrusted(
+      throw new ChatError(
+        'untrusted',
         'unvouched-statement',
-        'A statement is by a device that is gone, and nobody vouches for it.'
+        'A change of the members is by a device that is gone, and nobody vouches for it yet.',
+        { hint: 'It stands when another member, who has seen it in time, writes again.' }
       )
   }
 

@@ -6,7 +6,7 @@ export interface Frame {
   data: string
   /** Present where the frame itself bears one. */
   id?: string
-  /** Milliseconds, where the frame sets the pause before reconnecting. */
+  /** Milliseconds, where the frame sets the pause before reconnecting; one that does nothing else is a `retry`. */
   retry?: number
 }
 
@@ -59,9 +59,8 @@ function toFrame(lines: readonly string[]): Frame | null {
     else if (name === 'id' && !value.includes('\0')) frame.id = value
     else if (name === 'retry' && /^\d{1,9}$/.test(value)) frame.retry = Number(value)
   }
-  if (data.length === 0 && frame.retry === undefined) return null
-  frame.data = data.join('\n')
-  return frame
+  if (data.length > 0) return { ...frame, data: data.join('\n') }
+  return frame.retry === undefined ? null : { ...frame, event: 'retry' }
 }
 
 /**
