@@ -16,6 +16,17 @@ export class UsageError extends Error {
   }
 }
 
+/** Everything has been said: only the exit code is left. */
+export class ExitError extends Error {
+  override readonly name = 'ExitError'
+  readonly code: number
+
+  constructor(code: number) {
+    super(`exit ${code}`)
+    this.code = code
+  }
+}
+
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof ChatError) {

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../protocol/version.js'
 import { accountCommands } from './commands/account.js'
-import { EXIT, exitCode, explain } from './failure.js'
+import { completionCommand } from './commands/completion.js'
+import { serveCommand } from './commands/serve.js'
+import { EXIT, ExitError, exitCode, explain } from './failure.js'
 import type { Io } from './io.js'
 import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
 
@@ -34,6 +36,7 @@ export async function runCommand(io: Io): Promise<number> {
   } catch (error) {
     // Commander has written its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (error instanceof ExitError) return error.code
     if (io.signal.aborted) return io.stdout.writable ? EXIT.interrupted : EXIT.ok
     const options = program.opts<GlobalOptions>()
     const url = await serverUrl(io, options).catch(() => DEFAULT_URL)
@@ -59,5 +62,7 @@ export function makeProgram(io: Io): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride()
   accountCommands(program, io)
+  serveCommand(program, io)
+  completionCommand(program, io)
   return program
 }
