@@ -29,11 +29,16 @@ export class ExitError extends Error {
 
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
-  if (error instanceof ChatError) {
-    if (error.kind === 'usage') return EXIT.usage
-    if (error.kind === 'unreachable') return EXIT.unreachable
-  }
-  return EXIT.refused
+  if (!(error instanceof ChatError)) return EXIT.refused
+  if (isUnreachable(error)) return EXIT.unreachable
+  // The command was right; what was compared is not.
+  if (error.code === 'other-safety-number') return EXIT.refused
+  return error.kind === 'usage' ? EXIT.usage : EXIT.refused
+}
+
+/** Whether trying again later may help: no answer came, or one that says so (5xx, such as without its database). */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ChatError && (error.kind === 'unreachable' || (error.status ?? 0) >= 500)
 }
 
 /** Tell the person in a sentence what is wrong and what to check; with `verbose` also where it came from. */
@@ -48,9 +53,14 @@ export function explain(io: Io, error: unknown, { url, verbose }: { url: string;
     note(io, safe(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
 }
 
-function hintFor(error: unknown, url: string): string | undefined {
+/** What to do about an error; undefined where there is nothing to say. */
+export function hintFor(error: unknown, url: string): string | undefined {
   if (error instanceof UsageError) return error.hint
   if (!(error instanceof ChatError)) return 'Run again with --verbose to see where it came from.'
+  if (error.status !== undefined && error.status >= 500)
+    return `The server at ${url} answers, but can't work now. Try again later, or ask whoever runs it.`
+  if (error.code === 'other-account')
+    return 'Use another profile (--profile NAME), or "secure-chat logout --forget" first.'
   switch (error.kind) {
     case 'unreachable':
       return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { safeJson } from './safe.js'
 
 /** What a command may touch of the world: the process itself, or what a test puts in its place. */
 export interface Io {
@@ -17,9 +18,21 @@ export function print(io: Io, line: string): void {
   io.stdout.write(`${line}\n`)
 }
 
-/** One object a line, for scripts. JSON escapes what could move a cursor. */
+/** One object a line, for scripts. */
 export function printJson(io: Io, value: unknown): void {
-  print(io, JSON.stringify(value))
+  print(io, safeJson(value))
+}
+
+/**
+ * Write a line, and wait until it was taken: what comes without end must neither pile up here nor count as read when
+ * it was not.
+ *
+ * @throws if nobody reads any more
+ */
+export async function deliver(io: Io, line: string): Promise<void> {
+  await new Promise<void>((taken, failed) => {
+    io.stdout.write(`${line}\n`, (error) => (error ? failed(error) : taken()))
+  })
 }
 
 /** What is for the person and not part of the output: progress, hints, warnings. */

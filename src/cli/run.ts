@@ -1,24 +1,36 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../protocol/version.js'
 import { accountCommands } from './commands/account.js'
+import { backupCommands } from './commands/backup.js'
 import { completionCommand } from './commands/completion.js'
+import { contactsCommands } from './commands/contacts.js'
+import { conversationsCommand } from './commands/conversations.js'
+import { devicesCommands } from './commands/devices.js'
 import { envelopeCommands } from './commands/envelopes.js'
+import { groupCommands } from './commands/group.js'
+import { historyCommand } from './commands/history.js'
+import { listenCommand } from './commands/listen.js'
+import { sendCommand } from './commands/send.js'
 import { serveCommand } from './commands/serve.js'
 import { EXIT, ExitError, exitCode, explain } from './failure.js'
 import type { Io } from './io.js'
 import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
 
-type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'on' | 'off'>
+type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'once' | 'off'>
 
 /** Run the program as a process. @returns the exit code */
 export async function run(process: Process): Promise<number> {
   const enough = new AbortController()
-  const stop = () => enough.abort()
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  // Whoever reads the output may stop reading, as `head` does.
-  process.stdout.on('error', stop)
   const { argv, env, stdin, stdout, stderr } = process
+  const stop = () => {
+    enough.abort()
+    stdin.destroy()
+  }
+  // Once: whoever asks a second time does not want to wait.
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  // Whoever reads the output may stop reading, as `head` does.
+  stdout.on('error', stop)
   try {
     return await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: enough.signal })
   } finally {
@@ -63,6 +75,14 @@ export function makeProgram(io: Io): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride()
   accountCommands(program, io)
+  sendCommand(program, io)
+  listenCommand(program, io)
+  historyCommand(program, io)
+  conversationsCommand(program, io)
+  groupCommands(program, io)
+  contactsCommands(program, io)
+  devicesCommands(program, io)
+  backupCommands(program, io)
   envelopeCommands(program, io)
   serveCommand(program, io)
   completionCommand(program, io)

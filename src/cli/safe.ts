@@ -4,6 +4,9 @@
  */
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]/gu
 
+/** Colours, as programs write them whose output was sent along (ECMA-48, SGR). */
+const COLOURS = /\u001b\[[\d;:]*m/g
+
 /** For names and titles: one line. */
 export function safe(text: string): string {
   return text.replace(UNSAFE, '\ufffd')
@@ -12,8 +15,15 @@ export function safe(text: string): string {
 /** For messages: lines and tabs stay, further lines are indented by `indent` so that none passes for another's. */
 export function safeLines(text: string, indent = ''): string {
   return text
+    .replace(COLOURS, '')
     .replaceAll('\r\n', '\n')
     .split('\n')
     .map((line) => line.split('\t').map(safe).join('\t'))
     .join(`\n${indent}`)
+}
+
+/** For scripts: on one line, and harmless on a terminal too, where JSON alone leaves C1 and bidirectional controls. */
+export function safeJson(value: unknown): string {
+  const escape = (unsafe: string) => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value).replace(UNSAFE, escape)
 }

@@ -9,7 +9,7 @@ import { ChatError } from './errors.js'
 import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
 import { OutboxState, type Waiting } from './outbox-state.js'
-import { sealed } from './sealing.js'
+import { sealer } from './sealing.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
 
@@ -80,9 +80,7 @@ export class Outbox {
     return this.#turnsOf(conversationId).take(async () => {
       for (;;) {
         const key = await this.#renewKey(conversationId, await this.#spentKey(conversationId))
-        const message = await this.#state.seal(conversationId, key.id, (n) =>
-          sealed(this.#core, key, said, n)
-        )
+        const message = await this.#state.seal(conversationId, key.id, said, sealer(this.#core, key))
         if (message !== null) return message
       }
     })
@@ -121,9 +119,7 @@ export class Outbox {
     key?: HeldKey
   ): Promise<void> {
     const using = key ?? (await this.#usableKey(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, (n) =>
-      sealed(this.#core, using, said, n)
-    )
+    const kept = await this.#state.add(conversationId, using.id, said, sealer(this.#core, using))
     // Another process has changed the key meanwhile.
     if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
   }
@@ -146,8 +142,7 @@ export class Outbox {
   /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
   async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
     const key = await this.#maker.current(conversationId, spent)
-    const seal = (waiting: Waiting, n: number) => sealed(this.#core, key, waiting, n)
-    await this.#state.use(conversationId, key.id, this.#core.options.now(), seal)
+    await this.#state.use(conversationId, key.id, this.#core.options.now(), sealer(this.#core, key))
     return key
   }
 
@@ -166,6 +161,7 @@ export class Outbox {
       const first = await this.#state.first(conversationId)
       if (first === null) return sent
       try {
+        if (first.by !== this.#core.identity.active().device.signing.fingerprint) throw outdated()
         await this.#post(conversationId, first)
         sent.push(first.id)
       } catch (error) {
@@ -240,6 +236,11 @@ export class Outbox {
 
 function isFinal(error: unknown): boolean {
   return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
+}
+
+/** Sealed by a device that this one has replaced: it has to be sealed anew, as when the server says so. */
+function outdated(): RefusedError {
+  return new RefusedError(409, { type: 'rekey-required' }, null)
 }
 
 function gone(): ChatError {

@@ -153,12 +153,12 @@ t.test('A change that the disk does not confirm is taken back, and nobody ever s
   const handle = await open(journal, 'r')
   const prototype = Object.getPrototypeOf(handle) as FileHandle
   await handle.close()
-  const { datasync } = prototype
+  const datasync = Object.getOwnPropertyDescriptor(prototype, 'datasync')!
+  t.teardown(() => Object.defineProperty(prototype, 'datasync', datasync))
   prototype.datasync = async () => {
-    prototype.datasync = datasync
+    Object.defineProperty(prototype, 'datasync', datasync)
     throw new Error('EIO: i/o error, fdatasync')
   }
-  t.teardown(() => (prototype.datasync = datasync))
   await t.rejects(
     store.update((tx) => tx.set('a', 'unconfirmed')),
     { kind: 'store', code: 'store-unwritable', message: /EIO/ }
