@@ -6,6 +6,7 @@ import { completionCommand } from './commands/completion.js'
 import { contactsCommands } from './commands/contacts.js'
 import { conversationsCommand } from './commands/conversations.js'
 import { devicesCommands } from './commands/devices.js'
+import { doctorCommand } from './commands/doctor.js'
 import { envelopeCommands } from './commands/envelopes.js'
 import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
@@ -84,6 +85,7 @@ export function makeProgram(io: Io): Command {
   devicesCommands(program, io)
   backupCommands(program, io)
   envelopeCommands(program, io)
+  doctorCommand(program, io)
   serveCommand(program, io)
   completionCommand(program, io)
   return program

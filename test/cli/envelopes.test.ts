@@ -97,7 +97,7 @@ t.test('What is no message, no text or no JSON is refused with a word about what
     ['open', '{"id": 1}', /no message as the server serves it/],
     ['seal bob', '', /nothing in the message/],
     ['seal bob', 'x'.repeat(70_000), /bytes at most/],
-    ['seal bob', 'x'.repeat(2 ** 20 + 1), /more than fits/],
+    ['seal bob', 'x'.repeat(2 ** 20 + 1), /too long for a message/],
     ['seal bob --content', 'hello', /not a JSON object/],
     ['seal bob --content', 'null', /not a JSON object/],
     ['seal bob --content', '{"type":"song"}', /form of its type/],

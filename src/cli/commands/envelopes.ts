@@ -2,15 +2,13 @@ import type { Command } from 'commander'
 import type { Chat, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../failure.js'
 import { examples } from '../help.js'
-import { note, printJson, readAll, type Io } from '../io.js'
+import { note, printJson, type Io } from '../io.js'
 import { jsonValues } from '../json-values.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
 import { eventJson } from '../render.js'
 import { withSession } from '../session.js'
-
-/** More than fits a message anyway. */
-const LONGEST = 2 ** 20
+import { textFromStdin } from '../stdin-text.js'
 
 /** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
 export function envelopeCommands(program: Command, io: Io): void {
@@ -40,7 +38,7 @@ function sealCommand(program: Command, io: Io): void {
       .option('--json', 'print conversationId, path and message, and not only the message')
       .action(async (to: string, { content, id, json }: SealOptions) => {
         const options = program.opts<GlobalOptions>()
-        const text = await readText(io)
+        const text = await textFromStdin(io)
         const { conversationId, message } = await withSession(io, options, async (chat) =>
           chat.seal(
             (await resolveRecipient(chat, to)).id,
@@ -90,20 +88,6 @@ function openCommand(program: Command, io: Io): void {
     'open < message.json',
     'curl -sH @token "$SECURE_CHAT_URL/v1/conversations/$ID/messages" | secure-chat open | jq -r .body'
   )
-}
-
-async function readText(io: Io): Promise<string> {
-  if (io.stdin.isTTY === true) note(io, 'Write the message, and end it with Ctrl-D on a line of its own.')
-  const bytes = await readAll(io.stdin, LONGEST).catch((error: unknown) => {
-    if (!(error instanceof RangeError)) throw error
-    throw new UsageError('That is more than fits a message.')
-  })
-  try {
-    // The last line's end is the shell's, and not the message's.
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
-  } catch {
-    throw new UsageError('Stdin is not text in UTF-8.')
-  }
 }
 
 function parseContent(text: string): Content {
