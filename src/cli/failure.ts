@@ -61,6 +61,8 @@ export function hintFor(error: unknown, url: string): string | undefined {
     return `The server at ${url} answers, but can't work now. Try again later, or ask whoever runs it.`
   if (error.code === 'other-account')
     return 'Use another profile (--profile NAME), or "secure-chat logout --forget" first.'
+  if (error.code === 'user-not-found')
+    return 'Is the name spelt right? "secure-chat conversations" shows whom, and which groups, you write to.'
   switch (error.kind) {
     case 'unreachable':
       return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`

@@ -1,5 +1,6 @@
 import type { Chat, Conversation } from '../client/index.js'
 import { UsageError } from './failure.js'
+import { namedConversations } from './titles.js'
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -51,7 +52,7 @@ async function lookUp(chat: Chat, name: string): Promise<Conversation | undefine
 }
 
 async function joined(chat: Chat): Promise<Conversation[]> {
-  return (await chat.conversations.list()).filter((conversation) => conversation.joined)
+  return (await namedConversations(chat)).filter((conversation) => conversation.joined)
 }
 
 /** Of two, after both sides have begun anew, the one in which somebody still is who they were. */

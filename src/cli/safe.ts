@@ -5,6 +5,7 @@
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]/gu
 
 /** Colours, as programs write them whose output was sent along (ECMA-48, SGR). */
+// eslint-disable-next-line no-control-regex -- it is what has to go
 const COLOURS = /\u001b\[[\d;:]*m/g
 
 /** For names and titles: one line. */

@@ -1,4 +1,25 @@
-import type { Chat, ChatEvent } from '../client/index.js'
+import type { Chat, ChatEvent, Conversation } from '../client/index.js'
+
+/** So far back a group's name is looked for. */
+const LOOK_BACK = 1000
+
+/** The conversations that the user is in. A group's name is said in a message, which is read now if it was not yet. */
+export async function namedConversations(chat: Chat): Promise<Conversation[]> {
+  const found: Conversation[] = []
+  for (const conversation of await chat.conversations.list())
+    found.push(isNameless(conversation) ? await learnName(chat, conversation) : conversation)
+  return found
+}
+
+function isNameless({ kind, title, trouble }: Conversation): boolean {
+  return kind === 'group' && title === null && trouble === undefined
+}
+
+async function learnName(chat: Chat, group: Conversation): Promise<Conversation> {
+  for await (const item of chat.history(group.id, { limit: LOOK_BACK }))
+    if (item.type === 'message' && item.content.type === 'title') return chat.conversations.get(group.id)
+  return group
+}
 
 /** What conversations are called, as far as was asked for. */
 export class Titles {

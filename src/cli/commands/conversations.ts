@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../profile.js'
 import { conversationJson } from '../render.js'
 import { safe } from '../safe.js'
 import { withSession } from '../session.js'
+import { namedConversations } from '../titles.js'
 
 /** `conversations`: what there is to read and to write to. */
 export function conversationsCommand(program: Command, io: Io): void {
@@ -17,7 +18,7 @@ export function conversationsCommand(program: Command, io: Io): void {
       .option('--json', 'one line of JSON each')
       .action(({ json }: { json?: boolean }) =>
         withSession(io, program.opts<GlobalOptions>(), async (chat) =>
-          show(io, await chat.conversations.list(), json)
+          show(io, await namedConversations(chat), json)
         )
       ),
     'conversations',

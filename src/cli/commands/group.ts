@@ -48,11 +48,13 @@ export function groupCommands(program: Command, io: Io): void {
     .argument('<names...>', 'usernames')
     .option('--admin', 'as admins')
     .action((name: string, names: string[], { admin }: { admin?: boolean }) =>
-      inGroup(name, async (chat, { id }) => {
+      inGroup(name, async (chat, { id, title }) => {
         for (const each of names) {
-          const { title } = await chat.conversations.add(id, each, admin === true ? 'admin' : 'member')
+          await chat.conversations.add(id, each, admin === true ? 'admin' : 'member')
           note(io, `${safe(each)} is in "${safe(title ?? id)}".`)
         }
+        // It was said in a message that they can't read.
+        if (title !== null) await chat.conversations.rename(id, title)
       })
     )
   group
