@@ -105,7 +105,7 @@ async function* examineAccount(chat: Chat, url: string, account: Account): Async
       ? 'there is one on the server, sealed'
       : warning(
           'there is none: whoever loses all devices loses what was said',
-          'Make one with "secure-chat backup".'
+          'Make one with "secure-chat backup create".'
         )
   )
 }
