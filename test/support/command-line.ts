@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { runCommand } from '../../src/cli/run.js'
+import type { Owner } from './server-process.js'
+
+export interface Outcome {
+  code: number
+  out: string
+  err: string
+}
+
+export interface Given {
+  stdin?: string
+  env?: Readonly<Record<string, string>>
+}
+
+/** Runs the command line as a person would, with a home of one's own that is gone with the test. */
+export type CommandLine = (line: string | readonly string[], given?: Given) => Promise<Outcome>
+
+export function commandLine(owner: Owner, env: Readonly<Record<string, string>> = {}): CommandLine {
+  const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
+  owner.teardown(() => rmSync(home, { recursive: true, force: true }))
+  return async (line, given = {}) => {
+    const [out, err] = [new PassThrough(), new PassThrough()]
+    const code = await runCommand({
+      argv: typeof line === 'string' ? line.split(' ').filter(Boolean) : line,
+      env: { SECURE_CHAT_HOME: home, SECURE_CHAT_PASSWORD: PASSWORD, ...env, ...given.env },
+      stdin: Readable.from(given.stdin === undefined ? [] : [Buffer.from(given.stdin)]),
+      stdout: out,
+      stderr: err,
+      signal: new AbortController().signal
+    })
+    return { code, out: written(out), err: written(err) }
+  }
+}
+
+/** Of every account that a test makes. */
+export const PASSWORD = 'correct horse battery staple 42'
+
+function written(stream: PassThrough): string {
+  return ((stream.read() as Buffer | null) ?? '').toString()
+}
