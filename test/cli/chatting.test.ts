@@ -106,7 +106,7 @@ t.test('What others write cannot take the terminal over', async (t) => {
     await home.ok('bob', ['conversations', '--json'])
   ].join('')
   for (const text of [human, json])
-    t.notMatch(text.replaceAll('\n', ''), /[\p{Cc}\u202a-\u202e]/u, { diff: false })
+    t.notMatch(text.replaceAll('\n', ''), /[\p{Cc}\u202a-\u202e]/u)
   t.match(human, '\n  2026-01-01 00:00 bob: I owe you\n', 'a second line does not pass for another message')
   t.ok(
     lines(json).some(({ body }) => body === evil),

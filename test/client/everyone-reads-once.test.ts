@@ -28,7 +28,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('add', 'remove'), who }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('pair', 'revoke'), who }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('rekey', 'restart', 'cut'), who, device }) }
-) as fc.Arbitrary<Step>
+)
 /** Steps of one group happen at once. */
 const story = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 6, maxLength: 10 })
 
