@@ -27,7 +27,7 @@ const nodeOnly = /^src\/client\/(node|file-[a-z-]+)\.ts$/
 const ground = ['config', 'logger', 'problem', 'db', 'bell', 'blobs', 'secrets', 'paths']
 
 /** The server's roof: what puts the parts together, so that no part may ask for it. */
-const roof = ['app', 'main', 'write-openapi', 'db/run-migrations']
+const roof = ['app', 'index', 'main', 'write-openapi', 'db/run-migrations']
 
 /** Whose business the process is: its arguments, environment, streams and end. */
 const mayTouchProcess = [

@@ -49,6 +49,11 @@ export async function serverUrl({ env }: Pick<Io, 'env'>, options: GlobalOptions
   return url
 }
 
+/** Whether what is sent to a server never leaves this machine. */
+export function isOnThisMachine(url: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
+}
+
 async function rememberedUrl({ folder }: Profile): Promise<string | null> {
   return readFile(join(folder, 'url'), 'utf8').then(
     (text) => text.trim(),

@@ -6,6 +6,8 @@ import { completionCommand } from './commands/completion.js'
 import { contactsCommands } from './commands/contacts.js'
 import { conversationsCommand } from './commands/conversations.js'
 import { devicesCommands } from './commands/devices.js'
+import { doctorCommand } from './commands/doctor.js'
+import { envelopeCommands } from './commands/envelopes.js'
 import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
 import { listenCommand } from './commands/listen.js'
@@ -82,6 +84,8 @@ export function makeProgram(io: Io): Command {
   contactsCommands(program, io)
   devicesCommands(program, io)
   backupCommands(program, io)
+  envelopeCommands(program, io)
+  doctorCommand(program, io)
   serveCommand(program, io)
   completionCommand(program, io)
   return program

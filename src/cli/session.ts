@@ -3,7 +3,7 @@ import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
 import { UsageError } from './failure.js'
 import { note, type Io } from './io.js'
-import { profileOf, rememberUrl, serverUrl, type GlobalOptions } from './profile.js'
+import { isOnThisMachine, profileOf, rememberUrl, serverUrl, type GlobalOptions } from './profile.js'
 import { accountPassword, askSecret } from './secrets.js'
 import { grouped } from './layout.js'
 
@@ -30,7 +30,8 @@ export async function withChat<T>(
   }
 }
 
-async function openStore(io: Io, folder: string): Promise<FileStore> {
+/** The key store; its passphrase comes from the environment, or is asked for. */
+export async function openStore(io: Io, folder: string): Promise<FileStore> {
   const passphrase = io.env['SECURE_CHAT_PASSPHRASE']
   if (passphrase) return FileStore.open({ folder, passphrase })
   try {
@@ -94,6 +95,6 @@ async function requireApproved(chat: Chat): Promise<void> {
 export async function remember(io: Io, options: GlobalOptions): Promise<void> {
   const url = await serverUrl(io, options)
   await rememberUrl(profileOf(io, options), url)
-  if (url.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url))
+  if (url.startsWith('http:') && !isOnThisMachine(url))
     note(io, 'This server is reached without TLS: others on the way see your password.')
 }

@@ -45,6 +45,22 @@ export interface Chat {
   flush(): Promise<string[]>
 
   /**
+   * Encrypt and sign without sending: for whoever posts by other means. The message's counter is used up: one that is
+   * never posted is reported to its receivers as withheld, one that is posted after a later one as out of order.
+   *
+   * @throws as `send` does
+   */
+  seal(to: Recipient, content: string | Content, options?: { id?: string }): Promise<SealedMessage>
+
+  /**
+   * Verify and open one message as the server serves it, in a page of the history or as the data of an event.
+   *
+   * @returns the message, after what is wrong about its place
+   * @throws `not-a-message` (`usage`) for anything else
+   */
+  open(message: unknown): Promise<Incoming[]>
+
+  /**
    * Read a conversation's messages, verified one by one: newest first unless `after` is given. What is wrong comes
    * as a value in its place (`Incoming`).
    */
@@ -113,6 +129,12 @@ export interface Sent {
   conversationId: string
   position: number
   sentAt: string
+}
+
+/** A message ready for `POST /v1/conversations/{conversationId}/messages`, whose body is `message`. */
+export interface SealedMessage {
+  conversationId: string
+  message: { id: string; sessionKeyId: string; iv: string; ciphertext: string; signature: string }
 }
 
 export interface HistoryRange {

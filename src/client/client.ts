@@ -10,6 +10,7 @@ import type {
   HistoryRange,
   LoginResult,
   Recipient,
+  SealedMessage,
   Sent,
   ServerInfo
 } from './api.js'
@@ -25,6 +26,7 @@ import { ChatError } from './errors.js'
 import { Events } from './events.js'
 import { readHistory } from './history.js'
 import { openCore } from './open-core.js'
+import { openMessage } from './open-message.js'
 import { Recovery } from './recovery.js'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -111,8 +113,7 @@ export class ChatClient implements Chat {
 
   async send(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<Sent> {
     const checked = checkContent(content)
-    if (id !== undefined && !uuid.test(id))
-      throw new ChatError('usage', 'invalid-id', 'A message’s id is a UUID.')
+    requireMessageId(id)
     return this.#core.outbox.send(await this.#conversationOf(to), checked, id)
   }
 
@@ -120,12 +121,23 @@ export class ChatClient implements Chat {
     return this.#housekeeping()
   }
 
+  async seal(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<SealedMessage> {
+    const checked = checkContent(content)
+    requireMessageId(id)
+    const conversationId = await this.#conversationOf(to)
+    return { conversationId, message: await this.#core.outbox.seal(conversationId, checked, id) }
+  }
+
+  open(message: unknown): Promise<Incoming[]> {
+    return openMessage(this.#core, message)
+  }
+
   history(conversationId: string, range: HistoryRange = {}): AsyncIterable<Incoming> {
     return readHistory(this.#core, requireId(conversationId), range)
   }
 
   events({ signal = this.#core.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
-    return this.#events.follow(AbortSignal.any([signal, this.#core.http.closed]))
+    return this.#events.follow(signal)
   }
 
   async presence(usernames: readonly string[]): Promise<{ username: string; online: boolean }[]> {
@@ -164,6 +176,11 @@ export class ChatClient implements Chat {
     if ('conversationId' in to) return requireId(to.conversationId)
     return (await this.#conversations.directRoom(to.username.toLowerCase())).id
   }
+}
+
+function requireMessageId(id: string | undefined): void {
+  if (id !== undefined && !uuid.test(id))
+    throw new ChatError('usage', 'invalid-id', 'A message’s id is a UUID.')
 }
 
 function requireId(id: string): string {

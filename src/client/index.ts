@@ -1,6 +1,7 @@
 /** The SDK: every name that is promised to be kept. `http.ts`, `sse.ts` and the rest may change in any release. */
 export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
+export { selfTest } from './self-test.js'
 export { MemoryStore } from './memory-store.js'
 export { foldConversation, type ConversationView, type ViewedMessage } from './view.js'
 export type { Store, StoreReader, StoreTransaction, Value } from './store.js'

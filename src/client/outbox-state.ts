@@ -95,6 +95,26 @@ export class OutboxState {
     })
   }
 
+  /**
+   * Seal a message under the next counter of a key, for somebody else to post.
+   *
+   * @returns null if the conversation's key is another one by now
+   */
+  seal(
+    conversationId: string,
+    keyId: string,
+    said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
+    seal: Seal
+  ): Promise<NewMessage | null> {
+    return this.#store.update(async (tx) => {
+      const sending = await tx.get<Sending>(sendingName(conversationId))
+      if (sending?.keyId !== keyId) return null
+      const { sealed } = await seal(said, await nextCounter(tx, conversationId, keyId))
+      tx.set(sendingName(conversationId), { ...sending, count: sending.count + 1 })
+      return sealed
+    })
+  }
+
   /** Go over to a session key; what waits is sealed under it, in its order, each under its id. */
   async use(conversationId: string, keyId: string, now: number, seal: Seal): Promise<void> {
     await this.#store.update(async (tx) => {

@@ -1,6 +1,6 @@
 import { MessageReceipt } from '../protocol/messages.js'
-import { MAX_CONTENT_BYTES, messageDigest, seal } from '../crypto/messages.js'
-import { CryptoError } from '../crypto/errors.js'
+import { messageDigest } from '../crypto/messages.js'
+import type { NewMessage } from '../protocol/messages.js'
 import type { Sent } from './api.js'
 import type { MessageNotSent } from './chat-events.js'
 import type { Content } from './content.js'
@@ -8,7 +8,8 @@ import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
-import { OutboxState, type Seal, type Waiting } from './outbox-state.js'
+import { OutboxState, type Waiting } from './outbox-state.js'
+import { sealer } from './sealing.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
 
@@ -63,6 +64,28 @@ export class Outbox {
     return sent
   }
 
+  /**
+   * Seal a message for the caller to post, under the key that the server takes now. Its counter is used up, whether or
+   * not it is ever posted.
+   */
+  async seal(
+    conversationId: string,
+    content: Content,
+    id: string = crypto.randomUUID()
+  ): Promise<NewMessage> {
+    await this.#requireAccepted(conversationId)
+    // What waits has earlier counters, and so has to be there first.
+    await this.#flush(conversationId)
+    const said = { id, content, sentAt: new Date(this.#core.options.now()).toISOString() }
+    return this.#turnsOf(conversationId).take(async () => {
+      for (;;) {
+        const key = await this.#renewKey(conversationId, await this.#spentKey(conversationId))
+        const message = await this.#state.seal(conversationId, key.id, said, sealer(this.#core, key))
+        if (message !== null) return message
+      }
+    })
+  }
+
   /** A flush may have begun before the message was in the box: then it takes another. */
   async #flushUntil(conversationId: string, id: string): Promise<void> {
     while (this.#listeners.has(id)) {
@@ -96,40 +119,31 @@ export class Outbox {
     key?: HeldKey
   ): Promise<void> {
     const using = key ?? (await this.#usableKey(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, this.#seal(using))
+    const kept = await this.#state.add(conversationId, using.id, said, sealer(this.#core, using))
     // Another process has changed the key meanwhile.
     if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
   }
 
   async #usableKey(conversationId: string): Promise<HeldKey> {
+    const spent = await this.#spentKey(conversationId)
+    const sending = spent === undefined ? await this.#state.get(conversationId) : null
+    const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
+    return held ?? this.#renewKey(conversationId, spent)
+  }
+
+  /** The key that is in use, if it has served its time. */
+  async #spentKey(conversationId: string): Promise<string | undefined> {
     const sending = await this.#state.get(conversationId)
-    const isFresh =
-      sending !== null &&
-      sending.count < MOST_MESSAGES &&
-      this.#core.options.now() - sending.since < LONGEST_MS
-    const held = isFresh ? await this.#core.keys.peek(conversationId, sending.keyId) : undefined
-    return held ?? this.#renewKey(conversationId, isFresh ? undefined : sending?.keyId)
+    if (sending === null) return undefined
+    const age = this.#core.options.now() - sending.since
+    return sending.count < MOST_MESSAGES && age < LONGEST_MS ? undefined : sending.keyId
   }
 
   /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
   async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
     const key = await this.#maker.current(conversationId, spent)
-    await this.#state.use(conversationId, key.id, this.#core.options.now(), this.#seal(key))
+    await this.#state.use(conversationId, key.id, this.#core.options.now(), sealer(this.#core, key))
     return key
-  }
-
-  #seal({ conversationId, material }: HeldKey): Seal {
-    const signer = this.#core.identity.active().device.signing
-    return async ({ id, content, sentAt }, n) => {
-      try {
-        const plaintext = { ...content, n, sentAt }
-        const sealed = await seal({ conversationId, id, sessionKey: material, signer, content: plaintext })
-        return { sealed, by: signer.fingerprint }
-      } catch (error) {
-        if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error
-        throw new ChatError('usage', 'message-too-large', `A message has ${MAX_CONTENT_BYTES} bytes at most.`)
-      }
-    }
   }
 
   #flush(conversationId: string): Promise<string[]> {

@@ -2,14 +2,11 @@ import type { Command } from 'commander'
 import { ChatError, type Chat, type TextContent } from '../../client/index.js'
 import { isUnreachable, UsageError } from '../failure.js'
 import { examples } from '../help.js'
-import { note, printJson, readAll, type Io } from '../io.js'
+import { note, printJson, type Io } from '../io.js'
 import type { GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
 import { withSession } from '../session.js'
-
-/** Far more than any message holds: what is too long is to be told from what never ends. */
-const MAX_STDIN_BYTES = 2 ** 20
-const TOO_LONG = 'Send its end ("… | tail -c 50000 | secure-chat send …"), or send it in parts.'
+import { TOO_LONG, textFromStdin } from '../stdin-text.js'
 
 interface Options {
   reply?: string
@@ -29,7 +26,7 @@ export function sendCommand(program: Command, io: Io): void {
       .option('--id <uuid>', 'the message’s own id: the same one given again sends nothing again')
       .option('--json', 'print its id, conversationId, position and sentAt')
       .action(async (to: string, text: string | undefined, options: Options) => {
-        const body = text ?? (await textFrom(io))
+        const body = text ?? (await textFromStdin(io))
         const content: TextContent = {
           ...{ type: 'text', text: body },
           ...(options.reply !== undefined && { ref: options.reply })
@@ -62,20 +59,5 @@ async function send(
     if (error instanceof ChatError && error.code === 'message-too-large')
       throw new UsageError(error.message, TOO_LONG)
     throw error
-  }
-}
-
-/** What is to be said, as text; without the line break at its end. */
-async function textFrom(io: Io): Promise<string> {
-  if (io.stdin.isTTY === true) note(io, 'Type the message, and end it with Ctrl-D on a line of its own.')
-  const bytes = await readAll(io.stdin, MAX_STDIN_BYTES).catch((error: unknown) => {
-    if (error instanceof RangeError)
-      throw new UsageError('What came on stdin is too long for a message.', TOO_LONG)
-    throw error
-  })
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
-  } catch {
-    throw new UsageError('What came on stdin is no text in UTF-8.')
   }
 }
