@@ -1,15 +1,17 @@
-import type { Chat, Conversation } from '../client/index.js'
+import { ChatError, type Chat, type Conversation } from '../client/index.js'
+import { USERNAME, UUID } from '../protocol/ids.js'
 import { UsageError } from './failure.js'
 import { namedConversations } from './titles.js'
 
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const ID = new RegExp(`^${UUID}$`, 'i')
+const NAME = new RegExp(`^${USERNAME}$`)
 
 /**
  * The conversation that TO means: its id; `@name` for a user; or a plain name, of a user or a group. A direct
  * conversation is begun where there is none.
  *
- * @throws {UsageError} if it means more than one: a group's members can give it any name, a known user's too, so that
- *   to guess would be to send to whom they like
+ * @throws {UsageError} if it means more than one: anybody can register under a group's name, or put the user into a
+ *   group that is named like another user, so that to guess would be to send to whom they like
  */
 export async function resolveRecipient(chat: Chat, to: string): Promise<Conversation> {
   const found = await lookUp(chat, to)
@@ -42,13 +44,23 @@ async function lookUp(chat: Chat, name: string): Promise<Conversation | undefine
   const direct = directWith(conversations, username(name))
   if (name.startsWith('@')) return direct
   const groups = groupsNamed(conversations, name)
-  const known = (await chat.contacts.list()).some((contact) => contact.username === username(name))
-  if (groups.length > 0 && known)
+  if (groups.length > 0 && (direct !== undefined || (await isUser(chat, username(name)))))
     throw new UsageError(
       `"${name}" is a user, and the name of a group.`,
       `Say @${username(name)} for the user, or the group's id: ${ids(groups)}.`
     )
   return direct ?? oneOf(name, groups)
+}
+
+async function isUser(chat: Chat, name: string): Promise<boolean> {
+  if (!NAME.test(name)) return false
+  try {
+    await chat.users.get(name)
+    return true
+  } catch (error) {
+    if (error instanceof ChatError && error.code === 'user-not-found') return false
+    throw error
+  }
 }
 
 async function joined(chat: Chat): Promise<Conversation[]> {

@@ -62,7 +62,9 @@ export async function withSession<T>(
         if (!(error instanceof ChatError && error.kind === 'logged-out')) throw error
       }
     const password = await accountPassword(io, options, `Password of ${account.username}`)
-    await chat.login({ username: account.username, password })
+    const { status } = await chat.login({ username: account.username, password })
+    if (status === 'pending')
+      note(io, 'The account does not know this device, or not any more: it asks again.')
     await requireApproved(chat)
     return work(chat)
   })

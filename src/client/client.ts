@@ -137,7 +137,7 @@ export class ChatClient implements Chat {
   }
 
   events({ signal = this.#core.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
-    return this.#events.follow(AbortSignal.any([signal, this.#core.http.closed]))
+    return this.#events.follow(signal)
   }
 
   async presence(usernames: readonly string[]): Promise<{ username: string; online: boolean }[]> {

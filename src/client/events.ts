@@ -7,7 +7,7 @@ import { advanceCursor, readCursor, saveCursor } from './cursor.js'
 import { ChatError } from './errors.js'
 import { EventHandler, type Handled } from './event-handler.js'
 import { RefusedError, isPassing } from './refused.js'
-import { sleep } from './signals.js'
+import { linked, sleep } from './signals.js'
 import { readFrames, type Frame } from './sse.js'
 import { checked, fits } from './wire.js'
 
@@ -30,7 +30,16 @@ export class Events {
     this.#housekeeping = housekeeping
   }
 
-  async *follow(signal: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
+  async *follow(given: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
+    const end = linked([given, this.#core.http.closed])
+    try {
+      yield* this.#follow(end.signal)
+    } finally {
+      end.unlink()
+    }
+  }
+
+  async *#follow(signal: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
     for (let failures = 0; !signal.aborted;) {
       let error: ChatError | undefined
       try {
@@ -61,7 +70,7 @@ export class Events {
       if (response.body === null)
         throw new ChatError('unreachable', 'no-stream', 'The server sent no stream.')
       let place = cursor
-      for await (const frames of readFrames(response.body, () => this.#keepalive * 2500)) {
+      for await (const frames of readFrames(response.body, () => this.#keepalive * 2500, signal)) {
         // A session ends unless it is refreshed now and then, and a stream ends with it.
         await this.#core.tokens.keep()
         yield* this.#core.outbox.takeRefused()

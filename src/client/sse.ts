@@ -67,18 +67,23 @@ function toFrame(lines: readonly string[]): Frame | null {
  * The frames of an event stream, in the batches in which they arrive; empty for a keepalive.
  *
  * @param silence milliseconds without a byte after which the connection counts as dead; asked before every read
- * @throws {ChatError} `unreachable`: `silent-stream`, `broken-stream`
+ * @throws {ChatError} `unreachable`: `silent-stream`, `broken-stream`; the signal's reason when it aborts
  */
 export async function* readFrames(
   body: ReadableStream<Uint8Array>,
-  silence: () => number
+  silence: () => number,
+  signal: AbortSignal
 ): AsyncGenerator<Frame[], void, undefined> {
   const parser = new FrameParser()
   const decoder = new TextDecoder()
   const reader = body.getReader()
   try {
     for (;;) {
-      const { done, value } = await within(reader.read().catch(broken), silence())
+      const { done, value } = await within(
+        reader.read().catch((cause: unknown) => broken(cause, signal)),
+        silence(),
+        signal
+      )
       if (done) return
       yield parser.push(decoder.decode(value, { stream: true }))
     }
@@ -88,21 +93,30 @@ export async function* readFrames(
   }
 }
 
-function broken(cause: unknown): never {
+function broken(cause: unknown, signal: AbortSignal): never {
+  signal.throwIfAborted()
   throw new ChatError('unreachable', 'broken-stream', 'The connection to the server broke.', { cause })
 }
 
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ChatError('unreachable', 'silent-stream', 'Nothing comes from the server any more.')),
-      ms
-    )
+/** What `fetch` was told of a signal it may forget once it has answered: so the signal is heard here, too. */
+async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
+  let end: () => void = () => undefined
+  const stopped = new Promise<never>((_, reject) => {
+    const late = new ChatError('unreachable', 'silent-stream', 'Nothing comes from the server any more.')
+    const timer = setTimeout(() => reject(late), ms)
+    const stop = (): void => reject(signal.reason as Error)
+    end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
   })
   try {
-    return await Promise.race([work, late])
+    return await Promise.race([work, stopped])
   } finally {
-    clearTimeout(timer)
+    end()
+    // Whoever has left does not hear how the work ends.
+    work.catch(() => undefined)
   }
 }

@@ -1,7 +1,8 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { lines, machine, PASSWORD } from '../support/cli-process.js'
+import { lines, machine } from '../support/cli-process.js'
+import { PASSWORD } from '../support/command-line.js'
 import { startServer } from '../support/server-process.js'
 
 const server = await startServer(t)
@@ -105,8 +106,7 @@ t.test('What others write cannot take the terminal over', async (t) => {
     await home.ok('bob', ['history', 'alice', '--json']),
     await home.ok('bob', ['conversations', '--json'])
   ].join('')
-  for (const text of [human, json])
-    t.notMatch(text.replaceAll('\n', ''), /[\p{Cc}\u202a-\u202e]/u)
+  for (const text of [human, json]) t.notMatch(text.replaceAll('\n', ''), /[\p{Cc}\u202a-\u202e]/u)
   t.match(human, '\n  2026-01-01 00:00 bob: I owe you\n', 'a second line does not pass for another message')
   t.ok(
     lines(json).some(({ body }) => body === evil),
@@ -126,13 +126,22 @@ t.test('A message given twice under one id is sent once', async (t) => {
 })
 
 t.test('Nothing but its owner can read what is kept on the machine, and no password is', async (t) => {
-  const { stat } = await import('node:fs/promises')
-  const files = await readdir(home.home, { recursive: true })
-  t.ok(files.length > 3)
-  for (const file of files) {
-    const path = join(home.home, file)
-    const { mode } = await stat(path)
-    t.equal(mode & 0o077, 0, file)
-    if (file.endsWith('journal')) t.notMatch(await readFile(path, 'latin1'), PASSWORD)
+  const entries = await readdir(home.home, { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  t.ok(paths.some((path) => path.endsWith('alice/keys/journal')))
+  for (const path of paths) {
+    const found = await stat(path)
+    t.equal(found.mode & 0o077, 0, path)
+    if (found.isFile()) t.notOk((await readFile(path, 'latin1')).includes(PASSWORD))
   }
+})
+
+t.test('The program itself ends with the codes that scripts rely on', async (t) => {
+  const code = async (args: readonly string[]) => (await home.start('alice', args).ended()).code
+  t.equal(await code(['send', 'bob', 'hello']), 0)
+  t.equal(await code(['send', 'nobody-at-all', 'hello']), 1)
+  t.equal(await code(['send']), 2)
+  t.equal(await code(['--url', 'http://127.0.0.1:9', 'login', 'alice']), 3)
 })

@@ -32,7 +32,17 @@ t.test('A frame that does not end is refused before it fills the memory', async 
 t.test('A stream on which nothing comes any more counts as broken', async (t) => {
   let cancelled = false
   const silent = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) })
-  const read = readFrames(silent, () => 20).next()
+  const read = readFrames(silent, () => 20, new AbortController().signal).next()
   t.match(await failure(read), { kind: 'unreachable', code: 'silent-stream' })
+  t.ok(cancelled)
+})
+
+t.test('Who leaves a stream is not held by it', async (t) => {
+  const leave = new AbortController()
+  let cancelled = false
+  const silent = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) })
+  const read = readFrames(silent, () => 60_000, leave.signal).next()
+  leave.abort(new Error('gone'))
+  await t.rejects(read, { message: 'gone' })
   t.ok(cancelled)
 })

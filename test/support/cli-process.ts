@@ -3,23 +3,11 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PASSWORD, runHere, type Given, type Outcome } from './command-line.js'
 import { eventually } from './eventually.js'
 import { dieTogether, type Owner } from './server-process.js'
 
 const BIN = join(import.meta.dirname, '../../src/cli/bin.js')
-
-export const PASSWORD = 'correct horse battery staple 42'
-
-export interface Given {
-  stdin?: string | Uint8Array
-  env?: Readonly<Record<string, string>>
-}
-
-export interface Outcome {
-  code: number | null
-  out: string
-  err: string
-}
 
 /** The real program, in a process of its own, while it runs. */
 export class CliProcess {
@@ -28,7 +16,11 @@ export class CliProcess {
   err = ''
   readonly #ended: Promise<unknown>
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>, stdin: string | Uint8Array = '') {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    stdin: string | Uint8Array = ''
+  ) {
     const { PATH } = process.env
     this.child = spawn(process.execPath, [BIN, ...args], { env: { PATH, ...env }, stdio: 'pipe' })
     dieTogether(this.child)
@@ -75,14 +67,15 @@ export class Machine {
     this.#env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD }
   }
 
-  /** Start the program as somebody. */
+  /** Start the program as somebody, in a process of its own. */
   start(profile: string, args: readonly string[], { stdin, env }: Given = {}): CliProcess {
     return new CliProcess(args, { ...this.#env, SECURE_CHAT_PROFILE: profile, ...env }, stdin)
   }
 
-  /** Run it to its end. */
-  run(profile: string, args: readonly string[], given?: Given): Promise<Outcome> {
-    return this.start(profile, args, given).ended()
+  /** Run a command to its end, in this process. */
+  run(profile: string, args: readonly string[], { stdin, env }: Given = {}): Promise<Outcome> {
+    const all = { ...this.#env, SECURE_CHAT_PROFILE: profile, ...env }
+    return runHere(args, { env: all, ...(stdin !== undefined && { stdin }) })
   }
 
   /** The same, which has to go well. @returns what it wrote to stdout @throws with what it wrote to stderr */

@@ -6,13 +6,14 @@ import { runCommand } from '../../src/cli/run.js'
 import type { Owner } from './server-process.js'
 
 export interface Outcome {
-  code: number
+  /** Null if a signal has ended it. */
+  code: number | null
   out: string
   err: string
 }
 
 export interface Given {
-  stdin?: string
+  stdin?: string | Uint8Array
   env?: Readonly<Record<string, string>>
 }
 
@@ -22,18 +23,25 @@ export type CommandLine = (line: string | readonly string[], given?: Given) => P
 export function commandLine(owner: Owner, env: Readonly<Record<string, string>> = {}): CommandLine {
   const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
   owner.teardown(() => rmSync(home, { recursive: true, force: true }))
-  return async (line, given = {}) => {
-    const [out, err] = [new PassThrough(), new PassThrough()]
-    const code = await runCommand({
-      argv: typeof line === 'string' ? line.split(' ').filter(Boolean) : line,
-      env: { SECURE_CHAT_HOME: home, SECURE_CHAT_PASSWORD: PASSWORD, ...env, ...given.env },
-      stdin: Readable.from(given.stdin === undefined ? [] : [Buffer.from(given.stdin)]),
-      stdout: out,
-      stderr: err,
-      signal: new AbortController().signal
-    })
-    return { code, out: written(out), err: written(err) }
+  return (line, given = {}) => {
+    const argv = typeof line === 'string' ? line.split(' ').filter(Boolean) : line
+    const defaults = { SECURE_CHAT_HOME: home, SECURE_CHAT_PASSWORD: PASSWORD }
+    return runHere(argv, { ...given, env: { ...defaults, ...env, ...given.env } })
   }
+}
+
+/** Runs a command line in this process, which spares it a start. */
+export async function runHere(argv: readonly string[], { stdin, env = {} }: Given): Promise<Outcome> {
+  const [out, err] = [new PassThrough(), new PassThrough()]
+  const code = await runCommand({
+    argv,
+    env,
+    stdin: Readable.from(stdin === undefined ? [] : [Buffer.from(stdin)]),
+    stdout: out,
+    stderr: err,
+    signal: new AbortController().signal
+  })
+  return { code, out: written(out), err: written(err) }
 }
 
 /** Of every account that a test makes. */
