@@ -296,13 +296,16 @@ async function history(world: World, phone: Phone, spans: Span[], device: string
 }
 
 t.test('Everyone who should read a message reads it exactly once, and nobody else can', async (t) => {
+  // A failure names its seed and path: give them to `fc.assert` to see it again.
+  const numRuns = Number(process.env['STORIES'] ?? (process.env['FULL'] ? 3 : 1))
   let stories = 0
   const property = fc.asyncProperty(story, async (steps) => {
-    const { url } = await startChat(t)
-    await check(url, steps)
     stories++
+    await t.test(`story ${stories}`, async (t) => {
+      const { url } = await startChat(t)
+      await t.resolves(check(url, steps), JSON.stringify(steps))
+    })
   })
-  const numRuns = Number(process.env['STORIES'] ?? 3)
   await fc.assert(property, { numRuns, endOnFailure: true })
   t.equal(stories, numRuns)
 })
