@@ -37,7 +37,7 @@ export function exitCode(error: unknown): number {
 }
 
 /** Whether trying again later may help: no answer came, or one that says so (5xx, such as without its database). */
-export function isUnreachable(error: unknown): error is ChatError {
+export function isUnreachable(error: unknown): boolean {
   return error instanceof ChatError && (error.kind === 'unreachable' || (error.status ?? 0) >= 500)
 }
 
@@ -53,7 +53,8 @@ export function explain(io: Io, error: unknown, { url, verbose }: { url: string;
     note(io, safe(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
 }
 
-function hintFor(error: unknown, url: string): string | undefined {
+/** What to do about an error; undefined where there is nothing to say. */
+export function hintFor(error: unknown, url: string): string | undefined {
   if (error instanceof UsageError) return error.hint
   if (!(error instanceof ChatError)) return 'Run again with --verbose to see where it came from.'
   if (error.status !== undefined && error.status >= 500)
