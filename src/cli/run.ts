@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { VERSION } from '../protocol/version.js'
 import { accountCommands } from './commands/account.js'
 import { backupCommands } from './commands/backup.js'
+import { chatCommand } from './commands/chat.js'
 import { completionCommand } from './commands/completion.js'
 import { contactsCommands } from './commands/contacts.js'
 import { conversationsCommand } from './commands/conversations.js'
@@ -79,6 +80,7 @@ export function makeProgram(io: Io): Command {
   sendCommand(program, io)
   listenCommand(program, io)
   historyCommand(program, io)
+  chatCommand(program, io)
   conversationsCommand(program, io)
   groupCommands(program, io)
   contactsCommands(program, io)
