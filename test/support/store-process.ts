@@ -51,7 +51,14 @@ export function startStoreProcess(
   limit?: number
 ): StoreProcess {
   const node = [process.execPath, fileURLToPath(import.meta.url), folder, job, String(number)]
-  const shell = ['bash', '-c', `trap '' XFSZ; ulimit -f ${limit}; exec "$@"`, 'bash', ...node]
+  // Without what the test runner adds to every process: it writes files of its own.
+  const shell = [
+    'bash',
+    '-c',
+    `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${limit}; exec "$@"`,
+    'bash',
+    ...node
+  ]
   const [command = '', ...args] = limit === undefined ? node : shell
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   dieTogether(child)
