@@ -41,7 +41,7 @@ export interface Chat {
    */
   send(to: Recipient, content: string | Content, options?: { id?: string }): Promise<Sent>
 
-  /** Send what has not reached the server yet. @returns the ids of what was sent */
+  /** Go on with what has not reached the server yet: messages, and keys for a new device. @returns ids sent */
   flush(): Promise<string[]>
 
   /**

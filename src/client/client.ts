@@ -42,6 +42,7 @@ export class ChatClient implements Chat {
   readonly #core: Core
   readonly #entrance: Entrance
   readonly #events: Events
+  readonly #housekeeping: () => Promise<string[]>
   readonly devices: Devices
   readonly sessions: Sessions
   readonly users: Users
@@ -55,11 +56,13 @@ export class ChatClient implements Chat {
     const devices = new DeviceCare(core, account)
     this.#core = core
     this.#entrance = new Entrance(core)
-    this.#events = new Events(core, async () => {
-      await core.outbox.flush()
+    this.#housekeeping = async () => {
+      const sent = await core.outbox.flush()
       await core.sharing.resume()
       await devices.finishRekey()
-    })
+      return sent
+    }
+    this.#events = new Events(core, this.#housekeeping)
     this.devices = devices
     this.sessions = sessions(core)
     this.users = new UserDirectory(core)
@@ -114,7 +117,7 @@ export class ChatClient implements Chat {
   }
 
   flush(): Promise<string[]> {
-    return this.#core.outbox.flush()
+    return this.#housekeeping()
   }
 
   history(conversationId: string, range: HistoryRange = {}): AsyncIterable<Incoming> {

@@ -30,13 +30,12 @@ export class ContactBook implements Contacts {
   }
 
   async safetyNumber(username: string): Promise<string> {
-    const { user } = await this.#core.users.sync(username.toLowerCase())
-    const own = await this.#core.users.get(this.#core.identity.username)
-    return safetyNumber(own.root, user.root)
+    await this.#core.users.sync(username.toLowerCase())
+    return this.#number(username.toLowerCase())
   }
 
   async verify(username: string, number?: string): Promise<void> {
-    const shown = await this.safetyNumber(username)
+    const shown = await this.#number(username.toLowerCase())
     if (number !== undefined && number.replace(/\D/g, '') !== shown.replace(/\D/g, ''))
       throw new ChatError('usage', 'other-safety-number', 'The safety numbers are not equal.', {
         hint: 'Somebody may stand between you. Do not accept the identity.'
@@ -45,11 +44,15 @@ export class ContactBook implements Contacts {
   }
 
   async accept(username: string): Promise<void> {
-    await this.#core.users.sync(username.toLowerCase())
     await this.#pin(username.toLowerCase(), false)
   }
 
-  /** What was looked at last is what is meant: no newer identity is slipped in. */
+  async #number(username: string): Promise<string> {
+    const own = await this.#core.users.get(this.#core.identity.username)
+    return safetyNumber(own.root, (await this.#core.users.get(username)).root)
+  }
+
+  /** What was fetched last, and shown, is what is meant: no newer identity is slipped in. */
   async #pin(username: string, verified: boolean): Promise<void> {
     const { root } = await this.#core.users.get(username)
     const before = await this.#core.pins.get(username)

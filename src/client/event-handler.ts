@@ -2,6 +2,7 @@ import type { Static } from 'typebox'
 import { type durableEvents, type DurableEvent } from '../protocol/events.js'
 import type { Message } from '../protocol/messages.js'
 import { parseStatement } from '../protocol/statements.js'
+import { statementHash } from '../crypto/statements.js'
 import type { ChatEvent } from './chat-events.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
@@ -117,14 +118,8 @@ export class EventHandler {
     const kinds = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const
     const statement = parseStatement(signed.text, kinds)
     const { user } = await this.#core.users.sync(username)
-    const { device: deviceId } = statement
-    const stands =
-      statement.user === username &&
-      (statement.kind === 'device-revoke'
-        ? user.retired.includes(deviceId)
-        : user.bindings.some(
-            ({ device, encryptionKey }) => device === deviceId && encryptionKey === statement.encryptionKey
-          ))
+    const { device: deviceId, sequence } = statement
+    const stands = user.hashes[sequence - 1] === (await statementHash(signed.text))
     if (!stands)
       throw untrusted('forged-event', `${username}'s chain does not hold what an event says of it.`)
     if (statement.kind === 'device-reset') {

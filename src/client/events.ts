@@ -19,12 +19,12 @@ const FIRST = { retry: 3000, keepalive: 15 }
 export class Events {
   readonly #core: Core
   readonly #handler: EventHandler
-  readonly #housekeeping: () => Promise<void>
+  readonly #housekeeping: () => Promise<unknown>
   #retry = FIRST.retry
   #keepalive = FIRST.keepalive
 
   /** @param housekeeping what is to be done whenever the server can be reached again */
-  constructor(core: Core, housekeeping: () => Promise<void>) {
+  constructor(core: Core, housekeeping: () => Promise<unknown>) {
     this.#core = core
     this.#handler = new EventHandler(core)
     this.#housekeeping = housekeeping
@@ -63,7 +63,7 @@ export class Events {
       let place = cursor
       for await (const frames of readFrames(response.body, () => this.#keepalive * 2500)) {
         // A session ends unless it is refreshed now and then, and a stream ends with it.
-        if (frames.length === 0) await this.#core.tokens.keep()
+        await this.#core.tokens.keep()
         yield* this.#core.outbox.takeRefused()
         for (const run of runs(frames)) {
           if (run[0]!.event === 'message') place = yield* this.#messages(run, place)

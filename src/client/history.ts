@@ -2,6 +2,7 @@ import { MessagePage, type Message } from '../protocol/messages.js'
 import type { HistoryRange } from './api.js'
 import type { Incoming, IncomingMessage, WithheldMessages } from './chat-events.js'
 import type { Core } from './core.js'
+import type { Read } from './inbox.js'
 import { untrusted } from './untrusted.js'
 
 const PAGE = 200
@@ -17,14 +18,20 @@ export async function* readHistory(
   for await (const messages of pages(core, conversationId, range)) {
     const wanted = messages.slice(0, left)
     left -= wanted.length
-    for await (const read of core.inbox.read(wanted)) {
-      const { shown } = read
-      if (shown.type === 'message') {
-        yield* read.before
-        yield* gaps.before(shown)
-        await core.store.update((tx) => core.inbox.remember(tx, read))
+    const fresh: Pick<Read, 'memory'>[] = []
+    try {
+      for await (const { shown, before, memory } of core.inbox.read(wanted)) {
+        if (memory !== null) fresh.push({ memory })
+        yield* before
+        if (shown.type === 'message') yield* gaps.before(shown)
+        yield shown
       }
-      yield shown
+    } finally {
+      // Once a page: what is not written down when the process dies is judged anew the next time.
+      if (fresh.length > 0)
+        await core.store.update(async (tx) => {
+          for (const read of fresh) await core.inbox.remember(tx, read)
+        })
     }
     if (left <= 0) return
   }

@@ -14,7 +14,7 @@ export interface Read {
   shown: IncomingMessage | UnreadableMessage
   /** Said before it is shown. */
   before: (WithheldMessages | ReorderedMessage)[]
-  /** What is to be remembered of it once it was shown; null for one that can't be shown. */
+  /** What is to be remembered of it once it was shown; null for one that can't be shown, or is known already. */
   memory: { counter: Counter; seen: Seen } | null
 }
 
@@ -32,8 +32,8 @@ export class Inbox {
   }
 
   /**
-   * Check and open messages of one conversation or of many; the costly part of it at the same time. They are judged
-   * in the order in which they are given: each has to be remembered before the next ones are read, by `remember`.
+   * Check and open messages of one conversation or of many, the costly part of it at the same time. They are judged
+   * in the order in which they are given, each by those before it. `remember` makes that last.
    *
    * @throws {ChatError} only for what says nothing about the message: `unreachable`, `logged-out`, `store`, …
    */
@@ -56,9 +56,8 @@ export class Inbox {
   }
 
   /** Never again is this message new. */
-  async remember(tx: StoreTransaction, { memory }: Read): Promise<void> {
-    if (memory === null) return
-    await this.#core.ledger.record(tx, memory.counter, memory.seen)
+  async remember(tx: StoreTransaction, { memory }: Pick<Read, 'memory'>): Promise<void> {
+    if (memory !== null) await this.#core.ledger.record(tx, memory.counter, memory.seen)
   }
 
   async #open(message: Message): Promise<Opened> {
@@ -83,12 +82,13 @@ export class Inbox {
     const { username, deviceId } = message.sender
     const counter = { conversationId, sessionKeyId, deviceId }
     const seen = { n, id, digest, position }
-    const { late } = await this.#core.ledger.judge(counter, seen)
+    const { known, late } = await this.#core.ledger.judge(counter, seen)
+    if (!known) await this.#core.ledger.note(counter, seen)
     if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
     const from = { username, deviceId }
     return {
       before: late ? [{ type: 'reordered', conversationId, sessionKeyId, from, id, n }] : [],
-      memory: { counter, seen },
+      memory: known ? null : { counter, seen },
       shown: {
         type: 'message',
         ...{ id, conversationId, sessionKeyId, from, position, sentAt, n, content },

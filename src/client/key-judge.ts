@@ -134,6 +134,10 @@ export class KeyJudge {
       } catch (error) {
         if (!(error instanceof CryptoError) || error.code !== 'bad-wrap') throw error
       }
+    // Another process of this device may have replaced its encryption key.
+    await this.#core.identity.load()
+    if (this.#core.identity.active().device.encryption.fingerprint !== device.encryption.fingerprint)
+      return this.#unwrapped(item, statement)
     throw new ChatError(
       'usage',
       'unreadable-key',

@@ -107,15 +107,19 @@ export class Ledger {
     this.#books.delete(conversationId)
   }
 
-  /** Remember a message. */
-  async record(tx: StoreTransaction, counter: Counter, seen: Seen): Promise<void> {
+  /** Remember a message in memory, so that the next one is judged by it. `record` makes it last. */
+  async note(counter: Counter, seen: Seen): Promise<void> {
     const book = await this.#book(counter.conversationId)
     const name = counterName(counter)
     const number = pageOf(seen.n)
-    const stored = await tx.get<Uint8Array>(`${name}/${number}`)
-    const page = withEntry(stored ?? book.pages.get(name)?.get(number), seen.n, toEntry(seen))
-    tx.set(`${name}/${number}`, page)
-    book.enter(name, number, page)
+    book.enter(name, number, withEntry(book.pages.get(name)?.get(number), seen.n, toEntry(seen)))
+  }
+
+  /** Remember a message for ever. */
+  async record(tx: StoreTransaction, counter: Counter, seen: Seen): Promise<void> {
+    await this.note(counter, seen)
+    const name = `${counterName(counter)}/${pageOf(seen.n)}`
+    tx.set(name, withEntry(await tx.get<Uint8Array>(name), seen.n, toEntry(seen)))
   }
 
   /** The counters between `first` and `last` that were not seen, as ranges. */

@@ -9,6 +9,8 @@ export type Waiting = {
   content: Content
   sentAt: string
   n: number
+  /** Fingerprint of the signing key under which it was sealed. */
+  by: string
   sealed: NewMessage
 }
 
@@ -24,7 +26,11 @@ type Sending = {
   next: number
 }
 
-type Seal = (waiting: Waiting, n: number) => Promise<NewMessage>
+/** A message sealed with a counter, and by whom. */
+export type Seal = (
+  said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
+  n: number
+) => Promise<Pick<Waiting, 'by' | 'sealed'>>
 
 /** What the store keeps of the outbox: per conversation the key in use, its counter, and what waits, in order. */
 export class OutboxState {
@@ -49,7 +55,7 @@ export class OutboxState {
   }
 
   async holds(conversationId: string, id: string): Promise<boolean> {
-    return (await this.list(conversationId)).some((waiting) => waiting.id === id)
+    return (await this.#store.get(idName(conversationId, id))) !== undefined
   }
 
   /** The message that has waited longest. */
@@ -72,7 +78,7 @@ export class OutboxState {
     conversationId: string,
     keyId: string,
     said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-    seal: (n: number) => Promise<NewMessage>
+    seal: Seal
   ): Promise<boolean> {
     const { id } = said
     return this.#store.update(async (tx) => {
@@ -81,7 +87,7 @@ export class OutboxState {
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
       const sequence = sending.next
       const n = await nextCounter(tx, conversationId, keyId)
-      const waiting: Waiting = { ...said, sequence, n, sealed: await seal(n) }
+      const waiting: Waiting = { ...said, sequence, n, ...(await seal(said, n)) }
       tx.set(waitingName(conversationId, sequence), waiting)
       tx.set(idName(conversationId, id), sequence)
       tx.set(sendingName(conversationId), { ...sending, count: sending.count + 1, next: sequence + 1 })
@@ -99,7 +105,7 @@ export class OutboxState {
         const waiting = await tx.get<Waiting>(waitingName(conversationId, sequence))
         if (waiting === undefined) continue
         const n = await nextCounter(tx, conversationId, keyId)
-        tx.set(waitingName(conversationId, sequence), { ...waiting, n, sealed: await seal(waiting, n) })
+        tx.set(waitingName(conversationId, sequence), { ...waiting, n, ...(await seal(waiting, n)) })
         sending.count++
       }
       tx.set(sendingName(conversationId), sending)

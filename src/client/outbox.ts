@@ -1,7 +1,6 @@
 import { MessageReceipt } from '../protocol/messages.js'
 import { MAX_CONTENT_BYTES, messageDigest, seal } from '../crypto/messages.js'
 import { CryptoError } from '../crypto/errors.js'
-import type { NewMessage } from '../protocol/messages.js'
 import type { Sent } from './api.js'
 import type { MessageNotSent } from './chat-events.js'
 import type { Content } from './content.js'
@@ -9,7 +8,7 @@ import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
-import { OutboxState, type Waiting } from './outbox-state.js'
+import { OutboxState, type Seal, type Waiting } from './outbox-state.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
 
@@ -97,7 +96,7 @@ export class Outbox {
     key?: HeldKey
   ): Promise<void> {
     const using = key ?? (await this.#usableKey(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, (n) => this.#sealed(using, said, n))
+    const kept = await this.#state.add(conversationId, using.id, said, this.#seal(using))
     // Another process has changed the key meanwhile.
     if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
   }
@@ -115,23 +114,21 @@ export class Outbox {
   /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
   async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
     const key = await this.#maker.current(conversationId, spent)
-    const seal = (waiting: Waiting, n: number) => this.#sealed(key, waiting, n)
-    await this.#state.use(conversationId, key.id, this.#core.options.now(), seal)
+    await this.#state.use(conversationId, key.id, this.#core.options.now(), this.#seal(key))
     return key
   }
 
-  async #sealed(
-    { conversationId, material }: HeldKey,
-    { id, content, sentAt }: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-    n: number
-  ): Promise<NewMessage> {
+  #seal({ conversationId, material }: HeldKey): Seal {
     const signer = this.#core.identity.active().device.signing
-    try {
-      const plaintext = { ...content, n, sentAt }
-      return await seal({ conversationId, id, sessionKey: material, signer, content: plaintext })
-    } catch (error) {
-      if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error
-      throw new ChatError('usage', 'message-too-large', `A message has ${MAX_CONTENT_BYTES} bytes at most.`)
+    return async ({ id, content, sentAt }, n) => {
+      try {
+        const plaintext = { ...content, n, sentAt }
+        const sealed = await seal({ conversationId, id, sessionKey: material, signer, content: plaintext })
+        return { sealed, by: signer.fingerprint }
+      } catch (error) {
+        if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error
+        throw new ChatError('usage', 'message-too-large', `A message has ${MAX_CONTENT_BYTES} bytes at most.`)
+      }
     }
   }
 
@@ -150,6 +147,7 @@ export class Outbox {
       const first = await this.#state.first(conversationId)
       if (first === null) return sent
       try {
+        if (first.by !== this.#core.identity.active().device.signing.fingerprint) throw outdated()
         await this.#post(conversationId, first)
         sent.push(first.id)
       } catch (error) {
@@ -224,6 +222,11 @@ export class Outbox {
 
 function isFinal(error: unknown): boolean {
   return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
+}
+
+/** Sealed by a device that this one has replaced: it has to be sealed anew, as when the server says so. */
+function outdated(): RefusedError {
+  return new RefusedError(409, { type: 'rekey-required' }, null)
 }
 
 function gone(): ChatError {

@@ -114,6 +114,8 @@ export class Recovery implements Backup {
       await entrance.login(who)
       return this.#account()
     } finally {
+      const logout = { method: 'POST', path: '/v1/auth/logout' } as const
+      await past.tokens.call(logout).catch(() => undefined)
       past.http.close()
     }
   }

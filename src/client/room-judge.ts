@@ -90,7 +90,10 @@ export class RoomJudge {
     const last = judged.findLastIndex(({ living }) => !living)
     if (last < 0) return
     const heads = new Map(judged.slice(last).map(({ link, chain }) => [link.hash, chain.members]))
-    if (!(await this.#core.keys.isVouched(id, heads)))
+    const isVouched = await this.#core.keys.isVouched(id, heads).catch((error: unknown) => {
+      throw brokenRule(error, 'A session key')
+    })
+    if (!isVouched)
       throw new ChatError(
         'untrusted',
         'unvouched-statement',

@@ -62,7 +62,7 @@ export class Tokens {
       return await work(token)
     } catch (error) {
       if (!(error instanceof RefusedError) || error.status !== 401) throw error
-      if (error.code === 'session-ended') return this.#ended(error)
+      if (error.code === 'session-ended') await this.#ended(token, error)
     }
     return work(await this.#refresh(token))
   }
@@ -107,9 +107,15 @@ export class Tokens {
     return outcome.accessToken
   }
 
-  async #ended(cause: unknown): Promise<never> {
-    await this.end()
-    throw loggedOut(cause)
+  /** @throws {ChatError} `logged-out`, unless another process has begun a new session meanwhile */
+  async #ended(stale: string, cause: unknown): Promise<void> {
+    this.#session = await this.#core.store.update(async (tx) => {
+      const session = await tx.get<Stored>(NAME)
+      if (session !== undefined && session.accessToken !== stale) return session
+      tx.delete(NAME)
+      return null
+    })
+    if (this.#session === null) throw loggedOut(cause)
   }
 
   #stored({ accessToken, expiresIn, refreshToken }: SignIn): Stored {

@@ -50,7 +50,11 @@ export class UserChains {
   sync(username: string): Promise<Synced> {
     const present = this.#underWay.get(username)
     if (present !== undefined) return present
-    const work = this.#sync(username).finally(() => this.#underWay.delete(username))
+    const work = this.#sync(username)
+      .catch((error: unknown) => {
+        throw brokenRule(error, `What the server shows of ${username}`)
+      })
+      .finally(() => this.#underWay.delete(username))
     this.#underWay.set(username, work)
     return work
   }
@@ -73,7 +77,9 @@ export class UserChains {
         return Promise.reject(
           untrusted('missing-key', `The server does not serve ${user.username}'s key ${print}.`)
         )
-      key = load(pem)
+      key = load(pem).catch((error: unknown) => {
+        throw brokenRule(error, `A key of ${user.username}`)
+      })
       key.catch(() => this.#keys.delete(print))
       this.#keys.set(print, key)
     }
@@ -89,19 +95,19 @@ export class UserChains {
       throw untrusted('forked-chain', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
     let chain = before === undefined ? null : fromStored(before)
-    const roots = [...(before?.roots ?? [])]
+    const hashes = [...(before?.hashes ?? [])]
     const bindings = [...(before?.bindings ?? [])]
     const added: UserStatement[] = []
     for (const signed of body.chain) {
       const statement = await this.#extension(username, chain, signed, keys)
       chain = statement.chain
-      if (roots.at(-1) !== chain.root) roots.push(chain.root)
+      hashes.push(chain.head)
       bindings.push(...bindingsOf(statement.statement, chain.root))
       added.push(statement.statement)
     }
     if (chain === null) throw untrusted('forked-chain', `The server shows no chain of ${username}.`)
     await requireServed(chain, body)
-    const user = toStored(body.user.id, chain, roots, bindings, keys)
+    const user = toStored(body.user.id, chain, { hashes, bindings }, keys)
     const kept = added.length === 0 && before !== undefined ? before : await this.#keep(user)
     return { user: kept, added }
   }

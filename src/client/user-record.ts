@@ -13,8 +13,8 @@ export type StoredUser = {
   root: string
   devices: { [Name in keyof ChainDevice]: ChainDevice[Name] }[]
   retired: string[]
-  /** Every root the user ever had, in order. */
-  roots: string[]
+  /** The hash of every statement of the chain, in order. */
+  hashes: string[]
   /** Every pair of keys that a device of the user ever had. */
   bindings: Binding[]
   /** Public keys in PEM by fingerprint: signing keys of all devices ever, encryption keys of the active ones. */
@@ -35,8 +35,7 @@ export function fromStored({ username, sequence, head, root, devices, retired }:
 export function toStored(
   userId: string,
   chain: UserChain,
-  roots: string[],
-  bindings: Binding[],
+  { hashes, bindings }: Pick<StoredUser, 'hashes' | 'bindings'>,
   served: ReadonlyMap<string, string>
 ): StoredUser {
   const devices = [...chain.devices.values()]
@@ -52,7 +51,7 @@ export function toStored(
     root: chain.root,
     devices,
     retired: [...chain.retired],
-    roots,
+    hashes,
     bindings,
     keys: Object.fromEntries([...served].filter(([print]) => needed.has(print)))
   }

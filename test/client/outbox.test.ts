@@ -9,7 +9,7 @@ import { startChat } from '../support/start-chat.js'
 function badNetwork() {
   const network = { fail: null as 'before' | 'after' | null, posts: 0 }
   const fetchBadly: typeof fetch = async (input, init) => {
-    const isMessage = init?.method === 'POST' && String(input).endsWith('/messages')
+    const isMessage = init?.method === 'POST' && (input as string).endsWith('/messages')
     if (isMessage) network.posts++
     if (isMessage && network.fail === 'before') throw new TypeError('cut')
     const response = await fetch(input, init)
@@ -135,7 +135,7 @@ t.test('Who was away for long catches up page by page', async (t) => {
 
   const requests: string[] = []
   const counting: typeof fetch = (input, init) => {
-    requests.push(String(input))
+    requests.push(input as string)
     return fetch(input, init)
   }
   const back = await ChatClient.open({ url, store, fetch: counting })

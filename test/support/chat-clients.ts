@@ -80,7 +80,7 @@ export class Listener {
   async first<E extends ChatEvent['type']>(
     type: E,
     fits: (event: Extract<ChatEvent, { type: E }>) => boolean = () => true,
-    timeoutMs = 15_000
+    timeoutMs = 40_000
   ): Promise<Extract<ChatEvent, { type: E }>> {
     const until = Date.now() + timeoutMs
     for (let at = 0; ;) {
