@@ -12,11 +12,15 @@ export type Waiting = {
   /** Fingerprint of the signing key under which it was sealed. */
   by: string
   sealed: NewMessage
+  /** Whether the server may have these bytes: they were sent, and no answer came. */
+  isUncertain: boolean
 }
 
 /** How a device sends in a conversation. */
 type Sending = {
   keyId: string
+  /** How far the chains had grown when this key was found to cover exactly today's members and devices. */
+  growth: number
   /** When it began to use this key, in milliseconds since 1970. */
   since: number
   /** Messages sealed under it. */
@@ -87,7 +91,7 @@ export class OutboxState {
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
       const sequence = sending.next
       const n = await nextCounter(tx, conversationId, keyId)
-      const waiting: Waiting = { ...said, sequence, n, ...(await seal(said, n)) }
+      const waiting: Waiting = { ...said, sequence, n, isUncertain: false, ...(await seal(said, n)) }
       tx.set(waitingName(conversationId, sequence), waiting)
       tx.set(idName(conversationId, id), sequence)
       tx.set(sendingName(conversationId), { ...sending, count: sending.count + 1, next: sequence + 1 })
@@ -95,20 +99,42 @@ export class OutboxState {
     })
   }
 
-  /** Go over to a session key; what waits is sealed under it, in its order, each under its id. */
-  async use(conversationId: string, keyId: string, now: number, seal: Seal): Promise<void> {
+  /** The key in use was looked at again, and is good. */
+  async confirm(conversationId: string, keyId: string, growth: number): Promise<void> {
+    await this.#store.update(async (tx) => {
+      const sending = await tx.get<Sending>(sendingName(conversationId))
+      if (sending?.keyId === keyId) tx.set(sendingName(conversationId), { ...sending, growth })
+    })
+  }
+
+  /**
+   * Go over to a session key; what waits is sealed under it, in its order, each under its id.
+   *
+   * @param growth how far the chains had grown before the key was looked at
+   */
+  async use(conversationId: string, keyId: string, growth: number, now: number, seal: Seal): Promise<void> {
     await this.#store.update(async (tx) => {
       const before = await tx.get<Sending>(sendingName(conversationId))
       if (before?.keyId === keyId) return
-      const sending: Sending = { first: 1, next: 1, ...before, keyId, since: now, count: 0 }
+      const sending: Sending = { first: 1, next: 1, ...before, keyId, growth, since: now, count: 0 }
       for (let sequence = sending.first; sequence < sending.next; sequence++) {
         const waiting = await tx.get<Waiting>(waitingName(conversationId, sequence))
         if (waiting === undefined) continue
         const n = await nextCounter(tx, conversationId, keyId)
-        tx.set(waitingName(conversationId, sequence), { ...waiting, n, ...(await seal(waiting, n)) })
+        const resealed = { ...waiting, n, isUncertain: false, ...(await seal(waiting, n)) }
+        tx.set(waitingName(conversationId, sequence), resealed)
         sending.count++
       }
       tx.set(sendingName(conversationId), sending)
+    })
+  }
+
+  /** No answer came: whether the server has the message, nobody knows. */
+  async doubt(conversationId: string, { sequence, sealed }: Waiting): Promise<void> {
+    await this.#store.update(async (tx) => {
+      const waiting = await tx.get<Waiting>(waitingName(conversationId, sequence))
+      if (waiting?.sealed.signature === sealed.signature)
+        tx.set(waitingName(conversationId, sequence), { ...waiting, isUncertain: true })
     })
   }
 

@@ -6,11 +6,13 @@ import type { MessageNotSent } from './chat-events.js'
 import type { Content } from './content.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
+import { growthOf } from './growth.js'
 import { isPassing, RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
 import { OutboxState, type Seal, type Waiting } from './outbox-state.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
+import { untrusted } from './untrusted.js'
 
 /** A session key is used for so many messages of a device, and so long, by whichever end comes first. */
 const MOST_MESSAGES = 10_000
@@ -95,27 +97,42 @@ export class Outbox {
     said: { id: string; content: Content; sentAt: string },
     key?: HeldKey
   ): Promise<void> {
-    const using = key ?? (await this.#usableKey(conversationId))
+    const using = key ?? (await this.#sealingKey(conversationId))
     const kept = await this.#state.add(conversationId, using.id, said, this.#seal(using))
     // Another process has changed the key meanwhile.
-    if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
+    if (!kept) await this.#enqueue(conversationId, said, await this.#sealingKey(conversationId))
   }
 
-  async #usableKey(conversationId: string): Promise<HeldKey> {
+  /** The key to seal under for now. Whether it is still good is seen before anything leaves. */
+  async #sealingKey(conversationId: string): Promise<HeldKey> {
     const sending = await this.#state.get(conversationId)
-    const isFresh =
-      sending !== null &&
-      sending.count < MOST_MESSAGES &&
-      this.#core.options.now() - sending.since < LONGEST_MS
-    const held = isFresh ? await this.#core.keys.peek(conversationId, sending.keyId) : undefined
-    return held ?? this.#renewKey(conversationId, isFresh ? undefined : sending?.keyId)
+    const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
+    return held ?? this.#renewKey(conversationId)
   }
 
-  /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
-  async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
+  /** Take or make a new key, and seal anew under it whatever waits: the server has none of it. */
+  async #renewKey(conversationId: string, spent?: string): Promise<HeldKey> {
+    const growth = await growthOf(this.#core.store)
     const key = await this.#maker.current(conversationId, spent)
-    await this.#state.use(conversationId, key.id, this.#core.options.now(), this.#seal(key))
+    await this.#state.use(conversationId, key.id, growth, this.#core.options.now(), this.#seal(key))
     return key
+  }
+
+  /**
+   * Whether a message that waits has to be sealed anew: its device was replaced, its key is used up, or does not cover
+   * exactly today's members and devices, whatever the server says of it. Bytes that the server may have stay.
+   */
+  async #isOutdated(conversationId: string, { by, isUncertain }: Waiting): Promise<boolean> {
+    if (by !== this.#core.identity.active().device.signing.fingerprint) return true
+    const sending = await this.#state.get(conversationId)
+    if (isUncertain || sending === null) return false
+    if (sending.count > MOST_MESSAGES || this.#core.options.now() - sending.since >= LONGEST_MS) return true
+    const growth = await growthOf(this.#core.store)
+    if (sending.growth === growth) return false
+    const key = await this.#core.keys.peek(conversationId, sending.keyId)
+    if (key === undefined || !(await this.#maker.covers(key))) return true
+    await this.#state.confirm(conversationId, key.id, growth)
+    return false
   }
 
   #seal({ conversationId, material }: HeldKey): Seal {
@@ -147,19 +164,27 @@ export class Outbox {
       const first = await this.#state.first(conversationId)
       if (first === null) return sent
       try {
-        if (first.by !== this.#core.identity.active().device.signing.fingerprint) throw outdated()
-        await this.#post(conversationId, first)
-        sent.push(first.id)
+        if (await this.#isOutdated(conversationId, first)) await this.#reseal(conversationId, first)
+        else {
+          await this.#post(conversationId, first)
+          sent.push(first.id)
+        }
       } catch (error) {
-        const keyId = first.sealed.sessionKeyId
         if (error instanceof RefusedError && error.code === 'rekey-required' && rekeys++ < MOST_REKEYS)
-          await this.#turnsOf(conversationId)
-            .take(() => this.#renewKey(conversationId, keyId))
-            .catch((failure: unknown) => this.#fail(conversationId, failure))
+          await this.#reseal(conversationId, first).catch((failure: unknown) =>
+            this.#fail(conversationId, failure)
+          )
         else if (isFinal(error)) await this.#drop(conversationId, first, error)
-        else await this.#fail(conversationId, error)
+        else {
+          if (isDoubtful(error) && !first.isUncertain) await this.#state.doubt(conversationId, first)
+          await this.#fail(conversationId, error)
+        }
       }
     }
+  }
+
+  async #reseal(conversationId: string, { sealed }: Waiting): Promise<void> {
+    await this.#turnsOf(conversationId).take(() => this.#renewKey(conversationId, sealed.sessionKeyId))
   }
 
   async #post(conversationId: string, { id, n, content, sentAt, sequence, sealed }: Waiting): Promise<void> {
@@ -170,6 +195,7 @@ export class Outbox {
       body: sealed,
       answer: MessageReceipt
     })
+    if (body.id !== id) throw untrusted('other-answer', 'The server speaks of another message than was sent.')
     const digest = await messageDigest(sealed)
     const { position } = body
     const deviceId = this.#core.identity.active().device.id
@@ -224,9 +250,9 @@ function isFinal(error: unknown): boolean {
   return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
 }
 
-/** Sealed by a device that this one has replaced: it has to be sealed anew, as when the server says so. */
-function outdated(): RefusedError {
-  return new RefusedError(409, { type: 'rekey-required' }, null)
+/** Whether the server may have taken a message although it did not say so. */
+function isDoubtful(error: unknown): boolean {
+  return error instanceof ChatError && (isPassing(error) || ['unreachable', 'untrusted'].includes(error.kind))
 }
 
 function gone(): ChatError {
