@@ -1,4 +1,3 @@
-import Type from 'typebox'
 import { ConversationPage } from '../protocol/conversations.js'
 import { DeviceAnswer, DevicePage, type Device } from '../protocol/devices.js'
 import { fingerprint } from '../crypto/keys.js'
@@ -10,13 +9,13 @@ import type { Core } from './core.js'
 import { bindingText, rekeyStatement, revocation } from './device-statements.js'
 import { Entrance } from './entrance.js'
 import { ChatError } from './errors.js'
+import { pagesOf } from './pages.js'
 import { RefusedError } from './refused.js'
 import { sleep } from './signals.js'
 import type { StoredUser } from './user-record.js'
 import { untrusted } from './untrusted.js'
 
 const TRIES = 5
-const Nothing = Type.Unknown()
 
 /** The user's devices: who comes, who goes, and which keys they have. */
 export class DeviceCare implements Devices {
@@ -71,7 +70,7 @@ export class DeviceCare implements Devices {
 
   async reject(deviceId: string): Promise<void> {
     this.#core.identity.active()
-    await this.#core.tokens.call({ method: 'DELETE', path: `/v1/devices/${deviceId}`, answer: Nothing })
+    await this.#core.tokens.call({ method: 'DELETE', path: `/v1/devices/${deviceId}` })
   }
 
   async revoke(deviceId: string): Promise<void> {
@@ -153,12 +152,7 @@ export class DeviceCare implements Devices {
 /** Every conversation that the user is in, by the server's word. */
 export async function conversationIds(core: Core): Promise<string[]> {
   const ids: string[] = []
-  let more = ''
-  do {
-    const path = `/v1/conversations?limit=200${more}`
-    const { body } = await core.tokens.call({ method: 'GET', path, answer: ConversationPage })
-    ids.push(...body.items.map(({ id }) => id))
-    more = body.next === null ? '' : `&cursor=${encodeURIComponent(body.next)}`
-  } while (more !== '')
+  for await (const { items } of pagesOf(core.tokens, '/v1/conversations?limit=200', ConversationPage))
+    ids.push(...items.map(({ id }) => id))
   return ids
 }

@@ -97,7 +97,7 @@ export class EventHandler {
   }
 
   async *#sessionKey({ conversationId, sessionKeyId }: Data<'session-key.created'>): AsyncGenerator<Handled> {
-    this.#core.keys.expect(sessionKeyId)
+    this.#core.keys.expect(conversationId, sessionKeyId)
     const key = await this.#core.keys.get(conversationId, sessionKeyId)
     if (this.#core.identity.active().device.id in key.roster)
       yield { events: [], commit: (tx) => this.#flow.begin(tx, conversationId, sessionKeyId) }

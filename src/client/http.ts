@@ -17,7 +17,7 @@ export interface Request<S extends TSchema = TSchema> {
   body?: unknown
   headers?: Record<string, string>
   token?: string
-  /** What a 2xx answer must be; without it the body is not read. */
+  /** What a 2xx answer must hold; without it the body is not read. */
   answer?: S
   /** The same request again would do harm. With few it does, since ids are made by clients. */
   once?: boolean
@@ -65,7 +65,7 @@ export class Http {
   async call<S extends TSchema>(request: Request<S>): Promise<Answer<Static<S>>> {
     const { method, path, answer } = request
     return this.#tried(request, async (response) => {
-      if (answer !== undefined && response.status !== 204)
+      if (answer !== undefined)
         return checked(answer, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
       await response.body?.cancel()
       return null as Static<S>

@@ -13,10 +13,10 @@ import { ChatError } from './errors.js'
 import { RefusedError } from './refused.js'
 import { sleep } from './signals.js'
 import { inGroups, type StoredKey } from './key-judge.js'
-import type { StoredRoom } from './room-record.js'
+import { requireSameMembers, type StoredRoom } from './room-record.js'
 import type { HeldKey } from './session-keys.js'
 import { renewalOf } from './room-changes.js'
-import type { StoredUser } from './user-record.js'
+import { requireOwnDevices, type StoredUser } from './user-record.js'
 import { untrusted } from './untrusted.js'
 
 const TRIES = 6
@@ -63,6 +63,12 @@ export class KeyMaker {
     }
   }
 
+  /** Whether a session key covers exactly today's members and devices, by the chains as they are known. */
+  async covers(key: StoredKey): Promise<boolean> {
+    const { members } = await this.#core.rooms.get(key.conversationId)
+    return key.rosterHash === (await rosterHash(await this.covered(members)))
+  }
+
   /** A new session key for these devices, not yet uploaded. */
   async make(
     { id: conversationId, head }: Pick<StoredRoom, 'id' | 'head'>,
@@ -99,6 +105,7 @@ export class KeyMaker {
   /** The devices that a session key has to be wrapped for, by the chains as they are known. */
   async covered(members: StoredRoom['members']): Promise<Covered[]> {
     const covered: Covered[] = []
+    await this.#core.users.refresh()
     for (const { username, root } of members) {
       const user = await this.#core.users.get(username)
       // After a reset the user has to be taken into the conversation anew.
@@ -110,9 +117,12 @@ export class KeyMaker {
   }
 
   /** The same, after whatever the server's roster says is new has been fetched and verified. */
-  async #synced(room: StoredRoom): Promise<{ room: StoredRoom; covered: Covered[] }> {
-    const path = `/v1/conversations/${room.id}/roster`
+  async #synced(before: StoredRoom): Promise<{ room: StoredRoom; covered: Covered[] }> {
+    const path = `/v1/conversations/${before.id}/roster`
     const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Roster })
+    const room = body.head === before.head ? before : (await this.#core.rooms.sync(before.id)).room
+    // Of another statement it says nothing about this one; the server takes no key for an old one.
+    if (body.head === room.head) requireSameMembers(room, body.members)
     const shown = new Map(body.members.map((member) => [member.username, member]))
     const outdated: string[] = []
     for (const { username, root } of room.members) {
@@ -124,7 +134,10 @@ export class KeyMaker {
       const same = user?.root === root && devices?.join() === known?.join()
       if (!same) outdated.push(username)
     }
-    await inGroups(outdated, (username) => this.#core.users.sync(username))
+    await inGroups(outdated, async (username) => {
+      const { user } = await this.#core.users.sync(username)
+      requireOwnDevices(user, shown.get(username)?.devices ?? [])
+    })
     const users = await inGroups(room.members, ({ username }) => this.#core.users.get(username))
     await this.#core.pins.requireAccepted(users)
     const renewed = await renewalOf(this.#core, room, users)
@@ -138,8 +151,9 @@ export class KeyMaker {
 
   async #view(id: string): Promise<Conversation> {
     const path = `/v1/conversations/${id}`
-    return (await this.#core.tokens.call({ method: 'GET', path, answer: ConversationAnswer })).body
-      .conversation
+    const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: ConversationAnswer })
+    if (body.conversation.id === id) return body.conversation
+    throw untrusted('moved-conversation', 'The server shows another conversation than it was asked for.')
   }
 
   /** The server's current key, if it covers exactly those who are due. */

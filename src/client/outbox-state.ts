@@ -15,8 +15,10 @@ export type Waiting = {
 }
 
 /** How a device sends in a conversation. */
-type Sending = {
+export type Sending = {
   keyId: string
+  /** How far the chains had grown when this key was found to cover exactly today's members and devices. */
+  growth: number
   /** When it began to use this key, in milliseconds since 1970. */
   since: number
   /** Messages sealed under it. */
@@ -115,17 +117,30 @@ export class OutboxState {
     })
   }
 
-  /** Go over to a session key; what waits is sealed under it, in its order, each under its id. */
-  async use(conversationId: string, keyId: string, now: number, seal: Seal): Promise<void> {
+  /** The key in use was looked at again, and is good. */
+  async confirm(conversationId: string, keyId: string, growth: number): Promise<void> {
+    await this.#store.update(async (tx) => {
+      const sending = await tx.get<Sending>(sendingName(conversationId))
+      if (sending?.keyId === keyId) tx.set(sendingName(conversationId), { ...sending, growth })
+    })
+  }
+
+  /**
+   * Go over to a session key; what waits is sealed under it, in its order, each under its id.
+   *
+   * @param growth how far the chains had grown before the key was looked at
+   */
+  async use(conversationId: string, keyId: string, growth: number, now: number, seal: Seal): Promise<void> {
     await this.#store.update(async (tx) => {
       const before = await tx.get<Sending>(sendingName(conversationId))
       if (before?.keyId === keyId) return
-      const sending: Sending = { first: 1, next: 1, ...before, keyId, since: now, count: 0 }
+      const sending: Sending = { first: 1, next: 1, ...before, keyId, growth, since: now, count: 0 }
       for (let sequence = sending.first; sequence < sending.next; sequence++) {
         const waiting = await tx.get<Waiting>(waitingName(conversationId, sequence))
         if (waiting === undefined) continue
         const n = await nextCounter(tx, conversationId, keyId)
-        tx.set(waitingName(conversationId, sequence), { ...waiting, n, ...(await seal(waiting, n)) })
+        const resealed = { ...waiting, n, ...(await seal(waiting, n)) }
+        tx.set(waitingName(conversationId, sequence), resealed)
         sending.count++
       }
       tx.set(sendingName(conversationId), sending)

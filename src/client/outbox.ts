@@ -7,15 +7,12 @@ import type { Content } from './content.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import { isPassing, RefusedError } from './refused.js'
-import { KeyMaker } from './key-maker.js'
 import { OutboxState, type Waiting } from './outbox-state.js'
-import { sealer } from './sealing.js'
+import { SendingKeys } from './sending-keys.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
+import { untrusted } from './untrusted.js'
 
-/** A session key is used for so many messages of a device, and so long, by whichever end comes first. */
-const MOST_MESSAGES = 10_000
-const LONGEST_MS = 7 * 24 * 3600 * 1000
 /** Keys that the server may ask for within one flush; more would be a server that plays with us. */
 const MOST_REKEYS = 8
 
@@ -31,7 +28,7 @@ interface Listener {
 export class Outbox {
   readonly #core: Core
   readonly #state: OutboxState
-  readonly #maker: KeyMaker
+  readonly #keys: SendingKeys
   readonly #listeners = new Map<string, Listener[]>()
   readonly #flushing = new Map<string, Promise<string[]>>()
   readonly #turns = new Map<string, Turns>()
@@ -40,7 +37,7 @@ export class Outbox {
   constructor(core: Core) {
     this.#core = core
     this.#state = new OutboxState(core.store)
-    this.#maker = new KeyMaker(core)
+    this.#keys = new SendingKeys(core, this.#state)
   }
 
   /** Keep, post, and wait until the server has it. */
@@ -79,9 +76,11 @@ export class Outbox {
     const said = { id, content, sentAt: new Date(this.#core.options.now()).toISOString() }
     return this.#turnsOf(conversationId).take(async () => {
       for (;;) {
-        const key = await this.#renewKey(conversationId, await this.#spentKey(conversationId))
-        const message = await this.#state.seal(conversationId, key.id, said, sealer(this.#core, key))
-        if (message !== null) return message
+        const key = await this.#keys.fresh(conversationId)
+        const message = await this.#state.seal(conversationId, key.id, said, this.#keys.sealer(key))
+        if (message === null) continue
+        this.#keys.leaves(message)
+        return message
       }
     })
   }
@@ -118,32 +117,10 @@ export class Outbox {
     said: { id: string; content: Content; sentAt: string },
     key?: HeldKey
   ): Promise<void> {
-    const using = key ?? (await this.#usableKey(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, sealer(this.#core, using))
+    const using = key ?? (await this.#keys.atHand(conversationId))
+    const kept = await this.#state.add(conversationId, using.id, said, this.#keys.sealer(using))
     // Another process has changed the key meanwhile.
-    if (!kept) await this.#enqueue(conversationId, said, await this.#usableKey(conversationId))
-  }
-
-  async #usableKey(conversationId: string): Promise<HeldKey> {
-    const spent = await this.#spentKey(conversationId)
-    const sending = spent === undefined ? await this.#state.get(conversationId) : null
-    const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
-    return held ?? this.#renewKey(conversationId, spent)
-  }
-
-  /** The key that is in use, if it has served its time. */
-  async #spentKey(conversationId: string): Promise<string | undefined> {
-    const sending = await this.#state.get(conversationId)
-    if (sending === null) return undefined
-    const age = this.#core.options.now() - sending.since
-    return sending.count < MOST_MESSAGES && age < LONGEST_MS ? undefined : sending.keyId
-  }
-
-  /** Take or make a new key, and seal anew under it whatever waits: the server has said that it has none of it. */
-  async #renewKey(conversationId: string, spent: string | undefined): Promise<HeldKey> {
-    const key = await this.#maker.current(conversationId, spent)
-    await this.#state.use(conversationId, key.id, this.#core.options.now(), sealer(this.#core, key))
-    return key
+    if (!kept) await this.#enqueue(conversationId, said, await this.#keys.atHand(conversationId))
   }
 
   #flush(conversationId: string): Promise<string[]> {
@@ -161,29 +138,36 @@ export class Outbox {
       const first = await this.#state.first(conversationId)
       if (first === null) return sent
       try {
-        if (first.by !== this.#core.identity.active().device.signing.fingerprint) throw outdated()
-        await this.#post(conversationId, first)
-        sent.push(first.id)
+        if (await this.#keys.isOutdated(conversationId, first)) await this.#reseal(conversationId, first)
+        else {
+          await this.#post(conversationId, first)
+          sent.push(first.id)
+        }
       } catch (error) {
-        const keyId = first.sealed.sessionKeyId
         if (error instanceof RefusedError && error.code === 'rekey-required' && rekeys++ < MOST_REKEYS)
-          await this.#turnsOf(conversationId)
-            .take(() => this.#renewKey(conversationId, keyId))
-            .catch((failure: unknown) => this.#fail(conversationId, failure))
+          await this.#reseal(conversationId, first).catch((failure: unknown) =>
+            this.#fail(conversationId, failure)
+          )
         else if (isFinal(error)) await this.#drop(conversationId, first, error)
         else await this.#fail(conversationId, error)
       }
     }
   }
 
+  async #reseal(conversationId: string, { sealed }: Waiting): Promise<void> {
+    await this.#turnsOf(conversationId).take(() => this.#keys.renew(conversationId, sealed.sessionKeyId))
+  }
+
   async #post(conversationId: string, { id, n, content, sentAt, sequence, sealed }: Waiting): Promise<void> {
     const path = `/v1/conversations/${conversationId}/messages`
+    this.#keys.leaves(sealed)
     const { body } = await this.#core.tokens.call({
       method: 'POST',
       path,
       body: sealed,
       answer: MessageReceipt
     })
+    if (body.id !== id) throw untrusted('other-answer', 'The server speaks of another message than was sent.')
     const digest = await messageDigest(sealed)
     const { position } = body
     const deviceId = this.#core.identity.active().device.id
@@ -236,11 +220,6 @@ export class Outbox {
 
 function isFinal(error: unknown): boolean {
   return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
-}
-
-/** Sealed by a device that this one has replaced: it has to be sealed anew, as when the server says so. */
-function outdated(): RefusedError {
-  return new RefusedError(409, { type: 'rekey-required' }, null)
 }
 
 function gone(): ChatError {

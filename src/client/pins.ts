@@ -1,5 +1,6 @@
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
+import type { StoreTransaction } from './store.js'
 import type { StoredUser } from './user-record.js'
 
 /** The root under which a user was met or accepted. */
@@ -17,12 +18,10 @@ export class Pins {
     this.#core = core
   }
 
-  /** Pin a user who is met for the first time. */
-  async meet({ username, root }: StoredUser): Promise<void> {
-    await this.#core.store.update(async (tx) => {
-      if ((await tx.get<Pin>(name(username))) === undefined)
-        tx.set(name(username), { username, root, verified: false })
-    })
+  /** Pin a user who is met for the first time, in the transaction that keeps the chain: there is none without a pin. */
+  async meet(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
+    if ((await tx.get<Pin>(name(username))) === undefined)
+      tx.set(name(username), { username, root, verified: false })
   }
 
   get(username: string): Promise<Pin | undefined> {

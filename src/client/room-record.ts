@@ -1,5 +1,6 @@
 import type { ConversationChain } from '../protocol/conversation-chain.js'
 import type { ConversationStatement, MemberLine } from '../protocol/statements.js'
+import { untrusted } from './untrusted.js'
 
 /** A conversation's verified chain as the store keeps it. */
 export type StoredRoom = {
@@ -42,6 +43,13 @@ export function toRoom(id: string, chain: ConversationChain, before: StoredRoom 
     title: before?.title ?? null,
     titledAt: before?.titledAt ?? 0
   }
+}
+
+/** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */
+export function requireSameMembers(room: StoredRoom, shown: readonly { username: string }[]): void {
+  const names = (members: readonly { username: string }[]) => members.map(({ username }) => username).sort()
+  if (names(room.members).join() !== names(shown).join())
+    throw untrusted('ghost-member', 'The server lists other members than the conversation’s chain.')
 }
 
 /** The roots of the members, as verified links up to the one with this hash leave them; null if it is not there. */

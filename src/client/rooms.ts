@@ -1,12 +1,15 @@
 import { Chain } from '../protocol/conversations.js'
 import type { ConversationChain } from '../protocol/conversation-chain.js'
 import type { SignedStatement } from '../protocol/schema.js'
+import { statementHash } from '../crypto/statements.js'
 import type { Core } from './core.js'
-import { ChatError } from './errors.js'
+import type { ChatError } from './errors.js'
+import { grow } from './growth.js'
+import { pagesOf } from './pages.js'
 import { Recent } from './recent.js'
 import { RoomJudge, type Judged } from './room-judge.js'
 import { rootsAt, toChain, toRoom, type Link, type StoredRoom } from './room-record.js'
-import type { Value } from './store.js'
+import type { StoreReader, Value } from './store.js'
 import { untrusted } from './untrusted.js'
 
 export interface SyncedRoom {
@@ -53,7 +56,7 @@ export class Rooms {
   sync(id: string): Promise<SyncedRoom> {
     return this.#alone(id, async () => {
       const before = (await this.peek(id)) ?? null
-      return this.#extend(id, before, await this.#fetch(id, before?.sequence ?? 0))
+      return this.#extend(id, before, this.#fetch(id, before))
     })
   }
 
@@ -62,8 +65,13 @@ export class Rooms {
     return this.#alone(id, async () => {
       const before = (await this.peek(id)) ?? null
       const known = before?.sequence ?? 0
-      if (before !== null && sequence <= known) return { room: before, added: [] }
-      return this.#extend(id, before, sequence === known + 1 ? [signed] : await this.#fetch(id, known))
+      const isNext = sequence === known + 1
+      const synced =
+        before !== null && sequence <= known
+          ? { room: before, added: [] }
+          : await this.#extend(id, before, isNext ? [signed] : this.#fetch(id, before))
+      if ((await this.link(id, sequence))?.hash !== (await statementHash(signed.text))) throw forked()
+      return synced
     })
   }
 
@@ -78,8 +86,12 @@ export class Rooms {
     return roots
   }
 
-  async link(id: string, sequence: number): Promise<Link | undefined> {
-    return (await this.#core.store.get(linkName(id, sequence))) as unknown as Link | undefined
+  link(id: string, sequence: number): Promise<Link | undefined> {
+    return this.#linkIn(this.#core.store, id, sequence)
+  }
+
+  async #linkIn(store: StoreReader, id: string, sequence: number): Promise<Link | undefined> {
+    return (await store.get(linkName(id, sequence))) as unknown as Link | undefined
   }
 
   /** The message at this position has given the conversation a title. */
@@ -101,33 +113,34 @@ export class Rooms {
     return next
   }
 
-  async #fetch(id: string, after: number): Promise<SignedStatement[]> {
-    const items: SignedStatement[] = []
-    let more = ''
-    do {
-      const path = `/v1/conversations/${id}/chain?${more === '' ? `after=${after}` : `cursor=${more}`}`
-      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Chain })
-      items.push(...body.items)
-      more = body.items.length === 0 || body.next === null ? '' : encodeURIComponent(body.next)
-    } while (more !== '')
-    return items
+  /** What the server has behind what is known; its newest statement has to be there in the end. */
+  async *#fetch(id: string, before: StoredRoom | null): AsyncGenerator<SignedStatement, void, undefined> {
+    const hashes = new Set([before?.head])
+    const path = `/v1/conversations/${id}/chain?after=${before?.sequence ?? 0}`
+    for await (const { head, items, next } of pagesOf(this.#core.tokens, path, Chain)) {
+      for (const signed of items) {
+        hashes.add(await statementHash(signed.text))
+        yield signed
+      }
+      if (next === null && !hashes.has(head)) throw forked()
+    }
   }
 
   async #extend(
     id: string,
     before: StoredRoom | null,
-    items: readonly SignedStatement[]
+    items: Iterable<SignedStatement> | AsyncIterable<SignedStatement>
   ): Promise<SyncedRoom> {
-    if (items.length === 0) {
-      if (before === null) throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
-      return { room: before, added: [] }
-    }
     const judged: Judged[] = []
     let chain: ConversationChain | null = before === null ? null : toChain(before)
-    for (const signed of items) {
+    for await (const signed of items) {
       const next = await this.#judge.extension(id, chain, signed)
       judged.push(next)
       chain = next.chain
+    }
+    if (judged.length === 0) {
+      if (before === null) throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
+      return { room: before, added: [] }
     }
     await this.#judge.requireVouched(id, judged)
     const added = judged.map(({ link }) => link)
@@ -137,12 +150,13 @@ export class Rooms {
   async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredRoom> {
     return this.#core.store.update(async (tx) => {
       const stored = await tx.get<StoredRoom>(roomName(id))
-      if (stored !== undefined && stored.sequence >= chain.sequence) {
-        const same = stored.sequence > chain.sequence || stored.head === chain.head
-        if (!same)
-          throw untrusted('forked-chain', 'The conversation’s chain is not the one that was seen before.')
-        return stored
+      // Another process may have kept some of these statements meanwhile, or more: they have to be the same ones.
+      for (const { hash, statement } of added) {
+        const known = await this.#linkIn(tx, id, statement.sequence)
+        if (known !== undefined && known.hash !== hash) throw forked()
       }
+      if (stored !== undefined && stored.sequence >= chain.sequence) return stored
+      await grow(tx)
       const room = toRoom(id, chain, stored ?? null)
       tx.set(roomName(id), room)
       for (const link of added)
@@ -161,6 +175,6 @@ function linkName(id: string, sequence?: number): string {
   return `chain/${id}/${sequence === undefined ? '' : String(sequence).padStart(9, '0')}`
 }
 
-export function notAMember(): ChatError {
-  return new ChatError('usage', 'not-a-member', 'You are not in this conversation any more.')
+function forked(): ChatError {
+  return untrusted('forked-chain', 'The conversation’s chain is not the one that was seen before.')
 }

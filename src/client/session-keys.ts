@@ -8,6 +8,7 @@ import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import { RefusedError } from './refused.js'
 import { KeyJudge, type StoredKey } from './key-judge.js'
+import { pagesOf } from './pages.js'
 import { Recent } from './recent.js'
 import { RoomJudge } from './room-judge.js'
 import { isActive } from './user-record.js'
@@ -15,7 +16,7 @@ import { untrusted } from './untrusted.js'
 
 const One = Type.Object({ sessionKey: ref(SessionKey) })
 
-/** For so long it is not asked again for a key that did not come. */
+/** For so long it is not asked again for a key that was refused or did not come. */
 const MISSING_MS = 5000
 
 /** A session key ready for use. */
@@ -43,14 +44,13 @@ export class SessionKeys {
   async get(conversationId: string, id: string): Promise<HeldKey> {
     const held = await this.peek(conversationId, id)
     if (held !== undefined) return held
-    const without = this.#without.get(id)
-    const now = this.#core.options.now()
-    if (without !== undefined && (without.error.kind === 'untrusted' || now - without.at < MISSING_MS))
-      throw without.error
-    const present = this.#underWay.get(id)
+    const place = name(conversationId, id)
+    const without = this.#without.get(place)
+    if (without !== undefined && this.#core.options.now() - without.at < MISSING_MS) throw without.error
+    const present = this.#underWay.get(place)
     if (present !== undefined) return present
-    const work = this.#fetch(conversationId, id).finally(() => this.#underWay.delete(id))
-    this.#underWay.set(id, work)
+    const work = this.#fetch(conversationId, id).finally(() => this.#underWay.delete(place))
+    this.#underWay.set(place, work)
     return work
   }
 
@@ -64,7 +64,7 @@ export class SessionKeys {
       return await this.hold(await this.#judge.judge(conversationId, body.sessionKey))
     } catch (error) {
       const why = error instanceof RefusedError && error.status === 404 ? noKey(error) : error
-      if (saysNo(why)) this.#without.set(id, { error: why, at: this.#core.options.now() })
+      if (saysNo(why)) this.#refuse(conversationId, id, why)
       throw why
     }
   }
@@ -101,33 +101,32 @@ export class SessionKeys {
   }
 
   /** A key may have come that did not before. */
-  expect(id: string): void {
-    if (this.#without.get(id)?.error.kind !== 'untrusted') this.#without.delete(id)
+  expect(conversationId: string, id: string): void {
+    this.#without.delete(name(conversationId, id))
+  }
+
+  #refuse(conversationId: string, id: string, error: ChatError): void {
+    this.#without.set(name(conversationId, id), { error, at: this.#core.options.now() })
   }
 
   /** Every session key there is for this device, such as before its encryption key is destroyed. */
   async fetchAll(conversationId: string): Promise<void> {
     await this.#core.rooms.get(conversationId)
-    for await (const items of this.#pages(conversationId))
+    for await (const { items } of this.#pages(conversationId))
       for (const item of items) {
         if ((await this.peek(conversationId, item.id)) !== undefined) continue
         const key = await this.#judge.judge(conversationId, item).catch((error: unknown) => {
           if (!saysNo(error)) throw error
-          this.#without.set(item.id, { error, at: this.#core.options.now() })
+          this.#refuse(conversationId, item.id, error)
           return null
         })
         if (key !== null) await this.hold(key)
       }
   }
 
-  async *#pages(conversationId: string): AsyncGenerator<SessionKey[], void, undefined> {
-    let more = ''
-    do {
-      const path = `/v1/conversations/${conversationId}/session-keys?limit=50${more}`
-      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: SessionKeyPage })
-      yield body.items
-      more = body.next === null ? '' : `&cursor=${encodeURIComponent(body.next)}`
-    } while (more !== '')
+  #pages(conversationId: string): AsyncIterable<{ items: SessionKey[] }> {
+    const path = `/v1/conversations/${conversationId}/session-keys?limit=50`
+    return pagesOf(this.#core.tokens, path, SessionKeyPage)
   }
 
   /**
@@ -140,7 +139,7 @@ export class SessionKeys {
     heads: ReadonlyMap<string, ReadonlyMap<string, { root: string }>>
   ): Promise<boolean> {
     const judge = new RoomJudge(this.#core)
-    for await (const items of this.#pages(conversationId))
+    for await (const { items } of this.#pages(conversationId))
       for (const { statement: signed } of items) {
         const { head, by, conversation } = parseStatement(signed.text, ['session-key'])
         const members = heads.get(head)

@@ -5,8 +5,9 @@ import type { SignedStatement } from '../protocol/schema.js'
 import { fingerprint, importEncryptionKey, importSigningKey } from '../crypto/keys.js'
 import { statementHash, verifyStatement } from '../crypto/statements.js'
 import type { Core } from './core.js'
+import { grow, growthOf } from './growth.js'
 import { Recent } from './recent.js'
-import type { CryptoKey } from './store.js'
+import type { CryptoKey, StoreTransaction } from './store.js'
 import { brokenRule, untrusted } from './untrusted.js'
 import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
 
@@ -22,6 +23,7 @@ export interface Synced {
 export class UserChains {
   readonly #core: Core
   readonly #known = new Recent<string, StoredUser>(2048)
+  #growth = 0
   readonly #keys = new Recent<string, Promise<CryptoKey>>(8192)
   readonly #underWay = new Map<string, Promise<Synced>>()
 
@@ -40,6 +42,13 @@ export class UserChains {
     const stored = await this.#core.store.get<StoredUser>(name(username))
     if (stored !== undefined) this.#known.set(username, stored)
     return stored
+  }
+
+  /** See what other processes have learned. */
+  async refresh(): Promise<void> {
+    const growth = await growthOf(this.#core.store)
+    if (growth !== this.#growth) this.#known.clear()
+    this.#growth = growth
   }
 
   /**
@@ -87,11 +96,11 @@ export class UserChains {
   }
 
   async #sync(username: string): Promise<Synced> {
-    const before = await this.peek(username)
+    const before = await this.#core.store.get<StoredUser>(name(username))
     const after = before?.sequence ?? 0
     const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
     const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Profile })
-    if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
+    if (body.user.username !== username)
       throw untrusted('forked-chain', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
     let chain = before === undefined ? null : fromStored(before)
@@ -108,8 +117,7 @@ export class UserChains {
     if (chain === null) throw untrusted('forked-chain', `The server shows no chain of ${username}.`)
     await requireServed(chain, body)
     const user = toStored(body.user.id, chain, { hashes, bindings }, keys)
-    const kept = added.length === 0 && before !== undefined ? before : await this.#keep(user)
-    return { user: kept, added }
+    return { user: await this.#keep(user, added.length), added }
   }
 
   async #extension(
@@ -140,18 +148,23 @@ export class UserChains {
     }
   }
 
-  async #keep(user: StoredUser): Promise<StoredUser> {
-    const kept = await this.#core.store.update(async (tx) => {
-      const stored = await tx.get<StoredUser>(name(user.username))
-      if (stored !== undefined && stored.sequence > user.sequence) return stored
-      if (stored !== undefined && stored.sequence === user.sequence && stored.head !== user.head)
-        throw untrusted('forked-chain', `${user.username}'s chain is not the one that was seen before.`)
-      tx.set(name(user.username), user)
-      return user
-    })
+  async #keep(user: StoredUser, added: number): Promise<StoredUser> {
+    const kept = added === 0 ? user : await this.#core.store.update((tx) => this.#merge(tx, user))
     this.#known.set(user.username, kept)
-    await this.#core.pins.meet(kept)
     return kept
+  }
+
+  /** Another process may have kept more or less of the chain meanwhile: one has to begin with the other. */
+  async #merge(tx: StoreTransaction, user: StoredUser): Promise<StoredUser> {
+    const stored = await tx.get<StoredUser>(name(user.username))
+    const common = Math.min(stored?.sequence ?? 0, user.sequence)
+    if (stored !== undefined && stored.hashes[common - 1] !== user.hashes[common - 1])
+      throw untrusted('forked-chain', `${user.username}'s chain is not the one that was seen before.`)
+    if (stored !== undefined && stored.sequence >= user.sequence) return stored
+    tx.set(name(user.username), user)
+    await this.#core.pins.meet(tx, user)
+    await grow(tx)
+    return user
   }
 }
 

@@ -1,5 +1,6 @@
 import type { UserStatement } from '../protocol/statements.js'
 import type { ChainDevice, UserChain } from '../protocol/user-chain.js'
+import { untrusted } from './untrusted.js'
 
 /** A device's keys at some time, and the root that was the user's then. */
 export type Binding = { root: string; device: string; signingKey: string; encryptionKey: string }
@@ -62,6 +63,19 @@ export function bindingsOf(statement: UserStatement, root: string): Binding[] {
   if (statement.kind === 'device-revoke') return []
   const { device, signingKey, encryptionKey } = statement
   return [{ root, device, signingKey, encryptionKey }]
+}
+
+/** Devices that the server lists have to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`) */
+export function requireOwnDevices(
+  { username, bindings }: StoredUser,
+  shown: readonly { id: string }[]
+): void {
+  const ghost = shown.find(({ id }) => !bindings.some(({ device }) => device === id))
+  if (ghost !== undefined)
+    throw untrusted(
+      'ghost-device',
+      `The server lists a device of ${username} that is not in the chain: ${ghost.id}.`
+    )
 }
 
 /** Whether the key belongs to a device that is active today. */

@@ -20,7 +20,10 @@ function folder(t: Test): string {
   return path
 }
 
-async function examined(run: CommandLine, given?: Given): Promise<{ code: number; findings: Finding[] }> {
+async function examined(
+  run: CommandLine,
+  given?: Given
+): Promise<{ code: number | null; findings: Finding[] }> {
   const { code, out } = await run('doctor --json', given)
   return { code, findings: lines<Finding>(out) }
 }
