@@ -67,9 +67,11 @@ export class ChatSession {
       this.#open = conversation
       this.#newest = 0
       this.#unread.delete(conversation.id)
-      this.heading(this.#titleOf(conversation.id))
       await this.presence.ask(this.#others())
-      await this.showPast(PAST)
+      // The past tells what a group is called.
+      const past = await this.#readPast(PAST)
+      this.heading(this.#titleOf(conversation.id))
+      this.#showPast(past)
       this.#ask()
     })
     this.#opening = opened.catch(() => undefined)
@@ -78,12 +80,7 @@ export class ChatSession {
 
   /** Show the newest messages of the open conversation, oldest first. */
   async showPast(limit: number): Promise<void> {
-    const past: Incoming[] = []
-    for await (const item of this.chat.history(this.conversation.id, { limit })) past.unshift(item)
-    for (const item of past) {
-      if ('position' in item) this.#newest = Math.max(this.#newest, item.position)
-      this.#showIncoming(item)
-    }
+    this.#showPast(await this.#readPast(limit))
   }
 
   /** Send what was typed. What goes wrong is said on the screen. @throws {ChatError} `logged-out` */
@@ -112,7 +109,7 @@ export class ChatSession {
     await this.#opening
     switch (event.type) {
       case 'message':
-        if (event.content.type === 'title') this.#titles.set(event.conversationId, event.content.text)
+        this.#noteTitle(event)
         if (!this.#sent.delete(event.id)) this.#arrived(event)
         break
       case 'unreadable':
@@ -174,6 +171,24 @@ export class ChatSession {
     if (position <= this.#newest && (item.type === 'unreadable' || !this.#unreadable.delete(id))) return
     this.#newest = Math.max(this.#newest, position)
     this.#showIncoming(item)
+  }
+
+  async #readPast(limit: number): Promise<Incoming[]> {
+    const past: Incoming[] = []
+    for await (const item of this.chat.history(this.conversation.id, { limit })) past.unshift(item)
+    for (const item of past) if (item.type === 'message') this.#noteTitle(item)
+    return past
+  }
+
+  #showPast(past: readonly Incoming[]): void {
+    for (const item of past) {
+      if ('position' in item) this.#newest = Math.max(this.#newest, item.position)
+      this.#showIncoming(item)
+    }
+  }
+
+  #noteTitle({ conversationId, content }: IncomingMessage): void {
+    if (content.type === 'title') this.#titles.set(conversationId, content.text)
   }
 
   #showIncoming(item: Incoming): void {
