@@ -3,13 +3,17 @@ import type { Owner } from '../test/support/server-process.js'
 import type { Load } from './load-generator.js'
 import type { Line } from './report.js'
 
-/** What a section of the benchmark works with. What it starts ends with its owner. */
+/** What a section of the benchmark works with. */
 export interface Bench {
+  quick: boolean
+  report: (line: Line) => void
+}
+
+/** What a section works with that measures servers. What it starts ends with its owner. */
+export interface ServerBench extends Bench {
   owner: Owner
   pg: Postgres
   load: Load
-  quick: boolean
-  report: (line: Line) => void
 }
 
 /** Bytes of ciphertext of every message: a sentence or two, and a signed envelope's worth of room. */

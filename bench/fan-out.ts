@@ -1,10 +1,10 @@
-import { MESSAGE_BYTES, type Bench } from './bench.js'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { startOurs } from './servers.js'
 
 const STREAMS = 1000
 
 /** One conversation whose thousand members all have a stream open. */
-export async function fanOut({ owner, pg, load, quick, report }: Bench): Promise<void> {
+export async function fanOut({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
   const everybody = Array.from({ length: STREAMS }, (_, n) => n)
   const { port, tokens, conversations } = await startOurs(owner, pg, { users: STREAMS, groups: [everybody] })
   const senders = { port, tokens, conversations, bytes: MESSAGE_BYTES }

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Bench } from './bench.js'
+import type { ServerBench } from './bench.js'
 import { residentBytes, startOurs } from './servers.js'
 
 const GROUP = 10
 
 /** What an open stream costs in memory while nothing happens: each of another user, in groups of ten. */
-export async function idleStreams({ owner, pg, load, quick, report }: Bench): Promise<void> {
+export async function idleStreams({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
   const streams = quick ? 2000 : 10_000
   const groups = Array.from({ length: streams / GROUP }, (_, group) =>
     Array.from({ length: GROUP }, (_, n) => group * GROUP + n)

@@ -1,12 +1,12 @@
 import pg from 'pg'
-import { MESSAGE_BYTES, type Bench } from './bench.js'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { percentile } from './load/percentile.js'
 import { startOurs } from './servers.js'
 
 const RATES = [500, 2000]
 
 /** From the moment that a POST is due to the receiver's event, at fixed rates. */
-export async function latency({ owner, pg: postgres, load, quick, report }: Bench): Promise<void> {
+export async function latency({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
   const { port, tokens, conversations } = await startOurs(owner, postgres)
   const senders = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64 }
   await load('closedLoop', { ...senders, warmUpMs: 0, measureMs: 1000 })

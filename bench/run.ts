@@ -1,7 +1,8 @@
 import { cpus, totalmem } from 'node:os'
 import { findPostgres } from '../test/support/postgres.js'
 import type { Owner } from '../test/support/server-process.js'
-import type { Bench } from './bench.js'
+import type { Bench, ServerBench } from './bench.js'
+import { cryptography } from './cryptography.js'
 import { fanOut } from './fan-out.js'
 import { idleStreams } from './idle-streams.js'
 import { latency } from './latency.js'
@@ -9,32 +10,40 @@ import { startLoad } from './load-generator.js'
 import { asJson, asText, heading } from './report.js'
 import { sends } from './sends.js'
 
-const sections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams }
+const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams }
+const sections = ['crypto', ...Object.keys(serverSections)]
 
 /** npm run bench -- [--quick] [--json] [section…] */
 async function main(args: readonly string[]): Promise<void> {
   const json = args.includes('--json')
-  const wanted = args.filter((arg) => !arg.startsWith('--'))
-  const unknown = wanted.find((name) => !(name in sections))
-  if (unknown !== undefined)
-    throw new Error(`there is no section ${unknown}: ${Object.keys(sections).join(', ')}`)
+  const named = args.filter((arg) => !arg.startsWith('--'))
+  const unknown = named.find((name) => !sections.includes(name))
+  if (unknown !== undefined) throw new Error(`there is no section ${unknown}: ${sections.join(', ')}`)
+  const isWanted = (name: string) => named.length === 0 || named.includes(name)
+  if (!json) {
+    const [cpu] = cpus()
+    const gib = Math.round(totalmem() / 2 ** 30)
+    console.log(`${cpu?.model}, ${cpus().length} cores, ${gib} GiB, Node.js ${process.version}\n${heading()}`)
+  }
+  const bench: Bench = {
+    quick: args.includes('--quick'),
+    report: (line) => console.log(json ? asJson(line) : asText(line))
+  }
+  if (isWanted('crypto')) await cryptography(bench)
+  const wanted = Object.entries(serverSections).filter(([name]) => isWanted(name))
+  if (wanted.length > 0) await withServers(bench, Object.fromEntries(wanted))
+}
+
+async function withServers(
+  bench: Bench,
+  wanted: Record<string, (bench: ServerBench) => Promise<void>>
+): Promise<void> {
   await withOwner(async (owner) => {
     const pg = await findPostgres(owner)
     if (typeof pg === 'string') throw new Error(pg)
-    if (!json) {
-      const [cpu] = cpus()
-      const gib = Math.round(totalmem() / 2 ** 30)
-      console.log(
-        `${cpu?.model}, ${cpus().length} cores, ${gib} GiB, Node.js ${process.version}\n${heading()}`
-      )
-    }
-    const bench = {
-      ...{ pg, quick: args.includes('--quick'), load: startLoad(owner) },
-      report: (line) => console.log(json ? asJson(line) : asText(line))
-    } satisfies Omit<Bench, 'owner'>
-    for (const [name, section] of Object.entries(sections))
-      if (wanted.length === 0 || wanted.includes(name))
-        await withOwner((own) => section({ ...bench, owner: own }))
+    const load = startLoad(owner)
+    for (const section of Object.values(wanted))
+      await withOwner((own) => section({ ...bench, pg, load, owner: own }))
   })
 }
 

@@ -1,4 +1,4 @@
-import { MESSAGE_BYTES, type Bench } from './bench.js'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import type { Throughput } from './load/closed-loop.js'
 import { median } from './load/percentile.js'
 import type { Load } from './load-generator.js'
@@ -12,7 +12,7 @@ interface Slice extends Throughput {
 }
 
 /** Durable sends per second, and what they are compared with, in short slices by turns: the machine is noisy. */
-export async function sends({ owner, pg, load, quick, report }: Bench): Promise<void> {
+export async function sends({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
   const targets = {
     floor: await startStandIn(owner, 'floor', pg),
     postgres: await startOurs(owner, pg),

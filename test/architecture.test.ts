@@ -18,13 +18,16 @@ const mayImport: Record<string, string[]> = {
 }
 
 /** What runs in browsers too, and so knows nothing of Node.js. */
-const portable = ['protocol', 'crypto']
+const portable = ['protocol', 'crypto', 'client']
+
+/** The client's one door to Node.js, and the store behind it. */
+const nodeOnly = /^src\/client\/(node|file-[a-z-]+)\.ts$/
 
 /** The server's ground floor: what knows only the protocol. What stands in neither list is the first floor. */
 const ground = ['config', 'logger', 'problem', 'db', 'bell', 'blobs', 'secrets', 'paths']
 
 /** The server's roof: what puts the parts together, so that no part may ask for it. */
-const roof = ['app', 'main', 'write-openapi', 'db/run-migrations']
+const roof = ['app', 'index', 'main', 'write-openapi', 'db/run-migrations']
 
 /** Whose business the process is: its arguments, environment, streams and end. */
 const mayTouchProcess = [
@@ -68,11 +71,13 @@ function refusal(path: string, name: string): string | undefined {
   if (!(here in mayImport)) return `lies in src/${here}, of which no rule speaks`
   if (!to.startsWith('src/')) return `leaves src: ${name}`
   if (here !== there && !mayImport[here]!.includes(there)) return `imports ${there}: ${name}`
+  if (here === 'client' && nodeOnly.test(to) && !nodeOnly.test(path))
+    return `imports what only Node.js has: ${name}`
   return here === 'server' && there === 'server' ? refusalInServer(path, to) : undefined
 }
 
 function refusalOfPackage(path: string, name: string): string | undefined {
-  if (name.startsWith('node:')) return portable.includes(area(path)) ? `imports ${name}` : undefined
+  if (name.startsWith('node:')) return isPortable(path) ? `imports ${name}` : undefined
   if (builtinModules.includes(name)) return `imports ${name} without node:`
   const owner = name
     .split('/')
@@ -81,6 +86,10 @@ function refusalOfPackage(path: string, name: string): string | undefined {
   if (!(owner in dependencies)) return `imports ${owner}, which is no dependency`
   if (area(path) === 'protocol' && owner !== 'typebox') return `imports ${owner}`
   return undefined
+}
+
+function isPortable(path: string): boolean {
+  return portable.includes(area(path)) && !nodeOnly.test(path)
 }
 
 /** Inside the server only upwards: ground floor, first floor, features that do not know each other, roof. */
@@ -155,6 +164,12 @@ t.test('The check finds what is forbidden', async (t) => {
     ['src/server/main.ts', "export * from '../cli/run.js'", 'imports cli: ../cli/run.js'],
     ['src/protocol/ids.ts', "import { randomUUID } from 'node:crypto'", 'imports node:crypto'],
     ['src/crypto/keys.ts', "import { createHash } from 'node:crypto'", 'imports node:crypto'],
+    ['src/client/http.ts', "import { request } from 'node:http'", 'imports node:http'],
+    [
+      'src/client/http.ts',
+      "import { FileStore } from './node.js'",
+      'imports what only Node.js has: ./node.js'
+    ],
     ['src/protocol/ids.ts', "import fastify from 'fastify'", 'imports fastify'],
     [
       'src/protocol/ids.ts',
@@ -205,6 +220,7 @@ t.test('The check leaves alone what is allowed', async (t) => {
   const allowed: [path: string, text: string][] = [
     ['src/protocol/ids.ts', "import Type from 'typebox'\nimport { x } from './x.js'"],
     ['src/client/client.ts', "import { seal } from '../crypto/messages.js'"],
+    ['src/client/file-store.ts', "import { open } from 'node:fs/promises'\nimport './file-journal.js'"],
     ['src/server/app.ts', "import { messages } from './features/messages/routes.js'"],
     [
       'src/server/features/messages/routes.ts',

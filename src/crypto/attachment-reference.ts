@@ -1,4 +1,4 @@
-import { BASE64, SHA256_HEX } from '../protocol/ids.js'
+import { SHA256_HEX } from '../protocol/ids.js'
 import { importAesKey } from './aes-gcm.js'
 import { MAX_ATTACHMENT_BYTES } from './attachment-layout.js'
 import { hex, unbase64, utf8 } from './encoding.js'
@@ -20,7 +20,8 @@ export interface AttachmentReference {
 
 const COMMITMENT_INFO = utf8('secure-chat/v1 attachment commitment')
 const hash = new RegExp(`^${SHA256_HEX}$`)
-const base64Key = new RegExp(`^(?=.{44}$)${BASE64}$`)
+/** Canonical base64 of 32 bytes. */
+const base64Key = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 
 /** The commitment of an attachment's key. */
 export async function attachmentCommitment(key: Uint8Array): Promise<string> {

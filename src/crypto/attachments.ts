@@ -15,7 +15,7 @@ export interface EncryptedAttachment {
   /** To be stored, in pieces of some 64 KiB; to be read once. */
   readonly ciphertext: AsyncGenerator<Uint8Array, void, undefined>
   /** For the message. @throws {Error} before the ciphertext was read to its end */
-  reference(): AttachmentReference
+  readonly reference: () => AttachmentReference
 }
 
 /**

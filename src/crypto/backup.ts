@@ -92,8 +92,7 @@ async function keyMaterial(
   iterations: number | null,
   salt: Uint8Array
 ): Promise<Uint8Array> {
-  if ('recoveryCode' in secret && kind === 'recovery-code')
-    return parseRecoveryCode(secret.recoveryCode)
+  if ('recoveryCode' in secret && kind === 'recovery-code') return parseRecoveryCode(secret.recoveryCode)
   if ('passphrase' in secret && iterations !== null) return pbkdf2(secret.passphrase, salt, iterations)
   throw new CryptoError('bad-backup', `The key backup opens with a ${words[kind]}.`)
 }

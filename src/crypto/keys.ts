@@ -3,6 +3,7 @@ import { base64, equalBytes, unbase64, unhex, utf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { sha256Hex } from './hash.js'
 import { spkiDer, spkiPem } from './pem.js'
+import { RSA_OAEP } from './rsa-oaep.js'
 import type { CryptoKey } from './web-crypto.js'
 
 /** A key pair of a device's (protocol, "Encoding"). */
@@ -17,7 +18,6 @@ export interface KeyPair {
 export const RSA_BITS = [2048, 3072, 4096] as const
 export type RsaBits = (typeof RSA_BITS)[number]
 
-const RSA_OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' }
 const F4 = Uint8Array.of(1, 0, 1)
 /** What comes before the 32 bytes of an Ed25519 key in its SPKI (RFC 8410, section 4). */
 const ED25519_SPKI = unhex('302a300506032b6570032100')
@@ -141,8 +141,8 @@ export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Pr
 }
 
 /**
- * Whether a signature is by the key over exactly this (RFC 8032, section 5.1.7, cofactorless; a signature whose
- * first half is of small order does not count, since Web Crypto leaves that to no taste).
+ * Whether a signature is by the key over exactly this (RFC 8032, section 5.1.7). One whose first half, R, is of small
+ * order does not count: some platforms refuse it, some do not, and all have to agree.
  */
 export async function verify(
   publicKey: CryptoKey,

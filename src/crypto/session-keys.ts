@@ -3,6 +3,7 @@ import { parseStatement, rosterText, type Statement } from '../protocol/statemen
 import { base64, hex, unbase64, utf8, uuidBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey, sha256Hex } from './hash.js'
+import { oaepDecrypt, oaepEncrypt } from './rsa-oaep.js'
 import { verifyStatement } from './statements.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
@@ -55,30 +56,21 @@ export async function rosterHash(devices: readonly RosterDevice[]): Promise<stri
  * @throws {CryptoError} `bad-key` if nothing can be wrapped for the public key
  */
 export async function wrap(publicKey: CryptoKey, { bytes }: SessionKey): Promise<string> {
-  try {
-    return base64(new Uint8Array(await crypto.subtle.encrypt('RSA-OAEP', publicKey, bytes)))
-  } catch (cause) {
-    throw new CryptoError('bad-key', 'Nothing can be wrapped for this encryption key.', { cause })
-  }
+  return base64(await oaepEncrypt(publicKey, bytes))
 }
 
 /**
  * Unwrap a session key that was wrapped for this device, and see that it is the one which its statement means.
  *
  * @param expected id and commitment, from a statement that was verified
- * @throws {CryptoError} `bad-wrap` if it does not open; `wrong-commitment` if what it holds is another key
+ * @throws {CryptoError} `bad-wrap` (or `bad-encoding`) if it does not open; `wrong-commitment` if it holds another key
  */
 export async function unwrap(
   privateKey: CryptoKey,
   wrapped: string,
   expected: { readonly id: string; readonly commitment: string }
 ): Promise<SessionKey> {
-  let bytes: Uint8Array
-  try {
-    bytes = new Uint8Array(await crypto.subtle.decrypt('RSA-OAEP', privateKey, unbase64(wrapped)))
-  } catch (cause) {
-    throw new CryptoError('bad-wrap', 'The wrapped session key does not open with this key.', { cause })
-  }
+  const bytes = await oaepDecrypt(privateKey, unbase64(wrapped))
   if (bytes.length !== SESSION_KEY_BYTES)
     throw new CryptoError('bad-wrap', `The wrap holds ${bytes.length} bytes instead of 32.`)
   const key = await importSessionKey(expected.id, bytes)

@@ -6,6 +6,7 @@ import { Problem } from '../protocol/problems.js'
 import { namedSchemas } from '../protocol/wire.js'
 import type { App } from './app-types.js'
 import { registerAuth } from './auth.js'
+import { closeConnections } from './connections.js'
 import { accountEntrance } from './features/accounts/entrance.js'
 import { accountRoutes } from './features/accounts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
@@ -65,6 +66,7 @@ export async function buildApp(services: Services): Promise<App> {
     services.streams.stop()
     done()
   })
+  closeConnections(app)
   app.addHook('onClose', () => services.close())
 
   app.setErrorHandler(handleError)

@@ -78,7 +78,8 @@ export function verifySignatures(
     const key = keys.get(fingerprint)
     if (key === undefined)
       throw new Problem('invalid-signature', `${fingerprint} is not a key that may sign this statement.`)
-    if (!verify(null, text, key, Buffer.from(signature, 'base64')))
+    const bytes = Buffer.from(signature, 'base64')
+    if (isSmallOrder(bytes.subarray(0, 32)) || !verify(null, text, key, bytes))
       throw new Problem('invalid-signature', `The signature of ${fingerprint} does not verify over \`text\`.`)
   }
   return new Set(Object.keys(statement.signatures))

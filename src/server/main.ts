@@ -7,8 +7,6 @@ import { openServices } from './services.js'
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000
-/** Then whoever has begun a request and not finished it is cut off, so that the rest can end in order. */
-const PATIENCE_MS = 5000
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
@@ -29,7 +27,6 @@ async function main(): Promise<void> {
       logger.error('not everything ended in time')
       process.exit(1)
     }, STOP_MS).unref()
-    setTimeout(() => app.server.closeAllConnections(), PATIENCE_MS).unref()
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import type { ProblemCode } from '../protocol/problems.js'
 import { joinResponses, problemResponses } from './problem.js'
-import { VERSION } from './version.js'
+import { VERSION } from '../protocol/version.js'
 
 const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders
 ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names what is wrong.`

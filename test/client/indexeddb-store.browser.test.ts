@@ -2,12 +2,11 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type * as entry from '../../src/client/indexeddb-store.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
-import { browserSite, bundle, findBrowser, type Site } from '../support/browser.js'
+import { browserOrSkip, browserSite, bundle, type Site } from '../support/browser.js'
 
 declare const kit: typeof entry
 
-const browser = findBrowser()
-const skip = browser === undefined && 'no Chromium found: install one, or set CHROMIUM'
+const { browser, skip } = browserOrSkip()
 const sitePath = fileURLToPath(new URL('../../src/client/indexeddb-store.js', import.meta.url))
 let site: Site
 

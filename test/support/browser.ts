@@ -16,6 +16,17 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
   return [...(env['CHROMIUM'] ? [env['CHROMIUM']] : []), ...onPath].find(isExecutable)
 }
 
+/** What to give a test as `skip`, beside the browser. @throws in CI, where there has to be one */
+export function browserOrSkip(env: NodeJS.ProcessEnv = process.env): {
+  browser: string | undefined
+  skip: string | false
+} {
+  const browser = findBrowser(env)
+  const missing = 'no Chromium found: install one, or set CHROMIUM'
+  if (browser === undefined && env['CI'] === 'true') throw new Error(missing)
+  return { browser, skip: browser === undefined && missing }
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
@@ -26,7 +37,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** A module and all that it imports as one script for browsers, whose exports are in the global `name`. */
-export async function bundle(entry: string, name: string): Promise<string> {
+export async function bundle(entry: string, name: string, { minify = false } = {}): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
@@ -35,6 +46,7 @@ export async function bundle(entry: string, name: string): Promise<string> {
     format: 'iife',
     globalName: name,
     target: 'es2023',
+    minify,
     logLevel: 'error'
   })
   return outputFiles[0]!.text

@@ -214,3 +214,14 @@ export function unseal(key: Uint8Array, name: MessageName, sealed: Sealed): unkn
   if (plain.length !== padmeLength(plain.length)) throw new Error(`padded to ${plain.length} bytes`)
   return JSON.parse(plain.toString('utf8')) as unknown
 }
+
+/** What two people compare: SHA-512 iterated 5,200 times over their roots, as 12 groups of 5 digits. */
+export function safetyNumber(one: string, other: string): string {
+  const roots = [one, other].sort().map((root) => `root ${root}\n`)
+  const text = Buffer.from(`secure-chat/v1 safety-number\n${roots.join('')}`)
+  let digest = Buffer.alloc(0)
+  for (let round = 0; round < 5200; round++)
+    digest = createHash('sha512').update(digest).update(text).digest()
+  const groups = Array.from({ length: 12 }, (_, group) => digest.readUIntBE(group * 5, 5) % 100_000)
+  return groups.map((group) => String(group).padStart(5, '0')).join(' ')
+}

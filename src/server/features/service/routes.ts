@@ -7,7 +7,7 @@ import type { App } from '../../app-types.js'
 import { readBounds } from '../../log/read.js'
 import { problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
-import { VERSION } from '../../version.js'
+import { VERSION } from '../../../protocol/version.js'
 
 const Status = record({ status: Type.Literal('ok') })
 

@@ -1,0 +1,83 @@
+import { decryptAttachment, encryptAttachment } from '../src/crypto/attachments.js'
+import {
+  generateEncryptionKeys,
+  generateSigningKeys,
+  importEncryptionKey,
+  importSigningKey
+} from '../src/crypto/keys.js'
+import { open, seal } from '../src/crypto/messages.js'
+import { commitment, newSessionKey, unwrap, wrap } from '../src/crypto/session-keys.js'
+import { MESSAGE_BYTES, type Bench } from './bench.js'
+
+/** How many are under way at a time, as when a client catches up. */
+const AT_A_TIME = 16
+const ATTACHMENT_BYTES = 100e6
+
+/** What one process of a client does in a second, with nothing of a server about. */
+export async function cryptography({ quick, report }: Bench): Promise<void> {
+  const ms = quick ? 1500 : 5000
+  const signer = await generateSigningKeys({ extractable: false })
+  const signingKey = await importSigningKey(signer.publicKey)
+  const sessionKey = await newSessionKey()
+  const conversationId = crypto.randomUUID()
+  const content = { type: 'text', n: 1, text: 'x'.repeat(MESSAGE_BYTES / 2) }
+  const sealOne = () => seal({ conversationId, id: crypto.randomUUID(), sessionKey, signer, content })
+  report({
+    ...{ name: 'messages sealed, one process', value: await perSecond(ms, sealOne), unit: '/s' },
+    target: { of: 'value', atLeast: 5000 }
+  })
+
+  const message = await sealOne()
+  const openOne = () => open({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
+  report({
+    ...{ name: 'messages opened, one process', value: await perSecond(ms, openOne), unit: '/s' },
+    target: { of: 'value', atLeast: 3000 }
+  })
+
+  const device = await generateEncryptionKeys({ extractable: false })
+  const publicKey = await importEncryptionKey(device.publicKey)
+  const expected = { id: sessionKey.id, commitment: await commitment(sessionKey) }
+  const wrapped = await wrap(publicKey, sessionKey)
+  const wraps = await perSecond(ms, () => wrap(publicKey, sessionKey))
+  report({ name: 'session keys wrapped, RSA 3072', value: wraps, unit: '/s' })
+  const unwraps = await perSecond(ms, () => unwrap(device.privateKey, wrapped, expected))
+  report({ name: 'session keys unwrapped, RSA 3072', value: unwraps, unit: '/s' })
+
+  const { grownBytes, ms: took } = await attachment()
+  report({ name: 'attachment of 100 MB encrypted and decrypted', value: 100e3 / took, unit: 'MB/s' })
+  report({ name: 'resident meanwhile, above before, peak', value: grownBytes / 2 ** 20, unit: 'MiB' })
+}
+
+/** How often `work` is done in a second, `AT_A_TIME` at a time. */
+async function perSecond(ms: number, work: () => Promise<unknown>): Promise<number> {
+  const run = async (until: number): Promise<number> => {
+    let count = 0
+    const worker = async () => {
+      for (; performance.now() < until; count++) await work()
+    }
+    await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+    return count
+  }
+  await run(performance.now() + ms / 5)
+  const since = performance.now()
+  return ((await run(since + ms)) * 1000) / (performance.now() - since)
+}
+
+/** Encrypts a file that is made on the way, and then the same again and decrypts it on the way. */
+async function attachment(): Promise<{ grownBytes: number; ms: number }> {
+  const piece = new Uint8Array(65_536).fill(7)
+  async function* file(): AsyncGenerator<Uint8Array> {
+    for (let left = ATTACHMENT_BYTES; left > 0; left -= piece.length) yield piece.subarray(0, left)
+  }
+  const before = process.memoryUsage.rss()
+  let peak = before
+  const drain = async (pieces: AsyncIterator<unknown>) => {
+    while ((await pieces.next()).done !== true) peak = Math.max(peak, process.memoryUsage.rss())
+  }
+  const random = (length: number) => new Uint8Array(length).fill(length)
+  const first = encryptAttachment(file(), random)
+  await drain(first.ciphertext)
+  const since = performance.now()
+  await drain(decryptAttachment(first.reference(), encryptAttachment(file(), random).ciphertext))
+  return { grownBytes: peak - before, ms: performance.now() - since }
+}

@@ -1,0 +1,121 @@
+import type { Command } from 'commander'
+import type { Chat } from '../../client/index.js'
+import { examples } from '../help.js'
+import { note, print, printJson, type Io } from '../io.js'
+import { grouped } from '../layout.js'
+import type { GlobalOptions } from '../profile.js'
+import { accountPassword, confirm, secret } from '../secrets.js'
+import { remember, withChat, withSession } from '../session.js'
+
+interface Sealing {
+  passphrase?: boolean
+  passphraseFile?: string
+}
+
+interface Restoring extends Sealing {
+  codeFile?: string
+  deviceName?: string
+}
+
+/** `backup …` and `restore`: a sealed way back in, for when all devices are lost. */
+export function backupCommands(program: Command, io: Io): void {
+  const options = () => program.opts<GlobalOptions>()
+  const session = (work: (chat: Chat) => Promise<void>) => withSession(io, options(), work)
+  const backup = program
+    .command('backup')
+    .description('keep a sealed way back in on the server, for when all devices are lost')
+  examples(backup, 'backup create', 'backup create > recovery-code.txt', 'backup status', 'backup remove')
+  backup
+    .command('create')
+    .description('make it, in the place of an older one; prints the recovery code')
+    .option(
+      '--passphrase',
+      'seal it with a passphrase of yours (SECURE_CHAT_BACKUP_PASSPHRASE), not with a code'
+    )
+    .option('--passphrase-file <path>', 'the same, from the first line of a file')
+    .action((sealing: Sealing) => session((chat) => create(io, chat, sealing)))
+  backup
+    .command('status')
+    .description('whether there is one')
+    .option('--json', 'as one line of JSON')
+    .action(({ json }: { json?: boolean }) =>
+      session(async (chat) => {
+        const status = await chat.backup.status()
+        if (json === true) printJson(io, status)
+        else print(io, status.exists ? 'There is a backup.' : 'There is no backup.')
+      })
+    )
+  backup
+    .command('remove')
+    .description('remove it')
+    .option('--yes', 'do not ask')
+    .action(({ yes }: { yes?: boolean }) =>
+      session(async (chat) => {
+        await confirm(io, 'Remove the backup? Its recovery code is worth nothing then.', yes)
+        await chat.backup.remove()
+        note(io, 'The backup is removed.')
+      })
+    )
+  examples(
+    program
+      .command('restore')
+      .description('log in on this machine with the recovery code: it reads what your devices could read')
+      .argument('<name>', 'username')
+      .option(
+        '--code-file <path>',
+        'the code from the first line of a file (else SECURE_CHAT_RECOVERY_CODE, or asked for)'
+      )
+      .option('--passphrase', 'the backup was sealed with a passphrase (SECURE_CHAT_BACKUP_PASSPHRASE)')
+      .option('--passphrase-file <path>', 'the same, from the first line of a file')
+      .option('--device-name <name>', 'what to call this machine')
+      .action((name: string, given: Restoring) => restore(io, options(), name, given)),
+    'restore alice',
+    'restore alice --profile new --code-file recovery-code.txt'
+  )
+}
+
+async function create(io: Io, chat: Chat, sealing: Sealing): Promise<void> {
+  const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
+  note(io, 'Making keys …')
+  const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
+  if (recoveryCode === null) return note(io, 'The backup is made. Your passphrase opens it.')
+  print(io, recoveryCode)
+  note(
+    io,
+    'Write it down and keep it safe: it is shown only now, and whoever has it and your password is you.'
+  )
+}
+
+async function restore(io: Io, options: GlobalOptions, username: string, given: Restoring): Promise<void> {
+  await withChat(io, options, async (chat) => {
+    const password = await accountPassword(io, options, `Password of ${username}`)
+    const key = usesPassphrase(given)
+      ? { passphrase: await askPassphrase(io, given, false) }
+      : { code: await askCode(io, given) }
+    note(io, 'Making keys, and fetching what they open …')
+    const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
+    const { fingerprint } = await chat.backup.restore({ username, password, ...named, ...key })
+    await remember(io, options)
+    print(io, `You are ${username} again. This device's fingerprint is ${grouped(fingerprint)}.`)
+  })
+}
+
+function usesPassphrase({ passphrase, passphraseFile }: Sealing): boolean {
+  return passphrase === true || passphraseFile !== undefined
+}
+
+function askPassphrase(io: Io, { passphraseFile: file }: Sealing, isNew: boolean): Promise<string> {
+  const variable = 'SECURE_CHAT_BACKUP_PASSPHRASE'
+  return secret(io, {
+    message: 'Passphrase of the backup',
+    variable,
+    file,
+    fileOption: '--passphrase-file',
+    isNew
+  })
+}
+
+function askCode(io: Io, { codeFile: file }: Restoring): Promise<string> {
+  const variable = 'SECURE_CHAT_RECOVERY_CODE'
+  return secret(io, { message: 'Recovery code', variable, file, fileOption: '--code-file' })
+}

@@ -1,0 +1,78 @@
+import { isCancel, select } from '@clack/prompts'
+import type { Command } from 'commander'
+import type { Chat, Conversation } from '../../client/index.js'
+import { enter } from '../chat-commands.js'
+import { ChatSession } from '../chat-session.js'
+import { EXIT, ExitError, UsageError } from '../failure.js'
+import { examples } from '../help.js'
+import type { Io } from '../io.js'
+import { painter } from '../paint.js'
+import { serverUrl, type GlobalOptions } from '../profile.js'
+import { resolveRecipient } from '../recipient.js'
+import { safe } from '../safe.js'
+import { Screen } from '../screen.js'
+import { isInteractive } from '../secrets.js'
+import { withSession } from '../session.js'
+
+/** `chat`: talk and listen in one terminal. */
+export function chatCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('chat')
+      .description('talk and listen in one terminal: /help says what can be typed')
+      .argument('[with]', "a username, or a group's id or name; without it there is a list to choose from")
+      .action(async (to: string | undefined) => {
+        const options = program.opts<GlobalOptions>()
+        const url = await serverUrl(io, options)
+        await withSession(io, options, (chat) => talk(io, chat, url, to))
+      }),
+    'chat bob',
+    'chat Lunch --profile work',
+    'chat'
+  )
+}
+
+async function talk(io: Io, chat: Chat, url: string, to: string | undefined): Promise<void> {
+  const conversations = await chat.conversations.list()
+  const first = to === undefined ? await choose(io, conversations) : await resolveRecipient(chat, to)
+  const screen = new Screen(io)
+  const session = new ChatSession(chat, screen, { paint: painter(io), url })
+  const end = new AbortController()
+  session.name(conversations)
+  try {
+    await session.open(first)
+    const listening = listen(session, AbortSignal.any([io.signal, end.signal])).finally(() => screen.close())
+    // It is waited for below; until then its failure is nobody's.
+    listening.catch(() => undefined)
+    for await (const line of screen.lines()) if (!(await enter(session, line))) break
+    end.abort()
+    await listening
+  } catch (error) {
+    // Whatever was under way when the person had enough is over, too.
+    if (!io.signal.aborted) throw error
+  } finally {
+    end.abort()
+    screen.close()
+  }
+}
+
+async function listen(session: ChatSession, signal: AbortSignal): Promise<void> {
+  for await (const event of session.chat.events({ signal })) await session.take(event)
+}
+
+async function choose(io: Io, conversations: readonly Conversation[]): Promise<Conversation> {
+  if (conversations.length === 0)
+    throw new UsageError('You are in no conversation yet.', 'Begin one: secure-chat chat NAME')
+  if (!isInteractive(io)) throw new UsageError('With whom?', 'Name a user or a group: secure-chat chat NAME')
+  const chosen = await select({
+    message: 'Which conversation?',
+    options: conversations.map((value) => ({
+      value,
+      label: safe(value.title ?? value.id),
+      hint: value.kind
+    })),
+    ...{ input: io.stdin, output: io.stderr, signal: io.signal }
+  })
+  if (isCancel(chosen)) throw new ExitError(EXIT.interrupted)
+  return chosen
+}

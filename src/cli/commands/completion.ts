@@ -1,0 +1,21 @@
+import { Argument, type Command } from 'commander'
+import { completionScripts } from '../completion-scripts.js'
+import { places } from '../completion-tree.js'
+import { examples } from '../help.js'
+import type { Io } from '../io.js'
+
+/** `completion`: what a shell needs to complete command lines, made from the commands themselves. */
+export function completionCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('completion')
+      .description('print what makes a shell complete command lines')
+      .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(completionScripts)))
+      .action((shell: keyof typeof completionScripts) => {
+        io.stdout.write(completionScripts[shell](places(program)))
+      }),
+    'completion bash > ~/.local/share/bash-completion/completions/secure-chat',
+    'completion zsh > "${fpath[1]}/_secure-chat"',
+    'completion fish > ~/.config/fish/completions/secure-chat.fish'
+  )
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander'
+import type { Chat } from '../../client/index.js'
+import { examples } from '../help.js'
+import { note, print, printJson, type Io } from '../io.js'
+import { table } from '../layout.js'
+import type { GlobalOptions } from '../profile.js'
+import { confirm, isInteractive } from '../secrets.js'
+import { withSession } from '../session.js'
+
+/** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
+export function contactsCommands(program: Command, io: Io): void {
+  const session = (work: (chat: Chat) => Promise<void>) =>
+    withSession(io, program.opts<GlobalOptions>(), work)
+  examples(
+    program
+      .command('contacts')
+      .description('users that this device has met: unverified, verified, or changed')
+      .option('--json', 'one line of JSON each')
+      .action(({ json }: { json?: boolean }) => session((chat) => list(io, chat, json))),
+    'contacts',
+    'contacts --json'
+  )
+  examples(
+    program
+      .command('verify')
+      .description('compare safety numbers with a user: if they are equal, nobody stands between you')
+      .argument('<name>', 'username')
+      .argument('[number...]', 'the number that the user reads to you: checked, and kept as verified')
+      .action((name: string, number: string[]) => session((chat) => verify(io, chat, name, number.join('')))),
+    'verify bob',
+    'verify bob 03561 92837 …'
+  )
+  examples(
+    program
+      .command('accept')
+      .description('go on with a user’s new identity')
+      .argument('<name>', 'username')
+      .action((name: string) => session((chat) => accept(io, chat, name))),
+    'accept bob'
+  )
+}
+
+async function list(io: Io, chat: Chat, json: boolean | undefined): Promise<void> {
+  const contacts = await chat.contacts.list()
+  if (json === true) return contacts.forEach((contact) => printJson(io, contact))
+  const rows = contacts.map(({ username, status, wasVerified }) => [
+    username,
+    wasVerified === true ? `${status} (was verified)` : status
+  ])
+  table(rows).forEach((line) => print(io, line))
+}
+
+async function verify(io: Io, chat: Chat, name: string, given: string): Promise<void> {
+  if (given === '') {
+    const shown = await chat.contacts.safetyNumber(name)
+    print(io, shown)
+    const { status } = await chat.contacts.get(name)
+    if (status === 'verified') return note(io, `${name} is verified.`)
+    note(io, `Compare it with what ${name} sees, where nobody can change it: face to face, or by voice.`)
+    if (!isInteractive(io)) return note(io, `If it is equal: secure-chat verify ${name} ${shown}`)
+    await confirm(io, 'Is it equal?', false)
+    // What was compared is what is meant, whatever the server shows by now.
+    await chat.contacts.verify(name, shown)
+  } else await chat.contacts.verify(name, given)
+  note(io, `${name} is verified.`)
+}
+
+async function accept(io: Io, chat: Chat, name: string): Promise<void> {
+  const { status } = await chat.contacts.get(name)
+  if (status !== 'changed') return note(io, `${name} has no new identity: there is nothing to accept.`)
+  await chat.contacts.accept(name)
+  note(
+    io,
+    `Messages go to ${name}'s new identity from now on. Compare safety numbers: secure-chat verify ${name}`
+  )
+}

@@ -1,0 +1,158 @@
+import type { Command } from 'commander'
+import type { Chat, DeviceInfo } from '../../client/index.js'
+import { UsageError } from '../failure.js'
+import { examples } from '../help.js'
+import { note, print, printJson, type Io } from '../io.js'
+import { grouped, localTime, table } from '../layout.js'
+import type { GlobalOptions } from '../profile.js'
+import { safe } from '../safe.js'
+import { accountPassword, confirm, isInteractive } from '../secrets.js'
+import { requireAccount, withChat, withSession } from '../session.js'
+
+interface Sure {
+  yes?: boolean
+}
+
+/** `devices …`: which devices are the user's, and which keys they have. */
+export function devicesCommands(program: Command, io: Io): void {
+  const options = () => program.opts<GlobalOptions>()
+  const session = (work: (chat: Chat) => Promise<void>) => withSession(io, options(), work)
+  const devices = program
+    .command('devices')
+    .description('list, approve and revoke your devices, and change their keys')
+  examples(
+    devices,
+    'devices',
+    'devices approve',
+    'devices approve 3f2a --fingerprint 91f0c2aa…',
+    'devices revoke 3f2a',
+    'devices rekey --forget-past'
+  )
+
+  devices
+    .command('list', { isDefault: true })
+    .description('all devices')
+    .option('--json', 'one line of JSON each')
+    .action(({ json }: { json?: boolean }) =>
+      session(async (chat) => show(io, await chat.devices.list(), json))
+    )
+  devices
+    .command('requests')
+    .description('devices that wait for approval')
+    .option('--json', 'one line of JSON each')
+    .action(({ json }: { json?: boolean }) =>
+      session(async (chat) => show(io, await chat.devices.requests(), json))
+    )
+  devices
+    .command('approve')
+    .description('let a new device in, and pass on what this one can read')
+    .argument('[id]', 'its id or the beginning of it, if more than one waits')
+    .option('--fingerprint <hex>', 'what the new device shows, where nobody can be asked to compare')
+    .action((id: string | undefined, { fingerprint }: { fingerprint?: string }) =>
+      session((chat) => approve(io, chat, id, fingerprint))
+    )
+  devices
+    .command('decline')
+    .description('turn down a device that waits')
+    .argument('[id]', 'its id or the beginning of it, if more than one waits')
+    .action((id: string | undefined) =>
+      session(async (chat) => {
+        const device = pick(await chat.devices.requests(), id)
+        await chat.devices.reject(device.id)
+        note(io, `"${safe(device.name)}" was turned down.`)
+      })
+    )
+  devices
+    .command('revoke')
+    .description('shut a device out: its sessions end, and nothing more is encrypted for it')
+    .argument('<id>', 'its id or the beginning of it')
+    .option('--yes', 'do not ask')
+    .action((id: string, { yes }: Sure) => session((chat) => revoke(io, chat, id, yes)))
+  devices
+    .command('rekey')
+    .description('change this device’s encryption key')
+    .option(
+      '--forget-past',
+      'destroy what opens older messages too: no one can read them on this device again'
+    )
+    .option('--yes', 'do not ask')
+    .action(({ forgetPast = false, yes }: { forgetPast?: boolean } & Sure) =>
+      session(async (chat) => {
+        if (forgetPast)
+          await confirm(io, 'Make all messages until now unreadable on this device, for ever?', yes)
+        note(io, 'Making keys …')
+        await chat.devices.rekey({ forgetPast })
+        note(io, 'This device has a new encryption key.')
+      })
+    )
+  devices
+    .command('reset')
+    .description('when all other devices are lost: begin anew; your contacts see a new identity')
+    .option('--yes', 'do not ask')
+    .action(({ yes }: Sure) => reset(io, options(), yes))
+}
+
+function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined): void {
+  if (json === true) return devices.forEach((device) => printJson(io, device))
+  const rows = devices.map(({ id, name, status, createdAt, fingerprint, current }) => [
+    ...[id, `${safe(name)}${current ? ' (this one)' : ''}`, status, localTime(createdAt)],
+    grouped(fingerprint)
+  ])
+  table(rows).forEach((line) => print(io, line))
+}
+
+async function approve(io: Io, chat: Chat, id: string | undefined, given: string | undefined): Promise<void> {
+  const device = pick(await chat.devices.requests(), id)
+  if (given === undefined) {
+    if (!isInteractive(io))
+      throw new UsageError(
+        'The fingerprint has to be compared with what the new device shows.',
+        'Say it with --fingerprint.'
+      )
+    note(io, `"${safe(device.name)}" has the fingerprint\n  ${grouped(device.fingerprint)}`)
+    await confirm(io, 'Does the new device show the same?', false)
+  }
+  await chat.devices.approve(device.id, { fingerprint: given ?? device.fingerprint })
+  note(io, `"${safe(device.name)}" is yours now, and can read what this device can.`)
+}
+
+async function revoke(io: Io, chat: Chat, id: string, yes: boolean | undefined): Promise<void> {
+  const device = pick(
+    (await chat.devices.list()).filter(({ status }) => status === 'active'),
+    id
+  )
+  const which = device.current ? 'this very device' : `"${safe(device.name)}"`
+  await confirm(io, `Shut out ${which} (${device.id}), for ever?`, yes)
+  await chat.devices.revoke(device.id)
+  note(io, `"${safe(device.name)}" was revoked.`)
+}
+
+async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): Promise<void> {
+  await withChat(io, options, async (chat) => {
+    const { username } = requireAccount(io, options, chat)
+    await confirm(
+      io,
+      `Begin anew as ${username}? All other devices are shut out, older messages stay unreadable, and contacts are warned.`,
+      yes
+    )
+    const password = await accountPassword(io, options, `Password of ${username}`)
+    note(io, 'Making keys …')
+    const { fingerprint } = await chat.devices.reset({ username, password })
+    print(
+      io,
+      `You are ${username}, with a new identity. This device's fingerprint is ${grouped(fingerprint)}.`
+    )
+  })
+}
+
+/** The one device that is meant. */
+function pick(devices: readonly DeviceInfo[], id: string | undefined): DeviceInfo {
+  if (devices.length === 0) throw new UsageError('No device waits for approval.')
+  const meant =
+    id === undefined ? devices : devices.filter((device) => device.id.startsWith(id.toLowerCase()))
+  const [first, ...others] = meant
+  if (first === undefined) throw new UsageError(`No such device: "${id}".`, 'See "secure-chat devices".')
+  if (others.length > 0)
+    throw new UsageError('More than one device fits.', `Say which: ${meant.map(({ id }) => id).join(', ')}.`)
+  return first
+}

@@ -1,0 +1,112 @@
+import type { Command } from 'commander'
+import type { Chat, Content } from '../../client/index.js'
+import { EXIT, ExitError, UsageError } from '../failure.js'
+import { examples } from '../help.js'
+import { note, printJson, type Io } from '../io.js'
+import { jsonValues } from '../json-values.js'
+import { serverUrl, type GlobalOptions } from '../profile.js'
+import { resolveRecipient } from '../recipient.js'
+import { eventJson } from '../render.js'
+import { withSession } from '../session.js'
+import { textFromStdin } from '../stdin-text.js'
+
+/** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
+export function envelopeCommands(program: Command, io: Io): void {
+  sealCommand(program, io)
+  openCommand(program, io)
+}
+
+interface SealOptions {
+  content?: boolean
+  id?: string
+  json?: boolean
+}
+
+function sealCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('seal')
+      .summary('encrypt a message from stdin without sending it')
+      .description(
+        'Encrypt a message from stdin and print it as the body of POST /v1/conversations/{id}/messages.\n' +
+          'Post it before you send anything else in this conversation: its place in the order is taken. One that is ' +
+          'never posted is reported to its receivers as withheld.'
+      )
+      .argument('<to>', 'a user, or a group by its id or name')
+      .option('--content', 'stdin is a JSON object with a type, such as a reaction, and not a text')
+      .option('--id <uuid>', "the message's id, so that it can be known beforehand")
+      .option('--json', 'print conversationId, path and message, and not only the message')
+      .action(async (to: string, { content, id, json }: SealOptions) => {
+        const options = program.opts<GlobalOptions>()
+        const text = await textFromStdin(io)
+        const { conversationId, message } = await withSession(io, options, async (chat) =>
+          chat.seal(
+            (await resolveRecipient(chat, to)).id,
+            content === true ? parseContent(text) : text,
+            id === undefined ? {} : { id }
+          )
+        )
+        const path = `/v1/conversations/${conversationId}/messages`
+        if (json === true) return printJson(io, { conversationId, path, message })
+        printJson(io, message)
+        note(io, `Post it to ${(await serverUrl(io, options)).replace(/\/+$/, '')}${path}`)
+      }),
+    'seal bob < letter.txt > body.json',
+    'seal ops --json <<< "disk is full" | jq .path',
+    `seal bob --content <<< '{"type":"reaction","ref":"0198c6f5-…","text":"👍"}'`
+  )
+}
+
+function openCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('open')
+      .summary('verify and decrypt messages from stdin')
+      .description(
+        'Verify and decrypt messages from stdin: JSON as the server serves it, items of a history page, whole pages, ' +
+          'or the data of "message" events. Prints lines like "history --json". Exit code 1 if one can\'t be read.'
+      )
+      .action(async () => {
+        const messages = messagesFrom(jsonValues(io.stdin))
+        let next: IteratorResult<unknown, void> | undefined
+        let unread = 0
+        const work = async (chat: Chat) => {
+          // What was read from stdin is kept, should the session end under way.
+          while (!(next ??= await messages.next()).done) {
+            for (const item of await chat.open(next.value)) {
+              printJson(io, eventJson(item))
+              if (item.type === 'unreadable') unread++
+            }
+            next = undefined
+          }
+        }
+        await withSession(io, program.opts<GlobalOptions>(), work)
+        if (unread === 0) return
+        note(io, unread === 1 ? 'A message could not be read.' : `${unread} messages could not be read.`)
+        throw new ExitError(EXIT.refused)
+      }),
+    'open < message.json',
+    'curl -sH @token "$SECURE_CHAT_URL/v1/conversations/$ID/messages" | secure-chat open | jq -r .body'
+  )
+}
+
+function parseContent(text: string): Content {
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    content = null
+  }
+  // What its type asks for is checked when it is sealed.
+  if (typeof content === 'object' && content !== null) return content as Content
+  throw new UsageError('Stdin is not a JSON object.', 'A content looks like {"type":"text","text":"Hello"}.')
+}
+
+/** A page of the history stands for its items, and so does a list. */
+async function* messagesFrom(values: AsyncIterable<unknown>): AsyncGenerator<unknown, void, undefined> {
+  for await (const value of values) {
+    const items = Array.isArray(value) ? value : (value as { items?: unknown }).items
+    if (Array.isArray(items)) yield* items
+    else yield value
+  }
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import type { Chat, HistoryRange, Incoming } from '../../client/index.js'
+import { wholeNumber } from '../arguments.js'
+import { examples } from '../help.js'
+import { deliver, note, type Io } from '../io.js'
+import { noticeOf } from '../notices.js'
+import type { GlobalOptions } from '../profile.js'
+import { findConversation } from '../recipient.js'
+import { eventJson, messageLine } from '../render.js'
+import { safeJson } from '../safe.js'
+import { withSession } from '../session.js'
+
+const LIMIT = 50
+
+interface Options extends HistoryRange {
+  json?: boolean
+}
+
+/** `history`: what was said, oldest first. */
+export function historyCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('history')
+      .description('show what was said in a conversation, oldest first')
+      .argument('<with>', 'username (or @username), or a group’s id or name')
+      .option('--limit <number>', `so many messages, the newest (default: ${LIMIT})`, wholeNumber(1))
+      .option('--before <position>', 'the newest before that position', wholeNumber(1))
+      .option(
+        '--after <position>',
+        'all after that position, or the first of them; 0 for the beginning',
+        wholeNumber(0)
+      )
+      .option('--json', 'one line of JSON each')
+      .action((name: string, options: Options) =>
+        withSession(io, program.opts<GlobalOptions>(), (chat) => history(io, chat, name, options))
+      ),
+    'history bob',
+    'history ops --limit 500 --json',
+    'history ops --after 0 > ops.txt'
+  )
+}
+
+async function history(io: Io, chat: Chat, name: string, { json, ...range }: Options): Promise<void> {
+  const { id, title } = await findConversation(chat, name)
+  const show = async (item: Incoming): Promise<void> => {
+    if (json === true) return deliver(io, safeJson(eventJson(item)))
+    if (item.type === 'message') return deliver(io, messageLine(item))
+    note(io, `Warning: ${noticeOf(item, () => title ?? id)!.text}`)
+  }
+  if (range.after !== undefined) {
+    for await (const item of chat.history(id, range)) await show(item)
+    return
+  }
+  const newestFirst: Incoming[] = []
+  for await (const item of chat.history(id, { limit: LIMIT, ...range })) newestFirst.push(item)
+  for (const item of newestFirst.reverse()) await show(item)
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { ChatError, type Chat, type TextContent } from '../../client/index.js'
+import { isUnreachable, UsageError } from '../failure.js'
+import { examples } from '../help.js'
+import { note, printJson, type Io } from '../io.js'
+import type { GlobalOptions } from '../profile.js'
+import { resolveRecipient } from '../recipient.js'
+import { withSession } from '../session.js'
+import { TOO_LONG, textFromStdin } from '../stdin-text.js'
+
+interface Options {
+  reply?: string
+  id?: string
+  json?: boolean
+}
+
+/** `send`: one message, from the command line or from stdin. */
+export function sendCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('send')
+      .description('send a message to a user or a group')
+      .argument('<to>', 'username (or @username), or a group’s id or name')
+      .argument('[text]', 'what to say; all of stdin if it is missing')
+      .option('--reply <id>', 'answer the message of that id')
+      .option('--id <uuid>', 'the message’s own id: the same one given again sends nothing again')
+      .option('--json', 'print its id, conversationId, position and sentAt')
+      .action(async (to: string, text: string | undefined, options: Options) => {
+        const body = text ?? (await textFromStdin(io))
+        const content: TextContent = {
+          ...{ type: 'text', text: body },
+          ...(options.reply !== undefined && { ref: options.reply })
+        }
+        // Fixed before the first try, so that the next one is the same message.
+        const id = options.id ?? crypto.randomUUID()
+        await withSession(io, program.opts<GlobalOptions>(), (chat) =>
+          send(io, chat, { to, content, id, json: options.json === true })
+        )
+      }),
+    'send bob "See you at nine."',
+    'make test 2>&1 | secure-chat send ops',
+    'send @bob -- "--text that begins with dashes"'
+  )
+}
+
+async function send(
+  io: Io,
+  chat: Chat,
+  { to, content, id, json }: { to: string; content: TextContent; id: string; json: boolean }
+): Promise<void> {
+  try {
+    const conversation = await resolveRecipient(chat, to)
+    const sent = await chat.send(conversation.id, content, { id })
+    if (json) printJson(io, sent)
+    else if (io.stderr.isTTY === true) note(io, 'Sent.')
+  } catch (error) {
+    if (isUnreachable(error))
+      note(io, `Not known to have arrived. To try again without sending it twice, add: --id ${id}`)
+    if (error instanceof ChatError && error.code === 'message-too-large')
+      throw new UsageError(error.message, TOO_LONG)
+    throw error
+  }
+}

@@ -1,0 +1,61 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { constants } from 'node:os'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { InvalidArgumentError, type Command } from 'commander'
+import { EXIT, ExitError } from '../failure.js'
+import { examples } from '../help.js'
+import type { Io } from '../io.js'
+
+/** The server is a program of its own, beside this one in the package: nothing of it is loaded here. */
+const SERVER = fileURLToPath(new URL('../../server/main.js', import.meta.url))
+
+interface Options {
+  port?: string
+  host?: string
+  dataDir?: string
+}
+
+/** `serve`: the server, in a process of its own that ends with this one. */
+export function serveCommand(program: Command, io: Io): void {
+  examples(
+    program
+      .command('serve')
+      .description('start a server; all its settings are environment variables (docs/operations.md)')
+      .option('--port <number>', 'where it listens, 0 for any free port (SERVER_PORT; default: 3000)', port)
+      .option('--host <address>', 'on which address it listens (SERVER_HOST; default: 127.0.0.1)')
+      .option('--data-dir <folder>', 'where it keeps its data (DATA_DIR; default: ./data)')
+      .action(async (options: Options) => {
+        const server = fork(SERVER, [], { env: { ...io.env, ...settings(options) } })
+        const stop = () => server.kill('SIGTERM')
+        io.signal.addEventListener('abort', stop)
+        const code = await exitOf(server).finally(() => io.signal.removeEventListener('abort', stop))
+        if (code !== EXIT.ok) throw new ExitError(code)
+      }),
+    'serve',
+    'serve --port 8080 --data-dir /var/lib/secure-chat',
+    'DATABASE_URL=postgres://chat@db/chat secure-chat serve --host 0.0.0.0'
+  )
+}
+
+/** What was asked for, as the server's environment variables. */
+function settings({ port, host, dataDir }: Options): Record<string, string> {
+  return {
+    ...(port !== undefined && { SERVER_PORT: port }),
+    ...(host !== undefined && { SERVER_HOST: host }),
+    ...(dataDir !== undefined && { DATA_DIR: resolve(dataDir) })
+  }
+}
+
+/** The server's own exit code; one that a signal has ended counts as shells count it. */
+function exitOf(server: ChildProcess): Promise<number> {
+  return new Promise((ended, failed) => {
+    server.once('error', failed)
+    server.once('exit', (code, signal) => ended(code ?? 128 + constants.signals[signal!]))
+  })
+}
+
+function port(text: string): string {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text
+  throw new InvalidArgumentError('It is a number from 0 to 65535.')
+}

@@ -1,0 +1,67 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { homedir, platform } from 'node:os'
+import { join, resolve } from 'node:path'
+import { UsageError } from './failure.js'
+import type { Io } from './io.js'
+
+export const DEFAULT_URL = 'http://127.0.0.1:3000'
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  url?: string
+  profile?: string
+  passwordFile?: string
+  json?: boolean
+  verbose?: boolean
+}
+
+/** An account on this machine: a folder of its own that holds the key store and the server's address. */
+export interface Profile {
+  name: string
+  folder: string
+  store: string
+}
+
+/** `SECURE_CHAT_HOME`, else where the platform keeps users' data (XDG Base Directory Specification). */
+export function homeFolder({ env }: Pick<Io, 'env'>, os: string = platform()): string {
+  if (env['SECURE_CHAT_HOME']) return resolve(env['SECURE_CHAT_HOME'])
+  if (os === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'secure-chat')
+  const data = env['XDG_DATA_HOME']
+  // The specification has relative paths ignored.
+  return join(data?.startsWith('/') ? data : join(env['HOME'] ?? homedir(), '.local', 'share'), 'secure-chat')
+}
+
+/** @throws {UsageError} if the name could leave the folder of profiles */
+export function profileOf({ env }: Pick<Io, 'env'>, options: GlobalOptions): Profile {
+  const name = options.profile ?? (env['SECURE_CHAT_PROFILE'] || 'default')
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
+    throw new UsageError(`"${name}" can't be a profile's name.`, 'Use letters, digits, dots and dashes.')
+  const folder = join(homeFolder({ env }), name)
+  return { name, folder, store: join(folder, 'keys') }
+}
+
+/** `--url`, `SECURE_CHAT_URL`, the server of the last log-in, or the one that `secure-chat serve` starts. */
+export async function serverUrl({ env }: Pick<Io, 'env'>, options: GlobalOptions): Promise<string> {
+  const given = options.url ?? env['SECURE_CHAT_URL']
+  const url = given || (await rememberedUrl(profileOf({ env }, options))) || DEFAULT_URL
+  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+    throw new UsageError(`${url} is not the address of a server.`, `It looks like ${DEFAULT_URL}.`)
+  return url
+}
+
+/** Whether what is sent to a server never leaves this machine. */
+export function isOnThisMachine(url: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
+}
+
+async function rememberedUrl({ folder }: Profile): Promise<string | null> {
+  return readFile(join(folder, 'url'), 'utf8').then(
+    (text) => text.trim(),
+    () => null
+  )
+}
+
+export async function rememberUrl({ folder }: Profile, url: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeFile(join(folder, 'url'), `${url}\n`, { mode: 0o600 })
+}

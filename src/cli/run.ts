@@ -1,0 +1,94 @@
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../protocol/version.js'
+import { accountCommands } from './commands/account.js'
+import { backupCommands } from './commands/backup.js'
+import { chatCommand } from './commands/chat.js'
+import { completionCommand } from './commands/completion.js'
+import { contactsCommands } from './commands/contacts.js'
+import { conversationsCommand } from './commands/conversations.js'
+import { devicesCommands } from './commands/devices.js'
+import { doctorCommand } from './commands/doctor.js'
+import { envelopeCommands } from './commands/envelopes.js'
+import { groupCommands } from './commands/group.js'
+import { historyCommand } from './commands/history.js'
+import { listenCommand } from './commands/listen.js'
+import { sendCommand } from './commands/send.js'
+import { serveCommand } from './commands/serve.js'
+import { EXIT, ExitError, exitCode, explain } from './failure.js'
+import type { Io } from './io.js'
+import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
+
+type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'once' | 'off'>
+
+/** Run the program as a process. @returns the exit code */
+export async function run(process: Process): Promise<number> {
+  const enough = new AbortController()
+  const { argv, env, stdin, stdout, stderr } = process
+  const stop = () => {
+    enough.abort()
+    stdin.destroy()
+  }
+  // Once: whoever asks a second time does not want to wait.
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  // Whoever reads the output may stop reading, as `head` does.
+  stdout.on('error', stop)
+  try {
+    return await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: enough.signal })
+  } finally {
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+    stdin.destroy()
+  }
+}
+
+/** Run one command line. @returns the exit code */
+export async function runCommand(io: Io): Promise<number> {
+  const program = makeProgram(io)
+  try {
+    await program.parseAsync(io.argv, { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    // Commander has written its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (error instanceof ExitError) return error.code
+    if (io.signal.aborted) return io.stdout.writable ? EXIT.interrupted : EXIT.ok
+    const options = program.opts<GlobalOptions>()
+    const url = await serverUrl(io, options).catch(() => DEFAULT_URL)
+    explain(io, error, { url, verbose: options.verbose === true })
+    return exitCode(error)
+  }
+}
+
+/** All commands with their help: also what shell completion is made from. */
+export function makeProgram(io: Io): Command {
+  const program = new Command('secure-chat')
+    .description('End-to-end encrypted chat: the server cannot read a message.')
+    .version(VERSION)
+    .option(
+      '--url <url>',
+      `the server (SECURE_CHAT_URL; default: that of the last log-in, or ${DEFAULT_URL})`
+    )
+    .option('--profile <name>', 'which account of this machine (SECURE_CHAT_PROFILE)')
+    .option('--password-file <path>', 'take the password from the first line of a file')
+    .option('--verbose', 'say where an error came from')
+    .showHelpAfterError('(add --help for examples)')
+    .showSuggestionAfterError()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .exitOverride()
+  accountCommands(program, io)
+  sendCommand(program, io)
+  listenCommand(program, io)
+  historyCommand(program, io)
+  chatCommand(program, io)
+  conversationsCommand(program, io)
+  groupCommands(program, io)
+  contactsCommands(program, io)
+  devicesCommands(program, io)
+  backupCommands(program, io)
+  envelopeCommands(program, io)
+  doctorCommand(program, io)
+  serveCommand(program, io)
+  completionCommand(program, io)
+  return program
+}

@@ -1,0 +1,66 @@
+import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline'
+import type { Io } from './io.js'
+
+/** A terminal on which lines appear above the one that is being typed. Without a terminal: lines in, lines out. */
+export class Screen {
+  readonly #io: Io
+  readonly #readline: Interface
+  readonly #lines: AsyncIterable<string>
+  #isClosed = false
+
+  constructor(io: Io) {
+    const { stdin: input, stdout: output, signal } = io
+    const terminal = input.isTTY === true && output.isTTY === true
+    this.#io = io
+    this.#readline = createInterface({ input, output, terminal, signal, prompt: '', historySize: 200 })
+    // From now on: what is typed before anybody asks for it is not lost.
+    const lines = this.#readline[Symbol.asyncIterator]()
+    this.#lines = { [Symbol.asyncIterator]: () => lines }
+    this.#readline.once('close', () => {
+      this.#isClosed = true
+      // What comes next begins on a line of its own.
+      if (terminal) output.write('\n')
+    })
+  }
+
+  /** What is typed, line by line, until Ctrl-C, Ctrl-D, or the end of the input. */
+  async *lines(): AsyncGenerator<string, void, undefined> {
+    for await (const line of this.#lines) {
+      this.#draw()
+      yield line
+    }
+  }
+
+  /** What stands before the line that is being typed. It has to be `safe` already. */
+  ask(prompt: string): void {
+    if (prompt !== this.#readline.getPrompt()) this.#draw({ prompt })
+  }
+
+  /** Write a line above the one that is being typed. It has to be `safe` already. */
+  show(line: string): void {
+    this.#draw({ line })
+  }
+
+  /** Ask no more. What was typed and not entered stays on the screen. */
+  close(): void {
+    this.#readline.close()
+  }
+
+  #draw({ line, prompt }: { line?: string; prompt?: string } = {}): void {
+    const isTyping = !this.#isClosed && this.#readline.terminal
+    if (isTyping) this.#clear()
+    if (line !== undefined) this.#io.stdout.write(`${line}\n`)
+    if (prompt !== undefined) this.#readline.setPrompt(prompt)
+    if (isTyping) this.#readline.prompt(true)
+  }
+
+  /** Take away the line that is being typed, however many rows of the terminal it fills. */
+  #clear(): void {
+    const { stdout } = this.#io
+    moveCursor(stdout, 0, -this.#readline.getCursorPos().rows)
+    cursorTo(stdout, 0)
+    clearScreenDown(stdout)
+    // Readline would move up by the rows that it has counted, too, and it does not count them when text is pasted.
+    Object.assign(this.#readline, { prevRows: 0 })
+  }
+}

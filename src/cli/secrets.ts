@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises'
+import { confirm as askConfirm, isCancel, password as askHidden } from '@clack/prompts'
+import { EXIT, ExitError, UsageError } from './failure.js'
+import { note, type Io } from './io.js'
+import type { GlobalOptions } from './profile.js'
+
+/** Where a secret comes from: an environment variable, else a file, else the person; never the command line. */
+export interface SecretSource {
+  /** What it is called when it is asked for. */
+  message: string
+  variable: string
+  file: string | undefined
+  /** The option that names the file. */
+  fileOption: string
+  /** A new one is asked for twice. */
+  isNew?: boolean
+}
+
+/** The account's password. */
+export function accountPassword(
+  io: Io,
+  { passwordFile: file }: GlobalOptions,
+  message: string,
+  isNew = false
+): Promise<string> {
+  const variable = 'SECURE_CHAT_PASSWORD'
+  return secret(io, { message, variable, file, fileOption: '--password-file', isNew })
+}
+
+/** @throws {UsageError} if the secret is nowhere, and nobody can be asked */
+export async function secret(io: Io, source: SecretSource): Promise<string> {
+  const { message, variable, file, fileOption, isNew = false } = source
+  if (file !== undefined) return firstLine(file)
+  const given = io.env[variable]
+  if (given) return given
+  const asked = await askSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
+  if (isNew && (await askSecret(io, 'The same once more', '')) !== asked)
+    throw new UsageError('That was not the same twice.')
+  return asked
+}
+
+async function firstLine(path: string): Promise<string> {
+  let line: string
+  try {
+    line = (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0]!
+  } catch (error) {
+    throw new UsageError(`The file with the secret can't be read: ${(error as Error).message}`)
+  }
+  if (line === '') throw new UsageError(`The first line of ${path} is empty.`)
+  return line
+}
+
+/** Ask without showing what is typed. @throws {UsageError} with `otherwise` if there is no terminal to ask on */
+export async function askSecret(io: Io, message: string, otherwise: string): Promise<string> {
+  if (!isInteractive(io))
+    throw new UsageError(`${message}: nobody can be asked here, this is no terminal.`, otherwise)
+  const answer = await askHidden({ message, input: io.stdin, output: io.stderr, signal: io.signal })
+  return isCancel(answer) ? cancelled(io) : answer
+}
+
+/** Ask yes or no; where nobody can be asked, `--yes` has to have said it. */
+export async function confirm(io: Io, message: string, yes: boolean | undefined): Promise<void> {
+  if (yes === true) return
+  if (!isInteractive(io)) throw new UsageError(`${message} Nobody can be asked here.`, 'Say --yes.')
+  const answer = await askConfirm({
+    ...{ message, initialValue: false },
+    ...{ input: io.stdin, output: io.stderr, signal: io.signal }
+  })
+  if (isCancel(answer) || !answer) cancelled(io)
+}
+
+function cancelled(io: Io): never {
+  note(io, 'Nothing was done.')
+  throw new ExitError(EXIT.interrupted)
+}
+
+export function isInteractive(io: Io): boolean {
+  return io.stdin.isTTY === true && io.stderr.isTTY === true
+}

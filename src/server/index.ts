@@ -1,0 +1,13 @@
+/**
+ * The server for a program of one's own; `secure-chat serve` is the usual way to start one.
+ *
+ *     const config = readConfig(process.env)
+ *     const app = await buildApp(await openServices(config, createLogger(config.LOG_LEVEL)))
+ *     await app.listen({ host: config.SERVER_HOST, port: config.SERVER_PORT })
+ *     // … `await app.close()` ends it, with everything that it has opened.
+ */
+export { buildApp } from './app.js'
+export type { App } from './app-types.js'
+export { ConfigError, readConfig, type Config } from './config.js'
+export { createLogger, type Logger } from './logger.js'
+export { openServices, type Services } from './services.js'

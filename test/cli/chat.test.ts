@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { runCommand } from '../../src/cli/run.js'
+import { PASSWORD, registered, texts } from '../support/chat-clients.js'
+import { startChat } from '../support/start-chat.js'
+import { Keyboard, Terminal } from '../support/terminal.js'
+
+const NOW = /\d\d:\d\d/.source
+
+/** Alice has registered here, and sits in front of a terminal. */
+async function aliceAt(t: Test, url: string) {
+  const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  const env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD, NO_COLOR: '1' }
+  const run = (argv: string[], streams: Partial<Parameters<typeof runCommand>[0]> = {}) => {
+    const stdout = new PassThrough()
+    const { signal } = new AbortController()
+    return runCommand({ argv, env, stdin: Readable.from([]), stdout, stderr: stdout, signal, ...streams })
+  }
+  t.equal(await run(['register', 'alice']), 0)
+  return {
+    run,
+    chat(...to: string[]) {
+      const [stdin, stdout, enough] = [new Keyboard(), new Terminal(100), new AbortController()]
+      const ended = run(['chat', ...to], { stdin, stdout, stderr: stdout, signal: enough.signal })
+      t.teardown(() => enough.abort())
+      return { keyboard: stdin, screen: stdout, ended, interrupt: () => enough.abort() }
+    }
+  }
+}
+
+t.test('One talks and listens in one terminal', async (t) => {
+  const { url } = await startChat(t)
+  const bob = await registered(t, url, 'bob')
+  const alice = await aliceAt(t, url)
+  const { conversationId } = await bob.send({ username: 'alice' }, 'said before')
+
+  const { keyboard, screen, ended } = alice.chat('bob')
+  await screen.until(new RegExp(`── bob ──\n${NOW} bob: said before\nbob>$`))
+  keyboard.enter('hello from the keyboard')
+  await screen.until(/bob> hello from the keyboard\nbob>$/)
+  while (!(await texts(bob, conversationId)).includes('hello from the keyboard')) await setTimeout(50)
+  keyboard.write('half a ')
+  await bob.send(conversationId, 'heard at once\nin two lines')
+  await screen.until(new RegExp(`${NOW} bob: heard at once\n  in two lines\nbob> half a$`))
+  keyboard.enter('sentence')
+  keyboard.enter('//not a command')
+  keyboard.enter('/quit')
+  t.equal(await ended, 0)
+  t.strictSame(await texts(bob, conversationId), [
+    'said before',
+    'hello from the keyboard',
+    'heard at once\nin two lines',
+    'half a sentence',
+    '/not a command'
+  ])
+  const shown = screen.lines.filter((line) => /said before|heard at once|from the keyboard/.test(line))
+  t.equal(shown.length, 3, 'nothing stands there twice')
+})
+
+t.test('What is said elsewhere is counted, and a command goes there', async (t) => {
+  const { url } = await startChat(t)
+  const [bob, carol] = [await registered(t, url, 'bob'), await registered(t, url, 'carol')]
+  const alice = await aliceAt(t, url)
+  const { id } = await carol.conversations.createGroup('Lunch', ['alice', 'bob'])
+  await bob.send({ username: 'alice' }, 'hello')
+
+  const { keyboard, screen, ended } = alice.chat('bob')
+  await screen.until(/bob: hello/)
+  await carol.send(id, 'who is hungry?')
+  await screen.until(/Something new in Lunch\.\nbob \(\d unread\)>$/)
+  keyboard.enter('/list')
+  await screen.until(/Lunch \(\d unread\)/)
+  keyboard.enter('/go Lunch')
+  await screen.until(/── Lunch ──[^]*carol: who is hungry\?\nLunch>$/)
+  keyboard.enter('/who')
+  await screen.until(/alice: member, you\n· bob: member, offline, unverified\n· carol: admin, offline/)
+  keyboard.enter('/go nobody-is-called-so')
+  await screen.until(/! .*no.*user/i)
+  keyboard.enter('/dance')
+  await screen.until(/! There is no such command/)
+  keyboard.enter('/help')
+  await screen.until(/\/history \[N\]/)
+  keyboard.enter('I am')
+  keyboard.enter('/quit')
+  t.equal(await ended, 0)
+  t.ok((await texts(bob, id)).includes('I am'))
+})
+
+t.test('Who comes online is shown, and Ctrl-C ends it', async (t) => {
+  const { url } = await startChat(t)
+  const bob = await registered(t, url, 'bob')
+  const alice = await aliceAt(t, url)
+  await bob.send({ username: 'alice' }, 'hello')
+  const { screen, ended, interrupt } = alice.chat('bob')
+  await screen.until(/bob: hello\nbob>$/)
+  const away = new AbortController()
+  const online = (async () => {
+    for await (const _ of bob.events({ signal: away.signal })) void _
+  })()
+  await screen.until(/bob \(online\)>$/)
+  away.abort()
+  await online
+  await screen.until(/bob is offline\.\nbob>$/)
+  interrupt()
+  t.equal(await ended, 0)
+})
+
+t.test('Nothing that others write reaches the terminal as a command to it', async (t) => {
+  const { url } = await startChat(t)
+  const mallory = await registered(t, url, 'mallory')
+  const alice = await aliceAt(t, url)
+  const { id } = await mallory.conversations.createGroup('\u001b]0;owned\u0007Lunch\u202e', ['alice'])
+  await mallory.send(id, '\u001b[2J\u001b[H\u0007you are root\r#')
+
+  const { keyboard, screen, ended } = alice.chat(id)
+  // The terminal of this test throws for what it does not expect.
+  await screen.until(/── .*Lunch.* ──[^]*you are root.*#\n.*Lunch.*>$/)
+  t.notMatch(screen.lines.join(''), /[\p{Cc}\u202e]/u)
+  keyboard.enter('/quit')
+  t.equal(await ended, 0)
+})
+
+t.test('Without a terminal, each line of stdin is a message', async (t) => {
+  const { url } = await startChat(t)
+  const bob = await registered(t, url, 'bob')
+  const alice = await aliceAt(t, url)
+  const { id } = await bob.conversations.direct('alice')
+  t.equal(await alice.run(['chat', 'bob'], { stdin: Readable.from(['one\ntwo\n']) }), 0)
+  t.strictSame(await texts(bob, id), ['one', 'two'])
+  t.equal(await alice.run(['chat']), 2, 'there is nobody who could choose')
+})

@@ -1,0 +1,206 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { CliProcess, lines } from '../support/cli-process.js'
+import { commandLine, type CommandLine, type Given } from '../support/command-line.js'
+import { freePort } from '../support/server-process.js'
+import { startChat } from '../support/start-chat.js'
+import { tamperingProxy } from '../support/tampering-proxy.js'
+
+type Finding = { check: string; status: string; message: string; hint?: string }
+
+function folder(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'secure-chat-doctor-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+async function examined(
+  run: CommandLine,
+  given?: Given
+): Promise<{ code: number | null; findings: Finding[] }> {
+  const { code, out } = await run('doctor --json', given)
+  return { code, findings: lines<Finding>(out) }
+}
+
+function statuses(findings: readonly Finding[]): Record<string, string> {
+  return Object.fromEntries(findings.map(({ check, status }) => [check, status]))
+}
+
+t.test('Where all is well, every check says so, and the exit code is 0', async (t) => {
+  const { url } = await startChat(t)
+  const alice = commandLine(t, { SECURE_CHAT_URL: url })
+  const bob = commandLine(t, { SECURE_CHAT_URL: url })
+  await alice('register alice')
+  await bob('register bob')
+  t.equal((await alice('send bob hello')).code, 0)
+
+  const { code, findings } = await examined(alice)
+  t.equal(code, 0)
+  t.strictSame(statuses(findings), {
+    ...{ cryptography: 'ok', 'key store': 'ok', server: 'ok', TLS: 'ok', clock: 'ok', session: 'ok' },
+    ...{ 'own chain': 'ok', conversations: 'ok', contacts: 'ok', backup: 'warn' }
+  })
+  const plain = await alice('doctor')
+  t.equal(plain.code, 0)
+  t.match(plain.out, /^ok {4}conversations: the chains of 1 stand$/m)
+  t.match(plain.out, /^warn {2}backup: .*\n {6}Make one with "secure-chat backup create"/m)
+
+  await alice('logout')
+  const after = await examined(alice)
+  t.equal(after.code, 0, 'to be logged out is no fault')
+  t.match(after.findings.at(-1), { check: 'session', status: 'warn', hint: /login alice/ })
+})
+
+t.test('A server that is down is a fault, and what needs it is left out', async (t) => {
+  const { code, findings } = await examined(
+    commandLine(t, { SECURE_CHAT_URL: `http://127.0.0.1:${await freePort()}` })
+  )
+  t.equal(code, 1)
+  t.strictSame(statuses(findings), { cryptography: 'ok', 'key store': 'warn', server: 'fail', TLS: 'ok' })
+  t.match(findings[2], { message: /ECONNREFUSED/, hint: /secure-chat serve/ })
+})
+
+t.test('A key store that others may read, or that the passphrase does not open, is a fault', async (t) => {
+  const { url } = await startChat(t)
+  const home = folder(t)
+  const run = commandLine(t, { SECURE_CHAT_URL: url, SECURE_CHAT_HOME: home })
+  const right = { env: { SECURE_CHAT_PASSPHRASE: 'velvet anvil 77' } }
+  await run('register alice', right)
+  t.equal((await examined(run, right)).code, 0)
+
+  const wrong = await examined(run, { env: { SECURE_CHAT_PASSPHRASE: 'another' } })
+  t.equal(wrong.code, 1)
+  t.equal(statuses(wrong.findings)['key store'], 'fail')
+  t.equal((await examined(run)).code, 1, 'none at all')
+
+  const journal = join(home, 'default/keys/journal')
+  t.notMatch(readFileSync(journal, 'latin1'), /alice/)
+  chmodSync(journal, 0o644)
+  const exposed = await examined(run, right)
+  t.equal(exposed.code, 1)
+  t.match(exposed.findings[1], { status: 'fail', message: /may have access/, hint: /chmod/ })
+})
+
+t.test('A clock that goes wrong is told, with which way', async (t) => {
+  const { url } = await startChat(t)
+  const proxy = await tamperingProxy(t, url)
+  const run = commandLine(t, { SECURE_CHAT_URL: proxy.url })
+  for (const [minutes, way] of [
+    [5, /^is (299|30\d) seconds behind/],
+    [-5, /^is (299|30\d) seconds ahead of/]
+  ] as const) {
+    const time = () => new Date(Date.now() + minutes * 60_000).toISOString()
+    proxy.tamper({ answer: ({ path, body }) => void (path === '/v1/server' && (body.time = time())) })
+    const { code, findings } = await examined(run)
+    t.equal(code, 0)
+    t.match(
+      findings.find(({ check }) => check === 'clock'),
+      { status: 'warn', message: way, hint: /NTP/ }
+    )
+  }
+})
+
+t.test('A chain that does not stand is a fault, and named', async (t) => {
+  const { url } = await startChat(t)
+  const proxy = await tamperingProxy(t, url)
+  const alice = commandLine(t, { SECURE_CHAT_URL: proxy.url })
+  await alice('register alice')
+  await commandLine(t, { SECURE_CHAT_URL: url })('register bob')
+  await alice('send bob hello')
+  // A head that was never seen, and no statement that leads there.
+  proxy.tamper({
+    answer({ path, body }) {
+      if (path.startsWith('/v1/conversations?')) body.items[0].head = 'f'.repeat(64)
+      if (/\/chain\?/.test(path)) body.items = [{ text: 'secure-chat/v1 nonsense\n', signatures: {} }]
+    }
+  })
+  const { code, findings } = await examined(alice)
+  t.equal(code, 1)
+  t.match(
+    findings.filter(({ status }) => status === 'fail'),
+    [{ check: 'conversations' }, { check: 'conversations: bob' }]
+  )
+
+  proxy.tamper({
+    answer: ({ path, body }) => void (path.startsWith('/v1/users/') && (body.root = 'f'.repeat(64)))
+  })
+  const root = await examined(alice)
+  t.equal(root.code, 1)
+  t.match(
+    root.findings.find(({ check }) => check === 'own chain'),
+    { status: 'fail', message: /root/ }
+  )
+})
+
+t.test(
+  'TLS: a certificate that nobody vouches for is a fault, one that ends soon is worth a word',
+  async (t) => {
+    const { url } = await startChat(t)
+    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder(t), name)) as [string, string]
+    const make = (days: number) =>
+      execFileSync(
+        'openssl',
+        [
+          ...[
+            'req',
+            '-x509',
+            '-newkey',
+            'ec',
+            '-pkeyopt',
+            'ec_paramgen_curve:P-256',
+            '-nodes',
+            '-days',
+            `${days}`
+          ],
+          ...[
+            '-subj',
+            '/CN=localhost',
+            '-addext',
+            'subjectAltName=DNS:localhost',
+            '-keyout',
+            key,
+            '-out',
+            cert
+          ]
+        ],
+        { stdio: 'ignore' }
+      )
+    const doctor = async (env: Record<string, string> = {}): Promise<Finding[]> => {
+      const server = createServer(
+        { key: readFileSync(key), cert: readFileSync(cert) },
+        (incoming, outgoing) => {
+          const onward = request(url + incoming.url!, (answer) => {
+            outgoing.writeHead(answer.statusCode!, answer.headers)
+            answer.pipe(outgoing)
+          })
+          incoming.pipe(onward)
+        }
+      )
+      await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
+      const { port } = server.address() as AddressInfo
+      const args = ['doctor', '--json', '--url', `https://localhost:${port}`]
+      const { out } = await new CliProcess(args, { SECURE_CHAT_HOME: folder(t), ...env }).ended()
+      server.closeAllConnections()
+      server.close()
+      return lines<Finding>(out)
+    }
+    const tls = (findings: Finding[]) => findings.find(({ check }) => check === 'TLS')
+
+    make(90)
+    const unknown = await doctor()
+    t.match(
+      unknown.find(({ check }) => check === 'server'),
+      { status: 'fail', message: /self-signed certificate/ }
+    )
+    t.match(tls(unknown), { status: 'fail', message: /self-signed certificate/ })
+    t.match(tls(await doctor({ NODE_EXTRA_CA_CERTS: cert })), { status: 'ok', message: /(89|90) days/ })
+    make(5)
+    t.match(tls(await doctor({ NODE_EXTRA_CA_CERTS: cert })), { status: 'warn', hint: /renew/ })
+  }
+)

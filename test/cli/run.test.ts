@@ -1,0 +1,39 @@
+import { EventEmitter } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { run } from '../../src/cli/run.js'
+import { eventually } from '../support/eventually.js'
+
+/** A process that does what it is told. */
+async function fakeProcess(owner: Test, ...args: string[]) {
+  const home = await mkdtemp(join(tmpdir(), 'secure-chat-home-'))
+  owner.teardown(() => rm(home, { recursive: true, force: true }))
+  const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() }
+  return Object.assign(new EventEmitter(), {
+    ...streams,
+    argv: ['node', 'secure-chat', ...args],
+    env: { SECURE_CHAT_HOME: home }
+  })
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'])
+  t.test(`${signal} ends a command that waits for its input`, async (t) => {
+    const process = await fakeProcess(t, 'send', 'bob')
+    const code = run(process as unknown as NodeJS.Process)
+    await eventually(() => process.stdin.listenerCount('readable') > 0)
+    process.emit(signal)
+    t.equal(await code, 130)
+    t.equal(process.stderr.read(), null, 'quietly')
+    t.strictSame(process.eventNames(), [], 'nothing is left behind')
+  })
+
+t.test('A reader that goes away ends a command, and that is no failure', async (t) => {
+  const process = await fakeProcess(t, 'send', 'bob')
+  const code = run(process as unknown as NodeJS.Process)
+  await eventually(() => process.stdin.listenerCount('readable') > 0)
+  process.stdout.destroy(new Error('EPIPE'))
+  t.equal(await code, 0)
+})

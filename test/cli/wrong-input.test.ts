@@ -1,0 +1,123 @@
+import t from 'tap'
+import { commandLine, type Given } from '../support/command-line.js'
+import { startChat } from '../support/start-chat.js'
+
+const { url } = await startChat(t)
+const nowhere = 'http://127.0.0.1:9'
+const cli = commandLine(t, { SECURE_CHAT_URL: url })
+const as = (name: string) => ({ env: { SECURE_CHAT_PROFILE: name } })
+await cli('register alice', as('alice'))
+await cli('register bob', as('bob'))
+
+/** Command lines, the exit code that each ends with, and what it says. */
+type Case = [line: string | string[], says: RegExp, given?: Given]
+
+const misused: Case[] = [
+  ['sned bob hi', /Did you mean send\?/],
+  ['send', /missing required argument 'to'/],
+  ['send bob hi there', /too many arguments/],
+  ['history bob --limit none', /whole number from 1 on/],
+  ['history bob --limit 0', /whole number from 1 on/],
+  ['login alice --password secret', /unknown option '--password'/],
+  ['--profile ../alice whoami', /can't be a profile's name/],
+  ['--url ftp://example.org whoami', /is not the address of a server/],
+  ['whoami --password-file', /argument missing/],
+  ['send bob hi', /no account in the profile "nobody"[^]*secure-chat register/, as('nobody')],
+  ['send alice hi', /direct conversation is with somebody else/],
+  [['send', 'bob', ''], /nothing in the message/],
+  ['send bob --profile alice', /nothing in the message/, { stdin: '\n' }],
+  ['send bob', /no text in UTF-8/, { stdin: new Uint8Array([0xff, 0xfe]) }],
+  [['send', 'bob', 'x'.repeat(70_000)], /bytes at most\.\n {2}Send its end .*tail/],
+  ['send bob', /too long for a message/, { stdin: 'x'.repeat(2 ** 20 + 1) }],
+  ['send bob hi --id 7', /id is a UUID/],
+  ['history carol', /no conversation with "carol"/],
+  ['group add ops bob', /no group "ops"/],
+  ['group role ops bob king', /admin, member/],
+  ['devices approve', /No device waits/],
+  ['register carol', /belongs to alice[^]*--profile/],
+  ['login alice', /no terminal[^]*SECURE_CHAT_PASSWORD/, { env: { SECURE_CHAT_PASSWORD: '' } }],
+  ['login alice --password-file /nowhere', /can't be read/],
+  ['logout --forget', /Nobody can be asked here[^]*--yes/]
+]
+
+t.test('A command that makes no sense ends with 2, and says what would', async (t) => {
+  for (const [line, says, given] of misused) {
+    const { code, out, err } = await cli(line, given ?? as('alice'))
+    t.equal(code, 2, `${String(line).slice(0, 60)}: ${err}`)
+    t.equal(out, '')
+    t.match(err, says)
+  }
+})
+
+t.test('What the server or the protocol refuses ends with 1', async (t) => {
+  const refused: Case[] = [
+    [
+      'register carol',
+      /must NOT have fewer than 10/,
+      { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'short' } }
+    ],
+    ['send zelda hi', /no such user[^]*Is the name spelt right/],
+    ['group create ops zelda', /no such user/],
+    [
+      'register alice',
+      /taken/,
+      { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'quite another one 7' } }
+    ],
+    [
+      'register carol',
+      /common password/,
+      { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'password1234' } }
+    ],
+    ['login bob', /password/, { env: { SECURE_CHAT_PROFILE: 'bob', SECURE_CHAT_PASSWORD: 'wrong' } }],
+    [`verify bob ${'12345 '.repeat(12)}`, /are not equal/],
+    ['history 00000000-0000-4000-8000-000000000000', /no such conversation/]
+  ]
+  for (const [line, says, given] of refused) {
+    const { code, out, err } = await cli(line, given ?? as('alice'))
+    t.equal(code, 1, `${String(line)}: ${err}`)
+    t.equal(out, '')
+    t.match(err, says)
+  }
+})
+
+t.test('A server that is not there ends with 3, and the message names what to check', async (t) => {
+  const { code, out, err } = await cli(`--url ${nowhere} login bob`, as('bob'))
+  t.strictSame([code, out], [3, ''])
+  t.match(err, `Is a server running at ${nowhere}?`)
+  const { err: longer } = await cli(`--url ${nowhere} --verbose login bob`, as('bob'))
+  t.match(longer, /\[unreachable: no-connection\]/)
+})
+
+t.test('A name that could be a user or a group is not guessed', async (t) => {
+  t.equal((await cli('send bob hi', as('alice'))).code, 0)
+  const { out } = await cli('group create bob', as('alice'))
+  const group = out.trim()
+  const { code, err } = await cli('send bob secret', as('alice'))
+  t.equal(code, 2)
+  t.match(err, `Say @bob for the user, or the group's id: ${group}.`)
+  const sentTo = async (to: string) => {
+    const { out } = await cli(['send', to, 'clear', '--json'], as('alice'))
+    return (JSON.parse(out) as { conversationId: string }).conversationId
+  }
+  t.equal(await sentTo(group), group)
+  t.not(await sentTo('@bob'), group)
+  // Whoever puts bob into a group of a user's name, before he has met that user, gets nothing by it.
+  await cli('register dave', as('dave'))
+  t.equal((await cli('group create dave bob', as('alice'))).code, 0)
+  t.match(await cli('send dave secret', as('bob')), { code: 2, err: /is a user, and the name of a group/ })
+  t.equal((await cli('group create twice', as('alice'))).code, 0)
+  t.equal((await cli('group create twice', as('alice'))).code, 0)
+  t.match(await cli('send twice hi', as('alice')), { code: 2, err: /More than one group is named "twice"/ })
+})
+
+t.test('Every command has help with its description', async (t) => {
+  const { code, out } = await cli('--help')
+  t.equal(code, 0)
+  for (const [, name] of out.matchAll(/^ {2}([a-z]+)/gm)) {
+    if (name === 'help') continue
+    const help = await cli(`${name} --help`)
+    t.equal(help.code, 0)
+    t.match(help.out, /^Usage: secure-chat [a-z]+/)
+    t.match(help.out, /^Examples:\n {2}\$ secure-chat /m, name!)
+  }
+})

@@ -1,0 +1,150 @@
+import t from 'tap'
+import { ChatClient } from '../../src/client/client.js'
+import { MemoryStore } from '../../src/client/memory-store.js'
+import { all, client, failure, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
+import { startServer } from '../support/server-process.js'
+import { startChat } from '../support/start-chat.js'
+
+/** A network that fails as told: before the server hears of the request, or after it has answered. */
+function badNetwork() {
+  const network = { fail: null as 'before' | 'after' | null, posts: 0 }
+  const fetchBadly: typeof fetch = async (input, init) => {
+    const isMessage = init?.method === 'POST' && (input as string).endsWith('/messages')
+    if (isMessage) network.posts++
+    if (isMessage && network.fail === 'before') throw new TypeError('cut')
+    const response = await fetch(input, init)
+    if (isMessage && network.fail === 'after') {
+      await response.arrayBuffer()
+      throw new TypeError('cut')
+    }
+    return response
+  }
+  return { network, fetch: fetchBadly }
+}
+
+t.test('A message whose answer was lost is sent again by the next client, and stored once', async (t) => {
+  const { url } = await startChat(t)
+  const store = new MemoryStore()
+  const { network, fetch } = badNetwork()
+  const alice = await registered(t, url, 'alice', { store, fetch, random: () => 0 })
+  const bob = await registered(t, url, 'bob')
+  const bobs = new Listener(t, bob)
+  await bobs.first('connected')
+  const { conversationId } = await alice.send({ username: 'bob' }, 'first')
+
+  const id = crypto.randomUUID()
+  for (const fail of ['after', 'before'] as const) {
+    network.fail = fail
+    const text = `lost ${fail}`
+    t.match(await failure(alice.send(conversationId, text, fail === 'after' ? { id } : {})), {
+      kind: 'unreachable'
+    })
+  }
+  network.fail = null
+  await alice.close()
+  const again = await client(t, url, { store })
+  t.equal((await again.flush()).length, 2)
+  t.strictSame(await again.flush(), [])
+  t.match(
+    await again.send(conversationId, 'lost after', { id }),
+    { id, conversationId },
+    'a known id is not sent again'
+  )
+  await again.send(conversationId, 'last')
+  await bobs.message('last')
+  t.strictSame(bobs.texts(), ['first', 'lost after', 'lost before', 'last'])
+  t.strictSame(
+    bobs.heard.filter(({ type }) => ['withheld', 'reordered', 'untrusted', 'unreadable'].includes(type)),
+    []
+  )
+  t.strictSame(await texts(again, conversationId), ['first', 'lost after', 'lost before', 'last'])
+})
+
+t.test(
+  'What waits when the session key goes out of date is sealed anew, under its id, in its order',
+  async (t) => {
+    const { url } = await startChat(t)
+    const store = new MemoryStore()
+    const { network, fetch } = badNetwork()
+    const alice = await registered(t, url, 'alice', { store, fetch, random: () => 0 })
+    const bob = await registered(t, url, 'bob')
+    const carol = await registered(t, url, 'carol')
+    const { id } = await bob.conversations.createGroup('three', ['alice', 'carol'])
+    await alice.send(id, 'one')
+    network.fail = 'before'
+    const failures = await Promise.all([failure(alice.send(id, 'two')), failure(alice.send(id, 'three'))])
+    t.match(failures, [{ kind: 'unreachable' }, { kind: 'unreachable' }])
+    await bob.conversations.remove(id, 'carol')
+    network.fail = null
+    await alice.flush()
+    t.strictSame((await texts(bob, id)).slice(1), ['one', 'two', 'three'])
+    const read = await all(bob.history(id, { after: 0 }))
+    t.strictSame(
+      read.slice(1).map((message) => message.type === 'message' && message.n),
+      [1, 1, 2]
+    )
+    t.strictSame(await failure(carol.send(id, 'gone')).then(({ code }) => code), 'conversation-not-found')
+  }
+)
+
+t.test(
+  'Many messages at once, from two processes of one device, arrive once each and in order',
+  async (t) => {
+    const { url } = await startChat(t)
+    const store = new MemoryStore()
+    const alice = await registered(t, url, 'alice', { store })
+    const twin = await client(t, url, { store })
+    const bob = await registered(t, url, 'bob')
+    const { conversationId } = await alice.send({ username: 'bob' }, 'start')
+    const names = Array.from({ length: 20 }, (_, i) => [`a${i}`, `b${i}`]).flat()
+    await Promise.all(names.map((text) => (text.startsWith('a') ? alice : twin).send(conversationId, text)))
+    const read = await texts(bob, conversationId)
+    t.strictSame([...read].sort(), ['start', ...names].sort(), 'all came, none twice, and nothing is wrong')
+    for (const who of ['a', 'b'])
+      t.strictSame(
+        read.filter((text) => text.startsWith(who)),
+        names.filter((text) => text.startsWith(who))
+      )
+  }
+)
+
+t.test('The stream of events survives a restart of the server', async (t) => {
+  const server = await startServer(t)
+  const alice = await registered(t, server.url, 'alice')
+  const bob = await registered(t, server.url, 'bob', { random: () => 0 })
+  const bobs = new Listener(t, bob)
+  await bobs.first('connected')
+  const { conversationId } = await alice.send({ username: 'bob' }, 'before')
+  await bobs.message('before')
+  await server.restart('SIGKILL')
+  await bobs.first('disconnected')
+  await alice.send(conversationId, 'after')
+  await bobs.message('after')
+  t.strictSame(bobs.texts(), ['before', 'after'])
+})
+
+t.test('Who was away for long catches up page by page', async (t) => {
+  const { url } = await startChat(t)
+  const store = new MemoryStore()
+  const alice = await registered(t, url, 'alice')
+  const bob = await registered(t, url, 'bob', { store })
+  const { conversationId } = await alice.send({ username: 'bob' }, 'm0')
+  await bob.close()
+  const expected = Array.from({ length: 450 }, (_, i) => `m${i}`)
+  await Promise.all(expected.slice(1).map((text) => alice.send(conversationId, text)))
+
+  const requests: string[] = []
+  const counting: typeof fetch = (input, init) => {
+    requests.push(input as string)
+    return fetch(input, init)
+  }
+  const back = await ChatClient.open({ url, store, fetch: counting })
+  t.teardown(() => back.close())
+  const listener = new Listener(t, back)
+  await listener.message('m449')
+  t.strictSame(listener.texts(), expected)
+  requests.length = 0
+  t.strictSame(await texts(back, conversationId), expected)
+  t.equal(requests.length, 3, 'a history needs its pages and nothing else')
+  t.match(await back.login({ username: 'bob', password: PASSWORD }), { status: 'active' })
+})

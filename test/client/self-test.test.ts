@@ -1,0 +1,20 @@
+import t from 'tap'
+import { selfTest } from '../../src/client/index.js'
+import { failure } from '../support/chat-clients.js'
+
+t.test('The cryptography of this platform does what the protocol needs', async (t) => {
+  await t.resolves(selfTest())
+})
+
+t.test('Cryptography that takes any signature, or lacks an algorithm, is found out', async (t) => {
+  // What is put on the object hides what its prototype has.
+  const hide = (methods: Record<string, () => Promise<unknown>>) => Object.assign(crypto.subtle, methods)
+  const show = (name: string) => Reflect.deleteProperty(crypto.subtle, name)
+  hide({ verify: async () => true })
+  t.match(await failure(selfTest()), { kind: 'usage', code: 'crypto-unavailable', cause: Error })
+  show('verify')
+  hide({ encrypt: () => Promise.reject(new DOMException('', 'NotSupportedError')) })
+  t.match(await failure(selfTest()), { kind: 'usage', code: 'crypto-unavailable' })
+  show('encrypt')
+  await t.resolves(selfTest())
+})

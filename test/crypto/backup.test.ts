@@ -1,0 +1,95 @@
+import t from 'tap'
+import {
+  backupKind,
+  MAX_BACKUP_BYTES,
+  openBackup,
+  sealBackup,
+  type BackupSecret
+} from '../../src/crypto/backup.js'
+import { fromUtf8, hex, unbase64, unhex, utf8 } from '../../src/crypto/encoding.js'
+import { formatRecoveryCode, newRecoveryCode, parseRecoveryCode } from '../../src/crypto/recovery-code.js'
+import { refusal } from '../support/refusal.js'
+import { vectors } from '../support/vectors.js'
+
+const { recoveryCodes, badRecoveryCodes, backups } = vectors<{
+  recoveryCodes: { secret: string; code: string; alsoTyped: string[] }[]
+  badRecoveryCodes: { title: string; code: string }[]
+  backups: ({
+    title: string
+    blob: string
+    content?: string
+    attack?: string
+    refused?: string
+  } & BackupSecret)[]
+}>('backups')
+
+t.test('A recovery code is read however it was typed', async (t) => {
+  for (const { secret, code, alsoTyped } of recoveryCodes) {
+    t.equal(await formatRecoveryCode(unhex(secret)), code)
+    for (const typed of [code, ...alsoTyped]) t.equal(hex(await parseRecoveryCode(typed)), secret, typed)
+  }
+})
+
+t.test('A mistyped recovery code is told from a wrong one', async (t) => {
+  for (const { title, code } of badRecoveryCodes)
+    t.equal(await refusal(parseRecoveryCode(code)), 'bad-recovery-code', title)
+  const { code } = recoveryCodes[0]!
+  for (let at = 0; at < code.length; at++)
+    for (const symbol of '0123456789ABCDEFGHJKMNPQRSTVWXYZ') {
+      if (code[at] === '-' || code[at] === symbol) continue
+      const typed = code.slice(0, at) + symbol + code.slice(at + 1)
+      if ((await refusal(parseRecoveryCode(typed))) !== 'bad-recovery-code') t.fail(`${typed} was accepted`)
+    }
+  t.equal(await refusal(formatRecoveryCode(new Uint8Array(15))), 'bad-recovery-code')
+})
+
+t.test('A new recovery code has six groups of five symbols, and is never the same', async (t) => {
+  const codes = await Promise.all(Array.from({ length: 100 }, () => newRecoveryCode()))
+  t.equal(new Set(codes).size, codes.length)
+  for (const code of codes) t.match(code, /^([0-9A-HJKMNP-TV-Z]{5}-){5}[0-9A-HJKMNP-TV-Z]{5}$/)
+})
+
+t.test(
+  'A key backup opens with its code or passphrase; tampered with or with another, it is refused',
+  async (t) => {
+    for (const { title, blob, content, refused, ...secret } of backups) {
+      const opening = openBackup(unbase64(blob), secret)
+      if (refused === undefined) t.equal(fromUtf8(await opening), content, title)
+      else t.equal(await refusal(opening), refused, title)
+    }
+  }
+)
+
+t.test('What is sealed opens again, never looks the same, and says what opens it', async (t) => {
+  const content = crypto.getRandomValues(new Uint8Array(5000))
+  const recoveryCode = await newRecoveryCode()
+  const passphrase = 'correct horse battery'
+  const [one, two] = [
+    await sealBackup(content, { recoveryCode }),
+    await sealBackup(content, { recoveryCode })
+  ]
+  t.notSame(one.subarray(-5000), two.subarray(-5000))
+  t.strictSame(await openBackup(one, { recoveryCode }), content)
+  t.equal(backupKind(one), 'recovery-code')
+  const three = await sealBackup(content, { passphrase }, { iterations: 600_001 })
+  t.equal(backupKind(three), 'passphrase')
+  t.match(fromUtf8(three.subarray(0, 80)), /^iterations 600001$/m)
+  t.strictSame(await openBackup(three, { passphrase }), content)
+})
+
+t.test(
+  'A passphrase has 12 to 1,024 characters, PBKDF2 its iterations, and a backup 1 MiB at most',
+  async (t) => {
+    const content = utf8('x')
+    const seal = (passphrase: string, iterations = 600_000) =>
+      refusal(sealBackup(content, { passphrase }, { iterations }))
+    t.equal(await seal('elevenchars'), 'bad-passphrase')
+    t.equal(await seal('ü'.normalize('NFD').repeat(11)), 'bad-passphrase', 'marks are no characters')
+    t.equal(await seal('x'.repeat(1025)), 'bad-passphrase')
+    for (const iterations of [599_999, 10_000_001, 600_000.5, NaN])
+      t.equal(await seal('correct horse battery', iterations), 'bad-passphrase', `${iterations}`)
+    const secret = { recoveryCode: await newRecoveryCode() }
+    t.equal(await refusal(sealBackup(new Uint8Array(MAX_BACKUP_BYTES), secret)), 'too-large')
+    t.equal(await refusal(openBackup(new Uint8Array(MAX_BACKUP_BYTES + 1), secret)), 'bad-backup')
+  }
+)

@@ -1,0 +1,78 @@
+import t from 'tap'
+import {
+  base64,
+  base64ByTable,
+  concat,
+  equalBytes,
+  fromUtf8,
+  hex,
+  unbase64,
+  unbase64ByTable,
+  unhex,
+  utf8,
+  uuidBytes
+} from '../../src/crypto/encoding.js'
+import { refusal } from '../support/refusal.js'
+
+const later = async <T>(work: () => T): Promise<T> => work()
+
+/** Built in, where the platform has it, and by table. */
+const ways: [name: string, encode: (bytes: Uint8Array) => string, decode: (text: string) => Uint8Array][] = [
+  ['the platform’s way', base64, unbase64],
+  ['by table', base64ByTable, unbase64ByTable]
+]
+
+t.test('Bytes of any length and value go through base64 and back', async (t) => {
+  const random = crypto.getRandomValues(new Uint8Array(1000))
+  const all = Uint8Array.from({ length: 256 }, (_, value) => value)
+  const samples = [all, ...Array.from({ length: 70 }, (_, length) => random.subarray(0, length)), random]
+  for (const [name, encode, decode] of ways)
+    for (const bytes of samples) {
+      const text = encode(bytes)
+      if (text !== Buffer.from(bytes).toString('base64')) t.fail(`${name}: ${text}`)
+      t.strictSame([...decode(text)], [...bytes], `${name}: ${bytes.length} bytes`)
+    }
+})
+
+t.test('Base64 is read in its one canonical form alone', async (t) => {
+  const bad = [
+    'A',
+    'AA',
+    'AAA',
+    'AA=',
+    'AA==A',
+    'A===',
+    '====',
+    'AB==',
+    'AAB=',
+    'AA==AAAA',
+    'AAAA=',
+    'AA-_',
+    'AA A'
+  ]
+  for (const [name, , decode] of ways)
+    for (const text of [...bad, 'AAAA\n', ' AAAA', 'AAAA AAA', 'ÀAAA', 'AAA\u0141', 'AAA\0', 'A=AA'])
+      t.equal(await refusal(later(() => decode(text))), 'bad-encoding', `${name}: ${JSON.stringify(text)}`)
+})
+
+t.test('Hex and UTF-8 are read strictly too', async (t) => {
+  t.equal(hex(Uint8Array.of(0, 10, 255)), '000aff')
+  t.strictSame([...unhex('000aff')], [0, 10, 255])
+  for (const text of ['0', '0A', 'zz', '00 ', '00\n'])
+    t.equal(await refusal(later(() => unhex(text))), 'bad-encoding', JSON.stringify(text))
+  t.equal(fromUtf8(utf8('Grüße ✓')), 'Grüße ✓')
+  t.equal(await refusal(later(() => fromUtf8(Uint8Array.of(0xff)))), 'bad-encoding')
+})
+
+t.test('A UUID stands for 16 bytes, in lower case alone', async (t) => {
+  t.equal(hex(uuidBytes('0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01')), '0198c6f27b1e7c559d2a3f1f0c5a9e01')
+  for (const id of ['0198C6F2-7b1e-7c55-9d2a-3f1f0c5a9e01', '0198c6f27b1e7c559d2a3f1f0c5a9e01', ''])
+    t.equal(await refusal(later(() => uuidBytes(id))), 'bad-encoding', id)
+})
+
+t.test('Bytes are joined and compared', async (t) => {
+  t.strictSame([...concat(Uint8Array.of(1), new Uint8Array(), Uint8Array.of(2, 3))], [1, 2, 3])
+  t.ok(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2)))
+  t.notOk(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 3)))
+  t.notOk(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1)))
+})

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { unhex, utf8 } from '../../src/crypto/encoding.js'
+import { generateSigningKeys, importSigningKey } from '../../src/crypto/keys.js'
+import { MAX_CONTENT_BYTES, messageDigest, open, seal } from '../../src/crypto/messages.js'
+import { pad, padmeLength, unpad } from '../../src/crypto/padding.js'
+import { importSessionKey, newSessionKey } from '../../src/crypto/session-keys.js'
+import type { NewMessage } from '../../src/protocol/messages.js'
+import { refusal } from '../support/refusal.js'
+import { vectors } from '../support/vectors.js'
+
+interface Case {
+  title: string
+  conversationId: string
+  sessionKey: { id: string; key: string }
+  by: string
+  message: NewMessage
+  content?: object
+  digest?: string
+  attack?: string
+  refused?: string
+}
+
+const { keys, cases } = vectors<{ keys: Record<string, string>; cases: Case[] }>('messages')
+
+async function received({ conversationId, sessionKey, by, message }: Case) {
+  const key = await importSessionKey(sessionKey.id, unhex(sessionKey.key))
+  const signingKey = await importSigningKey(keys[by]!)
+  return open({ conversationId, sessionKey: key, by, signingKey, message })
+}
+
+t.test('A message opens where it was sent, as its sender’s, unaltered; and nowhere else', async (t) => {
+  for (const one of cases)
+    if (one.refused === undefined) {
+      t.strictSame(await received(one), { content: one.content, digest: one.digest }, one.title)
+      t.equal(await messageDigest(one.message), one.digest)
+    } else t.equal(await refusal(received(one)), one.refused, `${one.attack}: ${one.title}`)
+  for (const attack of ['moved-message', 'forged-message', 'malformed-message'])
+    t.ok(
+      cases.some((one) => one.attack === attack),
+      attack
+    )
+})
+
+t.test('What is sealed opens again, and is never sealed twice in the same way', async (t) => {
+  const signer = await generateSigningKeys({ extractable: false })
+  const signingKey = await importSigningKey(signer.publicKey)
+  const [sessionKey, conversationId, id] = [await newSessionKey(), crypto.randomUUID(), crypto.randomUUID()]
+  const content = { type: 'text', n: 1, text: 'ünïcödé 🙂', nested: { list: [1, 'two', null] } }
+  const place = { conversationId, id, sessionKey, signer, content }
+  const [message, again] = [await seal(place), await seal(place)]
+  t.not(message.iv, again.iv)
+  t.not(message.ciphertext, again.ciphertext)
+  t.strictSame(Object.keys(message).sort(), ['ciphertext', 'id', 'iv', 'sessionKeyId', 'signature'])
+  const opened = await open({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
+  t.strictSame(opened.content, content)
+})
+
+t.test('A message holds 63,488 bytes of JSON at most', async (t) => {
+  const signer = await generateSigningKeys({ extractable: false })
+  const place = {
+    conversationId: crypto.randomUUID(),
+    id: crypto.randomUUID(),
+    signer,
+    sessionKey: await newSessionKey()
+  }
+  const text = 'x'.repeat(MAX_CONTENT_BYTES - JSON.stringify({ text: '' }).length)
+  t.ok(await seal({ ...place, content: { text } }))
+  t.equal(await refusal(seal({ ...place, content: { text: `${text}x` } })), 'too-large')
+})
+
+t.test('Lengths are padded by Padmé, and other paddings are refused', async (t) => {
+  for (const [length, padded] of vectors<{ padme: [number, number][] }>('examples').padme)
+    t.equal(padmeLength(length), padded, `${length}`)
+  for (let length = 1; length < 2000; length++) {
+    const padded = padmeLength(length)
+    if (padded < length || padded > Math.max(256, length * 1.12) || padmeLength(padded) !== padded)
+      t.fail(`${length} is padded to ${padded}`)
+  }
+  t.strictSame(unpad(pad(utf8('{"a":" "}'))), utf8('{"a":" "}'))
+})

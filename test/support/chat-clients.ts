@@ -1,0 +1,123 @@
+import { ChatClient } from '../../src/client/client.js'
+import type { ChatClientOptions } from '../../src/client/api.js'
+import type { ChatEvent, Incoming, IncomingMessage } from '../../src/client/chat-events.js'
+import { ChatError } from '../../src/client/errors.js'
+import { MemoryStore } from '../../src/client/memory-store.js'
+import type { Owner } from './server-process.js'
+
+export const PASSWORD = 'correct horse battery staple'
+
+/** A client of the SDK on a store of its own, closed with the test. RSA keys are as small as allowed, to be quick. */
+export async function client(
+  owner: Owner,
+  url: string,
+  options: Partial<ChatClientOptions> = {}
+): Promise<ChatClient> {
+  const chat = await ChatClient.open({ url, store: new MemoryStore(), rsaKeyBits: 2048, ...options })
+  owner.teardown(() => chat.close())
+  return chat
+}
+
+/** The same, registered. */
+export async function registered(
+  owner: Owner,
+  url: string,
+  username: string,
+  options: Partial<ChatClientOptions> = {}
+): Promise<ChatClient> {
+  const chat = await client(owner, url, options)
+  await chat.register({ username, password: PASSWORD })
+  return chat
+}
+
+/** What a message says, if it is a text. */
+export function textOf(event: { type: string } | undefined): string | undefined {
+  const message = event as IncomingMessage | undefined
+  return message?.type === 'message' && message.content.type === 'text' ? message.content.text : undefined
+}
+
+export async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const value of values) found.push(value)
+  return found
+}
+
+/** The texts of a conversation, oldest first; anything that is wrong comes as its type. */
+export async function texts(chat: ChatClient, conversationId: string): Promise<string[]> {
+  const read = await all<Incoming>(chat.history(conversationId, { after: 0 }))
+  return read.map((item) => textOf(item) ?? item.type)
+}
+
+/** Listens from now on, and keeps what it hears. */
+export class Listener {
+  readonly heard: ChatEvent[] = []
+  readonly #stop = new AbortController()
+  readonly #done: Promise<void>
+  #wake: () => void = () => undefined
+  error: unknown
+
+  constructor(owner: Owner, chat: ChatClient) {
+    owner.teardown(() => this.stop())
+    this.#done = this.#run(chat).catch((error: unknown) => {
+      this.error = error
+      this.#wake()
+    })
+  }
+
+  async #run(chat: ChatClient): Promise<void> {
+    for await (const event of chat.events({ signal: this.#stop.signal })) {
+      this.heard.push(event)
+      this.#wake()
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stop.abort()
+    return this.#done
+  }
+
+  /** The first event, heard already or to come, that fits. @throws what ended the stream, or that it takes too long */
+  async first<E extends ChatEvent['type']>(
+    type: E,
+    fits: (event: Extract<ChatEvent, { type: E }>) => boolean = () => true,
+    timeoutMs = 40_000
+  ): Promise<Extract<ChatEvent, { type: E }>> {
+    const until = Date.now() + timeoutMs
+    for (let at = 0; ;) {
+      for (; at < this.heard.length; at++) {
+        const event = this.heard[at]!
+        if (event.type === type && fits(event as Extract<ChatEvent, { type: E }>))
+          return event as Extract<ChatEvent, { type: E }>
+      }
+      if (this.error !== undefined) throw this.error as Error
+      const left = until - Date.now()
+      if (left <= 0)
+        throw new Error(`no ${type} in ${timeoutMs} ms; heard ${this.heard.map((one) => one.type).join()}`)
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        timer = setTimeout(resolve, left)
+      })
+      clearTimeout(timer)
+    }
+  }
+
+  message(text: string): Promise<IncomingMessage> {
+    return this.first('message', (event) => textOf(event) === text)
+  }
+
+  texts(): string[] {
+    return this.heard.map(textOf).filter((text) => text !== undefined)
+  }
+}
+
+/** What a call fails with. @throws if it does not fail, or not with a ChatError */
+export async function failure(call: Promise<unknown>): Promise<ChatError> {
+  try {
+    await call
+  } catch (error) {
+    if (error instanceof ChatError) return error
+    throw error
+  }
+  throw new Error('the call did not fail')
+}

@@ -1,0 +1,17 @@
+import { CryptoError } from '../../src/crypto/errors.js'
+import { Problem } from '../../src/protocol/problems.js'
+
+/**
+ * The code with which the work is refused; `'accepted'` if it is not.
+ *
+ * @throws what else went wrong: a fault of ours is no refusal
+ */
+export async function refusal(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'accepted'
+  } catch (error) {
+    if (error instanceof CryptoError || error instanceof Problem) return error.code
+    throw error
+  }
+}

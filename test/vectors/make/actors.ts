@@ -1,0 +1,114 @@
+import { constants, createHash, createPublicKey, publicEncrypt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { base64, hex, unbase64, unhex } from '../../../src/crypto/encoding.js'
+import { fingerprint, importPrivateSigningKey } from '../../../src/crypto/keys.js'
+import { spkiPem } from '../../../src/crypto/pem.js'
+import type { Signer } from '../../../src/crypto/statements.js'
+
+/** Where the vectors are, seen from `build/test/vectors/make`. */
+export const folder = join(import.meta.dirname, '../../../../test/vectors')
+
+interface Example {
+  keys: Record<
+    'alice' | 'bob',
+    {
+      signingSeed: string
+      encryptionFingerprint: string
+      encryptionPrivateKey?: string
+      encryptionKey: string
+    }
+  >
+  conversationCreate: { text: string; hash: string }
+  sessionKey: { id: string; key: string; commitment: string; rosterHash: string; wrappedKey: string }
+  message: { id: string; iv: string; plaintext: string }
+}
+
+/** The worked examples of docs/protocol.md, on whose keys all other vectors stand. */
+export const examples = JSON.parse(readFileSync(join(folder, 'examples.json'), 'utf8')) as Example
+
+/** Somebody's device. Like all keys here, this one is published. */
+export interface Actor extends Signer {
+  readonly publicKey: string
+  /** Fingerprint of the encryption key. */
+  readonly encryptionKey: string
+}
+
+/** What comes before an Ed25519 seed in PKCS #8, and before the public key in SPKI (RFC 8410). */
+const PKCS8 = '302e020100300506032b657004220420'
+const SPKI_BYTES = 12
+
+async function actor(seed: string, encryptionKey: string): Promise<Actor> {
+  const pkcs8 = base64(unhex(PKCS8 + seed))
+  const privateKey = await importPrivateSigningKey(pkcs8, { extractable: true })
+  const { d, x } = await crypto.subtle.exportKey('jwk', privateKey)
+  if (base64url(d!) !== seed) throw new Error('the seed is not the private key')
+  const prefix = unhex('302a300506032b6570032100')
+  if (prefix.length !== SPKI_BYTES) throw new Error('the prefix is wrong')
+  const publicKey = spkiPem(unhex(hex(prefix) + base64url(x!)))
+  return { privateKey, publicKey, fingerprint: await fingerprint(publicKey), encryptionKey }
+}
+
+const base64url = (text: string): string => Buffer.from(text, 'base64url').toString('hex')
+const seedFrom = (first: number): string => hex(Uint8Array.from({ length: 32 }, (_, at) => first + at))
+
+/** A hash that stands for an encryption key where nobody needs the key itself. */
+export const fakeHash = (name: string): string => createHash('sha256').update(name).digest('hex')
+
+const { alice: a, bob: b } = examples.keys
+export const alice = await actor(a.signingSeed, a.encryptionFingerprint)
+export const bob = await actor(b.signingSeed, b.encryptionFingerprint)
+/** Alice's second device, Carol's only one, and one that nobody let in. */
+export const tablet = await actor(seedFrom(0x60), fakeHash('the encryption key of Alice’s tablet'))
+export const carol = await actor(seedFrom(0x80), fakeHash('Carol’s encryption key'))
+export const mallory = await actor(seedFrom(0xa0), fakeHash('Mallory’s encryption key'))
+
+export const publicKeys = Object.fromEntries(
+  [alice, bob, tablet, carol, mallory].map(({ fingerprint, publicKey }) => [fingerprint, publicKey])
+)
+
+/** Bob's private encryption key, PKCS #8 in base64. */
+export const bobsKey = b.encryptionPrivateKey!.replace(/-----.*?-----|\n/g, '')
+
+/** Bytes of which the first is given and each next one is one more: not random, so that the vectors stay. */
+export const counting =
+  (first: number) =>
+  (length: number): Uint8Array =>
+    Uint8Array.from({ length }, (_, at) => (first + at) & 255)
+
+/** RSA-OAEP for Bob with a given seed instead of a random one (RFC 8017, section 7.1.1). */
+export function wrapForBob(message: Uint8Array, seed: Uint8Array): string {
+  const [size, hashed] = [256, 32]
+  const block = Buffer.concat([
+    createHash('sha256').digest(),
+    Buffer.alloc(size - message.length - 2 * hashed - 2),
+    Buffer.from([1]),
+    message
+  ])
+  const maskedBlock = xor(block, mgf1(seed, block.length))
+  const maskedSeed = xor(seed, mgf1(maskedBlock, hashed))
+  const encoded = Buffer.concat([Buffer.from([0]), maskedSeed, maskedBlock])
+  const key = createPublicKey(b.encryptionKey)
+  return publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, encoded).toString('base64')
+}
+
+function mgf1(seed: Uint8Array, length: number): Buffer {
+  const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, at) =>
+    createHash('sha256')
+      .update(seed)
+      .update(Uint8Array.of(0, 0, 0, at))
+      .digest()
+  )
+  return Buffer.concat(blocks).subarray(0, length)
+}
+
+const xor = (a: Uint8Array, b: Uint8Array): Buffer => Buffer.from(a.map((byte, at) => byte ^ b[at]!))
+
+/** The same signature with S + L for S: what Ed25519 would take if it were not strict. */
+export function malleable(signature: string): string {
+  const bytes = unbase64(signature)
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n
+  let s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order
+  for (let at = 32; at < 64; at++, s >>= 8n) bytes[at] = Number(s & 255n)
+  return base64(bytes)
+}

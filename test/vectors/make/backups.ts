@@ -1,0 +1,115 @@
+import { openBackup, sealBackup } from '../../../src/crypto/backup.js'
+import { base64, fromUtf8, hex, utf8 } from '../../../src/crypto/encoding.js'
+import { formatRecoveryCode } from '../../../src/crypto/recovery-code.js'
+import { counting } from './actors.js'
+
+const random = counting(0xe0)
+const secret = counting(0xd0)(16)
+const recoveryCode = await formatRecoveryCode(secret)
+const passphrase = 'Grüße vom Küchentisch 7'
+const content = '{"what":"a user wants back"}'
+
+export async function backupVectors() {
+  const blobs = {
+    'recovery-code': await sealBackup(utf8(content), { recoveryCode }, { random }),
+    passphrase: await sealBackup(utf8(content), { passphrase }, { random })
+  }
+  const good = { content, blob: base64(blobs['recovery-code']), recoveryCode }
+  if (fromUtf8(await openBackup(blobs.passphrase, { passphrase })) !== content)
+    throw new Error('it does not open')
+  return {
+    about: [
+      'Recovery codes: what stands for which 16 bytes, how else it may be typed, and what is none. Backups: blob is',
+      'what the server keeps. content: what must come out. refused: the code with which it must be refused.'
+    ],
+    recoveryCodes: await Promise.all(
+      [secret, new Uint8Array(16), new Uint8Array(16).fill(255)].map(async (bytes) => {
+        const code = await formatRecoveryCode(bytes)
+        return { secret: hex(bytes), code, alsoTyped: spellings(code) }
+      })
+    ),
+    badRecoveryCodes: typos(recoveryCode),
+    backups: [
+      { title: 'under a recovery code', ...good },
+      {
+        title: 'under a recovery code, typed in another way',
+        ...good,
+        recoveryCode: recoveryCode.toLowerCase()
+      },
+      { title: 'under a passphrase', content, blob: base64(blobs.passphrase), passphrase },
+      {
+        title: 'under a passphrase, typed with combining marks',
+        ...{ content, blob: base64(blobs.passphrase), passphrase: passphrase.normalize('NFD') }
+      },
+      ...(await refused(blobs))
+    ]
+  }
+}
+
+const spellings = (code: string): string[] => [
+  code.toLowerCase(),
+  code.replaceAll('-', ''),
+  ` ${code.replaceAll('-', ' ')}\n`,
+  code.replaceAll('0', 'O').replaceAll('1', 'I'),
+  code.toLowerCase().replaceAll('0', 'o').replaceAll('1', 'l'),
+  code.replaceAll('-', '–')
+]
+
+function typos(code: string): { title: string; code: string }[] {
+  const other = code[3] === '7' ? '8' : '7'
+  const last = code.at(-1) === '7' ? '8' : '7'
+  return [
+    { title: 'a wrong symbol', code: code.slice(0, 3) + other + code.slice(4) },
+    { title: 'a wrong last symbol', code: code.slice(0, -1) + last },
+    { title: 'two symbols changed places', code: code.slice(0, 2) + code[3]! + code[2]! + code.slice(4) },
+    { title: 'two groups changed places', code: [...code.split('-').slice(1), code.slice(0, 5)].join('-') },
+    { title: 'a symbol is missing', code: code.slice(0, -1) },
+    { title: 'a symbol too many', code: `${code}0` },
+    { title: 'a symbol that none has', code: `U${code.slice(1)}` },
+    { title: 'nothing', code: '' }
+  ]
+}
+
+async function refused(blobs: Record<'recovery-code' | 'passphrase', Uint8Array>) {
+  const other = await formatRecoveryCode(counting(0x33)(16))
+  const change = (what: RegExp, by: string, blob = blobs['recovery-code']) =>
+    Buffer.from(Buffer.from(blob).toString('latin1').replace(what, by), 'latin1')
+  const flip = (at: number, blob = blobs['recovery-code']) =>
+    blob.map((byte, i) => (i === (at + blob.length) % blob.length ? byte ^ 1 : byte))
+  const fewer = change(/iterations 600000/, 'iterations 599999', blobs.passphrase)
+  const more = change(/iterations 600000/, 'iterations 10000001', blobs.passphrase)
+  const withCode: [title: string, blob: Uint8Array, refused: string, code?: string][] = [
+    ['the code of another backup', blobs['recovery-code'], 'wrong-secret', other],
+    ['a code with a typo', blobs['recovery-code'], 'bad-recovery-code', typos(recoveryCode)[0]!.code],
+    ['a code for a backup under a passphrase', blobs.passphrase, 'bad-backup'],
+    ['another salt', change(/salt e0/, 'salt e1'), 'wrong-secret'],
+    ['another commitment', change(/commitment (.)/, 'commitment 0'), 'wrong-secret'],
+    ['another IV', change(/iv e0/, 'iv e1'), 'bad-backup'],
+    ['a flipped bit of the ciphertext', flip(-17), 'bad-backup'],
+    ['a flipped bit of the tag', flip(-1), 'bad-backup'],
+    ['a missing byte', blobs['recovery-code'].slice(0, -1), 'bad-backup'],
+    ['a byte too many', Buffer.concat([blobs['recovery-code'], Buffer.alloc(1)]), 'bad-backup'],
+    ['nothing after the header', blobs['recovery-code'].slice(0, -16 - content.length), 'bad-backup'],
+    ['half of the header', blobs['recovery-code'].slice(0, 60), 'bad-backup'],
+    ['nothing', new Uint8Array(), 'bad-backup'],
+    ['a later version', change(/^secure-chat\/v1/, 'secure-chat/v2'), 'bad-backup'],
+    ['a line more in the header', change(/iv /, 'x y\niv '), 'bad-backup']
+  ]
+  const withPassphrase: [title: string, blob: Uint8Array, refused: string, passphrase?: string][] = [
+    ['another passphrase', blobs.passphrase, 'wrong-secret', 'Grüße vom Küchentisch 8'],
+    ['a passphrase for a backup under a code', blobs['recovery-code'], 'bad-backup'],
+    ['too few iterations', fewer, 'bad-backup'],
+    ['absurdly many iterations', more, 'bad-backup'],
+    ['other iterations', change(/iterations 600000/, 'iterations 600001', blobs.passphrase), 'wrong-secret'],
+    ['iterations with a leading zero', change(/iterations /, 'iterations 0', blobs.passphrase), 'bad-backup']
+  ]
+  const attack = 'tampered-backup'
+  return [
+    ...withCode.map(([title, blob, code, typed = recoveryCode]) => {
+      return { title, attack, blob: base64(blob), recoveryCode: typed, refused: code }
+    }),
+    ...withPassphrase.map(([title, blob, code, typed = passphrase]) => {
+      return { title, attack, blob: base64(blob), passphrase: typed, refused: code }
+    })
+  ]
+}
