@@ -24,6 +24,7 @@ import { answerSocket, handleError, sendProblem } from './problem.js'
 import { requestIds } from './request-ids.js'
 import { RequestLog } from './request-log.js'
 import { secureHeaders } from './secure-headers.js'
+import { buildSerializer } from './serialization.js'
 import type { Services } from './services.js'
 import { buildValidator } from './validation.js'
 
@@ -49,7 +50,7 @@ export async function buildApp(services: Services): Promise<App> {
     routerOptions: { maxParamLength: 128 },
     exposeHeadRoutes: false,
     return503OnClosing: false,
-    schemaController: { compilersFactory: { buildValidator } },
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     // Errors that come before there is a route do not reach the error handler.
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: (error, socket) => answerSocket(error, socket, nextId())

@@ -42,6 +42,9 @@ export async function freePort(): Promise<number> {
   throw new Error('no free port was found')
 }
 
+/** PGlite is compiled quickly rather than well: most tests end before that pays. */
+const QUICK = ['--liftoff-only']
+
 const alive = new Set<ChildProcess>()
 let watching = false
 
@@ -101,7 +104,7 @@ export class ServerProcess {
   async start(): Promise<this> {
     if (this.running) throw new Error('the server is running already')
     const root = projectRoot()
-    const { databaseUrl, env = {}, nodeOptions = [], readyMs = 30_000 } = this.#options
+    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = 30_000 } = this.#options
     const child = spawn(process.execPath, [...nodeOptions, join(root, 'build/src/server/main.js')], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
