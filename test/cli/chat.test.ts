@@ -11,8 +11,8 @@ import { Keyboard, Terminal } from '../support/terminal.js'
 
 const NOW = /\d\d:\d\d/.source
 
-/** Alice has registered here, and sits in front of a terminal. */
-async function aliceAt(t: Test, url: string) {
+/** Somebody has registered here, and sits in front of a terminal. */
+async function sitting(t: Test, username: string) {
   const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD, NO_COLOR: '1' }
@@ -21,7 +21,7 @@ async function aliceAt(t: Test, url: string) {
     const { signal } = new AbortController()
     return runCommand({ argv, env, stdin: Readable.from([]), stdout, stderr: stdout, signal, ...streams })
   }
-  t.equal(await run(['register', 'alice']), 0)
+  t.equal(await run(['register', username]), 0)
   return {
     run,
     chat(...to: string[]) {
@@ -33,10 +33,11 @@ async function aliceAt(t: Test, url: string) {
   }
 }
 
+const { url } = await startChat(t)
+
 t.test('One talks and listens in one terminal', async (t) => {
-  const { url } = await startChat(t)
   const bob = await registered(t, url, 'bob')
-  const alice = await aliceAt(t, url)
+  const alice = await sitting(t, 'alice')
   const { conversationId } = await bob.send({ username: 'alice' }, 'said before')
 
   const { keyboard, screen, ended } = alice.chat('bob')
@@ -63,22 +64,21 @@ t.test('One talks and listens in one terminal', async (t) => {
 })
 
 t.test('What is said elsewhere is counted, and a command goes there', async (t) => {
-  const { url } = await startChat(t)
-  const [bob, carol] = [await registered(t, url, 'bob'), await registered(t, url, 'carol')]
-  const alice = await aliceAt(t, url)
-  const { id } = await carol.conversations.createGroup('Lunch', ['alice', 'bob'])
-  await bob.send({ username: 'alice' }, 'hello')
+  const [ben, cora] = [await registered(t, url, 'ben'), await registered(t, url, 'cora')]
+  const anna = await sitting(t, 'anna')
+  const { id } = await cora.conversations.createGroup('Lunch', ['anna', 'ben'])
+  await ben.send({ username: 'anna' }, 'hello')
 
-  const { keyboard, screen, ended } = alice.chat('bob')
-  await screen.until(/bob: hello/)
-  await carol.send(id, 'who is hungry?')
-  await screen.until(/Something new in Lunch\.\nbob \(\d unread\)>$/)
+  const { keyboard, screen, ended } = anna.chat('ben')
+  await screen.until(/ben: hello/)
+  await cora.send(id, 'who is hungry?')
+  await screen.until(/Something new in Lunch\.\nben \(\d unread\)>$/)
   keyboard.enter('/list')
   await screen.until(/Lunch \(\d unread\)/)
   keyboard.enter('/go Lunch')
-  await screen.until(/── Lunch ──[^]*carol: who is hungry\?\nLunch>$/)
+  await screen.until(/── Lunch ──[^]*cora: who is hungry\?\nLunch>$/)
   keyboard.enter('/who')
-  await screen.until(/alice: member, you\n· bob: member, offline, unverified\n· carol: admin, offline/)
+  await screen.until(/anna: member, you\n· ben: member, offline, unverified\n· cora: admin, offline/)
   keyboard.enter('/go nobody-is-called-so')
   await screen.until(/! .*no.*user/i)
   keyboard.enter('/dance')
@@ -88,36 +88,34 @@ t.test('What is said elsewhere is counted, and a command goes there', async (t) 
   keyboard.enter('I am')
   keyboard.enter('/quit')
   t.equal(await ended, 0)
-  t.ok((await texts(bob, id)).includes('I am'))
+  t.ok((await texts(ben, id)).includes('I am'))
 })
 
 t.test('Who comes online is shown, and Ctrl-C ends it', async (t) => {
-  const { url } = await startChat(t)
-  const bob = await registered(t, url, 'bob')
-  const alice = await aliceAt(t, url)
-  await bob.send({ username: 'alice' }, 'hello')
-  const { screen, ended, interrupt } = alice.chat('bob')
-  await screen.until(/bob: hello\nbob>$/)
+  const bella = await registered(t, url, 'bella')
+  const adam = await sitting(t, 'adam')
+  await bella.send({ username: 'adam' }, 'hello')
+  const { screen, ended, interrupt } = adam.chat('bella')
+  await screen.until(/bella: hello\nbella>$/)
   const away = new AbortController()
   const online = (async () => {
-    for await (const _ of bob.events({ signal: away.signal })) void _
+    for await (const _ of bella.events({ signal: away.signal })) void _
   })()
-  await screen.until(/bob \(online\)>$/)
+  await screen.until(/bella \(online\)>$/)
   away.abort()
   await online
-  await screen.until(/bob is offline\.\nbob>$/)
+  await screen.until(/bella is offline\.\nbella>$/)
   interrupt()
   t.equal(await ended, 0)
 })
 
 t.test('Nothing that others write reaches the terminal as a command to it', async (t) => {
-  const { url } = await startChat(t)
-  const mallory = await registered(t, url, 'mallory')
-  const alice = await aliceAt(t, url)
-  const { id } = await mallory.conversations.createGroup('\u001b]0;owned\u0007Lunch\u202e', ['alice'])
-  await mallory.send(id, '\u001b[2J\u001b[H\u0007you are root\r#')
+  const max = await registered(t, url, 'max')
+  const ada = await sitting(t, 'ada')
+  const { id } = await max.conversations.createGroup('\u001b]0;owned\u0007Lunch\u202e', ['ada'])
+  await max.send(id, '\u001b[2J\u001b[H\u0007you are root\r#')
 
-  const { keyboard, screen, ended } = alice.chat(id)
+  const { keyboard, screen, ended } = ada.chat(id)
   // The terminal of this test throws for what it does not expect.
   await screen.until(/── .*Lunch.* ──[^]*you are root.*#\n.*Lunch.*>$/)
   t.notMatch(screen.lines.join(''), /[\p{Cc}\u202e]/u)
@@ -126,11 +124,10 @@ t.test('Nothing that others write reaches the terminal as a command to it', asyn
 })
 
 t.test('Without a terminal, each line of stdin is a message', async (t) => {
-  const { url } = await startChat(t)
-  const bob = await registered(t, url, 'bob')
-  const alice = await aliceAt(t, url)
-  const { id } = await bob.conversations.direct('alice')
-  t.equal(await alice.run(['chat', 'bob'], { stdin: Readable.from(['one\ntwo\n']) }), 0)
-  t.strictSame(await texts(bob, id), ['one', 'two'])
-  t.equal(await alice.run(['chat']), 2, 'there is nobody who could choose')
+  const betty = await registered(t, url, 'betty')
+  const amos = await sitting(t, 'amos')
+  const { id } = await betty.conversations.direct('amos')
+  t.equal(await amos.run(['chat', 'betty'], { stdin: Readable.from(['one\ntwo\n']) }), 0)
+  t.strictSame(await texts(betty, id), ['one', 'two'])
+  t.equal(await amos.run(['chat']), 2, 'there is nobody who could choose')
 })

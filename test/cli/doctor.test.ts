@@ -32,8 +32,9 @@ function statuses(findings: readonly Finding[]): Record<string, string> {
   return Object.fromEntries(findings.map(({ check, status }) => [check, status]))
 }
 
+const { url } = await startChat(t)
+
 t.test('Where all is well, every check says so, and the exit code is 0', async (t) => {
-  const { url } = await startChat(t)
   const alice = commandLine(t, { SECURE_CHAT_URL: url })
   const bob = commandLine(t, { SECURE_CHAT_URL: url })
   await alice('register alice')
@@ -67,11 +68,10 @@ t.test('A server that is down is a fault, and what needs it is left out', async 
 })
 
 t.test('A key store that others may read, or that the passphrase does not open, is a fault', async (t) => {
-  const { url } = await startChat(t)
   const home = folder(t)
   const run = commandLine(t, { SECURE_CHAT_URL: url, SECURE_CHAT_HOME: home })
   const right = { env: { SECURE_CHAT_PASSPHRASE: 'velvet anvil 77' } }
-  await run('register alice', right)
+  await run('register anna', right)
   t.equal((await examined(run, right)).code, 0)
 
   const wrong = await examined(run, { env: { SECURE_CHAT_PASSPHRASE: 'another' } })
@@ -80,7 +80,7 @@ t.test('A key store that others may read, or that the passphrase does not open, 
   t.equal((await examined(run)).code, 1, 'none at all')
 
   const journal = join(home, 'default/keys/journal')
-  t.notMatch(readFileSync(journal, 'latin1'), /alice/)
+  t.notMatch(readFileSync(journal, 'latin1'), /anna/)
   chmodSync(journal, 0o644)
   const exposed = await examined(run, right)
   t.equal(exposed.code, 1)
@@ -88,7 +88,6 @@ t.test('A key store that others may read, or that the passphrase does not open, 
 })
 
 t.test('A clock that goes wrong is told, with which way', async (t) => {
-  const { url } = await startChat(t)
   const proxy = await tamperingProxy(t, url)
   const run = commandLine(t, { SECURE_CHAT_URL: proxy.url })
   for (const [minutes, way] of [
@@ -107,12 +106,11 @@ t.test('A clock that goes wrong is told, with which way', async (t) => {
 })
 
 t.test('A chain that does not stand is a fault, and named', async (t) => {
-  const { url } = await startChat(t)
   const proxy = await tamperingProxy(t, url)
-  const alice = commandLine(t, { SECURE_CHAT_URL: proxy.url })
-  await alice('register alice')
-  await commandLine(t, { SECURE_CHAT_URL: url })('register bob')
-  await alice('send bob hello')
+  const ada = commandLine(t, { SECURE_CHAT_URL: proxy.url })
+  await ada('register ada')
+  await commandLine(t, { SECURE_CHAT_URL: url })('register basil')
+  await ada('send basil hello')
   // A head that was never seen, and no statement that leads there.
   proxy.tamper({
     answer({ path, body }) {
@@ -120,17 +118,17 @@ t.test('A chain that does not stand is a fault, and named', async (t) => {
       if (/\/chain\?/.test(path)) body.items = [{ text: 'secure-chat/v1 nonsense\n', signatures: {} }]
     }
   })
-  const { code, findings } = await examined(alice)
+  const { code, findings } = await examined(ada)
   t.equal(code, 1)
   t.match(
     findings.filter(({ status }) => status === 'fail'),
-    [{ check: 'conversations' }, { check: 'conversations: bob' }]
+    [{ check: 'conversations' }, { check: 'conversations: basil' }]
   )
 
   proxy.tamper({
     answer: ({ path, body }) => void (path.startsWith('/v1/users/') && (body.root = 'f'.repeat(64)))
   })
-  const root = await examined(alice)
+  const root = await examined(ada)
   t.equal(root.code, 1)
   t.match(
     root.findings.find(({ check }) => check === 'own chain'),
@@ -141,7 +139,6 @@ t.test('A chain that does not stand is a fault, and named', async (t) => {
 t.test(
   'TLS: a certificate that nobody vouches for is a fault, one that ends soon is worth a word',
   async (t) => {
-    const { url } = await startChat(t)
     const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder(t), name)) as [string, string]
     const make = (days: number) =>
       execFileSync(

@@ -2,8 +2,9 @@ import t from 'tap'
 import { client, failure, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
 
+const { url } = await startChat(t)
+
 t.test('A new device that another approves reads the past, and both write', async (t) => {
-  const { url } = await startChat(t)
   const phone = await registered(t, url, 'alice')
   const bob = await registered(t, url, 'bob')
   const phones = new Listener(t, phone)
@@ -41,107 +42,106 @@ t.test('A new device that another approves reads the past, and both write', asyn
 })
 
 t.test('A device that is turned down is told, and one that is revoked is out', async (t) => {
-  const { url } = await startChat(t)
-  const phone = await registered(t, url, 'alice')
-  const bob = await registered(t, url, 'bob')
+  const phone = await registered(t, url, 'anna')
+  const ben = await registered(t, url, 'ben')
   const laptop = await client(t, url)
-  const first = await laptop.login({ username: 'alice', password: PASSWORD })
+  const first = await laptop.login({ username: 'anna', password: PASSWORD })
   await phone.devices.reject(first.deviceId)
   t.match(await failure(laptop.waitForApproval()), { kind: 'logged-out' })
-  const asked = await laptop.login({ username: 'alice', password: PASSWORD })
+  const asked = await laptop.login({ username: 'anna', password: PASSWORD })
   if (asked.status !== 'pending') throw new Error('the device is active already')
   await Promise.all([laptop.waitForApproval(), phone.devices.approve(asked.deviceId, asked)])
-  const bobs = new Listener(t, bob)
-  const { conversationId } = await laptop.send({ username: 'bob' }, 'from the laptop')
-  await bobs.message('from the laptop')
+  const bens = new Listener(t, ben)
+  const { conversationId } = await laptop.send({ username: 'ben' }, 'from the laptop')
+  await bens.message('from the laptop')
   const laptops = new Listener(t, laptop)
   await laptops.first('connected')
   await phone.devices.revoke(asked.deviceId)
   t.match(await failure(laptops.first('members')), { kind: 'logged-out' })
-  await bob.send(conversationId, 'for the phone alone')
+  await ben.send(conversationId, 'for the phone alone')
   t.strictSame(await texts(phone, conversationId), ['from the laptop', 'for the phone alone'])
   t.match(
-    await laptop.login({ username: 'alice', password: PASSWORD }),
+    await laptop.login({ username: 'anna', password: PASSWORD }),
     { status: 'pending' },
     'it asks as a new one'
   )
 })
 
 t.test('A device changes its encryption key and goes on reading; it may also forget the past', async (t) => {
-  const { url } = await startChat(t)
-  const alice = await registered(t, url, 'alice')
-  const bob = await registered(t, url, 'bob')
-  const { conversationId } = await alice.send({ username: 'bob' }, 'one')
-  await bob.devices.rekey()
-  await alice.send(conversationId, 'two')
-  t.strictSame(await texts(bob, conversationId), ['one', 'two'])
-  await bob.devices.rekey({ forgetPast: true })
-  await alice.send(conversationId, 'three')
-  await bob.send(conversationId, 'four')
-  t.strictSame(await texts(bob, conversationId), ['unreadable', 'unreadable', 'three', 'four'])
-  t.strictSame(await texts(alice, conversationId), ['one', 'two', 'three', 'four'])
+  const adam = await registered(t, url, 'adam')
+  const bella = await registered(t, url, 'bella')
+  const { conversationId } = await adam.send({ username: 'bella' }, 'one')
+  await bella.devices.rekey()
+  await adam.send(conversationId, 'two')
+  t.strictSame(await texts(bella, conversationId), ['one', 'two'])
+  await bella.devices.rekey({ forgetPast: true })
+  await adam.send(conversationId, 'three')
+  await bella.send(conversationId, 'four')
+  t.strictSame(await texts(bella, conversationId), ['unreadable', 'unreadable', 'three', 'four'])
+  t.strictSame(await texts(adam, conversationId), ['one', 'two', 'three', 'four'])
 })
 
 t.test('A user who begins anew is a new identity: nothing is sent until it is accepted', async (t) => {
-  const { url } = await startChat(t)
-  const bob = await registered(t, url, 'bob')
-  const lost = await registered(t, url, 'alice')
-  const bobs = new Listener(t, bob)
-  await bobs.first('connected')
-  const { conversationId } = await lost.send({ username: 'bob' }, 'before')
-  const { id: group } = await bob.conversations.createGroup('both', ['alice'])
-  await bobs.message('before')
-  await bob.contacts.verify('alice', await lost.contacts.safetyNumber('bob'))
-  t.match(await bob.contacts.list(), [{ username: 'alice', status: 'verified' }])
+  const basil = await registered(t, url, 'basil')
+  const lost = await registered(t, url, 'ada')
+  const basils = new Listener(t, basil)
+  await basils.first('connected')
+  const { conversationId } = await lost.send({ username: 'basil' }, 'before')
+  const { id: group } = await basil.conversations.createGroup('both', ['ada'])
+  await basils.message('before')
+  await basil.contacts.verify('ada', await lost.contacts.safetyNumber('basil'))
+  t.match(await basil.contacts.list(), [{ username: 'ada', status: 'verified' }])
   await lost.close()
 
-  const alice = await client(t, url)
-  await alice.devices.reset({ username: 'alice', password: PASSWORD })
-  t.match(await bobs.first('identity-changed'), { username: 'alice', wasVerified: true })
-  t.match(await failure(bob.send(conversationId, 'who is there?')), { kind: 'identity-changed' })
-  t.match(await failure(bob.send(group, 'who is there?')), { kind: 'identity-changed' })
-  t.match(await failure(alice.send(conversationId, 'me')), { code: 'unvouched-statement' })
-  t.match(await bob.contacts.get('alice'), { status: 'changed', wasVerified: true })
+  const ada = await client(t, url)
+  await ada.devices.reset({ username: 'ada', password: PASSWORD })
+  t.match(await basils.first('identity-changed'), { username: 'ada', wasVerified: true })
+  t.match(await failure(basil.send(conversationId, 'who is there?')), { kind: 'identity-changed' })
+  t.match(await failure(basil.send(group, 'who is there?')), { kind: 'identity-changed' })
+  t.match(await failure(ada.send(conversationId, 'me')), { code: 'unvouched-statement' })
+  t.match(await basil.contacts.get('ada'), { status: 'changed', wasVerified: true })
 
-  await bob.contacts.accept('alice')
-  t.match((await bob.conversations.get(group)).members, [
-    { username: 'alice', stale: true },
-    { username: 'bob' }
+  await basil.contacts.accept('ada')
+  t.match((await basil.conversations.get(group)).members, [
+    { username: 'ada', stale: true },
+    { username: 'basil' }
   ])
-  await bob.send(conversationId, 'welcome back')
-  await bob.conversations.renew(group, 'alice')
-  await bob.send(group, 'and here')
-  t.strictSame(await texts(alice, conversationId), ['unreadable', 'welcome back'])
-  await alice.send(conversationId, 'thanks')
-  await bobs.message('thanks')
-  t.match(await bobs.first('members', ({ change }) => change === 'renewed'), { username: 'alice', by: 'bob' })
+  await basil.send(conversationId, 'welcome back')
+  await basil.conversations.renew(group, 'ada')
+  await basil.send(group, 'and here')
+  t.strictSame(await texts(ada, conversationId), ['unreadable', 'welcome back'])
+  await ada.send(conversationId, 'thanks')
+  await basils.message('thanks')
+  t.match(await basils.first('members', ({ change }) => change === 'renewed'), {
+    username: 'ada',
+    by: 'basil'
+  })
 })
 
 t.test('A backup brings back everything on a new device, under the same identity', async (t) => {
-  const { url } = await startChat(t)
-  const bob = await registered(t, url, 'bob')
-  const lost = await registered(t, url, 'alice')
+  const betty = await registered(t, url, 'betty')
+  const lost = await registered(t, url, 'amos')
   t.strictSame(await lost.backup.status(), { exists: false })
-  const { conversationId } = await lost.send({ username: 'bob' }, 'before the backup')
+  const { conversationId } = await lost.send({ username: 'betty' }, 'before the backup')
   const first = await lost.backup.create()
   const { recoveryCode } = await lost.backup.create()
   if (first.recoveryCode === null || recoveryCode === null) throw new Error('no code')
-  await bob.send(conversationId, 'after the backup')
+  await betty.send(conversationId, 'after the backup')
   await lost.close()
 
-  const who = { username: 'alice', password: PASSWORD }
+  const who = { username: 'amos', password: PASSWORD }
   const hasty = await client(t, url)
   t.match(await failure(hasty.backup.restore({ ...who, code: first.recoveryCode })), {
     kind: 'usage',
     code: 'wrong-secret'
   })
-  const alice = await client(t, url)
-  t.match(await alice.backup.restore({ ...who, code: recoveryCode.toLowerCase() }), { status: 'active' })
-  t.strictSame(await texts(alice, conversationId), ['before the backup', 'after the backup'])
-  await alice.send(conversationId, 'restored')
-  t.strictSame(await texts(bob, conversationId), ['before the backup', 'after the backup', 'restored'])
-  t.strictSame((await bob.contacts.get('alice')).status, 'unverified', 'the identity is the same')
-  await alice.backup.remove()
-  t.strictSame(await alice.backup.status(), { exists: false })
-  t.equal((await alice.users.get('alice')).devices.length, 2, 'the lost device and the new one')
+  const amos = await client(t, url)
+  t.match(await amos.backup.restore({ ...who, code: recoveryCode.toLowerCase() }), { status: 'active' })
+  t.strictSame(await texts(amos, conversationId), ['before the backup', 'after the backup'])
+  await amos.send(conversationId, 'restored')
+  t.strictSame(await texts(betty, conversationId), ['before the backup', 'after the backup', 'restored'])
+  t.strictSame((await betty.contacts.get('amos')).status, 'unverified', 'the identity is the same')
+  await amos.backup.remove()
+  t.strictSame(await amos.backup.status(), { exists: false })
+  t.equal((await amos.users.get('amos')).devices.length, 2, 'the lost device and the new one')
 })

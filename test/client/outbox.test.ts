@@ -22,8 +22,9 @@ function badNetwork() {
   return { network, fetch: fetchBadly }
 }
 
+const { url } = await startChat(t)
+
 t.test('A message whose answer was lost is sent again by the next client, and stored once', async (t) => {
-  const { url } = await startChat(t)
   const store = new MemoryStore()
   const { network, fetch } = badNetwork()
   const alice = await registered(t, url, 'alice', { store, fetch, random: () => 0 })
@@ -63,42 +64,40 @@ t.test('A message whose answer was lost is sent again by the next client, and st
 t.test(
   'What waits when the session key goes out of date is sealed anew, under its id, in its order',
   async (t) => {
-    const { url } = await startChat(t)
     const store = new MemoryStore()
     const { network, fetch } = badNetwork()
-    const alice = await registered(t, url, 'alice', { store, fetch, random: () => 0 })
-    const bob = await registered(t, url, 'bob')
-    const carol = await registered(t, url, 'carol')
-    const { id } = await bob.conversations.createGroup('three', ['alice', 'carol'])
-    await alice.send(id, 'one')
+    const anna = await registered(t, url, 'anna', { store, fetch, random: () => 0 })
+    const ben = await registered(t, url, 'ben')
+    const cora = await registered(t, url, 'cora')
+    const { id } = await ben.conversations.createGroup('three', ['anna', 'cora'])
+    await anna.send(id, 'one')
     network.fail = 'before'
-    const failures = await Promise.all([failure(alice.send(id, 'two')), failure(alice.send(id, 'three'))])
+    const failures = await Promise.all([failure(anna.send(id, 'two')), failure(anna.send(id, 'three'))])
     t.match(failures, [{ kind: 'unreachable' }, { kind: 'unreachable' }])
-    await bob.conversations.remove(id, 'carol')
+    await ben.conversations.remove(id, 'cora')
     network.fail = null
-    await alice.flush()
-    t.strictSame((await texts(bob, id)).slice(1), ['one', 'two', 'three'])
-    const read = await all(bob.history(id, { after: 0 }))
+    await anna.flush()
+    t.strictSame((await texts(ben, id)).slice(1), ['one', 'two', 'three'])
+    const read = await all(ben.history(id, { after: 0 }))
     t.strictSame(
       read.slice(1).map((message) => message.type === 'message' && message.n),
       [1, 1, 2]
     )
-    t.strictSame(await failure(carol.send(id, 'gone')).then(({ code }) => code), 'conversation-not-found')
+    t.strictSame(await failure(cora.send(id, 'gone')).then(({ code }) => code), 'conversation-not-found')
   }
 )
 
 t.test(
   'Many messages at once, from two processes of one device, arrive once each and in order',
   async (t) => {
-    const { url } = await startChat(t)
     const store = new MemoryStore()
-    const alice = await registered(t, url, 'alice', { store })
+    const adam = await registered(t, url, 'adam', { store })
     const twin = await client(t, url, { store })
-    const bob = await registered(t, url, 'bob')
-    const { conversationId } = await alice.send({ username: 'bob' }, 'start')
+    const bella = await registered(t, url, 'bella')
+    const { conversationId } = await adam.send({ username: 'bella' }, 'start')
     const names = Array.from({ length: 20 }, (_, i) => [`a${i}`, `b${i}`]).flat()
-    await Promise.all(names.map((text) => (text.startsWith('a') ? alice : twin).send(conversationId, text)))
-    const read = await texts(bob, conversationId)
+    await Promise.all(names.map((text) => (text.startsWith('a') ? adam : twin).send(conversationId, text)))
+    const read = await texts(bella, conversationId)
     t.strictSame([...read].sort(), ['start', ...names].sort(), 'all came, none twice, and nothing is wrong')
     for (const who of ['a', 'b'])
       t.strictSame(
@@ -124,14 +123,13 @@ t.test('The stream of events survives a restart of the server', async (t) => {
 })
 
 t.test('Who was away for long catches up page by page', async (t) => {
-  const { url } = await startChat(t)
   const store = new MemoryStore()
-  const alice = await registered(t, url, 'alice')
-  const bob = await registered(t, url, 'bob', { store })
-  const { conversationId } = await alice.send({ username: 'bob' }, 'm0')
-  await bob.close()
+  const ada = await registered(t, url, 'ada')
+  const basil = await registered(t, url, 'basil', { store })
+  const { conversationId } = await ada.send({ username: 'basil' }, 'm0')
+  await basil.close()
   const expected = Array.from({ length: 450 }, (_, i) => `m${i}`)
-  await Promise.all(expected.slice(1).map((text) => alice.send(conversationId, text)))
+  await Promise.all(expected.slice(1).map((text) => ada.send(conversationId, text)))
 
   const requests: string[] = []
   const counting: typeof fetch = (input, init) => {
@@ -146,5 +144,5 @@ t.test('Who was away for long catches up page by page', async (t) => {
   requests.length = 0
   t.strictSame(await texts(back, conversationId), expected)
   t.equal(requests.length, 3, 'a history needs its pages and nothing else')
-  t.match(await back.login({ username: 'bob', password: PASSWORD }), { status: 'active' })
+  t.match(await back.login({ username: 'basil', password: PASSWORD }), { status: 'active' })
 })

@@ -4,8 +4,9 @@ import { MemoryStore } from '../../src/client/memory-store.js'
 import { client, failure, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
 
+const { url } = await startChat(t)
+
 t.test('Two users talk, and each reads what the other said, live and later', async (t) => {
-  const { url } = await startChat(t)
   const alice = await registered(t, url, 'alice')
   const bob = await registered(t, url, 'Bob')
   t.match(bob.account, { username: 'bob', status: 'active', loggedIn: true })
@@ -25,66 +26,63 @@ t.test('Two users talk, and each reads what the other said, live and later', asy
 })
 
 t.test('A group has a name, members that come and go, and a title that changes', async (t) => {
-  const { url } = await startChat(t)
-  const alice = await registered(t, url, 'alice')
-  const bob = await registered(t, url, 'bob')
-  const carol = await registered(t, url, 'carol')
-  const carols = new Listener(t, carol)
-  await carols.first('connected')
-  const { id } = await alice.conversations.createGroup('Lunch', ['bob'])
-  await bob.send(id, 'before carol')
-  await alice.conversations.add(id, 'carol')
-  await bob.send(id, 'with carol')
-  await carols.message('with carol')
-  t.strictSame(await texts(carol, id), ['with carol'])
-  await alice.conversations.rename(id, 'Dinner')
-  await carols.first('message', ({ content }) => content.type === 'title')
-  t.match(await carol.conversations.get(id), { kind: 'group', title: 'Dinner', joined: true })
-  await alice.conversations.remove(id, 'bob')
-  await carol.send(id, 'without bob')
-  t.match(await failure(bob.send(id, 'let me in')), { kind: 'refused', code: 'conversation-not-found' })
-  t.match(await carols.first('members', ({ change }) => change === 'removed'), {
-    username: 'bob',
-    by: 'alice'
+  const anna = await registered(t, url, 'anna')
+  const ben = await registered(t, url, 'ben')
+  const cora = await registered(t, url, 'cora')
+  const coras = new Listener(t, cora)
+  await coras.first('connected')
+  const { id } = await anna.conversations.createGroup('Lunch', ['ben'])
+  await ben.send(id, 'before cora')
+  await anna.conversations.add(id, 'cora')
+  await ben.send(id, 'with cora')
+  await coras.message('with cora')
+  t.strictSame(await texts(cora, id), ['with cora'])
+  await anna.conversations.rename(id, 'Dinner')
+  await coras.first('message', ({ content }) => content.type === 'title')
+  t.match(await cora.conversations.get(id), { kind: 'group', title: 'Dinner', joined: true })
+  await anna.conversations.remove(id, 'ben')
+  await cora.send(id, 'without ben')
+  t.match(await failure(ben.send(id, 'let me in')), { kind: 'refused', code: 'conversation-not-found' })
+  t.match(await coras.first('members', ({ change }) => change === 'removed'), {
+    username: 'ben',
+    by: 'anna'
   })
-  await carol.conversations.leave(id)
-  t.match(await carol.conversations.get(id), { joined: false })
-  t.strictSame(await texts(alice, id), ['message', 'before carol', 'with carol', 'message', 'without bob'])
+  await cora.conversations.leave(id)
+  t.match(await cora.conversations.get(id), { joined: false })
+  t.strictSame(await texts(anna, id), ['message', 'before cora', 'with cora', 'message', 'without ben'])
 })
 
 t.test('A client that starts again on its store goes on where it was', async (t) => {
-  const { url } = await startChat(t)
   const store = new MemoryStore()
-  const alice = await registered(t, url, 'alice', { store })
-  const bob = await registered(t, url, 'bob')
-  const { conversationId } = await bob.send({ username: 'alice' }, 'one')
-  await alice.close()
+  const adam = await registered(t, url, 'adam', { store })
+  const bella = await registered(t, url, 'bella')
+  const { conversationId } = await bella.send({ username: 'adam' }, 'one')
+  await adam.close()
   const again = await ChatClient.open({ url, store })
   t.teardown(() => again.close())
-  t.match(again.account, { username: 'alice', loggedIn: true })
+  t.match(again.account, { username: 'adam', loggedIn: true })
   const listener = new Listener(t, again)
   await listener.message('one')
   await again.send(conversationId, 'two')
-  t.strictSame(await texts(bob, conversationId), ['one', 'two'])
+  t.strictSame(await texts(bella, conversationId), ['one', 'two'])
 })
 
 t.test('Logging out ends the session, logging in begins another on the same device', async (t) => {
-  const { url } = await startChat(t)
-  const alice = await registered(t, url, 'alice')
-  const { deviceId } = alice.account!
-  await alice.logout()
-  t.match(await failure(alice.conversations.list()), { kind: 'logged-out' })
-  t.match(await failure(alice.login({ username: 'alice', password: 'wrong' })), {
+  const ada = await registered(t, url, 'ada')
+  const { deviceId } = ada.account!
+  await ada.logout()
+  t.match(await failure(ada.conversations.list()), { kind: 'logged-out' })
+  t.match(await failure(ada.login({ username: 'ada', password: 'wrong' })), {
     code: 'invalid-credentials'
   })
-  t.match(await alice.login({ username: 'alice', password: PASSWORD }), { status: 'active', deviceId })
-  t.strictSame(await alice.conversations.list(), [])
-  await t.rejects(alice.login({ username: 'bob', password: PASSWORD }), {
+  t.match(await ada.login({ username: 'ada', password: PASSWORD }), { status: 'active', deviceId })
+  t.strictSame(await ada.conversations.list(), [])
+  await t.rejects(ada.login({ username: 'basil', password: PASSWORD }), {
     kind: 'usage',
     code: 'other-account'
   })
-  await alice.logout({ forget: true })
-  t.equal(alice.account, null)
+  await ada.logout({ forget: true })
+  t.equal(ada.account, null)
   const other = await client(t, url)
-  t.match(await failure(other.send({ username: 'alice' }, 'hi')), { kind: 'usage', code: 'no-account' })
+  t.match(await failure(other.send({ username: 'ada' }, 'hi')), { kind: 'usage', code: 'no-account' })
 })
