@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Two people talk over Secure Chat with nothing but bash, curl, and the small helper for the cryptography.
+# Two people talk over Secure Chat with curl. `secure-chat` does what a shell can't: it makes their devices and keys,
+# seals what is posted, and opens what comes. See docs/cli.md for its commands, docs/protocol.md for what they do.
 # Usage: SECURE_CHAT_URL=http://127.0.0.1:3000 examples/curl.sh
 set -euo pipefail
 
 url=${SECURE_CHAT_URL:-http://127.0.0.1:3000}
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/src/cli/bin.js
 umask 077 # the temporary files hold keys and tokens
 folder=$(mktemp -d)
 stream='' # the process id of bob's event stream
@@ -24,7 +25,19 @@ cd "$folder"
 
 step() { printf '* %s\n' "$*"; }
 fail() { printf 'curl.sh: %s\n' "$*" >&2; exit 1; }
-crypto() { node "$here/secure-chat-crypto.mjs" "$@"; }
+[ -f "$program" ] || fail 'there is no secure-chat yet; make it: npm ci && npm run build'
+
+# Each of the two is a profile of the program, as each would be a person with a machine of their own.
+export SECURE_CHAT_URL=$url SECURE_CHAT_HOME=$folder/home SECURE_CHAT_PASSWORD
+SECURE_CHAT_PASSWORD=$(head -c 18 /dev/urandom | base64)
+chat() { node "$program" --profile "$@"; }
+
+# json PATH: one value of the JSON on stdin, such as `json message.ciphertext`.
+json() {
+  node -e 'let value = JSON.parse(require("fs").readFileSync(0, "utf8"))
+    for (const name of process.argv[1].split(".")) value = value[name]
+    console.log(typeof value === "string" ? value : JSON.stringify(value))' "$1"
+}
 
 # api PATH [CURL-OPTION]...: prints the answer; a refusal (RFC 9457 problem details) ends the script.
 api() {
@@ -35,17 +48,14 @@ api() {
   printf '%s\n' "$answer"
 }
 
-# register FOLDER USERNAME: the keys are made here, and only the public ones leave.
+# log_in PROFILE: a session of the profile's device, for curl. A message is taken from the device that has signed it.
 # Secrets go through files and pipes, never through a command line, which other users of the machine can see.
-register() {
-  local password device token
-  crypto keygen "$1" > /dev/null
-  password=$(crypto uuid)
-  device=$(crypto device-add "$2" "$1")
-  printf '{"username":"%s","password":"%s","device":%s}' "$2" "$password" "$device" |
-    api /v1/auth/register --data-binary @- > "$1/session.json"
-  token=$(crypto json accessToken < "$1/session.json")
-  printf 'Authorization: Bearer %s\n' "$token" > "$1/token"
+log_in() {
+  chat "$1" whoami --json > "$1.json"
+  printf '{"username":"%s","password":"%s","deviceId":"%s"}' \
+    "$(json username < "$1.json")" "$SECURE_CHAT_PASSWORD" "$(json deviceId < "$1.json")" |
+    api /v1/auth/login --data-binary @- > session.json
+  printf 'Authorization: Bearer %s\n' "$(json accessToken < session.json)" > "$1.token"
 }
 
 # next_event NAME: wait on bob's stream for an event of this name and print its data.
@@ -68,65 +78,39 @@ next_event() {
   fail "no event named $1 has come"
 }
 
-suffix=$(crypto uuid)
-alice=alice-${suffix%%-*}
-bob=bob-${suffix%%-*}
+suffix=$(head -c 4 /dev/urandom | od -An -tx1 | tr -d ' \n')
+alice=alice-$suffix
+bob=bob-$suffix
 text='Hello Bob, only you can read this. ✓'
 
-step "$alice and $bob each make a device (a signing and an encryption key pair) and register it"
-register alice "$alice"
-register bob "$bob"
-
-step 'Alice looks both up: signed chains say which devices are theirs'
-# Each answer goes into a file named after the user asked for: the helper refuses the chain of anybody else.
-api "/v1/users/$alice" --header @alice/token > "alice/$alice.json"
-api "/v1/users/$bob" --header @alice/token > "alice/$bob.json"
-
-step 'Alice creates a direct conversation: a statement of who belongs to it, signed by her device'
-crypto conversation alice direct "alice/$alice.json" "alice/$bob.json" > alice/conversation.json
-api /v1/conversations --header @alice/token --data-binary @alice/conversation.json > alice/answer.json
-conversation=$(crypto json id < alice/conversation.json)
-
-step 'Alice makes a session key, wraps it for every device of both, and shares it through the server'
-api "/v1/conversations/$conversation/roster" --header @alice/token > alice/roster.json
-crypto session-key alice "$conversation" "alice/$alice.json" "alice/$bob.json" \
-  < alice/roster.json > alice/session-key.json
-api "/v1/conversations/$conversation/session-keys" --header @alice/token \
-  --data-binary @alice/session-key.json > alice/answer.json
-session_key=$(crypto json id < alice/session-key.json)
-
-step 'Bob finds the conversation, checks who made its session key and for whom, and unwraps it'
-api /v1/conversations --header @bob/token > bob/conversations.json
-conversation=$(crypto json items.0.id < bob/conversations.json)
-api "/v1/users/$alice" --header @bob/token > "bob/$alice.json"
-api "/v1/users/$bob" --header @bob/token > "bob/$bob.json"
-api "/v1/conversations/$conversation/session-keys" --header @bob/token > bob/session-keys.json
-crypto unwrap bob "$conversation" "bob/$alice.json" "bob/$bob.json" < bob/session-keys.json > bob/session-key
+step "$alice and $bob register, each with a device: a signing and an encryption key pair"
+chat alice register "$alice" > log 2>&1 || fail "$(< log)"
+chat bob register "$bob" > log 2>&1 || fail "$(< log)"
+log_in alice
+log_in bob
 
 step 'Bob listens for events (SSE), as a curl in the background that writes into a pipe'
-mkfifo bob/events
-curl --silent --show-error --fail --no-buffer --header @bob/token --header 'Accept: text/event-stream' \
-  "$url/v1/events" > bob/events &
+mkfifo events
+curl --silent --show-error --fail --no-buffer --header @bob.token --header 'Accept: text/event-stream' \
+  "$url/v1/events" > events &
 stream=$!
-exec 3< bob/events
-next_event ready > bob/ready.json
+exec 3< events
+next_event ready > ready.json
 
 step "Alice writes: $text"
-printf '%s' "$text" | crypto seal alice "$session_key" > alice/message.json
-ciphertext=$(crypto json ciphertext < alice/message.json)
-step "Alice sends it. What the server gets to see: ${ciphertext:0:48}..."
-api "/v1/conversations/$conversation/messages" --header @alice/token \
-  --data-binary @alice/message.json > alice/answer.json
+printf '%s' "$text" | chat alice seal "$bob" --json > sealed.json
+json message < sealed.json > message.json
+ciphertext=$(json ciphertext < message.json)
+step "Alice posts it. What the server gets to see: ${ciphertext:0:48}..."
+path=$(json path < sealed.json)
+api "$path" --header @alice.token --data-binary @message.json > receipt.json
 
-next_event message > bob/event.json
-crypto open bob < bob/event.json > bob/opened.json
-received=$(crypto json text < bob/opened.json)
+next_event message > event.json
+received=$(chat bob open < event.json | json body)
 step "Bob receives the event, checks who signed it, and decrypts: $received"
 [ "$received" = "$text" ] || fail 'this is not what Alice wrote'
 
-api "/v1/conversations/$conversation/messages?after=0" --header @bob/token > bob/history.json
-crypto json items.0 < bob/history.json | crypto open bob > bob/opened.json
-received=$(crypto json text < bob/opened.json)
+received=$(api "$path?limit=1" --header @bob.token | chat bob open | json body)
 step "Bob reads the conversation's history and decrypts again: $received"
 [ "$received" = "$text" ] || fail 'this is not what Alice wrote'
 
