@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { failure, Listener, textOf } from '../support/chat-clients.js'
-import { inShort, isHistory, maliciousServer, told } from '../support/malicious-server.js'
+import { inShort, isHistory, maliciousServer, Posts, told } from '../support/malicious-server.js'
 import { expect, type Message } from '../support/stranger-http.js'
 import type { Frame } from '../support/tampering-proxy.js'
 
@@ -202,21 +202,13 @@ t.test('A receipt for another message than was sent is not taken', async (t) => 
 })
 
 t.test('A message that the server says it has stored, and has not, is missed by everybody', async (t) => {
-  let swallows = false
-  let position = 0
-  const dora = await victim('dora', {
-    fetch: (input, init) => {
-      const { pathname } = new URL(input)
-      if (!swallows || init?.method !== 'POST' || !pathname.endsWith('/messages')) return fetch(input, init)
-      const { id } = JSON.parse(init.body as string) as Message
-      return Promise.resolve(Response.json({ id, position, createdAt: new Date().toISOString() }))
-    }
-  })
+  const posts = new Posts()
+  const dora = await victim('dora', { fetch: posts.fetch })
   const { conversationId, ...one } = await dora.send({ username: 'bob' }, 'one')
-  position = one.position + 1
-  swallows = true
+  const position = one.position + 1
+  posts.answers.set('messages', ({ id }) => Response.json({ id, position, createdAt: one.sentAt }))
   t.match(await dora.send(conversationId, 'two'), { position })
-  swallows = false
+  posts.answers.clear()
   await bob.send(conversationId, 'and?')
   await dora.send(conversationId, 'three')
   const shown = ['one', 'and?', 'withheld 2–2', 'three']

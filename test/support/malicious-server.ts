@@ -10,20 +10,26 @@ import { statementText, signed } from './stranger-chains.js'
 import type { Covered } from './stranger-rooms.js'
 import { tamperingProxy, type Answer, type TamperingProxy } from './tampering-proxy.js'
 
+type Body = Record<string, unknown>
+
 /** What a client has posted, whatever became of it. */
 export class Posts {
-  readonly seen: { path: string; body: Record<string, unknown> }[] = []
+  readonly seen: { path: string; body: Body }[] = []
+  /** What is answered in the server's place, by the last part of the path. */
+  readonly answers = new Map<string, (body: Body) => Response>()
 
   readonly fetch: typeof globalThis.fetch = (input, init) => {
+    if (init?.method !== 'POST' || typeof init.body !== 'string') return globalThis.fetch(input, init)
     const { pathname } = new URL(input)
-    if (init?.method === 'POST' && typeof init.body === 'string')
-      this.seen.push({ path: pathname, body: JSON.parse(init.body) as Record<string, unknown> })
-    return globalThis.fetch(input, init)
+    const body = JSON.parse(init.body) as Body
+    this.seen.push({ path: pathname, body })
+    const answer = this.answers.get(lastPart(pathname))
+    return answer ? Promise.resolve(answer(body)) : globalThis.fetch(input, init)
   }
 
   /** The last part of the paths that were posted to: `messages`, `session-keys`, … */
   kinds(): string[] {
-    return this.seen.map(({ path }) => path.replace(/.*\//, ''))
+    return this.seen.map(({ path }) => lastPart(path))
   }
 
   /** For whom session keys were wrapped. */
@@ -32,6 +38,8 @@ export class Posts {
     return wraps.map(({ deviceId }) => deviceId)
   }
 }
+
+const lastPart = (path: string): string => path.replace(/.*\//, '')
 
 export interface MaliciousServer extends Chat {
   readonly proxy: TamperingProxy
