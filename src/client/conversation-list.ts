@@ -13,6 +13,7 @@ import type { Core } from './core.js'
 import { ChatError } from './errors.js'
 import { RefusedError } from './refused.js'
 import { KeyMaker } from './key-maker.js'
+import { pagesOf } from './pages.js'
 import { changeRoom } from './room-changes.js'
 import type { StoredRoom } from './room-record.js'
 import { untrusted } from './untrusted.js'
@@ -32,13 +33,8 @@ export class ConversationList implements Conversations {
 
   async list(): Promise<Conversation[]> {
     const found: Conversation[] = []
-    let more = ''
-    do {
-      const path = `/v1/conversations?limit=200${more}`
-      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: ConversationPage })
-      for (const view of body.items) found.push(await this.#verified(view))
-      more = body.next === null ? '' : `&cursor=${encodeURIComponent(body.next)}`
-    } while (more !== '')
+    for await (const { items } of pagesOf(this.#core.tokens, '/v1/conversations?limit=200', ConversationPage))
+      for (const view of items) found.push(await this.#verified(view))
     return found
   }
 

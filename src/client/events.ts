@@ -9,6 +9,7 @@ import { EventHandler, type Handled } from './event-handler.js'
 import { RefusedError, isPassing } from './refused.js'
 import { linked, sleep } from './signals.js'
 import { readFrames, type Frame } from './sse.js'
+import { untrusted } from './untrusted.js'
 import { checked, fits } from './wire.js'
 
 const LONGEST_PAUSE_MS = 60_000
@@ -89,17 +90,19 @@ export class Events {
     frames: readonly Frame[],
     place: string | undefined
   ): AsyncGenerator<ChatEvent, string | undefined> {
-    const fresh: Frame[] = []
+    const messages: Message[] = []
+    const cursors: string[] = []
     let last = place
     for (const frame of frames) {
-      if (frame.id !== undefined && isAfter(frame.id, last)) {
-        fresh.push(frame)
+      const message = checked(Message, parse(frame), 'message')
+      if (isNext(frame, message, last)) {
+        messages.push(message)
+        cursors.push(frame.id)
         last = frame.id
-      } else yield untrustedEvent('replayed-event', 'The stream shows an event again.')
+      } else yield replayed()
     }
-    const messages = fresh.map((frame) => checked(Message, parse(frame), 'message'))
     let at = 0
-    for await (const handled of this.#handler.messages(messages)) yield* this.#shown(handled, fresh[at++]!.id)
+    for await (const handled of this.#handler.messages(messages)) yield* this.#shown(handled, cursors[at++])
     return last
   }
 
@@ -110,14 +113,14 @@ export class Events {
       const moved = yield* this.#ephemeral(frame, place)
       return moved
     }
-    if (frame.id === undefined || !isAfter(frame.id, place)) {
-      yield untrustedEvent('replayed-event', 'The stream shows an event again.')
-      return place
-    }
     const event = frame.event as Exclude<DurableEvent, 'message'>
     const data = checked(durableEvents[event], parse(frame), event)
+    if (!isNext(frame, data, place)) {
+      yield replayed()
+      return place
+    }
     for await (const handled of this.#handler.handle(event, data)) yield* this.#shown(handled, undefined)
-    await this.#core.store.update((tx) => advanceCursor(tx, frame.id!))
+    await this.#core.store.update((tx) => advanceCursor(tx, frame.id))
     return frame.id
   }
 
@@ -139,7 +142,8 @@ export class Events {
       if (place === undefined) await saveCursor(this.#core.store, ready.cursor)
       this.#housekeeping().catch(() => undefined)
       yield { type: 'connected' }
-      return ready.cursor
+      // Only a reset, which is told, leads back to what was seen before.
+      return place ?? ready.cursor
     }
     if (frame.event === 'reset') {
       yield { type: 'reset' }
@@ -185,11 +189,16 @@ function runs(frames: readonly Frame[]): Frame[][] {
   return found
 }
 
-function isAfter(cursor: string, place: string | undefined): boolean {
-  const to = parseCursor(cursor)
-  const from = place === undefined ? null : parseCursor(place)
-  if (to === null || to === 'start') return false
-  return from === null || from === 'start' || from.epoch !== to.epoch || to.position > from.position
+/** Whether an event stands where it says, behind those before it. */
+function isNext(
+  frame: Frame,
+  data: { position: number },
+  place: string | undefined
+): frame is Frame & { id: string } {
+  const to = parseCursor(frame.id ?? '')
+  const from = place === undefined ? 'start' : parseCursor(place)
+  if (to === null || to === 'start' || to.position !== data.position) return false
+  return from === null || from === 'start' || (from.epoch === to.epoch && to.position > from.position)
 }
 
 function parse(frame: Frame): unknown {
@@ -200,6 +209,7 @@ function parse(frame: Frame): unknown {
   }
 }
 
-function untrustedEvent(code: string, message: string): ChatEvent {
-  return { type: 'untrusted', error: new ChatError('untrusted', code, message) }
+function replayed(): ChatEvent {
+  const message = 'The stream shows an event again, or in the place of another.'
+  return { type: 'untrusted', error: untrusted('replayed-event', message) }
 }

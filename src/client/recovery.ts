@@ -17,6 +17,7 @@ import { makeDevice, type DeviceKeys } from './identity.js'
 import { MemoryStore } from './memory-store.js'
 import { openCore } from './open-core.js'
 import { untrusted } from './untrusted.js'
+import { isActive } from './user-record.js'
 import { checked } from './wire.js'
 
 const PATH = '/v1/users/me/key-backup'
@@ -104,6 +105,7 @@ export class Recovery implements Backup {
       who.username.toLowerCase(),
       this.#core.store.extractableKeys
     )
+    await this.#requireActive(recovery)
     const past = await this.#past(who, recovery)
     try {
       const device = await this.#core.identity.prepare(recovery.username, who.deviceName ?? 'device')
@@ -118,6 +120,13 @@ export class Recovery implements Backup {
       await past.tokens.call(logout).catch(() => undefined)
       past.http.close()
     }
+  }
+
+  /** A backup that was replaced by a newer one is of a device that was revoked then. */
+  async #requireActive({ username, signing }: DeviceKeys): Promise<void> {
+    const { user } = await this.#core.users.sync(username)
+    if (!isActive(user, signing.fingerprint))
+      throw untrusted('old-backup', 'The backup is of a recovery device that is not the user’s any more.')
   }
 
   /** The recovery device at work: everything that it can read, verified as any device does. */

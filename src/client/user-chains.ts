@@ -100,7 +100,7 @@ export class UserChains {
     const after = before?.sequence ?? 0
     const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
     const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Profile })
-    if (body.user.username !== username)
+    if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
       throw untrusted('forked-chain', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
     let chain = before === undefined ? null : fromStored(before)

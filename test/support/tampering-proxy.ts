@@ -7,7 +7,7 @@ export interface Answer {
   readonly method: string
   /** With its query. */
   readonly path: string
-  readonly status: number
+  status: number
   // What an answer holds depends on the call.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   body: any
@@ -62,14 +62,16 @@ export class TamperingProxy {
     const chunks: Buffer[] = []
     for await (const chunk of answer) chunks.push(chunk as Buffer)
     let bytes = Buffer.concat(chunks)
+    let { status } = about
     if (about.body === true && bytes.length > 0) {
       const changed = { ...about, body: JSON.parse(bytes.toString()) as unknown }
       this.#tampering.answer?.(changed)
       bytes = Buffer.from(JSON.stringify(changed.body))
+      status = changed.status
     }
     const headers = { ...answer.headers, 'content-length': bytes.length }
     delete headers['transfer-encoding']
-    outgoing.writeHead(about.status, headers)
+    outgoing.writeHead(status, headers)
     outgoing.end(bytes)
   }
 
