@@ -101,7 +101,7 @@ export class UserChains {
     const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
     const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Profile })
     if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
-      throw untrusted('forked-chain', `The server shows another user for ${username}.`)
+      throw untrusted('other-answer', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
     let chain = before === undefined ? null : fromStored(before)
     const hashes = [...(before?.hashes ?? [])]

@@ -42,12 +42,12 @@ async function main(): Promise<void> {
 
 function banner(config: Config, address: string): string {
   const data = config.DATABASE_URL === undefined ? `embedded PostgreSQL in ${config.DATA_DIR}` : 'PostgreSQL'
+  const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
   return `
   Secure Chat is ready on ${address}   (${data})
 
-  Try:   SECURE_CHAT_URL=${address} bash examples/curl.sh    two users exchange an encrypted message
-         curl ${address}/v1/server                           what this server offers
-  Read:  ${address}/docs                                     every call, with examples
+  Try:   npx secure-chat register alice${url}   in another terminal; npx secure-chat --help has the rest
+  Read:  ${address}/docs         every call, with examples
 
 `
 }
