@@ -8,9 +8,10 @@ import { idleStreams } from './idle-streams.js'
 import { latency } from './latency.js'
 import { startLoad } from './load-generator.js'
 import { asJson, asText, heading } from './report.js'
+import { sdk } from './sdk.js'
 import { sends } from './sends.js'
 
-const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams }
+const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams, sdk }
 const sections = ['crypto', ...Object.keys(serverSections)]
 
 /** npm run bench -- [--quick] [--json] [section…] */

@@ -56,7 +56,7 @@ export async function startStandIn(owner: Owner, kind: StandIn, pg: Postgres): P
   return { ...world, port, pid: child.pid! }
 }
 
-async function temporaryFolder(owner: Owner): Promise<string> {
+export async function temporaryFolder(owner: Owner): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'secure-chat-bench-'))
   owner.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder

@@ -60,6 +60,13 @@ t.test('A list that never ends is given up', async (t) => {
   }
 })
 
+t.test('Another conversation than the one that was meant is refused', async (t) => {
+  await alice.createConversation('direct', ['bob'])
+  proxy.tamper({ answer: ({ status, body }) => status === 409 && (body.conversationId = group.id) })
+  const { kind, code } = await failure(bob.send({ username: 'alice' }, 'for you alone'))
+  t.equal(`${kind} ${code}`, 'untrusted moved-conversation')
+})
+
 t.test('An answer that has not its form is refused', async (t) => {
   const malformed = { kind: 'untrusted', code: 'malformed-answer' }
   proxy.tamper({ answer: ({ body }) => delete body.head })

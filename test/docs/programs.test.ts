@@ -14,23 +14,15 @@ function programOf(document: string): string {
   return [...document.matchAll(/^```ts\n(.*?)^```$/gms)].map((block) => block[1]).join('\n')
 }
 
-/** A folder inside the package, so that a program finds it by its name. */
-async function folder(): Promise<string> {
-  await mkdir(join(root, 'build', 'docs'), { recursive: true })
-  const made = await mkdtemp(join(root, 'build', 'docs', 'program-'))
-  t.teardown(() => rm(made, { recursive: true, force: true }))
-  return made
-}
-
-/** Compile a program by the rules of the project. @returns what the compiler says against it */
-function compile(file: string): string {
+/** Compile programs by the rules of the project. @returns what the compiler says against them */
+function compile(files: readonly string[]): string {
   const read = (path: string) => ts.sys.readFile(path)
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), read) as {
     config: { compilerOptions: object }
   }
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
   for (const name of ['rootDir', 'outDir', 'incremental', 'tsBuildInfoFile'] as const) delete options[name]
-  const program = ts.createProgram([file], { ...options, declaration: false, sourceMap: false })
+  const program = ts.createProgram(files, { ...options, declaration: false, sourceMap: false })
   const found = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics]
   return ts.formatDiagnostics(found, {
     getCanonicalFileName: (name) => name,
@@ -39,16 +31,27 @@ function compile(file: string): string {
   })
 }
 
-for (const name of ['README.md', 'docs/sdk.md']) {
-  t.test(`The program in ${name} compiles and runs`, async (t) => {
-    const cwd = await folder()
-    const program = programOf(await readFile(join(root, name), 'utf8'))
-    t.not(program, '')
-    await writeFile(join(cwd, 'program.ts'), program)
-    t.equal(compile(join(cwd, 'program.ts')), '')
-    const { url } = await startChat(t)
+// Inside the package, so that the programs find it by its name.
+await mkdir(join(root, 'build', 'docs'), { recursive: true })
+const folder = await mkdtemp(join(root, 'build', 'docs', 'programs-'))
+t.teardown(() => rm(folder, { recursive: true, force: true }))
+const documents = ['README.md', 'docs/sdk.md']
+for (const [n, document] of documents.entries()) {
+  const program = programOf(await readFile(join(root, document), 'utf8'))
+  await writeFile(join(folder, `${n}.ts`), program)
+}
+const complaints = compile(documents.map((_, n) => join(folder, `${n}.ts`)))
+const { url } = await startChat(t)
+
+t.test('The programs in the documents compile', (t) => {
+  t.equal(complaints, '')
+  t.end()
+})
+
+for (const [n, document] of documents.entries()) {
+  t.test(`The program in ${document} runs`, async (t) => {
     const env = { ...process.env, SECURE_CHAT_URL: url }
-    const { stdout, stderr } = await run(process.execPath, ['program.js'], { cwd, env, timeout: 60_000 })
+    const { stdout, stderr } = await run(process.execPath, [`${n}.js`], { cwd: folder, env, timeout: 60_000 })
     t.equal(stderr, '')
     t.match(stdout, /See you at nine/)
   })

@@ -3,7 +3,10 @@ import type { ChatClientOptions } from '../../src/client/api.js'
 import type { ChatEvent, Incoming, IncomingMessage } from '../../src/client/chat-events.js'
 import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/memory-store.js'
+import { useReadyKeys } from './ready-keys.js'
 import type { Owner } from './server-process.js'
+
+useReadyKeys()
 
 export const PASSWORD = 'correct horse battery staple'
 

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { runCommand } from '../../src/cli/run.js'
+import { useReadyKeys } from './ready-keys.js'
 import type { Owner } from './server-process.js'
+
+useReadyKeys()
 
 export interface Outcome {
   /** Null if a signal has ended it. */

@@ -1,23 +1,33 @@
+import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openPglite } from '../../src/server/db/pglite.js'
+import { readConfig } from '../../src/server/config.js'
+import { openDatabase } from '../../src/server/db/index.js'
+import { MIGRATIONS_FOLDER } from '../../src/server/db/migrate.js'
+import { createLogger } from '../../src/server/logger.js'
 import type { Owner } from './server-process.js'
 
 /** Seen from `build/test/support`. */
 const root = join(import.meta.dirname, '../../..')
-const pglite = readFileSync(join(root, 'node_modules/@electric-sql/pglite/package.json'), 'utf8')
-const { version } = JSON.parse(pglite) as { version: string }
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const contents = ['package-lock.json', 'drizzle/meta/_journal.json'].map(read).join('')
 
 /** Beside the compiled tests, and gone with them. */
-const template = join(root, `build/empty-database-${version}`)
+const template = join(
+  root,
+  `build/empty-database-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`
+)
 
-/** Put an empty database into a data directory: PostgreSQL takes seconds to make one, a copy a fraction of one. */
+/** Put a database without rows into a data directory: to make one takes seconds, to copy it a fraction of one. */
 export async function copyEmptyDatabase(dataDir: string): Promise<void> {
   if (!existsSync(template)) {
     const made = await mkdtemp(`${template}-`)
-    await (await openPglite(made)).close()
+    const config = readConfig({ DATA_DIR: made })
+    const database = await openDatabase(config, createLogger('fatal'))
+    await database.migrate(MIGRATIONS_FOLDER)
+    await database.close()
     // Of several test files that start together one comes first.
     await rename(made, template).catch(() => rm(made, { recursive: true }))
   }

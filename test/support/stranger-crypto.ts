@@ -15,6 +15,7 @@ import {
   verify as verifyBytes,
   type KeyObject
 } from 'node:crypto'
+import { readyRsaKey } from './ready-keys.js'
 
 /** What one device holds; the public halves as they travel (SPKI PEM) and as fingerprints. */
 export interface DeviceKeys {
@@ -66,6 +67,8 @@ const publicPem = (key: KeyObject): string =>
   createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
 
 function rsaKey(): Promise<KeyObject> {
+  const ready = readyRsaKey()
+  if (ready !== null) return Promise.resolve(ready)
   return new Promise((resolve, reject) => {
     generateKeyPair('rsa', { modulusLength: 2048, publicExponent: 65537 }, (error, _public, key) => {
       if (error === null) resolve(key)
@@ -97,24 +100,6 @@ export const renewKeys = async (keys: DeviceKeys): Promise<DeviceKeys> =>
 
 export const keysFromPem = (signingPem: string, encryptionPem: string): DeviceKeys =>
   joinKeys(createPrivateKey(encryptionPem), createPrivateKey(signingPem))
-
-/**
- * Makes keys ahead, two at a time, while the test still waits for its server to start.
- * `take()` never fails for want of a key: past `size` it makes one on the spot.
- */
-export function keyPool(size: number): { take(): Promise<DeviceKeys> } {
-  let last: Promise<unknown> = Promise.resolve()
-  let last2: Promise<unknown> = Promise.resolve()
-  const ready: Promise<DeviceKeys>[] = []
-  for (let i = 0; i < size; i++) {
-    const made = (i % 2 === 0 ? last : last2).then(generateKeys)
-    made.catch(() => undefined)
-    if (i % 2 === 0) last = made
-    else last2 = made
-    ready.push(made)
-  }
-  return { take: () => ready.shift() ?? generateKeys() }
-}
 
 export const sign = (keys: DeviceKeys, text: string | Uint8Array): string =>
   base64(signBytes(null, Buffer.from(text), keys.signingPrivate))

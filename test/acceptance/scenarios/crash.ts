@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Test } from 'tap'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect } from '../../support/stranger-http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import { messageOf, pause, person, positionOf, rising } from './world.js'
@@ -10,9 +10,8 @@ const crashes = 3
 
 /** kill -9 under load, again and again: an answer of 201 is a promise. */
 export async function crash(t: Test, server: ServerProcess): Promise<void> {
-  const pool = keyPool(2)
-  const bob = await person(t, server, 'bob', { keys: await pool.take() })
-  const alice = await person(t, server, 'alice', { keys: await pool.take(), connections: writers })
+  const bob = await person(t, server, 'bob', { keys: await generateKeys() })
+  const alice = await person(t, server, 'alice', { keys: await generateKeys(), connections: writers })
   const { id, answer } = await alice.createConversation('direct', ['bob'])
   expect(answer, 201)
   const stream = await bob.live()

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Test } from 'tap'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect } from '../../support/stranger-http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import type { Stranger } from '../../support/stranger.js'
@@ -66,13 +66,12 @@ export async function densePositions(
   servers: readonly ServerProcess[],
   seconds: number
 ): Promise<void> {
-  const pool = keyPool(writers + streamReaders + 1)
   const people: Stranger[] = []
   for (let i = 0; i < writers + streamReaders + 1; i++) {
     const server = servers[i % servers.length]
     if (server === undefined) throw new Error('no server')
     const name = i < writers ? `writer-${i}` : `reader-${i - writers}`
-    people.push(await person(t, server, name, { keys: await pool.take(), connections: 4 }))
+    people.push(await person(t, server, name, { keys: await generateKeys(), connections: 4 }))
   }
   const [founder] = people
   if (founder === undefined) throw new Error('nobody')

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Statement } from '../../support/stranger-chains.js'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect, problem } from '../../support/stranger-http.js'
 import type { ChatEvent, EventStream } from '../../support/stranger-events.js'
 import type { ServerProcess } from '../../support/server-process.js'
@@ -41,9 +41,8 @@ async function sent(by: Stranger, conversation: string, text: string): Promise<s
 
 /** A second device is approved, reads the past, changes its key; then all is lost, and begins anew. */
 export async function devices(t: Test, server: ServerProcess): Promise<void> {
-  const pool = keyPool(4)
-  const bob = await person(t, server, 'bob', { keys: await pool.take() })
-  const phone = await person(t, server, 'alice', { keys: await pool.take() })
+  const bob = await person(t, server, 'bob', { keys: await generateKeys() })
+  const phone = await person(t, server, 'alice', { keys: await generateKeys() })
   const { id, answer } = await phone.createConversation('direct', ['bob'])
   expect(answer, 201)
   const root = (await bob.user('alice')).root
@@ -53,7 +52,7 @@ export async function devices(t: Test, server: ServerProcess): Promise<void> {
   await sent(bob, id, 'two')
   const firstKey = phone.sessionKeys.get(phone.currentKey.get(id) ?? '')
 
-  const laptop = await furtherDevice(t, phone, { keys: await pool.take() })
+  const laptop = await furtherDevice(t, phone, { keys: await generateKeys() })
   const session = expect(await laptop.login(false), 200)
   t.equal(session.body.device, null, 'a login without deviceId has no device')
   t.equal((await laptop.raw('GET', '/v1/users/me')).status, 200, 'such a session may read the account')
@@ -102,7 +101,7 @@ export async function devices(t: Test, server: ServerProcess): Promise<void> {
   laptop.oldKeys.length = 0
   t.equal(await opened(laptops, laptop, await sent(bob, id, 'four')), 'four', 'which the new key alone opens')
 
-  await reset(t, { bob, bobs, phones, laptops, lost: [phone, laptop], id, keys: await pool.take() })
+  await reset(t, { bob, bobs, phones, laptops, lost: [phone, laptop], id, keys: await generateKeys() })
 }
 
 async function reset(

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Test } from 'tap'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect } from '../../support/stranger-http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import { messageOf, pause, person, positionOf, rising } from './world.js'
@@ -11,9 +11,8 @@ const cuts = 20
 
 /** Two users; a receiver whose connection keeps breaking. The two servers may be one. */
 export async function exchange(t: Test, sending: ServerProcess, receiving: ServerProcess): Promise<void> {
-  const pool = keyPool(2)
-  const bob = await person(t, receiving, 'bob', { keys: await pool.take() })
-  const alice = await person(t, sending, 'alice', { keys: await pool.take(), connections })
+  const bob = await person(t, receiving, 'bob', { keys: await generateKeys() })
+  const alice = await person(t, sending, 'alice', { keys: await generateKeys(), connections })
   const { id, answer } = await alice.createConversation('direct', ['bob'])
   expect(answer, 201)
 

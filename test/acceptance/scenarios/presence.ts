@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect } from '../../support/stranger-http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import type { Stranger } from '../../support/stranger.js'
@@ -39,10 +39,9 @@ export async function presenceWorld(
   first: ServerProcess,
   second: ServerProcess
 ): Promise<PresenceWorld> {
-  const pool = keyPool(3)
-  const alice = await person(t, first, 'alice', { keys: await pool.take() })
-  const bob = await person(t, second, 'bob', { keys: await pool.take() })
-  const eve = await person(t, first, 'eve', { keys: await pool.take() })
+  const alice = await person(t, first, 'alice', { keys: await generateKeys() })
+  const bob = await person(t, second, 'bob', { keys: await generateKeys() })
+  const eve = await person(t, first, 'eve', { keys: await generateKeys() })
   expect((await alice.createConversation('direct', ['bob'])).answer, 201)
   return { alice, bob, eve }
 }

@@ -1,15 +1,14 @@
 import type { Test } from 'tap'
-import { keyPool } from '../../support/stranger-crypto.js'
+import { generateKeys } from '../../support/stranger-crypto.js'
 import { expect, problem, problemBody } from '../../support/stranger-http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import { furtherDevice, mentions, messageOf, pause, person, positionOf } from './world.js'
 
 /** Names carry a suffix, so that both scenarios may run on one server. */
 export async function removedMember(t: Test, server: ServerProcess): Promise<void> {
-  const pool = keyPool(3)
-  const bob = await person(t, server, 'bob-m', { keys: await pool.take() })
-  const carol = await person(t, server, 'carol-m', { keys: await pool.take() })
-  const alice = await person(t, server, 'alice-m', { keys: await pool.take() })
+  const bob = await person(t, server, 'bob-m', { keys: await generateKeys() })
+  const carol = await person(t, server, 'carol-m', { keys: await generateKeys() })
+  const alice = await person(t, server, 'alice-m', { keys: await generateKeys() })
   const { id, answer } = await alice.createConversation('group', ['bob-m', 'carol-m'])
   expect(answer, 201)
   const bobs = await bob.live()
@@ -65,10 +64,9 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
 }
 
 export async function revokedDevice(t: Test, server: ServerProcess): Promise<void> {
-  const pool = keyPool(3)
-  const carol = await person(t, server, 'carol-d', { keys: await pool.take() })
-  const alice = await person(t, server, 'alice-d', { keys: await pool.take() })
-  const laptop = await furtherDevice(t, alice, { keys: await pool.take() })
+  const carol = await person(t, server, 'carol-d', { keys: await generateKeys() })
+  const alice = await person(t, server, 'alice-d', { keys: await generateKeys() })
+  const laptop = await furtherDevice(t, alice, { keys: await generateKeys() })
   expect(await laptop.login(false), 200)
   expect(await laptop.addDevice(alice.keys), 201)
   expect(await laptop.login(), 200)
