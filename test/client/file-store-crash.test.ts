@@ -31,7 +31,8 @@ async function smallStore(t: Test, passphrase?: string) {
 t.test('A process that is killed at any moment loses nothing that it was told is stored', async (t) => {
   const folder = join(t.testdir(), 'store')
   let last = 0
-  for (let round = 0; round < 16; round++) {
+  const rounds = process.env['FULL'] === '1' ? 32 : 8
+  for (let round = 0; round < rounds; round++) {
     const process = startStoreProcess(folder, 'count', 1e6)
     t.equal(Number(await process.line()), last + 1)
     await sleep(Math.random() * 60)
