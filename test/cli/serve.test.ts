@@ -6,13 +6,13 @@ import t, { type Test } from 'tap'
 import { commandLine } from '../support/command-line.js'
 import { emptyDataDir } from '../support/empty-database.js'
 import { eventually } from '../support/eventually.js'
-import { dieTogether, freePort } from '../support/server-process.js'
+import { dieTogether, freePort, QUICK } from '../support/server-process.js'
 
 const BIN = join(import.meta.dirname, '../../src/cli/bin.js')
 
 function serve(args: readonly string[]): ChildProcess {
   const { PATH } = process.env
-  const child = spawn(process.execPath, [BIN, 'serve', ...args], {
+  const child = spawn(process.execPath, [...QUICK, BIN, 'serve', ...args], {
     env: { PATH, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -43,7 +43,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** PGlite is compiled quickly rather than well: most tests end before that pays. */
-const QUICK = ['--liftoff-only']
+export const QUICK = ['--liftoff-only']
 
 const alive = new Set<ChildProcess>()
 let watching = false

@@ -18,6 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { DataDirLocked, lockDataDir } from '../../../src/server/db/data-dir-lock.js'
 import { openPglite } from '../../../src/server/db/pglite.js'
+import { QUICK } from '../../support/server-process.js'
 
 t.setTimeout(300_000)
 
@@ -50,7 +51,7 @@ function startWriter(t: Test, dir: string): ChildProcess {
       console.log(n)
     }
   `
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code, dir], {
+  const child = spawn(process.execPath, [...QUICK, '--input-type=module', '-e', code, dir], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))
