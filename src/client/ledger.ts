@@ -62,10 +62,10 @@ class Book {
  * what a device has sent is noticed. Some 32 bytes a message.
  */
 export class Ledger {
-  readonly #core: Core
+  readonly #core: Pick<Core, 'store'>
   readonly #books = new Recent<string, Promise<Book>>(16)
 
-  constructor(core: Core) {
+  constructor(core: Pick<Core, 'store'>) {
     this.#core = core
   }
 
