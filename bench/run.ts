@@ -1,6 +1,5 @@
 import { cpus, totalmem } from 'node:os'
 import { findPostgres } from '../test/support/postgres.js'
-import type { Owner } from '../test/support/server-process.js'
 import type { Bench, ServerBench } from './bench.js'
 import { cryptography } from './cryptography.js'
 import { fanOut } from './fan-out.js'
@@ -10,6 +9,7 @@ import { startLoad } from './load-generator.js'
 import { asJson, asText, heading } from './report.js'
 import { sdk } from './sdk.js'
 import { sends } from './sends.js'
+import { withOwner } from '../test/support/with-owner.js'
 
 const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams, sdk }
 const sections = ['crypto', ...Object.keys(serverSections)]
@@ -46,15 +46,6 @@ async function withServers(
     for (const section of Object.values(wanted))
       await withOwner((own) => section({ ...bench, pg, load, owner: own }))
   })
-}
-
-async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
-  const undo: (() => unknown)[] = []
-  try {
-    await work({ teardown: (one) => undo.unshift(one) })
-  } finally {
-    for (const one of undo) await one()
-  }
 }
 
 await main(process.argv.slice(2))

@@ -5,6 +5,7 @@ import { findPostgres } from '../support/postgres.js'
 import { startServer, type Owner, type ServerOptions } from '../support/server-process.js'
 import { Stranger } from '../support/stranger.js'
 import { mentions, pause } from './scenarios/world.js'
+import { withOwner } from '../support/with-owner.js'
 
 /**
  * How many streams one server carries, run by hand:
@@ -92,15 +93,6 @@ async function measure(
     )
   }
   if (!right || broken > 0) process.exitCode = 1
-}
-
-async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
-  const undo: (() => unknown)[] = []
-  try {
-    await work({ teardown: (one) => undo.unshift(one) })
-  } finally {
-    for (const one of undo) await one()
-  }
 }
 
 const wanted = process.argv.slice(2)

@@ -1,0 +1,11 @@
+import type { Owner } from './server-process.js'
+
+/** Work in which things are started that end with it, for programs that are no tests. */
+export async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
+  const undo: (() => unknown)[] = []
+  try {
+    await work({ teardown: (one) => undo.unshift(one) })
+  } finally {
+    for (const one of undo) await one()
+  }
+}
