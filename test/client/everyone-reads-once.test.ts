@@ -303,7 +303,8 @@ t.test('Everyone who should read a message reads it exactly once, and nobody els
     stories++
     await t.test(`story ${stories}`, async (t) => {
       const { url } = await startChat(t)
-      await t.resolves(check(url, steps), JSON.stringify(steps))
+      t.comment(JSON.stringify(steps))
+      await t.resolves(check(url, steps))
     })
   })
   await fc.assert(property, { numRuns, endOnFailure: true })

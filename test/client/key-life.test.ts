@@ -2,7 +2,16 @@ import t from 'tap'
 import type { ChatClient } from '../../src/client/client.js'
 import type { IncomingMessage } from '../../src/client/chat-events.js'
 import { MemoryStore } from '../../src/client/memory-store.js'
-import { all, client, failure, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
+import {
+  all,
+  client,
+  failure,
+  Listener,
+  PASSWORD,
+  registered,
+  textOf,
+  texts
+} from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
 
 const DAY = 24 * 3600 * 1000
@@ -105,4 +114,30 @@ t.test('Who was away for a month reads all that was said, and talks on', async (
   t.strictSame((await texts(back, id)).slice(1), said)
   await back.send(id, 'I am back')
   t.equal((await texts(phone, id)).at(-1), 'I am back')
+})
+
+t.test('Who was removed while away reads what was said before that', async (t) => {
+  const store = new MemoryStore()
+  const fred = await registered(t, url, 'fred')
+  const gwen = await registered(t, url, 'gwen', { store })
+  const { id } = await fred.conversations.createGroup('short', ['gwen'])
+  const before = new Listener(t, gwen)
+  await before.first('message')
+  await before.stop()
+  await gwen.close()
+  await fred.send(id, 'are you there?')
+  await fred.devices.rekey()
+  await fred.send(id, 'under another key')
+  await fred.conversations.remove(id, 'gwen')
+  await fred.send(id, 'she is gone')
+
+  const back = await client(t, url, { store })
+  const heard = new Listener(t, back)
+  await heard.first('members', ({ change }) => change === 'removed')
+  t.strictSame(
+    heard.heard
+      .filter(({ type }) => ['message', 'unreadable', 'untrusted', 'withheld'].includes(type))
+      .map(textOf),
+    ['are you there?', 'under another key']
+  )
 })

@@ -85,3 +85,18 @@ t.test('A session key exists for the devices that hold it alone', async (t) => {
     ['an id that is none', '400 invalid-request', () => alice.raw('GET', `${keys()}/x`)]
   ])
 })
+
+t.test('Who was removed reads the session keys of that time, by their ids, and no later one', async (t) => {
+  const dora = await target.user('dora')
+  const { id: group } = await alice.createConversation('group', ['dora'])
+  const list = `/v1/conversations/${group}/session-keys`
+  const of = (keyId: string) => `${list}/${keyId}`
+  const [then] = (await dora.raw<{ items: SessionKeyItem[] }>('GET', list)).body.items
+  expect(await alice.removeMember(group, 'dora'), 201)
+  expect(await alice.newKey(group), 201)
+  t.strictSame(expect(await dora.raw('GET', of(then!.id)), 200).body, { sessionKey: then })
+  await target.refuses(t, [
+    ['a later one', '404 conversation-not-found', () => dora.raw('GET', of(alice.currentKey.get(group)!))],
+    ['all of them', '404 conversation-not-found', () => dora.raw('GET', list)]
+  ])
+})

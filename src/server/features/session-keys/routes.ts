@@ -99,6 +99,7 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         operationId: 'getSessionKey',
         tags: ['session keys'],
         summary: 'One session key that was wrapped for the calling device',
+        description: 'Also for who has left: the events of that time come still, and have to be read.',
         params: keyParams,
         response: {
           200: record({ sessionKey: ref(SessionKey) }),
@@ -108,10 +109,11 @@ export function sessionKeyRoutes(app: App, services: Services): void {
     },
     async (request) => {
       const { userId, deviceId } = deviceSessionOf(request)
-      const { id } = await requireMember(db, request.params.id, userId)
-      const sessionKey = await readSessionKey(db, id, deviceId, request.params.keyId)
-      if (sessionKey === undefined) throw new Problem('session-key-not-found')
-      return { sessionKey }
+      const { id, keyId } = request.params
+      const sessionKey = await readSessionKey(db, id, deviceId, keyId)
+      if (sessionKey !== undefined) return { sessionKey }
+      await requireMember(db, id, userId)
+      throw new Problem('session-key-not-found')
     }
   )
 
