@@ -1,4 +1,3 @@
-import { ConversationPage } from '../protocol/conversations.js'
 import { DeviceAnswer, DevicePage, type Device } from '../protocol/devices.js'
 import { fingerprint } from '../crypto/keys.js'
 import { generateEncryptionKeys } from '../crypto/keys.js'
@@ -9,7 +8,7 @@ import type { Core } from './core.js'
 import { bindingText, rekeyStatement, revocation } from './device-statements.js'
 import { Entrance } from './entrance.js'
 import { ChatError } from './errors.js'
-import { pagesOf } from './pages.js'
+import { conversationIds } from './pages.js'
 import { RefusedError } from './refused.js'
 import { sleep } from './signals.js'
 import type { StoredUser } from './user-record.js'
@@ -109,7 +108,7 @@ export class DeviceCare implements Devices {
       await this.#core.tokens.call({ method: 'PUT', path, body, answer: DeviceAnswer })
     })
     // What was wrapped for the old key until now; the new one opens what comes after.
-    for (const id of await conversationIds(this.#core)) await this.#core.keys.fetchAll(id)
+    for (const id of await conversationIds(this.#core.tokens)) await this.#core.keys.fetchAll(id)
     const encryptionVersion = device.encryptionVersion + 1
     await this.#core.identity.keep({ ...device, encryption: next, encryptionVersion, next: null })
     await this.#core.users.sync(device.username)
@@ -147,12 +146,4 @@ export class DeviceCare implements Devices {
     return (await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })).body
       .items
   }
-}
-
-/** Every conversation that the user is in, by the server's word. */
-export async function conversationIds(core: Core): Promise<string[]> {
-  const ids: string[] = []
-  for await (const { items } of pagesOf(core.tokens, '/v1/conversations?limit=200', ConversationPage))
-    ids.push(...items.map(({ id }) => id))
-  return ids
 }

@@ -94,6 +94,9 @@ export class EventHandler {
     if (isNew) events.push({ type: 'conversation', conversation: await toConversation(this.#core, room) })
     if (link !== undefined) events.push(...changeOf(room, link, position))
     yield { events }
+    const { username } = this.#core.identity
+    const isAdded = link?.statement.kind === 'conversation-add' && link.statement.member.username === username
+    if (isAdded && before !== undefined) await this.#core.sharing.rejoined(conversationId)
   }
 
   async *#sessionKey({ conversationId, sessionKeyId }: Data<'session-key.created'>): AsyncGenerator<Handled> {

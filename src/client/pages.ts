@@ -1,4 +1,5 @@
 import type { Static, TSchema } from 'typebox'
+import { ConversationPage } from '../protocol/conversations.js'
 import type { Tokens } from './tokens.js'
 import { untrusted } from './untrusted.js'
 
@@ -27,4 +28,12 @@ export async function* pagesOf<S extends TSchema>(
     cursor = next
   }
   throw untrusted('endless-list', 'The server shows a list that never ends.')
+}
+
+/** Every conversation that the user is in, by the server's word. */
+export async function conversationIds(tokens: Tokens): Promise<string[]> {
+  const ids: string[] = []
+  for await (const { items } of pagesOf(tokens, '/v1/conversations?limit=200', ConversationPage))
+    ids.push(...items.map(({ id }) => id))
+  return ids
 }

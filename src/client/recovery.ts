@@ -8,7 +8,7 @@ import { newRecoveryCode } from '../crypto/recovery-code.js'
 import type { Account, ChatClientOptions, Credentials } from './api.js'
 import type { Backup, BackupStatus } from './parts.js'
 import type { Core } from './core.js'
-import { conversationIds, type DeviceCare } from './device-care.js'
+import type { DeviceCare } from './device-care.js'
 import { newDevice } from './device-statements.js'
 import { Entrance } from './entrance.js'
 import { ChatError } from './errors.js'
@@ -16,6 +16,7 @@ import { RefusedError } from './refused.js'
 import { makeDevice, type DeviceKeys } from './identity.js'
 import { MemoryStore } from './memory-store.js'
 import { openCore } from './open-core.js'
+import { conversationIds } from './pages.js'
 import { untrusted } from './untrusted.js'
 import { isActive } from './user-record.js'
 import { checked } from './wire.js'
@@ -136,7 +137,7 @@ export class Recovery implements Backup {
     const { username, id: deviceId } = recovery
     await past.identity.become({ username, userId: '', deviceId, status: 'active' })
     await new Entrance(past).login(who)
-    for (const id of await conversationIds(past))
+    for (const id of await conversationIds(past.tokens))
       await past.keys.fetchAll(id).catch((error: unknown) => {
         // One that can't be trusted is no reason to lose the others; whoever reads it is told.
         if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error

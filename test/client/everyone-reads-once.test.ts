@@ -274,7 +274,16 @@ async function settle(world: World): Promise<void> {
       if (order.join() !== may.filter((text) => order.includes(text)).join())
         throw new Error(`${device} reads in another order: ${order.join()}`)
       if (phone.faults.length > 0) throw new Error(`${device} says ${phone.faults.join()}`)
-      await history(world, phone, spans, device)
+      // Keys of the time before it came may still be under way to it.
+      let fault: unknown
+      const reads = () =>
+        history(world, phone, spans, device).then(
+          () => true,
+          (error: unknown) => ((fault = error), false)
+        )
+      await eventually(reads, 10_000).catch(() => {
+        throw fault
+      })
     }
 }
 
