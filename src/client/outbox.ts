@@ -134,21 +134,22 @@ export class Outbox {
   async #drain(conversationId: string): Promise<string[]> {
     const sent: string[] = []
     let rekeys = 0
+    let isRekeyAsked = false
     for (;;) {
       const first = await this.#state.first(conversationId)
       if (first === null) return sent
       try {
-        if (await this.#keys.isOutdated(conversationId, first)) await this.#reseal(conversationId, first)
-        else {
+        if (isRekeyAsked || (await this.#keys.isOutdated(conversationId, first))) {
+          isRekeyAsked = false
+          await this.#reseal(conversationId, first)
+        } else {
           await this.#post(conversationId, first)
           sent.push(first.id)
         }
       } catch (error) {
-        if (error instanceof RefusedError && error.code === 'rekey-required' && rekeys++ < MOST_REKEYS)
-          await this.#reseal(conversationId, first).catch((failure: unknown) =>
-            this.#fail(conversationId, failure)
-          )
-        else if (isFinal(error)) await this.#drop(conversationId, first, error)
+        isRekeyAsked = isRekeyRequired(error) && rekeys++ < MOST_REKEYS
+        if (isRekeyAsked) continue
+        if (isFinal(error)) await this.#drop(conversationId, first, error)
         else await this.#fail(conversationId, error)
       }
     }
@@ -180,14 +181,14 @@ export class Outbox {
     this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
   }
 
-  /** The server will never take it. */
+  /** It will never be sent. */
   async #drop(conversationId: string, { id, sequence }: Waiting, error: unknown): Promise<void> {
     await this.#core.store.update((tx) => this.#state.remove(tx, conversationId, sequence, id))
     if (this.#listeners.has(id)) this.#settle(id, ({ reject }) => reject(error))
     else this.#refused.push({ type: 'not-sent', id, conversationId, error: error as ChatError })
   }
 
-  /** Messages of an earlier process that the server has refused, each told once. */
+  /** Messages of an earlier process that were refused, each told once. */
   takeRefused(): MessageNotSent[] {
     return this.#refused.splice(0)
   }
@@ -218,7 +219,13 @@ export class Outbox {
   }
 }
 
+function isRekeyRequired(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === 'rekey-required'
+}
+
+/** Trying again would not help, or would say to a new identity what was meant for the one before. */
 function isFinal(error: unknown): boolean {
+  if (error instanceof ChatError && error.kind === 'identity-changed') return true
   return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
 }
 

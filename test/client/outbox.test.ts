@@ -87,6 +87,33 @@ t.test(
   }
 )
 
+t.test('What was meant for an identity never goes to the next one', async (t) => {
+  const store = new MemoryStore()
+  const { network, fetch } = badNetwork()
+  const abby = await registered(t, url, 'abby', { store, fetch, random: () => 0 })
+  const bart = await registered(t, url, 'bart')
+  await bart.conversations.createGroup('two', ['abby'])
+  const { id } = (await abby.conversations.list())[0]!
+  await abby.send(id, 'to you')
+  network.fail = 'before'
+  t.match(await failure(abby.send(id, 'kept')), { kind: 'unreachable' })
+  const anew = await client(t, url)
+  await anew.devices.reset({ username: 'bart', password: PASSWORD })
+  network.fail = null
+
+  t.match(await failure(abby.send(id, 'noticed while sending')), { kind: 'identity-changed' })
+  await abby.contacts.accept('bart')
+  t.strictSame(await abby.flush(), [], 'nothing waits')
+  await abby.conversations.renew(id, 'bart')
+  await abby.send(id, 'to the new one')
+  t.strictSame(
+    (await texts(anew, id)).filter((text) => /to|kept/.test(text)),
+    ['to the new one']
+  )
+  const abbys = new Listener(t, abby)
+  t.match(await abbys.first('not-sent'), { conversationId: id, error: { kind: 'identity-changed' } })
+})
+
 t.test(
   'Many messages at once, from two processes of one device, arrive once each and in order',
   async (t) => {
