@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import { findPostgres } from '../test/support/postgres.js'
+import { withOwner } from '../test/support/with-owner.js'
 import type { Bench, ServerBench } from './bench.js'
 import { cryptography } from './cryptography.js'
 import { fanOut } from './fan-out.js'
@@ -9,7 +10,6 @@ import { startLoad } from './load-generator.js'
 import { asJson, asText, heading } from './report.js'
 import { sdk } from './sdk.js'
 import { sends } from './sends.js'
-import { withOwner } from '../test/support/with-owner.js'
 
 const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams, sdk }
 const sections = ['crypto', ...Object.keys(serverSections)]

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { SHA256_HEX, USERNAME, UUID } from '../protocol/ids.js'
 
 /** A number of things, from `least` on, for Commander to parse. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -7,4 +8,33 @@ export function wholeNumber(least: number): (text: string) => number {
     if (/^\d{1,15}$/.test(text) && number >= least) return number
     throw new InvalidArgumentError(`It is a whole number from ${least} on.`)
   }
+}
+
+/** `bob`, `Bob` or `@bob`. */
+export function username(text: string): string {
+  const name = text.replace(/^@/, '').toLowerCase()
+  if (matches(USERNAME, name)) return name
+  throw new InvalidArgumentError('A username has 3 to 32 of a-z 0-9 _ . - and begins with a letter.')
+}
+
+/** Several of them, of which Commander hands in one at a time. */
+export function usernames(text: string, before: readonly string[] = []): string[] {
+  return [...before, username(text)]
+}
+
+export function uuid(text: string): string {
+  const id = text.toLowerCase()
+  if (matches(UUID, id)) return id
+  throw new InvalidArgumentError('It is a UUID, such as 3f2a6c1e-8d0b-4a57-9b6c-0e1f2a3b4c5d.')
+}
+
+/** A key's fingerprint, in groups or without. */
+export function fingerprint(text: string): string {
+  const hex = text.toLowerCase().replace(/[\s:-]/g, '')
+  if (matches(SHA256_HEX, hex)) return hex
+  throw new InvalidArgumentError('A fingerprint has 64 hexadecimal digits.')
+}
+
+function matches(pattern: string, text: string): boolean {
+  return new RegExp(`^${pattern}$`).test(text)
 }

@@ -16,6 +16,9 @@ export class UsageError extends Error {
   }
 }
 
+/** What was named does not exist. */
+export class NotFoundError extends UsageError {}
+
 /** Everything has been said: only the exit code is left. */
 export class ExitError extends Error {
   override readonly name = 'ExitError'
@@ -28,11 +31,12 @@ export class ExitError extends Error {
 }
 
 export function exitCode(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof UsageError) return error instanceof NotFoundError ? EXIT.refused : EXIT.usage
   if (!(error instanceof ChatError)) return EXIT.refused
   if (isUnreachable(error)) return EXIT.unreachable
-  // The command was right; what was compared is not.
-  if (error.code === 'other-safety-number') return EXIT.refused
+  // The command was right; what it was about is not so.
+  if (['other-safety-number', 'no-backup', 'wrong-secret', 'not-a-member'].includes(error.code))
+    return EXIT.refused
   return error.kind === 'usage' ? EXIT.usage : EXIT.refused
 }
 
@@ -61,6 +65,8 @@ export function hintFor(error: unknown, url: string): string | undefined {
     return `The server at ${url} answers, but can't work now. Try again later, or ask whoever runs it.`
   if (error.code === 'other-account')
     return 'Use another profile (--profile NAME), or "secure-chat logout --forget" first.'
+  if (error.code === 'other-backup-kind')
+    return 'With a passphrase it is "secure-chat restore NAME --passphrase", with a code it is without.'
   if (error.code === 'user-not-found')
     return 'Is the name spelt right? "secure-chat conversations" shows whom, and which groups, you write to.'
   switch (error.kind) {

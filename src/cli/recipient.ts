@@ -1,7 +1,7 @@
 import { ChatError, type Chat, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
-import { UsageError } from './failure.js'
-import { namedConversations } from './titles.js'
+import { NotFoundError, UsageError } from './failure.js'
+import { named, namedConversations } from './titles.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
 const NAME = new RegExp(`^${USERNAME}$`)
@@ -23,7 +23,7 @@ export async function resolveRecipient(chat: Chat, to: string): Promise<Conversa
 export async function findConversation(chat: Chat, name: string): Promise<Conversation> {
   const found = await lookUp(chat, name)
   if (found !== undefined) return found
-  throw new UsageError(
+  throw new NotFoundError(
     `There is no conversation with "${name}".`,
     'See "secure-chat conversations", or begin one with "secure-chat send".'
   )
@@ -32,10 +32,10 @@ export async function findConversation(chat: Chat, name: string): Promise<Conver
 /** A group, by its id or name. */
 export async function findGroup(chat: Chat, name: string): Promise<Conversation> {
   const found = ID.test(name)
-    ? await chat.conversations.get(name.toLowerCase())
+    ? await named(chat, await chat.conversations.get(name.toLowerCase()))
     : oneOf(name, groupsNamed(await joined(chat), name))
   if (found?.kind === 'group') return found
-  throw new UsageError(`There is no group "${name}".`, 'See "secure-chat conversations".')
+  throw new NotFoundError(`There is no group "${name}".`, 'See "secure-chat conversations".')
 }
 
 async function lookUp(chat: Chat, name: string): Promise<Conversation | undefined> {

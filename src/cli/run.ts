@@ -32,14 +32,27 @@ export async function run(process: Process): Promise<number> {
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   // Whoever reads the output may stop reading, as `head` does.
-  stdout.on('error', stop)
+  let broken: NodeJS.ErrnoException | undefined
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    broken = error
+    stop()
+  })
   try {
-    return await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: enough.signal })
+    const code = await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: enough.signal })
+    const unwritten = broken ?? (await flush(stdout))
+    if (!unwritten || unwritten.code === 'EPIPE') return code
+    stderr.write(`secure-chat: The output can't be written: ${unwritten.message}\n`)
+    return EXIT.refused
   } finally {
     process.off('SIGINT', stop)
     process.off('SIGTERM', stop)
     stdin.destroy()
   }
+}
+
+/** Wait until all was written. @returns why it was not */
+function flush(stdout: NodeJS.WritableStream): Promise<NodeJS.ErrnoException | null | undefined> {
+  return new Promise((flushed) => stdout.write('', flushed))
 }
 
 /** Run one command line. @returns the exit code */

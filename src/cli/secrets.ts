@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { confirm as askConfirm, isCancel, password as askHidden } from '@clack/prompts'
+import { PASSWORD_LENGTH } from '../protocol/accounts.js'
 import { EXIT, ExitError, UsageError } from './failure.js'
 import { note, type Io } from './io.js'
 import type { GlobalOptions } from './profile.js'
@@ -17,14 +18,26 @@ export interface SecretSource {
 }
 
 /** The account's password. */
-export function accountPassword(
-  io: Io,
-  { passwordFile: file }: GlobalOptions,
-  message: string,
-  isNew = false
-): Promise<string> {
-  const variable = 'SECURE_CHAT_PASSWORD'
-  return secret(io, { message, variable, file, fileOption: '--password-file', isNew })
+export function accountPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
+  return secret(io, passwordSource(options, message))
+}
+
+/** The password of a new account. @throws {UsageError} if the server would not take it */
+export async function newPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
+  const password = await secret(io, { ...passwordSource(options, message), isNew: true })
+  const { length } = [...password]
+  if (length >= PASSWORD_LENGTH.least && length <= PASSWORD_LENGTH.most) return password
+  const { least, most } = PASSWORD_LENGTH
+  throw new UsageError(`A password has ${least} to ${most} characters, not ${length}.`)
+}
+
+/** The account's password if it need not be asked for. */
+export async function givenPassword(io: Io, { passwordFile }: GlobalOptions): Promise<string | undefined> {
+  return passwordFile === undefined ? io.env['SECURE_CHAT_PASSWORD'] : firstLine(passwordFile)
+}
+
+function passwordSource({ passwordFile: file }: GlobalOptions, message: string): SecretSource {
+  return { message, variable: 'SECURE_CHAT_PASSWORD', file, fileOption: '--password-file' }
 }
 
 /** @throws {UsageError} if the secret is nowhere, and nobody can be asked */

@@ -1,24 +1,24 @@
 import type { Chat, ChatEvent, Conversation } from '../client/index.js'
 
-/** So far back a group's name is looked for. */
-const LOOK_BACK = 1000
+/** Groups whose titles are read at the same time. */
+const AT_ONCE = 8
 
-/** The conversations that the user is in. A group's name is said in a message, which is read now if it was not yet. */
+/** The conversations that the user is in. A group's title is said in a message: what was said since is read. */
 export async function namedConversations(chat: Chat): Promise<Conversation[]> {
+  const conversations = await chat.conversations.list()
   const found: Conversation[] = []
-  for (const conversation of await chat.conversations.list())
-    found.push(isNameless(conversation) ? await learnName(chat, conversation) : conversation)
+  while (found.length < conversations.length) {
+    const some = conversations.slice(found.length, found.length + AT_ONCE)
+    found.push(...(await Promise.all(some.map((conversation) => named(chat, conversation)))))
+  }
   return found
 }
 
-function isNameless({ kind, title, trouble }: Conversation): boolean {
-  return kind === 'group' && title === null && trouble === undefined
-}
-
-async function learnName(chat: Chat, group: Conversation): Promise<Conversation> {
-  for await (const item of chat.history(group.id, { limit: LOOK_BACK }))
-    if (item.type === 'message' && item.content.type === 'title') return chat.conversations.get(group.id)
-  return group
+/** The same for one conversation. */
+export async function named(chat: Chat, conversation: Conversation): Promise<Conversation> {
+  const { id, kind, joined, trouble } = conversation
+  if (kind === 'direct' || !joined || trouble !== undefined) return conversation
+  return { ...conversation, title: await chat.conversations.readTitle(id) }
 }
 
 /** What conversations are called, as far as was asked for. */

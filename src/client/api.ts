@@ -138,7 +138,7 @@ export interface SealedMessage {
 }
 
 export interface HistoryRange {
-  /** Positions: messages before this one, newest first. */
+  /** Positions: messages before this one, newest first unless `after` is given. */
   before?: number
   /** Messages after this one, oldest first. */
   after?: number

@@ -35,8 +35,10 @@ export class ContactBook implements Contacts {
   }
 
   async verify(username: string, number?: string): Promise<void> {
+    if (number !== undefined && !/^(\s*\d){60}\s*$/.test(number))
+      throw new ChatError('usage', 'malformed-number', 'A safety number has 60 digits, in 12 groups of 5.')
     const shown = await this.#number(username.toLowerCase())
-    if (number !== undefined && number.replace(/\D/g, '') !== shown.replace(/\D/g, ''))
+    if (number !== undefined && number.replace(/\s/g, '') !== shown.replace(/\s/g, ''))
       throw new ChatError('usage', 'other-safety-number', 'The safety numbers are not equal.', {
         hint: 'Somebody may stand between you. Do not accept the identity.'
       })
@@ -48,6 +50,8 @@ export class ContactBook implements Contacts {
   }
 
   async #number(username: string): Promise<string> {
+    if (username === this.#core.identity.username)
+      throw new ChatError('usage', 'own-username', 'A safety number is compared with somebody else.')
     const own = await this.#core.users.get(this.#core.identity.username)
     return safetyNumber(own.root, (await this.#core.users.get(username)).root)
   }

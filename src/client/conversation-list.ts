@@ -16,6 +16,7 @@ import { KeyMaker } from './key-maker.js'
 import { pagesOf } from './pages.js'
 import { changeRoom } from './room-changes.js'
 import type { StoredRoom } from './room-record.js'
+import { readTitle } from './title.js'
 import { untrusted } from './untrusted.js'
 import { toConversation } from './views.js'
 
@@ -114,6 +115,10 @@ export class ConversationList implements Conversations {
 
   async rename(id: string, title: string): Promise<Sent> {
     return this.#core.outbox.send(id, checkContent({ type: 'title', text: title }))
+  }
+
+  async readTitle(id: string): Promise<string | null> {
+    return readTitle(this.#core, id)
   }
 
   /** A member's line under the user's current root, which has to be one that was accepted. */

@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { type durableEvents, type DurableEvent } from '../protocol/events.js'
+import { DevicePage } from '../protocol/devices.js'
 import type { Message } from '../protocol/messages.js'
 import { parseStatement } from '../protocol/statements.js'
 import { statementHash } from '../crypto/statements.js'
@@ -113,8 +114,14 @@ export class EventHandler {
     const statement = parseStatement(signed.text, ['device-add'])
     const ours = statement.user === this.#core.identity.username && statement.device === deviceId
     if (!ours) throw untrusted('ghost-device', 'A device asks for approval with a statement of another one.')
-    if (deviceId === this.#core.identity.active().device.id) return
+    if (deviceId === this.#core.identity.active().device.id || !(await this.#isPending(deviceId))) return
     yield { events: [{ type: 'device-requested', deviceId, name, fingerprint: statement.signingKey }] }
+  }
+
+  /** It may have been approved, or turned down, since it asked. */
+  async #isPending(deviceId: string): Promise<boolean> {
+    const { body } = await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })
+    return body.items.some(({ id, status }) => id === deviceId && status === 'pending')
   }
 
   async *#devices({ username, statement: signed }: Data<'device.chain'>): AsyncGenerator<Handled> {

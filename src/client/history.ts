@@ -49,14 +49,15 @@ async function* pages(
   for (;;) {
     const path = `/v1/conversations/${conversationId}/messages?limit=${size}${place}`
     const { items, next } = (await core.tokens.call({ method: 'GET', path, answer: MessagePage })).body
+    const wanted = onward && before !== undefined ? items.filter(({ position }) => position < before) : items
     for (const message of items) {
       const inOrder = onward ? message.position > last : message.position < last
       if (!inOrder || message.conversationId !== conversationId)
         throw untrusted('reordered-history', 'The server’s history is not in the order of its positions.')
       last = message.position
     }
-    if (items.length > 0) yield items
-    if (next === null || items.length === 0) return
+    if (wanted.length > 0) yield wanted
+    if (next === null || wanted.length < items.length || items.length === 0) return
     place = `&cursor=${encodeURIComponent(next)}`
   }
 }

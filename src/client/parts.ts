@@ -4,7 +4,7 @@ import type { ChatError } from './errors.js'
 export interface Conversation {
   id: string
   kind: 'direct' | 'group'
-  /** What a group was named last; of a direct conversation the other user's name. */
+  /** What a group was named last, as far as this device has read; of a direct conversation the other user's name. */
   title: string | null
   members: Member[]
   /** False once the user has left or was removed. */
@@ -36,6 +36,11 @@ export interface Conversations {
   renew(id: string, username: string): Promise<Conversation>
   leave(id: string): Promise<void>
   rename(id: string, title: string): Promise<Sent>
+  /**
+   * What a group is called now, where its messages are not followed: reads what was said since the last look. Null if
+   * no title was said in what this device can read.
+   */
+  readTitle(id: string): Promise<string | null>
 }
 
 export interface DeviceInfo {

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { DeviceAnswer } from '../protocol/devices.js'
 import { fromUtf8, utf8 } from '../crypto/encoding.js'
-import { openBackup, sealBackup, type BackupSecret } from '../crypto/backup.js'
+import { backupKind, openBackup, sealBackup, type BackupSecret } from '../crypto/backup.js'
 import { CryptoError } from '../crypto/errors.js'
 import { exportPrivateKey, importPrivateEncryptionKey, importPrivateSigningKey } from '../crypto/keys.js'
 import { newRecoveryCode } from '../crypto/recovery-code.js'
@@ -196,6 +196,13 @@ async function opened(
   extractable: boolean
 ): Promise<DeviceKeys> {
   try {
+    const kind = backupKind(blob)
+    if ((kind === 'passphrase') !== 'passphrase' in secret)
+      throw new ChatError(
+        'usage',
+        'other-backup-kind',
+        `The backup was sealed with a ${kind === 'passphrase' ? 'passphrase' : 'recovery code'}.`
+      )
     const content: unknown = JSON.parse(fromUtf8(await openBackup(blob, secret)))
     const { username, device: id, signingKey, encryptionKey } = checked(Content, content, 'backup')
     if (username !== owner) throw untrusted('tampered-backup', 'The backup is of another user.')

@@ -13,6 +13,8 @@ export type StoredRoom = {
   title: string | null
   /** Position of the message that gave the title. */
   titledAt: number
+  /** Up to this position all was read in search of a title. */
+  titleReadTo?: number
 }
 
 /** One verified statement of a chain. */
@@ -41,7 +43,8 @@ export function toRoom(id: string, chain: ConversationChain, before: StoredRoom 
     head: chain.head,
     members: [...chain.members].map(([username, { role, root }]) => ({ username, role, root })),
     title: before?.title ?? null,
-    titledAt: before?.titledAt ?? 0
+    titledAt: before?.titledAt ?? 0,
+    titleReadTo: before?.titleReadTo ?? 0
   }
 }
 

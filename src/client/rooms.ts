@@ -103,6 +103,15 @@ export class Rooms {
     })
   }
 
+  /** Whatever title was said up to this position is known. */
+  async titleIsReadTo(id: string, position: number): Promise<void> {
+    await this.#core.store.update(async (tx) => {
+      const room = await tx.get<StoredRoom>(roomName(id))
+      if (room !== undefined && (room.titleReadTo ?? 0) < position)
+        tx.set(roomName(id), { ...room, titleReadTo: position })
+    })
+  }
+
   #alone(id: string, work: () => Promise<SyncedRoom>): Promise<SyncedRoom> {
     const next = (this.#underWay.get(id) ?? Promise.resolve()).then(work, work)
     this.#underWay.set(id, next)

@@ -17,9 +17,12 @@ import {
 /** HMAC pads its key with NULs, so one at the end would be no part of the password; nor would half a character. */
 const PASSWORD = '^[^\\u0000\\p{Cs}]*$'
 
+/** Characters of a new password. */
+export const PASSWORD_LENGTH = { least: 10, most: 256 } as const
+
 const Password = Type.String({
-  minLength: 10,
-  maxLength: 256,
+  minLength: PASSWORD_LENGTH.least,
+  maxLength: PASSWORD_LENGTH.most,
   pattern: PASSWORD,
   description: '10–256 characters but NUL, not a common password.',
   examples: ['correct horse battery staple']

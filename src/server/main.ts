@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { DrizzleQueryError } from 'drizzle-orm'
+import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { readConfig, type Config } from './config.js'
 import { createLogger } from './logger.js'
@@ -36,8 +37,21 @@ async function main(): Promise<void> {
     )
   }
   for (const signal of SIGNALS) process.off(signal, quit).on(signal, stop)
-  const address = await app.listen({ host: config.SERVER_HOST, port: config.SERVER_PORT })
+  const address = await listen(app, config)
   process.stderr.write(banner(config, address))
+}
+
+async function listen(
+  app: FastifyInstance,
+  { SERVER_HOST: host, SERVER_PORT: port }: Config
+): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    const message = `Something listens on ${host}:${port} already, maybe another server: choose another SERVER_PORT.`
+    throw new Error(message, { cause: error })
+  }
 }
 
 function banner(config: Config, address: string): string {

@@ -4,8 +4,8 @@ import type { EventStream } from '../support/stranger-events.js'
 import { findPostgres } from '../support/postgres.js'
 import { startServer, type Owner, type ServerOptions } from '../support/server-process.js'
 import { Stranger } from '../support/stranger.js'
-import { mentions, pause } from './scenarios/world.js'
 import { withOwner } from '../support/with-owner.js'
+import { mentions, pause } from './scenarios/world.js'
 
 /**
  * How many streams one server carries, run by hand:

@@ -71,13 +71,40 @@ t.test('A recovery code brings everything back on a new machine, under the same 
   await home.ok('alice', ['verify', 'bob', ...number.split(' ')])
   await home.ok('alice', ['send', 'bob', 'since the backup'])
   await home.ok('bob', ['logout', '--forget', '--yes'])
-  t.match(await home.run('rescue', ['restore', 'bob'], { env: { SECURE_CHAT_RECOVERY_CODE: 'AAAAA' } }), {
-    code: 2
+  const restored = async (env: Record<string, string>, ...options: string[]) =>
+    home.run('rescue', ['restore', 'bob', ...options], { env })
+  t.match(await restored({ SECURE_CHAT_RECOVERY_CODE: 'AAAAA' }), { code: 2 })
+  t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'something else' }, '--passphrase'), {
+    code: 2,
+    err: /sealed with a recovery code\.\n.*with a code it is without/
   })
   await home.ok('rescue', ['restore', 'bob'], { env: { SECURE_CHAT_RECOVERY_CODE: code } })
   t.equal((await texts('rescue', 'alice')).at(-1), 'since the backup')
   await home.ok('rescue', ['send', 'alice', 'it is me'])
   t.match(await home.json('alice', ['contacts']), [{ username: 'bob', status: 'verified' }])
+})
+
+t.test('A backup under a passphrase takes the place of the first, and the password is none', async (t) => {
+  const sealed = (passphrase: string) =>
+    home.run('alice', ['backup', 'create', '--passphrase'], {
+      env: { SECURE_CHAT_BACKUP_PASSPHRASE: passphrase }
+    })
+  const code = (await home.ok('alice', ['backup', 'create'])).trim()
+  t.match(await sealed('correct horse battery staple 42'), { code: 2, err: /the password of the account/ })
+  t.match(await sealed('four words of alice'), { code: 0, err: /the earlier backup, whose code/ })
+  const restored = (env: Record<string, string>, ...options: string[]) =>
+    home.run('second', ['restore', 'alice', ...options], { env })
+  t.match(await restored({ SECURE_CHAT_RECOVERY_CODE: code }), {
+    code: 2,
+    err: /sealed with a passphrase\.\n.*restore NAME --passphrase/
+  })
+  t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of carol' }, '--passphrase'), {
+    code: 1,
+    err: /is not the one of this backup/
+  })
+  t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }, '--passphrase'), {
+    code: 0
+  })
 })
 
 t.test('After a reset nothing is sent until the new identity was accepted', async (t) => {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,17 @@ t.test('A reader that goes away ends a command, and that is no failure', async (
   const process = await fakeProcess(t, 'send', 'bob')
   const code = run(process as unknown as NodeJS.Process)
   await eventually(() => process.stdin.listenerCount('readable') > 0)
-  process.stdout.destroy(new Error('EPIPE'))
+  process.stdout.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
   t.equal(await code, 0)
 })
+
+t.test(
+  'A disk that is full ends a command, and that is said',
+  { skip: !existsSync('/dev/full') },
+  async (t) => {
+    const process = await fakeProcess(t, 'whoami')
+    const stdout = createWriteStream('/dev/full')
+    t.equal(await run(Object.assign(process, { stdout }) as unknown as NodeJS.Process), 1)
+    t.match(String(process.stderr.read()), /^secure-chat: The output can't be written: ENOSPC/)
+  }
+)

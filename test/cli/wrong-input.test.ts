@@ -29,9 +29,20 @@ const misused: Case[] = [
   ['send bob', /no text in UTF-8/, { stdin: new Uint8Array([0xff, 0xfe]) }],
   [['send', 'bob', 'x'.repeat(70_000)], /bytes at most\.\n {2}Send its end .*tail/],
   ['send bob', /too long for a message/, { stdin: 'x'.repeat(2 ** 20 + 1) }],
-  ['send bob hi --id 7', /id is a UUID/],
-  ['history carol', /no conversation with "carol"/],
-  ['group add ops bob', /no group "ops"/],
+  [['send', 'bob', ' \n\t '], /nothing in the message/],
+  ['send bob hi --id 7', /It is a UUID, such as/],
+  ['send bob hi --reply 7', /It is a UUID, such as/],
+  ['register A!', /A username has 3 to 32 of a-z/, as('new')],
+  [
+    'register carol',
+    /A password has 10 to 256 characters, not 5\./,
+    { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'short' } }
+  ],
+  ['verify bob 12345', /has 60 digits/],
+  ['verify alice', /with somebody else/],
+  ['devices approve --fingerprint abcd', /A fingerprint has 64 hexadecimal digits/],
+  [['group', 'create', ''], /1 to 256 characters/],
+  [['group', 'create', 'x'.repeat(257)], /1 to 256 characters/],
   ['group role ops bob king', /admin, member/],
   ['devices approve', /No device waits/],
   ['register carol', /belongs to alice[^]*--profile/],
@@ -51,13 +62,16 @@ t.test('A command that makes no sense ends with 2, and says what would', async (
 
 t.test('What the server or the protocol refuses ends with 1', async (t) => {
   const refused: Case[] = [
-    [
-      'register carol',
-      /must NOT have fewer than 10/,
-      { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'short' } }
-    ],
     ['send zelda hi', /no such user[^]*Is the name spelt right/],
     ['group create ops zelda', /no such user/],
+    ['history carol', /no conversation with "carol"/],
+    ['group add ops bob', /no group "ops"/],
+    ['devices revoke 00', /No such device/],
+    [
+      'restore bob',
+      /There is no backup/,
+      { env: { SECURE_CHAT_PROFILE: 'empty', SECURE_CHAT_RECOVERY_CODE: 'x' } }
+    ],
     [
       'register alice',
       /taken/,

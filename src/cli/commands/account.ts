@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
+import { username } from '../arguments.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../io.js'
 import { grouped } from '../layout.js'
 import type { GlobalOptions } from '../profile.js'
-import { accountPassword, confirm } from '../secrets.js'
+import { accountPassword, confirm, newPassword } from '../secrets.js'
 import { remember, requireAccount, withChat } from '../session.js'
 
 interface Entering {
@@ -20,7 +21,7 @@ export function accountCommands(program: Command, io: Io): void {
     program
       .command('register')
       .description('make an account, with this machine as its first device')
-      .argument('<name>', 'username: 3 to 32 of a-z 0-9 _ . -')
+      .argument('<name>', 'username: 3 to 32 of a-z 0-9 _ . -', username)
       .option('--device-name <name>', 'what to call this machine')
       .action((name: string, given: Entering) => register(io, options(), name, given)),
     'register alice',
@@ -30,7 +31,7 @@ export function accountCommands(program: Command, io: Io): void {
     program
       .command('login')
       .description('begin a session; a machine that is new to the account waits for its approval')
-      .argument('<name>', 'username')
+      .argument('<name>', 'username', username)
       .option('--device-name <name>', 'what to call this machine, if it is new')
       .option('--no-wait', 'do not wait for the approval')
       .action((name: string, given: Entering) => login(io, options(), name, given)),
@@ -64,8 +65,8 @@ async function register(
   username: string,
   { deviceName }: Entering
 ): Promise<void> {
+  const password = await newPassword(io, options, `Choose a password for ${username}`)
   await withChat(io, options, async (chat) => {
-    const password = await accountPassword(io, options, `Choose a password for ${username}`, true)
     note(io, 'Making keys …')
     const named = deviceName === undefined ? {} : { deviceName }
     const account = await chat.register({ username, password, ...named })

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
+import { username } from '../arguments.js'
+import { UsageError } from '../failure.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../io.js'
 import { grouped } from '../layout.js'
 import type { GlobalOptions } from '../profile.js'
-import { accountPassword, confirm, secret } from '../secrets.js'
+import { accountPassword, confirm, givenPassword, secret } from '../secrets.js'
 import { remember, withChat, withSession } from '../session.js'
 
 interface Sealing {
@@ -33,7 +35,7 @@ export function backupCommands(program: Command, io: Io): void {
       'seal it with a passphrase of yours (SECURE_CHAT_BACKUP_PASSPHRASE), not with a code'
     )
     .option('--passphrase-file <path>', 'the same, from the first line of a file')
-    .action((sealing: Sealing) => session((chat) => create(io, chat, sealing)))
+    .action((sealing: Sealing) => session((chat) => create(io, options(), chat, sealing)))
   backup
     .command('status')
     .description('whether there is one')
@@ -60,7 +62,7 @@ export function backupCommands(program: Command, io: Io): void {
     program
       .command('restore')
       .description('log in on this machine with the recovery code: it reads what your devices could read')
-      .argument('<name>', 'username')
+      .argument('<name>', 'username', username)
       .option(
         '--code-file <path>',
         'the code from the first line of a file (else SECURE_CHAT_RECOVERY_CODE, or asked for)'
@@ -74,10 +76,18 @@ export function backupCommands(program: Command, io: Io): void {
   )
 }
 
-async function create(io: Io, chat: Chat, sealing: Sealing): Promise<void> {
+async function create(io: Io, options: GlobalOptions, chat: Chat, sealing: Sealing): Promise<void> {
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
+  if (passphrase !== undefined && passphrase === (await givenPassword(io, options)))
+    throw new UsageError(
+      'That is the password of the account, which the server sees when you log in.',
+      'Take another passphrase: it alone keeps the server from opening the backup.'
+    )
+  const { exists } = await chat.backup.status()
   note(io, 'Making keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
+  if (exists)
+    note(io, 'It takes the place of the earlier backup, whose code or passphrase opens nothing now.')
   if (recoveryCode === null) return note(io, 'The backup is made. Your passphrase opens it.')
   print(io, recoveryCode)
   note(

@@ -13,6 +13,7 @@ import { safe } from '../safe.js'
 import { Screen } from '../screen.js'
 import { isInteractive } from '../secrets.js'
 import { withSession } from '../session.js'
+import { namedConversations } from '../titles.js'
 
 /** `chat`: talk and listen in one terminal. */
 export function chatCommand(program: Command, io: Io): void {
@@ -33,7 +34,7 @@ export function chatCommand(program: Command, io: Io): void {
 }
 
 async function talk(io: Io, chat: Chat, url: string, to: string | undefined): Promise<void> {
-  const conversations = await chat.conversations.list()
+  const conversations = await namedConversations(chat)
   const first = to === undefined ? await choose(io, conversations) : await resolveRecipient(chat, to)
   const screen = new Screen(io)
   const session = new ChatSession(chat, screen, { paint: painter(io), url })

@@ -1,11 +1,14 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
+import { username } from '../arguments.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../io.js'
 import { table } from '../layout.js'
 import type { GlobalOptions } from '../profile.js'
+import { safe } from '../safe.js'
 import { confirm, isInteractive } from '../secrets.js'
 import { withSession } from '../session.js'
+import { namedConversations } from '../titles.js'
 
 /** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
 export function contactsCommands(program: Command, io: Io): void {
@@ -24,7 +27,7 @@ export function contactsCommands(program: Command, io: Io): void {
     program
       .command('verify')
       .description('compare safety numbers with a user: if they are equal, nobody stands between you')
-      .argument('<name>', 'username')
+      .argument('<name>', 'username', username)
       .argument('[number...]', 'the number that the user reads to you: checked, and kept as verified')
       .action((name: string, number: string[]) => session((chat) => verify(io, chat, name, number.join('')))),
     'verify bob',
@@ -34,7 +37,7 @@ export function contactsCommands(program: Command, io: Io): void {
     program
       .command('accept')
       .description('go on with a user’s new identity')
-      .argument('<name>', 'username')
+      .argument('<name>', 'username', username)
       .action((name: string) => session((chat) => accept(io, chat, name))),
     'accept bob'
   )
@@ -73,4 +76,11 @@ async function accept(io: Io, chat: Chat, name: string): Promise<void> {
     io,
     `Messages go to ${name}'s new identity from now on. Compare safety numbers: secure-chat verify ${name}`
   )
+  // A direct conversation is renewed with the next message.
+  for (const { id, kind, title, joined, members } of await namedConversations(chat))
+    if (joined && kind === 'group' && members.some(({ username, stale }) => username === name && stale))
+      note(
+        io,
+        `In "${safe(title ?? id)}" ${name} reads nothing until an admin says: secure-chat group renew ${id} ${name}`
+      )
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Chat, DeviceInfo } from '../../client/index.js'
-import { UsageError } from '../failure.js'
+import { fingerprint as fingerprintOf } from '../arguments.js'
+import { NotFoundError, UsageError } from '../failure.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../io.js'
 import { grouped, localTime, table } from '../layout.js'
@@ -47,7 +48,11 @@ export function devicesCommands(program: Command, io: Io): void {
     .command('approve')
     .description('let a new device in, and pass on what this one can read')
     .argument('[id]', 'its id or the beginning of it, if more than one waits')
-    .option('--fingerprint <hex>', 'what the new device shows, where nobody can be asked to compare')
+    .option(
+      '--fingerprint <hex>',
+      'what the new device shows, where nobody can be asked to compare',
+      fingerprintOf
+    )
     .action((id: string | undefined, { fingerprint }: { fingerprint?: string }) =>
       session((chat) => approve(io, chat, id, fingerprint))
     )
@@ -151,7 +156,7 @@ function pick(devices: readonly DeviceInfo[], id: string | undefined): DeviceInf
   const meant =
     id === undefined ? devices : devices.filter((device) => device.id.startsWith(id.toLowerCase()))
   const [first, ...others] = meant
-  if (first === undefined) throw new UsageError(`No such device: "${id}".`, 'See "secure-chat devices".')
+  if (first === undefined) throw new NotFoundError(`No such device: "${id}".`, 'See "secure-chat devices".')
   if (others.length > 0)
     throw new UsageError('More than one device fits.', `Say which: ${meant.map(({ id }) => id).join(', ')}.`)
   return first

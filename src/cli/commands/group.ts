@@ -1,5 +1,7 @@
 import { Argument, type Command } from 'commander'
 import type { Chat, Conversation } from '../../client/index.js'
+import { username, usernames } from '../arguments.js'
+import { NotFoundError, UsageError } from '../failure.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../io.js'
 import { table } from '../layout.js'
@@ -33,8 +35,8 @@ export function groupCommands(program: Command, io: Io): void {
     .command('create')
     .description('a new group, with you as its admin; prints its id')
     .argument('<title>', 'what it is called')
-    .argument('[names...]', 'usernames')
-    .action((title: string, names: string[]) =>
+    .argument('[names...]', 'usernames', usernames)
+    .action((title: string, names: string[] = []) =>
       session(async (chat) => {
         const made = await chat.conversations.createGroup(title, names)
         print(io, made.id)
@@ -45,50 +47,57 @@ export function groupCommands(program: Command, io: Io): void {
     .command('add')
     .description('take users in; they read what is said from then on')
     .argument('<group>', GROUP)
-    .argument('<names...>', 'usernames')
+    .argument('<names...>', 'usernames', usernames)
     .option('--admin', 'as admins')
     .action((name: string, names: string[], { admin }: { admin?: boolean }) =>
-      inGroup(name, async (chat, { id, title }) => {
-        for (const each of names) {
+      inGroup(name, async (chat, { id, title, members }) => {
+        const isIn = (each: string) => members.some(({ username }) => username === each)
+        for (const each of names.filter(isIn)) note(io, `${each} is in it already.`)
+        const added = names.filter((each) => !isIn(each))
+        for (const each of added) {
           await chat.conversations.add(id, each, admin === true ? 'admin' : 'member')
-          note(io, `${safe(each)} is in "${safe(title ?? id)}".`)
+          note(io, `${each} is in "${safe(title ?? id)}".`)
         }
-        // It was said in a message that they can't read.
-        if (title !== null) await chat.conversations.rename(id, title)
+        if (added.length > 0) await sayAgain(chat, id, title)
       })
     )
   group
     .command('remove')
     .description('take a user out, who reads nothing that is said from then on')
     .argument('<group>', GROUP)
-    .argument('<name>', 'username')
+    .argument('<name>', 'username', username)
     .action((name: string, username: string) =>
-      inGroup(name, async (chat, { id }) => {
-        await chat.conversations.remove(id, username)
-        note(io, `${safe(username)} is out.`)
+      inGroup(name, async (chat, group) => {
+        if (username === chat.account!.username)
+          throw new UsageError('That is you.', `Say "secure-chat group leave ${safe(name)}".`)
+        if (!group.members.some((member) => member.username === username))
+          throw new NotFoundError(`${username} is not in "${safe(group.title ?? group.id)}".`)
+        await chat.conversations.remove(group.id, username)
+        note(io, `${username} is out.`)
       })
     )
   group
     .command('role')
     .description('make a member an admin, or an admin a member')
     .argument('<group>', GROUP)
-    .argument('<name>', 'username')
+    .argument('<name>', 'username', username)
     .addArgument(new Argument('<role>', 'what to make of the user').choices(['admin', 'member']))
     .action((name: string, username: string, role: Role) =>
       inGroup(name, async (chat, { id }) => {
         await chat.conversations.setRole(id, username, role)
-        note(io, `${safe(username)} is ${role === 'admin' ? 'an admin' : 'a member'} now.`)
+        note(io, `${username} is ${role === 'admin' ? 'an admin' : 'a member'} now.`)
       })
     )
   group
     .command('renew')
     .description('go on with a member who has begun anew, and whose new identity you have accepted')
     .argument('<group>', GROUP)
-    .argument('<name>', 'username')
+    .argument('<name>', 'username', username)
     .action((name: string, username: string) =>
-      inGroup(name, async (chat, { id }) => {
+      inGroup(name, async (chat, { id, title }) => {
         await chat.conversations.renew(id, username)
-        note(io, `${safe(username)} is in with the new identity.`)
+        await sayAgain(chat, id, title)
+        note(io, `${username} is in with the new identity.`)
       })
     )
   group
@@ -130,6 +139,11 @@ export function groupCommands(program: Command, io: Io): void {
         table(rows).forEach((line) => print(io, line))
       })
     )
+}
+
+/** Who is new cannot read the message that has named the group. */
+async function sayAgain(chat: Chat, id: string, title: string | null): Promise<void> {
+  if (title !== null) await chat.conversations.rename(id, title)
 }
 
 function namesOf({ members }: Conversation): string {

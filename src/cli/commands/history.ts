@@ -24,7 +24,11 @@ export function historyCommand(program: Command, io: Io): void {
       .description('show what was said in a conversation, oldest first')
       .argument('<with>', 'username (or @username), or a group’s id or name')
       .option('--limit <number>', `so many messages, the newest (default: ${LIMIT})`, wholeNumber(1))
-      .option('--before <position>', 'the newest before that position', wholeNumber(1))
+      .option(
+        '--before <position>',
+        'the newest before that position; with --after, all between the two',
+        wholeNumber(1)
+      )
       .option(
         '--after <position>',
         'all after that position, or the first of them; 0 for the beginning',
@@ -42,16 +46,18 @@ export function historyCommand(program: Command, io: Io): void {
 
 async function history(io: Io, chat: Chat, name: string, { json, ...range }: Options): Promise<void> {
   const { id, title } = await findConversation(chat, name)
+  let unread = 0
   const show = async (item: Incoming): Promise<void> => {
     if (json === true) return deliver(io, safeJson(eventJson(item)))
     if (item.type === 'message') return deliver(io, messageLine(item))
-    note(io, `Warning: ${noticeOf(item, () => title ?? id)!.text}`)
+    if (item.type === 'unreadable' && item.reason === 'no-key') unread++
+    else note(io, `Warning: ${noticeOf(item, () => title ?? id)!.text}`)
   }
-  if (range.after !== undefined) {
-    for await (const item of chat.history(id, range)) await show(item)
-    return
-  }
-  const newestFirst: Incoming[] = []
-  for await (const item of chat.history(id, { limit: LIMIT, ...range })) newestFirst.push(item)
-  for (const item of newestFirst.reverse()) await show(item)
+  if (range.after === undefined) {
+    const newestFirst: Incoming[] = []
+    for await (const item of chat.history(id, { limit: LIMIT, ...range })) newestFirst.push(item)
+    for (const item of newestFirst.reverse()) await show(item)
+  } else for await (const item of chat.history(id, range)) await show(item)
+  if (unread > 0)
+    note(io, `${unread} of these messages can't be read on this device, or not yet: it has no key.`)
 }

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import { ChatError, type Chat, type TextContent } from '../../client/index.js'
 import { isUnreachable, UsageError } from '../failure.js'
+import { uuid } from '../arguments.js'
 import { examples } from '../help.js'
 import { note, printJson, type Io } from '../io.js'
 import type { GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
+import { safe } from '../safe.js'
 import { withSession } from '../session.js'
 import { TOO_LONG, textFromStdin } from '../stdin-text.js'
 
@@ -22,11 +24,12 @@ export function sendCommand(program: Command, io: Io): void {
       .description('send a message to a user or a group')
       .argument('<to>', 'username (or @username), or a group’s id or name')
       .argument('[text]', 'what to say; all of stdin if it is missing')
-      .option('--reply <id>', 'answer the message of that id')
-      .option('--id <uuid>', 'the message’s own id: the same one given again sends nothing again')
+      .option('--reply <id>', 'answer the message of that id', uuid)
+      .option('--id <uuid>', 'the message’s own id: the same one given again sends nothing again', uuid)
       .option('--json', 'print its id, conversationId, position and sentAt')
       .action(async (to: string, text: string | undefined, options: Options) => {
         const body = text ?? (await textFromStdin(io))
+        if (body.trim() === '') throw new UsageError('There is nothing in the message.')
         const content: TextContent = {
           ...{ type: 'text', text: body },
           ...(options.reply !== undefined && { ref: options.reply })
@@ -51,6 +54,12 @@ async function send(
   try {
     const conversation = await resolveRecipient(chat, to)
     const sent = await chat.send(conversation.id, content, { id })
+    const stale = conversation.kind === 'group' ? conversation.members.filter((one) => one.stale) : []
+    for (const { username } of stale)
+      note(
+        io,
+        `${safe(username)} has begun anew, and can't read it: see "secure-chat group info ${safe(to)}".`
+      )
     if (json) printJson(io, sent)
     else if (io.stderr.isTTY === true) note(io, 'Sent.')
   } catch (error) {
