@@ -8,6 +8,7 @@ import type { App } from '../src/server/app-types.js'
 import { buildApp } from '../src/server/app.js'
 import { readConfig } from '../src/server/config.js'
 import { messageRoutes } from '../src/server/features/messages/routes.js'
+import type { Outgoing, Sent } from '../src/server/log/group-commit.js'
 import type { Log } from '../src/server/log/index.js'
 import { createLogger } from '../src/server/logger.js'
 import { openServices, type Services } from '../src/server/services.js'
@@ -28,8 +29,10 @@ const standIns = {
 export type StandIn = keyof typeof standIns
 
 let position = 0
-const answerAtOnce: Log['send'] = () =>
-  Promise.resolve({ verdict: 'stored', position: ++position, createdAt: new Date().toISOString() })
+const answerAtOnce: Log['send'] = (messages) =>
+  Promise.resolve(
+    messages.map(() => ({ verdict: 'stored', position: ++position, createdAt: new Date().toISOString() }))
+  )
 
 async function wholeApp(
   env: NodeJS.ProcessEnv,
@@ -53,13 +56,14 @@ async function insertEach(url: string): Promise<Log['send']> {
   const text = `insert into each_message (message_id, conversation_id, sender_id, sender_device_id, session_key_id,
     iv, ciphertext, signature) values ($1, $2, $3, $4, $5, decode($6, 'base64'), decode($7, 'base64'),
     decode($8, 'base64')) returning position, created_at`
-  return async (message) => {
+  const insert = async (message: Outgoing): Promise<Sent> => {
     const { id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature } = message
     const values = [id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature]
     const { rows } = await pool.query<{ position: string; created_at: Date }>({ name: 'each', text, values })
     const [row] = rows
     return { verdict: 'stored', position: Number(row!.position), createdAt: row!.created_at.toISOString() }
   }
+  return (messages) => Promise.all(messages.map(insert))
 }
 
 async function bareRoute(): Promise<number> {

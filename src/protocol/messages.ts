@@ -1,6 +1,17 @@
 import Type, { type Static } from 'typebox'
 import { BASE64_IV, BASE64_SIGNATURE } from './ids.js'
-import { Base64, PageQuery, Position, Time, Username, Uuid, page, record, ref } from './schema.js'
+import {
+  Base64,
+  PageQuery,
+  Position,
+  ProblemDocument,
+  Time,
+  Username,
+  Uuid,
+  page,
+  record,
+  ref
+} from './schema.js'
 
 /** Bytes of ciphertext at most, its 16-byte tag included (protocol, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
@@ -30,6 +41,45 @@ export const MessageReceipt = record(
     createdAt: Time('When it was stored.')
   },
   { $id: 'MessageReceipt', description: 'The message is stored durably at this position.' }
+)
+
+/** Messages of a batch, and bytes of its body, at most. */
+export const MAX_BATCH_MESSAGES = 100
+export const MAX_BATCH_BYTES = 2 ** 20
+
+export type NewMessageBatch = Static<typeof NewMessageBatch>
+export const NewMessageBatch = record(
+  {
+    messages: Type.Array(ref(NewMessage), {
+      minItems: 1,
+      maxItems: MAX_BATCH_MESSAGES,
+      description: 'In the order in which they are to be stored. Their ids differ.'
+    })
+  },
+  { $id: 'NewMessageBatch' }
+)
+
+export type MessageOutcome = Static<typeof MessageOutcome>
+export const MessageOutcome = record(
+  {
+    id: Uuid('The message’s id.'),
+    status: Type.Integer({
+      description: 'What `sendMessage` would have answered: 201 if it is stored, 200 if it was before.',
+      examples: [201]
+    }),
+    receipt: Type.Optional(ref(MessageReceipt)),
+    problem: Type.Optional(ref(ProblemDocument))
+  },
+  {
+    $id: 'MessageOutcome',
+    description: 'What became of one message of a batch: a `receipt` if it is stored, else a `problem`.'
+  }
+)
+
+export type BatchOutcome = Static<typeof BatchOutcome>
+export const BatchOutcome = record(
+  { items: Type.Array(ref(MessageOutcome), { description: 'One for each message, in their order.' }) },
+  { $id: 'BatchOutcome' }
 )
 
 export type Message = Static<typeof Message>

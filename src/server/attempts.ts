@@ -12,7 +12,7 @@ interface Bounds {
   now?: () => number
 }
 
-/** Attempts that went wrong, counted by key: who has made too many waits until the window ends that the first began. */
+/** Attempts, counted by key: who has made too many waits until the window ends that the first began. */
 export class Attempts {
   readonly #windows = new Map<string, Window>()
   readonly #max: number
@@ -35,14 +35,16 @@ export class Attempts {
       : Math.ceil((window.endsAt - this.#now()) / 1000)
   }
 
-  count(key: string): void {
-    const window = this.#open(key)
-    if (window !== undefined) {
-      window.count++
-      return
+  /** @returns how many there are in the window now, and in how many milliseconds it ends */
+  count(key: string, attempts = 1): { current: number; ttl: number } {
+    let window = this.#open(key)
+    if (window === undefined) {
+      if (this.#windows.size >= this.#remembered) this.#windows.delete(this.#windows.keys().next().value!)
+      window = { count: 0, endsAt: this.#now() + this.#windowMs }
+      this.#windows.set(key, window)
     }
-    if (this.#windows.size >= this.#remembered) this.#windows.delete(this.#windows.keys().next().value!)
-    this.#windows.set(key, { count: 1, endsAt: this.#now() + this.#windowMs })
+    window.count += attempts
+    return { current: window.count, ttl: window.endsAt - this.#now() }
   }
 
   /** Take back one that was counted and has turned out well. */

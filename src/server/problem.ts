@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, problemTitle, problems, type ProblemCode } from '../protocol/problems.js'
+import type { ProblemDocument } from '../protocol/schema.js'
 import { isDatabaseDown } from './db/errors.js'
 
 /** Seconds after which a client may try again, for problems that pass by themselves. */
@@ -58,15 +59,15 @@ function describe(params: Record<string, unknown> | undefined): string {
 }
 
 /** A problem document (RFC 9457). */
-function problemDocument(problem: Problem, instance: string): string {
-  return JSON.stringify({
+export function problemDocument(problem: Problem, instance: string): ProblemDocument {
+  return {
     type: `/problems/${problem.code}`,
     title: problemTitle(problem.code),
     status: problem.status,
     detail: problem.message,
     instance,
     ...problem.members
-  })
+  }
 }
 
 /** Answer with a problem document. */
@@ -77,7 +78,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   return reply
     .status(problem.status)
     .type('application/problem+json')
-    .send(problemDocument(problem, request.id))
+    .send(JSON.stringify(problemDocument(problem, request.id)))
 }
 
 const socketProblems: Record<string, ProblemCode> = {
@@ -90,7 +91,7 @@ export function answerSocket(error: Error & { code?: string }, socket: Socket, i
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const code = socketProblems[error.code ?? '']
   const problem = code === undefined ? new Problem('invalid-request', MALFORMED) : new Problem(code)
-  const body = problemDocument(problem, instance)
+  const body = JSON.stringify(problemDocument(problem, instance))
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
       'Content-Type: application/problem+json; charset=utf-8\r\n' +

@@ -6,21 +6,30 @@ import { messageEntry, type Entry } from './entry.js'
 import { SEND, sendValues, type Sending, type SendRow, type Verdict } from './send.js'
 
 export interface Sent {
-  verdict: Verdict
+  /** `failed` if the database refuses to store this very message. */
+  verdict: Verdict | 'failed'
   /** Of a message that is stored, now or before. */
   position: number
   createdAt: string
 }
 
+export type Outgoing = Sending & { senderUsername: string }
+
+/** Messages of one request: they are stored together, in their order, with nothing of others between them. */
 interface Waiting {
-  message: Sending & { senderUsername: string }
-  resolve: (sent: Sent) => void
+  messages: readonly Outgoing[]
+  bytes: number
+  resolve: (sent: Sent[]) => void
   reject: (error: unknown) => void
 }
 
 export interface GroupCommit {
-  /** @throws {Problem} `overloaded` when too much is queued, `database-unavailable` */
-  send: (message: Waiting['message']) => Promise<Sent>
+  /**
+   * @param messages of different ids, at most as many and as large as a batch
+   * @returns what became of each of them
+   * @throws {Problem} `overloaded` when too much is queued, `database-unavailable`
+   */
+  send: (messages: readonly Outgoing[]) => Promise<Sent[]>
   /** Resolves when all that was accepted has been answered. */
   idle: () => Promise<void>
 }
@@ -45,7 +54,7 @@ export function groupCommit(options: {
 }): GroupCommit {
   const { hot, logger } = options
   let queue: Waiting[] = []
-  let queuedBytes = 0
+  const queued = { messages: 0, bytes: 0 }
   let state: 'idle' | 'forming' | 'running' = 'idle'
   let idle: (() => void)[] = []
 
@@ -53,45 +62,64 @@ export function groupCommit(options: {
     const batch: Waiting[] = []
     const ids = new Set<string>()
     let bytes = 0
-    while (batch.length < options.maxBatch && batch.length < queue.length) {
-      const next = queue[batch.length]!
+    for (const request of queue) {
       // A repeat of a message in this batch has to find it stored: it waits for the next one.
-      if (ids.has(next.message.id)) break
-      bytes += next.message.ciphertext.length
-      if (batch.length > 0 && bytes > BATCH_BYTES) break
-      ids.add(next.message.id)
-      batch.push(next)
+      if (request.messages.some(({ id }) => ids.has(id))) break
+      for (const { id } of request.messages) ids.add(id)
+      bytes += request.bytes
+      if (batch.length > 0 && (ids.size > options.maxBatch || bytes > BATCH_BYTES)) break
+      batch.push(request)
     }
     queue = queue.slice(batch.length)
-    for (const { message } of batch) queuedBytes -= message.ciphertext.length
+    for (const request of batch) {
+      queued.messages -= request.messages.length
+      queued.bytes -= request.bytes
+    }
     return batch
   }
 
-  async function commit(batch: Waiting[], again = false): Promise<void> {
-    let rows: SendRow[]
-    try {
-      rows = await hot<SendRow>(SEND, sendValues(batch.map(({ message }) => message)))
-    } catch (error) {
-      // A message that another process is storing at this moment is there when we look again: a repeat.
-      if (batch.length === 1 && !again && duplicateOf(error) !== null) return commit(batch, true)
-      if (isDatabaseDown(error) || batch.length === 1) {
-        for (const { reject } of batch) reject(error)
-        return
-      }
-      // One poisoned row must not take the others with it; repeats that raced between processes end up here too.
-      logger.warn({ err: error, size: batch.length }, 'a batch failed; sending its messages one by one')
-      for (const one of batch) await commit([one])
-      return
-    }
+  /** One statement. Whoever reads is told before whoever sent. */
+  async function store(messages: readonly Outgoing[]): Promise<Sent[]> {
+    const rows = await hot<SendRow>(SEND, sendValues(messages))
     const entries: Entry[] = []
-    const sent = batch.map(({ message }, index) => {
+    const sent = messages.map((message, index) => {
       const { verdict, position, created_at: createdAt } = rows[index]!
       const result = { verdict, position: Number(position), createdAt: createdAt ?? '' }
       if (verdict === 'stored') entries.push(toEntry(message, result))
       return result
     })
     if (entries.length > 0) options.onCommit(entries)
-    for (const [index, { resolve }] of batch.entries()) resolve(sent[index]!)
+    return sent
+  }
+
+  async function commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const sent = await store(batch.flatMap(({ messages }) => messages))
+      let answered = 0
+      for (const { messages, resolve } of batch) resolve(sent.slice(answered, (answered += messages.length)))
+    } catch (error) {
+      if (isDatabaseDown(error)) for (const { reject } of batch) reject(error)
+      else for (const request of batch) await storeApart(request).then(request.resolve, request.reject)
+    }
+  }
+
+  /** One poisoned row must not take the others with it; repeats that raced between processes end up here too. */
+  async function storeApart({ messages }: Waiting): Promise<Sent[]> {
+    const sent: Sent[] = []
+    for (const message of messages) sent.push(await storeAlone(message))
+    return sent
+  }
+
+  async function storeAlone(message: Outgoing, again = false): Promise<Sent> {
+    try {
+      return (await store([message]))[0]!
+    } catch (error) {
+      if (isDatabaseDown(error)) throw error
+      // A message that another process is storing at this moment is there when we look again: a repeat.
+      if (!again && duplicateOf(error) !== null) return storeAlone(message, true)
+      logger.error({ err: error, messageId: message.id }, 'a message can’t be stored')
+      return { verdict: 'failed', position: 0, createdAt: '' }
+    }
   }
 
   async function run(): Promise<void> {
@@ -104,17 +132,19 @@ export function groupCommit(options: {
   }
 
   return {
-    send(message) {
-      if (queue.length >= options.maxQueue || queuedBytes >= QUEUE_BYTES)
+    send(messages) {
+      if (queued.messages >= options.maxQueue || queued.bytes >= QUEUE_BYTES)
         return Promise.reject(new Problem('overloaded'))
       return new Promise((resolve, reject) => {
-        queue.push({ message, resolve, reject })
-        queuedBytes += message.ciphertext.length
+        const bytes = messages.reduce((sum, { ciphertext }) => sum + ciphertext.length, 0)
+        queue.push({ messages, bytes, resolve, reject })
+        queued.messages += messages.length
+        queued.bytes += bytes
         if (state === 'idle') {
           state = 'forming'
           // Requests that are read in this turn of the event loop share the first batch …
           setImmediate(() => void run())
-        } else if (state === 'forming' && queue.length >= EAGER) {
+        } else if (state === 'forming' && queued.messages >= EAGER) {
           // … but many of them let the database begin while the rest are still being read.
           void run()
         }
@@ -124,7 +154,7 @@ export function groupCommit(options: {
   }
 }
 
-function toEntry({ senderUsername, ...message }: Waiting['message'], sent: Sent): Entry {
+function toEntry({ senderUsername, ...message }: Outgoing, sent: Sent): Entry {
   const { id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature } = message
   return messageEntry({
     id,

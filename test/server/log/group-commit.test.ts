@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { type Problem } from '../../../src/protocol/problems.js'
+import type { Outgoing } from '../../../src/server/log/group-commit.js'
 import type { Services } from '../../../src/server/services.js'
 import { startChat } from '../../support/start-chat.js'
 
@@ -26,6 +27,8 @@ async function world() {
   return { alice, bob, conversationId, message }
 }
 
+const send = async (message: Outgoing) => (await chat.services.log.send([message]))[0]!
+
 async function stored({ database }: Services): Promise<{ positions: number[]; last: number }> {
   const rows = await database.hot<{ position: string }>(
     { name: 'all-positions', text: 'select position from events order by position' },
@@ -37,14 +40,12 @@ async function stored({ database }: Services): Promise<{ positions: number[]; la
 
 t.test('a poisoned message harms only itself, and leaves no gap', async (t) => {
   const { message } = await world()
-  const { log } = chat.services
   const poisoned = { ...message(), sessionKeyId: 'not-a-uuid' }
-  const outcomes = await Promise.allSettled(
-    [message(), message(), poisoned, message()].map((one) => log.send(one))
-  )
+  const outcomes = await Promise.all([message(), message(), poisoned, message()].map((one) => send(one)))
+  const together = await chat.services.log.send([message(), { ...poisoned, id: randomUUID() }, message()])
   t.strictSame(
-    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.verdict : 'refused')),
-    ['stored', 'stored', 'refused', 'stored']
+    [...outcomes, ...together].map(({ verdict }) => verdict),
+    ['stored', 'stored', 'failed', 'stored', 'stored', 'failed', 'stored']
   )
   const { positions, last } = await stored(chat.services)
   t.strictSame(
@@ -55,9 +56,8 @@ t.test('a poisoned message harms only itself, and leaves no gap', async (t) => {
 
 t.test('each message of a batch has its own verdict', async (t) => {
   const { message, bob } = await world()
-  const { log } = chat.services
   const first = message()
-  await log.send(first)
+  await send(first)
   const { last } = await stored(chat.services)
   const answers = await Promise.all(
     [
@@ -69,7 +69,7 @@ t.test('each message of a batch has its own verdict', async (t) => {
       { ...message(), sessionKeyId: randomUUID() },
       { ...message(), senderDeviceId: randomUUID() },
       { ...message(), senderDeviceId: bob.deviceId }
-    ].map((one) => log.send(one))
+    ].map((one) => send(one))
   )
   t.strictSame(
     answers.map(({ verdict }) => verdict),
@@ -82,7 +82,7 @@ t.test('each message of a batch has its own verdict', async (t) => {
 t.test('the same message twice at once is stored once, and both are answered alike', async (t) => {
   const { message } = await world()
   const twice = message()
-  const answers = await Promise.all([twice, message(), twice].map((one) => chat.services.log.send(one)))
+  const answers = await Promise.all([twice, message(), twice].map((one) => send(one)))
   t.strictSame(answers.map(({ verdict }) => verdict).sort(), ['repeat', 'stored', 'stored'])
   t.equal(answers[0]!.position, answers[2]!.position)
   t.equal(answers[0]!.createdAt, answers[2]!.createdAt)
@@ -90,9 +90,7 @@ t.test('the same message twice at once is stored once, and both are answered ali
 
 t.test('past a bound the queue refuses at once', async (t) => {
   const { message } = await world()
-  const outcomes = await Promise.allSettled(
-    Array.from({ length: 30 }, () => chat.services.log.send(message()))
-  )
+  const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => send(message())))
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
   t.equal(refused.length, 20)
   for (const { reason } of refused) t.equal((reason as Problem).code, 'overloaded')
@@ -104,8 +102,8 @@ t.test('a session key that has served 2^20 messages is worn out', async (t) => {
     { name: 'wear-out', text: 'update session_keys set message_count = 1048576 where conversation_id = $1' },
     [conversationId]
   )
-  t.equal((await chat.services.log.send(message())).verdict, 'rekey')
+  t.equal((await send(message())).verdict, 'rekey')
   await alice.newKey(conversationId)
   const sessionKeyId = alice.currentKey.get(conversationId)!
-  t.equal((await chat.services.log.send({ ...message(), sessionKeyId })).verdict, 'stored')
+  t.equal((await send({ ...message(), sessionKeyId })).verdict, 'stored')
 })

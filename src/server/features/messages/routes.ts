@@ -1,18 +1,21 @@
 import { base64Bytes } from '../../../protocol/ids.js'
 import {
+  BatchOutcome,
   HistoryQuery,
+  MAX_BATCH_BYTES,
   MAX_CIPHERTEXT_BYTES,
   MessagePage,
   MessageReceipt,
-  NewMessage
+  NewMessage,
+  NewMessageBatch
 } from '../../../protocol/messages.js'
 import { Problem, type ProblemCode } from '../../../protocol/problems.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../app-types.js'
 import { deviceSessionOf } from '../../auth.js'
-import type { Sending, Verdict } from '../../log/send.js'
+import type { Outgoing, Sent } from '../../log/group-commit.js'
 import { requireMember } from '../../members.js'
-import { problemResponses } from '../../problem.js'
+import { problemDocument, problemResponses } from '../../problem.js'
 import type { Services } from '../../services.js'
 import { readHistory } from './history.js'
 
@@ -23,8 +26,9 @@ const refusals = {
   'not-found': 'conversation-not-found',
   conflict: 'id-conflict',
   rekey: 'rekey-required',
-  'not-in-roster': 'not-in-roster'
-} as const satisfies Record<Exclude<Verdict, 'stored' | 'repeat'>, ProblemCode>
+  'not-in-roster': 'not-in-roster',
+  failed: 'internal-error'
+} as const satisfies Record<Exclude<Sent['verdict'], 'stored' | 'repeat'>, ProblemCode>
 
 const params = record({ id: Uuid('The conversation’s id.') })
 
@@ -49,24 +53,48 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
       }
     },
     async (request, reply) => {
-      const { userId, username, deviceId } = deviceSessionOf(request)
-      const { id, sessionKeyId, iv, ciphertext, signature } = request.body
-      if (base64Bytes(ciphertext) > MAX_CIPHERTEXT_BYTES)
-        throw new Problem('payload-too-large', `\`ciphertext\` has more than ${MAX_CIPHERTEXT_BYTES} bytes.`)
-      const sending: Sending & { senderUsername: string } = {
-        id,
-        conversationId: request.params.id,
-        senderId: userId,
-        senderUsername: username,
-        senderDeviceId: deviceId,
-        sessionKeyId,
-        iv,
-        ciphertext,
-        signature
+      const sender = deviceSessionOf(request)
+      const [sent] = await log.send([outgoing(sender, request.params.id, request.body)])
+      const { status, receipt, problem } = outcomeOf(request.body.id, sent!)
+      if (problem !== undefined) throw problem
+      return reply.status(status).send(receipt)
+    }
+  )
+
+  app.post(
+    '/conversations/:id/messages/batch',
+    {
+      bodyLimit: MAX_BATCH_BYTES,
+      config: { limit: 'send' },
+      schema: {
+        operationId: 'sendMessages',
+        tags: ['messages'],
+        summary: 'Send many encrypted messages at once',
+        description:
+          'For what was written without a connection, and for bots. The messages are stored together, in their order, ' +
+          'each as by `sendMessage`; each has an answer of its own. To send the same batch again is harmless. ' +
+          'It counts as so many requests as it has messages.',
+        params,
+        body: ref(NewMessageBatch),
+        response: {
+          200: ref(BatchOutcome),
+          ...problemResponses('device-required', 'overloaded')
+        }
       }
-      const { verdict, position, createdAt } = await log.send(sending)
-      if (verdict !== 'stored' && verdict !== 'repeat') throw new Problem(refusals[verdict])
-      return reply.status(verdict === 'stored' ? 201 : 200).send({ id, position, createdAt })
+    },
+    async (request, reply) => {
+      const { messages } = request.body
+      const sender = deviceSessionOf(request)
+      app.spend(request, reply, 'send', messages.length - 1)
+      if (new Set(messages.map(({ id }) => id)).size < messages.length)
+        throw new Problem('invalid-request', 'Two `messages` have the same `id`.')
+      const sent = await log.send(messages.map((message) => outgoing(sender, request.params.id, message)))
+      const items = messages.map(({ id }, index) => {
+        const { status, receipt, problem } = outcomeOf(id, sent[index]!)
+        if (problem === undefined) return { id, status, receipt }
+        return { id, status, problem: problemDocument(problem, request.id) }
+      })
+      return { items }
     }
   )
 
@@ -95,6 +123,37 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
       return { items, next: found.length > limit ? `${direction}-${items.at(-1)!.position}` : null }
     }
   )
+}
+
+function outgoing(
+  { userId, username, deviceId }: ReturnType<typeof deviceSessionOf>,
+  conversationId: string,
+  { id, sessionKeyId, iv, ciphertext, signature }: NewMessage
+): Outgoing {
+  if (base64Bytes(ciphertext) > MAX_CIPHERTEXT_BYTES)
+    throw new Problem('payload-too-large', `\`ciphertext\` has more than ${MAX_CIPHERTEXT_BYTES} bytes.`)
+  return {
+    id,
+    conversationId,
+    senderId: userId,
+    senderUsername: username,
+    senderDeviceId: deviceId,
+    sessionKeyId,
+    iv,
+    ciphertext,
+    signature
+  }
+}
+
+type Outcome =
+  | { status: 200 | 201; receipt: MessageReceipt; problem?: undefined }
+  | { status: number; problem: Problem; receipt?: undefined }
+
+function outcomeOf(id: string, { verdict, position, createdAt }: Sent): Outcome {
+  if (verdict === 'stored' || verdict === 'repeat')
+    return { status: verdict === 'stored' ? 201 : 200, receipt: { id, position, createdAt } }
+  const problem = new Problem(refusals[verdict])
+  return { status: problem.status, problem }
 }
 
 interface Place {
