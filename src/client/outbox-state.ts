@@ -60,15 +60,15 @@ export class OutboxState {
     return (await this.#store.get(idName(conversationId, id))) !== undefined
   }
 
-  /** The message that has waited longest. */
-  async first(conversationId: string): Promise<Waiting | null> {
-    const sending = await this.get(conversationId)
-    if (sending === null) return null
-    for (let sequence = sending.first; sequence < sending.next; sequence++) {
+  /** The messages that have waited longest, in order, at most so many. */
+  async first(conversationId: string, most: number): Promise<Waiting[]> {
+    const found: Waiting[] = []
+    const { first, next } = (await this.get(conversationId)) ?? { first: 0, next: 0 }
+    for (let sequence = first; sequence < next && found.length < most; sequence++) {
       const waiting = await this.#store.get<Waiting>(waitingName(conversationId, sequence))
-      if (waiting !== undefined) return waiting
+      if (waiting !== undefined) found.push(waiting)
     }
-    return null
+    return found
   }
 
   /**

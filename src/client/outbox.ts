@@ -1,20 +1,24 @@
-import { MessageReceipt } from '../protocol/messages.js'
 import { messageDigest } from '../crypto/messages.js'
-import type { NewMessage } from '../protocol/messages.js'
+import { MAX_BATCH_MESSAGES, type NewMessage } from '../protocol/messages.js'
 import type { Sent } from './api.js'
 import type { MessageNotSent } from './chat-events.js'
 import type { Content } from './content.js'
 import type { Core } from './core.js'
 import { ChatError } from './errors.js'
-import { isPassing, RefusedError } from './refused.js'
+import { isFinal, isRekeyRequired, RefusedError } from './refused.js'
 import { OutboxState, type Waiting } from './outbox-state.js'
+import { fitting, post } from './posting.js'
 import { SendingKeys } from './sending-keys.js'
 import type { HeldKey } from './session-keys.js'
 import { Turns } from './turns.js'
-import { untrusted } from './untrusted.js'
 
 /** Keys that the server may ask for within one flush; more would be a server that plays with us. */
 const MOST_REKEYS = 8
+
+interface Refusal {
+  waiting: Waiting
+  error: unknown
+}
 
 interface Listener {
   resolve: (sent: Sent) => void
@@ -135,21 +139,27 @@ export class Outbox {
     const sent: string[] = []
     let rekeys = 0
     let isRekeyAsked = false
+    let isOneByOne = false
     for (;;) {
-      const first = await this.#state.first(conversationId)
-      if (first === null) return sent
+      const waiting = await this.#state.first(conversationId, isOneByOne ? 1 : MAX_BATCH_MESSAGES)
+      const [first] = waiting
+      if (first === undefined) return sent
+      let [ready, refusals]: [Waiting[], Refusal[]] = [[], []]
       try {
-        if (isRekeyAsked || (await this.#keys.isOutdated(conversationId, first))) {
-          isRekeyAsked = false
-          await this.#reseal(conversationId, first)
-        } else {
-          await this.#post(conversationId, first)
-          sent.push(first.id)
-        }
+        if (!isRekeyAsked) ready = await this.#keys.ready(conversationId, waiting)
+        isRekeyAsked = false
+        if (ready.length === 0) await this.#reseal(conversationId, first)
+        else refusals = await this.#post(conversationId, fitting(ready), sent)
       } catch (error) {
+        // What is wrong with a batch as a whole is seen when its messages go alone.
+        if (ready.length > 1 && isFinal(error)) isOneByOne = true
+        else refusals = [{ waiting: first, error }]
+      }
+      for (const { waiting, error } of refusals) {
         isRekeyAsked = isRekeyRequired(error) && rekeys++ < MOST_REKEYS
-        if (isRekeyAsked) continue
-        if (isFinal(error)) await this.#drop(conversationId, first, error)
+        // Those behind it are of the same key.
+        if (isRekeyAsked) break
+        if (isFinal(error)) await this.#drop(conversationId, waiting, error)
         else await this.#fail(conversationId, error)
       }
     }
@@ -159,26 +169,37 @@ export class Outbox {
     await this.#turnsOf(conversationId).take(() => this.#keys.renew(conversationId, sealed.sessionKeyId))
   }
 
-  async #post(conversationId: string, { id, n, content, sentAt, sequence, sealed }: Waiting): Promise<void> {
-    const path = `/v1/conversations/${conversationId}/messages`
-    this.#keys.leaves(sealed)
-    const { body } = await this.#core.tokens.call({
-      method: 'POST',
-      path,
-      body: sealed,
-      answer: MessageReceipt
-    })
-    if (body.id !== id) throw untrusted('other-answer', 'The server speaks of another message than was sent.')
-    const digest = await messageDigest(sealed)
-    const { position } = body
+  /** @returns those that were refused, in their order; the others are added to `sent` */
+  async #post(conversationId: string, batch: readonly Waiting[], sent: string[]): Promise<Refusal[]> {
+    for (const { sealed } of batch) this.#keys.leaves(sealed)
+    const answers = await post(
+      this.#core,
+      conversationId,
+      batch.map(({ sealed }) => sealed)
+    )
+    const refusals: Refusal[] = []
+    const stored: { waiting: Waiting; position: number; digest: string }[] = []
+    for (const [index, waiting] of batch.entries()) {
+      const answer = answers[index]!
+      if (answer instanceof RefusedError) refusals.push({ waiting, error: answer })
+      else stored.push({ waiting, position: answer.position, digest: await messageDigest(waiting.sealed) })
+    }
     const deviceId = this.#core.identity.active().device.id
-    const counter = { conversationId, sessionKeyId: sealed.sessionKeyId, deviceId }
     await this.#core.store.update(async (tx) => {
-      await this.#core.ledger.record(tx, counter, { n, id, digest, position })
-      await this.#state.remove(tx, conversationId, sequence, id)
+      for (const { waiting, position, digest } of stored) {
+        const { n, id, sequence, sealed } = waiting
+        const counter = { conversationId, sessionKeyId: sealed.sessionKeyId, deviceId }
+        await this.#core.ledger.record(tx, counter, { n, id, digest, position })
+        await this.#state.remove(tx, conversationId, sequence, id)
+      }
     })
-    if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
-    this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
+    for (const { waiting, position } of stored) {
+      const { id, content, sentAt } = waiting
+      if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
+      sent.push(id)
+      this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
+    }
+    return refusals
   }
 
   /** It will never be sent. */
@@ -217,16 +238,6 @@ export class Outbox {
     if (turns === undefined) this.#turns.set(conversationId, (turns = new Turns()))
     return turns
   }
-}
-
-function isRekeyRequired(error: unknown): boolean {
-  return error instanceof RefusedError && error.code === 'rekey-required'
-}
-
-/** Trying again would not help, or would say to a new identity what was meant for the one before. */
-function isFinal(error: unknown): boolean {
-  if (error instanceof ChatError && error.kind === 'identity-changed') return true
-  return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
 }
 
 function gone(): ChatError {

@@ -32,3 +32,14 @@ export function isPassing(error: unknown): boolean {
     error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
   )
 }
+
+/** Whether a message has to be sealed under a newer session key. */
+export function isRekeyRequired(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === 'rekey-required'
+}
+
+/** Trying again would not help, or would say to a new identity what was meant for the one before. */
+export function isFinal(error: unknown): boolean {
+  if (error instanceof ChatError && error.kind === 'identity-changed') return true
+  return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
+}

@@ -46,12 +46,27 @@ export class SendingKeys {
   }
 
   /**
-   * Whether a message that waits has to be sealed anew: its device was replaced, its key is used up, or does not cover
-   * exactly today's members and devices, whatever the server says of it. Bytes that the server may have stay.
+   * Those at the beginning of what waits that can leave as they are, all under one key. The others have to be sealed
+   * anew: their device was replaced, their key is used up, or does not cover exactly today's members and devices,
+   * whatever the server says of it. Bytes that the server may have stay.
    */
-  async isOutdated(conversationId: string, { by, sealed }: Waiting): Promise<boolean> {
-    if (by !== this.#core.identity.active().device.signing.fingerprint) return true
-    if (!this.#unposted.has(sealed.signature)) return false
+  async ready(conversationId: string, waiting: readonly Waiting[]): Promise<Waiting[]> {
+    const ready: Waiting[] = []
+    let isGood = false
+    for (const one of waiting) {
+      if (one.by !== this.#core.identity.active().device.signing.fingerprint) break
+      if (one.sealed.sessionKeyId !== waiting[0]!.sealed.sessionKeyId) break
+      if (this.#unposted.has(one.sealed.signature)) {
+        if (!isGood && (await this.#isOutdated(conversationId, one))) break
+        isGood = true
+      }
+      ready.push(one)
+    }
+    return ready
+  }
+
+  /** Whether the key under which a message was sealed that has not left is no good any more. */
+  async #isOutdated(conversationId: string, { sealed }: Waiting): Promise<boolean> {
     const growth = await growthOf(this.#core.store)
     const sending = await this.#state.get(conversationId)
     if (sending === null || sending.keyId !== sealed.sessionKeyId) return false

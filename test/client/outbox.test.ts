@@ -9,7 +9,7 @@ import { startChat } from '../support/start-chat.js'
 function badNetwork() {
   const network = { fail: null as 'before' | 'after' | null, posts: 0 }
   const fetchBadly: typeof fetch = async (input, init) => {
-    const isMessage = init?.method === 'POST' && (input as string).endsWith('/messages')
+    const isMessage = init?.method === 'POST' && /\/messages(\/batch)?$/.test(input as string)
     if (isMessage) network.posts++
     if (isMessage && network.fail === 'before') throw new TypeError('cut')
     const response = await fetch(input, init)
