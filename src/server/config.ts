@@ -106,6 +106,7 @@ export const variables = {
   SERVER_PORT: integer(3000, 0, 65_535),
   TRUST_PROXY: { default: 'off', parse: trustedProxies },
   CORS_ORIGINS: { default: '', parse: list },
+  WORKERS: integer(1, 1, 64),
   LOG_LEVEL: choice('info', 'fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
 
   DATA_DIR: text('./data'),
@@ -169,6 +170,8 @@ export function readConfig(env: Env): Config {
   }
   if (config['DATABASE_TLS_CA'] !== undefined && config['DATABASE_TLS'] !== 'verify')
     mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
+  if (Number(config['WORKERS']) > 1 && config['DATABASE_URL'] === undefined)
+    mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return config as Config
 }

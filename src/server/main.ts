@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import cluster from 'node:cluster'
+import { isIPv6 } from 'node:net'
 import { DrizzleQueryError } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { readConfig, type Config } from './config.js'
-import { createLogger } from './logger.js'
+import { createLogger, type Logger } from './logger.js'
 import { openServices } from './services.js'
+import { superviseWorkers } from './workers.js'
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000
@@ -14,6 +17,17 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 async function main(): Promise<void> {
   const config = readConfig(process.env)
   const logger = createLogger(config.LOG_LEVEL)
+  if (config.WORKERS === 1 || cluster.isWorker) return serve(config, logger)
+  const enough = new AbortController()
+  for (const signal of SIGNALS) process.on(signal, () => enough.abort())
+  const onReady = (port: number) => {
+    const host = isIPv6(config.SERVER_HOST) ? `[${config.SERVER_HOST}]` : config.SERVER_HOST
+    process.stderr.write(banner(config, `http://${host}:${port}`))
+  }
+  process.exit(await superviseWorkers(config.WORKERS, logger, { enough: enough.signal, onReady }))
+}
+
+async function serve(config: Config, logger: Logger): Promise<void> {
   // There is nothing to end in order yet; and process 1 of a container ignores signals without a handler.
   const quit = () => process.exit(0)
   for (const signal of SIGNALS) process.on(signal, quit)
@@ -38,7 +52,7 @@ async function main(): Promise<void> {
   }
   for (const signal of SIGNALS) process.off(signal, quit).on(signal, stop)
   const address = await listen(app, config)
-  process.stderr.write(banner(config, address))
+  if (cluster.isPrimary) process.stderr.write(banner(config, address))
 }
 
 async function listen(
@@ -49,13 +63,14 @@ async function listen(
     return await app.listen({ host, port })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    const message = `Something listens on ${host}:${port} already, maybe another server: choose another SERVER_PORT.`
+    const message = `EADDRINUSE: something listens on ${host}:${port} already. Is it another server? Or choose another SERVER_PORT.`
     throw new Error(message, { cause: error })
   }
 }
 
-function banner(config: Config, address: string): string {
-  const data = config.DATABASE_URL === undefined ? `embedded PostgreSQL in ${config.DATA_DIR}` : 'PostgreSQL'
+function banner({ DATABASE_URL, DATA_DIR, WORKERS }: Config, address: string): string {
+  const processes = WORKERS === 1 ? '' : `, ${WORKERS} processes`
+  const data = DATABASE_URL === undefined ? `embedded PostgreSQL in ${DATA_DIR}` : `PostgreSQL${processes}`
   const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
   return `
   Secure Chat is ready on ${address}   (${data})

@@ -34,6 +34,13 @@ t.test('every mistake is named at once, without the value', (t) => {
   t.end()
 })
 
+t.test('what needs something else is refused without it', (t) => {
+  t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
+  t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).WORKERS, 2)
+  t.throws(() => readConfig({ DATABASE_TLS_CA: '/ca.pem' }), /DATABASE_TLS_CA needs DATABASE_TLS=verify/)
+  t.end()
+})
+
 t.test('an empty variable counts as not set', (t) => {
   t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).SERVER_PORT, 3000)
   t.end()

@@ -42,6 +42,12 @@ export async function freePort(): Promise<number> {
   throw new Error('no free port was found')
 }
 
+/** So many processes for each server on PostgreSQL, to see that all holds with several. */
+const WORKERS = process.env['TEST_WORKERS'] ?? '1'
+
+/** What the server writes when all its processes listen. */
+export const READY = 'is ready on'
+
 /** PGlite is compiled quickly rather than well: most tests end before that pays. */
 export const QUICK = ['--liftoff-only']
 
@@ -118,7 +124,7 @@ export class ServerProcess {
         PASSWORD_ITERATIONS: '100000',
         RSA_KEY_SIZE: '2048',
         MAX_CLIENTS: '10000',
-        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl, WORKERS }),
         ...env
       }
     })
@@ -138,7 +144,8 @@ export class ServerProcess {
       }
       const answer = await fetch(`${this.url}/readyz`).catch(() => undefined)
       await answer?.arrayBuffer().catch(() => undefined)
-      if (answer?.status === 200) return this
+      const areAllUp = WORKERS === '1' || databaseUrl === undefined || this.#output.includes(READY)
+      if (answer?.status === 200 && areAllUp) return this
     }
   }
 
