@@ -82,7 +82,7 @@ export async function buildApp(services: Services): Promise<App> {
       exposedHeaders: ['ETag', 'Retry-After'],
       maxAge: 600
     })
-  await registerLimits(app, config)
+  await registerLimits(app, services)
   await registerOpenApi(app)
   await registerAuth(app, services)
   const limited =

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../protocol/problems.js'
-import { Attempts } from './attempts.js'
 import { networkOf, requireNoWait } from './limits.js'
 import type { Services } from './services.js'
 import type { ActiveSession } from './sessions.js'
@@ -32,7 +31,7 @@ const REMEMBERED = 50_000
 /** JWT access tokens (HS256 alone), and the session behind each, checked on every request from memory. */
 export async function registerAuth(
   app: FastifyInstance,
-  { config, secret, sessions }: Services
+  { config, secret, sessions, attempts }: Services
 ): Promise<void> {
   await app.register(jwt, {
     secret,
@@ -46,7 +45,7 @@ export async function registerAuth(
   })
   /** By the tokens' digests, which are a tenth of their length. */
   const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
-  const refused = new Attempts({
+  const refused = attempts.of('refused-tokens', {
     max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
     windowMs: 60_000
   })

@@ -6,8 +6,8 @@ import rateLimit, {
 } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../protocol/problems.js'
-import { Attempts } from './attempts.js'
-import type { Config } from './config.js'
+import type { Attempts } from './attempts.js'
+import type { Services } from './services.js'
 
 /** Classes of routes, each with a budget a minute: per address before log-in, per user after it. */
 export type LimitClass = 'auth' | 'read' | 'write' | 'send'
@@ -41,7 +41,10 @@ export function requireNoWait(reply: FastifyReply, seconds: number, detail?: str
 type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, amount: number) => void
 
 /** Rate limits on every route that is registered after this. */
-export async function registerLimits(app: FastifyInstance, config: Config): Promise<void> {
+export async function registerLimits(
+  app: FastifyInstance,
+  { config, attempts }: Pick<Services, 'config' | 'attempts'>
+): Promise<void> {
   if (config.RATE_LIMIT === 'off') {
     app.decorate('spend', () => undefined)
     return
@@ -52,9 +55,8 @@ export async function registerLimits(app: FastifyInstance, config: Config): Prom
     write: config.RATE_LIMIT_WRITE,
     send: config.RATE_LIMIT_SEND
   }
-  const spent = mapValues(
-    budgets,
-    (max) => new Attempts({ max, windowMs: WINDOW_MS, remembered: REMEMBERED })
+  const spent = mapValues(budgets, (max, limit) =>
+    attempts.of(limit, { max, windowMs: WINDOW_MS, remembered: REMEMBERED })
   )
   const keyOf = (request: FastifyRequest) => request.session?.userId ?? networkOf(request)
   await app.register(rateLimit, {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
+import { exchangeAttempts, type AttemptsExchange } from './attempts-exchange.js'
 import type { Bell } from './bell/bell.js'
 import { silentBell } from './bell/memory.js'
 import { postgresBell } from './bell/postgres.js'
@@ -28,6 +29,8 @@ export interface Services {
   log: Log
   sessions: Sessions
   streams: Streams
+  /** Bounds on attempts, for all processes together. */
+  attempts: AttemptsExchange
   passwords: Passwords
   /** Signs access tokens. */
   secret: string
@@ -53,6 +56,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       total: config.MAX_CLIENTS,
       perUser: config.RATE_LIMIT === 'off' ? Infinity : config.MAX_CLIENTS_PER_USER
     })
+    const attempts = exchangeAttempts(database, secret, logger)
     const stopSweeping = startSweeper(database, logger)
     return {
       config,
@@ -63,6 +67,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       log,
       sessions,
       streams,
+      attempts,
       passwords: createPasswords(config.PASSWORD_ITERATIONS, config.PASSWORD_QUEUE),
       secret,
       refresh: refreshTokens(secret),
@@ -71,6 +76,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
         await log.idle()
         log.stop()
         stopSweeping()
+        attempts.stop()
         await bell.close()
         await database.close()
       }

@@ -1,6 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database, Db } from './db/index.js'
-import { devices, sessions } from './db/schema.js'
+import { attempts, devices, sessions } from './db/schema.js'
 import type { Logger } from './logger.js'
 
 const SWEEP_MS = 60_000
@@ -9,6 +9,10 @@ const MAINTAIN_MS = 3_600_000
 /** Remove what has expired. */
 export async function sweep(db: Db): Promise<void> {
   await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
+  // Those that are being counted on at this moment are left to the next time.
+  await db.execute(sql`
+    delete from ${attempts} where ctid = any (array(
+      select ctid from ${attempts} where ${attempts.endsAt} < now() for update skip locked))`)
   // A request to approve a device that nobody has answered for a week.
   await db
     .delete(devices)

@@ -299,6 +299,13 @@ export const presence = pgTable(
   ]
 )
 
+/** Windows of attempts, as all processes together have counted them; `key` is a MAC, for a dump must not say whose. */
+export const attempts = pgTable('attempts', {
+  key: text().primaryKey(),
+  count: integer().notNull(),
+  endsAt: time('ends_at').notNull()
+})
+
 /** Secrets that the processes on one database share where the configuration gives none. */
 export const serverSecrets = pgTable('server_secrets', {
   name: text().primaryKey(),

@@ -21,7 +21,7 @@ import { expiry, insertSession, signIn } from './sign-in.js'
 /** Registration and log-in: no token yet. */
 export function accountEntrance(app: App, services: Services): void {
   const { config, db, passwords, refresh } = services
-  const guesses = new Guesses(config)
+  const guesses = new Guesses(services)
 
   app.post(
     '/auth/register',

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Attempts } from '../../attempts.js'
-import type { Config } from '../../config.js'
+import type { Attempts } from '../../attempts.js'
 import { networkOf, requireNoWait } from '../../limits.js'
+import type { Services } from '../../services.js'
 
 const MINUTE_MS = 60_000
 /** Networks that are remembered as their users' own, at most. */
@@ -19,10 +19,10 @@ export class Guesses {
   readonly #everywhere: Attempts
   readonly #known = new Set<string>()
 
-  constructor({ RATE_LIMIT }: Config) {
-    const unless = (max: number) => (RATE_LIMIT === 'off' ? Infinity : max)
-    this.#here = new Attempts({ max: unless(10), windowMs: 15 * MINUTE_MS })
-    this.#everywhere = new Attempts({ max: unless(100), windowMs: 60 * MINUTE_MS })
+  constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {
+    const unless = (max: number) => (config.RATE_LIMIT === 'off' ? Infinity : max)
+    this.#here = attempts.of('guesses-here', { max: unless(10), windowMs: 15 * MINUTE_MS })
+    this.#everywhere = attempts.of('guesses-everywhere', { max: unless(100), windowMs: 60 * MINUTE_MS })
   }
 
   /**
