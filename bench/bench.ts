@@ -1,12 +1,12 @@
 import type { Postgres } from '../test/support/postgres.js'
 import type { Owner } from '../test/support/server-process.js'
 import type { Load } from './load-generator.js'
-import type { Line } from './report.js'
+import type { Figure } from './report.js'
 
 /** What a section of the benchmark works with. */
 export interface Bench {
   quick: boolean
-  report: (line: Line) => void
+  report: (figure: Figure) => void
 }
 
 /** What a section works with that measures servers. What it starts ends with its owner. */

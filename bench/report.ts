@@ -1,5 +1,9 @@
 /** One thing that was measured. */
-export interface Line {
+export interface Line extends Figure {
+  section: string
+}
+
+export interface Figure {
   name: string
   value: number
   unit: string
@@ -18,7 +22,7 @@ export interface Target {
 }
 
 /** Whether the line reaches its target; undefined if it has none. */
-export function isOk({ value, ratio, baseline, target }: Line): boolean | undefined {
+export function isOk({ value, ratio, baseline, target }: Figure): boolean | undefined {
   if (target === undefined) return undefined
   const measured = { value, ratio: ratio ?? NaN, difference: value - (baseline ?? NaN) }[target.of]
   return measured >= (target.atLeast ?? -Infinity) && measured <= (target.atMost ?? Infinity)
@@ -32,20 +36,26 @@ export function heading(): string {
 }
 
 export function asText(line: Line): string {
+  return row(cells(line))
+}
+
+/** Name, value, baseline, ratio, target, and whether it is reached. */
+export function cells(line: Line): string[] {
   const { name, value, unit, baseline, ratio } = line
   const ok = isOk(line)
-  return row([
+  return [
     name,
     `${digits(value)} ${unit}`,
     baseline === undefined ? '' : digits(baseline),
     ratio === undefined ? '' : ratio.toFixed(2),
     targetText(line.target),
     ok === undefined ? '' : ok ? 'yes' : 'NO'
-  ])
+  ]
 }
 
 export function asJson(line: Line): string {
-  return JSON.stringify({ ...line, ...(line.target && { target: targetText(line.target) }), ok: isOk(line) })
+  const target = line.target && { target: targetText(line.target) }
+  return JSON.stringify({ ...line, ...target, ok: isOk(line), command: `npm run bench -- ${line.section}` })
 }
 
 function targetText(target: Target | undefined): string {

@@ -1,50 +1,84 @@
-import { cpus, totalmem } from 'node:os'
-import { findPostgres } from '../test/support/postgres.js'
+import { writeFile } from 'node:fs/promises'
+import pg from 'pg'
+import { findPostgres, type Postgres } from '../test/support/postgres.js'
 import { withOwner } from '../test/support/with-owner.js'
+import { batches } from './batches.js'
 import type { Bench, ServerBench } from './bench.js'
+import { catchUp } from './catch-up.js'
 import { cryptography } from './cryptography.js'
+import { asMarkdown, machine } from './document.js'
 import { fanOut } from './fan-out.js'
+import { growth } from './growth.js'
 import { idleStreams } from './idle-streams.js'
 import { latency } from './latency.js'
 import { startLoad } from './load-generator.js'
-import { asJson, asText, heading } from './report.js'
+import { overload } from './overload.js'
+import { asJson, asText, heading, type Line } from './report.js'
 import { sdk } from './sdk.js'
 import { sends } from './sends.js'
+import { start } from './start.js'
 
-const serverSections = { sends, latency, 'fan-out': fanOut, 'idle-streams': idleStreams, sdk }
+const DOCUMENT = 'docs/benchmarks.md'
+
+const serverSections: Record<string, (bench: ServerBench) => Promise<void>> = {
+  sends,
+  batches,
+  latency,
+  'fan-out': fanOut,
+  'catch-up': catchUp,
+  growth,
+  overload,
+  'idle-streams': idleStreams,
+  start,
+  sdk
+}
 const sections = ['crypto', ...Object.keys(serverSections)]
 
-/** npm run bench -- [--quick] [--json] [section…] */
+/** npm run bench -- [--quick] [--json] [--write] [section…] */
 async function main(args: readonly string[]): Promise<void> {
-  const json = args.includes('--json')
+  const [quick, json, write] = ['--quick', '--json', '--write'].map((option) => args.includes(option))
   const named = args.filter((arg) => !arg.startsWith('--'))
   const unknown = named.find((name) => !sections.includes(name))
   if (unknown !== undefined) throw new Error(`there is no section ${unknown}: ${sections.join(', ')}`)
-  const isWanted = (name: string) => named.length === 0 || named.includes(name)
-  if (!json) {
-    const [cpu] = cpus()
-    const gib = Math.round(totalmem() / 2 ** 30)
-    console.log(`${cpu?.model}, ${cpus().length} cores, ${gib} GiB, Node.js ${process.version}\n${heading()}`)
-  }
-  const bench: Bench = {
-    quick: args.includes('--quick'),
-    report: (line) => console.log(json ? asJson(line) : asText(line))
-  }
-  if (isWanted('crypto')) await cryptography(bench)
-  const wanted = Object.entries(serverSections).filter(([name]) => isWanted(name))
-  if (wanted.length > 0) await withServers(bench, Object.fromEntries(wanted))
+  if (!json) console.log(`${machine()}\n${heading()}`)
+  const lines: Line[] = []
+  const benchOf = (section: string): Bench => ({
+    quick: quick!,
+    report(figure) {
+      const line = { section, ...figure }
+      lines.push(line)
+      console.log(json ? asJson(line) : asText(line))
+    }
+  })
+  const wanted = sections.filter((name) => named.length === 0 || named.includes(name))
+  if (wanted.includes('crypto')) await cryptography(benchOf('crypto'))
+  if (wanted.every((name) => name === 'crypto') && !write) return
+  await withPostgres(async (postgres, load) => {
+    for (const [name, section] of Object.entries(serverSections))
+      if (wanted.includes(name))
+        await withOwner((owner) => section({ ...benchOf(name), pg: postgres, load, owner }))
+    if (!write) return
+    const command = ['npm run bench --', ...args].join(' ')
+    const date = new Date().toISOString().slice(0, 10)
+    await writeFile(DOCUMENT, asMarkdown(lines, { command, postgres: await versionOf(postgres), date }))
+  })
 }
 
-async function withServers(
-  bench: Bench,
-  wanted: Record<string, (bench: ServerBench) => Promise<void>>
+async function versionOf({ url }: Postgres): Promise<string> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query<{ server_version: string }>('show server_version')
+  await client.end()
+  return rows[0]!.server_version
+}
+
+async function withPostgres(
+  work: (pg: Postgres, load: ReturnType<typeof startLoad>) => Promise<void>
 ): Promise<void> {
   await withOwner(async (owner) => {
     const pg = await findPostgres(owner)
     if (typeof pg === 'string') throw new Error(pg)
-    const load = startLoad(owner)
-    for (const section of Object.values(wanted))
-      await withOwner((own) => section({ ...bench, pg, load, owner: own }))
+    await work(pg, startLoad(owner))
   })
 }
 

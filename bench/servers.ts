@@ -27,18 +27,24 @@ export interface Population {
 }
 const senders: Population = { users: SENDERS, groups: eightConversations }
 
-/** Our own server, as it is started in production, on a new database: PostgreSQL, or PGlite without one. */
+/**
+ * Our own server, as it is started in production, on a new database: PostgreSQL, or PGlite without one.
+ *
+ * @param prepare what is done to the database of PostgreSQL before
+ */
 export async function startOurs(
   owner: Owner,
   pg: Postgres | null,
   { users, groups }: Population = senders,
-  nodeOptions: string[] = []
+  nodeOptions: string[] = [],
+  prepare: (databaseUrl: string, world: World) => Promise<void> = () => Promise.resolve()
 ): Promise<Target> {
   const dataDir = await temporaryFolder(owner)
   const databaseUrl = await pg?.newDatabase()
   const database = databaseUrl === undefined ? {} : { databaseUrl }
   const env = { DATA_DIR: dataDir, ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }) }
   const world = await makeWorld(env, users, groups)
+  if (databaseUrl !== undefined) await prepare(databaseUrl, world)
   const server = await startServer(owner, {
     ...{ ...database, dataDir, nodeOptions },
     env: { MAX_CLIENTS: '100000' }
@@ -54,6 +60,13 @@ export async function startStandIn(owner: Owner, kind: StandIn, pg: Postgres): P
   owner.teardown(() => child.kill())
   const [port] = (await once(child, 'message')) as [number]
   return { ...world, port, pid: child.pid! }
+}
+
+/** The cursor of the log's end. */
+export async function cursorOf({ port, tokens }: Target): Promise<string> {
+  const headers = { accept: 'application/json', authorization: `Bearer ${tokens[0]}` }
+  const response = await fetch(`http://127.0.0.1:${port}/v1/events`, { headers })
+  return ((await response.json()) as { cursor: string }).cursor
 }
 
 export async function temporaryFolder(owner: Owner): Promise<string> {

@@ -10,6 +10,7 @@ export interface ClosedLoop extends Senders {
 }
 
 export interface Throughput {
+  /** Messages. */
   perSecond: number
   p50: number
   p99: number
@@ -34,7 +35,7 @@ export async function closedLoop(plan: ClosedLoop): Promise<Throughput> {
       connection.send(request.bytes)
     }
     connection.onAnswer = (status, answer) => {
-      if (status !== 201) fail(new Error(`a send was answered with ${answer}`))
+      if (status !== request.status) fail(new Error(`a send was answered with ${answer}`))
       if (measuring) times.push(performance.now() - since)
       if (running) send()
     }
@@ -55,7 +56,7 @@ export async function closedLoop(plan: ClosedLoop): Promise<Throughput> {
   if (failure !== undefined) throw failure
   times.sort((a, b) => a - b)
   return {
-    perSecond: (times.length / elapsed) * 1000,
+    perSecond: ((times.length * (plan.batch ?? 1)) / elapsed) * 1000,
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
     busy: (user + system) / 1000 / elapsed

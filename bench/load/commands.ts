@@ -2,6 +2,14 @@ import { closedLoop, type ClosedLoop } from './closed-loop.js'
 import { fixedRate, type FixedRate } from './fixed-rate.js'
 import { Readers } from './readers.js'
 
+interface CatchUp {
+  port: number
+  tokens: string[]
+  after: string
+  atOnce: number
+  messages: number
+}
+
 const readers = new Readers()
 
 /** What the load generator can be told to do. Plans and results are plain data: they cross a process boundary. */
@@ -10,6 +18,22 @@ export const commands = {
   fixedRate: (plan: FixedRate) => fixedRate(plan, readers),
   openStreams: ({ port, tokens, atOnce = 64 }: { port: number; tokens: string[]; atOnce?: number }) =>
     readers.open(port, tokens, atOnce),
+  /** Milliseconds from the first connection until so many messages have come to the streams, which begin at a cursor. */
+  async catchUp({ port, tokens, after, atOnce, messages }: CatchUp) {
+    let left = messages
+    const since = performance.now()
+    const done = new Promise<number>((resolve) => {
+      readers.onMessage = () => {
+        if (--left === 0) resolve(performance.now() - since)
+      }
+    })
+    await readers.open(port, tokens, atOnce, after)
+    const milliseconds = await done
+    readers.check()
+    readers.close()
+    readers.onMessage = () => undefined
+    return { milliseconds }
+  },
   async closeStreams() {
     readers.check()
     readers.close()

@@ -47,7 +47,12 @@ export class Connection {
 }
 
 /** Calls back with what comes, as text, of a response that does not end. */
-export function openStream(port: number, token: string, onText: (text: string) => void): Socket {
+export function openStream(
+  port: number,
+  token: string,
+  after: string | undefined,
+  onText: (text: string) => void
+): Socket {
   const socket = connect({
     port,
     host: '127.0.0.1',
@@ -61,7 +66,7 @@ export function openStream(port: number, token: string, onText: (text: string) =
     }
   })
   socket.write(
-    `GET /v1/events HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\nauthorization: Bearer ${token}\r\n\r\n`
+    `GET /v1/events${after === undefined ? '' : `?after=${after}`} HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\nauthorization: Bearer ${token}\r\n\r\n`
   )
   return socket
 }

@@ -9,11 +9,11 @@ export class Readers {
   readonly #sockets: Socket[] = []
   #broken: Error | undefined
 
-  /** Open a stream for each token, some of them at a time. Resolves when all of them have said `ready`. */
-  async open(port: number, tokens: readonly string[], atOnce: number): Promise<void> {
+  /** Open a stream for each token, some of them at a time. Resolves when all of them were let in. */
+  async open(port: number, tokens: readonly string[], atOnce: number, after?: string): Promise<void> {
     let next = 0
     const opener = async () => {
-      for (let n = next++; n < tokens.length; n = next++) await this.#open(port, tokens[n]!, n)
+      for (let n = next++; n < tokens.length; n = next++) await this.#open(port, tokens[n]!, n, after)
     }
     await Promise.all(Array.from({ length: atOnce }, opener))
   }
@@ -28,14 +28,17 @@ export class Readers {
     this.#sockets.length = 0
   }
 
-  #open(port: number, token: string, n: number): Promise<void> {
+  #open(port: number, token: string, n: number, after?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       let head: string | null = ''
       let rest = ''
-      const socket = openStream(port, token, (text) => {
+      const socket = openStream(port, token, after, (text) => {
         if (head === null) return (rest = this.#scan(rest + text, n))
         head += text
-        if (!head.includes('event: ready')) return
+        const at = head.indexOf('\r\n\r\n')
+        // What was missed comes before `ready`.
+        if (after === undefined ? !head.includes('event: ready') : at < 0) return
+        rest = this.#scan(head.slice(at), n)
         head = null
         resolve()
       })

@@ -140,6 +140,10 @@ function onlyJson(app: App): void {
 function isCrumbly(body: Buffer): boolean {
   const allowed = body.length / 64
   let marks = 0
-  for (const byte of body) if (byte === COMMA || byte === OPEN_BRACKET || byte === OPEN_BRACE) marks++
+  // By index: an iterator takes three times as long.
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at]
+    if (byte === COMMA || byte === OPEN_BRACKET || byte === OPEN_BRACE) marks++
+  }
   return marks > allowed
 }

@@ -131,7 +131,8 @@ export const variables = {
   STREAM_LIFETIME: integer(3600, 1, 86_400),
   STREAM_BUFFER: integer(262_144, 16_384, 16_777_216),
   SEND_QUEUE: integer(10_000, 1, 1_000_000),
-  SEND_BATCH: integer(128, 1, 1000),
+  SEND_BATCH: integer(256, 1, 1000),
+  SEND_WAIT: integer(2000, 10, 60_000),
   POLL_INTERVAL: integer(500, 10, 60_000),
 
   RATE_LIMIT: choice('on', 'on', 'off'),

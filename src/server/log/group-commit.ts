@@ -19,6 +19,8 @@ export type Outgoing = Sending & { senderUsername: string }
 interface Waiting {
   messages: readonly Outgoing[]
   bytes: number
+  /** When it came, in milliseconds of the process' clock. */
+  since: number
   resolve: (sent: Sent[]) => void
   reject: (error: unknown) => void
 }
@@ -49,6 +51,8 @@ export function groupCommit(options: {
   logger: Logger
   maxQueue: number
   maxBatch: number
+  /** Milliseconds that a message may have waited when another one comes. */
+  maxWait: number
   /** Called after each commit with the new entries in the order of their positions. */
   onCommit: (entries: Entry[]) => void
 }): GroupCommit {
@@ -133,11 +137,14 @@ export function groupCommit(options: {
 
   return {
     send(messages) {
-      if (queued.messages >= options.maxQueue || queued.bytes >= QUEUE_BYTES)
+      const now = performance.now()
+      const waited = now - (queue[0]?.since ?? now)
+      // Whoever comes back later fares better than in a line that does not move.
+      if (queued.messages >= options.maxQueue || queued.bytes >= QUEUE_BYTES || waited > options.maxWait)
         return Promise.reject(new Problem('overloaded'))
       return new Promise((resolve, reject) => {
         const bytes = messages.reduce((sum, { ciphertext }) => sum + ciphertext.length, 0)
-        queue.push({ messages, bytes, resolve, reject })
+        queue.push({ messages, bytes, since: now, resolve, reject })
         queued.messages += messages.length
         queued.bytes += bytes
         if (state === 'idle') {

@@ -27,6 +27,7 @@ export async function openLog({ hot }: Database, bell: Bell, config: Config, log
     logger,
     maxQueue: config.SEND_QUEUE,
     maxBatch: config.SEND_BATCH,
+    maxWait: config.SEND_WAIT,
     onCommit(entries) {
       tail.offer(entries)
       bell.ring('log')

@@ -5,7 +5,8 @@ import type { Outgoing } from '../../../src/server/log/group-commit.js'
 import type { Services } from '../../../src/server/services.js'
 import { startChat } from '../../support/start-chat.js'
 
-const chat = await startChat(t, { SEND_QUEUE: '10', SEND_BATCH: '4' })
+const chat = await startChat(t, { SEND_QUEUE: '10', SEND_BATCH: '4', SEND_WAIT: '200' })
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const users = Promise.all([chat.user('alice'), chat.user('bob')])
 
 async function world() {
@@ -94,6 +95,22 @@ t.test('past a bound the queue refuses at once', async (t) => {
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
   t.equal(refused.length, 20)
   for (const { reason } of refused) t.equal((reason as Problem).code, 'overloaded')
+})
+
+t.test('while the database stands still, no line forms that nobody wants to wait in', async (t) => {
+  const { message } = await world()
+  let goOn: () => void = () => undefined
+  const standing = chat.services.db.transaction(() => new Promise<void>((resolve) => (goOn = resolve)))
+  await pause(50)
+  const underWay = send(message())
+  await pause(50)
+  const waiting = send(message())
+  await pause(300)
+  await t.rejects(send(message()), { code: 'overloaded' })
+  goOn()
+  await standing
+  t.match(await Promise.all([underWay, waiting]), [{ verdict: 'stored' }, { verdict: 'stored' }])
+  t.match(await send(message()), { verdict: 'stored' })
 })
 
 t.test('a session key that has served 2^20 messages is worn out', async (t) => {

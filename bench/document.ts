@@ -1,0 +1,39 @@
+import { cpus, totalmem } from 'node:os'
+import { cells, type Line } from './report.js'
+
+/** What the figures were measured on: without that they say nothing. */
+export interface Circumstances {
+  command: string
+  postgres: string
+  /** Of the day, as `2026-01-31`. */
+  date: string
+}
+
+export function machine(): string {
+  const [cpu] = cpus()
+  return `${cpu?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`
+}
+
+/** The figures as a page of the documentation, a table for each section. */
+export function asMarkdown(lines: readonly Line[], { command, postgres, date }: Circumstances): string {
+  const sections = [...new Set(lines.map(({ section }) => section))]
+  const table = (section: string) =>
+    [
+      `## ${section}\n`,
+      `\`npm run bench -- ${section}\`\n`,
+      '| | value | baseline | ratio | target | reached |',
+      '|---|---:|---:|---:|---|---|',
+      ...lines.filter((line) => line.section === section).map((line) => `| ${cells(line).join(' | ')} |`)
+    ].join('\n')
+  return `${head(command, postgres, date)}\n\n${sections.map(table).join('\n\n')}\n`
+}
+
+function head(command: string, postgres: string, date: string): string {
+  return `# Benchmarks
+
+Made by \`${command}\`, ${date}. What each line means, and why some targets are not reached, stands in
+[bench/README.md](../bench/README.md).
+
+${machine()}, PostgreSQL ${postgres} on the same machine. Client, server and database share its cores: ratios within one
+run count, absolute figures drift from minute to minute.`
+}

@@ -1,0 +1,34 @@
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import type { Throughput } from './load/closed-loop.js'
+import { median } from './load/percentile.js'
+import { startOurs } from './servers.js'
+
+/** Connections that saturate the server, and what comes on top of it. */
+const PEAK = 256
+const OVERLOADS = [3, 20]
+
+/** What is still stored when many more want to send at the same time than the server can serve. */
+export async function overload({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
+  const { port, tokens, conversations } = await startOurs(owner, pg)
+  const measureMs = quick ? 1500 : 3000
+  const slice = (connections: number) =>
+    load('closedLoop', {
+      ...{ port, tokens, conversations, bytes: MESSAGE_BYTES, connections },
+      ...{ warmUpMs: 500, measureMs }
+    })
+  await slice(PEAK)
+  for (const times of OVERLOADS) {
+    const rounds: { peak: Throughput; over: Throughput }[] = []
+    for (let round = 0; round < 3; round++)
+      rounds.push({ peak: await slice(PEAK), over: await slice(PEAK * times) })
+    const middle = (value: (of: (typeof rounds)[0]) => number) => median(rounds.map(value))
+    report({
+      name: `sends with ${times} times the connections that saturate it`,
+      ...{ value: middle(({ over }) => over.perSecond), unit: '/s' },
+      ...{ baseline: middle(({ peak }) => peak.perSecond) },
+      ...{ ratio: middle(({ over, peak }) => over.perSecond / peak.perSecond) },
+      target: { of: 'ratio', atLeast: 0.8 }
+    })
+    report({ name: 'answered meanwhile, p99', value: middle(({ over }) => over.p99), unit: 'ms' })
+  }
+}
