@@ -34,6 +34,6 @@ function head(command: string, postgres: string, date: string): string {
 Made by \`${command}\`, ${date}. What each line means, and why some targets are not reached, stands in
 [bench/README.md](../bench/README.md).
 
-${machine()}, PostgreSQL ${postgres} on the same machine. Client, server and database share its cores: ratios within one
-run count, absolute figures drift from minute to minute.`
+${machine()}, PostgreSQL ${postgres}.
+Client, server and database share the machine: ratios within one run count, absolute figures drift from minute to minute.`
 }
