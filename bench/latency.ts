@@ -24,6 +24,7 @@ export async function latency({ owner, pg: postgres, load, quick, report }: Serv
       ...line('POST → SSE p99 : bare commit’s p50', result.p99),
       ...{ baseline: commit, target: { of: 'difference', atMost: 10 } }
     })
+    report(line('POST → SSE p99.9', result.p999))
     report(line('POST → 201 p50', result.answerP50))
     report(line('POST → 201 p99', result.answerP99))
     report(line('of which the generator was late p50', result.lateP50))

@@ -18,6 +18,7 @@ export interface Latency {
   /** Until the slowest of a message's readers has it. */
   p50: number
   p99: number
+  p999: number
   /** Until its sender has the answer. */
   answerP50: number
   answerP99: number
@@ -98,6 +99,7 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
   return {
     p50: percentile(reached, 0.5),
     p99: percentile(reached, 0.99),
+    p999: percentile(reached, 0.999),
     answerP50: percentile(answered, 0.5),
     answerP99: percentile(answered, 0.99),
     lateP50: percentile(late, 0.5),
