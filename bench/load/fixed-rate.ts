@@ -4,6 +4,9 @@ import { percentile } from './percentile.js'
 import { sendRequest, type Senders } from './requests.js'
 import type { Readers } from './readers.js'
 
+/** For a message to reach its readers, after the last answer. */
+const PATIENCE_MS = 5000
+
 export interface FixedRate extends Senders {
   connections: number
   perSecond: number
@@ -42,6 +45,7 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
   const waiting: number[] = []
   const free: (() => void)[] = []
   let measureFrom = Infinity
+  let lastAnswer = performance.now()
   let failure: Error | undefined
   const fail = (error: Error) => (failure ??= error)
   const note = (times: number[], due: number, since = due) => {
@@ -70,6 +74,7 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
     connection.onAnswer = (status, answer) => {
       if (status !== 201) fail(new Error(`a send was answered with ${answer}`))
       note(answered, due)
+      lastAnswer = performance.now()
       if (waiting.length > 0) send()
       else free.push(send)
     }
@@ -88,8 +93,7 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
     waiting.push(due)
     free.shift()?.()
   }
-  for (const until = performance.now() + 5000; underWay.size > 0 && performance.now() < until;)
-    await sleep(20)
+  while (underWay.size > 0 && performance.now() - lastAnswer < PATIENCE_MS) await sleep(20)
   for (const connection of open) connection.close()
   readers.onMessage = () => undefined
   readers.check()

@@ -64,11 +64,16 @@ function optional<T>(parse: (text: string) => T): Variable<T | undefined> {
   return { default: undefined, parse }
 }
 
-function databaseUrl(value: string): Secret {
-  const scheme = URL.canParse(value) ? new URL(value).protocol : ''
-  if (scheme === 'postgres:' || scheme === 'postgresql:') return new Secret(value)
-  throw new Invalid('must look like postgres://user:password@host:5432/database')
+/** An address with a password in it. */
+function address(example: string, ...schemes: string[]): (value: string) => Secret {
+  return (value) => {
+    if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return new Secret(value)
+    throw new Invalid(`must look like ${example}`)
+  }
 }
+
+const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
+const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
 
 function secret(value: string): Secret {
   if (Buffer.byteLength(value) >= 32) return new Secret(value)
@@ -111,11 +116,13 @@ export const variables = {
 
   DATA_DIR: text('./data'),
   DATABASE_URL: optional(databaseUrl),
+  DATABASE_DIRECT_URL: optional(databaseUrl),
   DATABASE_TLS: choice('url', 'url', 'off', 'require', 'verify'),
   DATABASE_TLS_CA: optional((value) => value),
   DATABASE_POOL_SIZE: integer(10, 2, 200),
   DATABASE_STATEMENT_TIMEOUT: integer(10, 1, 600),
   DATABASE_START_TIMEOUT: integer(60, 1, 3600),
+  REDIS_URL: optional(redisUrl),
 
   JWT_SECRET: optional(secret),
   ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
@@ -171,8 +178,14 @@ export function readConfig(env: Env): Config {
   }
   if (config['DATABASE_TLS_CA'] !== undefined && config['DATABASE_TLS'] !== 'verify')
     mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
-  if (Number(config['WORKERS']) > 1 && config['DATABASE_URL'] === undefined)
-    mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
+  if (config['DATABASE_URL'] === undefined) {
+    if (Number(config['WORKERS']) > 1)
+      mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
+    if (config['REDIS_URL'] !== undefined)
+      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
+    if (config['DATABASE_DIRECT_URL'] !== undefined)
+      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
+  }
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return config as Config
 }

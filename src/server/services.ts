@@ -7,7 +7,7 @@ import { postgresBell } from './bell/postgres.js'
 import type { Config } from './config.js'
 import { openDatabase, type Database, type Db } from './db/index.js'
 import { MIGRATIONS_FOLDER } from './db/migrate.js'
-import { connectionOptions } from './db/postgres.js'
+import { connectionOptions, directUrl } from './db/postgres.js'
 import { serverSecrets } from './db/schema.js'
 import type { Logger } from './logger.js'
 import { ensureEpoch } from './log/epoch.js'
@@ -44,12 +44,9 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
   const database = await openDatabase(config, logger)
   try {
     await database.migrate(MIGRATIONS_FOLDER)
-    await ensureEpoch(database)
+    const epoch = await ensureEpoch(database)
     const secret = await signingSecret(config, database)
-    const bell =
-      config.DATABASE_URL === undefined
-        ? silentBell
-        : postgresBell(connectionOptions(config, config.DATABASE_URL), logger)
+    const bell = await openBell(config, epoch, logger)
     const log = await openLog(database, bell, config, logger)
     const sessions = new Sessions(database, log.tail)
     const streams = new Streams(sessions, {
@@ -85,6 +82,15 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     await database.close()
     throw error
   }
+}
+
+async function openBell(config: Config, epoch: string, logger: Logger): Promise<Bell> {
+  if (config.DATABASE_URL === undefined) return silentBell
+  if (config.REDIS_URL === undefined)
+    return postgresBell(connectionOptions(config, directUrl(config, config.DATABASE_URL)), logger)
+  // Loaded by those alone who use it: it takes some MB.
+  const { redisBell } = await import('./bell/redis.js')
+  return redisBell(config.REDIS_URL.reveal(), epoch, logger)
 }
 
 /** `JWT_SECRET`; else one made at first start and kept beside the data: in `DATA_DIR`, or in the database. */

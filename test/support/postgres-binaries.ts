@@ -22,7 +22,7 @@ export interface Binaries {
   readonly runAs: RunAs
 }
 
-function runAs(): RunAs {
+export function runAs(): RunAs {
   if (process.getuid?.() !== 0) return {}
   const users = readFileSync('/etc/passwd', 'utf8')
     .split('\n')

@@ -45,6 +45,9 @@ export async function freePort(): Promise<number> {
 /** So many processes for each server on PostgreSQL, to see that all holds with several. */
 const WORKERS = process.env['TEST_WORKERS'] ?? '1'
 
+/** A Redis through which they tell each other, to see that all holds with it. */
+const REDIS_URL = process.env['TEST_REDIS_URL'] ?? ''
+
 /** What the server writes when all its processes listen. */
 export const READY = 'is ready on'
 
@@ -124,7 +127,7 @@ export class ServerProcess {
         PASSWORD_ITERATIONS: '100000',
         RSA_KEY_SIZE: '2048',
         MAX_CLIENTS: '10000',
-        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl, WORKERS }),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl, WORKERS, REDIS_URL }),
         ...env
       }
     })

@@ -35,31 +35,44 @@ export function connectionOptions(config: Config, url: Secret): pg.ClientConfig 
   }
 }
 
-/** A pool on PostgreSQL, once it answers: a database that is still starting is waited for. */
-export async function openPostgres(config: Config, url: Secret, logger: Logger): Promise<Database> {
-  const options = connectionOptions(config, url)
-  const timeout = config.DATABASE_STATEMENT_TIMEOUT * 1000
-  const pool = new pg.Pool({
-    ...options,
-    max: config.DATABASE_POOL_SIZE,
+/** Where a connection is one and the same from its beginning to its end, which a pooler's is not. */
+export function directUrl({ DATABASE_DIRECT_URL }: Config, url: Secret): Secret {
+  return DATABASE_DIRECT_URL ?? url
+}
+
+/** Settings that hold as long as a connection, which through a pooler is another one for each transaction. */
+function ofASession(timeout: number): pg.PoolConfig {
+  return {
     statement_timeout: timeout,
     idle_in_transaction_session_timeout: timeout,
-    // The server cancels a slow statement; this covers a server that hangs and does not even do that.
-    query_timeout: timeout + 2000,
     // The pool waits for what this returns, though its types do not say so.
     onConnect: ((client) => client.query(KEEP_TO_INDEXES)) as (client: pg.ClientBase) => void
+  }
+}
+
+/** A pool on PostgreSQL, once it answers: a database that is still starting is waited for. */
+export async function openPostgres(config: Config, url: Secret, logger: Logger): Promise<Database> {
+  const timeout = config.DATABASE_STATEMENT_TIMEOUT * 1000
+  const isPooled = config.DATABASE_DIRECT_URL !== undefined
+  const pool = new pg.Pool({
+    ...connectionOptions(config, url),
+    max: config.DATABASE_POOL_SIZE,
+    // PostgreSQL cancels a slow statement; this covers one that hangs and does not even do that.
+    query_timeout: timeout + 2000,
+    ...(!isPooled && ofASession(timeout))
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
   await waitFor(pool, config.DATABASE_START_TIMEOUT * 1000, logger)
+  if (isPooled) await warnOfUnbounded(pool, logger)
   const db = drizzle(pool, { schema })
 
   return {
     kind: 'postgres',
     db,
-    hot: async <Row>(statement: HotStatement, values: unknown[]) =>
-      (await pool.query<Row & pg.QueryResultRow>({ ...statement, values })).rows,
+    hot: async <Row>({ name, text }: HotStatement, values: unknown[]) =>
+      (await pool.query<Row & pg.QueryResultRow>({ ...(!isPooled && { name }), text, values })).rows,
     async migrate(folder) {
-      const client = new pg.Client(options)
+      const client = new pg.Client(connectionOptions(config, directUrl(config, url)))
       client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))
       await client.connect()
       try {
@@ -90,6 +103,21 @@ export async function openPostgres(config: Config, url: Secret, logger: Logger):
     },
     maintain: () => Promise.resolve(),
     close: () => pool.end()
+  }
+}
+
+/** Settings that can't be made through a pooler have to be the role's. */
+async function warnOfUnbounded(pool: pg.Pool, logger: Logger): Promise<void> {
+  for (const setting of ['statement_timeout', 'idle_in_transaction_session_timeout']) {
+    const { rows } = await pool.query<{ value: string; role: string }>(
+      'select current_setting($1) as value, current_user as role',
+      [setting]
+    )
+    const { value, role } = rows[0]!
+    if (value === '0')
+      logger.warn(
+        `${setting} is 0: one statement that hangs may stop all. Run: alter role "${role}" set ${setting} = '10s'`
+      )
   }
 }
 

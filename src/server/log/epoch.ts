@@ -6,8 +6,10 @@ import { logHead } from '../db/schema.js'
 /**
  * Make sure that the log has a head and an epoch of this very database: in a restored copy positions may come
  * again that clients have seen with other events, so their old cursors must not count.
+ *
+ * @returns the epoch: the name of this log
  */
-export async function ensureEpoch({ db, origin }: Database): Promise<void> {
+export async function ensureEpoch({ db, origin }: Database): Promise<string> {
   const here = await origin()
   // Eight letters and digits, as a cursor spells it.
   const epoch = BigInt(`0x${randomBytes(8).toString('hex')}`)
@@ -22,4 +24,6 @@ export async function ensureEpoch({ db, origin }: Database): Promise<void> {
       set: { epoch, origin: here },
       setWhere: sql`${logHead.origin} <> ${here}`
     })
+  const [head] = await db.select({ epoch: logHead.epoch }).from(logHead)
+  return head!.epoch
 }

@@ -1,0 +1,40 @@
+import { findProgram, startDaemon, type Daemon } from './programs.js'
+import { freePort, type Owner } from './server-process.js'
+
+/** A Redis or Valkey of the machine's, for the tests alone: it keeps nothing. */
+export class Redis {
+  readonly url: string
+  readonly #owner: Owner
+  readonly #port: number
+  readonly #path: string
+  #daemon: Daemon | undefined
+
+  private constructor(owner: Owner, port: number, path: string) {
+    this.url = `redis://127.0.0.1:${port}`
+    this.#owner = owner
+    this.#port = port
+    this.#path = path
+  }
+
+  /** A text is the reason why there is none. */
+  static async find(owner: Owner): Promise<Redis | string> {
+    const program = findProgram('valkey-server', 'redis-server')
+    if (typeof program === 'string') return program
+    const redis = new Redis(owner, await freePort(), program.path)
+    await redis.start()
+    return redis
+  }
+
+  get pid(): number {
+    return this.#daemon!.pid
+  }
+
+  async start(): Promise<void> {
+    const args = ['--port', String(this.#port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+    this.#daemon = await startDaemon(this.#owner, this.#port, this.#path, args)
+  }
+
+  async kill(): Promise<void> {
+    await this.#daemon?.kill()
+  }
+}
