@@ -29,7 +29,7 @@ export class Attempts {
   /** What others have not been told; null where there are none. */
   #untold: Map<string, number> | null = null
 
-  constructor({ max, windowMs, remembered = 50_000, now = Date.now }: Bounds) {
+  constructor({ max, windowMs, remembered = 50_000, now = () => performance.now() }: Bounds) {
     this.#max = max
     this.#windowMs = windowMs
     this.#remembered = remembered

@@ -44,7 +44,7 @@ export async function registerAuth(
     }
   })
   /** By the tokens' digests, which are a tenth of their length. */
-  const verified = new Map<string, { session: ActiveSession; expiresAt: number }>()
+  const verified = new Map<string, { session: ActiveSession; endsAt: number }>()
   const refused = attempts.of('refused-tokens', {
     max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
     windowMs: 60_000
@@ -66,7 +66,7 @@ export async function registerAuth(
     const session = await sessions.find(claims.sid)
     if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
     if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
-    verified.set(digest(token), { session, expiresAt: claims.exp * 1000 })
+    verified.set(digest(token), { session, endsAt: performance.now() + claims.exp * 1000 - Date.now() })
     return session
   }
 
@@ -76,8 +76,8 @@ export async function registerAuth(
     const key = token === null ? '' : digest(token)
     const known = verified.get(key)
     if (known !== undefined) {
-      const now = Date.now()
-      if (!known.session.stale && known.expiresAt > now && known.session.expiresAt > now) {
+      const now = performance.now()
+      if (!known.session.stale && known.endsAt > now && known.session.endsAt > now) {
         request.session = known.session
         return done()
       }
@@ -89,7 +89,7 @@ export async function registerAuth(
     }, done)
   })
   app.decorate('signAccessToken', (session) => {
-    const left = Math.ceil((session.expiresAt - Date.now()) / 1000)
+    const left = Math.ceil((session.endsAt - performance.now()) / 1000)
     const lifetime = config.ACCESS_TOKEN_LIFETIME
     // The token may outlive the session, so that who comes too late is told that it has ended.
     const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })

@@ -14,8 +14,11 @@ export interface ActiveSession {
   readonly username: string
   readonly deviceId: string | null
   readonly deviceActive: boolean
-  /** Milliseconds since 1970; may have moved on since, through a refresh on another process. */
-  readonly expiresAt: number
+  /**
+   * When it ends, on this process' monotonic clock (`performance.now()`): what is left of it is the database's to say, so
+   * that processes whose clocks differ agree. May have moved on since, through a refresh on another process.
+   */
+  readonly endsAt: number
   /** Set when memory must no longer be trusted: look the session up again. */
   stale: boolean
 }
@@ -75,11 +78,11 @@ export class Sessions {
   /** The session, or null if there is none (any more). */
   async find(id: string): Promise<ActiveSession | null> {
     const known = this.#cache.get(id)
-    if (known !== undefined && known.expiresAt > Date.now()) return known
+    if (known !== undefined && known.endsAt > performance.now()) return known
     this.#drop(id)
     const generation = this.#generation
     const session = await this.#load(id)
-    if (session === null || session.expiresAt <= Date.now()) return null
+    if (session === null || session.endsAt <= performance.now()) return null
     // A pending device may be approved at any moment: ask again until it is active.
     if (session.deviceId !== null && !session.deviceActive) return { ...session, stale: true }
     if (generation !== this.#generation) return this.find(id)
@@ -98,25 +101,27 @@ interface SessionRow {
   username: string
   device_id: string | null
   device_status: string | null
-  expires_at: string
+  /** Milliseconds until it ends. */
+  left: string
 }
 
 const SESSIONS: HotStatement = {
   name: 'sessions',
   text: `
 select s.id, s.user_id, u.username, s.device_id, d.status as device_status,
-  floor(extract(epoch from s.expires_at) * 1000)::text as expires_at
+  floor(extract(epoch from s.expires_at - now()) * 1000)::text as left
 from unnest(${listOf(1)}::uuid[]) i(id) join sessions s on s.id = i.id
 join users u on u.id = s.user_id left join devices d on d.id = s.device_id`
 }
 
 async function load(hot: Database['hot'], ids: string[]): Promise<(ActiveSession | null)[]> {
+  const asked = performance.now()
   const rows = await hot<SessionRow>(SESSIONS, [ids.join(',')])
-  const found = new Map(rows.map((row) => [row.id, toSession(row)]))
+  const found = new Map(rows.map((row) => [row.id, toSession(row, asked)]))
   return ids.map((id) => found.get(id) ?? null)
 }
 
-function toSession(row: SessionRow): ActiveSession | null {
+function toSession(row: SessionRow, asked: number): ActiveSession | null {
   if (row.device_status === 'revoked') return null
   return {
     id: row.id,
@@ -124,7 +129,7 @@ function toSession(row: SessionRow): ActiveSession | null {
     username: row.username,
     deviceId: row.device_id,
     deviceActive: row.device_status === 'active',
-    expiresAt: Number(row.expires_at),
+    endsAt: asked + Number(row.left),
     stale: false
   }
 }

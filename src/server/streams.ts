@@ -8,7 +8,7 @@ export interface OpenStream {
   session: ActiveSession
   /** Write frames of ephemeral events, unless the stream lags behind anyway. */
   announce: (frames: string) => void
-  /** Called every second. */
+  /** Called every second, with the time on the monotonic clock. */
   tick: (now: number) => void
   /** Say good-bye, because of the session or because the server stops, and close. */
   end: (why: 'revoked' | 'expired' | 'stopping') => void
@@ -88,19 +88,19 @@ export class Streams {
   }
 
   #tick(): void {
-    const now = Date.now()
+    const now = performance.now()
     for (const streams of this.#bySession.values()) {
       const [first] = streams
-      if (first !== undefined && (first.session.stale || first.session.expiresAt <= now))
+      if (first !== undefined && (first.session.stale || first.session.endsAt <= now))
         void this.#checkSession(first.session)
       for (const stream of streams) stream.tick(now)
     }
   }
 
   /** The session has changed or run out as far as this process knows; it may have been refreshed meanwhile. */
-  async #checkSession({ id, expiresAt }: ActiveSession): Promise<void> {
+  async #checkSession({ id, endsAt }: ActiveSession): Promise<void> {
     const session = await this.#sessions.find(id).catch(() => undefined)
-    if (session === null) this.#endSession(id, expiresAt <= Date.now() ? 'expired' : 'revoked')
+    if (session === null) this.#endSession(id, endsAt <= performance.now() ? 'expired' : 'revoked')
     else if (session !== undefined) for (const stream of this.#bySession.get(id)) stream.session = session
   }
 }

@@ -2,6 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import type { Owner } from '../support/server-process.js'
+import { onSmallDisk, overRedis, withClocks, type FakeClock, type Ground } from './ground.js'
 import type { Stage } from './stage.js'
 
 const STALLED = 1000
@@ -10,6 +12,8 @@ export interface Fault {
   name: string
   /** Those that are over soon run with the tests. */
   isShort: boolean
+  /** Makes what it needs; a text is the reason why this machine can't. */
+  ground?: (owner: Owner) => Promise<Ground | string>
   /** Resolves when it is over. */
   happen: (stage: Stage) => Promise<void>
 }
@@ -104,6 +108,49 @@ export const faults: readonly Fault[] = [
     name: `${STALLED} streams whose clients take nothing`,
     isShort: false,
     happen: stalledReaders
+  },
+  {
+    name: 'Redis, which carries the bell, is killed, and comes back',
+    isShort: true,
+    ground: overRedis,
+    async happen({ ground: { redis } }) {
+      await redis!.kill()
+      await sleep(1000)
+      await redis!.start()
+    }
+  },
+  {
+    name: 'Redis hangs for 20 seconds',
+    isShort: false,
+    ground: overRedis,
+    async happen({ ground: { redis } }) {
+      signalAll([redis!.pid], 'SIGSTOP')
+      await sleep(20_000)
+      signalAll([redis!.pid], 'SIGCONT')
+    }
+  },
+  {
+    name: 'PostgreSQL’s disk is full for 5 seconds',
+    isShort: false,
+    ground: onSmallDisk,
+    async happen({ postgres, ground: { disk } }) {
+      await disk!.fill()
+      await sleep(5000)
+      await disk!.clear()
+      await postgres.revive()
+    }
+  },
+  {
+    name: 'the servers’ clocks jump by 10 minutes, forth and back',
+    isShort: false,
+    ground: withClocks,
+    happen: ({ ground: { clocks } }) => jump(clocks!.ofServers)
+  },
+  {
+    name: 'PostgreSQL’s clock jumps by 10 minutes, forth and back',
+    isShort: false,
+    ground: withClocks,
+    happen: ({ ground: { clocks } }) => jump(clocks!.ofPostgres)
   }
 ]
 
@@ -157,6 +204,13 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
     } catch {
       // It has ended meanwhile.
     }
+}
+
+async function jump(clock: FakeClock): Promise<void> {
+  for (const seconds of [600, 0, -600, 0]) {
+    await clock.set(seconds)
+    await sleep(2000)
+  }
 }
 
 async function stalledReaders({ servers, members }: Stage): Promise<void> {

@@ -28,9 +28,12 @@ async function main(args: readonly string[]): Promise<void> {
   await withOwner(async (owner) => {
     const postgres = await findPostgres(owner)
     if (typeof postgres === 'string') throw new Error(postgres)
-    for (const { name, happen } of faults.filter((fault) => fault.name.includes(part)))
+    for (const { name, happen, ground } of faults.filter((fault) => fault.name.includes(part)))
       await withOwner(async (own) => {
-        const { accepted, silence, wrong } = await (await Stage.set(own, postgres)).suffer(happen)
+        const special = await ground?.(own)
+        if (typeof special === 'string') return print(name, '', '', `not tried: ${special}`)
+        const stage = await Stage.set(own, { postgres, ...special })
+        const { accepted, silence, wrong } = await stage.suffer(happen)
         if (wrong.length > 0) harmful++
         const verdict = wrong.length === 0 ? 'once, in order, to all members' : wrong.join('; ')
         const cells = [

@@ -8,6 +8,7 @@ import { generateKeys } from '../support/stranger-crypto.js'
 import { expect } from '../support/stranger-http.js'
 import type { Stranger } from '../support/stranger.js'
 import { BadNetwork } from './bad-network.js'
+import type { Ground } from './ground.js'
 
 const SERVERS = 3
 const WRITERS = 3
@@ -37,6 +38,7 @@ interface Reader {
  */
 export class Stage {
   readonly owner: Owner
+  readonly ground: Ground
   readonly postgres: Postgres
   readonly databaseUrl: string
   readonly servers: readonly ServerProcess[]
@@ -50,7 +52,7 @@ export class Stage {
 
   private constructor(
     owner: Owner,
-    postgres: Postgres,
+    ground: Ground & { postgres: Postgres },
     databaseUrl: string,
     servers: readonly ServerProcess[],
     networks: readonly BadNetwork[],
@@ -59,7 +61,8 @@ export class Stage {
     group: string
   ) {
     this.owner = owner
-    this.postgres = postgres
+    this.ground = ground
+    this.postgres = ground.postgres
     this.databaseUrl = databaseUrl
     this.servers = servers
     this.networks = networks
@@ -68,9 +71,10 @@ export class Stage {
     this.#group = group
   }
 
-  static async set(owner: Owner, postgres: Postgres): Promise<Stage> {
+  static async set(owner: Owner, ground: Ground & { postgres: Postgres }): Promise<Stage> {
+    const { postgres, env = {} } = ground
     const databaseUrl = await postgres.newDatabase()
-    const start = () => startServer(owner, { databaseUrl, nodeOptions: [] })
+    const start = () => startServer(owner, { databaseUrl, nodeOptions: [], env })
     const servers = [await start(), ...(await Promise.all(Array.from({ length: SERVERS - 1 }, start)))]
     const networks = await Promise.all(servers.map(({ port }) => BadNetwork.open(owner, port)))
     const strangers: Stranger[] = []
@@ -84,7 +88,7 @@ export class Stage {
     await conversation(outsider, [])
     const reader = async (stranger: Stranger) => ({ stranger, stream: await stranger.live() })
     const members = await Promise.all(strangers.map(reader))
-    return new Stage(owner, postgres, databaseUrl, servers, networks, members, await reader(outsider), group)
+    return new Stage(owner, ground, databaseUrl, servers, networks, members, await reader(outsider), group)
   }
 
   get members(): readonly Stranger[] {

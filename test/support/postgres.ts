@@ -15,10 +15,12 @@ export interface Postgres {
   readonly url: string
   /** One more, for a second server that must share nothing with the first. Answers with its address. */
   newDatabase(): Promise<string>
-  /** These three need a cluster of our own: they throw on TEST_DATABASE_URL. */
+  /** These need a cluster of our own: they throw on TEST_DATABASE_URL. */
   stop(): Promise<void>
   kill(): Promise<void>
   restart(): Promise<void>
+  /** Start it if it has ended by itself. */
+  revive(): Promise<void>
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -58,20 +60,36 @@ async function given(owner: Owner, server: string): Promise<Postgres> {
       await query(server, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
   })
   const refuse = (): Promise<never> => Promise.reject(new Error('TEST_DATABASE_URL is not ours to stop'))
-  return { url: await newDatabase(), newDatabase, stop: refuse, kill: refuse, restart: refuse }
+  return {
+    url: await newDatabase(),
+    newDatabase,
+    stop: refuse,
+    kill: refuse,
+    restart: refuse,
+    revive: refuse
+  }
+}
+
+export interface ClusterOptions {
+  /** Where its data is made; by default a temporary folder. */
+  readonly folder?: string
+  readonly settings?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 class Cluster {
   readonly #binaries: Binaries
   readonly #data: string
   readonly #port: number
+  readonly #options: ClusterOptions
   #child: ChildProcess | undefined
   #output = ''
 
-  constructor(binaries: Binaries, data: string, port: number) {
+  constructor(binaries: Binaries, data: string, port: number, options: ClusterOptions) {
     this.#binaries = binaries
     this.#data = data
     this.#port = port
+    this.#options = options
   }
 
   get server(): string {
@@ -79,11 +97,13 @@ class Cluster {
   }
 
   async #launch(): Promise<boolean> {
-    const settings = ['max_connections=200', 'log_min_messages=fatal'].flatMap((setting) => ['-c', setting])
-    const options = ['-D', this.#data, '-h', '127.0.0.1', '-p', String(this.#port), '-k', '', ...settings]
+    const { settings = [], env = {} } = this.#options
+    const set = ['max_connections=200', 'log_min_messages=fatal', ...settings].flatMap((one) => ['-c', one])
+    const options = ['-D', this.#data, '-h', '127.0.0.1', '-p', String(this.#port), '-k', '', ...set]
     const child = spawn(join(this.#binaries.bin, 'postgres'), options, {
       ...this.#binaries.runAs,
       cwd: '/',
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe']
     })
     this.#child = child
@@ -108,9 +128,13 @@ class Cluster {
     throw new Error(`PostgreSQL did not start:\n${this.#output}`)
   }
 
+  get isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null
+  }
+
   async end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    if (child === undefined || !this.isRunning) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.kill(signal)
     await gone
@@ -122,7 +146,7 @@ class Cluster {
  * machine. A text is the reason why there is none, for the tests to be skipped with.
  * @throws on CI when there is none: there a skipped test is a failed one.
  */
-export async function findPostgres(owner: Owner): Promise<Postgres | string> {
+export async function findPostgres(owner: Owner, options: ClusterOptions = {}): Promise<Postgres | string> {
   const server = process.env['TEST_DATABASE_URL']
   if (server !== undefined && server !== '') return given(owner, server)
   const binaries = await findBinaries()
@@ -130,12 +154,12 @@ export async function findPostgres(owner: Owner): Promise<Postgres | string> {
     if (process.env['CI'] !== undefined) throw new Error(binaries)
     return binaries
   }
-  const folder = await mkdtemp(join(tmpdir(), 'secure-chat-pg-data-'))
+  const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'secure-chat-pg-data-'))
   const { uid, gid } = binaries.runAs
   if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid)
   const data = join(folder, 'data')
   await run('cp', ['-R', '-p', binaries.template, data], { ...binaries.runAs, cwd: '/' })
-  const cluster = new Cluster(binaries, data, await freePort())
+  const cluster = new Cluster(binaries, data, await freePort(), options)
   owner.teardown(async () => {
     await cluster.end('SIGQUIT')
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })
@@ -150,6 +174,9 @@ export async function findPostgres(owner: Owner): Promise<Postgres | string> {
     restart: async () => {
       await cluster.end('SIGINT')
       await cluster.start()
+    },
+    revive: async () => {
+      if (!cluster.isRunning) await cluster.start()
     }
   }
 }

@@ -122,7 +122,7 @@ async function warnOfUnbounded(pool: pg.Pool, logger: Logger): Promise<void> {
 }
 
 async function waitFor(pool: pg.Pool, patience: number, logger: Logger): Promise<void> {
-  const deadline = Date.now() + patience
+  const deadline = performance.now() + patience
   for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
     try {
       await pool.query('select 1')
@@ -132,7 +132,7 @@ async function waitFor(pool: pg.Pool, patience: number, logger: Logger): Promise
       // Of a host with several addresses the message is empty.
       const { message, code } = error as { message: string; code?: unknown }
       const reason = message || String(code)
-      if (!down || Date.now() + wait > deadline) {
+      if (!down || performance.now() + wait > deadline) {
         await pool.end()
         throw down ? new Error(`The database has not answered for ${patience / 1000} s: ${reason}`) : error
       }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, gt, sql } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, SignIn } from '../../../protocol/accounts.js'
 import { Problem } from '../../../protocol/problems.js'
 import { ref } from '../../../protocol/schema.js'
@@ -16,7 +16,7 @@ import { endSessions } from '../../sessions.js'
 import { isCommonPassword } from './common-passwords.js'
 import { Guesses } from './guesses.js'
 import { findDevice, findUser } from './queries.js'
-import { expiry, insertSession, signIn } from './sign-in.js'
+import { NOW, expiry, insertSession, signIn } from './sign-in.js'
 
 /** Registration and log-in: no token yet. */
 export function accountEntrance(app: App, services: Services): void {
@@ -128,10 +128,10 @@ export function accountEntrance(app: App, services: Services): void {
       const token = refresh.read(request.body.refreshToken)
       if (token === null) throw new Problem('invalid-refresh-token')
       const { sessionId: id, generation } = token
-      const now = new Date()
       const renewed = await transaction(services, async (tx) => {
-        const [session] = await tx.select().from(sessions).where(eq(sessions.id, id)).for('update')
-        if (session === undefined || session.expiresAt <= now) return null
+        const isAlive = and(eq(sessions.id, id), gt(sessions.expiresAt, NOW))
+        const [session] = await tx.select().from(sessions).where(isAlive).for('update')
+        if (session === undefined) return null
         if (session.refreshGeneration !== generation) {
           await appendEvents(tx, await endSessions(tx, eq(sessions.id, id)))
           return null
@@ -140,8 +140,8 @@ export function accountEntrance(app: App, services: Services): void {
           .update(sessions)
           .set({
             refreshGeneration: sql`${sessions.refreshGeneration} + 1`,
-            lastUsedAt: now,
-            expiresAt: expiry(config, session.createdAt, now)
+            lastUsedAt: NOW,
+            expiresAt: expiry(config, sessions.createdAt)
           })
           .where(eq(sessions.id, id))
           .returning()

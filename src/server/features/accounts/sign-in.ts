@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { sql, type SQL } from 'drizzle-orm'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { SignIn } from '../../../protocol/accounts.js'
 import type { Config } from '../../config.js'
@@ -7,6 +8,9 @@ import { sessions, type devices, type users } from '../../db/schema.js'
 import { deviceView } from '../../identity.js'
 import type { Services } from '../../services.js'
 import { userView } from './queries.js'
+
+/** Sessions live by the database's clock, which is one for all processes. */
+export const NOW = sql`now()`
 
 export type SessionRow = typeof sessions.$inferSelect
 
@@ -18,7 +22,6 @@ export async function insertSession(
   userId: string,
   deviceId: string | null
 ): Promise<SessionRow> {
-  const now = new Date()
   const [session] = await tx
     .insert(sessions)
     .values({
@@ -27,22 +30,22 @@ export async function insertSession(
       deviceId,
       address: request.ip,
       userAgent: (request.headers['user-agent'] ?? '').slice(0, 256),
-      createdAt: now,
-      lastUsedAt: now,
-      expiresAt: expiry(config, now, now)
+      createdAt: NOW,
+      lastUsedAt: NOW,
+      expiresAt: expiry(config, NOW)
     })
     .returning()
   return session!
 }
 
-/** When a session that began at `createdAt` ends if it is not used after `now`: idle or absolute expiry. */
-export function expiry(config: Config, createdAt: Date, now: Date): Date {
-  const idle = now.getTime() + config.SESSION_TIMEOUT * 1000
-  const absolute = createdAt.getTime() + config.SESSION_LIFETIME * 1000
-  return new Date(Math.min(idle, absolute))
+/** When a session that began at `createdAt` ends if it is not used from now on: idle or absolute expiry. */
+export function expiry(config: Config, createdAt: SQL | typeof sessions.createdAt): SQL {
+  const idle = sql`${NOW} + ${config.SESSION_TIMEOUT} * interval '1 second'`
+  const absolute = sql`${createdAt} + ${config.SESSION_LIFETIME} * interval '1 second'`
+  return sql`least(${idle}, ${absolute})`
 }
 
-/** The answer that hands out a session's tokens. */
+/** The answer that hands out the tokens of a session that is used at this moment. */
 export function signIn(
   app: FastifyInstance,
   { refresh }: Services,
@@ -54,7 +57,7 @@ export function signIn(
     ...session,
     username: user.username,
     deviceActive: device?.status === 'active',
-    expiresAt: session.expiresAt.getTime(),
+    endsAt: performance.now() + session.expiresAt.getTime() - session.lastUsedAt.getTime(),
     stale: false
   })
   return {

@@ -55,8 +55,8 @@ export async function poll(
     start.caughtUp === null
       ? await readVisible(database.hot, session.userId, start.position, size)
       : { entries: [], through: start.caughtUp.last, conversations: start.caughtUp.conversations }
-  const deadline = Date.now() + waitMs
-  while (page.entries.length === 0 && start.reset === null && Date.now() < deadline && !gone.aborted) {
+  const deadline = performance.now() + waitMs
+  while (page.entries.length === 0 && start.reset === null && performance.now() < deadline && !gone.aborted) {
     const entries = await next(services, session, page, deadline, gone)
     page =
       entries === null
@@ -94,7 +94,7 @@ async function next(
     return since
   }
   streams.add(waiter)
-  const timer = setTimeout(() => resolve([]), deadline - Date.now())
+  const timer = setTimeout(() => resolve([]), deadline - performance.now())
   const leave = () => resolve([])
   gone.addEventListener('abort', leave, { once: true })
   try {

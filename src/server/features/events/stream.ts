@@ -37,7 +37,7 @@ export class EventStream implements Subscriber, OpenStream {
   readonly #source: Source
   readonly #socket: Socket
   readonly #endsAt: number
-  #lastWrite = Date.now()
+  #lastWrite = performance.now()
   /** `lagging` waits for the socket to drain, and then reads on. */
   #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
@@ -48,7 +48,7 @@ export class EventStream implements Subscriber, OpenStream {
     this.#socket = socket
     // Jitter keeps streams that began together, after a restart say, from ending together.
     const lifetime = source.services.config.STREAM_LIFETIME * 1000
-    this.#endsAt = Date.now() + lifetime * (0.9 + 0.1 * Math.random())
+    this.#endsAt = performance.now() + lifetime * (0.9 + 0.1 * Math.random())
     socket.on('close', () => this.#close())
     socket.on('drain', () => {
       if (this.#state === 'lagging') this.#read()
@@ -153,7 +153,7 @@ export class EventStream implements Subscriber, OpenStream {
 
   #write(chunk: string | Buffer): void {
     if (this.#state === 'ended') return
-    this.#lastWrite = Date.now()
+    this.#lastWrite = performance.now()
     this.#socket.write(chunk)
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, eq, gt, lt, or, sql } from 'drizzle-orm'
 import { presence, processes } from '../../db/schema.js'
 import type { Services } from '../../services.js'
 import { frame } from '../../sse.js'
@@ -118,7 +118,11 @@ export class Presence {
       .returning({ version: processes.version })
     // After a lease that was lost, to a sweep say, everybody here has to be written again.
     if (row!.version === 0) for (const [userId, online] of this.#here) if (online) this.#unwritten.add(userId)
-    await db.delete(processes).where(lt(processes.leaseUntil, sql`now()`))
+    // A lease that nobody can have taken yet is left from before the database's clock was set back.
+    const tooLate = sql`now() + make_interval(secs => ${2 * LEASE_SECONDS})`
+    await db
+      .delete(processes)
+      .where(or(lt(processes.leaseUntil, sql`now()`), gt(processes.leaseUntil, tooLate)))
     for (const [userId, online] of this.#here) if (!online) this.#here.delete(userId)
     await this.#write()
   }
