@@ -10,7 +10,7 @@ const CONNECTIONS = 64
 
 /** The same server with few messages stored and with many, by turns. */
 export async function growth({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
-  const many = quick ? 100_000 : 1_000_000
+  const many = quick ? 100_000 : 10_000_000
   const start = (messages: number) =>
     startOurs(owner, postgres, undefined, [], (url, world) => fill(url, world, messages))
   const [small, large] = [await start(FEW), await start(many)]
@@ -49,15 +49,19 @@ export async function growth({ owner, pg: postgres, load, quick, report }: Serve
   })
 }
 
-/** Messages of the first user in all conversations by turns, written straight into the log. */
-async function fill(connectionString: string, { conversations }: World, messages: number): Promise<void> {
+/** Messages of the first user in all conversations by turns, with rising ids, written straight into the log. */
+export async function fill(
+  connectionString: string,
+  { conversations }: World,
+  messages: number
+): Promise<void> {
   const client = new pg.Client({ connectionString })
   await client.connect()
   try {
     await client.query(
       `insert into events (position, type, conversation_id, created_at, message_id, sender_id, sender_device_id,
          session_key_id, iv, ciphertext, signature)
-       select h.last + g, 'message', ($1::uuid[])[1 + g % $3], now(), gen_random_uuid(), d.user_id, d.id,
+       select h.last + g, 'message', ($1::uuid[])[1 + g % $3], now(), lpad(to_hex(h.last + g), 32, '0')::uuid, d.user_id, d.id,
          ($2::uuid[])[1 + g % $3], '\\x000102030405060708090a0b', decode(repeat(md5(g::text), 17), 'hex'),
          decode(repeat(md5(g::text), 4), 'hex')
        from generate_series(1, $4::int) g, log_head h, (select id, user_id from devices order by id limit 1) d`,

@@ -42,7 +42,12 @@ export async function startOurs(
   const dataDir = await temporaryFolder(owner)
   const databaseUrl = await pg?.newDatabase()
   const database = databaseUrl === undefined ? {} : { databaseUrl }
-  const env = { DATA_DIR: dataDir, ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }) }
+  const env = {
+    DATA_DIR: dataDir,
+    // The load generator refreshes none.
+    ACCESS_TOKEN_LIFETIME: '86400',
+    ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
+  }
   const world = await makeWorld(env, users, groups)
   if (databaseUrl !== undefined) await prepare(databaseUrl, world)
   const server = await startServer(owner, {

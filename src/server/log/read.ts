@@ -32,9 +32,9 @@ with visible as materialized (
   ) p order by position limit $3
 ),
 fitting as materialized (
-  select position from (
-    select v.position,
-      sum(coalesce(octet_length(e.ciphertext), octet_length(e.data::text))) over (order by v.position)
+  select * from (
+    select e.*,
+      sum(coalesce(octet_length(e.ciphertext), octet_length(e.data::text))) over (order by e.position)
         - coalesce(octet_length(e.ciphertext), octet_length(e.data::text)) as bytes_before
     from visible v join events e on e.position = v.position
   ) s where bytes_before < $4::bigint
@@ -46,7 +46,7 @@ select h.last as head,
   page.*
 from log_head h left join (
   select ${EVENT_COLUMNS}
-  from fitting f join events e on e.position = f.position left join users u on u.id = e.sender_id
+  from fitting e left join users u on u.id = e.sender_id
 ) page on true
 order by page.position`
 }

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import t from 'tap'
+import { fill } from '../../../bench/growth.js'
+import { makeWorld } from '../../../bench/world.js'
+import { KEEP_TO_INDEXES } from '../../../src/server/db/hot.js'
+import type { Database, HotStatement } from '../../../src/server/db/index.js'
+import { readHistory } from '../../../src/server/features/messages/history.js'
+import { readBeginnings } from '../../../src/server/log/beginnings.js'
+import { readAll, readBounds, readVisible } from '../../../src/server/log/read.js'
+import { SEND, sendValues } from '../../../src/server/log/send.js'
+import { startPostgres } from '../../support/postgres.js'
+
+t.setTimeout(120_000)
+
+const FEW = 5000
+const MANY = 250_000
+/** How often PostgreSQL runs a statement before it may keep one plan for good. */
+const UNTIL_KEPT = 6
+
+interface Plan {
+  'Node Type': string
+  'Relation Name'?: string
+  'Shared Hit Blocks': number
+  'Shared Read Blocks': number
+  Plans?: Plan[]
+}
+
+/** What the hot statements do to the database, on one connection, as the server's. */
+class Watched {
+  readonly plans = new Map<string, Plan>()
+  readonly #client: pg.Client
+  constructor(client: pg.Client) {
+    this.#client = client
+  }
+
+  readonly hot: Database['hot'] = async <Row>({ name, text }: HotStatement, values: unknown[]) => {
+    const { rows } = await this.#client.query<Row & pg.QueryResultRow>({ name, text, values })
+    const list = values.map((value) => (typeof value === 'number' ? value : `'${String(value)}'`)).join(', ')
+    const { rows: explained } = await this.#client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+      `explain (analyze, buffers, format json) execute "${name}"${list === '' ? '' : `(${list})`}`
+    )
+    this.plans.set(name, explained[0]!['QUERY PLAN'][0]!.Plan)
+    return rows
+  }
+}
+
+const blocks = (plan: Plan) => plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+
+function scanned(plan: Plan): string[] {
+  const here = plan['Node Type'] === 'Seq Scan' ? [plan['Relation Name']!] : []
+  return [...here, ...(plan.Plans ?? []).flatMap(scanned)]
+}
+
+const postgres = await startPostgres(t)
+if (postgres !== undefined)
+  t.test('Each hot statement reads as much of a log that has grown as it read of a small one', async (t) => {
+    const url = await postgres.newDatabase()
+    const both = [0, 1]
+    const world = await makeWorld({ DATABASE_URL: url, RATE_LIMIT: 'off' }, 2, [both, both, both])
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query(KEEP_TO_INDEXES)
+    const watched = new Watched(client)
+    const { rows } = await client.query<{ id: string; user_id: string }>(
+      'select id, user_id from devices order by id limit 1'
+    )
+    const sender = rows[0]!
+    const [{ id: conversationId, sessionKeyId }] = world.conversations as [
+      { id: string; sessionKeyId: string }
+    ]
+
+    const run = async (): Promise<void> => {
+      const { last } = await readBounds(watched.hot)
+      const from = Math.max(0, last - 1000)
+      await readVisible(watched.hot, sender.user_id, from, { events: 200, bytes: 262_144 })
+      await readBeginnings(watched.hot, [{ userId: sender.user_id, after: Math.max(0, last - 5) }])
+      await readAll(watched.hot, from, 500)
+      await readHistory(watched.hot, conversationId, sender.user_id, 'before', last + 1, 50)
+      await readHistory(watched.hot, conversationId, sender.user_id, 'after', from, 50)
+      await watched.hot(SEND, sendValues([message()]))
+    }
+    const message = () => ({
+      ...{
+        id: randomUUID(),
+        conversationId,
+        sessionKeyId,
+        senderId: sender.user_id,
+        senderDeviceId: sender.id
+      },
+      ...{ iv: 'AAAAAAAAAAAAAAAA', ciphertext: 'AAAA', signature: 'AAAA' }
+    })
+    const blocksRead = async (messages: number): Promise<Map<string, number>> => {
+      await fill(url, world, messages)
+      await run()
+      return new Map([...watched.plans].map(([name, plan]) => [name, blocks(plan)]))
+    }
+
+    for (let i = 0; i < UNTIL_KEPT; i++) await run()
+    const few = await blocksRead(FEW)
+    const many = await blocksRead(MANY)
+    t.equal(many.size, 7)
+    for (const [name, read] of many) {
+      // An index that has grown by a level is one block more for each look-up.
+      t.ok(read <= few.get(name)! * 1.5 + 10, `${name}: ${few.get(name)} blocks, then ${read}`)
+      t.notOk(scanned(watched.plans.get(name)!).includes('events'), `${name} scans no events`)
+    }
+  })
