@@ -11,6 +11,8 @@ import { startLoad } from './load-generator.js'
 import { residentBytes, startOurs, type Target } from './servers.js'
 
 const SENDERS = 8
+/** As many as their session keys have room for all messages of an hour: each is good for 2^20. */
+const CONVERSATIONS = 64
 const GROUP = 10
 /** Users whose streams come and go, and how long one of these lasts at most. */
 const GUESTS = 500
@@ -34,7 +36,10 @@ async function main([minutes = '30']: readonly string[]): Promise<void> {
     const target = await startOurs(
       owner,
       postgres,
-      { users: SENDERS + GUESTS, groups: [...senders.map(() => senders), ...guests] },
+      {
+        users: SENDERS + GUESTS,
+        groups: [...Array.from({ length: CONVERSATIONS }, () => senders), ...guests]
+      },
       [],
       async (url) => {
         databaseUrl = url
@@ -43,7 +48,7 @@ async function main([minutes = '30']: readonly string[]): Promise<void> {
     const plan = {
       port: target.port,
       tokens: target.tokens.slice(0, SENDERS),
-      conversations: target.conversations.slice(0, SENDERS),
+      conversations: target.conversations.slice(0, CONVERSATIONS),
       bytes: MESSAGE_BYTES
     }
     await load('openStreams', { port: target.port, tokens: plan.tokens.slice(0, 1) })

@@ -42,6 +42,14 @@ export const faults: readonly Fault[] = [
     happen: ({ postgres }) => postgres.restart()
   },
   {
+    name: 'PostgreSQL shuts down immediately, and recovers',
+    isShort: false,
+    async happen({ postgres }) {
+      await postgres.abort()
+      await postgres.revive()
+    }
+  },
+  {
     name: 'PostgreSQL is killed, and recovers',
     isShort: false,
     async happen({ postgres }) {

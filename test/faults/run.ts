@@ -13,7 +13,8 @@ Made by \`npm run faults -- --write\`, on ${machine()}.
 
 Three servers on one PostgreSQL; at each a member of a group writes as fast as it is answered, and has a stream open. Then
 something breaks. Afterwards it is checked that every message that was accepted is stored where the answer said, that it came
-to every member once and in order, and to nobody else. The longest silence is how long some stream got nothing meanwhile.
+to every member once and in order, and to nobody else. The longest silence is how long some stream got nothing meanwhile:
+the fault itself, and the time to recover.
 
 | What breaks | messages accepted | longest silence | what became of them |
 |---|---:|---:|---|

@@ -17,6 +17,8 @@ export interface Postgres {
   newDatabase(): Promise<string>
   /** These need a cluster of our own: they throw on TEST_DATABASE_URL. */
   stop(): Promise<void>
+  /** An immediate shutdown: connections are dropped, and nothing is put in order. */
+  abort(): Promise<void>
   kill(): Promise<void>
   restart(): Promise<void>
   /** Start it if it has ended by itself. */
@@ -64,6 +66,7 @@ async function given(owner: Owner, server: string): Promise<Postgres> {
     url: await newDatabase(),
     newDatabase,
     stop: refuse,
+    abort: refuse,
     kill: refuse,
     restart: refuse,
     revive: refuse
@@ -170,6 +173,7 @@ export async function findPostgres(owner: Owner, options: ClusterOptions = {}): 
     url: await newDatabase(),
     newDatabase,
     stop: () => cluster.end('SIGINT'),
+    abort: () => cluster.end('SIGQUIT'),
     kill: () => cluster.end('SIGKILL'),
     restart: async () => {
       await cluster.end('SIGINT')
