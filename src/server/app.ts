@@ -29,7 +29,6 @@ import type { Services } from './services.js'
 import { buildValidator } from './validation.js'
 
 const DEFAULT_BODY_LIMIT = 64 * 1024
-const [COMMA, OPEN_BRACKET, OPEN_BRACE] = [0x2c, 0x5b, 0x7b]
 
 /** The whole service: every part by name, in order. Closing the app closes the services. */
 export async function buildApp(services: Services): Promise<App> {
@@ -138,12 +137,8 @@ function onlyJson(app: App): void {
  * process while they are parsed. A wrap, of which the largest bodies consist, has three marks in 400 bytes.
  */
 function isCrumbly(body: Buffer): boolean {
-  const allowed = body.length / 64
-  let marks = 0
-  // By index: an iterator takes three times as long.
-  for (let at = 0; at < body.length; at++) {
-    const byte = body[at]
-    if (byte === COMMA || byte === OPEN_BRACKET || byte === OPEN_BRACE) marks++
-  }
-  return marks > allowed
+  let allowed = body.length / 64
+  for (const mark of [',', '[', '{'])
+    for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + 1)) if (--allowed < 0) return true
+  return false
 }

@@ -10,7 +10,9 @@ export interface Entry {
   position: number
   type: DurableEvent | typeof SESSIONS_ENDED
   /** The event's data, one line of JSON. */
-  json: string
+  readonly json: string
+  /** Its length, about. */
+  size: number
   conversationId: string | null
   /** Who sees an event that belongs to no conversation. */
   recipients: readonly string[]
@@ -71,6 +73,7 @@ export function toEntry(row: EventRow): Entry {
     position,
     type: row.type,
     json: `{"position":${position},${row.data!.slice(1)}`,
+    size: row.data!.length,
     conversationId: row.conversation_id,
     recipients: row.recipients ?? [],
     joined: row.joined ?? [],
@@ -78,16 +81,37 @@ export function toEntry(row: EventRow): Entry {
   }
 }
 
-const nobody: readonly string[] = []
-
 export function messageEntry(message: Message): Entry {
-  return {
-    position: message.position,
-    type: 'message',
-    json: JSON.stringify(message),
-    conversationId: message.conversationId,
-    recipients: nobody,
-    joined: nobody,
-    left: nobody
+  return new MessageEntry(message)
+}
+
+const nobody: readonly string[] = []
+/** Of a message without its ciphertext. */
+const ENVELOPE = 600
+
+/** A message that is stored here may have all its readers elsewhere: its JSON is made when somebody asks for it. */
+class MessageEntry implements Entry {
+  readonly type = 'message'
+  readonly recipients = nobody
+  readonly joined = nobody
+  readonly left = nobody
+  readonly #message: Message
+  #json: string | undefined
+
+  constructor(message: Message) {
+    this.#message = message
+  }
+
+  get position(): number {
+    return this.#message.position
+  }
+  get conversationId(): string {
+    return this.#message.conversationId
+  }
+  get json(): string {
+    return (this.#json ??= JSON.stringify(this.#message))
+  }
+  get size(): number {
+    return this.#message.ciphertext.length + ENVELOPE
   }
 }

@@ -212,13 +212,13 @@ export class Tail {
     this.#head = entries.at(-1)!.position
     for (const entry of entries) {
       this.#ring.push(entry)
-      this.#ringBytes += entry.json.length
+      this.#ringBytes += entry.size
     }
     if (this.#ring.length <= 2 * RING_ENTRIES && this.#ringBytes <= 2 * RING_BYTES) return
     // Cut to half at a time, so that the cost of moving the array is shared by many entries.
     let keepFrom = Math.max(0, this.#ring.length - RING_ENTRIES)
-    let bytes = this.#ring.slice(keepFrom).reduce((sum, { json }) => sum + json.length, 0)
-    while (bytes > RING_BYTES) bytes -= this.#ring[keepFrom++]!.json.length
+    let bytes = this.#ring.slice(keepFrom).reduce((sum, { size }) => sum + size, 0)
+    while (bytes > RING_BYTES) bytes -= this.#ring[keepFrom++]!.size
     this.#ring = this.#ring.slice(keepFrom)
     this.#ringBytes = bytes
   }
