@@ -4,8 +4,8 @@ import { median } from './load/percentile.js'
 import type { Load } from './load-generator.js'
 import { cpuSeconds, startOurs, startStandIn, type Target } from './servers.js'
 
-/** As many as saturate ours and the floor: what a batch costs is shared by those who wait meanwhile. */
-const CONNECTIONS = 256
+/** As many as saturate ours and the floor: while a whole batch of 256 is stored, the next one has to come in. */
+const CONNECTIONS = 384
 
 interface Slice extends Throughput {
   /** Microseconds of the server process' processor time for each send. */
