@@ -3,21 +3,21 @@ import pg from 'pg'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { median } from './load/percentile.js'
 import { uuidV7 } from './load/uuid-v7.js'
-import { startOurs } from './servers.js'
 
 const BATCH = 100
 const CLIENTS = 4
 
 /** Messages in batches of 100, against PostgreSQL itself: the same rows, indexes and clients, and nothing else. */
-export async function batches({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
-  const { port, tokens, conversations } = await startOurs(owner, postgres)
+export async function batches(bench: ServerBench): Promise<void> {
+  const { owner, pg: postgres, load, quick, report } = bench
+  const { port, tokens, conversations } = await bench.senders()
   const raw = await rawInserts(await postgres.newDatabase())
   owner.teardown(() => raw.close())
   const plan = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: CLIENTS, batch: BATCH }
-  const measureMs = quick ? 1500 : 3000
-  await load('closedLoop', { ...plan, warmUpMs: 0, measureMs: 1000 })
+  const measureMs = quick ? 500 : 3000
+  await load('closedLoop', { ...plan, warmUpMs: 0, measureMs: quick ? 300 : 1000 })
   const rounds: { ours: number; raw: number; p50: number }[] = []
-  for (let round = 0; round < (quick ? 3 : 7); round++) {
+  for (let round = 0; round < bench.rounds; round++) {
     const { perSecond, p50 } = await load('closedLoop', { ...plan, warmUpMs: 250, measureMs })
     rounds.push({ ours: perSecond, raw: await raw.perSecond(measureMs), p50 })
   }

@@ -11,7 +11,11 @@ export async function fanOut({ owner, pg, load, quick, report }: ServerBench): P
   await load('openStreams', { port, tokens })
 
   const twenty = { ...senders, connections: 20, perSecond: 20, readers: STREAMS }
-  const slow = await load('fixedRate', { ...twenty, warmUpMs: 1500, measureMs: quick ? 4000 : 10_000 })
+  const slow = await load('fixedRate', {
+    ...twenty,
+    warmUpMs: quick ? 500 : 1500,
+    measureMs: quick ? 1500 : 10_000
+  })
   report({
     name: 'fan-out of one message to 1,000 streams, first to last',
     ...{ value: (STREAMS * 1000) / slow.spread, unit: 'deliveries/s' },
@@ -23,7 +27,7 @@ export async function fanOut({ owner, pg, load, quick, report }: ServerBench): P
   })
   report({ name: 'the slowest of 1,000 streams at 20 messages/s, p99', value: slow.p99, unit: 'ms' })
 
-  const full = { ...senders, connections: 8, warmUpMs: 500, measureMs: quick ? 2000 : 5000 }
+  const full = { ...senders, connections: 8, warmUpMs: 500, measureMs: quick ? 1000 : 5000 }
   const { deliveries, busy } = await load('fanOut', full)
   report({
     name: 'fan-out to 1,000 streams, 8 senders at full speed',

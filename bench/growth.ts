@@ -9,7 +9,7 @@ const MISSED = 1000
 const CONNECTIONS = 64
 
 /** The same server with few messages stored and with many, by turns. */
-export async function growth({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
+export async function growth({ owner, pg: postgres, load, quick, report, ...bench }: ServerBench) {
   const many = quick ? 100_000 : 10_000_000
   const start = (messages: number) =>
     startOurs(owner, postgres, undefined, [], (url, world) => fill(url, world, messages))
@@ -30,7 +30,7 @@ export async function growth({ owner, pg: postgres, load, quick, report }: Serve
   })
   type Round = Awaited<ReturnType<typeof measure>>
   const rounds: Round[] = []
-  for (let round = 0; round < (quick ? 3 : 7); round++) rounds.push(await measure())
+  for (let round = 0; round < bench.rounds; round++) rounds.push(await measure())
   const middle = (value: (of: Round) => number) => median(rounds.map(value))
   const stored = `with ${many.toLocaleString('en')} messages stored : with ${FEW.toLocaleString('en')}`
   report({

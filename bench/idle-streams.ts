@@ -25,7 +25,7 @@ export async function idleStreams({ owner, pg, load, quick, report }: ServerBenc
   await load('openStreams', { port, tokens })
   const opening = performance.now() - since
   report({ name: `streams opened, to ${streams}`, value: (streams / opening) * 1000, unit: '/s' })
-  await sleep(quick ? 1500 : 3000)
+  await sleep(quick ? 500 : 3000)
   const opened = residentBytes(pid)
   const settled = await resident()
   await load('closeStreams', undefined)

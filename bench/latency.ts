@@ -1,19 +1,22 @@
 import pg from 'pg'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { percentile } from './load/percentile.js'
-import { startOurs } from './servers.js'
-
-const RATES = [500, 2000]
 
 /** From the moment that a POST is due to the receiver's event, at fixed rates. */
-export async function latency({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
-  const { port, tokens, conversations } = await startOurs(owner, postgres)
-  const senders = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64 }
-  await load('closedLoop', { ...senders, warmUpMs: 0, measureMs: 1000 })
+export async function latency({ pg: postgres, load, senders, quick, report }: ServerBench): Promise<void> {
+  const { port, tokens, conversations } = await senders()
+  const sending = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64 }
+  await load('closedLoop', { ...sending, warmUpMs: 0, measureMs: quick ? 500 : 1000 })
   await load('openStreams', { port, tokens: [tokens[0]!] })
-  for (const perSecond of RATES) {
-    const commit = await bareCommit(postgres.url, quick ? 200 : 500)
-    const plan = { ...senders, perSecond, readers: 1, warmUpMs: 1000, measureMs: quick ? 4000 : 10_000 }
+  for (const perSecond of quick ? [2000] : [500, 2000]) {
+    const commit = await bareCommit(postgres.url, quick ? 100 : 500)
+    const plan = {
+      ...sending,
+      perSecond,
+      readers: 1,
+      warmUpMs: quick ? 500 : 1000,
+      measureMs: quick ? 1500 : 10_000
+    }
     const result = await load('fixedRate', plan)
     const line = (what: string, value: number) => ({ name: `${what} at ${perSecond}/s`, value, unit: 'ms' })
     report({

@@ -1,15 +1,14 @@
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import type { Throughput } from './load/closed-loop.js'
 import { median } from './load/percentile.js'
-import { startOurs } from './servers.js'
 
 /** Connections that saturate the server, and what comes on top of it. */
 const PEAK = 256
 const OVERLOADS = [3, 20]
 
 /** What is still stored when many more want to send at the same time than the server can serve. */
-export async function overload({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
-  const { port, tokens, conversations } = await startOurs(owner, pg)
+export async function overload({ load, senders, quick, report }: ServerBench): Promise<void> {
+  const { port, tokens, conversations } = await senders()
   const measureMs = quick ? 1500 : 3000
   const slice = (connections: number) =>
     load('closedLoop', {

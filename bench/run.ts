@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import pg from 'pg'
 import { findPostgres, type Postgres } from '../test/support/postgres.js'
+import type { Owner } from '../test/support/server-process.js'
 import { withOwner } from '../test/support/with-owner.js'
 import { batches } from './batches.js'
 import type { Bench, ServerBench } from './bench.js'
@@ -16,6 +17,7 @@ import { overload } from './overload.js'
 import { asJson, asText, heading, type Line } from './report.js'
 import { sdk } from './sdk.js'
 import { sends } from './sends.js'
+import { startOurs, type Target } from './servers.js'
 import { start } from './start.js'
 
 const DOCUMENT = 'docs/benchmarks.md'
@@ -33,6 +35,8 @@ const serverSections: Record<string, (bench: ServerBench) => Promise<void>> = {
   sdk
 }
 const sections = ['crypto', ...Object.keys(serverSections)]
+/** Not in a hurry: they show nothing without millions of messages, or long slices. */
+const slow = ['growth', 'overload']
 
 /** npm run bench -- [--quick] [--json] [--write] [section…] */
 async function main(args: readonly string[]): Promise<void> {
@@ -44,19 +48,25 @@ async function main(args: readonly string[]): Promise<void> {
   const lines: Line[] = []
   const benchOf = (section: string): Bench => ({
     quick: quick!,
+    rounds: quick ? 2 : 7,
     report(figure) {
       const line = { section, ...figure }
       lines.push(line)
       console.log(json ? asJson(line) : asText(line))
     }
   })
-  const wanted = sections.filter((name) => named.length === 0 || named.includes(name))
+  const byDefault = quick ? sections.filter((name) => !slow.includes(name)) : sections
+  const wanted = named.length === 0 ? byDefault : sections.filter((name) => named.includes(name))
   if (wanted.includes('crypto')) await cryptography(benchOf('crypto'))
   if (wanted.every((name) => name === 'crypto') && !write) return
-  await withPostgres(async (postgres, load) => {
+  await withPostgres(async (postgres, load, whole) => {
+    let shared: Promise<Target> | undefined
     for (const [name, section] of Object.entries(serverSections))
       if (wanted.includes(name))
-        await withOwner((owner) => section({ ...benchOf(name), pg: postgres, load, owner }))
+        await withOwner((owner) => {
+          const senders = () => (quick ? (shared ??= startOurs(whole, postgres)) : startOurs(owner, postgres))
+          return section({ ...benchOf(name), pg: postgres, load, owner, senders })
+        })
     if (!write) return
     const command = ['npm run bench --', ...args].join(' ')
     const date = new Date().toISOString().slice(0, 10)
@@ -73,12 +83,12 @@ async function versionOf({ url }: Postgres): Promise<string> {
 }
 
 async function withPostgres(
-  work: (pg: Postgres, load: ReturnType<typeof startLoad>) => Promise<void>
+  work: (pg: Postgres, load: ReturnType<typeof startLoad>, owner: Owner) => Promise<void>
 ): Promise<void> {
   await withOwner(async (owner) => {
     const pg = await findPostgres(owner)
     if (typeof pg === 'string') throw new Error(pg)
-    await work(pg, startLoad(owner))
+    await work(pg, startLoad(owner), owner)
   })
 }
 

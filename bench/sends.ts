@@ -13,44 +13,41 @@ interface Slice extends Throughput {
 }
 
 /** Durable sends per second, and what they are compared with, in short slices by turns: the machine is noisy. */
-export async function sends({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
-  const targets = {
-    floor: await startStandIn(owner, 'floor', pg),
-    postgres: await startOurs(owner, pg),
-    bare: await startStandIn(owner, 'bare', pg),
-    pglite: await startOurs(owner, null),
-    insert: await startStandIn(owner, 'insert', pg),
-    sink: await startStandIn(owner, 'sink', pg)
+export async function sends(bench: ServerBench): Promise<void> {
+  const { owner, pg, load, quick, report } = bench
+  const start = {
+    floor: () => startStandIn(owner, 'floor', pg),
+    postgres: bench.senders,
+    bare: () => startStandIn(owner, 'bare', pg),
+    pglite: () => startOurs(owner, null),
+    insert: () => startStandIn(owner, 'insert', pg),
+    sink: () => startStandIn(owner, 'sink', pg)
   }
-  const names = Object.keys(targets) as (keyof typeof targets)[]
-  const measureMs = quick ? 700 : 1500
-  for (const name of names) await slice(load, targets[name], 1000)
-  const rounds: Record<keyof typeof targets, Slice>[] = []
-  for (let round = 0; round < (quick ? 3 : 7); round++) {
-    const slices: Partial<(typeof rounds)[0]> = {}
-    for (const name of names) slices[name] = await slice(load, targets[name], measureMs)
-    rounds.push(slices as (typeof rounds)[0])
+  type Name = keyof typeof start
+  const names = (Object.keys(start) as Name[]).filter(
+    (name) => !quick || (name !== 'bare' && name !== 'sink')
+  )
+  const targets = await Promise.all(names.map(async (name) => ({ name, target: await start[name]() })))
+  const measureMs = quick ? 300 : 1500
+  for (const { target } of targets) await slice(load, target, quick ? 500 : 1000)
+  const rounds: Record<Name, Slice>[] = []
+  for (let round = 0; round < bench.rounds; round++) {
+    const slices: Partial<Record<Name, Slice>> = {}
+    for (const { name, target } of targets) slices[name] = await slice(load, target, measureMs)
+    rounds.push(slices as Record<Name, Slice>)
   }
 
-  const rate = (name: keyof typeof targets) => median(rounds.map((round) => round[name].perSecond))
-  const cpu = (name: keyof typeof targets) => median(rounds.map((round) => round[name].cpu))
-  const ratio = (
-    of: keyof typeof targets,
-    to: keyof typeof targets,
-    what: 'perSecond' | 'cpu' = 'perSecond'
-  ) => median(rounds.map((round) => round[of][what] / round[to][what]))
-  const compare = (
-    name: string,
-    to: keyof typeof targets,
-    atLeast: number,
-    of: 'postgres' | 'pglite' = 'postgres'
-  ) =>
+  const rate = (name: Name) => median(rounds.map((round) => round[name].perSecond))
+  const cpu = (name: Name) => median(rounds.map((round) => round[name].cpu))
+  const ratio = (of: Name, to: Name, what: 'perSecond' | 'cpu' = 'perSecond') =>
+    median(rounds.map((round) => round[of][what] / round[to][what]))
+  const compare = (name: string, to: Name, atLeast: number, of: 'postgres' | 'pglite' = 'postgres') =>
     report({
       ...{ name, value: rate(of), unit: '/s', baseline: rate(to), ratio: ratio(of, to) },
       target: { of: 'ratio', atLeast }
     })
   compare('durable sends, PostgreSQL : JWT floor', 'floor', 0.9)
-  compare('durable sends, PostgreSQL : bare route, no JWT, no database', 'bare', 0.6)
+  if (!quick) compare('durable sends, PostgreSQL : bare route, no JWT, no database', 'bare', 0.6)
   compare('durable sends, PostgreSQL : one INSERT per request', 'insert', 6)
   report({
     ...{ name: 'durable sends, PGlite : JWT floor', value: rate('pglite'), unit: '/s' },
@@ -61,7 +58,7 @@ export async function sends({ owner, pg, load, quick, report }: ServerBench): Pr
     ...{ name: 'server CPU per send, PostgreSQL : JWT floor', value: cpu('postgres'), unit: 'µs' },
     ...{ baseline: cpu('floor'), ratio: ratio('postgres', 'floor', 'cpu') }
   })
-  report({ name: 'server CPU per send, bare route', value: cpu('bare'), unit: 'µs' })
+  if (!quick) report({ name: 'server CPU per send, bare route', value: cpu('bare'), unit: 'µs' })
   const middle = (what: 'p50' | 'p99' | 'busy') => median(rounds.map(({ postgres }) => postgres[what]))
   report({
     name: `send answered, PostgreSQL, ${CONNECTIONS} connections, p50`,
@@ -74,6 +71,7 @@ export async function sends({ owner, pg, load, quick, report }: ServerBench): Pr
     unit: 'ms'
   })
   report({ name: 'load generator busy meanwhile, of one core', value: middle('busy'), unit: '' })
+  if (quick) return
   report({
     ...{ name: 'load generator’s ceiling : JWT floor', value: rate('sink'), unit: '/s' },
     ...{ baseline: rate('floor'), ratio: ratio('sink', 'floor') },

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { emptyDataDir } from '../test/support/empty-database.js'
 import type { Postgres } from '../test/support/postgres.js'
 import { dieTogether, startServer, type Owner } from '../test/support/server-process.js'
 import type { StandIn } from './stand-in.js'
@@ -39,7 +40,7 @@ export async function startOurs(
   nodeOptions: string[] = [],
   prepare: (databaseUrl: string, world: World) => Promise<void> = () => Promise.resolve()
 ): Promise<Target> {
-  const dataDir = await temporaryFolder(owner)
+  const dataDir = pg === null ? await emptyDataDir(owner) : await temporaryFolder(owner)
   const databaseUrl = await pg?.newDatabase()
   const database = databaseUrl === undefined ? {} : { databaseUrl }
   const env = {

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startServer, type ServerOptions } from '../test/support/server-process.js'
+import { emptyDataDir } from '../test/support/empty-database.js'
+import { startServer } from '../test/support/server-process.js'
 import type { ServerBench } from './bench.js'
 import { median } from './load/percentile.js'
-import { cpuSeconds, residentBytes, temporaryFolder } from './servers.js'
-
-const ROUNDS = 5
+import { cpuSeconds, residentBytes } from './servers.js'
 
 /** How soon a server that has run before answers again, and what it costs while nobody asks. */
 export async function start({ owner, pg, quick, report }: ServerBench): Promise<void> {
-  const kinds = [
-    ['PGlite', { dataDir: await temporaryFolder(owner) }, 3],
-    ['PostgreSQL', { databaseUrl: await pg.newDatabase() }, 1]
-  ] satisfies [string, ServerOptions, number][]
-  for (const [name, options, atMost] of kinds) {
-    const server = await startServer(owner, { ...options, nodeOptions: [] })
+  const pglite = { dataDir: await emptyDataDir(owner), nodeOptions: [] }
+  const postgres = { databaseUrl: await pg.newDatabase(), nodeOptions: [] }
+  const servers = [
+    { name: 'PGlite', server: await startServer(owner, pglite), start: 3 },
+    { name: 'PostgreSQL', server: await startServer(owner, postgres), start: 1, busy: 1, resident: 100 }
+  ]
+  for (const { name, server, start } of servers) {
     const times: number[] = []
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < (quick ? 1 : 5); round++) {
       await server.stop()
       const since = performance.now()
       await server.start()
@@ -23,23 +23,20 @@ export async function start({ owner, pg, quick, report }: ServerBench): Promise<
     }
     report({
       name: `start on what is there, until ready, ${name}`,
-      ...{ value: median(times), unit: 's', target: { of: 'value', atMost } }
+      ...{ value: median(times), unit: 's', target: { of: 'value', atMost: start } }
     })
-    const seconds = quick ? 5 : 20
-    await sleep(2000)
-    const before = cpuSeconds(server.pid!)
-    await sleep(seconds * 1000)
-    const busy = ((cpuSeconds(server.pid!) - before) / seconds) * 100
-    const isPostgres = name === 'PostgreSQL'
-    report({
-      name: `idle server, of one core, ${name}`,
-      ...{ value: busy, unit: '%', ...(isPostgres && { target: { of: 'value', atMost: 1 } }) }
-    })
-    report({
-      name: `idle server, resident, ${name}`,
-      ...{ value: residentBytes(server.pid!) / 2 ** 20, unit: 'MiB' },
-      ...(isPostgres && { target: { of: 'value', atMost: 100 } })
-    })
-    await server.stop()
+  }
+  await sleep(quick ? 500 : 2000)
+  const seconds = quick ? 2 : 20
+  const before = servers.map(({ server }) => cpuSeconds(server.pid!))
+  await sleep(seconds * 1000)
+  const after = servers.map(({ server }) => cpuSeconds(server.pid!))
+  const atMost = (limit: number | undefined) =>
+    limit === undefined ? {} : { target: { of: 'value' as const, atMost: limit } }
+  for (const [n, { name, server, busy, resident }] of servers.entries()) {
+    const share = ((after[n]! - before[n]!) / seconds) * 100
+    report({ name: `idle server, of one core, ${name}`, value: share, unit: '%', ...atMost(busy) })
+    const mebibytes = residentBytes(server.pid!) / 2 ** 20
+    report({ name: `idle server, resident, ${name}`, value: mebibytes, unit: 'MiB', ...atMost(resident) })
   }
 }
