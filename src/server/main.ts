@@ -55,12 +55,18 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   if (cluster.isPrimary) process.stderr.write(banner(config, address))
 }
 
+/**
+ * Connections that wait to be taken, of which the kernel allows `net.core.somaxconn`. Node.js has 511: when thousands of
+ * clients come back at once, all others have their first packet dropped and try again after 1, 3, 7, 15 and 31 s.
+ */
+const BACKLOG = 65_535
+
 async function listen(
   app: FastifyInstance,
   { SERVER_HOST: host, SERVER_PORT: port }: Config
 ): Promise<string> {
   try {
-    return await app.listen({ host, port })
+    return await app.listen({ host, port, backlog: BACKLOG })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     const message = `EADDRINUSE: something listens on ${host}:${port} already. Is it another server? Or choose another SERVER_PORT.`
