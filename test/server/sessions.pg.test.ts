@@ -67,7 +67,9 @@ if (postgres !== undefined) {
 
   t.test('A stream that opens while its session is being ended ends too', async (t) => {
     const databaseUrl = await postgres.newDatabase()
-    const carol = await person(t, await startServer(t, { databaseUrl }), 'carol')
+    // Polls wait for the counter too, and would be counted.
+    const server = await startServer(t, { databaseUrl, env: { POLL_INTERVAL: '60000' } })
+    const carol = await person(t, server, 'carol')
     const session = await anotherSession(t, carol)
     expect(await session.raw('GET', '/v1/users/me'), 200)
     const [inserts, head] = await Promise.all([connect(t, databaseUrl), connect(t, databaseUrl)])
