@@ -5,6 +5,9 @@ import { Stage } from './stage.js'
 
 t.setTimeout(180_000)
 
+/** Other tests run at the same time. */
+const PAUSE_MS = 20
+
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const usual = await Stage.set(t, { postgres })
@@ -13,7 +16,7 @@ if (postgres !== undefined) {
       const special = await ground?.(t)
       if (typeof special === 'string') return t.pass(special, { skip: special })
       const stage = special === undefined ? usual : await Stage.set(t, { postgres, ...special })
-      const { accepted, wrong } = await stage.suffer(happen)
+      const { accepted, wrong } = await stage.suffer(happen, PAUSE_MS)
       t.ok(accepted > 0, `${accepted} messages`)
       t.strictSame(wrong, [])
     })

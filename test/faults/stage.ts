@@ -95,14 +95,18 @@ export class Stage {
     return this.#members.map(({ stranger }) => stranger)
   }
 
-  /** Have everybody write while something goes wrong, and see what became of it. */
-  async suffer(fault: (stage: Stage) => Promise<void>): Promise<Outcome> {
+  /**
+   * Have everybody write while something goes wrong, and see what became of it.
+   *
+   * @param pauseMs how long each writer rests between two messages
+   */
+  async suffer(fault: (stage: Stage) => Promise<void>, pauseMs = 0): Promise<Outcome> {
     const before = this.#accepted.size
     const watches = this.#members.map(({ stream }) => new Watch(stream))
     let isOver = false
     const writers = this.members.flatMap((stranger) =>
       Array.from({ length: WRITERS }, async () => {
-        while (!isOver) await this.#write(stranger)
+        for (; !isOver; await sleep(pauseMs)) await this.#write(stranger)
       })
     )
     const written = Promise.all(writers)
