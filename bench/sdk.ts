@@ -1,5 +1,5 @@
 import { ChatClient } from '../src/client/client.js'
-import { MemoryStore } from '../src/client/memory-store.js'
+import { MemoryStore } from '../src/client/stores/memory.js'
 import { startServer } from '../test/support/server-process.js'
 import type { ServerBench } from './bench.js'
 import { temporaryFolder } from './servers.js'

@@ -164,9 +164,9 @@ t.test('The check finds what is forbidden', async (t) => {
     ['src/server/main.ts', "export * from '../cli/run.js'", 'imports cli: ../cli/run.js'],
     ['src/protocol/ids.ts', "import { randomUUID } from 'node:crypto'", 'imports node:crypto'],
     ['src/crypto/keys.ts', "import { createHash } from 'node:crypto'", 'imports node:crypto'],
-    ['src/client/http.ts', "import { request } from 'node:http'", 'imports node:http'],
+    ['src/client/transport/http.ts', "import { request } from 'node:http'", 'imports node:http'],
     [
-      'src/client/http.ts',
+      'src/client/transport/http.ts',
       "import { FileStore } from './node.js'",
       'imports what only Node.js has: ./node.js'
     ],
@@ -220,7 +220,10 @@ t.test('The check leaves alone what is allowed', async (t) => {
   const allowed: [path: string, text: string][] = [
     ['src/protocol/ids.ts', "import Type from 'typebox'\nimport { x } from './x.js'"],
     ['src/client/client.ts', "import { seal } from '../crypto/messages.js'"],
-    ['src/client/file-store.ts', "import { open } from 'node:fs/promises'\nimport './file-journal.js'"],
+    [
+      'src/client/stores/file/store.ts',
+      "import { open } from 'node:fs/promises'\nimport './file-journal.js'"
+    ],
     ['src/server/app.ts', "import { messages } from './features/messages/routes.js'"],
     [
       'src/server/features/messages/routes.ts',

@@ -13,21 +13,29 @@ import type {
   SealedMessage,
   Sent,
   ServerInfo
-} from './api.js'
-import type { Backup, Contacts, Conversations, Devices, SessionInfo, Sessions, Users } from './parts.js'
-import type { ChatEvent, Incoming } from './chat-events.js'
-import { ContactBook, UserDirectory } from './contact-book.js'
-import { checkContent, type Content } from './content.js'
-import { ConversationList } from './conversation-list.js'
+} from './types/account.js'
+import type {
+  Backup,
+  Contacts,
+  Conversations,
+  Devices,
+  SessionInfo,
+  Sessions,
+  Users
+} from './types/conversations.js'
+import type { ChatEvent, Incoming } from './types/events.js'
+import { ContactBook, UserDirectory } from './features/contacts.js'
+import { checkContent, type Content } from './messages/content.js'
+import { ConversationList } from './features/conversations.js'
 import type { Core } from './core.js'
-import { DeviceCare } from './device-care.js'
-import { Entrance } from './entrance.js'
+import { DeviceCare } from './features/devices.js'
+import { Entrance } from './features/auth.js'
 import { ChatError } from './errors.js'
-import { Events } from './events.js'
-import { readHistory } from './history.js'
-import { openCore } from './open-core.js'
-import { openMessage } from './open-message.js'
-import { Recovery } from './recovery.js'
+import { Events } from './events/stream.js'
+import { readHistory } from './messages/history.js'
+import { openCore } from './assemble.js'
+import { openMessage } from './messages/open-message.js'
+import { Recovery } from './features/backup.js'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const limits = ['ciphertextBytes', 'members', 'devices', 'rsaKeyBits'] as const

@@ -2,8 +2,8 @@
 export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
 export { selfTest } from './self-test.js'
-export { MemoryStore } from './memory-store.js'
-export { IndexedDbStore, type IndexedDbStoreOptions, type Locks } from './indexeddb-store.js'
+export { MemoryStore } from './stores/memory.js'
+export { IndexedDbStore, type IndexedDbStoreOptions, type Locks } from './stores/indexeddb/store.js'
 export {
   decryptAttachment,
   decryptAttachmentRange,
@@ -13,10 +13,10 @@ export {
   type ByteSource,
   type EncryptedAttachment,
   type ReadRange
-} from './attachments.js'
-export { foldConversation, type ConversationView, type ViewedMessage } from './view.js'
-export type { Store, StoreReader, StoreTransaction, Value, CryptoKey } from './store.js'
-export type * from './api.js'
-export type * from './chat-events.js'
-export type * from './content.js'
-export type * from './parts.js'
+} from './messages/attachments.js'
+export { foldConversation, type ConversationView, type ViewedMessage } from './messages/timeline.js'
+export type { Store, StoreReader, StoreTransaction, Value, CryptoKey } from './stores/store.js'
+export type * from './types/account.js'
+export type * from './types/events.js'
+export type * from './messages/content.js'
+export type * from './types/conversations.js'

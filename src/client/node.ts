@@ -1,1 +1,1 @@
-export { FileStore, type FileStoreOptions } from './file-store.js'
+export { FileStore, type FileStoreOptions } from './stores/file/store.js'

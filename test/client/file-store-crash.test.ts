@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { FileStore } from '../../src/client/file-store.js'
+import { FileStore } from '../../src/client/stores/file/store.js'
 import { startStoreProcess } from '../support/store-process.js'
 
 const damaged = { kind: 'store', code: 'store-damaged' }

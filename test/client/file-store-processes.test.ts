@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { FileStore } from '../../src/client/file-store.js'
+import { FileStore } from '../../src/client/stores/file/store.js'
 import { startStoreProcess } from '../support/store-process.js'
 
 const newFolder = (t: Test) => join(t.testdir(), 'store')

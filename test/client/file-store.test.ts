@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { FileStore } from '../../src/client/file-store.js'
+import { FileStore } from '../../src/client/stores/file/store.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import { generateKeys } from '../support/store-keys.js'
 import { keepsTheContract } from '../support/store-contract.js'

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import type * as entry from '../../src/client/indexeddb-store.js'
+import type * as entry from '../../src/client/stores/indexeddb/store.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import { browserOrSkip, browserSite, bundle, type Site } from '../support/browser.js'
 
 declare const kit: typeof entry
 
 const { browser, skip } = browserOrSkip()
-const sitePath = fileURLToPath(new URL('../../src/client/indexeddb-store.js', import.meta.url))
+const sitePath = fileURLToPath(new URL('../../src/client/stores/indexeddb/store.js', import.meta.url))
 let site: Site
 
 t.test('The store is bundled for a browser', { skip }, async () => {

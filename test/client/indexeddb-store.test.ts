@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto'
 import t, { type Test } from 'tap'
-import { IndexedDbStore } from '../../src/client/indexeddb-store.js'
+import { IndexedDbStore } from '../../src/client/stores/indexeddb/store.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import { inProcessLocks } from '../support/in-process-locks.js'
 import { keepsTheContract } from '../support/store-contract.js'

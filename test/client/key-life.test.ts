@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ChatClient } from '../../src/client/client.js'
-import type { IncomingMessage } from '../../src/client/chat-events.js'
-import { MemoryStore } from '../../src/client/memory-store.js'
+import type { IncomingMessage } from '../../src/client/types/events.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
 import {
   all,
   client,

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { MemoryStore } from '../../src/client/memory-store.js'
-import { Turns } from '../../src/client/turns.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
+import { Turns } from '../../src/client/stores/mutex.js'
 import { keepsTheContract } from '../support/store-contract.js'
 
 keepsTheContract(t, async () => new MemoryStore())

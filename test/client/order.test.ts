@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Ledger } from '../../src/client/ledger.js'
-import { MemoryStore } from '../../src/client/memory-store.js'
+import { Ledger } from '../../src/client/messages/seen.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
 import { failure } from '../support/chat-clients.js'
 import { sha256Hex } from '../support/stranger-crypto.js'
 import { vectors } from '../support/vectors.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ChatClient } from '../../src/client/client.js'
-import { MemoryStore } from '../../src/client/memory-store.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
 import { all, client, failure, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { startServer } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { FrameParser, readFrames } from '../../src/client/sse.js'
+import { FrameParser, readFrames } from '../../src/client/transport/sse.js'
 import { failure } from '../support/chat-clients.js'
 
 const text =

@@ -1,8 +1,8 @@
 import { ChatClient } from '../../src/client/client.js'
-import type { ChatClientOptions } from '../../src/client/api.js'
-import type { ChatEvent, Incoming, IncomingMessage } from '../../src/client/chat-events.js'
+import type { ChatClientOptions } from '../../src/client/types/account.js'
+import type { ChatEvent, Incoming, IncomingMessage } from '../../src/client/types/events.js'
 import { ChatError } from '../../src/client/errors.js'
-import { MemoryStore } from '../../src/client/memory-store.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
 import { useReadyKeys } from './ready-keys.js'
 import type { Owner } from './server-process.js'
 

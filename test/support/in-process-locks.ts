@@ -1,4 +1,4 @@
-import type { Locks } from '../../src/client/indexeddb-store.js'
+import type { Locks } from '../../src/client/stores/indexeddb/store.js'
 
 /** `navigator.locks` for one process that plays several tabs: Node.js 20 has none. */
 export function inProcessLocks(): Locks {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
-import type { Store, Value } from '../../src/client/store.js'
+import type { Store, Value } from '../../src/client/stores/store.js'
 import { generateKeys } from './store-keys.js'
 
 /** What every store promises. `open` opens a new, empty one. */

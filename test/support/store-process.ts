@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { FileStore } from '../../src/client/file-store.js'
+import { FileStore } from '../../src/client/stores/file/store.js'
 import { dieTogether } from './server-process.js'
 
 /** What another process can do with a file store. It prints a line whenever it has come so far. */

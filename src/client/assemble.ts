@@ -1,0 +1,38 @@
+import type { ChatClientOptions } from './types/account.js'
+import type { Core } from './core.js'
+import { Http } from './transport/http.js'
+import { Identity } from './identity/own-device.js'
+import { Inbox } from './messages/decrypt.js'
+import { Ledger } from './messages/seen.js'
+import { Outbox } from './outbox/outbox.js'
+import { Pins } from './identity/trust.js'
+import { Rooms } from './conversations/chains.js'
+import { SessionKeys } from './session-keys/store.js'
+import { Sharing } from './session-keys/forward.js'
+import { Tokens } from './transport/api.js'
+import { UserChains } from './identity/user-chains.js'
+
+const TIMEOUT_MS = 30_000
+
+/** The parts of a client, put together over a store. */
+export async function openCore(options: ChatClientOptions): Promise<Core> {
+  const { url, store, now = Date.now, random = Math.random, rsaKeyBits = 3072 } = options
+  const { fetch = globalThis.fetch, timeout = TIMEOUT_MS, userAgent } = options
+  const core = { options: { url, now, random, rsaKeyBits }, store } as {
+    -readonly [Part in keyof Core]: Core[Part]
+  }
+  core.http = new Http({ url, fetch, random, timeout, userAgent })
+  core.tokens = new Tokens(core)
+  core.identity = new Identity(core)
+  core.users = new UserChains(core)
+  core.pins = new Pins(core)
+  core.rooms = new Rooms(core)
+  core.keys = new SessionKeys(core)
+  core.ledger = new Ledger(core)
+  core.inbox = new Inbox(core)
+  core.outbox = new Outbox(core)
+  core.sharing = new Sharing(core)
+  await core.identity.load()
+  await core.tokens.load()
+  return core
+}

@@ -1,0 +1,27 @@
+import { parseCursor } from '../../protocol/ids.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
+
+const NAME = 'cursor'
+
+/** Where the events that were handled end; undefined before the first ones. */
+export function readCursor(store: Store): Promise<string | undefined> {
+  return store.get<string>(NAME)
+}
+
+export function saveCursor(store: Store, cursor: string): Promise<void> {
+  return store.update((tx) => tx.set(NAME, cursor))
+}
+
+/** Move the cursor on, unless another process of this device is further already. */
+export async function advanceCursor(tx: StoreTransaction, cursor: string): Promise<void> {
+  const before = parseCursor((await tx.get<string>(NAME)) ?? '0')
+  const after = parseCursor(cursor)
+  const isBehind =
+    before !== null &&
+    before !== 'start' &&
+    after !== null &&
+    after !== 'start' &&
+    before.epoch === after.epoch &&
+    before.position > after.position
+  if (!isBehind) tx.set(NAME, cursor)
+}

@@ -1,0 +1,149 @@
+import { UUID, SHA256_HEX, BASE64 } from '../../protocol/ids.js'
+import { ChatError } from '../errors.js'
+
+/** What a message says (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to. */
+export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
+
+export type TextContent = {
+  type: 'text'
+  text: string
+  /** Given, the message is a reply. */
+  ref?: string
+}
+
+/** Puts `text` in the place of an own message's. */
+export type EditContent = {
+  type: 'edit'
+  ref: string
+  text: string
+}
+
+/** One reaction per user and message: a newer one replaces it, an empty `text` takes it back. */
+export type ReactionContent = {
+  type: 'reaction'
+  ref: string
+  text: string
+}
+
+/** The name of a group. */
+export type TitleContent = {
+  type: 'title'
+  text: string
+}
+
+/** A file, which lies encrypted on the server (protocol, "Attachment"). */
+export type FileContent = {
+  type: 'file'
+  attachment: string
+  name: string
+  mediaType: string
+  /** Bytes of the file itself. */
+  size: number
+  /** Of the ciphertext, in hex. */
+  sha256: string
+  /** 32 bytes in base64. */
+  key: string
+  commitment: string
+  text?: string
+}
+
+/** What a newer client has sent: nothing to show, nothing to refuse. */
+export type UnknownContent = {
+  type: 'unknown'
+  /** Its `type` on the wire. */
+  of: string
+}
+
+export type ReceivedContent = Content | UnknownContent
+
+/** What stands beside the content in a message's plaintext. */
+export interface Envelope {
+  n: number
+  sentAt: string
+}
+
+const uuid = new RegExp(`^${UUID}$`)
+const hash = new RegExp(`^${SHA256_HEX}$`)
+const base64 = new RegExp(`^${BASE64}$`)
+const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
+
+type Check = (value: unknown) => boolean
+
+const isText: Check = (value) => typeof value === 'string' && !/\p{Cs}/u.test(value)
+const isSaid: Check = (value) => isText(value) && value !== ''
+const isId: Check = (value) => typeof value === 'string' && uuid.test(value)
+const isHash: Check = (value) => typeof value === 'string' && hash.test(value)
+const isSize: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const isKey: Check = (value) => typeof value === 'string' && value.length === 44 && base64.test(value)
+const isShort: Check = (value) => isSaid(value) && (value as string).length <= 256
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
+
+/** The members of each type of content, and what each must be. */
+const forms: Record<Content['type'], Record<string, Check>> = {
+  text: { text: isSaid, ref: optional(isId) },
+  edit: { ref: isId, text: isSaid },
+  reaction: { ref: isId, text: (value) => isText(value) && (value as string).length <= 64 },
+  title: { text: isShort },
+  file: {
+    attachment: isId,
+    name: isShort,
+    mediaType: isShort,
+    size: isSize,
+    sha256: isHash,
+    key: isKey,
+    commitment: isHash,
+    text: optional(isSaid)
+  }
+}
+
+/**
+ * What is about to be sent, in its strict form; a string stands for a text.
+ *
+ * @throws {ChatError} `usage`, `invalid-content`
+ */
+export function checkContent(given: string | Content): Content {
+  const content = typeof given === 'string' ? { type: 'text' as const, text: given } : given
+  if (content.type === 'text' && content.text === '')
+    throw new ChatError('usage', 'empty-message', 'There is nothing in the message.')
+  if (content.type === 'title' && !isShort(content.text))
+    throw new ChatError('usage', 'invalid-title', 'The title of a group has 1 to 256 characters.')
+  const checked = pick(content)
+  if (checked === null || checked.type === 'unknown')
+    throw new ChatError('usage', 'invalid-content', 'The content does not have the form of its type.')
+  return checked
+}
+
+/**
+ * What a verified message says: its content and its counter. Types that this client does not know are kept as
+ * `unknown`; members that it does not know are left out.
+ *
+ * @throws {ChatError} `untrusted`, `malformed-message` if it lacks what every message must have
+ */
+export function readContent(plaintext: unknown): { content: ReceivedContent } & Envelope {
+  const malformed = (what: string) =>
+    new ChatError('untrusted', 'malformed-message', `A signed message has no valid ${what}.`)
+  if (typeof plaintext !== 'object' || plaintext === null || Array.isArray(plaintext)) throw malformed('form')
+  const { n, sentAt } = plaintext as Record<string, unknown>
+  if (!Number.isSafeInteger(n) || (n as number) < 1 || (n as number) > 2 ** 31) throw malformed('counter')
+  if (typeof sentAt !== 'string' || !time.test(sentAt) || Number.isNaN(Date.parse(sentAt)))
+    throw malformed('time')
+  const content = pick(plaintext as Record<string, unknown>)
+  if (content === null) throw malformed('content')
+  return { content, n: n as number, sentAt }
+}
+
+/** Null if the members are not those of its type. */
+function pick(given: Record<string, unknown>): ReceivedContent | null {
+  const { type } = given
+  if (typeof type !== 'string' || type === '') return null
+  if (!Object.hasOwn(forms, type)) return { type: 'unknown', of: type.slice(0, 64) }
+  const content: Record<string, unknown> = { type }
+  for (const [name, check] of Object.entries(forms[type as Content['type']])) {
+    if (!check(given[name])) return null
+    if (given[name] !== undefined) content[name] = given[name]
+  }
+  return content as unknown as Content
+}

@@ -1,0 +1,236 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ChatError } from '../../errors.js'
+import { makePrivateFolder } from './folder.js'
+import { Journal, type JsonChanges } from './journal.js'
+import { requireLockable, withLock } from './lock.js'
+import { Passphrase, type Seal } from './encryption.js'
+import { decodeValue, encodeValue, secretKeysIn, type Json } from './values.js'
+import type { Store, StoreReader, StoreTransaction, Value } from '../store.js'
+import { applyChanges, entriesUnder, transact, type Changes } from '../transaction.js'
+import { PATIENCE, Turns } from '../mutex.js'
+
+export interface FileStoreOptions {
+  /** A folder of the store's own, made (0700) if it is missing: it holds the file `journal` and the folder `lock`. */
+  folder: string
+  /** Encrypts the store when it is made, and is needed from then on. Without, its file is its owner's to read (0600). */
+  passphrase?: string
+  /** How long an update waits for others, in ms. */
+  patience?: number
+}
+
+/**
+ * A store in a file, for Node.js on Linux and macOS. Several processes may use it at once.
+ *
+ * What is deleted or replaced goes from the file when that is next written anew; at once if it was a private key. The
+ * passphrase hides all but the sizes and number of changes, and no line can be changed, moved or left out. But whoever
+ * can write the file can put back an older copy, or cut off the newest lines.
+ */
+export class FileStore implements Store {
+  readonly extractableKeys = true
+  readonly #path: string
+  readonly #lock: string
+  readonly #patience: number
+  readonly #updates = new Turns()
+  /** For what must not change while it is read or written. */
+  readonly #access = new Turns()
+  #passphrase: Passphrase | null
+  #journal: Journal | undefined
+  #isClosed = false
+
+  private constructor(folder: string, passphrase: Passphrase | null, patience: number) {
+    this.#path = join(folder, 'journal')
+    this.#lock = join(folder, 'lock')
+    this.#passphrase = passphrase
+    this.#patience = patience
+  }
+
+  /**
+   * Open a store; make it if there is none.
+   *
+   * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `store-exposed` if others may read
+   *   it; `store-damaged`, `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
+   */
+  static async open({ folder, passphrase, patience = PATIENCE }: FileStoreOptions): Promise<FileStore> {
+    const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
+    const store = new FileStore(folder, held, patience)
+    await store.#make(folder)
+    await store.#current()
+    return store
+  }
+
+  async get<T extends Value = Value>(name: string): Promise<T | undefined> {
+    this.#requireOpen()
+    return new EntriesReader((await this.#current()).entries).get(name)
+  }
+
+  async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+    this.#requireOpen()
+    return new EntriesReader((await this.#current()).entries).list(prefix)
+  }
+
+  update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
+    return this.#exclusively(async (journal) =>
+      transact(new EntriesReader(journal.entries), work, (changes) => this.#commit(changes))
+    )
+  }
+
+  /**
+   * Encrypt the store under another passphrase, or without one not at all. Other processes that have it open can go on
+   * only when they have opened it anew.
+   */
+  changePassphrase(passphrase?: string): Promise<void> {
+    return this.#exclusively(async (journal) => {
+      const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
+      const seal = held && (await held.makeSeal())
+      await this.#access.take(() => this.#write(journal.entries, seal))
+      this.#passphrase = held
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#updates.take(() => this.#access.take(() => this.#forget()))
+  }
+
+  async #make(folder: string): Promise<void> {
+    await orUnreadable(this.#path, async () => {
+      await makePrivateFolder(folder)
+      await makePrivateFolder(this.#lock)
+      requireLockable(folder)
+      if (existsSync(this.#path)) return
+      const seal = this.#passphrase && (await this.#passphrase.makeSeal())
+      await withLock(
+        this.#lock,
+        async () => {
+          if (!existsSync(this.#path)) await this.#write(new Map(), seal)
+        },
+        this.#patience
+      )
+    })
+  }
+
+  /** Do `work` alone, on the newest state. */
+  async #exclusively<T>(work: (journal: Journal) => Promise<T>): Promise<T> {
+    this.#requireOpen()
+    const locked = () => withLock(this.#lock, async () => work(await this.#current()), this.#patience)
+    return this.#updates.take(locked, this.#patience)
+  }
+
+  /** The journal, with all that has been committed. */
+  #current(): Promise<Journal> {
+    return this.#access.take(() =>
+      orUnreadable(this.#path, async () => {
+        if (this.#journal !== undefined && !(await this.#journal.readOn())) await this.#forget()
+        this.#journal ??= await Journal.open(this.#path, this.#passphrase)
+        return this.#journal
+      })
+    )
+  }
+
+  async #commit(changes: Changes): Promise<void> {
+    const encoded = new Map(
+      await Promise.all(
+        Array.from(
+          changes,
+          async ([name, value]) => [name, value === undefined ? value : await encodeValue(value)] as const
+        )
+      )
+    )
+    await this.#access.take(() => this.#save(encoded))
+  }
+
+  async #save(changes: JsonChanges): Promise<void> {
+    const journal = this.#journal!
+    if (journal.isTorn || journal.isOutgrown || forgetsKeys(journal.entries, changes)) {
+      const entries = new Map(journal.entries)
+      applyChanges(entries, changes)
+      await this.#write(entries, journal.seal)
+      return
+    }
+    try {
+      await journal.append(changes)
+    } catch (cause) {
+      // What has been written must not turn up later, after the caller was told that it had failed.
+      await this.#write(journal.entries, journal.seal).catch(() => {})
+      throw unwritable(this.#path, cause)
+    }
+  }
+
+  async #write(entries: Iterable<[string, Json]>, seal: Seal | null): Promise<void> {
+    await this.#forget()
+    try {
+      this.#journal = await Journal.write(this.#path, entries, seal)
+    } catch (cause) {
+      throw unwritable(this.#path, cause)
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new ChatError('store', 'store-closed', 'The key store has been closed.')
+  }
+
+  /** Read the file from its beginning the next time. */
+  async #forget(): Promise<void> {
+    const journal = this.#journal
+    this.#journal = undefined
+    await journal?.close()
+  }
+}
+
+class EntriesReader implements StoreReader {
+  readonly #entries: ReadonlyMap<string, Json>
+
+  constructor(entries: ReadonlyMap<string, Json>) {
+    this.#entries = entries
+  }
+
+  async get<T extends Value = Value>(name: string): Promise<T | undefined> {
+    const json = this.#entries.get(name)
+    return json === undefined ? undefined : ((await decodeValue(json)) as T)
+  }
+
+  list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+    const decode = async ([name, json]: [string, Json]): Promise<[string, T]> => [
+      name,
+      (await decodeValue(json)) as T
+    ]
+    return Promise.all(entriesUnder(this.#entries, prefix).map(decode))
+  }
+}
+
+/** Whether `changes` do away with a private or secret key. */
+function forgetsKeys(entries: ReadonlyMap<string, Json>, changes: JsonChanges): boolean {
+  return [...changes].some(([name, json]) => {
+    const kept = secretKeysIn(json)
+    return secretKeysIn(entries.get(name)).some((key) => !kept.includes(key))
+  })
+}
+
+async function orUnreadable<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ChatError) throw cause
+    throw new ChatError(
+      'store',
+      'store-unreadable',
+      `The key store ${path} cannot be read: ${reason(cause)}.`,
+      { cause }
+    )
+  }
+}
+
+function unwritable(path: string, cause: unknown): ChatError {
+  if (cause instanceof ChatError) return cause
+  return new ChatError(
+    'store',
+    'store-unwritable',
+    `The key store ${path} cannot be written: ${reason(cause)}.`,
+    { cause }
+  )
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,118 @@
+import { ChatError } from '../../errors.js'
+import { DatabaseReader, openDatabase, writeChanges, type Database } from './database.js'
+import type { Store, StoreTransaction, Value } from '../store.js'
+import { transact } from '../transaction.js'
+import { PATIENCE, storeBusy, Turns } from '../mutex.js'
+
+/** The part of the Web Locks API that is needed: `navigator.locks`. */
+export interface Locks {
+  request<T>(name: string, options: { signal: AbortSignal }, work: () => Promise<T>): Promise<T>
+}
+
+export interface IndexedDbStoreOptions {
+  /** The database's name: one for each account on an origin. */
+  name?: string
+  /** Excludes the other tabs and workers of the origin. By default `navigator.locks`. */
+  locks?: Locks
+  /** How long an update waits for others, in ms. */
+  patience?: number
+}
+
+/**
+ * A store in a browser's IndexedDB. Keys are kept as they are and need not be extractable: then not even a script
+ * that has got into the page can read them. Bytes are not encrypted once more: a key for that would lie beside them.
+ *
+ * Browsers throw such data away when space gets scarce, unless the page has asked for `navigator.storage.persist()`.
+ */
+export class IndexedDbStore implements Store {
+  readonly extractableKeys = false
+  readonly #database: Database
+  readonly #reader: DatabaseReader
+  readonly #lock: string
+  readonly #locks: Locks
+  readonly #patience: number
+  readonly #updates = new Turns()
+  #isClosed = false
+
+  private constructor(database: Database, name: string, locks: Locks, patience: number) {
+    this.#database = database
+    this.#reader = new DatabaseReader(database)
+    this.#lock = `secure-chat-store:${name}`
+    this.#locks = locks
+    this.#patience = patience
+  }
+
+  /**
+   * Open a store; make it if there is none.
+   *
+   * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without https
+   */
+  static async open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
+    const { name = 'secure-chat', locks = platformLocks(), patience = PATIENCE } = options
+    if (locks === undefined) {
+      throw new ChatError('store', 'store-unlockable', 'This platform has no locks (navigator.locks).', {
+        hint: 'Open the page by https, or update the browser.'
+      })
+    }
+    const database = await orFail('unreadable', () => openDatabase(name))
+    return new IndexedDbStore(database, name, locks, patience)
+  }
+
+  async get<T extends Value = Value>(name: string): Promise<T | undefined> {
+    this.#requireOpen()
+    return orFail('unreadable', () => this.#reader.get<T>(name))
+  }
+
+  async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+    this.#requireOpen()
+    return orFail('unreadable', () => this.#reader.list<T>(prefix))
+  }
+
+  async update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
+    this.#requireOpen()
+    // The database's own transactions end as soon as `work` waits for anything else, such as a signature.
+    const run = () =>
+      transact(this.#reader, work, (changes) =>
+        orFail('unwritable', () => writeChanges(this.#database, changes))
+      )
+    return this.#updates.take(() => this.#exclusively(run), this.#patience)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#updates.take(async () => this.#database.close(), this.#patience)
+  }
+
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const signal = AbortSignal.timeout(this.#patience)
+    let begun = false
+    try {
+      return await this.#locks.request(this.#lock, { signal }, () => {
+        begun = true
+        return work()
+      })
+    } catch (error) {
+      if (!begun && signal.aborted) throw storeBusy('another tab', this.#patience)
+      throw error
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new ChatError('store', 'store-closed', 'The key store has been closed.')
+  }
+}
+
+function platformLocks(): Locks | undefined {
+  return (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks
+}
+
+async function orFail<T>(code: 'unreadable' | 'unwritable', work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ChatError) throw cause
+    const verb = code === 'unreadable' ? 'read' : 'written'
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ChatError('store', `store-${code}`, `The key store cannot be ${verb}: ${reason}`, { cause })
+  }
+}

@@ -1,0 +1,29 @@
+import type { Store, StoreTransaction, Value } from './store.js'
+import { applyChanges, entriesUnder, transact } from './transaction.js'
+import { copyValue } from './values.js'
+import { Turns } from './mutex.js'
+
+/**
+ * A store that lasts as long as the object: for tests, and for devices that are meant to be forgotten. To close it
+ * does nothing, so that the next client may go on with it.
+ */
+export class MemoryStore implements Store {
+  readonly extractableKeys = false
+  readonly #entries = new Map<string, Value>()
+  readonly #turns = new Turns()
+
+  async get<T extends Value = Value>(name: string): Promise<T | undefined> {
+    const value = this.#entries.get(name)
+    return value === undefined ? undefined : (copyValue(value) as T)
+  }
+
+  async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+    return entriesUnder(this.#entries, prefix).map(([name, value]) => [name, copyValue(value) as T])
+  }
+
+  update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
+    return this.#turns.take(() => transact(this, work, (changes) => applyChanges(this.#entries, changes)))
+  }
+
+  async close(): Promise<void> {}
+}

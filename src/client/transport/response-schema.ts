@@ -1,0 +1,46 @@
+import type { Static, TSchema } from 'typebox'
+import { Check } from 'typebox/schema'
+import { namedSchemas } from '../../protocol/wire.js'
+import { schemaName } from '../../protocol/schema.js'
+import { ChatError } from '../errors.js'
+
+/**
+ * The protocol's schemas for what a server answers: unlike requests, answers may hold members that this client does
+ * not know, so that it goes on working with a newer server.
+ */
+const lenient = new WeakMap<TSchema, TSchema>()
+const named = Object.fromEntries(
+  namedSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
+)
+
+function open(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(open)
+  if (typeof node !== 'object' || node === null) return node
+  const members = Object.entries(node).filter(
+    ([name, value]) => !(name === 'additionalProperties' && value === false && !('patternProperties' in node))
+  )
+  return Object.fromEntries(members.map(([name, value]) => [name, open(value)]))
+}
+
+/**
+ * `value` as what the schema says, from a server's answer.
+ *
+ * @throws {ChatError} `untrusted`, `malformed-answer`
+ */
+export function checked<S extends TSchema>(schema: S, value: unknown, what: string): Static<S> {
+  if (fits(schema, value)) return value
+  throw new ChatError(
+    'untrusted',
+    'malformed-answer',
+    `The server's answer does not have its form (${what}).`,
+    {
+      hint: 'This client may be too old for the server, or something stands between them.'
+    }
+  )
+}
+
+export function fits<S extends TSchema>(schema: S, value: unknown): value is Static<S> {
+  let form = lenient.get(schema)
+  if (form === undefined) lenient.set(schema, (form = open(schema) as TSchema))
+  return Check(named, form, value)
+}
