@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import fastify from 'fastify'
-import { registerAuth } from '../src/server/auth.js'
+import { registerAuth } from '../src/server/access/auth.js'
 import { readConfig } from '../src/server/config.js'
 import * as tables from '../src/server/db/schema.js'
 import { createLogger } from '../src/server/logger.js'

@@ -32,8 +32,8 @@ const roof = ['app', 'index', 'main', 'write-openapi', 'db/run-migrations']
 /** Whose business the process is: its arguments, environment, streams and end. */
 const mayTouchProcess = [
   'src/server/main.ts',
-  'src/server/write-openapi.ts',
-  'src/server/db/run-migrations.ts',
+  'src/server/scripts/write-openapi.ts',
+  'src/server/scripts/run-migrations.ts',
   'src/cli/bin.ts'
 ]
 
@@ -159,8 +159,16 @@ t.test('Every file of src imports only what its place in the house allows', asyn
 
 t.test('The check finds what is forbidden', async (t) => {
   const forbidden: [path: string, text: string, fault: string][] = [
-    ['src/server/auth.ts', "import { unwrap } from '../crypto/wrap.js'", 'imports crypto: ../crypto/wrap.js'],
-    ['src/server/auth.ts', "const { a } = await import('../client/a.js')", 'imports client: ../client/a.js'],
+    [
+      'src/server/access/auth.ts',
+      "import { unwrap } from '../crypto/wrap.js'",
+      'imports crypto: ../crypto/wrap.js'
+    ],
+    [
+      'src/server/access/auth.ts',
+      "const { a } = await import('../client/a.js')",
+      'imports client: ../client/a.js'
+    ],
     ['src/server/main.ts', "export * from '../cli/run.js'", 'imports cli: ../cli/run.js'],
     ['src/protocol/ids.ts', "import { randomUUID } from 'node:crypto'", 'imports node:crypto'],
     ['src/crypto/keys.ts', "import { createHash } from 'node:crypto'", 'imports node:crypto'],
@@ -184,8 +192,8 @@ t.test('The check finds what is forbidden', async (t) => {
     ['src/cli/run.ts', "import { wrap } from '../crypto/wrap.js'", 'imports crypto: ../crypto/wrap.js'],
     ['src/crypto/a.ts', "import t from '../../test/support/a.js'", 'leaves src: ../../test/support/a.js'],
     ['src/odd/a.ts', "import './b.js'", 'lies in src/odd, of which no rule speaks'],
-    ['src/server/db/index.ts', "import fs from 'fs'", 'imports fs without node:'],
-    ['src/server/db/index.ts', "import t from 'tap'", 'imports tap, which is no dependency'],
+    ['src/server/db/database.ts', "import fs from 'fs'", 'imports fs without node:'],
+    ['src/server/db/database.ts', "import t from 'tap'", 'imports tap, which is no dependency'],
     ['src/crypto/a.ts', "import x from '@a/b/c'", 'imports @a/b, which is no dependency'],
     [
       'src/server/features/messages/routes.ts',
@@ -193,7 +201,7 @@ t.test('The check finds what is forbidden', async (t) => {
       'imports another feature: presence'
     ],
     [
-      'src/server/db/index.ts',
+      'src/server/db/database.ts',
       "import type { Entry } from '../log/entry.js'",
       'imports what lies above it: src/server/log/entry.ts'
     ],

@@ -7,7 +7,7 @@
  *     // … `await app.close()` ends it, with everything that it has opened.
  */
 export { buildApp } from './app.js'
-export type { App } from './app-types.js'
+export type { App } from './http/app.js'
 export { ConfigError, readConfig, type Config } from './config.js'
 export { createLogger, type Logger } from './logger.js'
 export { openServices, type Services } from './services.js'

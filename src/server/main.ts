@@ -7,7 +7,7 @@ import { buildApp } from './app.js'
 import { readConfig, type Config } from './config.js'
 import { createLogger, type Logger } from './logger.js'
 import { openServices } from './services.js'
-import { superviseWorkers } from './workers.js'
+import { superviseWorkers } from './cluster.js'
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000

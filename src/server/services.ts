@@ -1,23 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import { exchangeAttempts, type AttemptsExchange } from './attempts-exchange.js'
-import type { Bell } from './bell/bell.js'
-import { silentBell } from './bell/memory.js'
-import { postgresBell } from './bell/postgres.js'
+import { exchangeAttempts, type AttemptsExchange } from './access/counter-sync.js'
+import type { Bell } from './notifier/notifier.js'
+import { silentBell } from './notifier/memory.js'
+import { postgresBell } from './notifier/postgres.js'
 import type { Config } from './config.js'
-import { openDatabase, type Database, type Db } from './db/index.js'
+import { openDatabase, type Database, type Db } from './db/database.js'
 import { MIGRATIONS_FOLDER } from './db/migrate.js'
 import { connectionOptions, directUrl } from './db/postgres.js'
 import { serverSecrets } from './db/schema.js'
 import type { Logger } from './logger.js'
 import { ensureEpoch } from './log/epoch.js'
 import { openLog, type Log } from './log/index.js'
-import { createPasswords, type Passwords } from './passwords.js'
-import { loadSecret } from './secrets.js'
-import { Sessions } from './sessions.js'
-import { Streams } from './streams.js'
-import { startSweeper } from './sweeper.js'
-import { refreshTokens, type RefreshTokens } from './tokens.js'
+import { createPasswords, type Passwords } from './access/passwords.js'
+import { loadSecret } from './access/secrets.js'
+import { Sessions } from './access/sessions.js'
+import { Streams } from './streaming/hub.js'
+import { startSweeper } from './db/sweep.js'
+import { refreshTokens, type RefreshTokens } from './access/tokens.js'
 
 /** What features are made of. */
 export interface Services {
@@ -89,7 +89,7 @@ async function openBell(config: Config, epoch: string, logger: Logger): Promise<
   if (config.REDIS_URL === undefined)
     return postgresBell(connectionOptions(config, directUrl(config, config.DATABASE_URL)), logger)
   // Loaded by those alone who use it: it takes some MB.
-  const { redisBell } = await import('./bell/redis.js')
+  const { redisBell } = await import('./notifier/redis.js')
   return redisBell(config.REDIS_URL.reveal(), epoch, logger)
 }
 

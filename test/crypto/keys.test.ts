@@ -14,7 +14,7 @@ import {
   verify
 } from '../../src/crypto/keys.js'
 import { spkiPem } from '../../src/crypto/pem.js'
-import { readEncryptionKey, readSigningKey } from '../../src/server/keys.js'
+import { readEncryptionKey, readSigningKey } from '../../src/server/chains/public-keys.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Attempts } from '../../src/server/attempts.js'
+import { Attempts } from '../../src/server/access/window-counter.js'
 
 t.test('Who has made too many attempts waits until the window of the first has passed', async (t) => {
   let now = 1000

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MultiMap } from '../../src/server/multi-map.js'
+import { MultiMap } from '../../src/server/streaming/multi-map.js'
 
 t.test('A key has as many values as were added and not deleted, in their order', async (t) => {
   const map = new MultiMap<string, number>()

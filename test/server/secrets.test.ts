@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { loadSecret } from '../../src/server/secrets.js'
+import { loadSecret } from '../../src/server/access/secrets.js'
 
 function dataDir(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'))
@@ -79,7 +79,7 @@ t.test('A secret that is empty, cut short or garbled is refused, and left as it 
 t.test('Processes that start together get the same secret', async (t) => {
   const dir = dataDir(t)
   const code = `
-    import { loadSecret } from ${JSON.stringify(new URL('../../src/server/secrets.js', import.meta.url))}
+    import { loadSecret } from ${JSON.stringify(new URL('../../src/server/access/secrets.js', import.meta.url))}
     console.log(loadSecret(process.argv[1], 'jwt-secret'))
   `
   const secrets = await Promise.all(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { sharedQuery } from '../../src/server/shared-query.js'
+import { sharedQuery } from '../../src/server/db/batch-loader.js'
 
 t.test('Questions that come together, or while a query is under way, are answered by one', async (t) => {
   const asked: number[][] = []

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { BASE64 } from '../../src/protocol/ids.js'
-import { buildValidator } from '../../src/server/validation.js'
+import { buildValidator } from '../../src/server/http/validation.js'
 
 type Validate = ((value: unknown) => boolean) & { errors?: { message?: string }[] | null }
 

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { Check } from 'typebox/schema'
-import { namedSchemas } from '../../protocol/wire.js'
+import { namedSchemas } from '../../protocol/named-schemas.js'
 import { schemaName } from '../../protocol/schema.js'
 import { ChatError } from '../errors.js'
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import type { Db, Tx } from '../db/index.js'
+import type { Db, Tx } from '../db/database.js'
 import { eventRecipients, events, logHead, memberships } from '../db/schema.js'
 import type { EventType } from './entry.js'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
-import type { Database } from '../db/index.js'
+import type { Database } from '../db/database.js'
 import { logHead } from '../db/schema.js'
 
 /**

@@ -1,5 +1,5 @@
 import { Problem } from '../../protocol/problems.js'
-import type { Database } from '../db/index.js'
+import type { Database } from '../db/database.js'
 import { duplicateOf, isDatabaseDown } from '../db/errors.js'
 import type { Logger } from '../logger.js'
 import { messageEntry, type Entry } from './entry.js'

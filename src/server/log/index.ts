@@ -1,6 +1,6 @@
-import type { Bell } from '../bell/bell.js'
+import type { Bell } from '../notifier/notifier.js'
 import type { Config } from '../config.js'
-import type { Database } from '../db/index.js'
+import type { Database } from '../db/database.js'
 import type { Logger } from '../logger.js'
 import { groupCommit, type GroupCommit } from './group-commit.js'
 import { readBounds } from './read.js'

@@ -1,4 +1,4 @@
-import type { Database, HotStatement } from '../db/index.js'
+import type { Database, HotStatement } from '../db/database.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**

@@ -1,5 +1,5 @@
-import { listOf } from '../db/hot.js'
-import type { HotStatement } from '../db/index.js'
+import { listOf } from '../db/prepared.js'
+import type { HotStatement } from '../db/database.js'
 import { isoTime } from './entry.js'
 
 /** Messages under one session key at most (protocol, "Session key"). */

@@ -1,4 +1,4 @@
-import type { Database } from '../db/index.js'
+import type { Database } from '../db/database.js'
 import type { Logger } from '../logger.js'
 import type { Entry } from './entry.js'
 import { readAll } from './read.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readBeginnings } from '../../../src/server/log/beginnings.js'
+import { readBeginnings } from '../../../src/server/log/resume-points.js'
 import { readVisible } from '../../../src/server/log/read.js'
 import { startChat } from '../../support/start-chat.js'
 

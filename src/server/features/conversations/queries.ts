@@ -2,9 +2,9 @@ import { and, asc, desc, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import type { Conversation } from '../../../protocol/conversations.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { ConversationChain } from '../../../protocol/conversation-chain.js'
-import type { Db } from '../../db/index.js'
+import type { Db } from '../../db/database.js'
 import { conversationStatements, conversations, memberships, users } from '../../db/schema.js'
-import type { ConversationRow } from '../../members.js'
+import type { ConversationRow } from '../../chains/memberships.js'
 
 export interface MemberRow {
   conversationId: string

@@ -5,7 +5,7 @@ import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement } from '../../../protocol/statements.js'
 import type { UserChain } from '../../../protocol/user-chain.js'
 import type { Config } from '../../config.js'
-import type { Tx } from '../../db/index.js'
+import type { Tx } from '../../db/database.js'
 import { duplicateOf } from '../../db/errors.js'
 import { devices, sessions } from '../../db/schema.js'
 import {
@@ -15,10 +15,10 @@ import {
   requireLine,
   type DeviceMaterial,
   type LockedUser
-} from '../../identity.js'
-import { readSigningKey, verifySignatures } from '../../keys.js'
+} from '../../chains/user-chain-store.js'
+import { readSigningKey, verifySignatures } from '../../chains/public-keys.js'
 import { appendEvents } from '../../log/append.js'
-import { endSessions, type ActiveSession } from '../../sessions.js'
+import { endSessions, type ActiveSession } from '../../access/sessions.js'
 import { applyChain, bindSession, dropPending, extended, isApplied, type DeviceRow } from './changes.js'
 
 /** Requests to be approved that a user may have open. */

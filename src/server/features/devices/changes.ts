@@ -3,13 +3,13 @@ import { Problem } from '../../../protocol/problems.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { UserStatement } from '../../../protocol/statements.js'
 import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js'
-import type { Tx } from '../../db/index.js'
+import type { Tx } from '../../db/database.js'
 import { devices, sessions, userStatements, users } from '../../db/schema.js'
-import { insertUserStatement, readUserStatements, type LockedUser } from '../../identity.js'
-import { sha256Hex } from '../../keys.js'
+import { insertUserStatement, readUserStatements, type LockedUser } from '../../chains/user-chain-store.js'
+import { sha256Hex } from '../../chains/public-keys.js'
 import { appendEvents, type NewEvent } from '../../log/append.js'
-import { requireRekey } from '../../rosters.js'
-import { endSessions } from '../../sessions.js'
+import { requireRekey } from '../../chains/rosters.js'
+import { endSessions } from '../../access/sessions.js'
 
 export type DeviceRow = typeof devices.$inferSelect
 

@@ -1,7 +1,7 @@
 import { formatCursor } from '../../../protocol/ids.js'
 import type { DurableEvent } from '../../../protocol/events.js'
 import type { Entry } from '../../log/entry.js'
-import { frame } from '../../sse.js'
+import { frame } from '../../http/event-frame.js'
 
 /** Milliseconds after which a client should reconnect. */
 export const RETRY_MS = 3000

@@ -1,10 +1,10 @@
-import type { DeviceSession } from '../../auth.js'
+import type { DeviceSession } from '../../access/auth.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'
 import type { Subscriber } from '../../log/tail.js'
 import type { Services } from '../../services.js'
-import type { OpenStream } from '../../streams.js'
-import { cursorAt, type Start } from './start.js'
+import type { OpenStream } from '../../streaming/hub.js'
+import { cursorAt, type Start } from './resume.js'
 
 /** Of ciphertext in one answer; a single larger event still fits. */
 const PAGE_BYTES = 2 ** 20

@@ -2,13 +2,13 @@ import type { Socket } from 'node:net'
 import type { Entry } from '../../log/entry.js'
 import { readVisible } from '../../log/read.js'
 import type { Subscriber } from '../../log/tail.js'
-import type { DeviceSession } from '../../auth.js'
+import type { DeviceSession } from '../../access/auth.js'
 import type { Services } from '../../services.js'
-import { frame } from '../../sse.js'
-import type { OpenStream } from '../../streams.js'
+import { frame } from '../../http/event-frame.js'
+import type { OpenStream } from '../../streaming/hub.js'
 import { RETRY_MS, durableFrame } from './frame.js'
-import type { ReadSlots } from './read-slots.js'
-import { cursorAt, type Start } from './start.js'
+import type { ReadSlots } from '../../streaming/semaphore.js'
+import { cursorAt, type Start } from './resume.js'
 
 export const KEEPALIVE_SECONDS = 15
 const KEEPALIVE = Buffer.from(': keep-alive\n\n')

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Problem } from '../../../protocol/problems.js'
-import type { App } from '../../app-types.js'
+import type { App } from '../../http/app.js'
 
 /** Have an app take bodies of bytes, and no others. */
 export function onlyOctets(app: App): void {

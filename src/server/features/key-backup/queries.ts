@@ -1,5 +1,5 @@
 import { and, eq, inArray } from 'drizzle-orm'
-import type { Db } from '../../db/index.js'
+import type { Db } from '../../db/database.js'
 import { keyBackups } from '../../db/schema.js'
 
 export async function findKeyBackup(db: Db, userId: string) {

@@ -1,5 +1,5 @@
 import type { Message } from '../../../protocol/messages.js'
-import type { Database, HotStatement } from '../../db/index.js'
+import type { Database, HotStatement } from '../../db/database.js'
 import { EVENT_COLUMNS, toMessage, type EventRow } from '../../log/entry.js'
 
 /** Messages of `$1` that the user `$2` may see, walking from position `$3`, each of his stays through the index. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, eq, gt, lt, or, sql } from 'drizzle-orm'
 import { presence, processes } from '../../db/schema.js'
 import type { Services } from '../../services.js'
-import { frame } from '../../sse.js'
+import { frame } from '../../http/event-frame.js'
 import { readPlaces, writePresence } from './queries.js'
 
 const LEASE_SECONDS = 10

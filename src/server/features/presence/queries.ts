@@ -1,5 +1,5 @@
-import { listOf } from '../../db/hot.js'
-import type { Database, HotStatement } from '../../db/index.js'
+import { listOf } from '../../db/prepared.js'
+import type { Database, HotStatement } from '../../db/database.js'
 
 /** One statement however many users come or go: rows as parameters of their own would end at 65,535 of them. */
 const WRITE: HotStatement = {

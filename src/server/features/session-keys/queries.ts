@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, isNull, lt, type SQL } from 'drizzle-orm'
 import type { SessionKey } from '../../../protocol/conversations.js'
-import type { Db } from '../../db/index.js'
+import type { Db } from '../../db/database.js'
 import { devices, memberships, sessionKeyWraps, sessionKeys, users } from '../../db/schema.js'
 
 interface ReadSessionKey {

@@ -8,16 +8,22 @@ import {
 } from '../../../protocol/conversations.js'
 import { Problem } from '../../../protocol/problems.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
-import { lockUsers } from '../../acting.js'
-import type { App } from '../../app-types.js'
-import { deviceSessionOf, type DeviceSession } from '../../auth.js'
+import { lockUsers } from '../../chains/signing-device.js'
+import type { App } from '../../http/app.js'
+import { deviceSessionOf, type DeviceSession } from '../../access/auth.js'
 import { duplicateOf } from '../../db/errors.js'
-import type { Tx } from '../../db/index.js'
+import type { Tx } from '../../db/database.js'
 import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append.js'
-import { lockConversation, requireMember } from '../../members.js'
-import { problemResponses } from '../../problem.js'
-import { WRAPS_BODY_LIMIT, acceptSessionKey, findSessionKey, insertWraps, wrapRow } from '../../rosters.js'
+import { lockConversation, requireMember } from '../../chains/memberships.js'
+import { problemResponses } from '../../http/problem.js'
+import {
+  WRAPS_BODY_LIMIT,
+  acceptSessionKey,
+  findSessionKey,
+  insertWraps,
+  wrapRow
+} from '../../chains/rosters.js'
 import type { Services } from '../../services.js'
 import { coverableDevices, readSessionKey, readSessionKeys } from './queries.js'
 

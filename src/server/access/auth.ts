@@ -1,0 +1,135 @@
+import { hash } from 'node:crypto'
+import jwt from '@fastify/jwt'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from '../../protocol/problems.js'
+import { networkOf, requireNoWait } from './rate-limits.js'
+import type { Services } from '../services.js'
+import type { ActiveSession } from './sessions.js'
+import { AUDIENCE, ISSUER, accessClaims, type AccessClaims } from './tokens.js'
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: AccessClaims
+    user: AccessClaims
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on every route behind `requireSession`. */
+    session: ActiveSession | null
+  }
+  interface FastifyInstance {
+    requireSession: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
+    signAccessToken: (session: ActiveSession) => { accessToken: string; expiresIn: number }
+  }
+}
+
+/** Tokens that were verified lately, at most. */
+const REMEMBERED = 50_000
+
+/** JWT access tokens (HS256 alone), and the session behind each, checked on every request from memory. */
+export async function registerAuth(
+  app: FastifyInstance,
+  { config, secret, sessions, attempts }: Services
+): Promise<void> {
+  await app.register(jwt, {
+    secret,
+    sign: { algorithm: 'HS256', iss: ISSUER, aud: AUDIENCE },
+    verify: {
+      algorithms: ['HS256'],
+      allowedIss: ISSUER,
+      allowedAud: AUDIENCE,
+      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'sid']
+    }
+  })
+  /** By the tokens' digests, which are a tenth of their length. */
+  const verified = new Map<string, { session: ActiveSession; endsAt: number }>()
+  const refused = attempts.of('refused-tokens', {
+    max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
+    windowMs: 60_000
+  })
+
+  /** Who sends nothing but bad tokens is told to wait before the next is looked at. */
+  async function authenticate(request: FastifyRequest, reply: FastifyReply, token: string | null) {
+    const network = networkOf(request)
+    requireNoWait(reply, refused.wait(network))
+    return lookUp(token).catch((error: unknown) => {
+      if (error instanceof Problem && error.status === 401) refused.count(network)
+      throw error
+    })
+  }
+
+  async function lookUp(token: string | null): Promise<ActiveSession> {
+    if (token === null) throw new Problem('unauthenticated')
+    const claims = verify(app, token)
+    const session = await sessions.find(claims.sid)
+    if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
+    if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
+    verified.set(digest(token), { session, endsAt: performance.now() + claims.exp * 1000 - Date.now() })
+    return session
+  }
+
+  app.decorateRequest('session', null)
+  app.decorate('requireSession', (request, reply, done) => {
+    const token = bearerToken(request)
+    const key = token === null ? '' : digest(token)
+    const known = verified.get(key)
+    if (known !== undefined) {
+      const now = performance.now()
+      if (!known.session.stale && known.endsAt > now && known.session.endsAt > now) {
+        request.session = known.session
+        return done()
+      }
+      verified.delete(key)
+    }
+    authenticate(request, reply, token).then((session) => {
+      request.session = session
+      done()
+    }, done)
+  })
+  app.decorate('signAccessToken', (session) => {
+    const left = Math.ceil((session.endsAt - performance.now()) / 1000)
+    const lifetime = config.ACCESS_TOKEN_LIFETIME
+    // The token may outlive the session, so that who comes too late is told that it has ended.
+    const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })
+    return { accessToken, expiresIn: Math.max(1, Math.min(lifetime, left)) }
+  })
+}
+
+function bearerToken(request: FastifyRequest): string | null {
+  const match = /^Bearer +(\S{1,4096}) *$/i.exec(request.headers.authorization ?? '')
+  return match?.[1] ?? null
+}
+
+function digest(token: string): string {
+  return hash('sha256', token, 'base64')
+}
+
+function verify(app: FastifyInstance, token: string): AccessClaims & { exp: number } {
+  try {
+    return app.jwt.verify<AccessClaims & { exp: number }>(token)
+  } catch (error) {
+    throw new Problem(
+      (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'token-expired' : 'unauthenticated'
+    )
+  }
+}
+
+/** The session of a request behind `requireSession`. */
+export function sessionOf(request: FastifyRequest): ActiveSession {
+  if (request.session === null) throw new Problem('unauthenticated')
+  return request.session
+}
+
+export interface DeviceSession extends ActiveSession {
+  readonly deviceId: string
+}
+
+/** The session of a request that needs an active device. @throws {Problem} `device-required`, `device-pending` */
+export function deviceSessionOf(request: FastifyRequest): DeviceSession {
+  const session = sessionOf(request)
+  if (session.deviceId === null) throw new Problem('device-required')
+  if (!session.deviceActive) throw new Problem('device-pending')
+  return session as DeviceSession
+}

@@ -1,0 +1,70 @@
+import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+import { Problem } from '../../protocol/problems.js'
+
+const derive = promisify(pbkdf2)
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+const IN_FLIGHT = 2
+
+const phc = /^\$pbkdf2-sha256\$i=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
+
+export interface Passwords {
+  /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` @throws {Problem} `overloaded` */
+  hash: (password: string) => Promise<string>
+  /**
+   * Whether the password has this hash, and whether it should be hashed anew because the setting has risen. A
+   * null hash, of a user who does not exist, costs the same and never matches.
+   *
+   * @throws {Problem} `overloaded`
+   */
+  verify: (password: string, hash: string | null) => Promise<{ ok: boolean; outdated: boolean }>
+}
+
+/**
+ * PBKDF2-HMAC-SHA-256 on the thread pool, two at a time, so that files and the rest keep threads to run on. What
+ * waits is bounded: a flood of logins is told to come back later.
+ */
+export function createPasswords(iterations: number, maxQueue: number): Passwords {
+  let running = 0
+  const waiting: (() => void)[] = []
+  const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
+
+  async function run(password: string, salt: Buffer, rounds: number): Promise<Buffer> {
+    if (running < IN_FLIGHT) running++
+    else if (waiting.length >= maxQueue) throw new Problem('overloaded')
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await derive(password, salt, rounds, HASH_BYTES, 'sha256')
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) running--
+      else next()
+    }
+  }
+
+  return {
+    async hash(password) {
+      const salt = randomBytes(SALT_BYTES)
+      const hash = await run(password, salt, iterations)
+      return `$pbkdf2-sha256$i=${iterations}$${unpadded(salt)}$${unpadded(hash)}`
+    },
+    async verify(password, stored) {
+      const expected = stored === null ? nobody : parse(stored)
+      const hash = await run(password, expected.salt, expected.iterations)
+      const ok = timingSafeEqual(hash, expected.hash) && stored !== null
+      return { ok, outdated: ok && expected.iterations < iterations }
+    }
+  }
+}
+
+function parse(stored: string): { iterations: number; salt: Buffer; hash: Buffer } {
+  const match = phc.exec(stored)
+  if (match === null) throw new Error('a stored password hash is not in PHC form')
+  return {
+    iterations: Number(match[1]),
+    salt: Buffer.from(match[2]!, 'base64'),
+    hash: Buffer.from(match[3]!, 'base64')
+  }
+}

@@ -1,0 +1,109 @@
+import rateLimit, {
+  normalizeIP,
+  type FastifyRateLimitStore,
+  type FastifyRateLimitStoreCtor,
+  type RateLimitOptions
+} from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from '../../protocol/problems.js'
+import type { Attempts } from './window-counter.js'
+import type { Services } from '../services.js'
+
+/** Classes of routes, each with a budget a minute: per address before log-in, per user after it. */
+export type LimitClass = 'auth' | 'read' | 'write' | 'send'
+
+const WINDOW_MS = 60_000
+const REMEMBERED = 50_000
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Which budget a route draws on; `read` for GET and HEAD and `write` for the rest where nothing is said. */
+    limit?: LimitClass | false
+  }
+  interface FastifyInstance {
+    /** Let a request count for so many more. @throws {Problem} `too-many-requests` if the budget has less left */
+    spend: Spend
+  }
+}
+
+/** Where a request comes from: of IPv6 it is the /64 that counts, which one customer has to himself. */
+export function networkOf(request: FastifyRequest): string {
+  return normalizeIP(request.ip)
+}
+
+/** @throws {Problem} `too-many-requests` with `Retry-After`, if there are seconds to wait */
+export function requireNoWait(reply: FastifyReply, seconds: number, detail?: string): void {
+  if (seconds === 0) return
+  reply.header('retry-after', seconds)
+  throw new Problem('too-many-requests', detail)
+}
+
+type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, amount: number) => void
+
+/** Rate limits on every route that is registered after this. */
+export async function registerLimits(
+  app: FastifyInstance,
+  { config, attempts }: Pick<Services, 'config' | 'attempts'>
+): Promise<void> {
+  if (config.RATE_LIMIT === 'off') {
+    app.decorate('spend', () => undefined)
+    return
+  }
+  const budgets: Record<LimitClass, number> = {
+    auth: config.RATE_LIMIT_AUTH,
+    read: config.RATE_LIMIT_READ,
+    write: config.RATE_LIMIT_WRITE,
+    send: config.RATE_LIMIT_SEND
+  }
+  const spent = mapValues(budgets, (max, limit) =>
+    attempts.of(limit, { max, windowMs: WINDOW_MS, remembered: REMEMBERED })
+  )
+  const keyOf = (request: FastifyRequest) => request.session?.userId ?? networkOf(request)
+  await app.register(rateLimit, {
+    global: false,
+    timeWindow: WINDOW_MS,
+    store: storeOf(spent),
+    enableDraftSpec: true,
+    keyGenerator: keyOf,
+    errorResponseBuilder: () => new Problem('too-many-requests')
+  })
+  // One limiter a class, shared by its routes: the plugin's own route option would count each route apart.
+  const limiters = mapValues(budgets, (max, limit) => app.rateLimit({ max, limit } as RateLimitOptions))
+  app.addHook('onRoute', (route) => {
+    const reads = [route.method].flat().some((method) => method === 'GET' || method === 'HEAD')
+    const limit = route.config?.limit ?? (reads ? 'read' : 'write')
+    if (limit !== false) route.onRequest = [route.onRequest ?? [], limiters[limit]].flat()
+  })
+  const spend: Spend = (request, reply, limit, amount) => {
+    const [key, max] = [keyOf(request), budgets[limit]]
+    const { current, ttl } = spent[limit].count(key, 0)
+    // What could never be afforded costs the whole budget.
+    const cost = Math.min(amount, max - 1)
+    if (current + cost > max) requireNoWait(reply, Math.ceil(ttl / 1000))
+    spent[limit].count(key, cost)
+    reply.header('ratelimit-remaining', max - current - cost)
+  }
+  app.decorate('spend', spend)
+}
+
+/** The plugin counts in these windows, so that a request can be made to count for more than one. */
+function storeOf(spent: Record<LimitClass, Attempts>): FastifyRateLimitStoreCtor {
+  return class Store implements FastifyRateLimitStore {
+    readonly #spent: Attempts
+
+    constructor({ limit = 'read' }: { limit?: LimitClass }) {
+      this.#spent = spent[limit]
+    }
+    incr(key: string, done: (error: null, window: { current: number; ttl: number }) => void): void {
+      done(null, this.#spent.count(key))
+    }
+    child(options: object): Store {
+      return new Store(options)
+    }
+  }
+}
+
+function mapValues<V>(of: Record<LimitClass, number>, make: (max: number, limit: LimitClass) => V) {
+  const entries = Object.entries(of) as [LimitClass, number][]
+  return Object.fromEntries(entries.map(([limit, max]) => [limit, make(max, limit)])) as Record<LimitClass, V>
+}

@@ -1,0 +1,142 @@
+import type { SQL } from 'drizzle-orm'
+import { listOf } from '../db/prepared.js'
+import type { Database, HotStatement, Tx } from '../db/database.js'
+import { sessions } from '../db/schema.js'
+import type { NewEvent } from '../log/append.js'
+import { SESSIONS_ENDED } from '../log/entry.js'
+import type { Tail } from '../log/tail.js'
+import { sharedQuery } from '../db/batch-loader.js'
+
+/** A session as every request sees it. */
+export interface ActiveSession {
+  readonly id: string
+  readonly userId: string
+  readonly username: string
+  readonly deviceId: string | null
+  readonly deviceActive: boolean
+  /**
+   * When it ends, on this process' monotonic clock (`performance.now()`): what is left of it is the database's to say, so
+   * that processes whose clocks differ agree. May have moved on since, through a refresh on another process.
+   */
+  readonly endsAt: number
+  /** Set when memory must no longer be trusted: look the session up again. */
+  stale: boolean
+}
+
+const CACHED = 100_000
+const LOADED_AT_ONCE = 200
+
+/**
+ * The sessions that requests use, kept in memory and kept true through the log: whoever revokes a session or
+ * changes a device appends an event, and each process forgets what it knew when it reads it.
+ */
+export class Sessions {
+  readonly #load: (id: string) => Promise<ActiveSession | null>
+  readonly #cache = new Map<string, ActiveSession>()
+  readonly #onEnded: ((sessionId: string) => void)[] = []
+  /** Rises with every invalidation: what was loaded across one may be outdated. */
+  #generation = 0
+
+  constructor({ hot }: Database, tail: Tail) {
+    this.#load = sharedQuery((ids) => load(hot, ids), LOADED_AT_ONCE)
+    tail.watch(({ type, json, recipients }) => {
+      if (type === SESSIONS_ENDED) {
+        for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
+          this.forget(id)
+          for (const listener of this.#onEnded) listener(id)
+        }
+      } else if (type === 'device.chain') {
+        this.#forgetUser((JSON.parse(json) as { userId: string }).userId)
+      } else if (type === 'device.requested') {
+        for (const userId of recipients) this.#forgetUser(userId)
+      }
+    })
+  }
+
+  onEnded(listener: (sessionId: string) => void): void {
+    this.#onEnded.push(listener)
+  }
+
+  forget(id: string): void {
+    this.#generation++
+    this.#drop(id)
+  }
+
+  /** Out of memory, which says nothing about what is being loaded now. */
+  #drop(id: string): void {
+    const session = this.#cache.get(id)
+    if (session === undefined) return
+    session.stale = true
+    this.#cache.delete(id)
+  }
+
+  #forgetUser(userId: string): void {
+    this.#generation++
+    for (const session of this.#cache.values()) if (session.userId === userId) this.#drop(session.id)
+  }
+
+  /** The session, or null if there is none (any more). */
+  async find(id: string): Promise<ActiveSession | null> {
+    const known = this.#cache.get(id)
+    if (known !== undefined && known.endsAt > performance.now()) return known
+    this.#drop(id)
+    const generation = this.#generation
+    const session = await this.#load(id)
+    if (session === null || session.endsAt <= performance.now()) return null
+    // A pending device may be approved at any moment: ask again until it is active.
+    if (session.deviceId !== null && !session.deviceActive) return { ...session, stale: true }
+    if (generation !== this.#generation) return this.find(id)
+    // Loaded by another request meanwhile: one object a session, so that marking it stale reaches everybody.
+    const other = this.#cache.get(id)
+    if (other !== undefined) return other
+    if (this.#cache.size >= CACHED) this.#drop(this.#cache.keys().next().value!)
+    this.#cache.set(id, session)
+    return session
+  }
+}
+
+interface SessionRow {
+  id: string
+  user_id: string
+  username: string
+  device_id: string | null
+  device_status: string | null
+  /** Milliseconds until it ends. */
+  left: string
+}
+
+const SESSIONS: HotStatement = {
+  name: 'sessions',
+  text: `
+select s.id, s.user_id, u.username, s.device_id, d.status as device_status,
+  floor(extract(epoch from s.expires_at - now()) * 1000)::text as left
+from unnest(${listOf(1)}::uuid[]) i(id) join sessions s on s.id = i.id
+join users u on u.id = s.user_id left join devices d on d.id = s.device_id`
+}
+
+async function load(hot: Database['hot'], ids: string[]): Promise<(ActiveSession | null)[]> {
+  const asked = performance.now()
+  const rows = await hot<SessionRow>(SESSIONS, [ids.join(',')])
+  const found = new Map(rows.map((row) => [row.id, toSession(row, asked)]))
+  return ids.map((id) => found.get(id) ?? null)
+}
+
+function toSession(row: SessionRow, asked: number): ActiveSession | null {
+  if (row.device_status === 'revoked') return null
+  return {
+    id: row.id,
+    userId: row.user_id,
+    username: row.username,
+    deviceId: row.device_id,
+    deviceActive: row.device_status === 'active',
+    endsAt: asked + Number(row.left),
+    stale: false
+  }
+}
+
+/** End sessions within a transaction. @returns the event to append with it, none if there was no session */
+export async function endSessions(tx: Tx, which: SQL): Promise<NewEvent[]> {
+  const ended = await tx.delete(sessions).where(which).returning({ id: sessions.id })
+  if (ended.length === 0) return []
+  return [{ type: SESSIONS_ENDED, data: { sessions: ended.map(({ id }) => id) }, to: 'processes' }]
+}

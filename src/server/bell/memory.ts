@@ -1,8 +1,0 @@
-import type { Bell } from './bell.js'
-
-/** The bell of a process that has its database to itself: there is nobody to ring for. */
-export const silentBell: Bell = {
-  ring: () => undefined,
-  listen: () => () => undefined,
-  close: () => Promise.resolve()
-}

@@ -1,0 +1,86 @@
+import { createHash, createPublicKey, publicEncrypt, verify, type KeyObject } from 'node:crypto'
+import { Problem } from '../../protocol/problems.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { isSmallOrder } from '../../protocol/small-order.js'
+
+/** A public key in canonical SPKI PEM, with its fingerprint: the hex SHA-256 of its SPKI DER. */
+export interface PublicKey {
+  pem: string
+  fingerprint: string
+  key: KeyObject
+}
+
+export function sha256Hex(data: string | Buffer): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+function readSpki(pem: string, name: string): PublicKey {
+  let key: KeyObject
+  try {
+    // Node would also take a private key here and silently derive the public one.
+    if (!pem.startsWith('-----BEGIN PUBLIC KEY-----')) throw new Error('not SPKI')
+    key = createPublicKey(pem)
+  } catch {
+    throw new Problem('invalid-key', `\`${name}\` is not an SPKI PEM, as \`openssl pkey -pubout\` prints it.`)
+  }
+  const canonical = key.export({ type: 'spki', format: 'pem' }).toString()
+  if (canonical.trim() !== pem.replaceAll('\r\n', '\n').trim())
+    throw new Problem('invalid-key', `\`${name}\` holds more than one canonical SPKI PEM.`)
+  return { pem: canonical, fingerprint: sha256Hex(key.export({ type: 'spki', format: 'der' })), key }
+}
+
+/** @throws {Problem} `invalid-key` unless it is an Ed25519 public key */
+export function readSigningKey(pem: string): PublicKey {
+  const key = readSpki(pem, 'signingKey')
+  if (key.key.asymmetricKeyType !== 'ed25519')
+    throw new Problem('invalid-key', '`signingKey` must be an Ed25519 key.')
+  // Other clients (Web Crypto) refuse these, and could not follow the chain.
+  if (isSmallOrder(key.key.export({ type: 'spki', format: 'der' }).subarray(-32)))
+    throw new Problem('invalid-key', '`signingKey` is a point of small order, which proves nothing.')
+  return key
+}
+
+/** @throws {Problem} `invalid-key` unless it is an RSA key of an accepted size with e = 65537 */
+export function readEncryptionKey(pem: string, smallestBits: number): PublicKey {
+  const key = readSpki(pem, 'encryptionKey')
+  const { modulusLength, publicExponent } = key.key.asymmetricKeyDetails ?? {}
+  if (key.key.asymmetricKeyType !== 'rsa')
+    throw new Problem('invalid-key', '`encryptionKey` must be an RSA key.')
+  const sizes = [2048, 3072, 4096].filter((size) => size >= smallestBits)
+  if (modulusLength === undefined || !sizes.includes(modulusLength))
+    throw new Problem(
+      'invalid-key',
+      `\`encryptionKey\` must have ${sizes.join(', ')} bits, not ${modulusLength}.`
+    )
+  if (publicExponent !== 65537n)
+    throw new Problem('invalid-key', `\`encryptionKey\` must have the exponent 65537, not ${publicExponent}.`)
+  try {
+    // One key that nobody can wrap for, of an even modulus say, would bar its conversations from a new session key.
+    publicEncrypt({ key: key.key, oaepHash: 'sha256' }, Buffer.alloc(32))
+  } catch {
+    throw new Problem('invalid-key', '`encryptionKey` is no RSA key that anything can be wrapped for.')
+  }
+  return key
+}
+
+/**
+ * Verify all signatures of a statement with the keys that may sign it.
+ *
+ * @returns the fingerprints of the signers
+ * @throws {Problem} `invalid-signature` if one is by an unknown key or does not verify
+ */
+export function verifySignatures(
+  statement: SignedStatement,
+  keys: ReadonlyMap<string, KeyObject>
+): Set<string> {
+  const text = Buffer.from(statement.text)
+  for (const [fingerprint, signature] of Object.entries(statement.signatures)) {
+    const key = keys.get(fingerprint)
+    if (key === undefined)
+      throw new Problem('invalid-signature', `${fingerprint} is not a key that may sign this statement.`)
+    const bytes = Buffer.from(signature, 'base64')
+    if (isSmallOrder(bytes.subarray(0, 32)) || !verify(null, text, key, bytes))
+      throw new Problem('invalid-signature', `The signature of ${fingerprint} does not verify over \`text\`.`)
+  }
+  return new Set(Object.keys(statement.signatures))
+}

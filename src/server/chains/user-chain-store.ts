@@ -1,0 +1,149 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { and, asc, eq, gt } from 'drizzle-orm'
+import type { NewDevice } from '../../protocol/devices.js'
+import { Problem } from '../../protocol/problems.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { parseStatement, type Statement } from '../../protocol/statements.js'
+import type { UserChain } from '../../protocol/user-chain.js'
+import type { Db, Tx } from '../db/database.js'
+import { boundKeys, devices, userStatements, users } from '../db/schema.js'
+import { readEncryptionKey, readSigningKey, sha256Hex, type PublicKey } from './public-keys.js'
+
+/** A new device whose keys are sound and whose statement names them; the signatures are not checked yet. */
+export interface DeviceMaterial {
+  id: string
+  name: string
+  signing: PublicKey
+  encryption: PublicKey
+  signed: SignedStatement
+  statement: Statement<'device-add' | 'device-reset'>
+  hash: string
+}
+
+/** @throws {Problem} `invalid-key` or `invalid-statement` */
+export function readNewDevice(
+  body: NewDevice,
+  username: string,
+  smallestBits: number,
+  kinds: readonly ('device-add' | 'device-reset')[]
+): DeviceMaterial {
+  const statement = parseStatement(body.statement.text, kinds)
+  const signing = readSigningKey(body.signingKey)
+  const encryption = readEncryptionKey(body.encryptionKey, smallestBits)
+  requireLine('user', statement.user, username)
+  requireLine('device', statement.device, body.id)
+  requireLine('signing-key', statement.signingKey, signing.fingerprint)
+  requireLine('encryption-key', statement.encryptionKey, encryption.fingerprint)
+  const { id, name } = body
+  return {
+    id,
+    name,
+    signing,
+    encryption,
+    signed: body.statement,
+    statement,
+    hash: sha256Hex(body.statement.text)
+  }
+}
+
+/** @throws {Problem} `invalid-statement` unless a line of a statement says what the request says */
+export function requireLine(name: string, actual: string, expected: string): void {
+  if (actual !== expected)
+    throw new Problem('invalid-statement', `The statement's \`${name}\` must be ${expected}, not ${actual}.`)
+}
+
+export async function insertDevice(
+  tx: Tx,
+  userId: string,
+  { id, name, signing, encryption, signed }: DeviceMaterial,
+  status: 'active' | 'pending'
+): Promise<typeof devices.$inferSelect> {
+  const [device] = await tx
+    .insert(devices)
+    .values({
+      id,
+      userId,
+      name,
+      status,
+      signingKey: signing.pem,
+      signingFingerprint: signing.fingerprint,
+      encryptionKey: encryption.pem,
+      encryptionFingerprint: encryption.fingerprint,
+      encryptionVersion: 1,
+      request: status === 'pending' ? signed : null
+    })
+    .returning()
+  await tx
+    .insert(boundKeys)
+    .values([signing, encryption].map(({ fingerprint }) => ({ fingerprint, deviceId: id })))
+  return device!
+}
+
+export interface LockedUser {
+  chain: UserChain
+  /** Signing keys of the active devices by fingerprint. */
+  keys: Map<string, KeyObject>
+  devices: Map<string, typeof devices.$inferSelect>
+}
+
+/** A user's chain and devices; the user's row stays locked until the transaction ends. */
+export async function lockUser(tx: Tx, userId: string): Promise<LockedUser> {
+  const [user] = await tx.select().from(users).where(eq(users.id, userId)).for('no key update')
+  if (user === undefined) throw new Problem('session-ended')
+  const rows = await tx.select().from(devices).where(eq(devices.userId, userId))
+  const active = rows.filter(({ status }) => status === 'active')
+  return {
+    chain: {
+      user: user.username,
+      sequence: user.chainSequence,
+      head: user.chainHead,
+      root: user.root,
+      devices: new Map(
+        active.map((row) => [
+          row.id,
+          {
+            id: row.id,
+            signingKey: row.signingFingerprint,
+            encryptionKey: row.encryptionFingerprint,
+            encryptionVersion: row.encryptionVersion
+          }
+        ])
+      ),
+      retired: new Set(rows.filter(({ status }) => status === 'revoked').map(({ id }) => id))
+    },
+    keys: new Map(active.map((row) => [row.signingFingerprint, createPublicKey(row.signingKey)])),
+    devices: new Map(rows.map((row) => [row.id, row]))
+  }
+}
+
+export async function insertUserStatement(
+  tx: Tx,
+  userId: string,
+  sequence: number,
+  { text, signatures }: SignedStatement
+): Promise<void> {
+  await tx.insert(userStatements).values({ userId, sequence, text, signatures })
+}
+
+/** A user's statements after `sequence`, in order. */
+export function readUserStatements(db: Db, userId: string, sequence: number): Promise<SignedStatement[]> {
+  return db
+    .select({ text: userStatements.text, signatures: userStatements.signatures })
+    .from(userStatements)
+    .where(and(eq(userStatements.userId, userId), gt(userStatements.sequence, sequence)))
+    .orderBy(asc(userStatements.sequence))
+}
+
+/** What the owner sees of a device. */
+export function deviceView(row: typeof devices.$inferSelect) {
+  const { id, name, status, signingKey, encryptionKey, encryptionVersion, createdAt } = row
+  return {
+    id,
+    name,
+    status,
+    signingKey,
+    encryptionKey,
+    encryptionVersion,
+    createdAt: createdAt.toISOString()
+  }
+}

@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Attempts } from '../../access/window-counter.js'
+import { networkOf, requireNoWait } from '../../access/rate-limits.js'
+import type { Services } from '../../services.js'
+
+const MINUTE_MS = 60_000
+/** Networks that are remembered as their users' own, at most. */
+const REMEMBERED = 100_000
+const DETAIL = 'There were too many log-ins with a wrong password. Wait as long as `Retry-After` says.'
+
+/**
+ * Bounds on guessing a password, without a way to lock its owner out for good: failures count for the account and the
+ * network that they come from, and for the account and all networks together but those where its owner has been seen
+ * (NIST SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do not
+ * exist count alike.
+ */
+export class Guesses {
+  readonly #here: Attempts
+  readonly #everywhere: Attempts
+  readonly #known = new Set<string>()
+
+  constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {
+    const unless = (max: number) => (config.RATE_LIMIT === 'off' ? Infinity : max)
+    this.#here = attempts.of('guesses-here', { max: unless(10), windowMs: 15 * MINUTE_MS })
+    this.#everywhere = attempts.of('guesses-everywhere', { max: unless(100), windowMs: 60 * MINUTE_MS })
+  }
+
+  /**
+   * Try a password. Until it is found right the attempt counts as a failure, so that many at once gain nothing.
+   *
+   * @throws {Problem} `too-many-requests`, before it is tried
+   */
+  async attempt<T extends { ok: boolean }>(
+    username: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    verify: () => Promise<T>
+  ): Promise<T> {
+    const place = placeOf(username, request)
+    requireNoWait(reply, this.#here.wait(place), DETAIL)
+    if (!this.#known.has(place)) requireNoWait(reply, this.#everywhere.wait(username), DETAIL)
+    this.#here.count(place)
+    this.#everywhere.count(username)
+    const result = await verify().catch((error: unknown) => {
+      this.#here.takeBack(place)
+      this.#everywhere.takeBack(username)
+      throw error
+    })
+    if (result.ok) {
+      this.#here.forget(place)
+      this.#everywhere.takeBack(username)
+      this.know(username, request)
+    }
+    return result
+  }
+
+  /** Remember that the owner of an account has been seen where the request comes from. */
+  know(username: string, request: FastifyRequest): void {
+    const place = placeOf(username, request)
+    this.#known.delete(place)
+    if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.values().next().value!)
+    this.#known.add(place)
+  }
+}
+
+function placeOf(username: string, request: FastifyRequest): string {
+  return `${username} ${networkOf(request)}`
+}

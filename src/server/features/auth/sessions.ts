@@ -1,0 +1,72 @@
+import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import Type from 'typebox'
+import { SessionPage } from '../../../protocol/accounts.js'
+import { Problem } from '../../../protocol/problems.js'
+import { Uuid, record, ref } from '../../../protocol/schema.js'
+import type { App } from '../../http/app.js'
+import { sessionOf } from '../../access/auth.js'
+import { sessions } from '../../db/schema.js'
+import { appendEvents, transaction } from '../../log/append.js'
+import { problemResponses } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+import { endSessions } from '../../access/sessions.js'
+
+/** Where a user is logged in. */
+export function sessionRoutes(app: App, services: Services): void {
+  app.get(
+    '/auth/sessions',
+    {
+      schema: {
+        operationId: 'listSessions',
+        tags: ['accounts'],
+        summary: 'The caller’s sessions, the one used last first',
+        response: { 200: ref(SessionPage) }
+      }
+    },
+    async (request) => {
+      const { id, userId } = sessionOf(request)
+      const rows = await services.db
+        .select()
+        .from(sessions)
+        .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, sql`now()`)))
+        .orderBy(desc(sessions.lastUsedAt))
+        .limit(200)
+      const items = rows.map((row) => ({
+        id: row.id,
+        deviceId: row.deviceId,
+        address: row.address,
+        userAgent: row.userAgent,
+        createdAt: row.createdAt.toISOString(),
+        lastUsedAt: row.lastUsedAt.toISOString(),
+        expiresAt: row.expiresAt.toISOString(),
+        current: row.id === id
+      }))
+      return { items, next: null }
+    }
+  )
+
+  app.delete(
+    '/auth/sessions/:id',
+    {
+      schema: {
+        operationId: 'endSession',
+        tags: ['accounts'],
+        summary: 'End one of the caller’s sessions, and its streams',
+        params: record({ id: Uuid('The session’s id.') }),
+        response: {
+          204: Type.Null({ description: 'The session and its streams have ended.' }),
+          ...problemResponses('session-not-found')
+        }
+      }
+    },
+    async (request, reply) => {
+      const mine = and(eq(sessions.id, request.params.id), eq(sessions.userId, sessionOf(request).userId))
+      await transaction(services, async (tx) => {
+        const ended = await endSessions(tx, mine!)
+        if (ended.length === 0) throw new Problem('session-not-found')
+        await appendEvents(tx, ended)
+      })
+      return reply.status(204).send(null)
+    }
+  )
+}

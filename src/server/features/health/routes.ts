@@ -1,0 +1,88 @@
+import Type from 'typebox'
+import { MAX_CIPHERTEXT_BYTES } from '../../../protocol/messages.js'
+import { Problem } from '../../../protocol/problems.js'
+import { Time, record } from '../../../protocol/schema.js'
+import { MAX_MEMBERS, PROTOCOL } from '../../../protocol/statements.js'
+import type { App } from '../../http/app.js'
+import { readBounds } from '../../log/read.js'
+import { problemResponses } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+import { VERSION } from '../../../protocol/version.js'
+
+const Status = record({ status: Type.Literal('ok') })
+
+/** For those who run the service: alive, ready. */
+export function healthRoutes(app: App, { database }: Services, isStopping: () => boolean): void {
+  app.get(
+    '/healthz',
+    {
+      config: { limit: false },
+      schema: {
+        operationId: 'getHealth',
+        tags: ['service'],
+        summary: 'The process is alive',
+        response: { 200: Status }
+      }
+    },
+    () => ({ status: 'ok' as const })
+  )
+  app.get(
+    '/readyz',
+    {
+      config: { limit: false },
+      schema: {
+        operationId: 'getReadiness',
+        tags: ['service'],
+        summary: 'The database answers, migrations are applied, and the server is not stopping',
+        response: { 200: Status, ...problemResponses('database-unavailable', 'stopping') }
+      }
+    },
+    async () => {
+      if (isStopping()) throw new Problem('stopping')
+      await readBounds(database.hot)
+      return { status: 'ok' as const }
+    }
+  )
+}
+
+/** What a client should know before it begins. */
+export function serverRoutes(app: App, { config }: Services): void {
+  app.get(
+    '/server',
+    {
+      schema: {
+        operationId: 'getServer',
+        tags: ['service'],
+        summary: 'Name, version, limits and time of the server',
+        response: {
+          200: record({
+            name: Type.String(),
+            version: Type.String(),
+            protocol: Type.String(),
+            registration: Type.Enum(['open']),
+            limits: record({
+              ciphertextBytes: Type.Integer(),
+              members: Type.Integer(),
+              devices: Type.Integer(),
+              rsaKeyBits: Type.Integer({ description: 'The smallest accepted.' })
+            }),
+            time: Time('The server’s clock.')
+          })
+        }
+      }
+    },
+    () => ({
+      name: 'secure-chat',
+      version: VERSION,
+      protocol: PROTOCOL,
+      registration: 'open' as const,
+      limits: {
+        ciphertextBytes: MAX_CIPHERTEXT_BYTES,
+        members: MAX_MEMBERS,
+        devices: config.MAX_DEVICES,
+        rsaKeyBits: Number(config.RSA_KEY_SIZE)
+      },
+      time: new Date().toISOString()
+    })
+  )
+}

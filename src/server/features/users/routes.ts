@@ -1,0 +1,111 @@
+import { eq } from 'drizzle-orm'
+import Type from 'typebox'
+import { Profile, User, UserPage } from '../../../protocol/accounts.js'
+import { USERNAME } from '../../../protocol/ids.js'
+import { Problem } from '../../../protocol/problems.js'
+import { AfterSequence, GivenUsername, PageQuery, record, ref } from '../../../protocol/schema.js'
+import type { App } from '../../http/app.js'
+import { sessionOf } from '../../access/auth.js'
+import { sessions } from '../../db/schema.js'
+import { readUserStatements } from '../../chains/user-chain-store.js'
+import { appendEvents, transaction } from '../../log/append.js'
+import { problemResponses } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+import { endSessions } from '../../access/sessions.js'
+import { activeDevices, findUser, retiredSigningKeys, userView, usersByPrefix } from './queries.js'
+
+/** What a user does with his account, and how others find him. */
+export function accountRoutes(app: App, services: Services): void {
+  const { db } = services
+
+  app.post(
+    '/auth/logout',
+    {
+      schema: {
+        operationId: 'logOut',
+        tags: ['accounts'],
+        summary: 'End this session',
+        response: { 204: Type.Null({ description: 'The session and its streams have ended.' }) }
+      }
+    },
+    async (request, reply) => {
+      const { id } = sessionOf(request)
+      await transaction(services, async (tx) => appendEvents(tx, await endSessions(tx, eq(sessions.id, id))))
+      return reply.status(204).send(null)
+    }
+  )
+
+  app.get(
+    '/users/me',
+    {
+      schema: {
+        operationId: 'getMe',
+        tags: ['accounts'],
+        summary: 'The caller’s own account',
+        response: { 200: record({ user: ref(User) }) }
+      }
+    },
+    async (request) => {
+      const user = await findUser(db, sessionOf(request).username)
+      if (user === null) throw new Problem('session-ended')
+      return { user: userView(user) }
+    }
+  )
+
+  app.get(
+    '/users/:username',
+    {
+      schema: {
+        operationId: 'getUser',
+        tags: ['accounts'],
+        summary: 'A user’s public profile: root, active devices and signed chain',
+        params: record({ username: GivenUsername }),
+        querystring: AfterSequence,
+        response: { 200: ref(Profile), ...problemResponses('user-not-found') }
+      }
+    },
+    (request) =>
+      // One snapshot, so that chain, root and devices agree.
+      db.transaction(
+        async (tx) => {
+          const user = await findUser(tx, request.params.username.toLowerCase())
+          if (user === null) throw new Problem('user-not-found')
+          return {
+            user: userView(user),
+            root: user.root,
+            devices: await activeDevices(tx, user.id),
+            retiredSigningKeys: await retiredSigningKeys(tx, user.id),
+            chain: await readUserStatements(tx, user.id, Math.min(request.query.after, 2 ** 31 - 1))
+          }
+        },
+        { isolationLevel: 'repeatable read', accessMode: 'read only' }
+      )
+  )
+
+  app.get(
+    '/users',
+    {
+      schema: {
+        operationId: 'findUsers',
+        tags: ['accounts'],
+        summary: 'Find users by the beginning of their names',
+        querystring: record({
+          prefix: Type.String({
+            pattern: '^[A-Za-z][A-Za-z0-9_.-]{2,31}$',
+            description: 'At least 3 characters.',
+            examples: ['ali']
+          }),
+          ...PageQuery
+        }),
+        response: { 200: ref(UserPage), ...problemResponses('invalid-cursor') }
+      }
+    },
+    async (request) => {
+      const { prefix, limit, cursor = '' } = request.query
+      if (cursor !== '' && !new RegExp(`^${USERNAME}$`).test(cursor)) throw new Problem('invalid-cursor')
+      const found = await usersByPrefix(db, prefix.toLowerCase(), cursor, limit + 1)
+      const items = found.slice(0, limit).map(userView)
+      return { items, next: found.length > limit ? items.at(-1)!.username : null }
+    }
+  )
+}

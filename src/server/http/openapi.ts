@@ -1,0 +1,81 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import type { ProblemCode } from '../../protocol/problems.js'
+import { joinResponses, problemResponses } from './problem.js'
+import { VERSION } from '../../protocol/version.js'
+
+const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders
+ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names what is wrong.`
+
+/** Of the page its own files alone, over HTTP where there is no TLS: the plugin's policy would ask for HTTPS. */
+const PAGE_POLICY =
+  "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+
+/** The OpenAPI 3.1 document, made from the routes' own schemas, at `/openapi.json`, and a reference at `/docs`. */
+export async function registerOpenApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Secure Chat',
+        version: VERSION,
+        description,
+        license: { name: 'MIT', identifier: 'MIT' }
+      },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'accounts', description: 'Users, sessions and tokens.' },
+        { name: 'devices', description: 'A user’s devices and the signed chain that vouches for them.' },
+        { name: 'key backup', description: 'Sealed bytes for the day when all devices are lost.' },
+        { name: 'conversations', description: 'Conversations, their signed chains and rosters.' },
+        {
+          name: 'session keys',
+          description: 'Keys that messages are encrypted under, wrapped for each device.'
+        },
+        { name: 'messages', description: 'Ciphertext in, ciphertext out.' },
+        { name: 'events', description: 'The ordered log, live or resumed.' },
+        { name: 'presence', description: 'Who is online.' },
+        { name: 'service', description: 'For those who run the service.' }
+      ],
+      components: {
+        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } }
+      }
+    },
+    refResolver: { buildLocalReference: (json) => json['$id'] as string }
+  })
+  app.get('/openapi.json', { schema: { hide: true }, config: { limit: 'read' } }, () => app.swagger())
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: PAGE_POLICY,
+    theme: { title: 'Secure Chat API' }
+  })
+}
+
+const common: ProblemCode[] = [
+  'invalid-request',
+  'too-many-requests',
+  'internal-error',
+  'database-unavailable',
+  'stopping'
+]
+const withToken: ProblemCode[] = ['unauthenticated', 'token-expired', 'session-ended']
+const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type']
+const withJson: ProblemCode[] = ['malformed-json', ...withBody]
+
+/** Add to the schemas of an app's routes what holds for all of them: the security, and the common problems. */
+export function describeRoutes(app: FastifyInstance, { authenticated }: { authenticated: boolean }): void {
+  app.addHook('onRoute', (route) => {
+    const body = route.schema?.body
+    const ofBody = body === undefined ? [] : 'content' in (body as object) ? withBody : withJson
+    const problems = [...common, ...(authenticated ? withToken : []), ...ofBody]
+    route.schema = {
+      ...route.schema,
+      security: authenticated ? [{ bearer: [] }] : [],
+      response: joinResponses(
+        (route.schema?.response ?? {}) as Record<string, object>,
+        problemResponses(...problems)
+      )
+    }
+  })
+}

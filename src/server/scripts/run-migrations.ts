@@ -1,0 +1,15 @@
+import { readConfig } from '../config.js'
+import { createLogger } from '../logger.js'
+import { openDatabase } from '../db/database.js'
+import { MIGRATIONS_FOLDER } from '../db/migrate.js'
+
+/** Bring the configured database up to date and end; the server does the same whenever it starts. */
+const config = readConfig(process.env)
+const logger = createLogger(config.LOG_LEVEL)
+const database = await openDatabase(config, logger)
+try {
+  await database.migrate(MIGRATIONS_FOLDER)
+  logger.info('the database is up to date')
+} finally {
+  await database.close()
+}
