@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { homedir, platform } from 'node:os'
 import { join, resolve } from 'node:path'
-import { UsageError } from './failure.js'
-import type { Io } from './io.js'
+import { UsageError } from './errors.js'
+import type { Io } from './terminal/io.js'
 
 export const DEFAULT_URL = 'http://127.0.0.1:3000'
 

@@ -1,7 +1,7 @@
 import { ChatError, type Chat, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
-import { NotFoundError, UsageError } from './failure.js'
-import { named, namedConversations } from './titles.js'
+import { NotFoundError, UsageError } from './errors.js'
+import { named, namedConversations } from './output/titles.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
 const NAME = new RegExp(`^${USERNAME}$`)

@@ -14,8 +14,8 @@ import { historyCommand } from './commands/history.js'
 import { listenCommand } from './commands/listen.js'
 import { sendCommand } from './commands/send.js'
 import { serveCommand } from './commands/serve.js'
-import { EXIT, ExitError, exitCode, explain } from './failure.js'
-import type { Io } from './io.js'
+import { EXIT, ExitError, exitCode, explain } from './errors.js'
+import type { Io } from './terminal/io.js'
 import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
 
 type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'once' | 'off'>

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { places } from '../../src/cli/completion-tree.js'
+import { places } from '../../src/cli/completion/tree.js'
 import { makeProgram } from '../../src/cli/run.js'
 import { commandLine } from '../support/command-line.js'
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { places } from '../../src/cli/completion-tree.js'
+import { places } from '../../src/cli/completion/tree.js'
 import { makeProgram } from '../../src/cli/run.js'
 
 const manual = readFileSync(join(import.meta.dirname, '../../../docs/cli.md'), 'utf8')

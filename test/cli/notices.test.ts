@@ -1,5 +1,5 @@
 import t from 'tap'
-import { noticeOf } from '../../src/cli/notices.js'
+import { noticeOf } from '../../src/cli/output/event-text.js'
 import { ChatError, type ChatEvent } from '../../src/client/index.js'
 
 const conversationId = '0198c6f2-0000-7000-8000-000000000001'

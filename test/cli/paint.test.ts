@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { painter, styleOf } from '../../src/cli/paint.js'
+import { painter, styleOf } from '../../src/cli/terminal/style.js'
 
 const terminal = Object.assign(new PassThrough(), { isTTY: true })
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { UsageError } from '../../src/cli/failure.js'
+import { UsageError } from '../../src/cli/errors.js'
 import { DEFAULT_URL, homeFolder, profileOf, rememberUrl, serverUrl } from '../../src/cli/profile.js'
 
 const home = (env: Record<string, string>, os = 'linux') => homeFolder({ env }, os)

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { exitCode, UsageError } from '../../src/cli/failure.js'
-import { localTime, table } from '../../src/cli/layout.js'
-import { eventJson, messageJson, messageLine } from '../../src/cli/render.js'
+import { exitCode, UsageError } from '../../src/cli/errors.js'
+import { localTime, table } from '../../src/cli/terminal/format.js'
+import { eventJson, messageJson, messageLine } from '../../src/cli/output/messages.js'
 import { ChatError, type IncomingMessage, type ReceivedContent } from '../../src/client/index.js'
 
 function message(content: ReceivedContent): IncomingMessage {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { safe, safeJson, safeLines } from '../../src/cli/safe.js'
+import { safe, safeJson, safeLines } from '../../src/cli/terminal/sanitize.js'
 
 t.test('A name stays on its line, and moves nothing', async (t) => {
   t.equal(safe('Zoë 👩‍👩‍👧 שלום'), 'Zoë 👩‍👩‍👧 שלום')

@@ -1,6 +1,6 @@
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { Screen } from '../../src/cli/screen.js'
+import { Screen } from '../../src/cli/terminal/screen.js'
 import { Keyboard, Terminal } from '../support/terminal.js'
 
 function screen(columns?: number) {

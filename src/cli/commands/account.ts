@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
-import { username } from '../arguments.js'
+import { username } from '../parsers.js'
 import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../io.js'
-import { grouped } from '../layout.js'
+import { note, print, printJson, type Io } from '../terminal/io.js'
+import { grouped } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { accountPassword, confirm, newPassword } from '../secrets.js'
-import { remember, requireAccount, withChat } from '../session.js'
+import { accountPassword, confirm, newPassword } from '../terminal/prompt.js'
+import { remember, requireAccount, withChat } from '../with-chat.js'
 
 interface Entering {
   deviceName?: string

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
-import { username } from '../arguments.js'
-import { UsageError } from '../failure.js'
+import { username } from '../parsers.js'
+import { UsageError } from '../errors.js'
 import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../io.js'
-import { grouped } from '../layout.js'
+import { note, print, printJson, type Io } from '../terminal/io.js'
+import { grouped } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { accountPassword, confirm, givenPassword, secret } from '../secrets.js'
-import { remember, withChat, withSession } from '../session.js'
+import { accountPassword, confirm, givenPassword, secret } from '../terminal/prompt.js'
+import { remember, withChat, withSession } from '../with-chat.js'
 
 interface Sealing {
   passphrase?: boolean

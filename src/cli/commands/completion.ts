@@ -1,8 +1,8 @@
 import { Argument, type Command } from 'commander'
-import { completionScripts } from '../completion-scripts.js'
-import { places } from '../completion-tree.js'
+import { completionScripts } from '../completion/scripts.js'
+import { places } from '../completion/tree.js'
 import { examples } from '../help.js'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 
 /** `completion`: what a shell needs to complete command lines, made from the commands themselves. */
 export function completionCommand(program: Command, io: Io): void {

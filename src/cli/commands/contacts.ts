@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import type { Chat } from '../../client/index.js'
-import { username } from '../arguments.js'
+import { username } from '../parsers.js'
 import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../io.js'
-import { table } from '../layout.js'
+import { note, print, printJson, type Io } from '../terminal/io.js'
+import { table } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../safe.js'
-import { confirm, isInteractive } from '../secrets.js'
-import { withSession } from '../session.js'
-import { namedConversations } from '../titles.js'
+import { safe } from '../terminal/sanitize.js'
+import { confirm, isInteractive } from '../terminal/prompt.js'
+import { withSession } from '../with-chat.js'
+import { namedConversations } from '../output/titles.js'
 
 /** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
 export function contactsCommands(program: Command, io: Io): void {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { Conversation } from '../../client/index.js'
 import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../io.js'
-import { table } from '../layout.js'
+import { note, print, printJson, type Io } from '../terminal/io.js'
+import { table } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { conversationJson } from '../render.js'
-import { safe } from '../safe.js'
-import { withSession } from '../session.js'
-import { namedConversations } from '../titles.js'
+import { conversationJson } from '../output/messages.js'
+import { safe } from '../terminal/sanitize.js'
+import { withSession } from '../with-chat.js'
+import { namedConversations } from '../output/titles.js'
 
 /** `conversations`: what there is to read and to write to. */
 export function conversationsCommand(program: Command, io: Io): void {

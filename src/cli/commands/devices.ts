@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import type { Chat, DeviceInfo } from '../../client/index.js'
-import { fingerprint as fingerprintOf } from '../arguments.js'
-import { NotFoundError, UsageError } from '../failure.js'
+import { fingerprint as fingerprintOf } from '../parsers.js'
+import { NotFoundError, UsageError } from '../errors.js'
 import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../io.js'
-import { grouped, localTime, table } from '../layout.js'
+import { note, print, printJson, type Io } from '../terminal/io.js'
+import { grouped, localTime, table } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../safe.js'
-import { accountPassword, confirm, isInteractive } from '../secrets.js'
-import { requireAccount, withChat, withSession } from '../session.js'
+import { safe } from '../terminal/sanitize.js'
+import { accountPassword, confirm, isInteractive } from '../terminal/prompt.js'
+import { requireAccount, withChat, withSession } from '../with-chat.js'
 
 interface Sure {
   yes?: boolean

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
-import { examine } from '../examination.js'
-import { EXIT, ExitError } from '../failure.js'
-import type { Finding } from '../finding.js'
+import { examine } from '../doctor/checks.js'
+import { EXIT, ExitError } from '../errors.js'
+import type { Finding } from '../doctor/check.js'
 import { examples } from '../help.js'
-import { print, printJson, type Io } from '../io.js'
-import { painter, type Paint, type Style } from '../paint.js'
+import { print, printJson, type Io } from '../terminal/io.js'
+import { painter, type Paint, type Style } from '../terminal/style.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../safe.js'
+import { safe } from '../terminal/sanitize.js'
 
 const styles: Record<Finding['status'], Style> = { ok: 'green', warn: 'yellow', fail: 'red' }
 

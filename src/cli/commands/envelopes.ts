@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import type { Chat, Content } from '../../client/index.js'
-import { EXIT, ExitError, UsageError } from '../failure.js'
+import { EXIT, ExitError, UsageError } from '../errors.js'
 import { examples } from '../help.js'
-import { note, printJson, type Io } from '../io.js'
-import { jsonValues } from '../json-values.js'
+import { note, printJson, type Io } from '../terminal/io.js'
+import { jsonValues } from '../output/json-values.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
-import { eventJson } from '../render.js'
-import { withSession } from '../session.js'
-import { textFromStdin } from '../stdin-text.js'
+import { eventJson } from '../output/messages.js'
+import { withSession } from '../with-chat.js'
+import { textFromStdin } from '../terminal/stdin.js'
 
 /** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
 export function envelopeCommands(program: Command, io: Io): void {

@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import type { Chat, ChatEvent } from '../../client/index.js'
-import { wholeNumber } from '../arguments.js'
+import { wholeNumber } from '../parsers.js'
 import { examples } from '../help.js'
-import { deliver, note, type Io } from '../io.js'
-import { noticeOf } from '../notices.js'
+import { deliver, note, type Io } from '../terminal/io.js'
+import { noticeOf } from '../output/event-text.js'
 import type { GlobalOptions } from '../profile.js'
-import { eventJson, messageLine } from '../render.js'
-import { safeJson } from '../safe.js'
-import { withSession } from '../session.js'
-import { Titles } from '../titles.js'
+import { eventJson, messageLine } from '../output/messages.js'
+import { safeJson } from '../terminal/sanitize.js'
+import { withSession } from '../with-chat.js'
+import { Titles } from '../output/titles.js'
 
 interface Options {
   json?: boolean

@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import { ChatError, type Chat, type TextContent } from '../../client/index.js'
-import { isUnreachable, UsageError } from '../failure.js'
-import { uuid } from '../arguments.js'
+import { isUnreachable, UsageError } from '../errors.js'
+import { uuid } from '../parsers.js'
 import { examples } from '../help.js'
-import { note, printJson, type Io } from '../io.js'
+import { note, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
-import { safe } from '../safe.js'
-import { withSession } from '../session.js'
-import { TOO_LONG, textFromStdin } from '../stdin-text.js'
+import { safe } from '../terminal/sanitize.js'
+import { withSession } from '../with-chat.js'
+import { TOO_LONG, textFromStdin } from '../terminal/stdin.js'
 
 interface Options {
   reply?: string

@@ -3,9 +3,9 @@ import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InvalidArgumentError, type Command } from 'commander'
-import { EXIT, ExitError } from '../failure.js'
+import { EXIT, ExitError } from '../errors.js'
 import { examples } from '../help.js'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 
 /** The server is a program of its own, beside this one in the package: nothing of it is loaded here. */
 const SERVER = fileURLToPath(new URL('../../server/main.js', import.meta.url))

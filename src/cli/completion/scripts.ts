@@ -1,4 +1,4 @@
-import type { CompletedOption, Place, Word } from './completion-tree.js'
+import type { CompletedOption, Place, Word } from './tree.js'
 
 /** What makes a shell complete the program's command lines: it walks the words before the cursor to a place. */
 export const completionScripts: Readonly<

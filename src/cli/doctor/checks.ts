@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ChatClient, MemoryStore, selfTest, type Account, type Chat, type Store } from '../client/index.js'
-import { VERSION } from '../protocol/version.js'
-import { fault, finding, warning, type Finding } from './finding.js'
-import type { Io } from './io.js'
-import { profileOf, serverUrl, type GlobalOptions } from './profile.js'
-import { openStore } from './session.js'
+import { ChatClient, MemoryStore, selfTest, type Account, type Chat, type Store } from '../../client/index.js'
+import { VERSION } from '../../protocol/version.js'
+import { fault, finding, warning, type Finding } from './check.js'
+import type { Io } from '../terminal/io.js'
+import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
+import { openStore } from '../with-chat.js'
 import { examineTls } from './tls.js'
 
 /** Beyond this, messages of different people stand out of order. */

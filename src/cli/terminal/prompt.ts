@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { confirm as askConfirm, isCancel, password as askHidden } from '@clack/prompts'
-import { PASSWORD_LENGTH } from '../protocol/accounts.js'
-import { EXIT, ExitError, UsageError } from './failure.js'
+import { PASSWORD_LENGTH } from '../../protocol/accounts.js'
+import { EXIT, ExitError, UsageError } from '../errors.js'
 import { note, type Io } from './io.js'
-import type { GlobalOptions } from './profile.js'
+import type { GlobalOptions } from '../profile.js'
 
 /** Where a secret comes from: an environment variable, else a file, else the person; never the command line. */
 export interface SecretSource {

@@ -6,15 +6,15 @@ import {
   type Conversation,
   type Incoming,
   type IncomingMessage
-} from '../client/index.js'
-import { hintFor, isUnreachable, UsageError } from './failure.js'
-import { localTime } from './layout.js'
-import { noticeOf } from './notices.js'
+} from '../../client/index.js'
+import { hintFor, isUnreachable, UsageError } from '../errors.js'
+import { localTime } from '../terminal/format.js'
+import { noticeOf } from '../output/event-text.js'
 import { Presence } from './presence.js'
-import { styleOf, type Paint } from './paint.js'
-import { said } from './render.js'
-import { safe } from './safe.js'
-import type { Screen } from './screen.js'
+import { styleOf, type Paint } from '../terminal/style.js'
+import { said } from '../output/messages.js'
+import { safe } from '../terminal/sanitize.js'
+import type { Screen } from '../terminal/screen.js'
 
 /** Messages of the past that are shown when a conversation is opened. */
 const PAST = 20

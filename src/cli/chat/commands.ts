@@ -1,6 +1,6 @@
-import type { ChatSession } from './chat-session.js'
-import { resolveRecipient } from './recipient.js'
-import { safe } from './safe.js'
+import type { ChatSession } from './session.js'
+import { resolveRecipient } from '../recipient.js'
+import { safe } from '../terminal/sanitize.js'
 
 interface ChatCommand {
   /** What follows the name. */

@@ -1,5 +1,5 @@
-import type { ChatEvent, MembersChanged, UnreadableMessage } from '../client/index.js'
-import { safe } from './safe.js'
+import type { ChatEvent, MembersChanged, UnreadableMessage } from '../../client/index.js'
+import { safe } from '../terminal/sanitize.js'
 
 /** What a person should hear about an event. A `warning` means that somebody may be playing tricks. */
 export interface Notice {

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { safeJson } from './safe.js'
+import { safeJson } from './sanitize.js'
 
 /** What a command may touch of the world: the process itself, or what a test puts in its place. */
 export interface Io {

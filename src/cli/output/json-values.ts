@@ -1,4 +1,4 @@
-import { UsageError } from './failure.js'
+import { UsageError } from '../errors.js'
 
 /** Of one value, in characters: a page of the 200 largest messages fits. */
 const LONGEST = 32 * 2 ** 20

@@ -1,6 +1,12 @@
-import type { ChatError, ChatEvent, Conversation, IncomingMessage, ReceivedContent } from '../client/index.js'
-import { localTime } from './layout.js'
-import { safe, safeLines } from './safe.js'
+import type {
+  ChatError,
+  ChatEvent,
+  Conversation,
+  IncomingMessage,
+  ReceivedContent
+} from '../../client/index.js'
+import { localTime } from '../terminal/format.js'
+import { safe, safeLines } from '../terminal/sanitize.js'
 
 /**
  * A message as a person reads it: `2026-05-04 21:07 bob [ops]: hello`. The sender comes first, since a group's name

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls'
-import { warning, type Finding } from './finding.js'
-import { isOnThisMachine } from './profile.js'
+import { warning, type Finding } from './check.js'
+import { isOnThisMachine } from '../profile.js'
 
 const TIMEOUT_MS = 10_000
 const DAY_MS = 24 * 3600 * 1000

@@ -1,11 +1,11 @@
 import { ChatClient, ChatError, type Account, type Chat } from '../client/index.js'
 import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
-import { UsageError } from './failure.js'
-import { note, type Io } from './io.js'
+import { UsageError } from './errors.js'
+import { note, type Io } from './terminal/io.js'
 import { isOnThisMachine, profileOf, rememberUrl, serverUrl, type GlobalOptions } from './profile.js'
-import { accountPassword, askSecret } from './secrets.js'
-import { grouped } from './layout.js'
+import { accountPassword, askSecret } from './terminal/prompt.js'
+import { grouped } from './terminal/format.js'
 
 /**
  * Do something with the profile's client, whoever is logged in there, and close it. It is closed at once, with all

@@ -1,4 +1,4 @@
-import { hintFor } from './failure.js'
+import { hintFor } from '../errors.js'
 
 /** What one check of `doctor` has come to. */
 export interface Finding {

@@ -1,4 +1,4 @@
-import { UsageError } from './failure.js'
+import { UsageError } from '../errors.js'
 import { note, readAll, type Io } from './io.js'
 
 /** Far more than any message holds: what is too long is to be told from what never ends. */

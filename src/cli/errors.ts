@@ -1,6 +1,6 @@
 import { ChatError } from '../client/index.js'
-import { note, type Io } from './io.js'
-import { safe } from './safe.js'
+import { note, type Io } from './terminal/io.js'
+import { safe } from './terminal/sanitize.js'
 
 /** Exit codes, which scripts rely on. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
