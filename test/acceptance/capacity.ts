@@ -1,9 +1,9 @@
-import { generateKeys } from '../support/stranger-crypto.js'
-import { expect } from '../support/stranger-http.js'
-import type { EventStream } from '../support/stranger-events.js'
+import { generateKeys } from '../support/interop/crypto.js'
+import { expect } from '../support/interop/http.js'
+import type { EventStream } from '../support/interop/events.js'
 import { findPostgres } from '../support/postgres.js'
 import { startServer, type Owner, type ServerOptions } from '../support/server-process.js'
-import { Stranger } from '../support/stranger.js'
+import { Stranger } from '../support/interop/client.js'
 import { withOwner } from '../support/with-owner.js'
 import { mentions, pause } from './scenarios/world.js'
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { conversation, person } from '../support/people.js'
 import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
-import { expect, problem } from '../support/stranger-http.js'
+import { expect, problem } from '../support/interop/http.js'
 
 t.setTimeout(120_000)
 

@@ -7,8 +7,8 @@ import { eventually } from '../support/eventually.js'
 import { conversation, person } from '../support/people.js'
 import { startServer } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'
-import { expect, problem } from '../support/stranger-http.js'
-import type { Stranger } from '../support/stranger.js'
+import { expect, problem } from '../support/interop/http.js'
+import type { Stranger } from '../support/interop/client.js'
 
 t.setTimeout(120_000)
 

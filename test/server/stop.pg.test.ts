@@ -6,7 +6,7 @@ import { conversation, person } from '../support/people.js'
 import { plainStream } from '../support/plain-stream.js'
 import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
-import { expect } from '../support/stranger-http.js'
+import { expect } from '../support/interop/http.js'
 
 t.setTimeout(120_000)
 

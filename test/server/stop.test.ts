@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.js'
 import { conversation, person } from '../support/people.js'
 import { plainStream, type PlainStream } from '../support/plain-stream.js'
 import { startServer } from '../support/server-process.js'
-import { expect, problem } from '../support/stranger-http.js'
+import { expect, problem } from '../support/interop/http.js'
 
 t.setTimeout(120_000)
 

@@ -3,9 +3,9 @@ import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import type { Services } from '../../src/server/services.js'
 import { startChat, type Chat } from './start-chat.js'
-import { fingerprint, type DeviceKeys } from './stranger-crypto.js'
-import { expect, type Answer } from './stranger-http.js'
-import { Stranger } from './stranger.js'
+import { fingerprint, type DeviceKeys } from './interop/crypto.js'
+import { expect, type Answer } from './interop/http.js'
+import { Stranger } from './interop/client.js'
 
 /** What is wrong with the request, how it is refused (`409 id-conflict`), the request, and what the answer says. */
 export type Case = readonly [

@@ -4,9 +4,9 @@ import type { ChatClientOptions } from '../../src/client/types/account.js'
 import type { ChatEvent, Incoming } from '../../src/client/types/events.js'
 import { all, registered, textOf } from './chat-clients.js'
 import { startChat, type Chat } from './start-chat.js'
-import * as crypto from './stranger-crypto.js'
-import { signed, statementText, type Statement } from './stranger-chains.js'
-import type { Covered } from './stranger-rooms.js'
+import * as crypto from './interop/crypto.js'
+import { signed, statementText, type Statement } from './interop/chains.js'
+import type { Covered } from './interop/conversations.js'
 import { tamperingProxy, type Answer, type TamperingProxy } from './tampering-proxy.js'
 
 type Body = Record<string, unknown>

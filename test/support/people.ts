@@ -1,9 +1,9 @@
 import { cheapKeys } from './bad-input.js'
 import type { Owner } from './server-process.js'
-import type { StrangerOptions } from './stranger-account.js'
-import type { EventStream } from './stranger-events.js'
-import { expect } from './stranger-http.js'
-import { Stranger } from './stranger.js'
+import type { StrangerOptions } from './interop/account.js'
+import type { EventStream } from './interop/events.js'
+import { expect } from './interop/http.js'
+import { Stranger } from './interop/client.js'
 
 /** A registered user whose sockets close with the test, with keys that cost nothing and open nothing. */
 export async function person(

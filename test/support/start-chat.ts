@@ -9,7 +9,7 @@ import { readConfig } from '../../src/server/config.js'
 import { createLogger } from '../../src/server/logger.js'
 import { openServices, type Services } from '../../src/server/services.js'
 import { copyEmptyDatabase } from './empty-database.js'
-import { Stranger } from './stranger.js'
+import { Stranger } from './interop/client.js'
 
 export interface Chat {
   app: App

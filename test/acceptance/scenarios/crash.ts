@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Test } from 'tap'
-import { generateKeys } from '../../support/stranger-crypto.js'
-import { expect } from '../../support/stranger-http.js'
+import { generateKeys } from '../../support/interop/crypto.js'
+import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import { messageOf, pause, person, positionOf, rising } from './world.js'
 

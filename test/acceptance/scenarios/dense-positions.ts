@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import type { Test } from 'tap'
-import { generateKeys } from '../../support/stranger-crypto.js'
-import { expect } from '../../support/stranger-http.js'
+import { generateKeys } from '../../support/interop/crypto.js'
+import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import type { Stranger } from '../../support/stranger.js'
+import type { Stranger } from '../../support/interop/client.js'
 import { pause, person, positionOf } from './world.js'
 
 const writers = 8

@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
-import type { Statement } from '../../support/stranger-chains.js'
-import { generateKeys } from '../../support/stranger-crypto.js'
-import { expect, problem } from '../../support/stranger-http.js'
-import type { ChatEvent, EventStream } from '../../support/stranger-events.js'
+import type { Statement } from '../../support/interop/chains.js'
+import { generateKeys } from '../../support/interop/crypto.js'
+import { expect, problem } from '../../support/interop/http.js'
+import type { ChatEvent, EventStream } from '../../support/interop/events.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import type { Stranger } from '../../support/stranger.js'
+import type { Stranger } from '../../support/interop/client.js'
 import { furtherDevice, mentions, messageOf, person } from './world.js'
 
 /** The first thing in the event that looks like a statement about this device. */

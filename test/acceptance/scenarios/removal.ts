@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { generateKeys } from '../../support/stranger-crypto.js'
-import { expect, problem, problemBody } from '../../support/stranger-http.js'
+import { generateKeys } from '../../support/interop/crypto.js'
+import { expect, problem, problemBody } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import { furtherDevice, mentions, messageOf, pause, person, positionOf } from './world.js'
 

@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
-import type { ChatEvent } from '../../support/stranger-events.js'
-import type { Message } from '../../support/stranger-http.js'
+import type { ChatEvent } from '../../support/interop/events.js'
+import type { Message } from '../../support/interop/http.js'
 import { startServer, type ServerProcess } from '../../support/server-process.js'
 import type { Postgres } from '../../support/postgres.js'
-import type { StrangerOptions } from '../../support/stranger-account.js'
-import { Stranger } from '../../support/stranger.js'
+import type { StrangerOptions } from '../../support/interop/account.js'
+import { Stranger } from '../../support/interop/client.js'
 
 /** Where the servers of a scenario keep their data; each call starts from nothing. */
 export interface Store {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { badBase64, cheapKeys, said, startTarget, type Case } from '../../support/bad-input.js'
-import { signed } from '../../support/stranger-chains.js'
-import { expect, type UserAnswer } from '../../support/stranger-http.js'
+import { signed } from '../../support/interop/chains.js'
+import { expect, type UserAnswer } from '../../support/interop/http.js'
 
 const target = await startTarget(t)
 const { refuses } = target

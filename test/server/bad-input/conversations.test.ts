@@ -2,11 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { badBase64, malformed, said, startTarget, type Case } from '../../support/bad-input.js'
-import { signed, statementHash, statementText, type Statement } from '../../support/stranger-chains.js'
-import { rosterHash, sha256Hex, sign, type DeviceKeys } from '../../support/stranger-crypto.js'
-import { expect, type Answer } from '../../support/stranger-http.js'
-import type { Covered, SessionKeyBody } from '../../support/stranger-rooms.js'
-import type { Stranger } from '../../support/stranger.js'
+import { signed, statementHash, statementText, type Statement } from '../../support/interop/chains.js'
+import { rosterHash, sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
+import { expect, type Answer } from '../../support/interop/http.js'
+import type { Covered, SessionKeyBody } from '../../support/interop/conversations.js'
+import type { Stranger } from '../../support/interop/client.js'
 
 const target = await startTarget(t)
 const { refuses } = target

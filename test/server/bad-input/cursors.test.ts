@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { startTarget, type Case } from '../../support/bad-input.js'
-import { expect, type Answer } from '../../support/stranger-http.js'
-import type { EventsOptions } from '../../support/stranger-events.js'
+import { expect, type Answer } from '../../support/interop/http.js'
+import type { EventsOptions } from '../../support/interop/events.js'
 
 const target = await startTarget(t)
 const { refuses } = target

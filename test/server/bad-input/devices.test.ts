@@ -1,10 +1,10 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
 import t from 'tap'
 import { cheapKeys, cheapRsa, malformed, startTarget, type Case } from '../../support/bad-input.js'
-import { signed, statementText, type Statement } from '../../support/stranger-chains.js'
-import { sha256Hex, sign, type DeviceKeys } from '../../support/stranger-crypto.js'
-import { expect } from '../../support/stranger-http.js'
-import type { Stranger } from '../../support/stranger.js'
+import { signed, statementText, type Statement } from '../../support/interop/chains.js'
+import { sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
+import { expect } from '../../support/interop/http.js'
+import type { Stranger } from '../../support/interop/client.js'
 
 const target = await startTarget(t, { MAX_DEVICES: '3' })
 const { refuses } = target

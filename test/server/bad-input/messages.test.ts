@@ -3,8 +3,8 @@ import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { sessionKeys } from '../../../src/server/db/schema.js'
 import { badBase64, startTarget, type Case } from '../../support/bad-input.js'
-import { expect, type Message, type Page, type Receipt } from '../../support/stranger-http.js'
-import type { Stranger } from '../../support/stranger.js'
+import { expect, type Message, type Page, type Receipt } from '../../support/interop/http.js'
+import type { Stranger } from '../../support/interop/client.js'
 
 const target = await startTarget(t)
 const { refuses } = target

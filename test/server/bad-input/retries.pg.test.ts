@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { cheapKeys, startTarget } from '../../support/bad-input.js'
 import { startPostgres } from '../../support/postgres.js'
-import { signed, statementHash, statementText } from '../../support/stranger-chains.js'
-import { expect } from '../../support/stranger-http.js'
+import { signed, statementHash, statementText } from '../../support/interop/chains.js'
+import { expect } from '../../support/interop/http.js'
 
 const pg = await startPostgres(t)
 if (pg !== undefined) {

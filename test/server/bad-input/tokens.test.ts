@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { sessions } from '../../../src/server/db/schema.js'
 import { startTarget, type Case } from '../../support/bad-input.js'
-import { expect, problem, type SessionAnswer } from '../../support/stranger-http.js'
+import { expect, problem, type SessionAnswer } from '../../support/interop/http.js'
 
 const target = await startTarget(t)
 const { refuses, services } = target

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { faultOf, startTarget, type Case } from '../../support/bad-input.js'
-import { expect, type Answer } from '../../support/stranger-http.js'
+import { expect, type Answer } from '../../support/interop/http.js'
 
 const target = await startTarget(t)
 const { refuses } = target

@@ -4,7 +4,7 @@ import { eventually } from '../../support/eventually.js'
 import { conversation, person } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
-import { expect } from '../../support/stranger-http.js'
+import { expect } from '../../support/interop/http.js'
 
 t.setTimeout(120_000)
 

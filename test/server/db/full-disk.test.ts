@@ -6,7 +6,7 @@ import { copyEmptyDatabase } from '../../support/empty-database.js'
 import { conversation, person } from '../../support/people.js'
 import { startServer } from '../../support/server-process.js'
 import { SmallDisk } from '../../support/small-disk.js'
-import { problem } from '../../support/stranger-http.js'
+import { problem } from '../../support/interop/http.js'
 
 t.setTimeout(60_000)
 

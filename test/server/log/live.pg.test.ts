@@ -1,8 +1,8 @@
 import t from 'tap'
 import { startChat } from '../../support/start-chat.js'
 import { startPostgres } from '../../support/postgres.js'
-import type { ChatEvent } from '../../support/stranger-events.js'
-import { Stranger } from '../../support/stranger.js'
+import type { ChatEvent } from '../../support/interop/events.js'
+import { Stranger } from '../../support/interop/client.js'
 
 const pg = await startPostgres(t)
 const ROUNDS = 26

@@ -1,0 +1,72 @@
+import { PassThrough, Readable } from 'node:stream'
+import t from 'tap'
+import { Screen } from '../../../src/cli/terminal/screen.js'
+import { Keyboard, Terminal } from '../../support/terminal.js'
+
+function screen(columns?: number) {
+  const stdin = new Keyboard()
+  const stdout = new Terminal(columns)
+  const signal = new AbortController().signal
+  const shown = new Screen({ argv: [], env: {}, stdin, stdout, stderr: stdout, signal })
+  return { stdin, stdout, shown }
+}
+
+t.test('What comes in stands above the line that is being typed', async (t) => {
+  const { stdin, stdout, shown } = screen()
+  shown.ask('bob> ')
+  stdin.write('half a sen')
+  await stdout.until(/half a sen/)
+  shown.show('21:07 bob: hello')
+  shown.show('21:08 bob: are you there?')
+  t.strictSame(stdout.lines, ['21:07 bob: hello', '21:08 bob: are you there?', 'bob> half a sen'])
+  stdin.write('tence')
+  await stdout.until(/tence/)
+  t.equal(stdout.lines.at(-1), 'bob> half a sentence')
+  shown.close()
+})
+
+t.test(
+  'A line that is longer than the terminal is wide stays whole, and so does what is above it',
+  async (t) => {
+    const { stdin, stdout, shown } = screen(20)
+    shown.show('21:06 bob: first')
+    shown.ask('bob> ')
+    stdin.write('0123456789'.repeat(4))
+    await stdout.until(/bob> (?:[\d\n]+)9$/)
+    shown.show('21:07 bob: second')
+    shown.ask('bob (2)> ')
+    shown.show('21:08 bob: third')
+    t.strictSame(stdout.lines, [
+      '21:06 bob: first',
+      '21:07 bob: second',
+      '21:08 bob: third',
+      'bob (2)> 01234567890',
+      '12345678901234567890',
+      '123456789'
+    ])
+    shown.close()
+  }
+)
+
+t.test('Lines are handed on one by one, those too that were typed before anybody asked', async (t) => {
+  const { stdin, shown } = screen()
+  stdin.enter('one')
+  stdin.enter('two')
+  const lines: string[] = []
+  for await (const line of shown.lines()) {
+    lines.push(line)
+    if (line === 'two') shown.close()
+  }
+  t.strictSame(lines, ['one', 'two'])
+})
+
+t.test('Without a terminal there is no prompt: lines in, lines out', async (t) => {
+  const stdout = new PassThrough()
+  const shown = new Screen({
+    ...{ argv: [], env: {}, stdin: Readable.from(['one\ntwo\n']), stdout, stderr: stdout },
+    signal: new AbortController().signal
+  })
+  shown.ask('bob> ')
+  for await (const line of shown.lines()) shown.show(`got ${line}`)
+  t.equal(String(stdout.read()), 'got one\ngot two\n')
+})

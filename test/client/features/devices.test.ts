@@ -1,0 +1,147 @@
+import t from 'tap'
+import { client, failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { startChat } from '../../support/start-chat.js'
+
+const { url } = await startChat(t)
+
+t.test('A new device that another approves reads the past, and both write', async (t) => {
+  const phone = await registered(t, url, 'alice')
+  const bob = await registered(t, url, 'bob')
+  const phones = new Listener(t, phone)
+  await phones.first('connected')
+  const { conversationId } = await phone.send({ username: 'bob' }, 'one')
+  await bob.send(conversationId, 'two')
+
+  const laptop = await client(t, url)
+  const asked = await laptop.login({ username: 'alice', password: PASSWORD, deviceName: 'laptop' })
+  if (asked.status !== 'pending') throw new Error('the device is active already')
+  const request = await phones.first('device-requested')
+  t.match(request, { deviceId: asked.deviceId, name: 'laptop', fingerprint: asked.fingerprint })
+  t.match(await failure(laptop.conversations.direct('bob')), { kind: 'usage', code: 'device-pending' })
+  const other = 'f'.repeat(64)
+  t.match(await failure(phone.devices.approve(asked.deviceId, { fingerprint: other })), {
+    code: 'swapped-key'
+  })
+  await Promise.all([laptop.waitForApproval(), phone.devices.approve(asked.deviceId, asked)])
+  t.match(laptop.account, { status: 'active', deviceId: asked.deviceId })
+
+  t.strictSame(await texts(laptop, conversationId), ['one', 'two'])
+  const laptops = new Listener(t, laptop)
+  await laptops.first('connected')
+  await Promise.all([
+    ...['p1', 'p2', 'p3'].map((text) => phone.send(conversationId, text)),
+    ...['l1', 'l2', 'l3'].map((text) => laptop.send(conversationId, text))
+  ])
+  await bob.send(conversationId, 'end')
+  await laptops.message('end')
+  const read = await texts(bob, conversationId)
+  t.strictSame([...read].sort(), ['one', 'two', 'p1', 'p2', 'p3', 'l1', 'l2', 'l3', 'end'].sort())
+  t.strictSame(await texts(phone, conversationId), read)
+  t.strictSame((await bob.contacts.get('alice')).status, 'unverified', 'the identity is the same')
+  t.match(await phone.devices.list(), [{ current: true }, { name: 'laptop', status: 'active' }])
+})
+
+t.test('A device that is turned down is told, and one that is revoked is out', async (t) => {
+  const phone = await registered(t, url, 'anna')
+  const ben = await registered(t, url, 'ben')
+  const laptop = await client(t, url)
+  const first = await laptop.login({ username: 'anna', password: PASSWORD })
+  await phone.devices.reject(first.deviceId)
+  t.match(await failure(laptop.waitForApproval()), { kind: 'logged-out' })
+  const asked = await laptop.login({ username: 'anna', password: PASSWORD })
+  if (asked.status !== 'pending') throw new Error('the device is active already')
+  await Promise.all([laptop.waitForApproval(), phone.devices.approve(asked.deviceId, asked)])
+  const bens = new Listener(t, ben)
+  const { conversationId } = await laptop.send({ username: 'ben' }, 'from the laptop')
+  await bens.message('from the laptop')
+  const laptops = new Listener(t, laptop)
+  await laptops.first('connected')
+  await phone.devices.revoke(asked.deviceId)
+  t.match(await failure(laptops.first('members')), { kind: 'logged-out' })
+  await ben.send(conversationId, 'for the phone alone')
+  t.strictSame(await texts(phone, conversationId), ['from the laptop', 'for the phone alone'])
+  t.match(
+    await laptop.login({ username: 'anna', password: PASSWORD }),
+    { status: 'pending' },
+    'it asks as a new one'
+  )
+})
+
+t.test('A device changes its encryption key and goes on reading; it may also forget the past', async (t) => {
+  const adam = await registered(t, url, 'adam')
+  const bella = await registered(t, url, 'bella')
+  const { conversationId } = await adam.send({ username: 'bella' }, 'one')
+  await bella.devices.rekey()
+  await adam.send(conversationId, 'two')
+  t.strictSame(await texts(bella, conversationId), ['one', 'two'])
+  await bella.devices.rekey({ forgetPast: true })
+  await adam.send(conversationId, 'three')
+  await bella.send(conversationId, 'four')
+  t.strictSame(await texts(bella, conversationId), ['unreadable', 'unreadable', 'three', 'four'])
+  t.strictSame(await texts(adam, conversationId), ['one', 'two', 'three', 'four'])
+})
+
+t.test('A user who begins anew is a new identity: nothing is sent until it is accepted', async (t) => {
+  const basil = await registered(t, url, 'basil')
+  const lost = await registered(t, url, 'ada')
+  const basils = new Listener(t, basil)
+  await basils.first('connected')
+  const { conversationId } = await lost.send({ username: 'basil' }, 'before')
+  const { id: group } = await basil.conversations.createGroup('both', ['ada'])
+  await basils.message('before')
+  await basil.contacts.verify('ada', await lost.contacts.safetyNumber('basil'))
+  t.match(await basil.contacts.list(), [{ username: 'ada', status: 'verified' }])
+  await lost.close()
+
+  const ada = await client(t, url)
+  await ada.devices.reset({ username: 'ada', password: PASSWORD })
+  t.match(await basils.first('identity-changed'), { username: 'ada', wasVerified: true })
+  t.match(await failure(basil.send(conversationId, 'who is there?')), { kind: 'identity-changed' })
+  t.match(await failure(basil.send(group, 'who is there?')), { kind: 'identity-changed' })
+  t.match(await failure(ada.send(conversationId, 'me')), { code: 'unvouched-statement' })
+  t.match(await basil.contacts.get('ada'), { status: 'changed', wasVerified: true })
+
+  await basil.contacts.accept('ada')
+  t.match((await basil.conversations.get(group)).members, [
+    { username: 'ada', stale: true },
+    { username: 'basil' }
+  ])
+  await basil.send(conversationId, 'welcome back')
+  await basil.conversations.renew(group, 'ada')
+  await basil.send(group, 'and here')
+  t.strictSame(await texts(ada, conversationId), ['unreadable', 'welcome back'])
+  await ada.send(conversationId, 'thanks')
+  await basils.message('thanks')
+  t.match(await basils.first('members', ({ change }) => change === 'renewed'), {
+    username: 'ada',
+    by: 'basil'
+  })
+})
+
+t.test('A backup brings back everything on a new device, under the same identity', async (t) => {
+  const betty = await registered(t, url, 'betty')
+  const lost = await registered(t, url, 'amos')
+  t.strictSame(await lost.backup.status(), { exists: false })
+  const { conversationId } = await lost.send({ username: 'betty' }, 'before the backup')
+  const first = await lost.backup.create()
+  const { recoveryCode } = await lost.backup.create()
+  if (first.recoveryCode === null || recoveryCode === null) throw new Error('no code')
+  await betty.send(conversationId, 'after the backup')
+  await lost.close()
+
+  const who = { username: 'amos', password: PASSWORD }
+  const hasty = await client(t, url)
+  t.match(await failure(hasty.backup.restore({ ...who, code: first.recoveryCode })), {
+    kind: 'usage',
+    code: 'wrong-secret'
+  })
+  const amos = await client(t, url)
+  t.match(await amos.backup.restore({ ...who, code: recoveryCode.toLowerCase() }), { status: 'active' })
+  t.strictSame(await texts(amos, conversationId), ['before the backup', 'after the backup'])
+  await amos.send(conversationId, 'restored')
+  t.strictSame(await texts(betty, conversationId), ['before the backup', 'after the backup', 'restored'])
+  t.strictSame((await betty.contacts.get('amos')).status, 'unverified', 'the identity is the same')
+  await amos.backup.remove()
+  t.strictSame(await amos.backup.status(), { exists: false })
+  t.equal((await amos.users.get('amos')).devices.length, 2, 'the lost device and the new one')
+})

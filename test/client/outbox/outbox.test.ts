@@ -1,0 +1,175 @@
+import t from 'tap'
+import { ChatClient } from '../../../src/client/client.js'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
+import { all, client, failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { startServer } from '../../support/server-process.js'
+import { startChat } from '../../support/start-chat.js'
+
+/** A network that fails as told: before the server hears of the request, or after it has answered. */
+function badNetwork() {
+  const network = { fail: null as 'before' | 'after' | null, posts: 0 }
+  const fetchBadly: typeof fetch = async (input, init) => {
+    const isMessage = init?.method === 'POST' && /\/messages(\/batch)?$/.test(input as string)
+    if (isMessage) network.posts++
+    if (isMessage && network.fail === 'before') throw new TypeError('cut')
+    const response = await fetch(input, init)
+    if (isMessage && network.fail === 'after') {
+      await response.arrayBuffer()
+      throw new TypeError('cut')
+    }
+    return response
+  }
+  return { network, fetch: fetchBadly }
+}
+
+const { url } = await startChat(t)
+
+t.test('A message whose answer was lost is sent again by the next client, and stored once', async (t) => {
+  const store = new MemoryStore()
+  const { network, fetch } = badNetwork()
+  const alice = await registered(t, url, 'alice', { store, fetch, random: () => 0 })
+  const bob = await registered(t, url, 'bob')
+  const bobs = new Listener(t, bob)
+  await bobs.first('connected')
+  const { conversationId } = await alice.send({ username: 'bob' }, 'first')
+
+  const id = crypto.randomUUID()
+  for (const fail of ['after', 'before'] as const) {
+    network.fail = fail
+    const text = `lost ${fail}`
+    t.match(await failure(alice.send(conversationId, text, fail === 'after' ? { id } : {})), {
+      kind: 'unreachable'
+    })
+  }
+  network.fail = null
+  await alice.close()
+  const again = await client(t, url, { store })
+  t.equal((await again.flush()).length, 2)
+  t.strictSame(await again.flush(), [])
+  t.match(
+    await again.send(conversationId, 'lost after', { id }),
+    { id, conversationId },
+    'a known id is not sent again'
+  )
+  await again.send(conversationId, 'last')
+  await bobs.message('last')
+  t.strictSame(bobs.texts(), ['first', 'lost after', 'lost before', 'last'])
+  t.strictSame(
+    bobs.heard.filter(({ type }) => ['withheld', 'reordered', 'untrusted', 'unreadable'].includes(type)),
+    []
+  )
+  t.strictSame(await texts(again, conversationId), ['first', 'lost after', 'lost before', 'last'])
+})
+
+t.test(
+  'What waits when the session key goes out of date is sealed anew, under its id, in its order',
+  async (t) => {
+    const store = new MemoryStore()
+    const { network, fetch } = badNetwork()
+    const anna = await registered(t, url, 'anna', { store, fetch, random: () => 0 })
+    const ben = await registered(t, url, 'ben')
+    const cora = await registered(t, url, 'cora')
+    const { id } = await ben.conversations.createGroup('three', ['anna', 'cora'])
+    await anna.send(id, 'one')
+    network.fail = 'before'
+    const failures = await Promise.all([failure(anna.send(id, 'two')), failure(anna.send(id, 'three'))])
+    t.match(failures, [{ kind: 'unreachable' }, { kind: 'unreachable' }])
+    await ben.conversations.remove(id, 'cora')
+    network.fail = null
+    await anna.flush()
+    t.strictSame((await texts(ben, id)).slice(1), ['one', 'two', 'three'])
+    const read = await all(ben.history(id, { after: 0 }))
+    t.strictSame(
+      read.slice(1).map((message) => message.type === 'message' && message.n),
+      [1, 1, 2]
+    )
+    t.strictSame(await failure(cora.send(id, 'gone')).then(({ code }) => code), 'conversation-not-found')
+  }
+)
+
+t.test('What was meant for an identity never goes to the next one', async (t) => {
+  const store = new MemoryStore()
+  const { network, fetch } = badNetwork()
+  const abby = await registered(t, url, 'abby', { store, fetch, random: () => 0 })
+  const bart = await registered(t, url, 'bart')
+  await bart.conversations.createGroup('two', ['abby'])
+  const { id } = (await abby.conversations.list())[0]!
+  await abby.send(id, 'to you')
+  network.fail = 'before'
+  t.match(await failure(abby.send(id, 'kept')), { kind: 'unreachable' })
+  const anew = await client(t, url)
+  await anew.devices.reset({ username: 'bart', password: PASSWORD })
+  network.fail = null
+
+  t.match(await failure(abby.send(id, 'noticed while sending')), { kind: 'identity-changed' })
+  await abby.contacts.accept('bart')
+  t.strictSame(await abby.flush(), [], 'nothing waits')
+  await abby.conversations.renew(id, 'bart')
+  await abby.send(id, 'to the new one')
+  t.strictSame(
+    (await texts(anew, id)).filter((text) => /to|kept/.test(text)),
+    ['to the new one']
+  )
+  const abbys = new Listener(t, abby)
+  t.match(await abbys.first('not-sent'), { conversationId: id, error: { kind: 'identity-changed' } })
+})
+
+t.test(
+  'Many messages at once, from two processes of one device, arrive once each and in order',
+  async (t) => {
+    const store = new MemoryStore()
+    const adam = await registered(t, url, 'adam', { store })
+    const twin = await client(t, url, { store })
+    const bella = await registered(t, url, 'bella')
+    const { conversationId } = await adam.send({ username: 'bella' }, 'start')
+    const names = Array.from({ length: 20 }, (_, i) => [`a${i}`, `b${i}`]).flat()
+    await Promise.all(names.map((text) => (text.startsWith('a') ? adam : twin).send(conversationId, text)))
+    const read = await texts(bella, conversationId)
+    t.strictSame([...read].sort(), ['start', ...names].sort(), 'all came, none twice, and nothing is wrong')
+    for (const who of ['a', 'b'])
+      t.strictSame(
+        read.filter((text) => text.startsWith(who)),
+        names.filter((text) => text.startsWith(who))
+      )
+  }
+)
+
+t.test('The stream of events survives a restart of the server', async (t) => {
+  const server = await startServer(t)
+  const alice = await registered(t, server.url, 'alice')
+  const bob = await registered(t, server.url, 'bob', { random: () => 0 })
+  const bobs = new Listener(t, bob)
+  await bobs.first('connected')
+  const { conversationId } = await alice.send({ username: 'bob' }, 'before')
+  await bobs.message('before')
+  await server.restart('SIGKILL')
+  await bobs.first('disconnected')
+  await alice.send(conversationId, 'after')
+  await bobs.message('after')
+  t.strictSame(bobs.texts(), ['before', 'after'])
+})
+
+t.test('Who was away for long catches up page by page', async (t) => {
+  const store = new MemoryStore()
+  const ada = await registered(t, url, 'ada')
+  const basil = await registered(t, url, 'basil', { store })
+  const { conversationId } = await ada.send({ username: 'basil' }, 'm0')
+  await basil.close()
+  const expected = Array.from({ length: 450 }, (_, i) => `m${i}`)
+  await Promise.all(expected.slice(1).map((text) => ada.send(conversationId, text)))
+
+  const requests: string[] = []
+  const counting: typeof fetch = (input, init) => {
+    requests.push(input as string)
+    return fetch(input, init)
+  }
+  const back = await ChatClient.open({ url, store, fetch: counting })
+  t.teardown(() => back.close())
+  const listener = new Listener(t, back)
+  await listener.message('m449')
+  t.strictSame(listener.texts(), expected)
+  requests.length = 0
+  t.strictSame(await texts(back, conversationId), expected)
+  t.equal(requests.length, 3, 'a history needs its pages and nothing else')
+  t.match(await back.login({ username: 'basil', password: PASSWORD }), { status: 'active' })
+})

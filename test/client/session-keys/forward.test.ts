@@ -1,0 +1,42 @@
+import t from 'tap'
+import type { ChatClient } from '../../../src/client/client.js'
+import { eventually } from '../../support/eventually.js'
+import { client, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { startChat } from '../../support/start-chat.js'
+
+const { url } = await startChat(t)
+
+async function furtherDevice(of: ChatClient): Promise<ChatClient> {
+  const device = await client(t, url)
+  const login = await device.login({ username: of.account!.username, password: PASSWORD })
+  if (login.status !== 'pending') throw new Error('it was let in without approval')
+  await of.devices.approve(login.deviceId, { fingerprint: login.fingerprint })
+  await device.waitForApproval()
+  return device
+}
+
+t.test('Whoever approves a device passes on also the keys that it had not fetched yet', async (t) => {
+  const alice = await registered(t, url, 'alice')
+  const bob = await registered(t, url, 'bob')
+  const { conversationId } = await alice.send({ username: 'bob' }, 'bob was not listening')
+  const phone = await furtherDevice(bob)
+  t.strictSame(await texts(phone, conversationId), ['bob was not listening'])
+})
+
+t.test('A device that came while its user was out of a group reads the time before, too', async (t) => {
+  const cora = await registered(t, url, 'cora')
+  const dan = await registered(t, url, 'dan')
+  new Listener(t, dan)
+  const { id } = await cora.conversations.createGroup('group', ['dan'])
+  await cora.send(id, 'with dan')
+  await eventually(async () => (await texts(dan, id)).includes('with dan'))
+  await cora.conversations.remove(id, 'dan')
+  await cora.send(id, 'without dan')
+  const phone = await furtherDevice(dan)
+  new Listener(t, phone)
+  await cora.conversations.add(id, 'dan')
+  await cora.send(id, 'with dan again')
+  const all = ['message', 'with dan', 'with dan again']
+  await eventually(async () => (await texts(phone, id)).join() === all.join())
+  t.strictSame(await texts(dan, id), all)
+})

@@ -1,0 +1,155 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { FileStore } from '../../../../src/client/stores/file/store.js'
+import type { CryptoKey } from '../../../../src/crypto/web-crypto.js'
+import { generateKeys } from '../../../support/store-keys.js'
+import { keepsTheContract } from '../../../support/store-contract.js'
+
+const newFolder = (t: Test) => join(t.testdir(), 'profiles', 'alice')
+
+const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+keepsTheContract(t, async (t) => {
+  const store = await FileStore.open({ folder: newFolder(t) })
+  t.teardown(() => store.close())
+  return store
+})
+
+t.test('What was stored is there after a restart, keys included', async (t) => {
+  const folder = newFolder(t)
+  const keys = await generateKeys(true)
+  const first = await FileStore.open({ folder })
+  await first.update((tx) => {
+    tx.set('keys', { ...keys })
+    tx.set('gone', 1)
+  })
+  await first.update((tx) => tx.delete('gone'))
+  await first.close()
+  const second = await FileStore.open({ folder })
+  const [[name, stored] = [], ...others] = await second.list<{ secret: CryptoKey }>('')
+  await second.close()
+  t.equal(name, 'keys')
+  t.strictSame(others, [])
+  t.strictSame(
+    await crypto.subtle.exportKey('raw', stored!.secret),
+    await crypto.subtle.exportKey('raw', keys.secret)
+  )
+})
+
+t.test('Only the owner can read the file and enter the folder', async (t) => {
+  const folder = newFolder(t)
+  const store = await FileStore.open({ folder })
+  t.equal(mode(join(folder, '..')), '700')
+  t.equal(mode(folder), '700')
+  t.equal(mode(join(folder, 'lock')), '700')
+  t.equal(mode(join(folder, 'journal')), '600')
+  await store.changePassphrase('correct horse')
+  t.equal(mode(join(folder, 'journal')), '600')
+  await store.close()
+})
+
+t.test('A store that others could read is refused, not mended in silence', async (t) => {
+  const folder = newFolder(t)
+  mkdirSync(folder, { recursive: true, mode: 0o755 })
+  chmodSync(folder, 0o750)
+  const exposed = { kind: 'store', code: 'store-exposed', hint: /chmod -R go=/ }
+  await t.rejects(FileStore.open({ folder }), exposed)
+  chmodSync(folder, 0o700)
+  await (await FileStore.open({ folder })).close()
+  chmodSync(join(folder, 'journal'), 0o640)
+  await t.rejects(FileStore.open({ folder }), exposed)
+  chmodSync(join(folder, 'journal'), 0o600)
+  await (await FileStore.open({ folder })).close()
+})
+
+t.test('A key that cannot be extracted is refused', async (t) => {
+  const store = await FileStore.open({ folder: newFolder(t) })
+  const { secret } = await generateKeys(false)
+  await t.rejects(
+    store.update((tx) => tx.set('a', { secret })),
+    { kind: 'usage', code: 'unstorable-value' }
+  )
+  t.strictSame(await store.list(''), [])
+  await store.close()
+})
+
+t.test('A private key that is deleted or replaced leaves the file at once', async (t) => {
+  const folder = newFolder(t)
+  const store = await FileStore.open({ folder })
+  const [first, second] = await Promise.all([generateKeys(true), generateKeys(true)])
+  const written = async (key: CryptoKey) => {
+    const data = Buffer.from(await crypto.subtle.exportKey('pkcs8', key)).toString('base64')
+    return readFileSync(join(folder, 'journal'), 'utf8').includes(data)
+  }
+  await store.update((tx) => tx.set('device', { key: first.signing }))
+  await store.update((tx) => tx.set('device', { key: first.signing, next: second.signing }))
+  t.ok((await written(first.signing)) && (await written(second.signing)))
+  await store.update((tx) => tx.set('device', { key: second.signing }))
+  t.notOk(await written(first.signing))
+  t.ok(await written(second.signing))
+  await store.update((tx) => tx.delete('device'))
+  t.notOk(await written(second.signing))
+  await store.close()
+})
+
+t.test('The file is written anew when it is mostly dead weight', async (t) => {
+  const folder = newFolder(t)
+  const store = await FileStore.open({ folder })
+  let largest = 0
+  for (let n = 0; n < 40; n++) {
+    await store.update((tx) => tx.set('a', String(n).repeat(10_000)))
+    largest = Math.max(largest, statSync(join(folder, 'journal')).size)
+  }
+  t.ok(largest > 60_000 && largest < 160_000, `${largest} bytes at most`)
+  t.equal(await store.get('a'), '39'.repeat(10_000))
+  await store.close()
+})
+
+t.test('A closed store refuses work, after the updates that were asked for before', async (t) => {
+  const folder = newFolder(t)
+  const store = await FileStore.open({ folder })
+  const updates = [1, 2, 3].map((n) => store.update((tx) => tx.set(`${n}`, n)))
+  await store.close()
+  await Promise.all(updates)
+  const closed = { kind: 'store', code: 'store-closed' }
+  await t.rejects(store.get('1'), closed)
+  await t.rejects(store.list(''), closed)
+  await t.rejects(
+    store.update(() => {}),
+    closed
+  )
+  const next = await FileStore.open({ folder })
+  t.equal((await next.list('')).length, 3)
+  await next.close()
+})
+
+t.test(
+  'A file that is gone, is no store, or cannot be reached, is told apart from an empty store',
+  async (t) => {
+    const folder = newFolder(t)
+    const store = await FileStore.open({ folder })
+    const journal = join(folder, 'journal')
+    await t.rejects(FileStore.open({ folder: join(journal, 'below') }), {
+      kind: 'store',
+      code: 'store-unreadable'
+    })
+    rmSync(journal)
+    await t.rejects(store.get('a'), { kind: 'store', code: 'store-unreadable', message: /journal/ })
+    await t.rejects(
+      store.update((tx) => tx.set('a', 1)),
+      { kind: 'store', code: 'store-unreadable' }
+    )
+    await store.close()
+    for (const [text, code] of [
+      ['', 'store-damaged'],
+      ['{"format":"something else"}\n', 'store-damaged'],
+      ['null\n', 'store-damaged'],
+      ['{"format":"secure-chat-store","version":2}\n', 'store-too-new'],
+      ['{"format":"secure-chat-store","version":1,"generation":"a","seal":null}\n', 'store-damaged']
+    ] as const) {
+      writeFileSync(journal, text, { mode: 0o600 })
+      await t.rejects(FileStore.open({ folder }), { kind: 'store', code }, text)
+    }
+  }
+)

@@ -1,0 +1,30 @@
+import t from 'tap'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
+import { Turns } from '../../../src/client/stores/mutex.js'
+import { keepsTheContract } from '../../support/store-contract.js'
+
+keepsTheContract(t, async () => new MemoryStore())
+
+t.test('A memory store that was closed can be handed on', async (t) => {
+  const store = new MemoryStore()
+  await store.update((tx) => tx.set('a', 1))
+  await store.close()
+  t.equal(await store.get('a'), 1)
+})
+
+t.test('Who waits for a turn longer than the limit is told so, and its work is never done', async (t) => {
+  const turns = new Turns()
+  let end: () => void
+  const first = turns.take(() => new Promise<void>((resolve) => (end = resolve)))
+  let done = false
+  await t.rejects(
+    turns.take(async () => {
+      done = true
+    }, 20),
+    { kind: 'store', code: 'store-busy' }
+  )
+  end!()
+  await first
+  t.equal(await turns.take(async () => 'next'), 'next')
+  t.notOk(done)
+})

@@ -1,0 +1,48 @@
+import t from 'tap'
+import { FrameParser, readFrames } from '../../../src/client/transport/sse.js'
+import { failure } from '../../support/chat-clients.js'
+
+const text =
+  'retry: 3000\n\n: keep-alive\n\nid: a-1\nevent: message\ndata: {"a":1}\n\ndata: x\r\ndata:y\r\n\r\nid: b\0c\ndata\n\nevent: only\n\n'
+const frames = [
+  { event: 'retry', data: '', retry: 3000 },
+  { event: 'message', data: '{"a":1}', id: 'a-1' },
+  { event: 'message', data: 'x\ny' },
+  { event: 'message', data: '' }
+]
+
+t.test('Frames are the same however the stream is cut into pieces', async (t) => {
+  for (let size = 1; size <= text.length; size++) {
+    const parser = new FrameParser()
+    const found = []
+    for (let at = 0; at < text.length; at += size) found.push(...parser.push(text.slice(at, at + size)))
+    t.strictSame(found, frames, `pieces of ${size}`)
+  }
+})
+
+t.test('A frame that does not end is refused before it fills the memory', async (t) => {
+  const parser = new FrameParser()
+  const line = `data: ${'x'.repeat(1000)}\n`
+  t.throws(() => {
+    for (let i = 0; i < 2000; i++) parser.push(line)
+  }, /does not end/)
+  t.throws(() => new FrameParser().push('x'.repeat(2 ** 20 + 1)), /does not end/)
+})
+
+t.test('A stream on which nothing comes any more counts as broken', async (t) => {
+  let cancelled = false
+  const silent = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) })
+  const read = readFrames(silent, () => 20, new AbortController().signal).next()
+  t.match(await failure(read), { kind: 'unreachable', code: 'silent-stream' })
+  t.ok(cancelled)
+})
+
+t.test('Who leaves a stream is not held by it', async (t) => {
+  const leave = new AbortController()
+  let cancelled = false
+  const silent = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) })
+  const read = readFrames(silent, () => 60_000, leave.signal).next()
+  leave.abort(new Error('gone'))
+  await t.rejects(read, { message: 'gone' })
+  t.ok(cancelled)
+})

@@ -1,0 +1,148 @@
+import { pbkdf2Sync } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eq } from 'drizzle-orm'
+import t from 'tap'
+import { users } from '../../../src/server/db/schema.js'
+import { createPasswords } from '../../../src/server/access/passwords.js'
+import { emptyDataDir } from '../../support/empty-database.js'
+import { person } from '../../support/people.js'
+import { startServer } from '../../support/server-process.js'
+import { startChat } from '../../support/start-chat.js'
+import { call, expect, newAgent, problem } from '../../support/interop/http.js'
+import { wycheproof } from '../../support/vectors.js'
+
+interface Group {
+  tests: { tcId: number; password: string; salt: string; iterationCount: number; dkLen: number; dk: string }[]
+}
+
+const at = (sorted: number[], part: number) => sorted[Math.floor((sorted.length - 1) * part)]!
+const ascending = (values: number[]) => [...values].sort((a, b) => a - b)
+const login = (username: string, password: string) => ({
+  method: 'POST',
+  path: '/v1/auth/login',
+  body: { username, password }
+})
+
+t.test('Passwords are hashed as RFC 8018 says: Wycheproof’s vectors for PBKDF2-HMAC-SHA-256', async (t) => {
+  const passwords = createPasswords(100_000, 1)
+  const phc = (rounds: number, ...parts: Buffer[]) =>
+    [
+      '',
+      'pbkdf2-sha256',
+      `i=${rounds}`,
+      ...parts.map((part) => part.toString('base64').replace(/=+$/, ''))
+    ].join('$')
+  const wrong: number[] = []
+  for (const { tests } of wycheproof<Group>('pbkdf2_hmacsha256_test'))
+    for (const test of tests) {
+      const [password, salt, key] = [test.password, test.salt, test.dk].map((hex) => Buffer.from(hex, 'hex'))
+      const derived = pbkdf2Sync(password!, salt!, test.iterationCount, test.dkLen, 'sha256')
+      const hash = Buffer.from(key!.subarray(0, 32))
+      const good = await passwords.verify(password!.toString(), phc(test.iterationCount, salt!, hash))
+      hash[31]! ^= 1
+      const bad = await passwords.verify(password!.toString(), phc(test.iterationCount, salt!, hash))
+      if (!derived.equals(key!) || !good.ok || bad.ok) wrong.push(test.tcId)
+    }
+  t.strictSame(wrong, [])
+
+  const made = await passwords.hash('correct horse battery')
+  const [, scheme, rounds, salt, hash] = made.split('$')
+  t.strictSame([scheme, rounds], ['pbkdf2-sha256', 'i=100000'])
+  const again = pbkdf2Sync('correct horse battery', Buffer.from(salt!, 'base64'), 100_000, 32, 'sha256')
+  t.equal(hash, again.toString('base64').replace(/=+$/, ''), 'anybody can check a stored hash')
+  t.equal(Buffer.from(salt!, 'base64').length, 16)
+})
+
+t.test('A flood of log-ins is told to come back, and hinders nobody who is logged in', async (t) => {
+  const server = await startServer(t, {
+    dataDir: await emptyDataDir(t),
+    env: { PASSWORD_QUEUE: '4', PASSWORD_ITERATIONS: '600000' }
+  })
+  const alice = await person(t, server, 'alice')
+  const flooding = newAgent(100)
+  t.teardown(() => flooding.destroy())
+  const flood = async () => {
+    const { password } = alice
+    return Promise.all(
+      Array.from({ length: 100 }, () => call(server.url, flooding, login('alice', password)))
+    )
+  }
+  let over = false
+  const flooded = Promise.all([flood(), sleep(300).then(flood), sleep(600).then(flood)]).finally(
+    () => (over = true)
+  )
+  const took: Record<string, number[]> = { '/v1/users/me': [], '/healthz': [] }
+  while (!over)
+    for (const [path, times] of Object.entries(took)) {
+      const before = performance.now()
+      expect(await alice.raw('GET', path), 200)
+      times.push(performance.now() - before)
+      await sleep(5)
+    }
+  const answers = (await flooded).flat()
+  const refused = answers.filter(({ status }) => status !== 200)
+  t.ok(refused.length > 0 && refused.length < answers.length, `${refused.length} of 300 are refused`)
+  for (const answer of refused)
+    if (answer.status !== 503 || problem(answer) !== 'overloaded' || answer.headers['retry-after'] !== '1')
+      t.fail('is not refused as it should', { status: answer.status, body: answer.body })
+  t.equal(refused[0]?.headers['content-type'], 'application/problem+json; charset=utf-8')
+  t.match(refused[0]?.body, { type: '/problems/overloaded', status: 503 })
+  for (const [path, times] of Object.entries(took)) {
+    const p95 = at(ascending(times), 0.95)
+    t.ok(p95 < 500, `${path} is answered in ${Math.round(p95)} ms (p95 of ${times.length})`)
+  }
+  expect(await alice.login(), 200)
+})
+
+t.test('A log-in costs the same and says the same whether or not the user exists', async (t) => {
+  const chat = await startChat(t, { PASSWORD_ITERATIONS: '200000' })
+  const alice = await person(t, chat, 'alice')
+  const told = new Set<string>()
+  // Of the processor, the thread pool included: unlike time it does not depend on who else is busy.
+  const cost = async (username: string) => {
+    const before = process.cpuUsage()
+    const { status, body } = await alice.raw('POST', '/v1/auth/login', {
+      body: { username, password: 'a wrong password' },
+      token: null
+    })
+    const { user, system } = process.cpuUsage(before)
+    told.add(JSON.stringify({ status, ...(body as object), instance: undefined }))
+    return user + system
+  }
+  const costs: Record<string, number[]> = { alice: [], nobody: [] }
+  for (let i = 0; i < 9; i++) for (const [name, list] of Object.entries(costs)) list.push(await cost(name))
+  t.equal(told.size, 1, [...told].join())
+  const [known, unknown] = Object.values(costs).map((list) => at(ascending(list), 0.5))
+  t.ok(known! / unknown! < 2 && unknown! / known! < 2, `${known} µs for a user, ${unknown} µs for nobody`)
+})
+
+t.test('A log-in hashes the password anew when PASSWORD_ITERATIONS has risen', async (t) => {
+  const chat = await startChat(t, { PASSWORD_ITERATIONS: '110000' })
+  const { db } = chat.services
+  const alice = await person(t, chat, 'alice')
+  const stored = async () =>
+    (await db.select().from(users).where(eq(users.username, 'alice')))[0]!.passwordHash
+  const rounds = async () => /i=(\d+)/.exec(await stored())![1]
+  t.equal(await rounds(), '110000')
+
+  const store = async (iterations: number) => {
+    const passwordHash = await createPasswords(iterations, 1).hash(alice.password)
+    await db.update(users).set({ passwordHash }).where(eq(users.username, 'alice'))
+  }
+  await store(100_000)
+  const wrong = await alice.raw('POST', '/v1/auth/login', {
+    body: login('alice', 'a wrong password').body,
+    token: null
+  })
+  t.equal(problem(wrong), 'invalid-credentials')
+  t.equal(await rounds(), '100000', 'a wrong password changes nothing')
+  expect(await alice.login(), 200)
+  t.equal(await rounds(), '110000')
+  const fresh = await stored()
+  expect(await alice.login(), 200)
+  t.equal(await stored(), fresh, 'once')
+
+  await store(120_000)
+  expect(await alice.login(), 200)
+  t.equal(await rounds(), '120000', 'and never makes it weaker')
+})

@@ -1,0 +1,147 @@
+import t from 'tap'
+import { cheapKeys } from '../../support/bad-input.js'
+import { anotherSession, person } from '../../support/people.js'
+import { startChat } from '../../support/start-chat.js'
+import { expect, type Answer } from '../../support/interop/http.js'
+import { Stranger } from '../../support/interop/client.js'
+
+const budgets = { AUTH: 6, READ: 5, WRITE: 4, SEND: 3 }
+const chat = await startChat(t, {
+  RATE_LIMIT: 'on',
+  TRUST_PROXY: '127.0.0.1',
+  MAX_CLIENTS_PER_USER: '2',
+  ...Object.fromEntries(
+    Object.entries(budgets).map(([name, budget]) => [`RATE_LIMIT_${name}`, String(budget)])
+  )
+})
+const stranger = await Stranger.create(chat.url, 'nobody', { keys: cheapKeys() })
+t.teardown(() => stranger.close())
+
+/** A request as it comes through a proxy from this address. */
+const from = (of: Stranger, address: string, method: string, path: string, body?: unknown) =>
+  of.raw(method, path, { headers: { 'x-forwarded-for': address }, ...(body !== undefined && { body }) })
+const login = (address: string) =>
+  from(stranger, address, 'POST', '/v1/auth/login', { username: 'nobody', password: 'no password' })
+const limitsOf = ({ headers }: Answer<unknown>) =>
+  ['limit', 'remaining'].map((name) => Number(headers[`ratelimit-${name}`]))
+
+t.test(
+  'Each class of routes has one budget a minute, and every answer says what is left of it',
+  async (t) => {
+    const alice = await person(t, chat, 'alice')
+    const routes = [
+      '/v1/users/me',
+      '/v1/auth/sessions',
+      '/v1/devices',
+      '/v1/conversations',
+      '/v1/users?prefix=ali'
+    ]
+    for (const [i, path] of routes.entries()) {
+      const answer = expect(await alice.raw('GET', path), 200)
+      t.strictSame(limitsOf(answer), [budgets.READ, budgets.READ - i - 1], path)
+      const reset = Number(answer.headers['ratelimit-reset'])
+      t.ok(reset > 0 && reset <= 60)
+    }
+    for (const path of routes.slice(0, 2)) {
+      const answer = await alice.raw<{ instance: string }>('GET', path)
+      t.equal(answer.status, 429)
+      t.equal(answer.headers['content-type'], 'application/problem+json; charset=utf-8')
+      t.match(answer.body, { type: '/problems/too-many-requests', status: 429, instance: String })
+      const wait = Number(answer.headers['retry-after'])
+      t.ok(Number.isInteger(wait) && wait > 0 && wait <= 60, `Retry-After: ${wait}`)
+      t.strictSame(limitsOf(answer), [budgets.READ, 0])
+    }
+    const id = '1b4e28ba-2fa1-41d2-883f-0016d3cca427'
+    const sent = await alice.raw('POST', `/v1/conversations/${id}/messages`, { body: {} })
+    t.strictSame(
+      [sent.status, ...limitsOf(sent)],
+      [400, budgets.SEND, budgets.SEND - 1],
+      'sending has its own'
+    )
+    const written = await alice.raw('DELETE', `/v1/auth/sessions/${id}`)
+    t.strictSame(
+      [written.status, ...limitsOf(written)],
+      [404, budgets.WRITE, budgets.WRITE - 1],
+      'so has writing'
+    )
+  }
+)
+
+t.test('After log-in it is the user who is counted, wherever he comes from', async (t) => {
+  const [bob, carol] = [await person(t, chat, 'bob'), await person(t, chat, 'carol')]
+  for (let i = 0; i < budgets.READ; i++)
+    expect(await from(bob, `198.51.100.${i}`, 'GET', '/v1/users/me'), 200)
+  expect(await from(bob, '198.51.100.99', 'GET', '/v1/users/me'), 429)
+  expect(await from(carol, '198.51.100.99', 'GET', '/v1/users/me'), 200)
+  t.pass('another user at the same address goes on')
+})
+
+t.test('Before log-in it is the address, for all that leads to a session together', async (t) => {
+  const path = '/v1/auth/refresh'
+  for (let i = 0; i < budgets.AUTH - 1; i++) expect(await login('203.0.113.1'), 401)
+  expect(await from(stranger, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 400, 401)
+  expect(await login('203.0.113.1'), 429)
+  expect(await from(stranger, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 429)
+  expect(await login('203.0.113.2'), 401)
+
+  for (let i = 0; i < budgets.AUTH; i++) expect(await login(`2001:db8::${i + 1}`), 401)
+  expect(await login('2001:db8::ffff'), 429)
+  expect(await login('2001:db8:0:1::1'), 401)
+  t.pass('of IPv6 the first 64 bits are the address')
+})
+
+t.test('An address that sends bad tokens is told to wait; whoever is logged in there goes on', async (t) => {
+  const erin = await person(t, chat, 'erin')
+  const later = await anotherSession(t, erin)
+  const ask = (address: string, of: Stranger, token = of.accessToken!) =>
+    of.raw('GET', '/v1/auth/sessions', { token, headers: { 'x-forwarded-for': address } })
+  expect(await ask('192.0.2.7', erin), 200)
+  const bad = [erin.accessToken!.replace(/.$/, '!'), 'garbage', '', `${later.accessToken}A`, 'x.y.z']
+  t.equal(bad.length, budgets.READ)
+  for (const token of bad) expect(await ask('192.0.2.7', erin, token), 401)
+  for (const token of ['garbage', '', later.accessToken!]) {
+    const { status, headers, body } = await ask('192.0.2.7', erin, token)
+    t.match({ status, body }, { status: 429, body: { type: '/problems/too-many-requests' } })
+    const wait = Number(headers['retry-after'])
+    t.ok(wait > 0 && wait <= 60, `Retry-After: ${wait}`)
+  }
+  expect(await ask('192.0.2.7', erin), 200)
+  expect(await ask('192.0.2.8', later), 200)
+  expect(await ask('192.0.2.8', erin, 'garbage'), 401)
+})
+
+t.test('What is said to everybody is limited too, and what watches over the server is not', async (t) => {
+  for (const path of ['/v1/server', '/openapi.json', '/docs/', '/docs/static/swagger-ui.css', '/docs/json'])
+    t.equal((await from(stranger, '192.0.2.1', 'GET', path)).status, 200, path)
+  expect(await from(stranger, '192.0.2.1', 'GET', '/openapi.json'), 429)
+  for (const path of ['/healthz', '/readyz'])
+    for (let i = 0; i < 20; i++) {
+      const { headers } = expect(await from(stranger, '192.0.2.1', 'GET', path), 200)
+      if ('ratelimit-limit' in headers) t.fail(`${path} says a limit`)
+    }
+})
+
+t.test('A user has no more than MAX_CLIENTS_PER_USER streams, and is told when to try again', async (t) => {
+  const dave = await person(t, chat, 'dave')
+  const streams = [await dave.live(), await dave.live()]
+  const third = await dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } })
+  t.match(third, {
+    status: 429,
+    body: { type: '/problems/too-many-requests' },
+    headers: { 'retry-after': '5' }
+  })
+  for (const stream of streams) stream.close()
+})
+
+t.test('RATE_LIMIT=off takes all limits away, and the headers with them', async (t) => {
+  const free = await startChat(t, { RATE_LIMIT: 'off', RATE_LIMIT_READ: '1', MAX_CLIENTS_PER_USER: '1' })
+  const alice = await person(t, free, 'alice')
+  for (let i = 0; i < 10; i++) {
+    const { headers } = expect(await alice.raw('GET', '/v1/users/me'), 200)
+    t.strictSame(
+      Object.keys(headers).filter((name) => /ratelimit|retry-after/.test(name)),
+      []
+    )
+  }
+  for (const stream of [await alice.live(), await alice.live()]) t.equal(stream.status, 200)
+})

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { eventually } from '../../support/eventually.js'
+import { anotherSession, conversation, lastWord, person, sessionId } from '../../support/people.js'
+import { startPostgres } from '../../support/postgres.js'
+import { startServer } from '../../support/server-process.js'
+import { expect, problem } from '../../support/interop/http.js'
+
+const postgres = await startPostgres(t)
+if (postgres !== undefined) {
+  const databaseUrl = await postgres.newDatabase()
+  // Without polls it is the bell that carries the news, or nothing.
+  const env = { SESSION_TIMEOUT: '3', POLL_INTERVAL: '60000' }
+  const [here, there] = await Promise.all([
+    startServer(t, { databaseUrl, env }),
+    startServer(t, { databaseUrl, env })
+  ])
+
+  t.test('Ending a session on one process ends its streams on another within a second', async (t) => {
+    const alice = await person(t, here, 'alice')
+    const ways = [
+      (of: typeof alice) => of.logout(),
+      (of: typeof alice) => alice.raw('DELETE', `/v1/auth/sessions/${sessionId(of)}`),
+      async (of: typeof alice) => {
+        const used = of.refreshToken
+        expect(await of.refresh(), 200)
+        return of.refresh(used)
+      }
+    ]
+    const took: number[] = []
+    for (const way of [...ways, ...ways]) {
+      expect(await alice.refresh(), 200)
+      const session = await anotherSession(t, alice)
+      session.base = there.url
+      const stream = await session.live()
+      session.base = here.url
+      const before = Date.now()
+      expect(await way(session), 204, 401)
+      t.equal(await lastWord(stream), 'revoked')
+      took.push(Date.now() - before)
+      session.base = there.url
+      const answer = await session.raw('GET', '/v1/users/me')
+      t.equal(`${answer.status} ${problem(answer)}`, '401 session-ended')
+    }
+    t.ok(took.sort((a, b) => a - b)[2]! < 1000, `took ${took.join(', ')} ms`)
+  })
+
+  t.test(
+    'A session that is refreshed on one process goes on, and its stream with it, on another',
+    async (t) => {
+      const bob = await person(t, here, 'bob')
+      bob.base = there.url
+      const stream = await bob.live({ resume: false })
+      const first = bob.accessToken!
+      expect(await bob.raw('GET', '/v1/users/me'), 200)
+      bob.base = here.url
+      for (const until = Date.now() + 4200; Date.now() < until; await sleep(500))
+        expect(await bob.refresh(), 200)
+      bob.base = there.url
+      expect(await bob.raw('GET', '/v1/users/me', { token: first }), 200)
+      t.notOk(stream.ended)
+      const id = await conversation(bob, [])
+      await stream.waitFor(({ data }) => data['conversationId'] === id)
+    }
+  )
+
+  t.test('A stream that opens while its session is being ended ends too', async (t) => {
+    const databaseUrl = await postgres.newDatabase()
+    // Polls wait for the counter too, and would be counted.
+    const server = await startServer(t, { databaseUrl, env: { POLL_INTERVAL: '60000' } })
+    const carol = await person(t, server, 'carol')
+    const session = await anotherSession(t, carol)
+    expect(await session.raw('GET', '/v1/users/me'), 200)
+    const [inserts, head] = await Promise.all([connect(t, databaseUrl), connect(t, databaseUrl)])
+    // Logging out stops with the log's counter in hand, before its event; the stream has to wait for that counter.
+    await inserts.query('begin; lock table events in share mode')
+    const ending = session.logout()
+    await eventually(async () => (await waiting(inserts)) === 1, 10_000, 'logging out waits')
+    await head.query('begin')
+    const locked = head.query('lock table log_head in access exclusive mode')
+    await eventually(async () => (await waiting(inserts)) === 2, 10_000, 'the lock waits')
+    const stream = session.events({ resume: false })
+    await eventually(async () => (await waiting(inserts)) === 3, 10_000, 'the stream waits')
+    await inserts.query('commit')
+    expect(await ending, 204)
+    await locked
+    await head.query('commit')
+    await stream.over(5000)
+    t.ok(stream.status === 401 || stream.received.some(({ event }) => event === 'session.ended'))
+  })
+}
+
+async function connect(t: Test, connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  t.teardown(() => client.end())
+  return client
+}
+
+/** How many wait for a lock on a table or row of this database. */
+async function waiting(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  )
+  return Number(rows[0]!.count)
+}

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { sharedQuery } from '../../../src/server/db/batch-loader.js'
+
+t.test('Questions that come together, or while a query is under way, are answered by one', async (t) => {
+  const asked: number[][] = []
+  const square = sharedQuery(async (numbers: number[]) => {
+    asked.push(numbers)
+    await sleep(20)
+    return numbers.map((number) => number ** 2)
+  }, 100)
+  const first = [square(1), square(2)]
+  await sleep(5)
+  const rest = [square(3), square(4), square(3)]
+  t.strictSame(await Promise.all([...first, ...rest]), [1, 4, 9, 16, 9], 'each gets its own answer')
+  t.strictSame(asked, [
+    [1, 2],
+    [3, 4, 3]
+  ])
+  t.equal(await square(5), 25)
+})
+
+t.test('One query takes a bounded number of questions', async (t) => {
+  const sizes: number[] = []
+  const same = sharedQuery(async (numbers: number[]) => {
+    sizes.push(numbers.length)
+    return numbers
+  }, 4)
+  const numbers = Array.from({ length: 10 }, (_, n) => n)
+  t.strictSame(await Promise.all(numbers.map(same)), numbers)
+  t.strictSame(sizes, [4, 4, 2])
+})
+
+t.test('A query that fails fails for all who asked, and for nobody after them', async (t) => {
+  let broken = true
+  const same = sharedQuery(async (numbers: number[]) => {
+    if (broken) throw new Error('the database is away')
+    return numbers
+  }, 4)
+  const outcomes = await Promise.allSettled([same(1), same(2)])
+  t.strictSame(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected']
+  )
+  broken = false
+  t.equal(await same(3), 3)
+})

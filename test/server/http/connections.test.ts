@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import t from 'tap'
+import { eventually } from '../../support/eventually.js'
+import { startServer } from '../../support/server-process.js'
+import { startChat } from '../../support/start-chat.js'
+
+t.test('A connection on which nothing was asked does not hold up the end', async (t) => {
+  const chat = await startChat(t)
+  const accepted = once(chat.app.server, 'connection')
+  const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1' })
+  t.teardown(() => socket.destroy())
+  await accepted
+  const closed = once(socket, 'close')
+  const since = Date.now()
+  await chat.app.close()
+  await closed
+  t.ok(Date.now() - since < 4000, 'nor is it cut off only when patience is at its end')
+})
+
+const AT_ONCE = 1500
+const skip = mostWaiting() < AT_ONCE && `the kernel lets fewer than ${AT_ONCE} connections wait`
+
+t.test('When all clients come back at once, none has to knock twice', { skip }, async (t) => {
+  const server = await startServer(t)
+  process.kill(server.pid!, 'SIGSTOP')
+  t.teardown(() => process.kill(server.pid!, 'SIGCONT'))
+  let connected = 0
+  const sockets = Array.from({ length: AT_ONCE }, () =>
+    connect({ port: server.port, host: '127.0.0.1' })
+      .on('connect', () => connected++)
+      .on('error', () => undefined)
+  )
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()))
+  await eventually(() => connected === AT_ONCE, 5000, 'all wait to be taken while the server takes none')
+  t.pass()
+})
+
+function mostWaiting(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+  } catch {
+    return 0
+  }
+}

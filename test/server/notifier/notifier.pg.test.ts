@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t from 'tap'
+import type { Bell } from '../../../src/server/notifier/notifier.js'
+import { postgresBell } from '../../../src/server/notifier/postgres.js'
+import { redisBell } from '../../../src/server/notifier/redis.js'
+import { createLogger } from '../../../src/server/logger.js'
+import { eventually } from '../../support/eventually.js'
+import { anotherSession, conversation, person } from '../../support/people.js'
+import { findPostgres } from '../../support/postgres.js'
+import { Redis } from '../../support/redis.js'
+import { startServer } from '../../support/server-process.js'
+import { expect } from '../../support/interop/http.js'
+
+t.setTimeout(120_000)
+
+interface Carrier {
+  name: string
+  open: () => Bell
+  /** Break all connections that are open. */
+  cut: () => Promise<void>
+}
+
+const logger = createLogger('silent')
+
+/** How often it was told to look. */
+class Ear {
+  rings = 0
+  constructor(bell: Bell, topic: 'log' | 'presence') {
+    bell.listen(topic, () => this.rings++)
+  }
+}
+
+function holds({ name, open, cut }: Carrier): void {
+  const two = () => {
+    const bells = [open(), open()] as const
+    return { bells, close: () => Promise.all(bells.map((bell) => bell.close())) }
+  }
+
+  t.test(`${name}: a ring reaches the others who listen for it, and not who rang`, async (t) => {
+    const { bells, close } = two()
+    t.teardown(close)
+    const [here, there] = [new Ear(bells[0], 'log'), new Ear(bells[1], 'log')]
+    const elsewhere = new Ear(bells[1], 'presence')
+    await eventually(() => here.rings === 1 && there.rings === 1, 5000, 'each looks once it is connected')
+    bells[0].ring('log')
+    await eventually(() => there.rings === 2)
+    await sleep(100)
+    t.strictSame([here.rings, there.rings, elsewhere.rings], [1, 2, 1])
+  })
+
+  t.test(`${name}: who was cut off comes back, and looks for what it may have missed`, async (t) => {
+    const { bells, close } = two()
+    t.teardown(close)
+    const ears = bells.map((bell) => new Ear(bell, 'log'))
+    await eventually(() => ears.every(({ rings }) => rings === 1))
+    await cut()
+    await eventually(() => ears.every(({ rings }) => rings >= 2), 10_000, 'both look again')
+    const before = ears[1]!.rings
+    bells[0].ring('log')
+    await eventually(() => ears[1]!.rings > before, 5000, 'rings come through again')
+  })
+
+  t.test(`${name}: closed before it was connected, it does not come back`, async (t) => {
+    const bell = open()
+    const ear = new Ear(bell, 'log')
+    await bell.close()
+    await sleep(500)
+    t.equal(ear.rings, 0)
+  })
+}
+
+const postgres = await findPostgres(t)
+if (typeof postgres !== 'string')
+  holds({
+    name: 'LISTEN and NOTIFY',
+    open: () => postgresBell({ connectionString: postgres.url }, logger),
+    async cut() {
+      const client = new pg.Client({ connectionString: postgres.url })
+      await client.connect()
+      await client.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()'
+      )
+      await client.end()
+    }
+  })
+
+const redis = await Redis.find(t)
+if (typeof redis !== 'string') {
+  holds({
+    name: 'Redis',
+    open: () => redisBell(redis.url, 'a-log', logger),
+    async cut() {
+      await redis.kill()
+      await redis.start()
+    }
+  })
+
+  t.test('Redis: rings of one log are not heard at another', async (t) => {
+    const [here, there] = [redisBell(redis.url, 'here', logger), redisBell(redis.url, 'there', logger)]
+    t.teardown(() => Promise.all([here.close(), there.close()]))
+    const ear = new Ear(there, 'log')
+    await eventually(() => ear.rings === 1)
+    here.ring('log')
+    await sleep(200)
+    t.equal(ear.rings, 1)
+  })
+
+  t.test('Redis: one that hangs is given up, and asked again', async (t) => {
+    process.kill(redis.pid, 'SIGSTOP')
+    const lines: string[] = []
+    const bell = redisBell(redis.url, 'a-log', createLogger('warn', { write: (line) => lines.push(line) }))
+    t.teardown(() => bell.close())
+    const ear = new Ear(bell, 'log')
+    await eventually(() => lines.some((line) => line.includes('lost its connection')))
+    process.kill(redis.pid, 'SIGCONT')
+    await eventually(() => ear.rings === 1)
+  })
+}
+
+if (typeof postgres !== 'string' && typeof redis !== 'string')
+  t.test(
+    'servers with REDIS_URL hear of each other’s messages, presence and sessions through it',
+    async (t) => {
+      const databaseUrl = await postgres.newDatabase()
+      // Without polls it is the bell that carries the news, or nothing.
+      const env = { REDIS_URL: redis.url, POLL_INTERVAL: '60000' }
+      const here = await startServer(t, { databaseUrl, env })
+      const there = await startServer(t, { databaseUrl, env })
+      const alice = await person(t, here, 'alice')
+      const bob = await person(t, there, 'bob')
+      const id = await conversation(alice, [bob])
+      const stream = await bob.live()
+      const own = await alice.live()
+      await stream.waitFor(({ event, data }) => event === 'presence' && data['username'] === 'alice')
+      for (let i = 0; i < 10; i++) expect(await alice.post(id, alice.seal(id, `m${i}`)), 201)
+      await stream.until(() => stream.received.filter(({ event }) => event === 'message').length === 10)
+
+      await redis.kill()
+      expect(await alice.post(id, alice.seal(id, 'unheard')), 201)
+      await sleep(300)
+      t.equal(stream.received.filter(({ event }) => event === 'message').length, 10)
+      await redis.start()
+      await stream.until(() => stream.received.filter(({ event }) => event === 'message').length === 11)
+
+      const session = await anotherSession(t, bob)
+      session.base = here.url
+      const elsewhere = await session.live()
+      session.base = there.url
+      expect(await session.logout(), 204)
+      await elsewhere.waitFor(({ event }) => event === 'session.ended')
+      own.close()
+      await stream.waitFor(({ event, data }) => event === 'presence' && data['online'] === false)
+      const config = await sql(databaseUrl, "select query from pg_stat_activity where query ~* '^listen'")
+      t.strictSame(config, [], 'nobody listens at PostgreSQL')
+    }
+  )
+
+async function sql(connectionString: string, text: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  const { rows } = await client.query(text)
+  await client.end()
+  return rows as unknown[]
+}

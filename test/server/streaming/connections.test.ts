@@ -1,0 +1,127 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { eventually } from '../../support/eventually.js'
+import { conversation, person } from '../../support/people.js'
+import { startChat } from '../../support/start-chat.js'
+import { expect } from '../../support/interop/http.js'
+
+const chat = await startChat(t)
+const { streams, log } = chat.services
+const alice = await person(t, chat, 'alice')
+const id = await conversation(alice, [])
+const head = `HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer ${alice.accessToken}\r\n`
+const me = `GET /v1/users/me ${head}\r\n`
+const events = `GET /v1/events ${head}\r\n`
+
+/** A connection and all that has come on it. */
+function open(t: Test): { socket: Socket; text: () => string; says: (what: string) => Promise<void> } {
+  const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  let all = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (all += text))
+  socket.on('error', () => undefined)
+  return { socket, text: () => all, says: (what) => eventually(() => all.includes(what), 10_000, what) }
+}
+
+const answers = (text: string) => text.match(/HTTP\/1\.1 \d+/g)
+const isLive = async (says: (what: string) => Promise<void>) => {
+  const { body } = expect(await alice.send(id, 'hello'), 201)
+  await says(body.id)
+}
+t.afterEach(() => eventually(() => streams.count === 0))
+
+t.test('A stream begins on a connection that was kept alive, and outlives the time it is kept', async (t) => {
+  chat.app.server.keepAliveTimeout = 200
+  const { socket, text, says } = open(t)
+  socket.write(me)
+  await says('"username":"alice"')
+  socket.write(events)
+  await says('event: ready')
+  await sleep(1500)
+  await isLive(says)
+  t.strictSame(answers(text()), ['HTTP/1.1 200', 'HTTP/1.1 200'])
+  socket.destroy()
+})
+
+t.test('A stream that is asked for behind other requests begins when these are answered', async (t) => {
+  const { socket, text, says } = open(t)
+  socket.write(`${me}${me}${events}`)
+  await says('event: ready')
+  t.strictSame(answers(text()), ['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 200'])
+  t.ok(text().lastIndexOf('"username":"alice"') < text().indexOf('text/event-stream'))
+  await isLive(says)
+  socket.destroy()
+})
+
+t.test('What a client sends on a stream’s connection is neither read nor answered', async (t) => {
+  const { socket, text, says } = open(t)
+  socket.write(events)
+  await says('event: ready')
+  for (const more of [me, 'garbage\r\n\r\n', 'x'.repeat(2 ** 20)]) socket.write(more)
+  await isLive(says)
+  t.strictSame(answers(text()), ['HTTP/1.1 200'])
+  socket.destroy()
+})
+
+t.test('Whoever sends more requests, or half a body, before his stream has begun is cut off', async (t) => {
+  const half = 'content-type: application/json\r\ncontent-length: 2\r\n\r\n{'
+  for (const request of [`${events}${me}`, `GET /v1/events ${head}${half}`]) {
+    const { socket } = open(t)
+    const ended = new Promise((resolve) => socket.on('end', resolve).on('close', resolve))
+    socket.write(request)
+    await ended
+    socket.destroy()
+    await eventually(() => streams.count === 0)
+  }
+})
+
+t.test('Whoever closes his half of a stream’s connection has left', async (t) => {
+  const { socket, says } = open(t)
+  socket.write(events)
+  await says('event: ready')
+  t.equal(streams.count, 1)
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  socket.end()
+  await closed
+  await eventually(() => streams.count === 0)
+  t.equal(log.tail.subscribersIn([id]).size, 0)
+})
+
+t.test(
+  'For HTTP an open stream is no connection any more: no time limit ends it, nor `Connection: close`',
+  async (t) => {
+    const { server } = chat.app
+    const { socket, text, says } = open(t)
+    socket.write(`GET /v1/events ${head}connection: close\r\n\r\n`)
+    await says('event: ready')
+    t.match(text(), /^connection: close\r$/im)
+    server.closeIdleConnections()
+    server.closeAllConnections()
+    await sleep(100)
+    await isLive(says)
+    const connections = await new Promise((resolve) => server.getConnections((_, count) => resolve(count)))
+    t.ok(Number(connections) >= 1, 'yet the server knows that it is open')
+    socket.destroy()
+  }
+)
+
+t.test('A request for a stream may have a body, of which nothing is made', async (t) => {
+  const { socket, says } = open(t)
+  socket.write(`GET /v1/events ${head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`)
+  await says('event: ready')
+  await isLive(says)
+  socket.destroy()
+})
+
+t.test('Whoever hangs up while his stream is being opened leaves nothing behind', async (t) => {
+  for (const wait of [0, 1, 2, 3, 5, 8]) {
+    const { socket } = open(t)
+    socket.write(events)
+    await sleep(wait)
+    socket.resetAndDestroy()
+  }
+  await sleep(200)
+  t.equal(streams.count, 0)
+  t.equal(log.tail.subscribersIn([id]).size, 0)
+})

@@ -1,0 +1,250 @@
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { eventually } from '../../support/eventually.js'
+import { conversation, lastWord, person } from '../../support/people.js'
+import { PlainStream, plainStream } from '../../support/plain-stream.js'
+import { startChat } from '../../support/start-chat.js'
+import type { ChatEvent } from '../../support/interop/events.js'
+import { expect, problem } from '../../support/interop/http.js'
+
+interface EventPage {
+  items: (ChatEvent & { cursor: string })[]
+  cursor: string
+}
+
+t.setTimeout(120_000)
+
+const chat = await startChat(t, { STREAM_BUFFER: '16384' })
+const alice = await person(t, chat, 'alice', { connections: 32 })
+const bob = await person(t, chat, 'bob')
+const id = await conversation(alice, [bob])
+const idle = await plainStream(t, await person(t, chat, 'eve'))
+const idleSince = Date.now()
+
+const poll = (query: string, headers: Record<string, string> = {}) =>
+  bob.raw<EventPage>('GET', `/v1/events?${query}`, { headers })
+
+t.test('A stream first says how to reconnect, where it begins and for whom it is', async (t) => {
+  const { body } = expect(await poll('after=0&limit=200'), 200)
+  const stream = await plainStream(t, bob)
+  const ready = { cursor: body.cursor, deviceId: bob.deviceId, keepaliveSeconds: 15 }
+  t.equal(stream.text, `retry: 3000\n\nevent: ready\ndata: ${JSON.stringify(ready)}\n\n`)
+  t.match(stream.headers, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store, no-transform',
+    'x-accel-buffering': 'no',
+    'x-content-type-options': 'nosniff'
+  })
+  stream.leave()
+})
+
+t.test('Durable events bear the cursor after them as id, ephemeral ones none', async (t) => {
+  const carol = await person(t, chat, 'carol')
+  await conversation(carol, [alice])
+  const stream = await alice.live({ after: '0' })
+  const online = await carol.live()
+  await stream.waitFor(({ event }) => event === 'presence', 10_000, 'presence')
+  const ended = lastWord(online)
+  expect(await carol.logout(), 204)
+  await ended
+  const events = [...stream.received, ...online.received]
+  const ephemeral = events.filter((event) => event.id === undefined).map(({ event }) => event)
+  t.strictSame([...new Set(ephemeral)].sort(), ['presence', 'ready', 'session.ended'])
+  const durable = events.filter((event) => event.id !== undefined)
+  t.strictSame(
+    [...new Set(durable.map(({ event }) => event))],
+    ['conversation.created', 'session-key.created']
+  )
+  for (const { id, data } of durable) t.match(id, new RegExp(`^[0-9a-z]{8}-${String(data['position'])}$`))
+  stream.close()
+})
+
+t.test('The Accept header chooses between the stream and a page of JSON', async (t) => {
+  const json = ['application/json', 'application/json;q=0.9', 'text/plain, application/json']
+  const streamed = ['text/event-stream', '*/*', 'application/json, text/event-stream', 'text/html']
+  for (const accept of json) {
+    const { headers } = expect(await poll('', { accept }), 200)
+    t.equal(headers['content-type'], 'application/json; charset=utf-8', accept)
+    t.match(headers['cache-control'], /no-store/)
+  }
+  for (const headers of [...streamed.map((accept) => ({ accept })), {}]) {
+    const stream = await plainStream(t, bob, headers)
+    t.equal(stream.headers['content-type'], 'text/event-stream; charset=utf-8', JSON.stringify(headers))
+    stream.leave()
+  }
+})
+
+t.test('A poll reads the same events by the same cursor, as many as it asks for', async (t) => {
+  for (let i = 0; i < 5; i++) expect(await alice.send(id, `message ${i}`), 201)
+  const whole = expect(await poll('after=0&limit=200'), 200).body
+  const stream = await bob.live({ after: '0' })
+  await stream.until(() => stream.durable().length === whole.items.length)
+  t.strictSame(
+    whole.items.map(({ cursor, event, data }) => ({ id: cursor, event, data })),
+    stream.durable()
+  )
+  stream.close()
+  t.equal(whole.cursor, whole.items.at(-1)!.cursor)
+
+  const read: EventPage['items'] = []
+  for (let after = '0'; ;) {
+    const { items, cursor } = expect(await poll(`after=${after}&limit=2`), 200).body
+    if (items.length === 0) break
+    t.ok(items.length <= 2)
+    read.push(...items)
+    after = cursor
+  }
+  t.strictSame(read, whole.items)
+  const rest = await poll('after=0', { 'last-event-id': whole.items[3]!.cursor })
+  t.strictSame(rest.body.items, whole.items.slice(4), 'Last-Event-ID goes before `after`')
+})
+
+t.test(
+  'A poll with `wait` answers at once when there is something, and else with the first event',
+  async (t) => {
+    const { body } = expect(await poll('after=0&limit=200'), 200)
+    const last = body.items.at(-1)!
+    const before = body.items.at(-2)!.cursor
+    t.strictSame(expect(await poll(`after=${before}&wait=60`), 200).body.items, [last])
+    const waiting = poll(`after=${body.cursor}&wait=60`)
+    await eventually(() => chat.services.streams.count === 2)
+    const { body: sent } = expect(await alice.send(id, 'first'), 201)
+    const first = expect(await waiting, 200).body
+    t.match(first, { items: [{ event: 'message', data: { id: sent.id } }], cursor: first.items[0]!.cursor })
+    t.strictSame(expect(await poll(`after=${first.cursor}&wait=1`), 200).body, {
+      items: [],
+      cursor: first.cursor
+    })
+  }
+)
+
+t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
+  const { streams, log } = chat.services
+  const { body } = expect(await poll('after=0&limit=200'), 200)
+  const reading = await plainStream(t, bob)
+  const waiting = new PlainStream(
+    chat.url,
+    bob.accessToken!,
+    { accept: 'application/json' },
+    `/v1/events?wait=60&after=${body.cursor}`
+  )
+  await eventually(() => streams.count === 3)
+  for (const gone of [reading, waiting]) gone.leave()
+  await eventually(() => streams.count === 1, 10_000, 'one stream is left')
+  t.equal(log.tail.subscribersIn([id]).size, 0)
+})
+
+t.test('A cursor of another epoch or from the future gets `reset`, and the stream goes on', async (t) => {
+  const { body } = expect(await poll('after=0&limit=1'), 200)
+  const [epoch] = body.cursor.split('-') as [string]
+  const other = epoch === 'aaaaaaaa' ? 'bbbbbbbb' : 'aaaaaaaa'
+  for (const cursor of [`${other}-3`, `${epoch}-999999`]) {
+    const stream = await plainStream(t, bob, { 'last-event-id': cursor })
+    await stream.says('event: reset\ndata: {"position":1}\n\n', `id: ${body.cursor}\n`)
+    t.notMatch(stream.text, /id: .*\nevent: reset/)
+    t.ok(stream.text.indexOf('event: reset') < stream.text.indexOf('id: '), 'before all that is kept')
+    stream.leave()
+    const page = expect(await poll(`after=${cursor}&limit=1&wait=60`), 200).body
+    t.match(page.items, [{ event: 'reset', data: { position: 1 } }, body.items[0]])
+  }
+  for (const cursor of ['', 'a', `${epoch}-`, `${epoch}--1`, `${epoch}-1.5`]) {
+    const answer = await bob.raw('GET', '/v1/events', { headers: { 'last-event-id': cursor } })
+    t.equal(`${answer.status} ${problem(answer)}`, '400 invalid-cursor', cursor)
+  }
+})
+
+t.test('A reader that stalls loses nothing, and the server buffers little for him', async (t) => {
+  const { streams } = chat.services
+  const sockets: Socket[] = []
+  chat.app.server.prependListener('connection', (socket: Socket) => sockets.push(socket))
+  const slow = await plainStream(t, bob)
+  const gone = await plainStream(t, bob)
+  const [ofSlow, ofGone] = sockets as [Socket, Socket]
+  for (const stream of [slow, gone]) stream.stopReading()
+  const sent: string[] = []
+  const text = 'x'.repeat(4000)
+  let most = 0
+  const writer = async () => {
+    while (sent.length < 3000) {
+      const sealed = alice.seal(id, text)
+      sent.push(sealed.id)
+      expect(await alice.post(id, sealed), 201)
+      most = Math.max(most, ofSlow.writableLength)
+    }
+  }
+  await Promise.all(Array.from({ length: 32 }, writer))
+  t.ok(ofSlow.writableNeedDrain, 'its socket is full')
+  t.ok(slow.text.length < 2 ** 20, 'and it has not read')
+  // What it may hold, and one delivery or page on top.
+  t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
+  t.ok(ofGone.writableNeedDrain)
+  gone.leave()
+  await eventually(() => streams.count === 2, 10_000, 'who leaves while he stalls is forgotten')
+
+  const behind = await bob.live()
+  sent.push(expect(await alice.send(id, 'one more'), 201).body.id)
+  await behind.waitFor(({ event }) => event === 'message')
+  t.pass('a reader that keeps up is not held back')
+  behind.close()
+
+  slow.readOn()
+  await eventually(() => slow.text.slice(-8000).includes(`"id":"${sent.at(-1)}"`), 30_000, 'the last message')
+  const messages = slow.text.match(/^data: \{"id":"[^"]+".*?"position":\d+/gm) ?? []
+  const ids = messages.map((line) => line.slice('data: {"id":"'.length).split('"', 1)[0]!)
+  const positions = messages.map((line) => Number(/"position":(\d+)/.exec(line)![1]))
+  t.strictSame([...ids].sort(), [...sent].sort(), 'each message once')
+  t.ok(
+    positions.every((position, i) => i === 0 || position === positions[i - 1]! + 1),
+    'in order'
+  )
+  slow.leave()
+})
+
+t.test('No more than MAX_CLIENTS streams are open at a time', async (t) => {
+  const small = await startChat(t, { MAX_CLIENTS: '2' })
+  const carol = await person(t, small, 'carol')
+  const dave = await person(t, small, 'dave')
+  const open = [await carol.live({ resume: false }), await dave.live({ resume: false })]
+  const { body } = expect(await carol.poll('0'), 200)
+  for (const request of [
+    () => dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } }),
+    () => dave.poll(body.cursor, 60)
+  ]) {
+    const answer = await request()
+    t.match(answer, {
+      status: 503,
+      headers: { 'content-type': 'application/problem+json; charset=utf-8', 'retry-after': '5' },
+      body: { type: '/problems/too-many-streams', status: 503 }
+    })
+  }
+  expect(await dave.poll(body.cursor), 200)
+  open[0]!.close()
+  await eventually(() => small.services.streams.count === 1)
+  open[0] = await dave.live({ resume: false })
+  t.pass('and there is room again when one has closed')
+  for (const stream of open) stream.close()
+  await eventually(() => small.services.streams.count === 0)
+})
+
+t.test('A stream ends after STREAM_LIFETIME, and is resumed without losing an event', async (t) => {
+  const brief = await startChat(t, { STREAM_LIFETIME: '1' })
+  const carol = await person(t, brief, 'carol')
+  const room = await conversation(carol, [])
+  const stream = await carol.live()
+  const sent: string[] = []
+  while (stream.connections < 3) {
+    sent.push(expect(await carol.send(room, 'hello'), 201).body.id)
+    await sleep(10)
+  }
+  const ids = () => stream.durable().map(({ data }) => String(data['id']))
+  await stream.until(() => ids().length >= sent.length)
+  t.strictSame(ids(), sent)
+  t.notOk(stream.received.some(({ event }) => event === 'session.ended' || event === 'reset'))
+  stream.close()
+})
+
+t.test('A stream on which nothing happens carries a comment every 15 seconds', async (t) => {
+  await eventually(() => /^: /m.test(idle.text), 40_000 - (Date.now() - idleSince), 'a comment')
+  t.match(idle.text, /\n\n: [^\n]*\n\n/)
+})
