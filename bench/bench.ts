@@ -1,5 +1,5 @@
 import type { Postgres } from '../test/support/postgres.js'
-import type { Owner } from '../test/support/server-process.js'
+import type { Scope } from '../test/support/server-process.js'
 import type { Load } from './load-generator.js'
 import type { Figure } from './report.js'
 import type { Target } from './servers.js'
@@ -14,7 +14,7 @@ export interface Bench {
 
 /** What a section works with that measures servers. What it starts ends with its owner. */
 export interface ServerBench extends Bench {
-  owner: Owner
+  owner: Scope
   pg: Postgres
   load: Load
   /** Our server on PostgreSQL with eight users who send: one for all sections if it has to be quick. */

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { dieTogether, type Owner } from '../test/support/server-process.js'
+import { dieTogether, type Scope } from '../test/support/server-process.js'
 import type { Commands } from './load/commands.js'
 
 /** Has the load generator do something. */
@@ -11,7 +11,7 @@ export type Load = <C extends keyof Commands>(
 ) => ReturnType<Commands[C]>
 
 /** The load generator, in a process of its own. It does one thing at a time. */
-export function startLoad(owner: Owner): Load {
+export function startLoad(owner: Scope): Load {
   const child = fork(join(import.meta.dirname, 'load/main.js'), { serialization: 'advanced' })
   dieTogether(child)
   owner.teardown(() => child.kill())

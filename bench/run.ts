@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import pg from 'pg'
 import { findPostgres, type Postgres } from '../test/support/postgres.js'
-import type { Owner } from '../test/support/server-process.js'
+import type { Scope } from '../test/support/server-process.js'
 import { withOwner } from '../test/support/with-owner.js'
 import { batches } from './batches.js'
 import type { Bench, ServerBench } from './bench.js'
@@ -83,7 +83,7 @@ async function versionOf({ url }: Postgres): Promise<string> {
 }
 
 async function withPostgres(
-  work: (pg: Postgres, load: ReturnType<typeof startLoad>, owner: Owner) => Promise<void>
+  work: (pg: Postgres, load: ReturnType<typeof startLoad>, owner: Scope) => Promise<void>
 ): Promise<void> {
   await withOwner(async (owner) => {
     const pg = await findPostgres(owner)

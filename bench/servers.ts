@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { emptyDataDir } from '../test/support/empty-database.js'
 import type { Postgres } from '../test/support/postgres.js'
-import { dieTogether, startServer, type Owner } from '../test/support/server-process.js'
+import { dieTogether, startServer, type Scope } from '../test/support/server-process.js'
 import type { StandIn } from './stand-in.js'
 import { makeWorld, type World } from './world.js'
 
@@ -34,7 +34,7 @@ const senders: Population = { users: SENDERS, groups: eightConversations }
  * @param prepare what is done to the database of PostgreSQL before
  */
 export async function startOurs(
-  owner: Owner,
+  owner: Scope,
   pg: Postgres | null,
   { users, groups }: Population = senders,
   nodeOptions: string[] = [],
@@ -58,7 +58,7 @@ export async function startOurs(
   return { ...world, port: server.port, pid: server.pid! }
 }
 
-export async function startStandIn(owner: Owner, kind: StandIn, pg: Postgres): Promise<Target> {
+export async function startStandIn(owner: Scope, kind: StandIn, pg: Postgres): Promise<Target> {
   const env = { RATE_LIMIT: 'off', DATABASE_URL: await pg.newDatabase() }
   const world = await makeWorld(env, senders.users, senders.groups)
   const child = fork(join(import.meta.dirname, 'stand-in.js'), [kind], { env })
@@ -75,7 +75,7 @@ export async function cursorOf({ port, tokens }: Target): Promise<string> {
   return ((await response.json()) as { cursor: string }).cursor
 }
 
-export async function temporaryFolder(owner: Owner): Promise<string> {
+export async function temporaryFolder(owner: Scope): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'secure-chat-bench-'))
   owner.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder

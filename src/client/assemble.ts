@@ -1,15 +1,15 @@
 import type { ChatClientOptions } from './types/account.js'
 import type { Core } from './core.js'
 import { Http } from './transport/http.js'
-import { Identity } from './identity/own-device.js'
-import { Inbox } from './messages/decrypt.js'
-import { Ledger } from './messages/seen.js'
+import { OwnDevice } from './identity/own-device.js'
+import { MessageDecryptor } from './messages/decrypt.js'
+import { SeenMessages } from './messages/seen.js'
 import { Outbox } from './outbox/outbox.js'
-import { Pins } from './identity/trust.js'
-import { Rooms } from './conversations/chains.js'
+import { TrustStore } from './identity/trust.js'
+import { ConversationChains } from './conversations/chains.js'
 import { SessionKeys } from './session-keys/store.js'
-import { Sharing } from './session-keys/forward.js'
-import { Tokens } from './transport/api.js'
+import { KeyForwarding } from './session-keys/forward.js'
+import { Api } from './transport/api.js'
 import { UserChains } from './identity/user-chains.js'
 
 const TIMEOUT_MS = 30_000
@@ -22,16 +22,16 @@ export async function openCore(options: ChatClientOptions): Promise<Core> {
     -readonly [Part in keyof Core]: Core[Part]
   }
   core.http = new Http({ url, fetch, random, timeout, userAgent })
-  core.tokens = new Tokens(core)
-  core.identity = new Identity(core)
+  core.tokens = new Api(core)
+  core.identity = new OwnDevice(core)
   core.users = new UserChains(core)
-  core.pins = new Pins(core)
-  core.rooms = new Rooms(core)
+  core.pins = new TrustStore(core)
+  core.rooms = new ConversationChains(core)
   core.keys = new SessionKeys(core)
-  core.ledger = new Ledger(core)
-  core.inbox = new Inbox(core)
+  core.ledger = new SeenMessages(core)
+  core.inbox = new MessageDecryptor(core)
   core.outbox = new Outbox(core)
-  core.sharing = new Sharing(core)
+  core.sharing = new KeyForwarding(core)
   await core.identity.load()
   await core.tokens.load()
   return core

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { SessionPage } from '../protocol/accounts.js'
-import { PresenceAnswer } from '../protocol/events.js'
+import { PresenceResponse } from '../protocol/events.js'
 import { PROTOCOL } from '../protocol/statements.js'
 import type {
   Account,
@@ -29,9 +29,9 @@ import { checkContent, type Content } from './messages/content.js'
 import { ConversationList } from './features/conversations.js'
 import type { Core } from './core.js'
 import { DeviceCare } from './features/devices.js'
-import { Entrance } from './features/auth.js'
+import { Auth } from './features/auth.js'
 import { ChatError } from './errors.js'
-import { Events } from './events/stream.js'
+import { EventStream } from './events/stream.js'
 import { readHistory } from './messages/history.js'
 import { openCore } from './assemble.js'
 import { openMessage } from './messages/open-message.js'
@@ -50,8 +50,8 @@ const Server = Type.Object({
 /** The client of one user on one device: see `Chat` for what it does. */
 export class ChatClient implements Chat {
   readonly #core: Core
-  readonly #entrance: Entrance
-  readonly #events: Events
+  readonly #entrance: Auth
+  readonly #events: EventStream
   readonly #housekeeping: () => Promise<string[]>
   readonly devices: Devices
   readonly sessions: Sessions
@@ -65,14 +65,14 @@ export class ChatClient implements Chat {
     const account = () => this.account!
     const devices = new DeviceCare(core, account)
     this.#core = core
-    this.#entrance = new Entrance(core)
+    this.#entrance = new Auth(core)
     this.#housekeeping = async () => {
       const sent = await core.outbox.flush()
       await core.sharing.resume()
       await devices.finishRekey()
       return sent
     }
-    this.#events = new Events(core, this.#housekeeping)
+    this.#events = new EventStream(core, this.#housekeeping)
     this.devices = devices
     this.sessions = sessions(core)
     this.users = new UserDirectory(core)
@@ -155,7 +155,7 @@ export class ChatClient implements Chat {
       const request = {
         method: 'GET',
         path: `/v1/presence?${query.join('&')}`,
-        answer: PresenceAnswer
+        response: PresenceResponse
       } as const
       const { items } = (await this.#core.tokens.call(request)).body
       found.push(...items.map(({ username, online }) => ({ username, online })))
@@ -164,7 +164,7 @@ export class ChatClient implements Chat {
   }
 
   async server(): Promise<ServerInfo> {
-    const { body } = await this.#core.http.call({ method: 'GET', path: '/v1/server', answer: Server })
+    const { body } = await this.#core.http.call({ method: 'GET', path: '/v1/server', response: Server })
     if (body.protocol !== PROTOCOL)
       throw new ChatError(
         'usage',
@@ -199,7 +199,7 @@ function requireId(id: string): string {
 function sessions(core: Core): Sessions {
   return {
     async list(): Promise<SessionInfo[]> {
-      const request = { method: 'GET', path: '/v1/auth/sessions', answer: SessionPage } as const
+      const request = { method: 'GET', path: '/v1/auth/sessions', response: SessionPage } as const
       return (await core.tokens.call(request)).body.items
     },
     async end(id: string): Promise<void> {

@@ -1,15 +1,15 @@
 import type { ChatClientOptions } from './types/account.js'
-import type { Identity } from './identity/own-device.js'
-import type { Inbox } from './messages/decrypt.js'
+import type { OwnDevice } from './identity/own-device.js'
+import type { MessageDecryptor } from './messages/decrypt.js'
 import type { Http } from './transport/http.js'
-import type { Ledger } from './messages/seen.js'
+import type { SeenMessages } from './messages/seen.js'
 import type { Outbox } from './outbox/outbox.js'
-import type { Pins } from './identity/trust.js'
-import type { Rooms } from './conversations/chains.js'
+import type { TrustStore } from './identity/trust.js'
+import type { ConversationChains } from './conversations/chains.js'
 import type { SessionKeys } from './session-keys/store.js'
-import type { Sharing } from './session-keys/forward.js'
+import type { KeyForwarding } from './session-keys/forward.js'
 import type { Store } from './stores/store.js'
-import type { Tokens } from './transport/api.js'
+import type { Api } from './transport/api.js'
 import type { UserChains } from './identity/user-chains.js'
 
 /**
@@ -19,14 +19,14 @@ export interface Core {
   readonly options: Required<Pick<ChatClientOptions, 'url' | 'now' | 'random' | 'rsaKeyBits'>>
   readonly store: Store
   readonly http: Http
-  readonly tokens: Tokens
-  readonly identity: Identity
+  readonly tokens: Api
+  readonly identity: OwnDevice
   readonly users: UserChains
-  readonly pins: Pins
-  readonly rooms: Rooms
+  readonly pins: TrustStore
+  readonly rooms: ConversationChains
   readonly keys: SessionKeys
-  readonly ledger: Ledger
-  readonly inbox: Inbox
+  readonly ledger: SeenMessages
+  readonly inbox: MessageDecryptor
   readonly outbox: Outbox
-  readonly sharing: Sharing
+  readonly sharing: KeyForwarding
 }

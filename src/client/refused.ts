@@ -27,7 +27,7 @@ function whereWrong(errors: unknown): string {
 }
 
 /** Whether a refusal says nothing about the request itself. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   return (
     error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
   )
@@ -39,7 +39,7 @@ export function isRekeyRequired(error: unknown): boolean {
 }
 
 /** Trying again would not help, or would say to a new identity what was meant for the one before. */
-export function isFinal(error: unknown): boolean {
+export function isPermanent(error: unknown): boolean {
   if (error instanceof ChatError && error.kind === 'identity-changed') return true
-  return error instanceof RefusedError && !isPassing(error) && error.status !== 429 && error.status !== 401
+  return error instanceof RefusedError && !isTransient(error) && error.status !== 429 && error.status !== 401
 }

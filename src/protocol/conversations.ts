@@ -87,8 +87,8 @@ export const Conversation = record(
 
 export const ConversationPage = page(ref(Conversation), { $id: 'ConversationPage' })
 
-export type ConversationAnswer = Static<typeof ConversationAnswer>
-export const ConversationAnswer = record({ conversation: ref(Conversation) }, { $id: 'ConversationAnswer' })
+export type ConversationResponse = Static<typeof ConversationResponse>
+export const ConversationResponse = record({ conversation: ref(Conversation) }, { $id: 'ConversationAnswer' })
 
 export type Chain = Static<typeof Chain>
 export const Chain = record(
@@ -140,8 +140,8 @@ export const SessionKey = record(
 
 export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
 
-export type SessionKeyAnswer = Static<typeof SessionKeyAnswer>
-export const SessionKeyAnswer = record(
+export type SessionKeyResponse = Static<typeof SessionKeyResponse>
+export const SessionKeyResponse = record(
   { id: Uuid('The session key’s id.'), createdAt: Time('When it was made.') },
   { $id: 'SessionKeyAnswer' }
 )

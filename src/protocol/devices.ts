@@ -50,8 +50,8 @@ export const Device = record(
 
 export const DevicePage = page(ref(Device), { $id: 'DevicePage' })
 
-export type DeviceAnswer = Static<typeof DeviceAnswer>
-export const DeviceAnswer = record({ device: ref(Device) }, { $id: 'DeviceAnswer' })
+export type DeviceResponse = Static<typeof DeviceResponse>
+export const DeviceResponse = record({ device: ref(Device) }, { $id: 'DeviceAnswer' })
 
 export type StatementRequest = Static<typeof StatementRequest>
 export const StatementRequest = record({ statement: ref(SignedStatement) }, { $id: 'StatementRequest' })

@@ -122,8 +122,8 @@ export const EventPage = record(
   { $id: 'EventPage' }
 )
 
-export type PresenceAnswer = Static<typeof PresenceAnswer>
-export const PresenceAnswer = record(
+export type PresenceResponse = Static<typeof PresenceResponse>
+export const PresenceResponse = record(
   {
     items: Type.Array(record({ userId: Uuid('The user.'), username: Username, online: Type.Boolean() })),
     next: nullable(Type.String())

@@ -7,8 +7,8 @@ import { namedSchemas } from '../protocol/named-schemas.js'
 import type { App } from './http/app.js'
 import { registerAuth } from './access/auth.js'
 import { closeConnections } from './http/drain.js'
-import { accountEntrance } from './features/auth/routes.js'
-import { accountRoutes } from './features/users/routes.js'
+import { authRoutes } from './features/auth/routes.js'
+import { userRoutes } from './features/users/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
@@ -96,7 +96,7 @@ export async function buildApp(services: Services): Promise<App> {
     async (open: App) => {
       describeRoutes(open, { authenticated: false })
       serverRoutes(open, services)
-      accountEntrance(open, services)
+      authRoutes(open, services)
     },
     { prefix: '/v1' }
   )
@@ -104,7 +104,7 @@ export async function buildApp(services: Services): Promise<App> {
     async (authenticated: App) => {
       authenticated.addHook('onRequest', app.requireSession)
       describeRoutes(authenticated, { authenticated: true })
-      accountRoutes(authenticated, services)
+      userRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       keyBackupRoutes(authenticated, services)
@@ -126,7 +126,7 @@ function onlyJson(app: App): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (body.length === 0) done(null, undefined)
     else if (!isUtf8(body)) done(new Problem('malformed-json', 'The body is not UTF-8.'))
-    else if (body.length > DEFAULT_BODY_LIMIT && isCrumbly(body))
+    else if (body.length > DEFAULT_BODY_LIMIT && hasTooManyValues(body))
       done(new Problem('payload-too-large', 'A body of this size must consist of larger values.'))
     else void parse(request, body.toString(), done)
   })
@@ -136,7 +136,7 @@ function onlyJson(app: App): void {
  * Whether a large body holds more values than one of ours of its size can: millions of tiny ones would block the
  * process while they are parsed. A wrap, of which the largest bodies consist, has three marks in 400 bytes.
  */
-function isCrumbly(body: Buffer): boolean {
+function hasTooManyValues(body: Buffer): boolean {
   let allowed = body.length / 64
   for (const mark of [',', '[', '{'])
     for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + 1)) if (--allowed < 0) return true

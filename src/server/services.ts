@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import { exchangeAttempts, type AttemptsExchange } from './access/counter-sync.js'
-import type { Bell } from './notifier/notifier.js'
-import { silentBell } from './notifier/memory.js'
-import { postgresBell } from './notifier/postgres.js'
+import { startCounterSync, type CounterSync } from './access/counter-sync.js'
+import type { Notifier } from './notifier/notifier.js'
+import { noopNotifier } from './notifier/memory.js'
+import { postgresNotifier } from './notifier/postgres.js'
 import type { Config } from './config.js'
 import { openDatabase, type Database, type Db } from './db/database.js'
 import { MIGRATIONS_FOLDER } from './db/migrate.js'
@@ -25,12 +25,12 @@ export interface Services {
   logger: Logger
   database: Database
   db: Db
-  bell: Bell
+  notifier: Notifier
   log: Log
   sessions: Sessions
   streams: Streams
   /** Bounds on attempts, for all processes together. */
-  attempts: AttemptsExchange
+  attempts: CounterSync
   passwords: Passwords
   /** Signs access tokens. */
   secret: string
@@ -53,14 +53,14 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       total: config.MAX_CLIENTS,
       perUser: config.RATE_LIMIT === 'off' ? Infinity : config.MAX_CLIENTS_PER_USER
     })
-    const attempts = exchangeAttempts(database, secret, logger)
+    const attempts = startCounterSync(database, secret, logger)
     const stopSweeping = startSweeper(database, logger)
     return {
       config,
       logger,
       database,
       db: database.db,
-      bell,
+      notifier: bell,
       log,
       sessions,
       streams,
@@ -84,12 +84,12 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
   }
 }
 
-async function openBell(config: Config, epoch: string, logger: Logger): Promise<Bell> {
-  if (config.DATABASE_URL === undefined) return silentBell
+async function openBell(config: Config, epoch: string, logger: Logger): Promise<Notifier> {
+  if (config.DATABASE_URL === undefined) return noopNotifier
   if (config.REDIS_URL === undefined)
-    return postgresBell(connectionOptions(config, directUrl(config, config.DATABASE_URL)), logger)
+    return postgresNotifier(connectionOptions(config, directUrl(config, config.DATABASE_URL)), logger)
   // Loaded by those alone who use it: it takes some MB.
-  const { redisBell } = await import('./notifier/redis.js')
+  const { redisNotifier: redisBell } = await import('./notifier/redis.js')
   return redisBell(config.REDIS_URL.reveal(), epoch, logger)
 }
 

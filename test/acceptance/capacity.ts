@@ -2,8 +2,8 @@ import { generateKeys } from '../support/interop/crypto.js'
 import { expect } from '../support/interop/http.js'
 import type { EventStream } from '../support/interop/events.js'
 import { findPostgres } from '../support/postgres.js'
-import { startServer, type Owner, type ServerOptions } from '../support/server-process.js'
-import { Stranger } from '../support/interop/client.js'
+import { startServer, type Scope, type ServerOptions } from '../support/server-process.js'
+import { InteropClient } from '../support/interop/client.js'
 import { withOwner } from '../support/with-owner.js'
 import { mentions, pause } from './scenarios/world.js'
 
@@ -29,7 +29,7 @@ async function inParallel<T, R>(
 }
 
 async function measure(
-  owner: Owner,
+  owner: Scope,
   title: string,
   options: ServerOptions,
   users: number,
@@ -46,7 +46,7 @@ async function measure(
   const keys = await inParallel(names, 4, () => generateKeys())
   let since = performance.now()
   const people = await inParallel(names, 8, (name, i) =>
-    Stranger.registered(server.url, name, { keys: keys[i]!, connections: 1 })
+    InteropClient.registered(server.url, name, { keys: keys[i]!, connections: 1 })
   )
   owner.teardown(() => people.forEach((one) => one.close()))
   report(`${users} users registered in ${seconds(since)}`)

@@ -6,7 +6,7 @@ import type { Statement } from '../support/interop/chains.js'
 import { safetyNumber } from '../support/interop/crypto.js'
 import type { ChatEvent } from '../support/interop/events.js'
 import { expect, problem, type Message } from '../support/interop/http.js'
-import { Stranger, type Content } from '../support/interop/client.js'
+import { InteropClient, type Content } from '../support/interop/client.js'
 
 /** The other side is a client that was written from the protocol's page alone, on `node:crypto`. */
 const { url, user } = await startChat(t)
@@ -15,7 +15,7 @@ const { url, user } = await startChat(t)
 const places = new Map<string, number>()
 
 /** What a stranger has not read yet, oldest first, each message verified and opened. */
-async function news(stranger: Stranger, conversationId: string): Promise<Content[]> {
+async function news(stranger: InteropClient, conversationId: string): Promise<Content[]> {
   const place = `${stranger.deviceId} ${conversationId}`
   const messages = await stranger.history(conversationId, places.get(place))
   const contents: Content[] = []
@@ -24,23 +24,23 @@ async function news(stranger: Stranger, conversationId: string): Promise<Content
   return contents
 }
 
-async function read(stranger: Stranger, conversationId: string): Promise<unknown[]> {
+async function read(stranger: InteropClient, conversationId: string): Promise<unknown[]> {
   return (await news(stranger, conversationId)).map(({ text }) => text)
 }
 
-async function says(stranger: Stranger, conversationId: string, text: string): Promise<void> {
+async function says(stranger: InteropClient, conversationId: string, text: string): Promise<void> {
   expect(await stranger.send(conversationId, text), 201)
 }
 
 /** The stranger's device of a user who has others. */
-async function device(username: string, password: string): Promise<Stranger> {
-  const stranger = await Stranger.create(url, username, { password })
+async function device(username: string, password: string): Promise<InteropClient> {
+  const stranger = await InteropClient.create(url, username, { password })
   t.teardown(() => stranger.close())
   expect(await stranger.login(false), 200)
   return stranger
 }
 
-function sameNumber(of: ChatClient, stranger: Stranger): Promise<[sdk: string, stranger: string]> {
+function sameNumber(of: ChatClient, stranger: InteropClient): Promise<[sdk: string, stranger: string]> {
   const own = of.account!.username
   return Promise.all([
     of.contacts.safetyNumber(stranger.username),
@@ -261,8 +261,8 @@ t.test('A stranger who begins anew is another identity to the SDK, until it is a
 })
 
 /** The same device, started anew: it remembers nothing of what it has read. */
-async function again(of: Stranger): Promise<Stranger> {
-  const stranger = await Stranger.create(url, of.username, { keys: of.keys, password: of.password })
+async function again(of: InteropClient): Promise<InteropClient> {
+  const stranger = await InteropClient.create(url, of.username, { keys: of.keys, password: of.password })
   t.teardown(() => stranger.close())
   ;(stranger as { deviceId: string }).deviceId = of.deviceId
   expect(await stranger.login(), 200)

@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import type { Owner } from '../support/server-process.js'
+import type { Scope } from '../support/server-process.js'
 
 /** A network between clients and a server. It passes everything on, until it is told to do worse. */
 export class BadNetwork {
@@ -14,7 +14,7 @@ export class BadNetwork {
     this.url = url
   }
 
-  static async open(owner: Owner, port: number): Promise<BadNetwork> {
+  static async open(owner: Scope, port: number): Promise<BadNetwork> {
     const server = createServer({ noDelay: true, allowHalfOpen: true })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const network = new BadNetwork(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { Owner } from '../support/server-process.js'
+import type { Scope } from '../support/server-process.js'
 import { onSmallDisk, overRedis, withClocks, type FakeClock, type Ground } from './ground.js'
 import type { Stage } from './stage.js'
 
@@ -13,7 +13,7 @@ export interface Fault {
   /** Those that are over soon run with the tests. */
   isShort: boolean
   /** Makes what it needs; a text is the reason why this machine can't. */
-  ground?: (owner: Owner) => Promise<Ground | string>
+  ground?: (owner: Scope) => Promise<Ground | string>
   /** Resolves when it is over. */
   happen: (stage: Stage) => Promise<void>
 }

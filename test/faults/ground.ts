@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findPostgres, type Postgres } from '../support/postgres.js'
 import { Redis } from '../support/redis.js'
-import type { Owner } from '../support/server-process.js'
+import type { Scope } from '../support/server-process.js'
 import { SmallDisk } from '../support/small-disk.js'
 
 const run = promisify(execFile)
@@ -27,13 +27,13 @@ export interface Ground {
 }
 
 /** A text is the reason why this machine has no such ground. */
-export async function overRedis(owner: Owner): Promise<Ground | string> {
+export async function overRedis(owner: Scope): Promise<Ground | string> {
   const redis = await Redis.find(owner)
   return typeof redis === 'string' ? redis : { redis, env: { REDIS_URL: redis.url } }
 }
 
 /** PostgreSQL on a disk of its own. */
-export async function onSmallDisk(owner: Owner): Promise<Ground | string> {
+export async function onSmallDisk(owner: Scope): Promise<Ground | string> {
   const disk = await SmallDisk.make(owner)
   if (typeof disk === 'string') return disk
   const settings = ['max_wal_size=64MB', 'min_wal_size=32MB']
@@ -42,7 +42,7 @@ export async function onSmallDisk(owner: Owner): Promise<Ground | string> {
 }
 
 /** Servers and PostgreSQL whose clocks can be set, which other clocks of the machine are not. */
-export async function withClocks(owner: Owner): Promise<Ground | string> {
+export async function withClocks(owner: Scope): Promise<Ground | string> {
   if (FAKETIME === undefined) return 'no libfaketime on this machine'
   const [ofServers, ofPostgres] = [await FakeClock.make(owner), await FakeClock.make(owner)]
   const postgres = await findPostgres(owner, { env: ofPostgres.env })
@@ -66,7 +66,7 @@ export class FakeClock {
     }
   }
 
-  static async make(owner: Owner): Promise<FakeClock> {
+  static async make(owner: Scope): Promise<FakeClock> {
     const folder = await mkdtemp(join(tmpdir(), 'secure-chat-clock-'))
     owner.teardown(() => rm(folder, { recursive: true, force: true }))
     // PostgreSQL runs as another user.

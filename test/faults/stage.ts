@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from '../support/eventually.js'
-import { conversation, person } from '../support/people.js'
+import { conversation, user } from '../support/people.js'
 import type { Postgres } from '../support/postgres.js'
-import { startServer, type Owner, type ServerProcess } from '../support/server-process.js'
+import { startServer, type Scope, type ServerProcess } from '../support/server-process.js'
 import type { EventStream } from '../support/interop/events.js'
 import { generateKeys } from '../support/interop/crypto.js'
 import { expect } from '../support/interop/http.js'
-import type { Stranger } from '../support/interop/client.js'
+import type { InteropClient } from '../support/interop/client.js'
 import { BadNetwork } from './bad-network.js'
 import type { Ground } from './ground.js'
 
@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 interface Reader {
-  stranger: Stranger
+  stranger: InteropClient
   stream: EventStream
 }
 
@@ -37,7 +37,7 @@ interface Reader {
  * who is in no group and must hear nothing. Members come through networks that can be made bad.
  */
 export class Stage {
-  readonly owner: Owner
+  readonly owner: Scope
   readonly ground: Ground
   readonly postgres: Postgres
   readonly databaseUrl: string
@@ -51,7 +51,7 @@ export class Stage {
   #count = 0
 
   private constructor(
-    owner: Owner,
+    owner: Scope,
     ground: Ground & { postgres: Postgres },
     databaseUrl: string,
     servers: readonly ServerProcess[],
@@ -71,27 +71,27 @@ export class Stage {
     this.#group = group
   }
 
-  static async set(owner: Owner, ground: Ground & { postgres: Postgres }): Promise<Stage> {
+  static async set(owner: Scope, ground: Ground & { postgres: Postgres }): Promise<Stage> {
     const { postgres, env = {} } = ground
     const databaseUrl = await postgres.newDatabase()
     const start = () => startServer(owner, { databaseUrl, nodeOptions: [], env })
     const servers = [await start(), ...(await Promise.all(Array.from({ length: SERVERS - 1 }, start)))]
     const networks = await Promise.all(servers.map(({ port }) => BadNetwork.open(owner, port)))
-    const strangers: Stranger[] = []
+    const strangers: InteropClient[] = []
     for (const [n, network] of networks.entries())
       strangers.push(
-        await person(owner, network, `member-${n}`, { keys: await generateKeys(), connections: WRITERS })
+        await user(owner, network, `member-${n}`, { keys: await generateKeys(), connections: WRITERS })
       )
     const group = await conversation(strangers[0]!, strangers.slice(1))
     for (const stranger of strangers.slice(1)) await stranger.fetchKeys(group)
-    const outsider = await person(owner, servers[0]!, 'outsider')
+    const outsider = await user(owner, servers[0]!, 'outsider')
     await conversation(outsider, [])
-    const reader = async (stranger: Stranger) => ({ stranger, stream: await stranger.live() })
+    const reader = async (stranger: InteropClient) => ({ stranger, stream: await stranger.live() })
     const members = await Promise.all(strangers.map(reader))
     return new Stage(owner, ground, databaseUrl, servers, networks, members, await reader(outsider), group)
   }
 
-  get members(): readonly Stranger[] {
+  get members(): readonly InteropClient[] {
     return this.#members.map(({ stranger }) => stranger)
   }
 
@@ -124,7 +124,7 @@ export class Stage {
     return { accepted: this.#accepted.size - before, silence, wrong: await this.#judge() }
   }
 
-  async #write(stranger: Stranger): Promise<void> {
+  async #write(stranger: InteropClient): Promise<void> {
     const sealed = stranger.seal(this.#group, `message ${++this.#count}`)
     const { body } = expect(await stranger.sendSurely(this.#group, sealed), 200, 201)
     this.#accepted.set(sealed.id, body.position)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { conversation, person } from '../support/people.js'
+import { conversation, user } from '../support/people.js'
 import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
 import { expect, problem } from '../support/interop/http.js'
@@ -31,7 +31,7 @@ if (postgres !== undefined) {
       const { time } = (await (await fetch(`${wrong.url}/v1/server`)).json()) as { time: string }
       t.ok(Math.abs(Date.parse(time) - Date.now() - hours * 3_600_000) < 10_000)
 
-      const alice = await person(t, right, `alice${Math.abs(hours - 1)}`)
+      const alice = await user(t, right, `alice${Math.abs(hours - 1)}`)
       const id = await conversation(alice, [])
       alice.base = wrong.url
       const answer = await alice.raw('GET', '/v1/users/me')

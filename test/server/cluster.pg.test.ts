@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { eventually } from '../support/eventually.js'
-import { anotherSession, conversation, person } from '../support/people.js'
+import { anotherSession, conversation, user } from '../support/people.js'
 import { startPostgres } from '../support/postgres.js'
 import { READY, startServer, type ServerProcess } from '../support/server-process.js'
 import { expect } from '../support/interop/http.js'
@@ -20,7 +20,7 @@ if (postgres !== undefined) {
   t.test('What comes in at one worker reaches the streams of both, once and in order', async (t) => {
     const server = await start(t)
     t.match(server.output, `http://127.0.0.1:${server.port}   (PostgreSQL, 2 processes)`)
-    const alice = await person(t, server, 'alice')
+    const alice = await user(t, server, 'alice')
     const id = await conversation(alice, [])
     // New connections go to one worker and the other by turns.
     const sessions = [
@@ -48,7 +48,7 @@ if (postgres !== undefined) {
 
   t.test('A worker that dies is replaced, and its streams go on without a gap', async (t) => {
     const server = await start(t)
-    const alice = await person(t, server, 'alice')
+    const alice = await user(t, server, 'alice')
     const id = await conversation(alice, [])
     const sessions = await Promise.all(Array.from({ length: 3 }, () => anotherSession(t, alice)))
     const streams = await Promise.all([alice, ...sessions].map((session) => session.live()))

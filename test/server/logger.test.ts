@@ -4,16 +4,16 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { emptyDataDir } from '../support/empty-database.js'
 import { eventually } from '../support/eventually.js'
-import { conversation, person } from '../support/people.js'
+import { conversation, user } from '../support/people.js'
 import { startServer } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'
 import { expect, problem } from '../support/interop/http.js'
-import type { Stranger } from '../support/interop/client.js'
+import type { InteropClient } from '../support/interop/client.js'
 
 t.setTimeout(120_000)
 
 /** What of a user's must not be found in a log, each by a name. */
-function secretsOf(user: Stranger): Record<string, string> {
+function secretsOf(user: InteropClient): Record<string, string> {
   const key = (pem: string) => pem.split('\n')[1]!
   return {
     password: user.password,
@@ -43,9 +43,9 @@ function tellsNone(t: Test, log: string, ...secrets: Record<string, string>[]): 
 t.test('Even at LOG_LEVEL=trace the log holds no password, token, key or message', async (t) => {
   const dataDir = await emptyDataDir(t)
   const server = await startServer(t, { dataDir, env: { LOG_LEVEL: 'trace' } })
-  const alice = await person(t, server, 'alice')
+  const alice = await user(t, server, 'alice')
   const registered = secretsOf(alice)
-  const bob = await person(t, server, 'bob')
+  const bob = await user(t, server, 'bob')
   const live = await bob.live({ resume: false })
 
   expect(await alice.login(), 200)
@@ -84,7 +84,7 @@ t.test('Even at LOG_LEVEL=trace the log holds no password, token, key or message
 t.test('A query that fails is logged without its parameters, and told to nobody', async (t) => {
   let log = ''
   const chat = await startChat(t, { LOG_LEVEL: 'trace' }, { write: (line: string) => void (log += line) })
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
   const id = await conversation(alice, [])
   const before = secretsOf(alice)
   for (const table of ['events', 'sessions', 'user_statements'])

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import pg from 'pg'
 import t from 'tap'
 import { eventually } from '../support/eventually.js'
-import { conversation, person } from '../support/people.js'
+import { conversation, user } from '../support/people.js'
 import { plainStream } from '../support/plain-stream.js'
 import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
@@ -15,7 +15,7 @@ if (postgres !== undefined) {
   t.test('A send that is under way at SIGTERM is answered and stored; what comes later is not', async (t) => {
     const databaseUrl = await postgres.newDatabase()
     const server = await startServer(t, { databaseUrl })
-    const alice = await person(t, server, 'alice')
+    const alice = await user(t, server, 'alice')
     const id = await conversation(alice, [])
     const stream = await plainStream(t, alice)
     const lock = new pg.Client({ connectionString: databaseUrl })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { emptyDataDir } from '../support/empty-database.js'
 import { eventually } from '../support/eventually.js'
-import { conversation, person } from '../support/people.js'
+import { conversation, user } from '../support/people.js'
 import { plainStream, type PlainStream } from '../support/plain-stream.js'
 import { startServer } from '../support/server-process.js'
 import { expect, problem } from '../support/interop/http.js'
@@ -10,8 +10,8 @@ t.setTimeout(120_000)
 
 const dataDir = await emptyDataDir(t)
 const server = await startServer(t, { dataDir })
-const alice = await person(t, server, 'alice', { connections: 8 })
-const bob = await person(t, server, 'bob')
+const alice = await user(t, server, 'alice', { connections: 8 })
+const bob = await user(t, server, 'bob')
 const id = await conversation(alice, [bob])
 
 t.test('A second server on the same DATA_DIR refuses in one sentence, and harms nothing', async (t) => {

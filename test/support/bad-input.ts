@@ -5,7 +5,7 @@ import type { Services } from '../../src/server/services.js'
 import { startChat, type Chat } from './start-chat.js'
 import { fingerprint, type DeviceKeys } from './interop/crypto.js'
 import { expect, type Answer } from './interop/http.js'
-import { Stranger } from './interop/client.js'
+import { InteropClient } from './interop/client.js'
 
 /** What is wrong with the request, how it is refused (`409 id-conflict`), the request, and what the answer says. */
 export type Case = readonly [
@@ -19,7 +19,7 @@ export interface Target extends Chat {
   /** Lines of the log, warnings and errors alone. */
   log: string[]
   /** Another device, of another user or the same, that is not registered. */
-  device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<Stranger>
+  device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<InteropClient>
   /** Each request is refused with a whole problem document, and nothing that is stored has changed after them. */
   refuses: (t: Test, cases: readonly Case[]) => Promise<void>
 }
@@ -34,7 +34,7 @@ export async function startTarget(t: Test, env: Record<string, string> = {}): Pr
   )
   const stored = await storeReader(chat.services)
   const device: Target['device'] = async (username, options = {}) => {
-    const stranger = await Stranger.create(chat.url, username, { keys: cheapKeys(), ...options })
+    const stranger = await InteropClient.create(chat.url, username, { keys: cheapKeys(), ...options })
     t.teardown(() => stranger.close())
     return stranger
   }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { build } from 'esbuild'
 import { chromium, type Page } from 'playwright-core'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
@@ -59,7 +59,7 @@ export interface Site {
 }
 
 /** A site that serves one script and forbids all others, `eval` included, and a headless browser that visits it. */
-export async function browserSite(owner: Owner, executablePath: string, script: string): Promise<Site> {
+export async function browserSite(owner: Scope, executablePath: string, script: string): Promise<Site> {
   const server = createServer((request, response) => {
     if (request.url === '/script.js') response.setHeader('content-type', 'text/javascript').end(script)
     else

@@ -4,7 +4,7 @@ import type { ChatEvent, Incoming, IncomingMessage } from '../../src/client/type
 import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
 import { useReadyKeys } from './ready-keys.js'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 useReadyKeys()
 
@@ -12,7 +12,7 @@ export const PASSWORD = 'correct horse battery staple'
 
 /** A client of the SDK on a store of its own, closed with the test. RSA keys are as small as allowed, to be quick. */
 export async function client(
-  owner: Owner,
+  owner: Scope,
   url: string,
   options: Partial<ChatClientOptions> = {}
 ): Promise<ChatClient> {
@@ -23,7 +23,7 @@ export async function client(
 
 /** The same, registered. */
 export async function registered(
-  owner: Owner,
+  owner: Scope,
   url: string,
   username: string,
   options: Partial<ChatClientOptions> = {}
@@ -59,7 +59,7 @@ export class Listener {
   #wake: () => void = () => undefined
   error: unknown
 
-  constructor(owner: Owner, chat: ChatClient) {
+  constructor(owner: Scope, chat: ChatClient) {
     owner.teardown(() => this.stop())
     this.#done = this.#run(chat).catch((error: unknown) => {
       this.error = error

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PASSWORD, runHere, type Given, type Outcome } from './command-line.js'
 import { eventually } from './eventually.js'
-import { dieTogether, type Owner } from './server-process.js'
+import { dieTogether, type Scope } from './server-process.js'
 
 const BIN = join(import.meta.dirname, '../../src/cli/bin.js')
 
@@ -96,7 +96,7 @@ export class Machine {
   }
 }
 
-export async function machine(owner: Owner, url: string): Promise<Machine> {
+export async function machine(owner: Scope, url: string): Promise<Machine> {
   const home = await mkdtemp(join(tmpdir(), 'secure-chat-home-'))
   owner.teardown(() => rm(home, { recursive: true, force: true }))
   return new Machine(home, url)

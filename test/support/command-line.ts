@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { runCommand } from '../../src/cli/run.js'
 import { useReadyKeys } from './ready-keys.js'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 useReadyKeys()
 
@@ -23,7 +23,7 @@ export interface Given {
 /** Runs the command line as a person would, with a home of one's own that is gone with the test. */
 export type CommandLine = (line: string | readonly string[], given?: Given) => Promise<Outcome>
 
-export function commandLine(owner: Owner, env: Readonly<Record<string, string>> = {}): CommandLine {
+export function commandLine(owner: Scope, env: Readonly<Record<string, string>> = {}): CommandLine {
   const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
   owner.teardown(() => rmSync(home, { recursive: true, force: true }))
   return (line, given = {}) => {

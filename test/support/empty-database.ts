@@ -7,7 +7,7 @@ import { readConfig } from '../../src/server/config.js'
 import { openDatabase } from '../../src/server/db/database.js'
 import { MIGRATIONS_FOLDER } from '../../src/server/db/migrate.js'
 import { createLogger } from '../../src/server/logger.js'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 /** Seen from `build/test/support`. */
 const root = join(import.meta.dirname, '../../..')
@@ -36,7 +36,7 @@ export async function copyEmptyDatabase(dataDir: string): Promise<void> {
 }
 
 /** A data directory with an empty database, gone with the test. */
-export async function emptyDataDir(owner: Owner): Promise<string> {
+export async function emptyDataDir(owner: Scope): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-data-'))
   owner.teardown(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }))
   await copyEmptyDatabase(dataDir)

@@ -12,7 +12,7 @@ import { tamperingProxy, type Answer, type TamperingProxy } from './tampering-pr
 type Body = Record<string, unknown>
 
 /** What a client has posted, whatever became of it. */
-export class Posts {
+export class RecordingFetch {
   readonly seen: { path: string; body: Body }[] = []
   /** What is answered in the server's place, by the last part of the path. */
   readonly answers = new Map<string, (body: Body) => Response>()

@@ -1,26 +1,30 @@
 import { cheapKeys } from './bad-input.js'
-import type { Owner } from './server-process.js'
-import type { StrangerOptions } from './interop/account.js'
+import type { Scope } from './server-process.js'
+import type { InteropOptions } from './interop/account.js'
 import type { EventStream } from './interop/events.js'
 import { expect } from './interop/http.js'
-import { Stranger } from './interop/client.js'
+import { InteropClient } from './interop/client.js'
 
 /** A registered user whose sockets close with the test, with keys that cost nothing and open nothing. */
-export async function person(
-  owner: Owner,
+export async function user(
+  owner: Scope,
   { url }: { readonly url: string },
   name: string,
-  options: StrangerOptions = {}
-): Promise<Stranger> {
-  const stranger = await Stranger.create(url, name, { keys: cheapKeys(), ...options })
+  options: InteropOptions = {}
+): Promise<InteropClient> {
+  const stranger = await InteropClient.create(url, name, { keys: cheapKeys(), ...options })
   owner.teardown(() => stranger.close())
   expect(await stranger.register(), 201)
   return stranger
 }
 
 /** Another session of the same device, with tokens of its own. */
-export async function anotherSession(owner: Owner, of: Stranger, base = of.base): Promise<Stranger> {
-  const stranger = await Stranger.create(base, of.username, { keys: of.keys, password: of.password })
+export async function anotherSession(
+  owner: Scope,
+  of: InteropClient,
+  base = of.base
+): Promise<InteropClient> {
+  const stranger = await InteropClient.create(base, of.username, { keys: of.keys, password: of.password })
   owner.teardown(() => stranger.close())
   ;(stranger as { deviceId: string }).deviceId = of.deviceId
   expect(await stranger.login(), 200)
@@ -29,8 +33,8 @@ export async function anotherSession(owner: Owner, of: Stranger, base = of.base)
 
 /** A conversation with a session key, ready to be sent in. */
 export async function conversation(
-  of: Stranger,
-  others: readonly Stranger[],
+  of: InteropClient,
+  others: readonly InteropClient[],
   kind: 'group' | 'direct' = 'group'
 ): Promise<string> {
   const names = others.map(({ username }) => username)
@@ -40,7 +44,7 @@ export async function conversation(
 }
 
 /** The id of a session, as its access token says it. */
-export function sessionId({ accessToken }: Stranger): string {
+export function sessionId({ accessToken }: InteropClient): string {
   const claims = Buffer.from(accessToken!.split('.')[1]!, 'base64url').toString()
   return (JSON.parse(claims) as { sid: string }).sid
 }

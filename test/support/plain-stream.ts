@@ -1,6 +1,6 @@
 import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { eventually } from './eventually.js'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 /** One connection to `/v1/events`, as its bytes come; it can stop reading, as a client does that has too much to do. */
 export class PlainStream {
@@ -53,7 +53,7 @@ export class PlainStream {
 
 /** A stream that has said `ready`, and is left with the test. */
 export async function plainStream(
-  owner: Owner,
+  owner: Scope,
   { base, accessToken }: { readonly base: string; readonly accessToken: string | undefined },
   headers: Readonly<Record<string, string>> = {},
   path = '/v1/events'

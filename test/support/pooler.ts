@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runAs } from './postgres-binaries.js'
 import { findProgram, startDaemon } from './programs.js'
-import { freePort, type Owner } from './server-process.js'
+import { freePort, type Scope } from './server-process.js'
 
 /** Fewer than its clients have open, so that they take turns on them. */
 const CONNECTIONS = 4
@@ -12,7 +12,7 @@ const CONNECTIONS = 4
  * A PgBouncer in transaction mode before the PostgreSQL at this address; a text is the reason why there is none.
  * @returns the address of the same database through it
  */
-export async function startPooler(owner: Owner, databaseUrl: string): Promise<{ url: string } | string> {
+export async function startPooler(owner: Scope, databaseUrl: string): Promise<{ url: string } | string> {
   const program = findProgram('pgbouncer')
   if (typeof program === 'string') return program
   const database = new URL(databaseUrl)

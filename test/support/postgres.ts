@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findBinaries, type Binaries } from './postgres-binaries.js'
-import { dieTogether, freePort, type Owner } from './server-process.js'
+import { dieTogether, freePort, type Scope } from './server-process.js'
 
 const run = promisify(execFile)
 
@@ -50,7 +50,7 @@ async function newDatabaseIn(server: string): Promise<string> {
   return inside(server, name)
 }
 
-async function given(owner: Owner, server: string): Promise<Postgres> {
+async function given(owner: Scope, server: string): Promise<Postgres> {
   const made: string[] = []
   const newDatabase = async (): Promise<string> => {
     const url = await newDatabaseIn(server)
@@ -149,7 +149,7 @@ class Cluster {
  * machine. A text is the reason why there is none, for the tests to be skipped with.
  * @throws on CI when there is none: there a skipped test is a failed one.
  */
-export async function findPostgres(owner: Owner, options: ClusterOptions = {}): Promise<Postgres | string> {
+export async function findPostgres(owner: Scope, options: ClusterOptions = {}): Promise<Postgres | string> {
   const server = process.env['TEST_DATABASE_URL']
   if (server !== undefined && server !== '') return given(owner, server)
   const binaries = await findBinaries()
@@ -187,7 +187,7 @@ export async function findPostgres(owner: Owner, options: ClusterOptions = {}): 
 
 /** For a tap file: `undefined` means that the whole file is skipped, with the one line saying why. */
 export async function startPostgres(
-  t: Owner & { plan(count: number, reason: string): void }
+  t: Scope & { plan(count: number, reason: string): void }
 ): Promise<Postgres | undefined> {
   const found = await findPostgres(t)
   if (typeof found !== 'string') return found

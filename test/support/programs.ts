@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunAs } from './postgres-binaries.js'
-import { dieTogether, type Owner } from './server-process.js'
+import { dieTogether, type Scope } from './server-process.js'
 
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
 
@@ -29,7 +29,7 @@ export interface Daemon {
 
 /** Start a program that listens on this port, and wait until it does. It ends with its owner. */
 export async function startDaemon(
-  owner: Owner,
+  owner: Scope,
   port: number,
   path: string,
   args: readonly string[],

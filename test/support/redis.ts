@@ -1,15 +1,15 @@
 import { findProgram, startDaemon, type Daemon } from './programs.js'
-import { freePort, type Owner } from './server-process.js'
+import { freePort, type Scope } from './server-process.js'
 
 /** A Redis or Valkey of the machine's, for the tests alone: it keeps nothing. */
 export class Redis {
   readonly url: string
-  readonly #owner: Owner
+  readonly #owner: Scope
   readonly #port: number
   readonly #path: string
   #daemon: Daemon | undefined
 
-  private constructor(owner: Owner, port: number, path: string) {
+  private constructor(owner: Scope, port: number, path: string) {
     this.url = `redis://127.0.0.1:${port}`
     this.#owner = owner
     this.#port = port
@@ -17,7 +17,7 @@ export class Redis {
   }
 
   /** A text is the reason why there is none. */
-  static async find(owner: Owner): Promise<Redis | string> {
+  static async find(owner: Scope): Promise<Redis | string> {
     const program = findProgram('valkey-server', 'redis-server')
     if (typeof program === 'string') return program
     const redis = new Redis(owner, await freePort(), program.path)

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { copyEmptyDatabase } from './empty-database.js'
 
 /** Whatever ends: a tap test, or a script's list of things to undo. */
-export interface Owner {
+export interface Scope {
   teardown(undo: () => unknown): void
 }
 
@@ -181,7 +181,7 @@ export class ServerProcess {
 }
 
 /** Starts a server on a free port that ends with the test. */
-export async function startServer(owner: Owner, options: ServerOptions = {}): Promise<ServerProcess> {
+export async function startServer(owner: Scope, options: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'secure-chat-data-')))
   if (options.dataDir === undefined && options.databaseUrl === undefined) await copyEmptyDatabase(dataDir)
   let server: ServerProcess | undefined

@@ -3,7 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 const run = promisify(execFile)
 
@@ -20,7 +20,7 @@ export class SmallDisk {
   }
 
   /** A text is the reason why this machine makes none. */
-  static async make(owner: Owner): Promise<SmallDisk | string> {
+  static async make(owner: Scope): Promise<SmallDisk | string> {
     if (process.getuid?.() !== 0 || process.platform !== 'linux')
       return 'only root on Linux can make a small disk'
     const folder = await mkdtemp(join(tmpdir(), 'secure-chat-disk-'))

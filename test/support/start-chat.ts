@@ -9,7 +9,7 @@ import { readConfig } from '../../src/server/config.js'
 import { createLogger } from '../../src/server/logger.js'
 import { openServices, type Services } from '../../src/server/services.js'
 import { copyEmptyDatabase } from './empty-database.js'
-import { Stranger } from './interop/client.js'
+import { InteropClient } from './interop/client.js'
 
 export interface Chat {
   app: App
@@ -17,7 +17,7 @@ export interface Chat {
   /** Where the app listens. */
   url: string
   /** A user with one device, registered. */
-  user: (name: string) => Promise<Stranger>
+  user: (name: string) => Promise<InteropClient>
 }
 
 /** The whole service in this process, on a database of its own, gone with the test. */
@@ -39,7 +39,7 @@ export async function startChat(
   const services = await openServices(config, createLogger(config.LOG_LEVEL, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  const strangers: Stranger[] = []
+  const strangers: InteropClient[] = []
   t.teardown(async () => {
     for (const stranger of strangers) stranger.close()
     await app.close()
@@ -50,7 +50,7 @@ export async function startChat(
     services,
     url,
     async user(name) {
-      const stranger = await Stranger.registered(url, name)
+      const stranger = await InteropClient.registered(url, name)
       strangers.push(stranger)
       return stranger
     }

@@ -1,6 +1,6 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 /** One JSON answer of the server on its way to a client. */
 export interface Answer {
@@ -104,7 +104,7 @@ export class TamperingProxy {
 }
 
 /** A lying server in front of the one at `target`; it ends with its owner. */
-export async function tamperingProxy(owner: Owner, target: string): Promise<TamperingProxy> {
+export async function tamperingProxy(owner: Scope, target: string): Promise<TamperingProxy> {
   const server = createServer((incoming, outgoing) => proxy.pass(incoming, outgoing, target))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const proxy = new TamperingProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)

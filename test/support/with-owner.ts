@@ -1,7 +1,7 @@
-import type { Owner } from './server-process.js'
+import type { Scope } from './server-process.js'
 
 /** Work in which things are started that end with it, for programs that are no tests. */
-export async function withOwner(work: (owner: Owner) => Promise<void>): Promise<void> {
+export async function withOwner(work: (owner: Scope) => Promise<void>): Promise<void> {
   const undo: (() => unknown)[] = []
   try {
     await work({ teardown: (one) => undo.unshift(one) })

@@ -4,47 +4,47 @@ import type { SignedStatement } from '../../protocol/schema.js'
 import { statementHash } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
 import type { ChatError } from '../errors.js'
-import { grow } from '../identity/chain-revision.js'
+import { bumpChainRevision } from '../identity/chain-revision.js'
 import { pagesOf } from '../transport/pages.js'
-import { Recent } from '../stores/lru-map.js'
-import { RoomJudge, type Judged } from './verify.js'
-import { rootsAt, toChain, toRoom, type Link, type StoredRoom } from './record.js'
+import { LruMap } from '../stores/lru-map.js'
+import { MembershipVerifier, type VerifiedStatement } from './verify.js'
+import { rootsAt, toChain, toRoom, type Link, type StoredConversation } from './record.js'
 import type { StoreReader, Value } from '../stores/store.js'
 import { untrusted } from '../untrusted.js'
 
-export interface SyncedRoom {
-  room: StoredRoom
+export interface SyncedConversation {
+  room: StoredConversation
   /** What is new since the last time, in order. */
   added: Link[]
 }
 
 /** Conversations' chains: who belongs. Verified statement by statement, kept, and only ever extended. */
-export class Rooms {
+export class ConversationChains {
   readonly #core: Core
-  readonly #judge: RoomJudge
-  readonly #roots = new Recent<string, ReadonlyMap<string, string>>(64)
-  readonly #underWay = new Map<string, Promise<SyncedRoom>>()
+  readonly #judge: MembershipVerifier
+  readonly #roots = new LruMap<string, ReadonlyMap<string, string>>(64)
+  readonly #underWay = new Map<string, Promise<SyncedConversation>>()
 
   constructor(core: Core) {
     this.#core = core
-    this.#judge = new RoomJudge(core)
+    this.#judge = new MembershipVerifier(core)
   }
 
-  async list(): Promise<StoredRoom[]> {
-    return (await this.#core.store.list<StoredRoom>('room/')).map(([, room]) => room)
+  async list(): Promise<StoredConversation[]> {
+    return (await this.#core.store.list<StoredConversation>('room/')).map(([, room]) => room)
   }
 
-  peek(id: string): Promise<StoredRoom | undefined> {
-    return this.#core.store.get<StoredRoom>(roomName(id))
+  peek(id: string): Promise<StoredConversation | undefined> {
+    return this.#core.store.get<StoredConversation>(roomName(id))
   }
 
   /** What is known of a conversation; asks the server only about those never met. */
-  async get(id: string): Promise<StoredRoom> {
+  async get(id: string): Promise<StoredConversation> {
     return (await this.peek(id)) ?? (await this.sync(id)).room
   }
 
   /** Whether the user of this client is in it. */
-  isIn(room: StoredRoom): boolean {
+  isIn(room: StoredConversation): boolean {
     return room.members.some(({ username }) => username === this.#core.identity.username)
   }
 
@@ -53,7 +53,7 @@ export class Rooms {
    *
    * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain does not stand
    */
-  sync(id: string): Promise<SyncedRoom> {
+  sync(id: string): Promise<SyncedConversation> {
     return this.#alone(id, async () => {
       const before = (await this.peek(id)) ?? null
       return this.#extend(id, before, this.#fetch(id, before))
@@ -61,7 +61,7 @@ export class Rooms {
   }
 
   /** Take a statement that an event has brought; what stands between is fetched. */
-  take(id: string, signed: SignedStatement, sequence: number): Promise<SyncedRoom> {
+  take(id: string, signed: SignedStatement, sequence: number): Promise<SyncedConversation> {
     return this.#alone(id, async () => {
       const before = (await this.peek(id)) ?? null
       const known = before?.sequence ?? 0
@@ -97,7 +97,7 @@ export class Rooms {
   /** The message at this position has given the conversation a title. */
   async setTitle(id: string, title: string, position: number): Promise<void> {
     await this.#core.store.update(async (tx) => {
-      const room = await tx.get<StoredRoom>(roomName(id))
+      const room = await tx.get<StoredConversation>(roomName(id))
       if (room !== undefined && room.titledAt < position)
         tx.set(roomName(id), { ...room, title, titledAt: position })
     })
@@ -106,13 +106,13 @@ export class Rooms {
   /** Whatever title was said up to this position is known. */
   async titleIsReadTo(id: string, position: number): Promise<void> {
     await this.#core.store.update(async (tx) => {
-      const room = await tx.get<StoredRoom>(roomName(id))
+      const room = await tx.get<StoredConversation>(roomName(id))
       if (room !== undefined && (room.titleReadTo ?? 0) < position)
         tx.set(roomName(id), { ...room, titleReadTo: position })
     })
   }
 
-  #alone(id: string, work: () => Promise<SyncedRoom>): Promise<SyncedRoom> {
+  #alone(id: string, work: () => Promise<SyncedConversation>): Promise<SyncedConversation> {
     const next = (this.#underWay.get(id) ?? Promise.resolve()).then(work, work)
     this.#underWay.set(id, next)
     const done = (): void => {
@@ -123,7 +123,10 @@ export class Rooms {
   }
 
   /** What the server has behind what is known; its newest statement has to be there in the end. */
-  async *#fetch(id: string, before: StoredRoom | null): AsyncGenerator<SignedStatement, void, undefined> {
+  async *#fetch(
+    id: string,
+    before: StoredConversation | null
+  ): AsyncGenerator<SignedStatement, void, undefined> {
     const hashes = new Set([before?.head])
     const path = `/v1/conversations/${id}/chain?after=${before?.sequence ?? 0}`
     for await (const { head, items, next } of pagesOf(this.#core.tokens, path, Chain)) {
@@ -137,10 +140,10 @@ export class Rooms {
 
   async #extend(
     id: string,
-    before: StoredRoom | null,
+    before: StoredConversation | null,
     items: Iterable<SignedStatement> | AsyncIterable<SignedStatement>
-  ): Promise<SyncedRoom> {
-    const judged: Judged[] = []
+  ): Promise<SyncedConversation> {
+    const judged: VerifiedStatement[] = []
     let chain: ConversationChain | null = before === null ? null : toChain(before)
     for await (const signed of items) {
       const next = await this.#judge.extension(id, chain, signed)
@@ -156,16 +159,16 @@ export class Rooms {
     return { room: await this.#keep(id, chain!, added), added }
   }
 
-  async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredRoom> {
+  async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
     return this.#core.store.update(async (tx) => {
-      const stored = await tx.get<StoredRoom>(roomName(id))
+      const stored = await tx.get<StoredConversation>(roomName(id))
       // Another process may have kept some of these statements meanwhile, or more: they have to be the same ones.
       for (const { hash, statement } of added) {
         const known = await this.#linkIn(tx, id, statement.sequence)
         if (known !== undefined && known.hash !== hash) throw forked()
       }
       if (stored !== undefined && stored.sequence >= chain.sequence) return stored
-      await grow(tx)
+      await bumpChainRevision(tx)
       const room = toRoom(id, chain, stored ?? null)
       tx.set(roomName(id), room)
       for (const link of added)

@@ -4,7 +4,7 @@ import { signStatement } from '../../crypto/statements.js'
 import Type from 'typebox'
 import type { Core } from '../core.js'
 import { RefusedError } from '../refused.js'
-import type { StoredRoom } from './record.js'
+import type { StoredConversation } from './record.js'
 import type { StoredUser } from '../identity/user-record.js'
 
 type Change =
@@ -23,11 +23,11 @@ const Link = Type.Object({ head: Type.String(), sequence: Type.Integer() })
  * @param change what to say, given the chain as it is then; null if there is nothing left to do
  * @returns the room as it is known then
  */
-export async function changeRoom(
+export async function changeConversation(
   core: Core,
   id: string,
-  change: (room: StoredRoom) => Promise<Change | null>
-): Promise<StoredRoom> {
+  change: (room: StoredConversation) => Promise<Change | null>
+): Promise<StoredConversation> {
   for (let attempt = 1; ; attempt++) {
     const { room } = await core.rooms.sync(id)
     const what = await change(room)
@@ -43,7 +43,7 @@ export async function changeRoom(
     const statement = await signStatement(text, device.signing)
     try {
       const path = `/v1/conversations/${id}/chain`
-      await core.tokens.call({ method: 'POST', path, body: { statement }, answer: Link })
+      await core.tokens.call({ method: 'POST', path, body: { statement }, response: Link })
       return (await core.rooms.take(id, statement, room.sequence + 1)).room
     } catch (error) {
       if (!(error instanceof RefusedError) || error.code !== 'stale-chain' || attempt === TRIES) throw error
@@ -57,12 +57,12 @@ export async function changeRoom(
  */
 export async function renewalOf(
   core: Core,
-  room: StoredRoom,
+  room: StoredConversation,
   users: readonly StoredUser[]
-): Promise<StoredRoom> {
+): Promise<StoredConversation> {
   const me = core.identity.username
   if (room.kind !== 'direct') return room
-  const isStale = (username: string, now: StoredRoom): StoredUser | undefined =>
+  const isStale = (username: string, now: StoredConversation): StoredUser | undefined =>
     users.find(
       (user) =>
         user.username === username &&
@@ -71,7 +71,7 @@ export async function renewalOf(
   const other = room.members.find(({ username }) => username !== me)
   if (other === undefined || isStale(me, room) !== undefined || isStale(other.username, room) === undefined)
     return room
-  return changeRoom(core, room.id, async (now) => {
+  return changeConversation(core, room.id, async (now) => {
     const user = isStale(other.username, now)
     const member = user && { username: user.username, role: other.role, root: user.root }
     return member === undefined ? null : { kind: 'conversation-add', member }

@@ -1,9 +1,9 @@
 import type { Conversation } from '../types/conversations.js'
 import type { Core } from '../core.js'
-import type { StoredRoom } from './record.js'
+import type { StoredConversation } from './record.js'
 
 /** A verified conversation as the SDK shows it. */
-export async function toConversation(core: Core, room: StoredRoom): Promise<Conversation> {
+export async function toConversation(core: Core, room: StoredConversation): Promise<Conversation> {
   const me = core.identity.username
   const members = await Promise.all(
     room.members.map(async ({ username, role, root }) => {

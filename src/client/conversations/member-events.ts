@@ -1,8 +1,12 @@
 import type { MembersChanged } from '../types/events.js'
-import type { Link, StoredRoom } from './record.js'
+import type { Link, StoredConversation } from './record.js'
 
 /** What a verified statement changed about the members; nothing for the one that began the conversation. */
-export function changeOf({ id: conversationId }: StoredRoom, link: Link, position: number): MembersChanged[] {
+export function changeOf(
+  { id: conversationId }: StoredConversation,
+  link: Link,
+  position: number
+): MembersChanged[] {
   const { actor: by, statement, renews = false } = link
   const about = { type: 'members' as const, conversationId, by, position }
   switch (statement.kind) {

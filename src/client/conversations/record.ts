@@ -3,7 +3,7 @@ import type { ConversationStatement, MemberLine } from '../../protocol/statement
 import { untrusted } from '../untrusted.js'
 
 /** A conversation's verified chain as the store keeps it. */
-export type StoredRoom = {
+export type StoredConversation = {
   id: string
   kind: 'direct' | 'group'
   sequence: number
@@ -26,7 +26,7 @@ export type Link = {
   renews?: boolean
 }
 
-export function toChain({ kind, sequence, head, members }: StoredRoom): ConversationChain {
+export function toChain({ kind, sequence, head, members }: StoredConversation): ConversationChain {
   return {
     kind,
     sequence,
@@ -35,7 +35,11 @@ export function toChain({ kind, sequence, head, members }: StoredRoom): Conversa
   }
 }
 
-export function toRoom(id: string, chain: ConversationChain, before: StoredRoom | null): StoredRoom {
+export function toRoom(
+  id: string,
+  chain: ConversationChain,
+  before: StoredConversation | null
+): StoredConversation {
   return {
     id,
     kind: chain.kind,
@@ -49,7 +53,7 @@ export function toRoom(id: string, chain: ConversationChain, before: StoredRoom 
 }
 
 /** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */
-export function requireSameMembers(room: StoredRoom, shown: readonly { username: string }[]): void {
+export function requireSameMembers(room: StoredConversation, shown: readonly { username: string }[]): void {
   const names = (members: readonly { username: string }[]) => members.map(({ username }) => username).sort()
   if (names(room.members).join() !== names(shown).join())
     throw untrusted('ghost-member', 'The server lists other members than the conversation’s chain.')

@@ -16,7 +16,7 @@ const KINDS = [
   'conversation-leave'
 ] as const
 
-export interface Judged {
+export interface VerifiedStatement {
   chain: ConversationChain
   link: Link
   /** Whether the device that signed is active today. */
@@ -24,7 +24,7 @@ export interface Judged {
 }
 
 /** Who may say what in a conversation's chain (protocol, "A conversation's chain" and "Judging the past"). */
-export class RoomJudge {
+export class MembershipVerifier {
   readonly #core: Core
 
   constructor(core: Core) {
@@ -32,7 +32,11 @@ export class RoomJudge {
   }
 
   /** The chain with one statement more. @throws {ChatError} `untrusted` */
-  async extension(id: string, chain: ConversationChain | null, signed: SignedStatement): Promise<Judged> {
+  async extension(
+    id: string,
+    chain: ConversationChain | null,
+    signed: SignedStatement
+  ): Promise<VerifiedStatement> {
     try {
       const statement = parseStatement(signed.text, KINDS)
       if (statement.conversation !== id)
@@ -86,7 +90,7 @@ export class RoomJudge {
    * Statements by devices that are gone today stand if a device that is active today has built a session key on them
    * or on what follows.
    */
-  async requireVouched(id: string, judged: readonly Judged[]): Promise<void> {
+  async requireVouched(id: string, judged: readonly VerifiedStatement[]): Promise<void> {
     const last = judged.findLastIndex(({ living }) => !living)
     if (last < 0) return
     const heads = new Map(judged.slice(last).map(({ link, chain }) => [link.hash, chain.members]))

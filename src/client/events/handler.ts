@@ -7,10 +7,10 @@ import { statementHash } from '../../crypto/statements.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
-import { Flow } from '../messages/gaps.js'
+import { StreamGaps } from '../messages/gaps.js'
 import { changeOf } from '../conversations/member-events.js'
 import type { StoreTransaction } from '../stores/store.js'
-import { forgetUnread, noteUnread, readUnread } from '../messages/awaiting-key.js'
+import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
 import { brokenRule, untrusted } from '../untrusted.js'
 import { toConversation } from '../conversations/info.js'
 
@@ -25,11 +25,11 @@ export interface Handled {
 /** What a client does on which event (protocol, the section of that name). */
 export class EventHandler {
   readonly #core: Core
-  readonly #flow: Flow
+  readonly #flow: StreamGaps
 
   constructor(core: Core) {
     this.#core = core
-    this.#flow = new Flow(core)
+    this.#flow = new StreamGaps(core)
   }
 
   /** Any durable event but a message. What the protocol refuses comes out as an `untrusted` event. */
@@ -56,7 +56,7 @@ export class EventHandler {
   async *messages(messages: readonly Message[]): AsyncGenerator<Handled> {
     for await (const read of this.#core.inbox.read(messages)) {
       const { shown } = read
-      if (shown.type === 'unreadable') yield { events: [shown], commit: (tx) => noteUnread(tx, shown) }
+      if (shown.type === 'unreadable') yield { events: [shown], commit: (tx) => noteAwaitingKey(tx, shown) }
       else
         yield {
           events: [...(await this.#flow.gaps(shown)), ...read.before, shown],
@@ -105,9 +105,9 @@ export class EventHandler {
     const key = await this.#core.keys.get(conversationId, sessionKeyId)
     if (this.#core.identity.active().device.id in key.roster)
       yield { events: [], commit: (tx) => this.#flow.begin(tx, conversationId, sessionKeyId) }
-    for await (const messages of readUnread(this.#core, conversationId, sessionKeyId))
+    for await (const messages of readAwaitingKey(this.#core, conversationId, sessionKeyId))
       yield* this.messages(messages)
-    yield { events: [], commit: async (tx) => forgetUnread(tx, conversationId, sessionKeyId) }
+    yield { events: [], commit: async (tx) => forgetAwaitingKey(tx, conversationId, sessionKeyId) }
   }
 
   async *#request({ deviceId, name, statement: signed }: Data<'device.requested'>): AsyncGenerator<Handled> {
@@ -120,7 +120,11 @@ export class EventHandler {
 
   /** It may have been approved, or turned down, since it asked. */
   async #isPending(deviceId: string): Promise<boolean> {
-    const { body } = await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })
+    const { body } = await this.#core.tokens.call({
+      method: 'GET',
+      path: '/v1/devices',
+      response: DevicePage
+    })
     return body.items.some(({ id, status }) => id === deviceId && status === 'pending')
   }
 

@@ -6,7 +6,7 @@ import type { Core } from '../core.js'
 import { advanceCursor, readCursor, saveCursor } from './cursor.js'
 import { ChatError } from '../errors.js'
 import { EventHandler, type Handled } from './handler.js'
-import { RefusedError, isPassing } from '../refused.js'
+import { RefusedError, isTransient } from '../refused.js'
 import { linked, sleep } from '../transport/abort.js'
 import { readFrames, type Frame } from '../transport/sse.js'
 import { untrusted } from '../untrusted.js'
@@ -17,7 +17,7 @@ const LONGEST_PAUSE_MS = 60_000
 const FIRST = { retry: 3000, keepalive: 15 }
 
 /** The stream of events, for ever: from the cursor that is kept, over every broken connection. */
-export class Events {
+export class EventStream {
   readonly #core: Core
   readonly #handler: EventHandler
   readonly #housekeeping: () => Promise<unknown>
@@ -172,7 +172,7 @@ function isMishap(error: unknown): error is ChatError {
   if (!(error instanceof ChatError)) return false
   return (
     error.kind === 'unreachable' ||
-    isPassing(error) ||
+    isTransient(error) ||
     error.status === 429 ||
     error.code === 'malformed-answer'
   )

@@ -1,5 +1,5 @@
 import { SignIn } from '../../protocol/accounts.js'
-import { DeviceAnswer, DevicePage } from '../../protocol/devices.js'
+import { DeviceResponse, DevicePage } from '../../protocol/devices.js'
 import { EventPage } from '../../protocol/events.js'
 import type { Credentials, LoginResult } from '../types/account.js'
 import { saveCursor } from '../events/cursor.js'
@@ -14,7 +14,7 @@ import { untrusted } from '../untrusted.js'
 const POLL_MS = 2000
 
 /** How a user and a device come in: registration, log-in, a new device, a reset. */
-export class Entrance {
+export class Auth {
   readonly #core: Core
 
   constructor(core: Core) {
@@ -30,7 +30,13 @@ export class Entrance {
       device: await newDevice('device-add', device, BEGINNING)
     }
     try {
-      const request = { method: 'POST', path: '/v1/auth/register', body, answer: SignIn, once: true } as const
+      const request = {
+        method: 'POST',
+        path: '/v1/auth/register',
+        body,
+        response: SignIn,
+        once: true
+      } as const
       const answer = await this.#core.http.call(request)
       return await this.#admit(answer.body, device, '0')
     } catch (error) {
@@ -79,7 +85,7 @@ export class Entrance {
     await this.#core.tokens.begin(answer)
     const { user } = await this.#core.users.sync(username)
     const body = await newDevice('device-reset', device, user)
-    await this.#core.tokens.call({ method: 'POST', path: '/v1/devices', body, answer: DeviceAnswer })
+    await this.#core.tokens.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
     const account = await this.#admit({ ...answer, device: null }, device, 'end')
     const now = (await this.#core.users.sync(username)).user
     // Whoever holds this device has begun anew: to its own eyes it is no surprise.
@@ -94,7 +100,7 @@ export class Entrance {
       const { device, account } = this.#core.identity
       if (device === null || account === null)
         throw new ChatError('usage', 'no-account', 'Log in first: no device waits here.')
-      const request = { method: 'GET', path: '/v1/devices', answer: DevicePage, signal } as const
+      const request = { method: 'GET', path: '/v1/devices', response: DevicePage, signal } as const
       const { items } = (await this.#core.tokens.call(request)).body
       const own = items.find(({ id }) => id === device.id)
       if (own?.status === 'active') {
@@ -144,7 +150,7 @@ export class Entrance {
     const { user } = await this.#core.users.sync(device.username)
     if (user.devices.some(({ id }) => id === device.id)) return
     const body = await newDevice('device-add', device, user)
-    const request = { method: 'POST', path: '/v1/devices', body, answer: DeviceAnswer } as const
+    const request = { method: 'POST', path: '/v1/devices', body, response: DeviceResponse } as const
     await this.#core.tokens.call(request).catch((error: unknown) => {
       // The chain has moved on meanwhile: the next time.
       if (!(error instanceof RefusedError) || error.code !== 'stale-chain') throw error
@@ -153,7 +159,7 @@ export class Entrance {
 
   async #logIn({ username, password }: Credentials, deviceId?: string): Promise<SignIn> {
     const body = { username, password, ...(deviceId !== undefined && { deviceId }) }
-    const request = { method: 'POST', path: '/v1/auth/login', body, answer: SignIn, once: true } as const
+    const request = { method: 'POST', path: '/v1/auth/login', body, response: SignIn, once: true } as const
     return (await this.#core.http.call(request)).body
   }
 
@@ -170,7 +176,7 @@ export class Entrance {
   async #begin(start: string): Promise<void> {
     let cursor = start
     if (start === 'end') {
-      const request = { method: 'GET', path: '/v1/events?limit=1', answer: EventPage } as const
+      const request = { method: 'GET', path: '/v1/events?limit=1', response: EventPage } as const
       cursor = (await this.#core.tokens.call(request)).body.cursor
     }
     await saveCursor(this.#core.store, cursor)

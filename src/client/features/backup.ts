@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { DeviceAnswer } from '../../protocol/devices.js'
+import { DeviceResponse } from '../../protocol/devices.js'
 import { fromUtf8, utf8 } from '../../crypto/encoding.js'
 import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
 import { CryptoError } from '../../crypto/errors.js'
@@ -10,7 +10,7 @@ import type { Backup, BackupStatus } from '../types/conversations.js'
 import type { Core } from '../core.js'
 import type { DeviceCare } from './devices.js'
 import { newDevice } from '../identity/device-statements.js'
-import { Entrance } from './auth.js'
+import { Auth } from './auth.js'
 import { ChatError } from '../errors.js'
 import { RefusedError } from '../refused.js'
 import { makeDevice, type DeviceKeys } from '../identity/own-device.js'
@@ -96,7 +96,7 @@ export class Recovery implements Backup {
         'This store holds a device already: restore into a new one.'
       )
     const secret = 'code' in who ? { recoveryCode: who.code } : { passphrase: who.passphrase }
-    const entrance = new Entrance(this.#core)
+    const entrance = new Auth(this.#core)
     await entrance.enter(who)
     const blob = await this.#fetch()
     if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
@@ -112,7 +112,7 @@ export class Recovery implements Backup {
       const device = await this.#core.identity.prepare(recovery.username, who.deviceName ?? 'device')
       const { user } = await past.users.sync(recovery.username)
       const body = await newDevice('device-add', device, user, recovery.signing)
-      await past.tokens.call({ method: 'POST', path: '/v1/devices', body, answer: DeviceAnswer })
+      await past.tokens.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
       await this.#takeOver(past, recovery.id)
       await entrance.login(who)
       return this.#account()
@@ -136,7 +136,7 @@ export class Recovery implements Backup {
     await past.identity.keep(recovery)
     const { username, id: deviceId } = recovery
     await past.identity.become({ username, userId: '', deviceId, status: 'active' })
-    await new Entrance(past).login(who)
+    await new Auth(past).login(who)
     for (const id of await conversationIds(past.tokens))
       await past.keys.fetchAll(id).catch((error: unknown) => {
         // One that can't be trusted is no reason to lose the others; whoever reads it is told.
@@ -157,7 +157,7 @@ export class Recovery implements Backup {
     const { device } = this.#core.identity.active()
     const { user } = await this.#core.users.sync(device.username)
     const body = await newDevice('device-add', recovery, user, device.signing)
-    await this.#core.tokens.call({ method: 'POST', path: '/v1/devices', body, answer: DeviceAnswer })
+    await this.#core.tokens.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
   }
 
   async #fetch(): Promise<{ bytes: Uint8Array; etag: string } | null> {

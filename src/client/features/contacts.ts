@@ -81,7 +81,7 @@ export class UserDirectory implements Users {
   async find(prefix: string, limit = 50): Promise<string[]> {
     const query = `prefix=${encodeURIComponent(prefix)}&limit=${Math.min(Math.max(limit, 1), 200)}`
     const path = `/v1/users?${query}`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: UserPage })
+    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: UserPage })
     return body.items.map(({ username }) => username)
   }
 

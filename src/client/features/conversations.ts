@@ -1,6 +1,6 @@
 import {
   type Conversation as ConversationView,
-  ConversationAnswer,
+  ConversationResponse,
   ConversationPage
 } from '../../protocol/conversations.js'
 import type { MemberLine } from '../../protocol/statements.js'
@@ -12,10 +12,10 @@ import { checkContent } from '../messages/content.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
 import { RefusedError } from '../refused.js'
-import { KeyMaker } from '../session-keys/rotate.js'
+import { KeyRotation } from '../session-keys/rotate.js'
 import { pagesOf } from '../transport/pages.js'
-import { changeRoom } from '../conversations/change.js'
-import type { StoredRoom } from '../conversations/record.js'
+import { changeConversation } from '../conversations/change.js'
+import type { StoredConversation } from '../conversations/record.js'
 import { readTitle } from '../messages/title.js'
 import { untrusted } from '../untrusted.js'
 import { toConversation } from '../conversations/info.js'
@@ -25,11 +25,11 @@ const TRIES = 4
 /** The user's conversations: direct ones and groups, and who belongs to them. */
 export class ConversationList implements Conversations {
   readonly #core: Core
-  readonly #maker: KeyMaker
+  readonly #maker: KeyRotation
 
   constructor(core: Core) {
     this.#core = core
-    this.#maker = new KeyMaker(core)
+    this.#maker = new KeyRotation(core)
   }
 
   async list(): Promise<Conversation[]> {
@@ -56,7 +56,7 @@ export class ConversationList implements Conversations {
   }
 
   /** The direct conversation with a user, begun if there is none. */
-  async directRoom(username: string): Promise<StoredRoom> {
+  async directRoom(username: string): Promise<StoredConversation> {
     if (username === this.#core.identity.username)
       throw new ChatError('usage', 'own-username', 'A direct conversation is with somebody else.')
     for (const room of await this.#core.rooms.list())
@@ -90,7 +90,7 @@ export class ConversationList implements Conversations {
   }
 
   async remove(id: string, username: string): Promise<Conversation> {
-    const room = await changeRoom(this.#core, id, async ({ members }) =>
+    const room = await changeConversation(this.#core, id, async ({ members }) =>
       members.some((member) => member.username === username.toLowerCase())
         ? { kind: 'conversation-remove', username: username.toLowerCase() }
         : null
@@ -99,7 +99,7 @@ export class ConversationList implements Conversations {
   }
 
   async setRole(id: string, username: string, role: 'admin' | 'member'): Promise<Conversation> {
-    const room = await changeRoom(this.#core, id, async ({ members }) => {
+    const room = await changeConversation(this.#core, id, async ({ members }) => {
       const line = members.find((member) => member.username === username.toLowerCase())
       if (line === undefined) throw new ChatError('usage', 'not-a-member', `${username} is not a member.`)
       return line.role === role ? null : { kind: 'conversation-role', member: { ...line, role } }
@@ -108,7 +108,7 @@ export class ConversationList implements Conversations {
   }
 
   async leave(id: string): Promise<void> {
-    await changeRoom(this.#core, id, async (room) =>
+    await changeConversation(this.#core, id, async (room) =>
       this.#core.rooms.isIn(room) ? { kind: 'conversation-leave' } : null
     )
   }
@@ -124,8 +124,8 @@ export class ConversationList implements Conversations {
   /** A member's line under the user's current root, which has to be one that was accepted. */
   async #admit(id: string, username: string, role: 'admin' | 'member' | null): Promise<Conversation> {
     const { user } = await this.#core.users.sync(username)
-    await this.#core.pins.requireAccepted([user])
-    const room = await changeRoom(this.#core, id, async ({ members }) => {
+    await this.#core.pins.requireTrusted([user])
+    const room = await changeConversation(this.#core, id, async ({ members }) => {
       const line = members.find((member) => member.username === username)
       if (line === undefined && role === null)
         throw new ChatError('usage', 'not-a-member', `${username} is not a member.`)
@@ -136,12 +136,15 @@ export class ConversationList implements Conversations {
   }
 
   /** Both sides have begun anew: neither can speak in it any more. */
-  async #isOver(room: StoredRoom): Promise<boolean> {
+  async #isOver(room: StoredConversation): Promise<boolean> {
     const users = await Promise.all(room.members.map(({ username }) => this.#core.users.get(username)))
     return room.members.every(({ root }, at) => users[at]!.root !== root)
   }
 
-  async #create(conversationKind: 'direct' | 'group', others: readonly string[]): Promise<StoredRoom> {
+  async #create(
+    conversationKind: 'direct' | 'group',
+    others: readonly string[]
+  ): Promise<StoredConversation> {
     const { device } = this.#core.identity.active()
     const id = crypto.randomUUID()
     for (let attempt = 1; ; attempt++) {
@@ -161,7 +164,7 @@ export class ConversationList implements Conversations {
           method: 'POST',
           path: '/v1/conversations',
           body,
-          answer: ConversationAnswer
+          response: ConversationResponse
         })
         const { room } = await this.#core.rooms.take(id, statement, 1)
         await this.#core.keys.hold(held)
@@ -177,7 +180,7 @@ export class ConversationList implements Conversations {
     const me = this.#core.identity.username
     const users = []
     for (const username of [me, ...others]) users.push((await this.#core.users.sync(username)).user)
-    await this.#core.pins.requireAccepted(users.slice(1))
+    await this.#core.pins.requireTrusted(users.slice(1))
     const lines = users.map(({ username, root }) => {
       const role = kind === 'group' && username === me ? ('admin' as const) : ('member' as const)
       return { username, role, root }
@@ -199,11 +202,11 @@ export class ConversationList implements Conversations {
     }
   }
 
-  #shown(room: StoredRoom): Promise<Conversation> {
+  #shown(room: StoredConversation): Promise<Conversation> {
     return toConversation(this.#core, room)
   }
 }
 
-function isDirectWith({ kind, members }: StoredRoom, username: string): boolean {
+function isDirectWith({ kind, members }: StoredConversation, username: string): boolean {
   return kind === 'direct' && members.some((member) => member.username === username)
 }

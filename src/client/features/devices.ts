@@ -1,4 +1,4 @@
-import { DeviceAnswer, DevicePage, type Device } from '../../protocol/devices.js'
+import { DeviceResponse, DevicePage, type Device } from '../../protocol/devices.js'
 import { fingerprint } from '../../crypto/keys.js'
 import { generateEncryptionKeys } from '../../crypto/keys.js'
 import { signStatement } from '../../crypto/statements.js'
@@ -6,7 +6,7 @@ import type { Account, Credentials } from '../types/account.js'
 import type { DeviceInfo, Devices } from '../types/conversations.js'
 import type { Core } from '../core.js'
 import { bindingText, rekeyStatement, revocation } from '../identity/device-statements.js'
-import { Entrance } from './auth.js'
+import { Auth } from './auth.js'
 import { ChatError } from '../errors.js'
 import { conversationIds } from '../transport/pages.js'
 import { RefusedError } from '../refused.js'
@@ -61,7 +61,7 @@ export class DeviceCare implements Devices {
         device.signing
       )
       const path = `/v1/devices/${deviceId}/approval`
-      await this.#core.tokens.call({ method: 'POST', path, body: { statement }, answer: DeviceAnswer })
+      await this.#core.tokens.call({ method: 'POST', path, body: { statement }, response: DeviceResponse })
     })
     await this.#core.users.sync(username)
     await this.#core.sharing.begin(deviceId)
@@ -78,7 +78,7 @@ export class DeviceCare implements Devices {
       if (user.retired.includes(deviceId)) return
       const statement = await revocation(device.username, deviceId, user, device.signing)
       const path = `/v1/devices/${deviceId}/revocation`
-      await this.#core.tokens.call({ method: 'POST', path, body: { statement }, answer: DeviceAnswer })
+      await this.#core.tokens.call({ method: 'POST', path, body: { statement }, response: DeviceResponse })
     })
     if (deviceId === device.id) await this.#core.tokens.end()
     else await this.#core.users.sync(device.username)
@@ -105,7 +105,7 @@ export class DeviceCare implements Devices {
       const statement = await rekeyStatement(device, next.fingerprint, user)
       const path = `/v1/devices/${device.id}/encryption-key`
       const body = { encryptionKey: next.publicKey, statement }
-      await this.#core.tokens.call({ method: 'PUT', path, body, answer: DeviceAnswer })
+      await this.#core.tokens.call({ method: 'PUT', path, body, response: DeviceResponse })
     })
     // What was wrapped for the old key until now; the new one opens what comes after.
     for (const id of await conversationIds(this.#core.tokens)) await this.#core.keys.fetchAll(id)
@@ -115,7 +115,7 @@ export class DeviceCare implements Devices {
   }
 
   async reset(who: Credentials): Promise<Account> {
-    await new Entrance(this.#core).reset(who)
+    await new Auth(this.#core).reset(who)
     return this.#account()
   }
 
@@ -143,7 +143,7 @@ export class DeviceCare implements Devices {
   }
 
   async #fetch(): Promise<Device[]> {
-    return (await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', answer: DevicePage })).body
+    return (await this.#core.tokens.call({ method: 'GET', path: '/v1/devices', response: DevicePage })).body
       .items
   }
 }

@@ -28,7 +28,7 @@ const ACCOUNT = 'account'
 const DEVICE = 'device'
 
 /** Who this client is: one user, one device. */
-export class Identity {
+export class OwnDevice {
   readonly #core: Core
   #account: StoredAccount | null = null
   #device: DeviceKeys | null = null

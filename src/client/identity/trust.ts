@@ -11,7 +11,7 @@ export type Pin = {
 }
 
 /** Which identity of each user this device goes by: taken on trust at first sight, until the person says more. */
-export class Pins {
+export class TrustStore {
   readonly #core: Core
 
   constructor(core: Core) {
@@ -19,7 +19,7 @@ export class Pins {
   }
 
   /** Pin a user who is met for the first time, in the transaction that keeps the chain: there is none without a pin. */
-  async meet(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
+  async pinOnFirstUse(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
     if ((await tx.get<Pin>(name(username))) === undefined)
       tx.set(name(username), { username, root, verified: false })
   }
@@ -42,7 +42,7 @@ export class Pins {
   }
 
   /** @throws {ChatError} `identity-changed` if one of these users has an identity that was not accepted */
-  async requireAccepted(users: readonly StoredUser[]): Promise<void> {
+  async requireTrusted(users: readonly StoredUser[]): Promise<void> {
     for (const user of users)
       if (await this.isChanged(user))
         throw new ChatError('identity-changed', 'identity-changed', `${user.username} has a new identity.`, {

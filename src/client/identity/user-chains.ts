@@ -5,8 +5,8 @@ import type { SignedStatement } from '../../protocol/schema.js'
 import { fingerprint, importEncryptionKey, importSigningKey } from '../../crypto/keys.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
-import { grow, growthOf } from './chain-revision.js'
-import { Recent } from '../stores/lru-map.js'
+import { bumpChainRevision, chainRevision } from './chain-revision.js'
+import { LruMap } from '../stores/lru-map.js'
 import type { CryptoKey, StoreTransaction } from '../stores/store.js'
 import { brokenRule, untrusted } from '../untrusted.js'
 import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
@@ -22,9 +22,9 @@ export interface Synced {
 /** Other users' chains, and the own one: verified statement by statement, kept, and only ever extended. */
 export class UserChains {
   readonly #core: Core
-  readonly #known = new Recent<string, StoredUser>(2048)
+  readonly #known = new LruMap<string, StoredUser>(2048)
   #growth = 0
-  readonly #keys = new Recent<string, Promise<CryptoKey>>(8192)
+  readonly #keys = new LruMap<string, Promise<CryptoKey>>(8192)
   readonly #underWay = new Map<string, Promise<Synced>>()
 
   constructor(core: Core) {
@@ -46,7 +46,7 @@ export class UserChains {
 
   /** See what other processes have learned. */
   async refresh(): Promise<void> {
-    const growth = await growthOf(this.#core.store)
+    const growth = await chainRevision(this.#core.store)
     if (growth !== this.#growth) this.#known.clear()
     this.#growth = growth
   }
@@ -99,7 +99,7 @@ export class UserChains {
     const before = await this.#core.store.get<StoredUser>(name(username))
     const after = before?.sequence ?? 0
     const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Profile })
+    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: Profile })
     if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
       throw untrusted('other-answer', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
@@ -162,8 +162,8 @@ export class UserChains {
       throw untrusted('forked-chain', `${user.username}'s chain is not the one that was seen before.`)
     if (stored !== undefined && stored.sequence >= user.sequence) return stored
     tx.set(name(user.username), user)
-    await this.#core.pins.meet(tx, user)
-    await grow(tx)
+    await this.#core.pins.pinOnFirstUse(tx, user)
+    await bumpChainRevision(tx)
     return user
   }
 }

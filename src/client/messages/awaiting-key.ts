@@ -9,7 +9,7 @@ type Places = number[]
 /** Of one session key; beyond that they are in the history. */
 const MOST = 1000
 
-export async function noteUnread(tx: StoreTransaction, message: UnreadableMessage): Promise<void> {
+export async function noteAwaitingKey(tx: StoreTransaction, message: UnreadableMessage): Promise<void> {
   if (message.reason !== 'no-key') return
   const name = nameOf(message.conversationId, message.sessionKeyId)
   const places = (await tx.get<Places>(name)) ?? []
@@ -17,7 +17,7 @@ export async function noteUnread(tx: StoreTransaction, message: UnreadableMessag
 }
 
 /** The messages that waited for this session key, oldest first. */
-export async function* readUnread(
+export async function* readAwaitingKey(
   core: Core,
   conversationId: string,
   sessionKeyId: string
@@ -29,14 +29,14 @@ export async function* readUnread(
   let after = Math.min(...places) - 1
   while (after < last) {
     const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${after}`
-    const { items } = (await core.tokens.call({ method: 'GET', path, answer: MessagePage })).body
+    const { items } = (await core.tokens.call({ method: 'GET', path, response: MessagePage })).body
     if (items.length === 0) return
     yield items.filter((message) => message.sessionKeyId === sessionKeyId && wanted.has(message.position))
     after = Math.max(after + 1, items.at(-1)!.position)
   }
 }
 
-export function forgetUnread(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
+export function forgetAwaitingKey(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
   tx.delete(nameOf(conversationId, sessionKeyId))
 }
 

@@ -10,7 +10,7 @@ import { readContent, type Envelope, type ReceivedContent } from './content.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
 import type { Counter } from './seen.js'
-import type { Seen } from './seen-page.js'
+import type { SeenEntry } from './seen-page.js'
 import type { StoreTransaction } from '../stores/store.js'
 import { brokenRule, untrusted } from '../untrusted.js'
 
@@ -20,7 +20,7 @@ export interface Read {
   /** Said before it is shown. */
   before: (WithheldMessages | ReorderedMessage)[]
   /** What is to be remembered of it once it was shown; null for one that can't be shown, or is known already. */
-  memory: { counter: Counter; seen: Seen } | null
+  memory: { counter: Counter; seen: SeenEntry } | null
 }
 
 interface Opened extends Envelope {
@@ -29,7 +29,7 @@ interface Opened extends Envelope {
 }
 
 /** Messages as the server shows them → as a person may see them (protocol, "Message"). */
-export class Inbox {
+export class MessageDecryptor {
   readonly #core: Core
 
   constructor(core: Core) {

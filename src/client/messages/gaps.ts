@@ -6,7 +6,7 @@ import type { StoreTransaction } from '../stores/store.js'
  * How far each device's counter has come in the stream of events, so that a jump is noticed. Where the stream began
  * in the middle of a session key's life, counting begins with the first message that comes.
  */
-export class Flow {
+export class StreamGaps {
   readonly #core: Core
 
   constructor(core: Core) {

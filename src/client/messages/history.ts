@@ -48,7 +48,7 @@ async function* pages(
   let last = after ?? before ?? Infinity
   for (;;) {
     const path = `/v1/conversations/${conversationId}/messages?limit=${size}${place}`
-    const { items, next } = (await core.tokens.call({ method: 'GET', path, answer: MessagePage })).body
+    const { items, next } = (await core.tokens.call({ method: 'GET', path, response: MessagePage })).body
     const wanted = onward && before !== undefined ? items.filter(({ position }) => position < before) : items
     for (const message of items) {
       const inOrder = onward ? message.position > last : message.position < last

@@ -1,7 +1,7 @@
 import { concat, equalBytes, unhex, uuidBytes } from '../../crypto/encoding.js'
 
 /** What is remembered of a message that was seen: enough to know it again, and to refuse another in its place. */
-export interface Seen {
+export interface SeenEntry {
   n: number
   id: string
   digest: string
@@ -16,7 +16,7 @@ const POSITION_BYTES = 6
 const ENTRY_BYTES = ID_BYTES + DIGEST_BYTES + POSITION_BYTES
 
 /** An entry: the id, the first 80 bits of the digest, the position. */
-export function toEntry({ id, digest, position }: Seen): Uint8Array {
+export function toEntry({ id, digest, position }: SeenEntry): Uint8Array {
   const place = new DataView(new ArrayBuffer(8))
   place.setBigUint64(0, BigInt(position))
   const digestBytes = unhex(digest.slice(0, DIGEST_BYTES * 2))

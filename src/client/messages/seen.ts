@@ -9,9 +9,9 @@ import {
   sameMessage,
   toEntry,
   withEntry,
-  type Seen
+  type SeenEntry
 } from './seen-page.js'
-import { Recent } from '../stores/lru-map.js'
+import { LruMap } from '../stores/lru-map.js'
 import type { StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../untrusted.js'
 
@@ -23,7 +23,7 @@ export interface Counter {
 }
 
 /** How a message that has passed all other checks fits what was seen before. */
-export interface Verdict {
+export interface ReplayCheck {
   /** Whether it was seen before, at this very place. */
   known: boolean
   /** It stands behind a message that its sender sent later. */
@@ -61,9 +61,9 @@ class Book {
  * Which messages were seen, for ever: so that none is shown as new again, none in the place of another, and a gap in
  * what a device has sent is noticed. Some 32 bytes a message.
  */
-export class Ledger {
+export class SeenMessages {
   readonly #core: Pick<Core, 'store'>
-  readonly #books = new Recent<string, Promise<Book>>(16)
+  readonly #books = new LruMap<string, Promise<Book>>(16)
 
   constructor(core: Pick<Core, 'store'>) {
     this.#core = core
@@ -75,7 +75,7 @@ export class Ledger {
    * @throws {ChatError} `untrusted`: `replayed-message` for one that stood elsewhere, or whose id or counter was
    *   another message's
    */
-  async judge(counter: Counter, seen: Seen): Promise<Verdict> {
+  async judge(counter: Counter, seen: SeenEntry): Promise<ReplayCheck> {
     const book = await this.#book(counter.conversationId)
     const name = counterName(counter)
     const entry = toEntry(seen)
@@ -108,7 +108,7 @@ export class Ledger {
   }
 
   /** Remember a message in memory, so that the next one is judged by it. `record` makes it last. */
-  async note(counter: Counter, seen: Seen): Promise<void> {
+  async note(counter: Counter, seen: SeenEntry): Promise<void> {
     const book = await this.#book(counter.conversationId)
     const name = counterName(counter)
     const number = pageOf(seen.n)
@@ -116,7 +116,7 @@ export class Ledger {
   }
 
   /** Remember a message for ever. */
-  async record(tx: StoreTransaction, counter: Counter, seen: Seen): Promise<void> {
+  async record(tx: StoreTransaction, counter: Counter, seen: SeenEntry): Promise<void> {
     await this.note(counter, seen)
     const name = `${counterName(counter)}/${pageOf(seen.n)}`
     tx.set(name, withEntry(await tx.get<Uint8Array>(name), seen.n, toEntry(seen)))

@@ -1,7 +1,7 @@
 import type { NewMessage } from '../../protocol/messages.js'
 import type { Core } from '../core.js'
-import { growthOf } from '../identity/chain-revision.js'
-import { KeyMaker } from '../session-keys/rotate.js'
+import { chainRevision } from '../identity/chain-revision.js'
+import { KeyRotation } from '../session-keys/rotate.js'
 import type { OutboxState, Seal, Sending, Waiting } from './state.js'
 import { sealer } from '../messages/encrypt.js'
 import type { HeldKey } from '../session-keys/store.js'
@@ -11,36 +11,36 @@ const MOST_MESSAGES = 10_000
 const LONGEST_MS = 7 * 24 * 3600 * 1000
 
 /** Which session key this device sends under, and whether it is still good. */
-export class SendingKeys {
+export class OutboundKeys {
   readonly #core: Core
   readonly #state: OutboxState
-  readonly #maker: KeyMaker
+  readonly #maker: KeyRotation
   /** Signatures of sealed messages that have not left this process. */
   readonly #unposted = new Set<string>()
 
   constructor(core: Core, state: OutboxState) {
     this.#core = core
     this.#state = state
-    this.#maker = new KeyMaker(core)
+    this.#maker = new KeyRotation(core)
   }
 
   /** The key to seal under for now. Whether it is still good is seen before anything leaves. */
-  async atHand(conversationId: string): Promise<HeldKey> {
+  async current(conversationId: string): Promise<HeldKey> {
     const sending = await this.#state.get(conversationId)
     const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
     return held ?? this.renew(conversationId)
   }
 
   /** The key that the server takes now. */
-  async fresh(conversationId: string): Promise<HeldKey> {
+  async refreshed(conversationId: string): Promise<HeldKey> {
     const sending = await this.#state.get(conversationId)
     return this.renew(conversationId, sending !== null && this.#isSpent(sending) ? sending.keyId : undefined)
   }
 
   /** Take or make a new key, and seal anew under it whatever waits: the server has none of it. */
   async renew(conversationId: string, spent?: string): Promise<HeldKey> {
-    const growth = await growthOf(this.#core.store)
-    const key = await this.#maker.current(conversationId, spent)
+    const growth = await chainRevision(this.#core.store)
+    const key = await this.#maker.ensureCurrent(conversationId, spent)
     await this.#state.use(conversationId, key.id, growth, this.#core.options.now(), this.sealer(key))
     return key
   }
@@ -67,7 +67,7 @@ export class SendingKeys {
 
   /** Whether the key under which a message was sealed that has not left is no good any more. */
   async #isOutdated(conversationId: string, { sealed }: Waiting): Promise<boolean> {
-    const growth = await growthOf(this.#core.store)
+    const growth = await chainRevision(this.#core.store)
     const sending = await this.#state.get(conversationId)
     if (sending === null || sending.keyId !== sealed.sessionKeyId) return false
     if (this.#isSpent(sending)) return true
@@ -89,7 +89,7 @@ export class SendingKeys {
   }
 
   /** From now on the server may have these bytes. */
-  leaves({ signature }: NewMessage): void {
+  markInFlight({ signature }: NewMessage): void {
     this.#unposted.delete(signature)
   }
 

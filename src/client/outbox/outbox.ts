@@ -5,12 +5,12 @@ import type { MessageNotSent } from '../types/events.js'
 import type { Content } from '../messages/content.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
-import { isFinal, isRekeyRequired, RefusedError } from '../refused.js'
+import { isPermanent, isRekeyRequired, RefusedError } from '../refused.js'
 import { OutboxState, type Waiting } from './state.js'
 import { fitting, post } from './request.js'
-import { SendingKeys } from './outbound-key.js'
+import { OutboundKeys } from './outbound-key.js'
 import type { HeldKey } from '../session-keys/store.js'
-import { Turns } from '../stores/mutex.js'
+import { Mutex } from '../stores/mutex.js'
 
 /** Keys that the server may ask for within one flush; more would be a server that plays with us. */
 const MOST_REKEYS = 8
@@ -32,16 +32,16 @@ interface Listener {
 export class Outbox {
   readonly #core: Core
   readonly #state: OutboxState
-  readonly #keys: SendingKeys
+  readonly #keys: OutboundKeys
   readonly #listeners = new Map<string, Listener[]>()
   readonly #flushing = new Map<string, Promise<string[]>>()
-  readonly #turns = new Map<string, Turns>()
+  readonly #turns = new Map<string, Mutex>()
   readonly #refused: MessageNotSent[] = []
 
   constructor(core: Core) {
     this.#core = core
     this.#state = new OutboxState(core.store)
-    this.#keys = new SendingKeys(core, this.#state)
+    this.#keys = new OutboundKeys(core, this.#state)
   }
 
   /** Keep, post, and wait until the server has it. */
@@ -53,7 +53,9 @@ export class Outbox {
     const done = this.#listen(id)
     // Whatever goes wrong below is thrown from there.
     done.catch(() => undefined)
-    await this.#turnsOf(conversationId).take(() => this.#enqueue(conversationId, { id, content, sentAt }))
+    await this.#turnsOf(conversationId).runExclusive(() =>
+      this.#enqueue(conversationId, { id, content, sentAt })
+    )
     await this.#flushUntil(conversationId, id)
     return done
   }
@@ -78,12 +80,12 @@ export class Outbox {
     // What waits has earlier counters, and so has to be there first.
     await this.#flush(conversationId)
     const said = { id, content, sentAt: new Date(this.#core.options.now()).toISOString() }
-    return this.#turnsOf(conversationId).take(async () => {
+    return this.#turnsOf(conversationId).runExclusive(async () => {
       for (;;) {
-        const key = await this.#keys.fresh(conversationId)
+        const key = await this.#keys.refreshed(conversationId)
         const message = await this.#state.seal(conversationId, key.id, said, this.#keys.sealer(key))
         if (message === null) continue
-        this.#keys.leaves(message)
+        this.#keys.markInFlight(message)
         return message
       }
     })
@@ -113,7 +115,7 @@ export class Outbox {
     const { members } = await this.#core.rooms.get(conversationId)
     for (const { username } of members)
       if (username !== this.#core.identity.username)
-        await this.#core.pins.requireAccepted([await this.#core.users.get(username)])
+        await this.#core.pins.requireTrusted([await this.#core.users.get(username)])
   }
 
   async #enqueue(
@@ -121,10 +123,10 @@ export class Outbox {
     said: { id: string; content: Content; sentAt: string },
     key?: HeldKey
   ): Promise<void> {
-    const using = key ?? (await this.#keys.atHand(conversationId))
+    const using = key ?? (await this.#keys.current(conversationId))
     const kept = await this.#state.add(conversationId, using.id, said, this.#keys.sealer(using))
     // Another process has changed the key meanwhile.
-    if (!kept) await this.#enqueue(conversationId, said, await this.#keys.atHand(conversationId))
+    if (!kept) await this.#enqueue(conversationId, said, await this.#keys.current(conversationId))
   }
 
   #flush(conversationId: string): Promise<string[]> {
@@ -152,26 +154,28 @@ export class Outbox {
         else refusals = await this.#post(conversationId, fitting(ready), sent)
       } catch (error) {
         // What is wrong with a batch as a whole is seen when its messages go alone.
-        if (ready.length > 1 && isFinal(error)) isOneByOne = true
+        if (ready.length > 1 && isPermanent(error)) isOneByOne = true
         else refusals = [{ waiting: first, error }]
       }
       for (const { waiting, error } of refusals) {
         isRekeyAsked = isRekeyRequired(error) && rekeys++ < MOST_REKEYS
         // Those behind it are of the same key.
         if (isRekeyAsked) break
-        if (isFinal(error)) await this.#drop(conversationId, waiting, error)
+        if (isPermanent(error)) await this.#drop(conversationId, waiting, error)
         else await this.#fail(conversationId, error)
       }
     }
   }
 
   async #reseal(conversationId: string, { sealed }: Waiting): Promise<void> {
-    await this.#turnsOf(conversationId).take(() => this.#keys.renew(conversationId, sealed.sessionKeyId))
+    await this.#turnsOf(conversationId).runExclusive(() =>
+      this.#keys.renew(conversationId, sealed.sessionKeyId)
+    )
   }
 
   /** @returns those that were refused, in their order; the others are added to `sent` */
   async #post(conversationId: string, batch: readonly Waiting[], sent: string[]): Promise<Refusal[]> {
-    for (const { sealed } of batch) this.#keys.leaves(sealed)
+    for (const { sealed } of batch) this.#keys.markInFlight(sealed)
     const answers = await post(
       this.#core,
       conversationId,
@@ -233,9 +237,9 @@ export class Outbox {
     listeners.forEach(how)
   }
 
-  #turnsOf(conversationId: string): Turns {
+  #turnsOf(conversationId: string): Mutex {
     let turns = this.#turns.get(conversationId)
-    if (turns === undefined) this.#turns.set(conversationId, (turns = new Turns()))
+    if (turns === undefined) this.#turns.set(conversationId, (turns = new Mutex()))
     return turns
   }
 }

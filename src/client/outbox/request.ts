@@ -36,11 +36,16 @@ export async function post(
   const path = `/v1/conversations/${conversationId}/messages`
   if (messages.length === 1) {
     const body = messages[0]!
-    const answer = await core.tokens.call({ method: 'POST', path, body, answer: MessageReceipt })
+    const answer = await core.tokens.call({ method: 'POST', path, body, response: MessageReceipt })
     if (answer.body.id !== body.id) throw otherAnswer()
     return [answer.body]
   }
-  const request = { method: 'POST', path: `${path}/batch`, body: { messages }, answer: BatchOutcome } as const
+  const request = {
+    method: 'POST',
+    path: `${path}/batch`,
+    body: { messages },
+    response: BatchOutcome
+  } as const
   const { items } = (await core.tokens.call(request)).body
   if (items.length !== messages.length) throw otherAnswer()
   return items.map(({ id, status, receipt, problem = {} }, index) => {

@@ -1,4 +1,4 @@
-import { SessionKeyAnswer } from '../../protocol/conversations.js'
+import { SessionKeyResponse } from '../../protocol/conversations.js'
 import { wrap } from '../../crypto/session-keys.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
@@ -15,7 +15,7 @@ type Task = {
 }
 
 /** Passes on the session keys of this device to another one of the user, so that it reads the past. */
-export class Sharing {
+export class KeyForwarding {
   readonly #core: Core
   #underWay: Promise<void> | null = null
 
@@ -83,7 +83,7 @@ export class Sharing {
   async #post(conversationId: string, keyId: string, wraps: object[]): Promise<boolean> {
     const path = `/v1/conversations/${conversationId}/session-keys/${keyId}/wraps`
     try {
-      await this.#core.tokens.call({ method: 'POST', path, body: { wraps }, answer: SessionKeyAnswer })
+      await this.#core.tokens.call({ method: 'POST', path, body: { wraps }, response: SessionKeyResponse })
       return true
     } catch (error) {
       if (!(error instanceof RefusedError) || ![404, 409].includes(error.status ?? 0)) throw error

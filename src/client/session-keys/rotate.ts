@@ -1,8 +1,8 @@
 import {
   type Conversation,
-  ConversationAnswer,
+  ConversationResponse,
   Roster,
-  SessionKeyAnswer,
+  SessionKeyResponse,
   type NewSessionKey
 } from '../../protocol/conversations.js'
 import { commitment, newSessionKey, rosterHash, wrap } from '../../crypto/session-keys.js'
@@ -13,7 +13,7 @@ import { ChatError } from '../errors.js'
 import { RefusedError } from '../refused.js'
 import { sleep } from '../transport/abort.js'
 import { inGroups, type StoredKey } from './verify.js'
-import { requireSameMembers, type StoredRoom } from '../conversations/record.js'
+import { requireSameMembers, type StoredConversation } from '../conversations/record.js'
 import type { HeldKey } from './store.js'
 import { renewalOf } from '../conversations/change.js'
 import { requireOwnDevices, type StoredUser } from '../identity/user-record.js'
@@ -29,7 +29,7 @@ interface Covered {
 }
 
 /** Finds the session key to send under, or makes one for exactly those whom the chains name. */
-export class KeyMaker {
+export class KeyRotation {
   readonly #core: Core
 
   constructor(core: Core) {
@@ -42,7 +42,7 @@ export class KeyMaker {
    * @param spent a key under which the server takes nothing any more
    * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
    */
-  async current(conversationId: string, spent?: string): Promise<HeldKey> {
+  async ensureCurrent(conversationId: string, spent?: string): Promise<HeldKey> {
     for (let attempt = 1; ; attempt++) {
       const { room, covered } = await this.#synced((await this.#core.rooms.sync(conversationId)).room)
       const due = await rosterHash(covered)
@@ -52,7 +52,7 @@ export class KeyMaker {
       const { body, held } = await this.make(room, covered)
       try {
         const path = `/v1/conversations/${conversationId}/session-keys`
-        await this.#core.tokens.call({ method: 'POST', path, body, answer: SessionKeyAnswer })
+        await this.#core.tokens.call({ method: 'POST', path, body, response: SessionKeyResponse })
         return await this.#core.keys.hold(held)
       } catch (error) {
         if (!(error instanceof RefusedError) || error.code !== 'stale-roster') throw error
@@ -71,7 +71,7 @@ export class KeyMaker {
 
   /** A new session key for these devices, not yet uploaded. */
   async make(
-    { id: conversationId, head }: Pick<StoredRoom, 'id' | 'head'>,
+    { id: conversationId, head }: Pick<StoredConversation, 'id' | 'head'>,
     covered: readonly Covered[]
   ): Promise<{ body: NewSessionKey; held: StoredKey }> {
     const { device } = this.#core.identity.active()
@@ -103,7 +103,7 @@ export class KeyMaker {
   }
 
   /** The devices that a session key has to be wrapped for, by the chains as they are known. */
-  async covered(members: StoredRoom['members']): Promise<Covered[]> {
+  async covered(members: StoredConversation['members']): Promise<Covered[]> {
     const covered: Covered[] = []
     await this.#core.users.refresh()
     for (const { username, root } of members) {
@@ -117,9 +117,9 @@ export class KeyMaker {
   }
 
   /** The same, after whatever the server's roster says is new has been fetched and verified. */
-  async #synced(before: StoredRoom): Promise<{ room: StoredRoom; covered: Covered[] }> {
+  async #synced(before: StoredConversation): Promise<{ room: StoredConversation; covered: Covered[] }> {
     const path = `/v1/conversations/${before.id}/roster`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: Roster })
+    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: Roster })
     const room = body.head === before.head ? before : (await this.#core.rooms.sync(before.id)).room
     // Of another statement it says nothing about this one; the server takes no key for an old one.
     if (body.head === room.head) requireSameMembers(room, body.members)
@@ -139,7 +139,7 @@ export class KeyMaker {
       requireOwnDevices(user, shown.get(username)?.devices ?? [])
     })
     const users = await inGroups(room.members, ({ username }) => this.#core.users.get(username))
-    await this.#core.pins.requireAccepted(users)
+    await this.#core.pins.requireTrusted(users)
     const renewed = await renewalOf(this.#core, room, users)
     const covered = await this.covered(renewed.members)
     if (!covered.some(({ deviceId }) => deviceId === this.#core.identity.active().device.id))
@@ -151,7 +151,7 @@ export class KeyMaker {
 
   async #view(id: string): Promise<Conversation> {
     const path = `/v1/conversations/${id}`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: ConversationAnswer })
+    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: ConversationResponse })
     if (body.conversation.id === id) return body.conversation
     throw untrusted('moved-conversation', 'The server shows another conversation than it was asked for.')
   }

@@ -7,10 +7,10 @@ import { verifyStatement } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
 import { RefusedError } from '../refused.js'
-import { KeyJudge, type StoredKey } from './verify.js'
+import { SessionKeyVerifier, type StoredKey } from './verify.js'
 import { pagesOf } from '../transport/pages.js'
-import { Recent } from '../stores/lru-map.js'
-import { RoomJudge } from '../conversations/verify.js'
+import { LruMap } from '../stores/lru-map.js'
+import { MembershipVerifier } from '../conversations/verify.js'
 import { isActive } from '../identity/user-record.js'
 import { untrusted } from '../untrusted.js'
 
@@ -25,15 +25,15 @@ export type HeldKey = StoredKey & { material: KeyMaterial }
 /** The session keys of this device: fetched, judged, unwrapped once, and held. */
 export class SessionKeys {
   readonly #core: Core
-  readonly #judge: KeyJudge
-  readonly #held = new Recent<string, HeldKey>(512)
+  readonly #judge: SessionKeyVerifier
+  readonly #held = new LruMap<string, HeldKey>(512)
   /** Keys that were refused or did not come, and when. */
-  readonly #without = new Recent<string, { error: ChatError; at: number }>(4096)
+  readonly #without = new LruMap<string, { error: ChatError; at: number }>(4096)
   readonly #underWay = new Map<string, Promise<HeldKey>>()
 
   constructor(core: Core) {
     this.#core = core
-    this.#judge = new KeyJudge(core)
+    this.#judge = new SessionKeyVerifier(core)
   }
 
   /**
@@ -58,7 +58,7 @@ export class SessionKeys {
     try {
       await this.#core.rooms.get(conversationId)
       const path = `/v1/conversations/${conversationId}/session-keys/${id}`
-      const { body } = await this.#core.tokens.call({ method: 'GET', path, answer: One })
+      const { body } = await this.#core.tokens.call({ method: 'GET', path, response: One })
       if (body.sessionKey.id !== id)
         throw untrusted('forged-session-key', 'The server shows another session key.')
       return await this.hold(await this.#judge.judge(conversationId, body.sessionKey))
@@ -138,7 +138,7 @@ export class SessionKeys {
     conversationId: string,
     heads: ReadonlyMap<string, ReadonlyMap<string, { root: string }>>
   ): Promise<boolean> {
-    const judge = new RoomJudge(this.#core)
+    const judge = new MembershipVerifier(this.#core)
     for await (const { items } of this.#pages(conversationId))
       for (const { statement: signed } of items) {
         const { head, by, conversation } = parseStatement(signed.text, ['session-key'])

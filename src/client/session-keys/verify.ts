@@ -28,7 +28,7 @@ export type StoredKey = {
 type Owner = { username: string; device: string }
 
 /** Whether a session key is what it says (protocol, "Session key" and "Judging the past"). */
-export class KeyJudge {
+export class SessionKeyVerifier {
   readonly #core: Core
 
   constructor(core: Core) {

@@ -1,5 +1,5 @@
 /** A map that holds so many entries at most, and forgets the one that was used longest ago. */
-export class Recent<K, V> {
+export class LruMap<K, V> {
   readonly #most: number
   readonly #entries = new Map<K, V>()
 

@@ -1,7 +1,7 @@
 import type { Store, StoreTransaction, Value } from './store.js'
 import { applyChanges, entriesUnder, transact } from './transaction.js'
 import { copyValue } from './values.js'
-import { Turns } from './mutex.js'
+import { Mutex } from './mutex.js'
 
 /**
  * A store that lasts as long as the object: for tests, and for devices that are meant to be forgotten. To close it
@@ -10,7 +10,7 @@ import { Turns } from './mutex.js'
 export class MemoryStore implements Store {
   readonly extractableKeys = false
   readonly #entries = new Map<string, Value>()
-  readonly #turns = new Turns()
+  readonly #turns = new Mutex()
 
   async get<T extends Value = Value>(name: string): Promise<T | undefined> {
     const value = this.#entries.get(name)
@@ -22,7 +22,9 @@ export class MemoryStore implements Store {
   }
 
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
-    return this.#turns.take(() => transact(this, work, (changes) => applyChanges(this.#entries, changes)))
+    return this.#turns.runExclusive(() =>
+      transact(this, work, (changes) => applyChanges(this.#entries, changes))
+    )
   }
 
   async close(): Promise<void> {}

@@ -1,10 +1,10 @@
 import { ChatError } from '../errors.js'
 
 /** How long an update waits for others, in ms. Theirs may include a request to the server that times out. */
-export const PATIENCE = 60_000
+export const LOCK_TIMEOUT_MS = 60_000
 
 /** One piece of work at a time, first come, first served. */
-export class Turns {
+export class Mutex {
   /** Ends with the turn that was taken last. Never fails. */
   #last: Promise<void> = Promise.resolve()
 
@@ -14,7 +14,7 @@ export class Turns {
    * @param patience how long to wait for that, in ms
    * @throws {ChatError} `store-busy` if that is not long enough; `work` is not done then
    */
-  take<T>(work: () => Promise<T>, patience = PATIENCE): Promise<T> {
+  runExclusive<T>(work: () => Promise<T>, patience = LOCK_TIMEOUT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       let late = false
       const timer = setTimeout(() => {

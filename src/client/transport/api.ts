@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import { SignIn } from '../../protocol/accounts.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
-import { type Answer, type Request } from './http.js'
+import { type ApiResponse, type Request } from './http.js'
 import { RefusedError } from '../refused.js'
 
 type Stored = {
@@ -17,7 +17,7 @@ const NAME = 'session'
 const MARGIN_MS = 30_000
 
 /** The session's tokens: what every authorised call goes through. Refresh tokens are good for one use. */
-export class Tokens {
+export class Api {
   readonly #core: Core
   #session: Stored | null = null
   #refreshing: Promise<string> | null = null
@@ -46,12 +46,12 @@ export class Tokens {
   }
 
   /** A call in the name of the session. @throws {ChatError} `logged-out`, or as `Http.call` does */
-  async call<S extends TSchema>(request: Omit<Request<S>, 'token'>): Promise<Answer<Static<S>>> {
+  async call<S extends TSchema>(request: Omit<Request<S>, 'token'>): Promise<ApiResponse<Static<S>>> {
     return this.withToken((token) => this.#core.http.call({ ...request, token }))
   }
 
   /** The same for an answer of bytes. */
-  async bytes(request: Omit<Request, 'token' | 'answer'>): Promise<Answer<Uint8Array>> {
+  async bytes(request: Omit<Request, 'token' | 'answer'>): Promise<ApiResponse<Uint8Array>> {
     return this.withToken((token) => this.#core.http.bytes({ ...request, token }))
   }
 
@@ -92,7 +92,13 @@ export class Tokens {
       try {
         const { refreshToken } = session
         const path = '/v1/auth/refresh'
-        const request = { method: 'POST', path, body: { refreshToken }, answer: SignIn, once: true } as const
+        const request = {
+          method: 'POST',
+          path,
+          body: { refreshToken },
+          response: SignIn,
+          once: true
+        } as const
         const renewed = this.#stored((await this.#core.http.call(request)).body)
         tx.set(NAME, renewed)
         return renewed

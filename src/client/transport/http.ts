@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import { readBytes, readJson, refusal } from './response.js'
 import { ChatError } from '../errors.js'
-import { RefusedError, isPassing } from '../refused.js'
+import { RefusedError, isTransient } from '../refused.js'
 import { linked, sleep } from './abort.js'
 import { checked } from './response-schema.js'
 
@@ -18,13 +18,13 @@ export interface Request<S extends TSchema = TSchema> {
   headers?: Record<string, string>
   token?: string
   /** What a 2xx answer must hold; without it the body is not read. */
-  answer?: S
+  response?: S
   /** The same request again would do harm. With few it does, since ids are made by clients. */
   once?: boolean
   signal?: AbortSignal
 }
 
-export interface Answer<T> {
+export interface ApiResponse<T> {
   status: number
   body: T
   headers: Headers
@@ -62,8 +62,8 @@ export class Http {
    * @throws {RefusedError} for a 4xx answer; {ChatError} `unreachable` when no answer comes, or only 5xx, and
    *   `untrusted` for one that does not have its form
    */
-  async call<S extends TSchema>(request: Request<S>): Promise<Answer<Static<S>>> {
-    const { method, path, answer } = request
+  async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
+    const { method, path, response: answer } = request
     return this.#tried(request, async (response) => {
       if (answer !== undefined)
         return checked(answer, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
@@ -72,7 +72,7 @@ export class Http {
     })
   }
 
-  async #tried<T>(request: Request, read: (response: Response) => Promise<T>): Promise<Answer<T>> {
+  async #tried<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#once(request, read)
@@ -86,7 +86,7 @@ export class Http {
   }
 
   /** The same for an answer of bytes. */
-  async bytes(request: Omit<Request, 'answer'>): Promise<Answer<Uint8Array>> {
+  async bytes(request: Omit<Request, 'answer'>): Promise<ApiResponse<Uint8Array>> {
     return this.#tried(request, (response) => readBytes(response))
   }
 
@@ -110,7 +110,7 @@ export class Http {
     }
   }
 
-  async #once<T>(request: Request, read: (response: Response) => Promise<T>): Promise<Answer<T>> {
+  async #once<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
@@ -158,7 +158,7 @@ export class Http {
     if (!(error instanceof ChatError)) return null
     const asked = error instanceof RefusedError ? error.retryAfter : null
     const refusedForNow = error instanceof RefusedError && error.status === 429
-    if (!refusedForNow && (once || !(error.kind === 'unreachable' || isPassing(error)))) return null
+    if (!refusedForNow && (once || !(error.kind === 'unreachable' || isTransient(error)))) return null
     const least = asked ?? FIRST_PAUSE_MS * 2 ** (attempt - 1)
     if (least > LONGEST_PAUSE_MS) return null
     return least + this.#options.random() * Math.max(least / 2, FIRST_PAUSE_MS)

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { ConversationPage } from '../../protocol/conversations.js'
-import type { Tokens } from './api.js'
+import type { Api } from './api.js'
 import { untrusted } from '../untrusted.js'
 
 /** No honest list is longer. */
@@ -13,14 +13,14 @@ const MOST_PAGES = 10_000
  * @throws {ChatError} `untrusted`, `endless-list` if that never ends; else as `Tokens.call` does
  */
 export async function* pagesOf<S extends TSchema>(
-  tokens: Tokens,
+  tokens: Api,
   path: string,
   answer: S
 ): AsyncGenerator<Static<S>, void, undefined> {
   let cursor: string | null = null
   for (let pages = 0; pages < MOST_PAGES; pages++) {
     const place: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
-    const { body } = await tokens.call({ method: 'GET', path: path + place, answer })
+    const { body } = await tokens.call({ method: 'GET', path: path + place, response: answer })
     yield body
     const { items, next } = body as { items: unknown[]; next: string | null }
     if (next === null) return
@@ -31,7 +31,7 @@ export async function* pagesOf<S extends TSchema>(
 }
 
 /** Every conversation that the user is in, by the server's word. */
-export async function conversationIds(tokens: Tokens): Promise<string[]> {
+export async function conversationIds(tokens: Api): Promise<string[]> {
   const ids: string[] = []
   for await (const { items } of pagesOf(tokens, '/v1/conversations?limit=200', ConversationPage))
     ids.push(...items.map(({ id }) => id))

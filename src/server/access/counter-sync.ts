@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { Attempts, type Bounds, type Change } from './window-counter.js'
-import type { Database, HotStatement } from '../db/database.js'
+import { WindowCounter, type Bounds, type Change } from './window-counter.js'
+import type { Database, PreparedStatement } from '../db/database.js'
 import type { Logger } from '../logger.js'
 
 const EXCHANGE_MS = 1000
@@ -9,7 +9,7 @@ const EXCHANGE_MS = 1000
  * Add what is new in each window to what all processes have counted there. A window that has ended begins anew. Rows
  * are taken in their order, so that two processes never wait for each other.
  */
-const EXCHANGE: HotStatement = {
+const EXCHANGE: PreparedStatement = {
   name: 'exchange-attempts',
   text: `
 insert into attempts as a (key, count, ends_at)
@@ -26,19 +26,23 @@ returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as t
  * Bounds on attempts that hold for all processes on a database together. Each counts by itself, and once a second they
  * exchange what is new: over the bound is at most what comes in meanwhile.
  */
-export interface AttemptsExchange {
+export interface CounterSync {
   /** @param name the same in all processes, and of no other */
-  of: (name: string, bounds: Bounds) => Attempts
+  of: (name: string, bounds: Bounds) => WindowCounter
   stop: () => void
 }
 
-export function exchangeAttempts({ kind, hot }: Database, secret: string, logger: Logger): AttemptsExchange {
-  const all = new Map<string, Attempts>()
+export function startCounterSync(
+  { kind, prepared: hot }: Database,
+  secret: string,
+  logger: Logger
+): CounterSync {
+  const all = new Map<string, WindowCounter>()
   // The embedded database has one process.
-  if (kind === 'embedded') return { of: (_, bounds) => new Attempts(bounds), stop: () => undefined }
+  if (kind === 'embedded') return { of: (_, bounds) => new WindowCounter(bounds), stop: () => undefined }
 
   async function exchange(): Promise<void> {
-    const told = new Map<string, { attempts: Attempts; change: Change }>()
+    const told = new Map<string, { attempts: WindowCounter; change: Change }>()
     for (const [name, attempts] of all)
       for (const change of attempts.takeChanges())
         told.set(createHmac('sha256', secret).update(`${name} ${change.key}`).digest('base64url'), {
@@ -50,7 +54,7 @@ export function exchangeAttempts({ kind, hot }: Database, secret: string, logger
     try {
       for (const known of await hot<Change>(EXCHANGE, [JSON.stringify(changes)])) {
         const { attempts, change } = told.get(known.key)!
-        attempts.learn({ ...known, key: change.key })
+        attempts.merge({ ...known, key: change.key })
       }
     } catch (error) {
       // Each process goes on by what it has counted itself.
@@ -66,7 +70,7 @@ export function exchangeAttempts({ kind, hot }: Database, secret: string, logger
   later()
   return {
     of(name, bounds) {
-      const attempts = new Attempts(bounds)
+      const attempts = new WindowCounter(bounds)
       attempts.share()
       all.set(name, attempts)
       return attempts

@@ -6,7 +6,7 @@ import rateLimit, {
 } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../../protocol/problems.js'
-import type { Attempts } from './window-counter.js'
+import type { WindowCounter } from './window-counter.js'
 import type { Services } from '../services.js'
 
 /** Classes of routes, each with a budget a minute: per address before log-in, per user after it. */
@@ -87,9 +87,9 @@ export async function registerLimits(
 }
 
 /** The plugin counts in these windows, so that a request can be made to count for more than one. */
-function storeOf(spent: Record<LimitClass, Attempts>): FastifyRateLimitStoreCtor {
+function storeOf(spent: Record<LimitClass, WindowCounter>): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
-    readonly #spent: Attempts
+    readonly #spent: WindowCounter
 
     constructor({ limit = 'read' }: { limit?: LimitClass }) {
       this.#spent = spent[limit]

@@ -1,11 +1,11 @@
 import type { SQL } from 'drizzle-orm'
 import { listOf } from '../db/prepared.js'
-import type { Database, HotStatement, Tx } from '../db/database.js'
+import type { Database, PreparedStatement, Tx } from '../db/database.js'
 import { sessions } from '../db/schema.js'
 import type { NewEvent } from '../log/append.js'
 import { SESSIONS_ENDED } from '../log/entry.js'
 import type { Tail } from '../log/tail.js'
-import { sharedQuery } from '../db/batch-loader.js'
+import { batchLoader } from '../db/batch-loader.js'
 
 /** A session as every request sees it. */
 export interface ActiveSession {
@@ -37,8 +37,8 @@ export class Sessions {
   /** Rises with every invalidation: what was loaded across one may be outdated. */
   #generation = 0
 
-  constructor({ hot }: Database, tail: Tail) {
-    this.#load = sharedQuery((ids) => load(hot, ids), LOADED_AT_ONCE)
+  constructor({ prepared: hot }: Database, tail: Tail) {
+    this.#load = batchLoader((ids) => load(hot, ids), LOADED_AT_ONCE)
     tail.watch(({ type, json, recipients }) => {
       if (type === SESSIONS_ENDED) {
         for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
@@ -105,7 +105,7 @@ interface SessionRow {
   left: string
 }
 
-const SESSIONS: HotStatement = {
+const SESSIONS: PreparedStatement = {
   name: 'sessions',
   text: `
 select s.id, s.user_id, u.username, s.device_id, d.status as device_status,
@@ -114,7 +114,7 @@ from unnest(${listOf(1)}::uuid[]) i(id) join sessions s on s.id = i.id
 join users u on u.id = s.user_id left join devices d on d.id = s.device_id`
 }
 
-async function load(hot: Database['hot'], ids: string[]): Promise<(ActiveSession | null)[]> {
+async function load(hot: Database['prepared'], ids: string[]): Promise<(ActiveSession | null)[]> {
   const asked = performance.now()
   const rows = await hot<SessionRow>(SESSIONS, [ids.join(',')])
   const found = new Map(rows.map((row) => [row.id, toSession(row, asked)]))

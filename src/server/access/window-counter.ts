@@ -20,7 +20,7 @@ export interface Change {
 }
 
 /** Attempts, counted by key: who has made too many waits until the window ends that the first began. */
-export class Attempts {
+export class WindowCounter {
   readonly #windows = new Map<string, Window>()
   readonly #max: number
   readonly #windowMs: number
@@ -79,7 +79,7 @@ export class Attempts {
   }
 
   /** What others know of a key, beside what they have not been told yet. */
-  learn({ key, count, ttl }: Change): void {
+  merge({ key, count, ttl }: Change): void {
     const window = this.#open(key) ?? this.#begin(key, 0)
     window.count = Math.max(0, count + (this.#untold?.get(key) ?? 0))
     window.endsAt = this.#now() + ttl

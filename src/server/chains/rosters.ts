@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { NewSessionKey, Roster } from '../../protocol/conversations.js'
 import { Problem } from '../../protocol/problems.js'
 import { parseStatement, rosterText } from '../../protocol/statements.js'
-import { requireActingDevice } from './signing-device.js'
+import { requireSigningDevice } from './signing-device.js'
 import type { DeviceSession } from '../access/auth.js'
 import { duplicateOf } from '../db/errors.js'
 import type { Db, Tx } from '../db/database.js'
@@ -88,7 +88,7 @@ export async function acceptSessionKey(
   const statement = parseStatement(body.statement.text, ['session-key'])
   requireLine('conversation', statement.conversation, conversation.id)
   requireLine('session-key', statement.sessionKey, body.id)
-  await requireActingDevice(tx, session, statement.by, body.statement)
+  await requireSigningDevice(tx, session, statement.by, body.statement)
 
   const roster = (await readRoster(tx, conversation.id)).flatMap(({ device }) => device ?? [])
   // A member whose root has changed can't make keys for a conversation that does not know his new identity.

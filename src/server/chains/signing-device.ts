@@ -33,7 +33,7 @@ export async function lockUsers(
  * @param by the fingerprint in the statement's `by` line
  * @throws {Problem} `device-required`, `invalid-statement` or `invalid-signature`
  */
-export async function requireActingDevice(
+export async function requireSigningDevice(
   tx: Tx,
   session: DeviceSession,
   by: string,

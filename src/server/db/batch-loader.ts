@@ -6,7 +6,7 @@
  * @param ask answers all questions, in their order
  * @param most questions that one query takes
  */
-export function sharedQuery<Question, Answer>(
+export function batchLoader<Question, Answer>(
   ask: (questions: Question[]) => Promise<Answer[]>,
   most: number
 ): (question: Question) => Promise<Answer> {

@@ -10,7 +10,7 @@ export type Db = PgDatabase<PgQueryResultHKT, typeof schema>
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
 
 /** A statement on the hot path: prepared once per connection under its name. */
-export interface HotStatement {
+export interface PreparedStatement {
   name: string
   text: string
 }
@@ -19,7 +19,7 @@ export interface Database {
   kind: 'embedded' | 'postgres'
   db: Db
   /** Run a hot statement, past the query builder. Values are text, numbers, or null. */
-  hot: <Row>(statement: HotStatement, values: unknown[]) => Promise<Row[]>
+  prepared: <Row>(statement: PreparedStatement, values: unknown[]) => Promise<Row[]>
   /** Apply the migrations that are missing, one process at a time. */
   migrate: (folder: string) => Promise<void>
   /** Names the cluster and database, so that a restored copy is seen to be another one. */

@@ -21,7 +21,7 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   return {
     kind: 'embedded',
     db,
-    hot: preparedBy(pglite),
+    prepared: preparedBy(pglite),
     async migrate(folder) {
       await migrate(db, { migrationsFolder: folder })
       await checkApplied(db, folder)

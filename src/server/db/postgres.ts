@@ -8,7 +8,7 @@ import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
 import { isDatabaseDown, isForbidden } from './errors.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
-import type { Database, HotStatement } from './database.js'
+import type { Database, PreparedStatement } from './database.js'
 import { checkApplied } from './migrate.js'
 import * as schema from './schema.js'
 
@@ -69,7 +69,7 @@ export async function openPostgres(config: Config, url: Secret, logger: Logger):
   return {
     kind: 'postgres',
     db,
-    hot: async <Row>({ name, text }: HotStatement, values: unknown[]) =>
+    prepared: async <Row>({ name, text }: PreparedStatement, values: unknown[]) =>
       (await pool.query<Row & pg.QueryResultRow>({ ...(!isPooled && { name }), text, values })).rows,
     async migrate(folder) {
       const client = new pg.Client(connectionOptions(config, directUrl(config, url)))

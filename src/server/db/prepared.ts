@@ -1,5 +1,5 @@
 import type { PGlite } from '@electric-sql/pglite'
-import type { HotStatement } from './database.js'
+import type { PreparedStatement } from './database.js'
 
 /**
  * Hot statements keep the plan that was made first. Made while a table was a page or two, it would scan that table
@@ -21,7 +21,7 @@ export const listOf = (parameter: number) => `(select string_to_array($${paramet
  */
 export function preparedBy(pglite: PGlite) {
   const prepared = new Map<string, Promise<unknown>>()
-  return async <Row>({ name, text }: HotStatement, values: unknown[]): Promise<Row[]> => {
+  return async <Row>({ name, text }: PreparedStatement, values: unknown[]): Promise<Row[]> => {
     let preparing = prepared.get(name)
     if (preparing === undefined) {
       preparing = pglite.exec(`prepare "${name}" as ${text}`)

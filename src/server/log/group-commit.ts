@@ -47,7 +47,7 @@ const EAGER = 16
  * fsync serve them all, and a lone message waits for nothing.
  */
 export function groupCommit(options: {
-  hot: Database['hot']
+  hot: Database['prepared']
   logger: Logger
   maxQueue: number
   maxBatch: number

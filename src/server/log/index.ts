@@ -1,4 +1,4 @@
-import type { Bell } from '../notifier/notifier.js'
+import type { Notifier } from '../notifier/notifier.js'
 import type { Config } from '../config.js'
 import type { Database } from '../db/database.js'
 import type { Logger } from '../logger.js'
@@ -18,7 +18,12 @@ export interface Log {
   stop: () => void
 }
 
-export async function openLog({ hot }: Database, bell: Bell, config: Config, logger: Logger): Promise<Log> {
+export async function openLog(
+  { prepared: hot }: Database,
+  bell: Notifier,
+  config: Config,
+  logger: Logger
+): Promise<Log> {
   const { epoch, last } = await readBounds(hot)
   const tail = new Tail({ hot, logger, head: last, pollInterval: config.POLL_INTERVAL })
   const stopListening = bell.listen('log', () => void tail.look())
@@ -30,7 +35,7 @@ export async function openLog({ hot }: Database, bell: Bell, config: Config, log
     maxWait: config.SEND_WAIT,
     onCommit(entries) {
       tail.offer(entries)
-      bell.ring('log')
+      bell.notify('log')
     }
   })
   return {
@@ -39,7 +44,7 @@ export async function openLog({ hot }: Database, bell: Bell, config: Config, log
     send,
     idle,
     changed() {
-      bell.ring('log')
+      bell.notify('log')
       return tail.look()
     },
     stop() {

@@ -1,4 +1,4 @@
-import type { Database, HotStatement } from '../db/database.js'
+import type { Database, PreparedStatement } from '../db/database.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
@@ -14,7 +14,7 @@ export const isCurrent = (membership: string, head: string) =>
  * what is addressed to himself. The head is of the same snapshot: a page that holds all there was is complete up to
  * it, and `conversations` are then those the user is in at that position.
  */
-const VISIBLE: HotStatement = {
+const VISIBLE: PreparedStatement = {
   name: 'visible',
   text: `
 with visible as materialized (
@@ -61,7 +61,7 @@ export interface VisiblePage {
 
 /** One page of what `userId` may see after `position`, oldest first. */
 export async function readVisible(
-  hot: Database['hot'],
+  hot: Database['prepared'],
   userId: string,
   position: number,
   { events, bytes }: { events: number; bytes: number }
@@ -79,7 +79,7 @@ export async function readVisible(
 }
 
 /** All events after `$1`, with what the tail needs to route them. */
-const ALL: HotStatement = {
+const ALL: PreparedStatement = {
   name: 'all',
   text: `
 select ${EVENT_COLUMNS},
@@ -96,11 +96,11 @@ where e.position > $1 order by e.position limit $2`
 }
 
 /** One page of the whole log after `position`, for the tail alone. */
-export async function readAll(hot: Database['hot'], position: number, limit: number): Promise<Entry[]> {
+export async function readAll(hot: Database['prepared'], position: number, limit: number): Promise<Entry[]> {
   return (await hot<EventRow>(ALL, [position, limit])).map(toEntry)
 }
 
-const BOUNDS: HotStatement = {
+const BOUNDS: PreparedStatement = {
   name: 'bounds',
   text: `
 select h.last, h.epoch,
@@ -115,7 +115,7 @@ export interface Bounds {
   oldest: number
 }
 
-export async function readBounds(hot: Database['hot']): Promise<Bounds> {
+export async function readBounds(hot: Database['prepared']): Promise<Bounds> {
   const [row] = await hot<{ last: string; epoch: string; oldest: string }>(BOUNDS, [])
   return { epoch: row!.epoch, last: Number(row!.last), oldest: Number(row!.oldest) }
 }

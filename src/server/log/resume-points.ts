@@ -1,15 +1,15 @@
 import { listOf } from '../db/prepared.js'
-import type { Database, HotStatement } from '../db/database.js'
+import type { Database, PreparedStatement } from '../db/database.js'
 import { isCurrent } from './read.js'
 
 /** Somebody who has read the log up to a position, and wants to go on. */
-export interface Asker {
+export interface ResumeRequest {
   userId: string
   /** Above the log's last position for its end. */
   after: number
 }
 
-export interface Beginning {
+export interface ResumePoint {
   /** The log's last position, of the same snapshot as all that stands here. */
   last: number
   /** Position of the oldest event that is kept; `last + 1` in an empty log. */
@@ -23,7 +23,7 @@ export interface Beginning {
  * his conversations, which ends at the first that says yes. Rows are compared as a whole because only the right index
  * answers that: a plan that is made while the tables are small is kept when they have grown.
  */
-const BEGINNINGS: HotStatement = {
+const RESUME_POINTS: PreparedStatement = {
   name: 'beginnings',
   text: `
 select h.last,
@@ -50,8 +50,11 @@ order by i.n`
 }
 
 /** @returns an answer for each of the askers, in their order */
-export async function readBeginnings(hot: Database['hot'], askers: readonly Asker[]): Promise<Beginning[]> {
-  const rows = await hot<{ last: string; oldest: string; conversations: string[] | null }>(BEGINNINGS, [
+export async function readResumePoints(
+  hot: Database['prepared'],
+  askers: readonly ResumeRequest[]
+): Promise<ResumePoint[]> {
+  const rows = await hot<{ last: string; oldest: string; conversations: string[] | null }>(RESUME_POINTS, [
     askers.map(({ userId }) => userId).join(','),
     askers.map(({ after }) => after).join(',')
   ])

@@ -1,5 +1,5 @@
 import { listOf } from '../db/prepared.js'
-import type { HotStatement } from '../db/database.js'
+import type { PreparedStatement } from '../db/database.js'
 import { isoTime } from './entry.js'
 
 /** Messages under one session key at most (protocol, "Session key"). */
@@ -52,7 +52,7 @@ export function sendValues(batch: readonly Sending[]): string[] {
  * a concurrent change has just committed; a change of members or devices waits for the batch or the batch for
  * it. That the sender's device is in the key's roster never changes. The counter is locked last.
  */
-export const SEND: HotStatement = {
+export const SEND: PreparedStatement = {
   name: 'send',
   text: `
 with input as materialized (

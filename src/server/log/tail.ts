@@ -34,7 +34,7 @@ const RING_BYTES = 16 * 2 ** 20
  * to `through` joins without a seam, since the ring holds what came since.
  */
 export class Tail {
-  readonly #hot: Database['hot']
+  readonly #hot: Database['prepared']
   readonly #logger: Logger
   readonly #watchers: ((entry: Entry) => void)[] = []
   readonly #readers = new Map<string, Reader>()
@@ -48,7 +48,7 @@ export class Tail {
   #lookAgain = false
   readonly #timer: NodeJS.Timeout
 
-  constructor(options: { hot: Database['hot']; logger: Logger; head: number; pollInterval: number }) {
+  constructor(options: { hot: Database['prepared']; logger: Logger; head: number; pollInterval: number }) {
     this.#hot = options.hot
     this.#logger = options.logger
     this.#head = options.head

@@ -1,8 +1,8 @@
-import type { Bell } from './notifier.js'
+import type { Notifier } from './notifier.js'
 
 /** The bell of a process that has its database to itself: there is nobody to ring for. */
-export const silentBell: Bell = {
-  ring: () => undefined,
+export const noopNotifier: Notifier = {
+  notify: () => undefined,
   listen: () => () => undefined,
   close: () => Promise.resolve()
 }

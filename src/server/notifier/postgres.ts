@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Logger } from '../logger.js'
-import { topics, type Bell, type Topic } from './notifier.js'
-import { PATIENCE_MS, reconnectingBell } from './reconnecting.js'
+import { topics, type Notifier, type Topic } from './notifier.js'
+import { PATIENCE_MS, reconnectingNotifier } from './reconnecting.js'
 
 const channel = (topic: Topic) => `secure_chat_${topic}`
 
@@ -9,8 +9,8 @@ const channel = (topic: Topic) => `secure_chat_${topic}`
  * The bell over LISTEN/NOTIFY, on a connection of its own. It notifies over the same one, so that a process recognises
  * its own rings by the backend's pid and does not look twice.
  */
-export function postgresBell(options: pg.ClientConfig, logger: Logger): Bell {
-  return reconnectingBell(async ({ onRing, onLost }) => {
+export function postgresNotifier(options: pg.ClientConfig, logger: Logger): Notifier {
+  return reconnectingNotifier(async ({ onRing, onLost }) => {
     const client = new pg.Client({ ...options, query_timeout: PATIENCE_MS })
     const close = () => client.end()
     client.on('error', onLost)

@@ -1,5 +1,5 @@
 import type { Logger } from '../logger.js'
-import { topics, type Bell, type Topic } from './notifier.js'
+import { topics, type Notifier, type Topic } from './notifier.js'
 
 /** For another end to answer. */
 export const PATIENCE_MS = 5000
@@ -8,7 +8,7 @@ const MIN_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5000
 
 /** One connection to whatever carries the rings. */
-export interface BellConnection {
+export interface NotifierConnection {
   /** Ring at the other processes. */
   ring: (rung: readonly Topic[]) => Promise<unknown>
   /** Resolves when the other end has answered. */
@@ -17,17 +17,17 @@ export interface BellConnection {
 }
 
 /** Connect and listen; reject, leaving nothing open, where that fails or takes longer than `PATIENCE_MS`. */
-export type ConnectBell = (told: {
+export type ConnectNotifier = (told: {
   /** Another process has rung: not this one. */
   onRing: (topic: Topic) => void
   onLost: (error?: Error) => void
-}) => Promise<BellConnection>
+}) => Promise<NotifierConnection>
 
 /** A bell over one connection at a time, that is made anew for ever. */
-export function reconnectingBell(connect: ConnectBell, logger: Logger): Bell {
+export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): Notifier {
   const listeners = new Map<Topic, Set<() => void>>(topics.map((topic) => [topic, new Set()]))
   const wanted = new Set<Topic>()
-  let connection: BellConnection | null = null
+  let connection: NotifierConnection | null = null
   let backoff = MIN_BACKOFF_MS
   let isRinging = false
   let isClosed = false
@@ -39,7 +39,7 @@ export function reconnectingBell(connect: ConnectBell, logger: Logger): Bell {
 
   async function open(): Promise<void> {
     let isLost = false
-    let opened: BellConnection | undefined
+    let opened: NotifierConnection | undefined
     const close = () => void opened?.close().catch(() => undefined)
     const onLost = (error?: Error) => {
       if (isLost) return
@@ -66,7 +66,7 @@ export function reconnectingBell(connect: ConnectBell, logger: Logger): Bell {
   }
 
   /** A connection whose other end hangs looks fine until it is asked something. */
-  function heartbeat(over: BellConnection, onLost: (error: Error) => void): void {
+  function heartbeat(over: NotifierConnection, onLost: (error: Error) => void): void {
     timer = setTimeout(() => {
       timer = setTimeout(() => onLost(new Error('no answer')), PATIENCE_MS)
       over.check().then(() => {
@@ -95,7 +95,7 @@ export function reconnectingBell(connect: ConnectBell, logger: Logger): Bell {
 
   void open()
   return {
-    ring(topic) {
+    notify(topic) {
       wanted.add(topic)
       ring()
     },

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createClient } from '@redis/client'
 import type { Logger } from '../logger.js'
-import { topics, type Bell, type Topic } from './notifier.js'
-import { PATIENCE_MS, reconnectingBell } from './reconnecting.js'
+import { topics, type Notifier, type Topic } from './notifier.js'
+import { PATIENCE_MS, reconnectingNotifier } from './reconnecting.js'
 
 /**
  * The bell over PUBLISH and SUBSCRIBE of Redis 6 or Valkey. Nothing is stored there. A ring bears who rang, so that a
@@ -10,10 +10,10 @@ import { PATIENCE_MS, reconnectingBell } from './reconnecting.js'
  *
  * @param name of the log: others may use the same Redis
  */
-export function redisBell(url: string, name: string, logger: Logger): Bell {
+export function redisNotifier(url: string, name: string, logger: Logger): Notifier {
   const self = randomUUID()
   const channel = (topic: Topic) => `secure-chat:${name}:${topic}`
-  return reconnectingBell(async ({ onRing, onLost }) => {
+  return reconnectingNotifier(async ({ onRing, onLost }) => {
     const client = createClient({
       url,
       RESP: 3,

@@ -2,7 +2,7 @@
  * Lets a few tasks run at once and the others wait in line: thousands of streams that catch up together must not
  * take every database connection, nor hold all their pages in memory.
  */
-export class ReadSlots {
+export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
 

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 import { pause, person, positionOf } from './world.js'
 
 const writers = 8
@@ -16,7 +16,7 @@ interface Seen {
 }
 
 /** Reads on by stream, and breaks the connection every now and then. */
-async function byStream(reader: Stranger, seen: Seen): Promise<() => void> {
+async function byStream(reader: InteropClient, seen: Seen): Promise<() => void> {
   const stream = await reader.live({
     keep: false,
     onEvent: (event) => {
@@ -37,7 +37,7 @@ async function byStream(reader: Stranger, seen: Seen): Promise<() => void> {
   }
 }
 
-async function byPolling(reader: Stranger, seen: Seen, cursor: string): Promise<() => void> {
+async function byPolling(reader: InteropClient, seen: Seen, cursor: string): Promise<() => void> {
   let stopped = false
   const loop = async (): Promise<void> => {
     for (let after = cursor; !stopped;) {
@@ -66,7 +66,7 @@ export async function densePositions(
   servers: readonly ServerProcess[],
   seconds: number
 ): Promise<void> {
-  const people: Stranger[] = []
+  const people: InteropClient[] = []
   for (let i = 0; i < writers + streamReaders + 1; i++) {
     const server = servers[i % servers.length]
     if (server === undefined) throw new Error('no server')
@@ -96,7 +96,7 @@ export async function densePositions(
   const told = new Map<number, string>()
   const doubled: number[] = []
   const end = Date.now() + seconds * 1000
-  const writer = async (one: Stranger): Promise<void> => {
+  const writer = async (one: InteropClient): Promise<void> => {
     for (let n = 1; Date.now() < end; n++) {
       const { body } = expect(await one.post(id, one.seal(id, `${one.username} ${n}`)), 201)
       if (told.has(body.position)) doubled.push(body.position)

@@ -4,7 +4,7 @@ import { generateKeys } from '../../support/interop/crypto.js'
 import { expect, problem } from '../../support/interop/http.js'
 import type { ChatEvent, EventStream } from '../../support/interop/events.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 import { furtherDevice, mentions, messageOf, person } from './world.js'
 
 /** The first thing in the event that looks like a statement about this device. */
@@ -26,7 +26,7 @@ const named =
   (event: ChatEvent): boolean =>
     event.event === type && mentions(event, ...texts)
 
-async function opened(stream: EventStream, reader: Stranger, messageId: string): Promise<unknown> {
+async function opened(stream: EventStream, reader: InteropClient, messageId: string): Promise<unknown> {
   const event = await stream.waitFor(
     (one) => one.event === 'message' && mentions(one, messageId),
     5_000,
@@ -35,7 +35,7 @@ async function opened(stream: EventStream, reader: Stranger, messageId: string):
   return (await reader.open(messageOf(event))).text
 }
 
-async function sent(by: Stranger, conversation: string, text: string): Promise<string> {
+async function sent(by: InteropClient, conversation: string, text: string): Promise<string> {
   return expect(await by.send(conversation, text), 201).body.id
 }
 
@@ -107,13 +107,13 @@ export async function devices(t: Test, server: ServerProcess): Promise<void> {
 async function reset(
   t: Test,
   was: {
-    bob: Stranger
+    bob: InteropClient
     bobs: EventStream
     phones: EventStream
     laptops: EventStream
-    lost: readonly [Stranger, ...Stranger[]]
+    lost: readonly [InteropClient, ...InteropClient[]]
     id: string
-    keys: Stranger['keys']
+    keys: InteropClient['keys']
   }
 ): Promise<void> {
   const { bob, bobs, id } = was

@@ -2,13 +2,13 @@ import type { Test } from 'tap'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 import { pause, person } from './world.js'
 
 const limitMs = 15_000
 
 /** The contract leaves the words open: a user's record counts as online by any of the usual ones. */
-export function shownOnline(value: unknown, who: Stranger): boolean {
+export function shownOnline(value: unknown, who: InteropClient): boolean {
   if (typeof value !== 'object' || value === null) return false
   const values = Object.values(value) as unknown[]
   const about = values.some((one) => one === who.username || one === who.userId)
@@ -16,7 +16,7 @@ export function shownOnline(value: unknown, who: Stranger): boolean {
   return values.some((one) => shownOnline(one, who))
 }
 
-async function seenAs(online: boolean, by: Stranger, who: Stranger): Promise<number> {
+async function seenAs(online: boolean, by: InteropClient, who: InteropClient): Promise<number> {
   const began = Date.now()
   for (;;) {
     const answer = expect(await by.raw('GET', `/v1/presence?user=${who.username}`), 200)
@@ -29,9 +29,9 @@ async function seenAs(online: boolean, by: Stranger, who: Stranger): Promise<num
 }
 
 export interface PresenceWorld {
-  readonly alice: Stranger
-  readonly bob: Stranger
-  readonly eve: Stranger
+  readonly alice: InteropClient
+  readonly bob: InteropClient
+  readonly eve: InteropClient
 }
 
 export async function presenceWorld(

@@ -3,8 +3,8 @@ import type { ChatEvent } from '../../support/interop/events.js'
 import type { Message } from '../../support/interop/http.js'
 import { startServer, type ServerProcess } from '../../support/server-process.js'
 import type { Postgres } from '../../support/postgres.js'
-import type { StrangerOptions } from '../../support/interop/account.js'
-import { Stranger } from '../../support/interop/client.js'
+import type { InteropOptions } from '../../support/interop/account.js'
+import { InteropClient } from '../../support/interop/client.js'
 
 /** Where the servers of a scenario keep their data; each call starts from nothing. */
 export interface Store {
@@ -35,16 +35,20 @@ export async function person(
   t: Test,
   server: ServerProcess,
   name: string,
-  options: StrangerOptions = {}
-): Promise<Stranger> {
-  const stranger = await Stranger.registered(server.url, name, options)
+  options: InteropOptions = {}
+): Promise<InteropClient> {
+  const stranger = await InteropClient.registered(server.url, name, options)
   t.teardown(() => stranger.close())
   return stranger
 }
 
 /** Another device of the same user, not yet known to the server. */
-export async function furtherDevice(t: Test, of: Stranger, options: StrangerOptions = {}): Promise<Stranger> {
-  const stranger = await Stranger.create(of.base, of.username, { password: of.password, ...options })
+export async function furtherDevice(
+  t: Test,
+  of: InteropClient,
+  options: InteropOptions = {}
+): Promise<InteropClient> {
+  const stranger = await InteropClient.create(of.base, of.username, { password: of.password, ...options })
   t.teardown(() => stranger.close())
   return stranger
 }

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { failure, Listener } from '../../support/chat-clients.js'
-import { inTheNameOf, isProfile, maliciousServer, Posts } from '../../support/malicious-server.js'
+import { inTheNameOf, isProfile, maliciousServer, RecordingFetch } from '../../support/malicious-server.js'
 import { cosigned, signed, statementText, type Statement } from '../../support/interop/chains.js'
 import { generateKeys, joinKeys, sha256Hex, unwrap, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect, type PublicDevice } from '../../support/interop/http.js'
 import type { SessionKeyBody } from '../../support/interop/conversations.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 
 const { proxy, victim, user } = await maliciousServer(t)
-const posts = new Posts()
+const posts = new RecordingFetch()
 const bob = await victim('bob', { fetch: posts.fetch })
 /** The server's own keys. */
 const mallory = await generateKeys()
@@ -25,14 +25,14 @@ interface Profile {
 }
 
 /** A user whom Bob has met, unless told otherwise. */
-async function contact(name: string, met = true): Promise<Stranger> {
+async function contact(name: string, met = true): Promise<InteropClient> {
   const stranger = await user(name)
   if (met) await bob.users.get(name)
   return stranger
 }
 
 /** What becomes of a look at a user whose profile the server changes. */
-async function looked({ username }: Stranger, lie: (profile: Profile) => void): Promise<unknown> {
+async function looked({ username }: InteropClient, lie: (profile: Profile) => void): Promise<unknown> {
   proxy.tamper({
     answer(answer) {
       if (isProfile(answer, username)) lie(answer.body as Profile)
@@ -45,7 +45,7 @@ async function looked({ username }: Stranger, lie: (profile: Profile) => void): 
 
 /** The next statement of a user's chain, about a device with these keys, signed by whoever is said. */
 async function next(
-  of: Stranger,
+  of: InteropClient,
   kind: string,
   keys: DeviceKeys,
   {
@@ -243,6 +243,6 @@ function pick({ signingKey, encryptionKey }: DeviceKeys): Pick<PublicDevice, 'si
   return { signingKey, encryptionKey }
 }
 
-async function profileOf(stranger: Stranger): Promise<Profile> {
+async function profileOf(stranger: InteropClient): Promise<Profile> {
   return expect(await stranger.raw<Profile>('GET', `/v1/users/${stranger.username}`), 200).body
 }

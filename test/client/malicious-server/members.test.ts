@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { failure, Listener } from '../../support/chat-clients.js'
-import { inTheNameOf, maliciousServer, Posts } from '../../support/malicious-server.js'
+import { inTheNameOf, maliciousServer, RecordingFetch } from '../../support/malicious-server.js'
 import { signed, statementText, type Statement } from '../../support/interop/chains.js'
 import { sha256Hex, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 import type { Answer, Frame } from '../../support/tampering-proxy.js'
 
 const { proxy, victim, user } = await maliciousServer(t)
 const alice = await user('alice')
 const carol = await user('carol')
 const mallory = await user('mallory')
-const posts = new Posts()
+const posts = new RecordingFetch()
 const bob = await victim('bob', { fetch: posts.fetch })
 const bobs = new Listener(t, bob)
 await bobs.first('connected')
@@ -210,6 +210,6 @@ function shows(frame: Frame, statement: Statement): Frame {
   return { ...frame, data: { ...frame.data, statement } }
 }
 
-async function profile(of: Stranger): Promise<{ devices: { id: string }[] }> {
+async function profile(of: InteropClient): Promise<{ devices: { id: string }[] }> {
   return expect(await of.raw<{ devices: { id: string }[] }>('GET', `/v1/users/${of.username}`), 200).body
 }

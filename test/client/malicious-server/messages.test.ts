@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { failure, Listener, textOf } from '../../support/chat-clients.js'
-import { inShort, isHistory, maliciousServer, Posts, told } from '../../support/malicious-server.js'
+import { inShort, isHistory, maliciousServer, RecordingFetch, told } from '../../support/malicious-server.js'
 import { expect, type Message } from '../../support/interop/http.js'
 import type { Frame } from '../../support/tampering-proxy.js'
 
@@ -202,7 +202,7 @@ t.test('A receipt for another message than was sent is not taken', async (t) => 
 })
 
 t.test('A message that the server says it has stored, and has not, is missed by everybody', async (t) => {
-  const posts = new Posts()
+  const posts = new RecordingFetch()
   const dora = await victim('dora', { fetch: posts.fetch })
   const { conversationId, ...one } = await dora.send({ username: 'bob' }, 'one')
   const position = one.position + 1

@@ -6,7 +6,7 @@ import {
   isHistory,
   isSessionKey,
   maliciousServer,
-  Posts,
+  RecordingFetch,
   told
 } from '../../support/malicious-server.js'
 import { all } from '../../support/chat-clients.js'
@@ -17,7 +17,7 @@ import type { Covered } from '../../support/interop/conversations.js'
 const { proxy, victim, user } = await maliciousServer(t)
 const alice = await user('alice')
 const mallory = await user('mallory')
-const posts = new Posts()
+const posts = new RecordingFetch()
 const bob = await victim('bob', { fetch: posts.fetch })
 const { id: conversationId, answer } = await alice.createConversation('direct', ['bob'])
 expect(answer, 201)

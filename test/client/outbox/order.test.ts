@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Ledger } from '../../../src/client/messages/seen.js'
+import { SeenMessages } from '../../../src/client/messages/seen.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure } from '../../support/chat-clients.js'
 import { sha256Hex } from '../../support/interop/crypto.js'
@@ -29,7 +29,7 @@ for (const { about, shown, missing } of vectors<Vectors>('order').cases)
     const highest = new Map<string, number>()
     for (const { device: deviceId, text, known = false, late = false, refused, ...where } of shown) {
       // A ledger of its own for each: what counts is what was stored.
-      const ledger = new Ledger({ store })
+      const ledger = new SeenMessages({ store })
       const counter = { conversationId, sessionKeyId, deviceId }
       const seen = { ...where, digest: sha256Hex(text) }
       if (refused !== undefined) {
@@ -41,7 +41,11 @@ for (const { about, shown, missing } of vectors<Vectors>('order').cases)
       highest.set(deviceId, Math.max(where.n, highest.get(deviceId) ?? 0))
     }
     for (const [deviceId, last] of highest) {
-      const ranges = await new Ledger({ store }).missing({ conversationId, sessionKeyId, deviceId }, 1, last)
+      const ranges = await new SeenMessages({ store }).missing(
+        { conversationId, sessionKeyId, deviceId },
+        1,
+        last
+      )
       t.strictSame(
         ranges.map((range) => [range.first, range.last]),
         missing[deviceId] ?? []

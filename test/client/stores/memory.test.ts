@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
-import { Turns } from '../../../src/client/stores/mutex.js'
+import { Mutex } from '../../../src/client/stores/mutex.js'
 import { keepsTheContract } from '../../support/store-contract.js'
 
 keepsTheContract(t, async () => new MemoryStore())
@@ -13,18 +13,18 @@ t.test('A memory store that was closed can be handed on', async (t) => {
 })
 
 t.test('Who waits for a turn longer than the limit is told so, and its work is never done', async (t) => {
-  const turns = new Turns()
+  const turns = new Mutex()
   let end: () => void
-  const first = turns.take(() => new Promise<void>((resolve) => (end = resolve)))
+  const first = turns.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))
   let done = false
   await t.rejects(
-    turns.take(async () => {
+    turns.runExclusive(async () => {
       done = true
     }, 20),
     { kind: 'store', code: 'store-busy' }
   )
   end!()
   await first
-  t.equal(await turns.take(async () => 'next'), 'next')
+  t.equal(await turns.runExclusive(async () => 'next'), 'next')
   t.notOk(done)
 })

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { startChat } from '../../support/start-chat.js'
-import { Stranger } from '../../support/interop/client.js'
+import { InteropClient } from '../../support/interop/client.js'
 
 const chat = await startChat(t)
 const [alice, bob] = [await chat.user('alice'), await chat.user('bob')]
 const { id } = await alice.createConversation('group', ['bob'])
 
 t.test('a session without a device reads the account, and no conversation', async (t) => {
-  const phone = await Stranger.create(chat.url, 'alice', { keys: alice.keys })
+  const phone = await InteropClient.create(chat.url, 'alice', { keys: alice.keys })
   t.teardown(() => phone.close())
   t.equal((await phone.login(false)).status, 200)
   for (const path of ['/users/me', '/devices', '/auth/sessions', '/users/bob'])

@@ -5,7 +5,7 @@ import t from 'tap'
 import { users } from '../../../src/server/db/schema.js'
 import { createPasswords } from '../../../src/server/access/passwords.js'
 import { emptyDataDir } from '../../support/empty-database.js'
-import { person } from '../../support/people.js'
+import { user } from '../../support/people.js'
 import { startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 import { call, expect, newAgent, problem } from '../../support/interop/http.js'
@@ -58,7 +58,7 @@ t.test('A flood of log-ins is told to come back, and hinders nobody who is logge
     dataDir: await emptyDataDir(t),
     env: { PASSWORD_QUEUE: '4', PASSWORD_ITERATIONS: '600000' }
   })
-  const alice = await person(t, server, 'alice')
+  const alice = await user(t, server, 'alice')
   const flooding = newAgent(100)
   t.teardown(() => flooding.destroy())
   const flood = async () => {
@@ -96,7 +96,7 @@ t.test('A flood of log-ins is told to come back, and hinders nobody who is logge
 
 t.test('A log-in costs the same and says the same whether or not the user exists', async (t) => {
   const chat = await startChat(t, { PASSWORD_ITERATIONS: '200000' })
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
   const told = new Set<string>()
   // Of the processor, the thread pool included: unlike time it does not depend on who else is busy.
   const cost = async (username: string) => {
@@ -119,7 +119,7 @@ t.test('A log-in costs the same and says the same whether or not the user exists
 t.test('A log-in hashes the password anew when PASSWORD_ITERATIONS has risen', async (t) => {
   const chat = await startChat(t, { PASSWORD_ITERATIONS: '110000' })
   const { db } = chat.services
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
   const stored = async () =>
     (await db.select().from(users).where(eq(users.username, 'alice')))[0]!.passwordHash
   const rounds = async () => /i=(\d+)/.exec(await stored())![1]

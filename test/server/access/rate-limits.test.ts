@@ -1,9 +1,9 @@
 import t from 'tap'
 import { cheapKeys } from '../../support/bad-input.js'
-import { anotherSession, person } from '../../support/people.js'
+import { anotherSession, user } from '../../support/people.js'
 import { startChat } from '../../support/start-chat.js'
 import { expect, type Answer } from '../../support/interop/http.js'
-import { Stranger } from '../../support/interop/client.js'
+import { InteropClient } from '../../support/interop/client.js'
 
 const budgets = { AUTH: 6, READ: 5, WRITE: 4, SEND: 3 }
 const chat = await startChat(t, {
@@ -14,11 +14,11 @@ const chat = await startChat(t, {
     Object.entries(budgets).map(([name, budget]) => [`RATE_LIMIT_${name}`, String(budget)])
   )
 })
-const stranger = await Stranger.create(chat.url, 'nobody', { keys: cheapKeys() })
+const stranger = await InteropClient.create(chat.url, 'nobody', { keys: cheapKeys() })
 t.teardown(() => stranger.close())
 
 /** A request as it comes through a proxy from this address. */
-const from = (of: Stranger, address: string, method: string, path: string, body?: unknown) =>
+const from = (of: InteropClient, address: string, method: string, path: string, body?: unknown) =>
   of.raw(method, path, { headers: { 'x-forwarded-for': address }, ...(body !== undefined && { body }) })
 const login = (address: string) =>
   from(stranger, address, 'POST', '/v1/auth/login', { username: 'nobody', password: 'no password' })
@@ -28,7 +28,7 @@ const limitsOf = ({ headers }: Answer<unknown>) =>
 t.test(
   'Each class of routes has one budget a minute, and every answer says what is left of it',
   async (t) => {
-    const alice = await person(t, chat, 'alice')
+    const alice = await user(t, chat, 'alice')
     const routes = [
       '/v1/users/me',
       '/v1/auth/sessions',
@@ -68,7 +68,7 @@ t.test(
 )
 
 t.test('After log-in it is the user who is counted, wherever he comes from', async (t) => {
-  const [bob, carol] = [await person(t, chat, 'bob'), await person(t, chat, 'carol')]
+  const [bob, carol] = [await user(t, chat, 'bob'), await user(t, chat, 'carol')]
   for (let i = 0; i < budgets.READ; i++)
     expect(await from(bob, `198.51.100.${i}`, 'GET', '/v1/users/me'), 200)
   expect(await from(bob, '198.51.100.99', 'GET', '/v1/users/me'), 429)
@@ -91,9 +91,9 @@ t.test('Before log-in it is the address, for all that leads to a session togethe
 })
 
 t.test('An address that sends bad tokens is told to wait; whoever is logged in there goes on', async (t) => {
-  const erin = await person(t, chat, 'erin')
+  const erin = await user(t, chat, 'erin')
   const later = await anotherSession(t, erin)
-  const ask = (address: string, of: Stranger, token = of.accessToken!) =>
+  const ask = (address: string, of: InteropClient, token = of.accessToken!) =>
     of.raw('GET', '/v1/auth/sessions', { token, headers: { 'x-forwarded-for': address } })
   expect(await ask('192.0.2.7', erin), 200)
   const bad = [erin.accessToken!.replace(/.$/, '!'), 'garbage', '', `${later.accessToken}A`, 'x.y.z']
@@ -122,7 +122,7 @@ t.test('What is said to everybody is limited too, and what watches over the serv
 })
 
 t.test('A user has no more than MAX_CLIENTS_PER_USER streams, and is told when to try again', async (t) => {
-  const dave = await person(t, chat, 'dave')
+  const dave = await user(t, chat, 'dave')
   const streams = [await dave.live(), await dave.live()]
   const third = await dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } })
   t.match(third, {
@@ -135,7 +135,7 @@ t.test('A user has no more than MAX_CLIENTS_PER_USER streams, and is told when t
 
 t.test('RATE_LIMIT=off takes all limits away, and the headers with them', async (t) => {
   const free = await startChat(t, { RATE_LIMIT: 'off', RATE_LIMIT_READ: '1', MAX_CLIENTS_PER_USER: '1' })
-  const alice = await person(t, free, 'alice')
+  const alice = await user(t, free, 'alice')
   for (let i = 0; i < 10; i++) {
     const { headers } = expect(await alice.raw('GET', '/v1/users/me'), 200)
     t.strictSame(

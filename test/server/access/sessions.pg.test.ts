@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { eventually } from '../../support/eventually.js'
-import { anotherSession, conversation, lastWord, person, sessionId } from '../../support/people.js'
+import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 import { expect, problem } from '../../support/interop/http.js'
@@ -18,7 +18,7 @@ if (postgres !== undefined) {
   ])
 
   t.test('Ending a session on one process ends its streams on another within a second', async (t) => {
-    const alice = await person(t, here, 'alice')
+    const alice = await user(t, here, 'alice')
     const ways = [
       (of: typeof alice) => of.logout(),
       (of: typeof alice) => alice.raw('DELETE', `/v1/auth/sessions/${sessionId(of)}`),
@@ -49,7 +49,7 @@ if (postgres !== undefined) {
   t.test(
     'A session that is refreshed on one process goes on, and its stream with it, on another',
     async (t) => {
-      const bob = await person(t, here, 'bob')
+      const bob = await user(t, here, 'bob')
       bob.base = there.url
       const stream = await bob.live({ resume: false })
       const first = bob.accessToken!
@@ -69,7 +69,7 @@ if (postgres !== undefined) {
     const databaseUrl = await postgres.newDatabase()
     // Polls wait for the counter too, and would be counted.
     const server = await startServer(t, { databaseUrl, env: { POLL_INTERVAL: '60000' } })
-    const carol = await person(t, server, 'carol')
+    const carol = await user(t, server, 'carol')
     const session = await anotherSession(t, carol)
     expect(await session.raw('GET', '/v1/users/me'), 200)
     const [inserts, head] = await Promise.all([connect(t, databaseUrl), connect(t, databaseUrl)])

@@ -5,14 +5,14 @@ import { devices, sessions } from '../../../src/server/db/schema.js'
 import { sweep } from '../../../src/server/db/sweep.js'
 import { accessClaims } from '../../../src/server/access/tokens.js'
 import { cheapKeys } from '../../support/bad-input.js'
-import { anotherSession, conversation, lastWord, person, sessionId } from '../../support/people.js'
+import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startChat, type Chat } from '../../support/start-chat.js'
 import { expect, problem } from '../../support/interop/http.js'
-import { Stranger } from '../../support/interop/client.js'
+import { InteropClient } from '../../support/interop/client.js'
 
-const me = (of: Stranger, token = of.accessToken!) => of.raw('GET', '/v1/users/me', { token })
+const me = (of: InteropClient, token = of.accessToken!) => of.raw('GET', '/v1/users/me', { token })
 
-async function expiryOf({ services }: Chat, of: Stranger): Promise<number> {
+async function expiryOf({ services }: Chat, of: InteropClient): Promise<number> {
   const [row] = await services.db
     .select()
     .from(sessions)
@@ -20,7 +20,7 @@ async function expiryOf({ services }: Chat, of: Stranger): Promise<number> {
   return row!.expiresAt.getTime()
 }
 
-async function isOver(t: Test, of: Stranger): Promise<void> {
+async function isOver(t: Test, of: InteropClient): Promise<void> {
   for (const answer of [await me(of), await of.refresh()])
     t.equal(`${answer.status} ${problem(answer)}`, '401 session-ended')
 }
@@ -29,8 +29,8 @@ t.test(
   'A session that is not refreshed within SESSION_TIMEOUT is over, and its stream says so',
   async (t) => {
     const chat = await startChat(t, { SESSION_TIMEOUT: '2' })
-    const alice = await person(t, chat, 'alice')
-    const bob = await person(t, chat, 'bob')
+    const alice = await user(t, chat, 'alice')
+    const bob = await user(t, chat, 'bob')
     const [left, kept] = await Promise.all([alice.live({ resume: false }), bob.live({ resume: false })])
     const firstToken = bob.accessToken!
     const [ofAlice, ofBob] = [await expiryOf(chat, alice), await expiryOf(chat, bob)]
@@ -53,7 +53,7 @@ t.test(
 
 t.test('A session ends at once, and its streams and waiting polls with it', async (t) => {
   const chat = await startChat(t)
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
 
   t.test('by logging out', async (t) => {
     const here = await anotherSession(t, alice)
@@ -94,7 +94,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
 
 t.test('The expiry of an access token alone does not end the stream that it opened', async (t) => {
   const chat = await startChat(t)
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
   const kept = alice.accessToken!
   const claims = accessClaims({ id: sessionId(alice), userId: alice.userId, deviceId: alice.deviceId })
   alice.accessToken = chat.app.jwt.sign(claims, { expiresIn: 1 })
@@ -114,15 +114,15 @@ t.test(
   async (t) => {
     const chat = await startChat(t)
     const { db } = chat.services
-    const alice = await person(t, chat, 'alice')
+    const alice = await user(t, chat, 'alice')
     const over = await anotherSession(t, alice)
     await db
       .update(sessions)
       .set({ expiresAt: new Date(Date.now() - 1000) })
       .where(eq(sessions.id, sessionId(over)))
-    const pending: Stranger[] = []
+    const pending: InteropClient[] = []
     for (const password of [alice.password, alice.password]) {
-      const device = await Stranger.create(chat.url, 'alice', { keys: cheapKeys(), password })
+      const device = await InteropClient.create(chat.url, 'alice', { keys: cheapKeys(), password })
       t.teardown(() => device.close())
       expect(await device.login(false), 200)
       expect(await device.addDevice(), 202)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { anotherSession, person } from '../../support/people.js'
+import { anotherSession, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 
@@ -16,7 +16,7 @@ if (postgres !== undefined) {
       env: { RATE_LIMIT: 'on', RATE_LIMIT_READ: '20', RATE_LIMIT_AUTH: '100' }
     }
     const [one, two] = await Promise.all([startServer(t, options), startServer(t, options)])
-    const here = await person(t, one, 'alice')
+    const here = await user(t, one, 'alice')
     const there = await anotherSession(t, here, two.url)
     const read = async (by: typeof here, times: number) => {
       const statuses: number[] = []
@@ -38,7 +38,7 @@ if (postgres !== undefined) {
   t.test('Wrong passwords are counted wherever they are tried', async (t) => {
     const options = { databaseUrl: await postgres.newDatabase(), env: { RATE_LIMIT: 'on' } }
     const [one, two] = await Promise.all([startServer(t, options), startServer(t, options)])
-    const alice = await person(t, one, 'alice')
+    const alice = await user(t, one, 'alice')
     const guess = async (url: string) => {
       const body = JSON.stringify({ username: alice.username, password: 'a wrong password' })
       const headers = { 'content-type': 'application/json' }

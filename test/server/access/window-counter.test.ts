@@ -1,9 +1,9 @@
 import t from 'tap'
-import { Attempts } from '../../../src/server/access/window-counter.js'
+import { WindowCounter } from '../../../src/server/access/window-counter.js'
 
 t.test('Who has made too many attempts waits until the window of the first has passed', async (t) => {
   let now = 1000
-  const attempts = new Attempts({ max: 2, windowMs: 10_000, now: () => now })
+  const attempts = new WindowCounter({ max: 2, windowMs: 10_000, now: () => now })
   t.equal(attempts.wait('a'), 0)
   attempts.count('a')
   now += 4000
@@ -20,7 +20,7 @@ t.test('Who has made too many attempts waits until the window of the first has p
 })
 
 t.test('An attempt that turned out well does not count, and all can be forgotten', async (t) => {
-  const attempts = new Attempts({ max: 1, windowMs: 10_000, now: () => 0 })
+  const attempts = new WindowCounter({ max: 1, windowMs: 10_000, now: () => 0 })
   attempts.count('a')
   attempts.takeBack('a')
   t.equal(attempts.wait('a'), 0)
@@ -35,7 +35,7 @@ t.test('An attempt that turned out well does not count, and all can be forgotten
 
 t.test('What others have counted counts too, and nothing is told twice', async (t) => {
   let now = 1000
-  const [here, there] = [0, 1].map(() => new Attempts({ max: 5, windowMs: 10_000, now: () => now }))
+  const [here, there] = [0, 1].map(() => new WindowCounter({ max: 5, windowMs: 10_000, now: () => now }))
   here!.share()
   there!.share()
   here!.count('a', 3)
@@ -45,7 +45,7 @@ t.test('What others have counted counts too, and nothing is told twice', async (
   there!.count('a')
   t.strictSame(there!.takeChanges(), [{ key: 'a', count: 1, ttl: 10_000 }])
   there!.count('a')
-  there!.learn({ key: 'a', count: 4, ttl: 9000 })
+  there!.merge({ key: 'a', count: 4, ttl: 9000 })
   t.equal(there!.wait('a'), 9, 'four that all know of, and one that they will be told of')
   there!.forget('a')
   t.strictSame(there!.takeChanges(), [{ key: 'a', count: -4, ttl: 9000 }])
@@ -56,7 +56,7 @@ t.test('What others have counted counts too, and nothing is told twice', async (
 })
 
 t.test('No more keys are remembered than allowed, the newest of them', async (t) => {
-  const attempts = new Attempts({ max: 1, windowMs: 10_000, remembered: 3, now: () => 0 })
+  const attempts = new WindowCounter({ max: 1, windowMs: 10_000, remembered: 3, now: () => 0 })
   for (const key of ['a', 'b', 'c', 'd']) attempts.count(key)
   t.strictSame(
     ['a', 'b', 'c', 'd'].map((key) => attempts.wait(key)),

@@ -6,7 +6,7 @@ import { signed, statementHash, statementText, type Statement } from '../../supp
 import { rosterHash, sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect, type Answer } from '../../support/interop/http.js'
 import type { Covered, SessionKeyBody } from '../../support/interop/conversations.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 
 const target = await startTarget(t)
 const { refuses } = target
@@ -31,7 +31,7 @@ const badSignature = '400 invalid-signature'
 const absent = '404 conversation-not-found'
 
 type Body = Record<string, unknown>
-const post = (by: Stranger, path: string, body: unknown) => by.raw('POST', path, { body })
+const post = (by: InteropClient, path: string, body: unknown) => by.raw('POST', path, { body })
 const line = (text: string, name: string, value: string) =>
   text.replace(new RegExp(`^${name} .*$`, 'm'), `${name} ${value}`)
 const member = (name: string, role = 'member') => `${name} ${role} ${roots[name] ?? sha256Hex(name)}`
@@ -320,7 +320,7 @@ t.test('A change of members has exactly its lines, and extends the chain’s new
 })
 
 t.test('Members of a group are changed by its admins, one step at a time', async (t) => {
-  const by = async (actor: Stranger, kind: string, about?: string) =>
+  const by = async (actor: InteropClient, kind: string, about?: string) =>
     changeText(await next(group, kind, about, actor), actor)
   const adding = await next(group, 'conversation-add', member('carol'))
   const { signatures } = signed(adding, alice.keys)
@@ -387,7 +387,7 @@ t.test('Members of a group are changed by its admins, one step at a time', async
 
 /** A session key for a conversation's present roster; `changed` may spoil its body, `lines` its statement. */
 async function newKey(
-  by: Stranger,
+  by: InteropClient,
   id: string,
   changed: {
     head?: string
@@ -408,7 +408,7 @@ async function newKey(
     ...changed.body
   })
 }
-const cover = (user: Stranger): Covered => ({
+const cover = (user: InteropClient): Covered => ({
   deviceId: user.deviceId,
   signingKey: user.keys.signingFp,
   encryptionKey: user.keys.encryptionKey

@@ -4,7 +4,7 @@ import { cheapKeys, cheapRsa, malformed, startTarget, type Case } from '../../su
 import { signed, statementText, type Statement } from '../../support/interop/chains.js'
 import { sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 
 const target = await startTarget(t, { MAX_DEVICES: '3' })
 const { refuses } = target
@@ -29,7 +29,7 @@ interface Lines {
 
 /** The next statement of a user's chain, about a device. */
 async function next(
-  of: Stranger,
+  of: InteropClient,
   kind: string,
   about: { device: string; keys: DeviceKeys; version?: number },
   changed: Partial<Lines> = {}
@@ -53,7 +53,7 @@ async function next(
 }
 
 /** Devices that ask Alice for approval. */
-const waiting: Stranger[] = []
+const waiting: InteropClient[] = []
 
 /** Alice's phone, which her first device is to approve. */
 const phone = { device: randomUUID(), keys: cheapKeys() }
@@ -61,7 +61,7 @@ const adding = (changed?: Partial<Lines>) => next(alice, 'device-add', phone, ch
 const resetting = (changed?: Partial<Lines>) => next(alice, 'device-reset', phone, changed)
 const approved = (text: string) => signed(text, phone.keys, alice.keys)
 
-async function add(changed: Record<string, unknown> = {}, by: Stranger = alice) {
+async function add(changed: Record<string, unknown> = {}, by: InteropClient = alice) {
   const { signingKey, encryptionKey } = phone.keys
   const statement = 'statement' in changed ? changed['statement'] : approved(await adding())
   const body = { id: phone.device, name: 'phone', signingKey, encryptionKey, ...changed, statement }
@@ -69,11 +69,11 @@ async function add(changed: Record<string, unknown> = {}, by: Stranger = alice) 
 }
 const addText = (text: string) => add({ statement: approved(text) })
 const addSigned = (statement: Statement) => add({ statement })
-const rekey = (statement: Statement, encryptionKey: string, by: Stranger = alice, of = alice.deviceId) =>
+const rekey = (statement: Statement, encryptionKey: string, by: InteropClient = alice, of = alice.deviceId) =>
   by.raw('PUT', `/v1/devices/${of}/encryption-key`, { body: { encryptionKey, statement } })
-const revoke = (statement: Statement, of: string, by: Stranger = alice) =>
+const revoke = (statement: Statement, of: string, by: InteropClient = alice) =>
   by.raw('POST', `/v1/devices/${of}/revocation`, { body: { statement } })
-const approve = (statement: Statement, of: string, by: Stranger = alice) =>
+const approve = (statement: Statement, of: string, by: InteropClient = alice) =>
   by.raw('POST', `/v1/devices/${of}/approval`, { body: { statement } })
 
 const publicPem = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString()
@@ -417,9 +417,9 @@ t.test('A user’s devices are his: strangers neither approve, rekey nor revoke 
     202
   )
   const notFound = '404 device-not-found'
-  const revoking = async (of: Stranger, device: string) =>
+  const revoking = async (of: InteropClient, device: string) =>
     next(of, 'device-revoke', { device, keys: alice.keys })
-  const rekeying = async (of: Stranger, device: string) => {
+  const rekeying = async (of: InteropClient, device: string) => {
     const keys = cheapKeys({ signing: bob.keys.signingPrivate, encryptionKey })
     return { text: await next(of, 'device-rekey', { device, keys, version: 2 }), keys }
   }
@@ -509,7 +509,7 @@ t.test('A user’s devices are his: strangers neither approve, rekey nor revoke 
 })
 
 t.test('A pending device may wait, and not more than five of a user at once', async (t) => {
-  const more = async (): Promise<Stranger> => {
+  const more = async (): Promise<InteropClient> => {
     const device = await target.device('alice', { password: alice.password })
     expect(await device.login(false), 200)
     return device

@@ -4,7 +4,7 @@ import t from 'tap'
 import { sessionKeys } from '../../../src/server/db/schema.js'
 import { badBase64, startTarget, type Case } from '../../support/bad-input.js'
 import { expect, type Message, type Page, type Receipt } from '../../support/interop/http.js'
-import type { Stranger } from '../../support/interop/client.js'
+import type { InteropClient } from '../../support/interop/client.js'
 
 const target = await startTarget(t)
 const { refuses } = target
@@ -26,7 +26,7 @@ const envelope = () => ({
   ciphertext: base64(300),
   signature: base64(64)
 })
-const send = (changed: Record<string, unknown> = {}, by: Stranger = alice, to: string = group) =>
+const send = (changed: Record<string, unknown> = {}, by: InteropClient = alice, to: string = group) =>
   by.raw<Receipt>('POST', `/v1/conversations/${to}/messages`, { body: { ...envelope(), ...changed } })
 const history = (query: string, of = group) =>
   alice.raw<Page<Message>>('GET', `/v1/conversations/${of}/messages?${query}`)

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { sharedQuery } from '../../../src/server/db/batch-loader.js'
+import { batchLoader } from '../../../src/server/db/batch-loader.js'
 
 t.test('Questions that come together, or while a query is under way, are answered by one', async (t) => {
   const asked: number[][] = []
-  const square = sharedQuery(async (numbers: number[]) => {
+  const square = batchLoader(async (numbers: number[]) => {
     asked.push(numbers)
     await sleep(20)
     return numbers.map((number) => number ** 2)
@@ -22,7 +22,7 @@ t.test('Questions that come together, or while a query is under way, are answere
 
 t.test('One query takes a bounded number of questions', async (t) => {
   const sizes: number[] = []
-  const same = sharedQuery(async (numbers: number[]) => {
+  const same = batchLoader(async (numbers: number[]) => {
     sizes.push(numbers.length)
     return numbers
   }, 4)
@@ -33,7 +33,7 @@ t.test('One query takes a bounded number of questions', async (t) => {
 
 t.test('A query that fails fails for all who asked, and for nobody after them', async (t) => {
   let broken = true
-  const same = sharedQuery(async (numbers: number[]) => {
+  const same = batchLoader(async (numbers: number[]) => {
     if (broken) throw new Error('the database is away')
     return numbers
   }, 4)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { eventually } from '../../support/eventually.js'
-import { conversation, person } from '../../support/people.js'
+import { conversation, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 import { expect } from '../../support/interop/http.js'
@@ -17,8 +17,8 @@ if (postgres !== undefined) {
     startServer(t, { databaseUrl, env }),
     startServer(t, { databaseUrl, env })
   ])
-  const alice = await person(t, here, 'alice', { connections: 8 })
-  const bob = await person(t, here, 'bob')
+  const alice = await user(t, here, 'alice', { connections: 8 })
+  const bob = await user(t, here, 'bob')
   const id = await conversation(alice, [bob])
   bob.base = there.url
   const far = await bob.live()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { copyEmptyDatabase } from '../../support/empty-database.js'
-import { conversation, person } from '../../support/people.js'
+import { conversation, user } from '../../support/people.js'
 import { startServer } from '../../support/server-process.js'
 import { SmallDisk } from '../../support/small-disk.js'
 import { problem } from '../../support/interop/http.js'
@@ -20,7 +20,7 @@ else
       mkdirSync(dataDir, { mode: 0o700 })
       await copyEmptyDatabase(dataDir)
       const server = await startServer(t, { dataDir })
-      const alice = await person(t, server, 'alice')
+      const alice = await user(t, server, 'alice')
       const id = await conversation(alice, [])
       const accepted: string[] = []
       const refusals = new Set<string>()

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
-import { conversation, person } from '../../support/people.js'
+import { conversation, user } from '../../support/people.js'
 import { startPooler } from '../../support/pooler.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
@@ -23,8 +23,8 @@ else if (postgres !== undefined) {
   t.test(
     'Two servers behind a pooler in transaction mode store, deliver and resume as on PostgreSQL',
     async (t) => {
-      const alice = await person(t, here, 'alice', { keys: await generateKeys() })
-      const bob = await person(t, there, 'bob', { keys: await generateKeys() })
+      const alice = await user(t, here, 'alice', { keys: await generateKeys() })
+      const bob = await user(t, there, 'bob', { keys: await generateKeys() })
       const id = await conversation(alice, [bob])
       await bob.fetchKeys(id)
       const streams = [await alice.live(), await bob.live()]

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { eventually } from '../../support/eventually.js'
-import { person } from '../../support/people.js'
+import { user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { ServerProcess, freePort, startServer } from '../../support/server-process.js'
 
@@ -19,7 +19,7 @@ if (postgres !== undefined) {
   t.test('Three servers that start at once on an empty database all become ready', async (t) => {
     const databaseUrl = await postgres.newDatabase()
     const servers = await Promise.all([1, 2, 3].map(() => startServer(t, { databaseUrl })))
-    for (const [i, server] of servers.entries()) await person(t, server, `user${i}`)
+    for (const [i, server] of servers.entries()) await user(t, server, `user${i}`)
     const [first] = servers
     for (const server of servers) {
       const answer = await fetch(`${server.url}/v1/auth/login`, {
@@ -77,6 +77,6 @@ if (postgres !== undefined) {
     )
     await postgres.restart()
     await ready
-    await person(t, patient, 'alice')
+    await user(t, patient, 'alice')
   })
 }

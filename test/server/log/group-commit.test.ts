@@ -31,11 +31,14 @@ async function world() {
 const send = async (message: Outgoing) => (await chat.services.log.send([message]))[0]!
 
 async function stored({ database }: Services): Promise<{ positions: number[]; last: number }> {
-  const rows = await database.hot<{ position: string }>(
+  const rows = await database.prepared<{ position: string }>(
     { name: 'all-positions', text: 'select position from events order by position' },
     []
   )
-  const [head] = await database.hot<{ last: string }>({ name: 'head', text: 'select last from log_head' }, [])
+  const [head] = await database.prepared<{ last: string }>(
+    { name: 'head', text: 'select last from log_head' },
+    []
+  )
   return { positions: rows.map(({ position }) => Number(position)), last: Number(head!.last) }
 }
 
@@ -115,7 +118,7 @@ t.test('while the database stands still, no line forms that nobody wants to wait
 
 t.test('a session key that has served 2^20 messages is worn out', async (t) => {
   const { alice, conversationId, message } = await world()
-  await chat.services.database.hot(
+  await chat.services.database.prepared(
     { name: 'wear-out', text: 'update session_keys set message_count = 1048576 where conversation_id = $1' },
     [conversationId]
   )

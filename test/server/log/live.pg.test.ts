@@ -2,7 +2,7 @@ import t from 'tap'
 import { startChat } from '../../support/start-chat.js'
 import { startPostgres } from '../../support/postgres.js'
 import type { ChatEvent } from '../../support/interop/events.js'
-import { Stranger } from '../../support/interop/client.js'
+import { InteropClient } from '../../support/interop/client.js'
 
 const pg = await startPostgres(t)
 const ROUNDS = 26
@@ -21,7 +21,7 @@ if (pg !== undefined)
         await here.user('bob'),
         await there.user('carol')
       ]
-      const bobThere = await Stranger.create(there.url, 'bob', { keys: bob.keys })
+      const bobThere = await InteropClient.create(there.url, 'bob', { keys: bob.keys })
       t.teardown(() => bobThere.close())
       Object.assign(bobThere, { deviceId: bob.deviceId })
       t.equal((await bobThere.login()).status, 200)

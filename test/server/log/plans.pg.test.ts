@@ -4,9 +4,9 @@ import t from 'tap'
 import { fill } from '../../../bench/growth.js'
 import { makeWorld } from '../../../bench/world.js'
 import { KEEP_TO_INDEXES } from '../../../src/server/db/prepared.js'
-import type { Database, HotStatement } from '../../../src/server/db/database.js'
+import type { Database, PreparedStatement } from '../../../src/server/db/database.js'
 import { readHistory } from '../../../src/server/features/messages/history.js'
-import { readBeginnings } from '../../../src/server/log/resume-points.js'
+import { readResumePoints } from '../../../src/server/log/resume-points.js'
 import { readAll, readBounds, readVisible } from '../../../src/server/log/read.js'
 import { SEND, sendValues } from '../../../src/server/log/send.js'
 import { startPostgres } from '../../support/postgres.js'
@@ -34,7 +34,7 @@ class Watched {
     this.#client = client
   }
 
-  readonly hot: Database['hot'] = async <Row>({ name, text }: HotStatement, values: unknown[]) => {
+  readonly hot: Database['prepared'] = async <Row>({ name, text }: PreparedStatement, values: unknown[]) => {
     const { rows } = await this.#client.query<Row & pg.QueryResultRow>({ name, text, values })
     const list = values.map((value) => (typeof value === 'number' ? value : `'${String(value)}'`)).join(', ')
     const { rows: explained } = await this.#client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
@@ -75,7 +75,7 @@ if (postgres !== undefined)
       const { last } = await readBounds(watched.hot)
       const from = Math.max(0, last - 1000)
       await readVisible(watched.hot, sender.user_id, from, { events: 200, bytes: 262_144 })
-      await readBeginnings(watched.hot, [{ userId: sender.user_id, after: Math.max(0, last - 5) }])
+      await readResumePoints(watched.hot, [{ userId: sender.user_id, after: Math.max(0, last - 5) }])
       await readAll(watched.hot, from, 500)
       await readHistory(watched.hot, conversationId, sender.user_id, 'before', last + 1, 50)
       await readHistory(watched.hot, conversationId, sender.user_id, 'after', from, 50)

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
-import type { Bell } from '../../../src/server/notifier/notifier.js'
-import { postgresBell } from '../../../src/server/notifier/postgres.js'
-import { redisBell } from '../../../src/server/notifier/redis.js'
+import type { Notifier } from '../../../src/server/notifier/notifier.js'
+import { postgresNotifier } from '../../../src/server/notifier/postgres.js'
+import { redisNotifier } from '../../../src/server/notifier/redis.js'
 import { createLogger } from '../../../src/server/logger.js'
 import { eventually } from '../../support/eventually.js'
-import { anotherSession, conversation, person } from '../../support/people.js'
+import { anotherSession, conversation, user } from '../../support/people.js'
 import { findPostgres } from '../../support/postgres.js'
 import { Redis } from '../../support/redis.js'
 import { startServer } from '../../support/server-process.js'
@@ -16,7 +16,7 @@ t.setTimeout(120_000)
 
 interface Carrier {
   name: string
-  open: () => Bell
+  open: () => Notifier
   /** Break all connections that are open. */
   cut: () => Promise<void>
 }
@@ -26,7 +26,7 @@ const logger = createLogger('silent')
 /** How often it was told to look. */
 class Ear {
   rings = 0
-  constructor(bell: Bell, topic: 'log' | 'presence') {
+  constructor(bell: Notifier, topic: 'log' | 'presence') {
     bell.listen(topic, () => this.rings++)
   }
 }
@@ -43,7 +43,7 @@ function holds({ name, open, cut }: Carrier): void {
     const [here, there] = [new Ear(bells[0], 'log'), new Ear(bells[1], 'log')]
     const elsewhere = new Ear(bells[1], 'presence')
     await eventually(() => here.rings === 1 && there.rings === 1, 5000, 'each looks once it is connected')
-    bells[0].ring('log')
+    bells[0].notify('log')
     await eventually(() => there.rings === 2)
     await sleep(100)
     t.strictSame([here.rings, there.rings, elsewhere.rings], [1, 2, 1])
@@ -57,7 +57,7 @@ function holds({ name, open, cut }: Carrier): void {
     await cut()
     await eventually(() => ears.every(({ rings }) => rings >= 2), 10_000, 'both look again')
     const before = ears[1]!.rings
-    bells[0].ring('log')
+    bells[0].notify('log')
     await eventually(() => ears[1]!.rings > before, 5000, 'rings come through again')
   })
 
@@ -74,7 +74,7 @@ const postgres = await findPostgres(t)
 if (typeof postgres !== 'string')
   holds({
     name: 'LISTEN and NOTIFY',
-    open: () => postgresBell({ connectionString: postgres.url }, logger),
+    open: () => postgresNotifier({ connectionString: postgres.url }, logger),
     async cut() {
       const client = new pg.Client({ connectionString: postgres.url })
       await client.connect()
@@ -89,7 +89,7 @@ const redis = await Redis.find(t)
 if (typeof redis !== 'string') {
   holds({
     name: 'Redis',
-    open: () => redisBell(redis.url, 'a-log', logger),
+    open: () => redisNotifier(redis.url, 'a-log', logger),
     async cut() {
       await redis.kill()
       await redis.start()
@@ -97,11 +97,14 @@ if (typeof redis !== 'string') {
   })
 
   t.test('Redis: rings of one log are not heard at another', async (t) => {
-    const [here, there] = [redisBell(redis.url, 'here', logger), redisBell(redis.url, 'there', logger)]
+    const [here, there] = [
+      redisNotifier(redis.url, 'here', logger),
+      redisNotifier(redis.url, 'there', logger)
+    ]
     t.teardown(() => Promise.all([here.close(), there.close()]))
     const ear = new Ear(there, 'log')
     await eventually(() => ear.rings === 1)
-    here.ring('log')
+    here.notify('log')
     await sleep(200)
     t.equal(ear.rings, 1)
   })
@@ -109,7 +112,11 @@ if (typeof redis !== 'string') {
   t.test('Redis: one that hangs is given up, and asked again', async (t) => {
     process.kill(redis.pid, 'SIGSTOP')
     const lines: string[] = []
-    const bell = redisBell(redis.url, 'a-log', createLogger('warn', { write: (line) => lines.push(line) }))
+    const bell = redisNotifier(
+      redis.url,
+      'a-log',
+      createLogger('warn', { write: (line) => lines.push(line) })
+    )
     t.teardown(() => bell.close())
     const ear = new Ear(bell, 'log')
     await eventually(() => lines.some((line) => line.includes('lost its connection')))
@@ -127,8 +134,8 @@ if (typeof postgres !== 'string' && typeof redis !== 'string')
       const env = { REDIS_URL: redis.url, POLL_INTERVAL: '60000' }
       const here = await startServer(t, { databaseUrl, env })
       const there = await startServer(t, { databaseUrl, env })
-      const alice = await person(t, here, 'alice')
-      const bob = await person(t, there, 'bob')
+      const alice = await user(t, here, 'alice')
+      const bob = await user(t, there, 'bob')
       const id = await conversation(alice, [bob])
       const stream = await bob.live()
       const own = await alice.live()

@@ -2,13 +2,13 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { eventually } from '../../support/eventually.js'
-import { conversation, person } from '../../support/people.js'
+import { conversation, user } from '../../support/people.js'
 import { startChat } from '../../support/start-chat.js'
 import { expect } from '../../support/interop/http.js'
 
 const chat = await startChat(t)
 const { streams, log } = chat.services
-const alice = await person(t, chat, 'alice')
+const alice = await user(t, chat, 'alice')
 const id = await conversation(alice, [])
 const head = `HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer ${alice.accessToken}\r\n`
 const me = `GET /v1/users/me ${head}\r\n`

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { eventually } from '../../support/eventually.js'
-import { conversation, lastWord, person } from '../../support/people.js'
+import { conversation, lastWord, user } from '../../support/people.js'
 import { PlainStream, plainStream } from '../../support/plain-stream.js'
 import { startChat } from '../../support/start-chat.js'
 import type { ChatEvent } from '../../support/interop/events.js'
@@ -16,10 +16,10 @@ interface EventPage {
 t.setTimeout(120_000)
 
 const chat = await startChat(t, { STREAM_BUFFER: '16384' })
-const alice = await person(t, chat, 'alice', { connections: 32 })
-const bob = await person(t, chat, 'bob')
+const alice = await user(t, chat, 'alice', { connections: 32 })
+const bob = await user(t, chat, 'bob')
 const id = await conversation(alice, [bob])
-const idle = await plainStream(t, await person(t, chat, 'eve'))
+const idle = await plainStream(t, await user(t, chat, 'eve'))
 const idleSince = Date.now()
 
 const poll = (query: string, headers: Record<string, string> = {}) =>
@@ -40,7 +40,7 @@ t.test('A stream first says how to reconnect, where it begins and for whom it is
 })
 
 t.test('Durable events bear the cursor after them as id, ephemeral ones none', async (t) => {
-  const carol = await person(t, chat, 'carol')
+  const carol = await user(t, chat, 'carol')
   await conversation(carol, [alice])
   const stream = await alice.live({ after: '0' })
   const online = await carol.live()
@@ -203,8 +203,8 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
 
 t.test('No more than MAX_CLIENTS streams are open at a time', async (t) => {
   const small = await startChat(t, { MAX_CLIENTS: '2' })
-  const carol = await person(t, small, 'carol')
-  const dave = await person(t, small, 'dave')
+  const carol = await user(t, small, 'carol')
+  const dave = await user(t, small, 'dave')
   const open = [await carol.live({ resume: false }), await dave.live({ resume: false })]
   const { body } = expect(await carol.poll('0'), 200)
   for (const request of [
@@ -229,7 +229,7 @@ t.test('No more than MAX_CLIENTS streams are open at a time', async (t) => {
 
 t.test('A stream ends after STREAM_LIFETIME, and is resumed without losing an event', async (t) => {
   const brief = await startChat(t, { STREAM_LIFETIME: '1' })
-  const carol = await person(t, brief, 'carol')
+  const carol = await user(t, brief, 'carol')
   const room = await conversation(carol, [])
   const stream = await carol.live()
   const sent: string[] = []

@@ -7,7 +7,7 @@ import { call, expect, newAgent } from './http.js'
 import type { Answer, Call, SessionAnswer, UserAnswer } from './http.js'
 import { EventStream, type ChatEvent, type EventsOptions } from './events.js'
 
-export interface StrangerOptions {
+export interface InteropOptions {
   readonly keys?: DeviceKeys
   readonly password?: string
   readonly deviceName?: string
@@ -38,7 +38,7 @@ export class Account {
   readonly #heads = new Map<string, UserChain>()
   readonly #streams = new Set<EventStream>()
 
-  protected constructor(base: string, username: string, keys: DeviceKeys, options: StrangerOptions) {
+  protected constructor(base: string, username: string, keys: DeviceKeys, options: InteropOptions) {
     this.base = base
     this.username = username
     this.keys = keys
@@ -48,7 +48,7 @@ export class Account {
     this.knownKeys.set(keys.signingFp, keys.signingKey)
   }
 
-  protected static async keysFor(options: StrangerOptions): Promise<DeviceKeys> {
+  protected static async keysFor(options: InteropOptions): Promise<DeviceKeys> {
     return options.keys ?? (await generateKeys())
   }
 

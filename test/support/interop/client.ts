@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as crypto from './crypto.js'
 import { parseStatement, requireSignature, value } from './chains.js'
-import { Account, type StrangerOptions } from './account.js'
+import { Account, type InteropOptions } from './account.js'
 import { Rooms, type Covered, type HeldKey } from './conversations.js'
 import {
   expect,
@@ -22,17 +22,21 @@ export interface Content extends Record<string, unknown> {
  * A client that knows the contract's two pages and nothing of this project's code: what it refuses, an honest
  * client of anybody's making refuses. One object is one device.
  */
-export class Stranger extends Rooms {
+export class InteropClient extends Rooms {
   readonly #sent = new Map<string, number>()
   readonly #seenIds = new Map<string, string>()
   readonly #seenCounters = new Map<string, Set<number>>()
 
-  static async create(base: string, username: string, options: StrangerOptions = {}): Promise<Stranger> {
-    return new Stranger(base, username, await Account.keysFor(options), options)
+  static async create(base: string, username: string, options: InteropOptions = {}): Promise<InteropClient> {
+    return new InteropClient(base, username, await Account.keysFor(options), options)
   }
 
-  static async registered(base: string, username: string, options: StrangerOptions = {}): Promise<Stranger> {
-    const stranger = await Stranger.create(base, username, options)
+  static async registered(
+    base: string,
+    username: string,
+    options: InteropOptions = {}
+  ): Promise<InteropClient> {
+    const stranger = await InteropClient.create(base, username, options)
     expect(await stranger.register(), 201)
     return stranger
   }

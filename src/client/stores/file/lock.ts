@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node
 import { join } from 'node:path'
 import { ChatError } from '../../errors.js'
 import { SocketFile, waitAtSocket } from './socket.js'
-import { PATIENCE, storeBusy } from '../mutex.js'
+import { LOCK_TIMEOUT_MS, storeBusy } from '../mutex.js'
 
 /** NFS, SMB, CIFS and Ceph as statfs(2) numbers them: there a second computer could hold the same lock unseen. */
 const networkFileSystems: readonly number[] = [0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400]
@@ -19,7 +19,11 @@ const networkFileSystems: readonly number[] = [0x6969, 0x517b, 0xff534d42, 0xfe5
  * @param patience how long to wait for others, in ms
  * @throws {ChatError} `store-busy` if that is not long enough
  */
-export async function withLock<T>(folder: string, work: () => Promise<T>, patience = PATIENCE): Promise<T> {
+export async function withLock<T>(
+  folder: string,
+  work: () => Promise<T>,
+  patience = LOCK_TIMEOUT_MS
+): Promise<T> {
   const deadline = performance.now() + patience
   for (;;) {
     const turn = lastTurn(folder)

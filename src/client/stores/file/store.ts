@@ -8,7 +8,7 @@ import { Passphrase, type Seal } from './encryption.js'
 import { decodeValue, encodeValue, secretKeysIn, type Json } from './values.js'
 import type { Store, StoreReader, StoreTransaction, Value } from '../store.js'
 import { applyChanges, entriesUnder, transact, type Changes } from '../transaction.js'
-import { PATIENCE, Turns } from '../mutex.js'
+import { LOCK_TIMEOUT_MS, Mutex } from '../mutex.js'
 
 export interface FileStoreOptions {
   /** A folder of the store's own, made (0700) if it is missing: it holds the file `journal` and the folder `lock`. */
@@ -31,9 +31,9 @@ export class FileStore implements Store {
   readonly #path: string
   readonly #lock: string
   readonly #patience: number
-  readonly #updates = new Turns()
+  readonly #updates = new Mutex()
   /** For what must not change while it is read or written. */
-  readonly #access = new Turns()
+  readonly #access = new Mutex()
   #passphrase: Passphrase | null
   #journal: Journal | undefined
   #isClosed = false
@@ -51,7 +51,11 @@ export class FileStore implements Store {
    * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `store-exposed` if others may read
    *   it; `store-damaged`, `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
    */
-  static async open({ folder, passphrase, patience = PATIENCE }: FileStoreOptions): Promise<FileStore> {
+  static async open({
+    folder,
+    passphrase,
+    patience = LOCK_TIMEOUT_MS
+  }: FileStoreOptions): Promise<FileStore> {
     const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
     const store = new FileStore(folder, held, patience)
     await store.#make(folder)
@@ -83,14 +87,14 @@ export class FileStore implements Store {
     return this.#exclusively(async (journal) => {
       const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
       const seal = held && (await held.makeSeal())
-      await this.#access.take(() => this.#write(journal.entries, seal))
+      await this.#access.runExclusive(() => this.#write(journal.entries, seal))
       this.#passphrase = held
     })
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#updates.take(() => this.#access.take(() => this.#forget()))
+    await this.#updates.runExclusive(() => this.#access.runExclusive(() => this.#forget()))
   }
 
   async #make(folder: string): Promise<void> {
@@ -114,12 +118,12 @@ export class FileStore implements Store {
   async #exclusively<T>(work: (journal: Journal) => Promise<T>): Promise<T> {
     this.#requireOpen()
     const locked = () => withLock(this.#lock, async () => work(await this.#current()), this.#patience)
-    return this.#updates.take(locked, this.#patience)
+    return this.#updates.runExclusive(locked, this.#patience)
   }
 
   /** The journal, with all that has been committed. */
   #current(): Promise<Journal> {
-    return this.#access.take(() =>
+    return this.#access.runExclusive(() =>
       orUnreadable(this.#path, async () => {
         if (this.#journal !== undefined && !(await this.#journal.readOn())) await this.#forget()
         this.#journal ??= await Journal.open(this.#path, this.#passphrase)
@@ -137,7 +141,7 @@ export class FileStore implements Store {
         )
       )
     )
-    await this.#access.take(() => this.#save(encoded))
+    await this.#access.runExclusive(() => this.#save(encoded))
   }
 
   async #save(changes: JsonChanges): Promise<void> {

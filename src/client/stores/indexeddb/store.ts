@@ -2,7 +2,7 @@ import { ChatError } from '../../errors.js'
 import { DatabaseReader, openDatabase, writeChanges, type Database } from './database.js'
 import type { Store, StoreTransaction, Value } from '../store.js'
 import { transact } from '../transaction.js'
-import { PATIENCE, storeBusy, Turns } from '../mutex.js'
+import { LOCK_TIMEOUT_MS, storeBusy, Mutex } from '../mutex.js'
 
 /** The part of the Web Locks API that is needed: `navigator.locks`. */
 export interface Locks {
@@ -31,7 +31,7 @@ export class IndexedDbStore implements Store {
   readonly #lock: string
   readonly #locks: Locks
   readonly #patience: number
-  readonly #updates = new Turns()
+  readonly #updates = new Mutex()
   #isClosed = false
 
   private constructor(database: Database, name: string, locks: Locks, patience: number) {
@@ -48,7 +48,7 @@ export class IndexedDbStore implements Store {
    * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without https
    */
   static async open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
-    const { name = 'secure-chat', locks = platformLocks(), patience = PATIENCE } = options
+    const { name = 'secure-chat', locks = platformLocks(), patience = LOCK_TIMEOUT_MS } = options
     if (locks === undefined) {
       throw new ChatError('store', 'store-unlockable', 'This platform has no locks (navigator.locks).', {
         hint: 'Open the page by https, or update the browser.'
@@ -75,12 +75,12 @@ export class IndexedDbStore implements Store {
       transact(this.#reader, work, (changes) =>
         orFail('unwritable', () => writeChanges(this.#database, changes))
       )
-    return this.#updates.take(() => this.#exclusively(run), this.#patience)
+    return this.#updates.runExclusive(() => this.#exclusively(run), this.#patience)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#updates.take(async () => this.#database.close(), this.#patience)
+    await this.#updates.runExclusive(async () => this.#database.close(), this.#patience)
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Attempts } from '../../access/window-counter.js'
+import type { WindowCounter } from '../../access/window-counter.js'
 import { networkOf, requireNoWait } from '../../access/rate-limits.js'
 import type { Services } from '../../services.js'
 
@@ -14,9 +14,9 @@ const DETAIL = 'There were too many log-ins with a wrong password. Wait as long 
  * (NIST SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do not
  * exist count alike.
  */
-export class Guesses {
-  readonly #here: Attempts
-  readonly #everywhere: Attempts
+export class LoginThrottle {
+  readonly #here: WindowCounter
+  readonly #everywhere: WindowCounter
   readonly #known = new Set<string>()
 
   constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {

@@ -14,14 +14,14 @@ import { problemResponses } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { endSessions } from '../../access/sessions.js'
 import { isCommonPassword } from './common-passwords.js'
-import { Guesses } from './login-throttle.js'
-import { findDevice, findUser } from '../users/queries.js'
+import { LoginThrottle } from './login-throttle.js'
+import { findDevice, findUser } from '../../chains/users.js'
 import { NOW, expiry, insertSession, signIn } from './sign-in.js'
 
 /** Registration and log-in: no token yet. */
-export function accountEntrance(app: App, services: Services): void {
+export function authRoutes(app: App, services: Services): void {
   const { config, db, passwords, refresh } = services
-  const guesses = new Guesses(services)
+  const guesses = new LoginThrottle(services)
 
   app.post(
     '/auth/register',

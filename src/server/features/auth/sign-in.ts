@@ -7,7 +7,7 @@ import type { Tx } from '../../db/database.js'
 import { sessions, type devices, type users } from '../../db/schema.js'
 import { deviceView } from '../../chains/user-chain-store.js'
 import type { Services } from '../../services.js'
-import { userView } from '../users/queries.js'
+import { userView } from '../../chains/users.js'
 
 /** Sessions live by the database's clock, which is one for all processes. */
 export const NOW = sql`now()`

@@ -3,7 +3,7 @@ import { extendConversationChain, type ConversationChain } from '../../../protoc
 import { Problem } from '../../../protocol/problems.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../../protocol/statements.js'
-import { lockUsers, requireActingDevice } from '../../chains/signing-device.js'
+import { lockUsers, requireSigningDevice } from '../../chains/signing-device.js'
 import type { DeviceSession } from '../../access/auth.js'
 import type { Tx } from '../../db/database.js'
 import { conversationStatements, conversations, memberships } from '../../db/schema.js'
@@ -40,7 +40,7 @@ export async function changeConversation(
   const conversation = await lockConversation(tx, conversationId, session.userId)
   // The first try may have been under way until the lock was ours.
   if (await isRetry(tx, session, conversationId, statement, signed.text)) return link
-  await requireActingDevice(tx, session, statement.by, signed)
+  await requireSigningDevice(tx, session, statement.by, signed)
 
   const rows = await readMembers(tx, [conversationId])
   const chain = toChain(conversation, rows)

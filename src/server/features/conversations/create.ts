@@ -3,7 +3,7 @@ import { extendConversationChain } from '../../../protocol/conversation-chain.js
 import type { NewConversation } from '../../../protocol/conversations.js'
 import { Problem } from '../../../protocol/problems.js'
 import { parseStatement } from '../../../protocol/statements.js'
-import { lockUsers, requireActingDevice } from '../../chains/signing-device.js'
+import { lockUsers, requireSigningDevice } from '../../chains/signing-device.js'
 import type { DeviceSession } from '../../access/auth.js'
 import type { Tx } from '../../db/database.js'
 import { conversationStatements, conversations, memberships } from '../../db/schema.js'
@@ -23,7 +23,7 @@ export async function createConversation(
   const statement = parseStatement(text, ['conversation-create'])
   requireLine('conversation', statement.conversation, body.id)
   const locked = await lockUsers(tx, [session.username, ...statement.members.map(({ username }) => username)])
-  await requireActingDevice(tx, session, statement.by, body.statement)
+  await requireSigningDevice(tx, session, statement.by, body.statement)
 
   const [present] = await readStatements(tx, body.id, 0, 1)
   if (present !== undefined) {

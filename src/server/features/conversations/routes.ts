@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import {
   Chain,
-  ConversationAnswer,
+  ConversationResponse,
   ConversationPage,
   NewConversation,
   Roster
@@ -50,8 +50,8 @@ export function conversationRoutes(app: App, services: Services): void {
         summary: 'Create a direct or group conversation',
         body: ref(NewConversation),
         response: {
-          200: ref(ConversationAnswer),
-          201: ref(ConversationAnswer),
+          200: ref(ConversationResponse),
+          201: ref(ConversationResponse),
           ...problemResponses(...refusals, 'id-conflict', 'direct-exists', 'stale-roster')
         }
       }
@@ -102,7 +102,7 @@ export function conversationRoutes(app: App, services: Services): void {
         summary: 'A conversation that the caller is in',
         params,
         response: {
-          200: ref(ConversationAnswer),
+          200: ref(ConversationResponse),
           ...problemResponses('device-required', 'conversation-not-found')
         }
       }

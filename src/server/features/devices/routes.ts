@@ -1,7 +1,7 @@
 import { asc, eq } from 'drizzle-orm'
 import Type from 'typebox'
 import {
-  DeviceAnswer,
+  DeviceResponse,
   DevicePage,
   EncryptionKeyRequest,
   NewDevice,
@@ -66,9 +66,9 @@ export function deviceRoutes(app: App, services: Services): void {
           'session without a device is bound to the one that it adds.',
         body: ref(NewDevice),
         response: {
-          200: ref(DeviceAnswer),
-          201: ref(DeviceAnswer),
-          202: ref(DeviceAnswer),
+          200: ref(DeviceResponse),
+          201: ref(DeviceResponse),
+          202: ref(DeviceResponse),
           ...problemResponses(...refusals, 'invalid-key', 'id-conflict', 'key-in-use', 'too-many-devices')
         }
       }
@@ -96,7 +96,7 @@ export function deviceRoutes(app: App, services: Services): void {
         params,
         body: ref(StatementRequest),
         response: {
-          200: ref(DeviceAnswer),
+          200: ref(DeviceResponse),
           ...problemResponses(...refusals, 'device-required', 'id-conflict', 'too-many-devices')
         }
       }
@@ -142,7 +142,7 @@ export function deviceRoutes(app: App, services: Services): void {
         summary: 'Replace a device’s encryption key',
         params,
         body: ref(EncryptionKeyRequest),
-        response: { 200: ref(DeviceAnswer), ...problemResponses(...refusals, 'invalid-key', 'key-in-use') }
+        response: { 200: ref(DeviceResponse), ...problemResponses(...refusals, 'invalid-key', 'key-in-use') }
       }
     },
     async (request) => {
@@ -192,7 +192,7 @@ export function deviceRoutes(app: App, services: Services): void {
         description: 'Ends its sessions and streams; session keys that it holds are out of date.',
         params,
         body: ref(StatementRequest),
-        response: { 200: ref(DeviceAnswer), ...problemResponses(...refusals) }
+        response: { 200: ref(DeviceResponse), ...problemResponses(...refusals) }
       }
     },
     async (request) => {

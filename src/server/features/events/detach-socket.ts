@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
  * For HTTP the connection has closed: its own clean-up runs, which frees the parser and takes the connection off the
  * lists that HTTP's time limits and `server.close()` work on. Whoever takes the socket has to end it.
  */
-export function takeSocket(response: ServerResponse): Socket {
+export function detachSocket(response: ServerResponse): Socket {
   const socket = response.socket!
   response.detachSocket(socket)
   socket.emit('close')

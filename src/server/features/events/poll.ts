@@ -4,7 +4,7 @@ import { readVisible, type VisiblePage } from '../../log/read.js'
 import type { Subscriber } from '../../log/tail.js'
 import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streaming/hub.js'
-import { cursorAt, type Start } from './resume.js'
+import { cursorAt, type Resumed } from './resume.js'
 
 /** Of ciphertext in one answer; a single larger event still fits. */
 const PAGE_BYTES = 2 ** 20
@@ -45,7 +45,7 @@ class Waiter implements Subscriber, OpenStream {
 export async function poll(
   services: Services,
   session: DeviceSession,
-  start: Start,
+  start: Resumed,
   options: { limit: number; waitMs: number; gone: AbortSignal }
 ): Promise<string> {
   const { database, log } = services
@@ -53,14 +53,14 @@ export async function poll(
   const size = { events: limit, bytes: PAGE_BYTES }
   let page: VisiblePage =
     start.caughtUp === null
-      ? await readVisible(database.hot, session.userId, start.position, size)
+      ? await readVisible(database.prepared, session.userId, start.position, size)
       : { entries: [], through: start.caughtUp.last, conversations: start.caughtUp.conversations }
   const deadline = performance.now() + waitMs
   while (page.entries.length === 0 && start.reset === null && performance.now() < deadline && !gone.aborted) {
     const entries = await next(services, session, page, deadline, gone)
     page =
       entries === null
-        ? await readVisible(database.hot, session.userId, page.through, size)
+        ? await readVisible(database.prepared, session.userId, page.through, size)
         : { ...page, entries: entries.slice(0, limit) }
     if (entries !== null) break
   }

@@ -1,12 +1,12 @@
 import { formatCursor, parseCursor } from '../../../protocol/ids.js'
 import { Problem } from '../../../protocol/problems.js'
 import type { Database } from '../../db/database.js'
-import { readBeginnings } from '../../log/resume-points.js'
+import { readResumePoints } from '../../log/resume-points.js'
 import type { Log } from '../../log/index.js'
-import { sharedQuery } from '../../db/batch-loader.js'
+import { batchLoader } from '../../db/batch-loader.js'
 
 /** Where a reader begins. */
-export interface Start {
+export interface Resumed {
   /** He has everything up to this position. */
   position: number
   /** Position of the oldest event kept, if events were lost to him and he must be told. */
@@ -17,7 +17,7 @@ export interface Start {
 
 const STARTS_AT_ONCE = 200
 
-export type FindStart = (userId: string, cursor: string | undefined) => Promise<Start>
+export type ResolveCursor = (userId: string, cursor: string | undefined) => Promise<Resumed>
 
 /**
  * Where a reader begins: at the cursor that he brings, or at the live end without one. Readers who come together are
@@ -25,9 +25,9 @@ export type FindStart = (userId: string, cursor: string | undefined) => Promise<
  *
  * @throws {Problem} `invalid-cursor` if it was never one of ours
  */
-export function startFinder({ hot }: Database, { epoch }: Log): FindStart {
+export function cursorResolver({ prepared: hot }: Database, { epoch }: Log): ResolveCursor {
   // From the database and not from the tail: another process may have answered a send that we have not seen yet.
-  const begin = sharedQuery(readBeginnings.bind(null, hot), STARTS_AT_ONCE)
+  const begin = batchLoader(readResumePoints.bind(null, hot), STARTS_AT_ONCE)
   return async (userId, text) => {
     const cursor = text === undefined ? 'end' : parseCursor(text)
     if (cursor === null) throw new Problem('invalid-cursor')

@@ -9,10 +9,10 @@ import { deviceSessionOf } from '../../access/auth.js'
 import { problemResponses } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { poll } from './poll.js'
-import { ReadSlots } from '../../streaming/semaphore.js'
-import { startFinder } from './resume.js'
+import { Semaphore } from '../../streaming/semaphore.js'
+import { cursorResolver } from './resume.js'
 import { EventStream } from './stream.js'
-import { takeSocket } from './detach-socket.js'
+import { detachSocket } from './detach-socket.js'
 
 const CATCHING_UP_AT_ONCE = 4
 
@@ -34,8 +34,8 @@ ${eventTable}`
 
 export function eventRoutes(app: App, services: Services): void {
   const { database, log, streams } = services
-  const findStart = startFinder(database, log)
-  const source = { services, slots: new ReadSlots(CATCHING_UP_AT_ONCE) }
+  const findStart = cursorResolver(database, log)
+  const source = { services, slots: new Semaphore(CATCHING_UP_AT_ONCE) }
 
   app.get(
     '/events',
@@ -117,7 +117,7 @@ export function eventRoutes(app: App, services: Services): void {
       // The head waits for the first words, so that they leave in one write.
       raw.cork()
       raw.flushHeaders()
-      const socket = takeSocket(raw)
+      const socket = detachSocket(raw)
       const stream = new EventStream(source, session, socket, start)
       streams.add(stream)
       stream.begin(start)

@@ -7,8 +7,8 @@ import type { Services } from '../../services.js'
 import { frame } from '../../http/event-frame.js'
 import type { OpenStream } from '../../streaming/hub.js'
 import { RETRY_MS, durableFrame } from './frame.js'
-import type { ReadSlots } from '../../streaming/semaphore.js'
-import { cursorAt, type Start } from './resume.js'
+import type { Semaphore } from '../../streaming/semaphore.js'
+import { cursorAt, type Resumed } from './resume.js'
 
 export const KEEPALIVE_SECONDS = 15
 const KEEPALIVE = Buffer.from(': keep-alive\n\n')
@@ -21,7 +21,7 @@ const FAREWELL_MS = 2000
 /** What all streams share. */
 export interface Source {
   services: Services
-  slots: ReadSlots
+  slots: Semaphore
 }
 
 /**
@@ -41,7 +41,7 @@ export class EventStream implements Subscriber, OpenStream {
   /** `lagging` waits for the socket to drain, and then reads on. */
   #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
-  constructor(source: Source, session: DeviceSession, socket: Socket, start: Start) {
+  constructor(source: Source, session: DeviceSession, socket: Socket, start: Resumed) {
     this.#source = source
     this.session = session
     this.through = start.caughtUp?.last ?? start.position
@@ -60,7 +60,7 @@ export class EventStream implements Subscriber, OpenStream {
   }
 
   /** Say hello, and serve the stream until it ends. */
-  begin({ position, reset, caughtUp }: Start): void {
+  begin({ position, reset, caughtUp }: Resumed): void {
     const ready = {
       cursor: cursorAt(this.#source.services.log, position),
       deviceId: this.session.deviceId,
@@ -78,7 +78,7 @@ export class EventStream implements Subscriber, OpenStream {
     const size = { events: PAGE, bytes: services.config.STREAM_BUFFER }
     this.#state = 'reading'
     slots
-      .run(() => readVisible(services.database.hot, this.userId, this.through, size))
+      .run(() => readVisible(services.database.prepared, this.userId, this.through, size))
       .then(({ entries, through, conversations }) => {
         if (this.#state !== 'reading') return
         this.#writeEntries(entries)

@@ -39,7 +39,7 @@ export function healthRoutes(app: App, { database }: Services, isStopping: () =>
     },
     async () => {
       if (isStopping()) throw new Problem('stopping')
-      await readBounds(database.hot)
+      await readBounds(database.prepared)
       return { status: 'ok' as const }
     }
   )

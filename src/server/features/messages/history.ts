@@ -1,9 +1,9 @@
 import type { Message } from '../../../protocol/messages.js'
-import type { Database, HotStatement } from '../../db/database.js'
+import type { Database, PreparedStatement } from '../../db/database.js'
 import { EVENT_COLUMNS, toMessage, type EventRow } from '../../log/entry.js'
 
 /** Messages of `$1` that the user `$2` may see, walking from position `$3`, each of his stays through the index. */
-function historyStatement(direction: 'before' | 'after'): HotStatement {
+function historyStatement(direction: 'before' | 'after'): PreparedStatement {
   const [beyond, order] = direction === 'before' ? ['<', 'desc'] : ['>', 'asc']
   return {
     name: `history-${direction}`,
@@ -26,7 +26,7 @@ const statements = { before: historyStatement('before'), after: historyStatement
 
 /** A page of history: newest first before a position, oldest first after one. */
 export async function readHistory(
-  hot: Database['hot'],
+  hot: Database['prepared'],
   conversationId: string,
   userId: string,
   direction: 'before' | 'after',

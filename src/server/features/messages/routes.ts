@@ -118,7 +118,14 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
       const { limit } = request.query
       const { direction, position } = whereToRead(request.query)
       await requireMember(db, request.params.id, userId)
-      const found = await readHistory(database.hot, request.params.id, userId, direction, position, limit + 1)
+      const found = await readHistory(
+        database.prepared,
+        request.params.id,
+        userId,
+        direction,
+        position,
+        limit + 1
+      )
       const items = found.slice(0, limit)
       return { items, next: found.length > limit ? `${direction}-${items.at(-1)!.position}` : null }
     }

@@ -33,7 +33,7 @@ export class Presence {
   constructor(services: Services) {
     this.#services = services
     services.streams.onPresence((userId, online) => this.#changed(userId, online))
-    this.#stopListening = services.bell.listen('presence', () => this.#enqueue(() => this.#look()))
+    this.#stopListening = services.notifier.listen('presence', () => this.#enqueue(() => this.#look()))
     this.#enqueue(() => this.#renew())
     this.#every(RENEW_MS, () => this.#renew())
     this.#every(LOOK_MS, () => this.#look())
@@ -49,7 +49,7 @@ export class Presence {
     for (const timer of [...this.#timers, ...this.#leaving.values()]) clearTimeout(timer)
     this.#enqueue(async () => {
       await this.#services.db.delete(processes).where(eq(processes.id, this.#processId))
-      this.#services.bell.ring('presence')
+      this.#services.notifier.notify('presence')
     })
     this.#stopped = true
     await this.#work
@@ -92,19 +92,19 @@ export class Presence {
   }
 
   async #write(): Promise<void> {
-    const { bell, database } = this.#services
+    const { notifier: bell, database } = this.#services
     const changed = [...this.#unwritten]
     if (changed.length === 0) return
     this.#unwritten.clear()
     try {
       const changes = changed.map((userId) => [userId, this.#here.get(userId) ?? false] as const)
-      if (!(await writePresence(database.hot, this.#processId, changes)))
+      if (!(await writePresence(database.prepared, this.#processId, changes)))
         throw new Error('the lease of this process was lost')
     } catch (error) {
       for (const userId of changed) this.#unwritten.add(userId)
       throw error
     }
-    bell.ring('presence')
+    bell.notify('presence')
     await this.#look()
   }
 
@@ -170,7 +170,7 @@ export class Presence {
     const { database, log, streams } = this.#services
     const at = new Date().toISOString()
     const places = await readPlaces(
-      database.hot,
+      database.prepared,
       changes.map(([userId]) => userId)
     )
     // All that one recipient is told at once goes out in one write.

@@ -1,8 +1,8 @@
 import { listOf } from '../../db/prepared.js'
-import type { Database, HotStatement } from '../../db/database.js'
+import type { Database, PreparedStatement } from '../../db/database.js'
 
 /** One statement however many users come or go: rows as parameters of their own would end at 65,535 of them. */
-const WRITE: HotStatement = {
+const WRITE: PreparedStatement = {
   name: 'presence-write',
   text: `
 with own as (
@@ -19,7 +19,7 @@ select 1 from own`
 
 /** Write changes under the process' next version. @returns false if the process has lost its lease */
 export async function writePresence(
-  hot: Database['hot'],
+  hot: Database['prepared'],
   processId: string,
   changes: readonly (readonly [userId: string, online: boolean])[]
 ): Promise<boolean> {
@@ -28,7 +28,7 @@ export async function writePresence(
   return (await hot(WRITE, [processId, users, states])).length > 0
 }
 
-const PLACES: HotStatement = {
+const PLACES: PreparedStatement = {
   name: 'presence-places',
   text: `
 select u.id, u.username, array_agg(m.conversation_id) as conversations
@@ -39,7 +39,7 @@ group by u.id, u.username`
 
 /** The conversations that users are in, of those who are in any. */
 export function readPlaces(
-  hot: Database['hot'],
+  hot: Database['prepared'],
   userIds: readonly string[]
 ): Promise<{ id: string; username: string; conversations: string[] }[]> {
   return hot(PLACES, [userIds.join(',')])

@@ -1,7 +1,7 @@
 import { and, eq, exists, inArray, isNull, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import Type from 'typebox'
-import { PresenceAnswer } from '../../../protocol/events.js'
+import { PresenceResponse } from '../../../protocol/events.js'
 import { GivenUsername, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
@@ -32,7 +32,7 @@ export function presenceRoutes(app: App, services: Services): void {
             description: 'Usernames; may be given several times.'
           })
         }),
-        response: { 200: ref(PresenceAnswer), ...problemResponses('device-required') }
+        response: { 200: ref(PresenceResponse), ...problemResponses('device-required') }
       }
     },
     async (request) => {

@@ -3,7 +3,7 @@ import {
   MoreWraps,
   NewSessionKey,
   SessionKey,
-  SessionKeyAnswer,
+  SessionKeyResponse,
   SessionKeyPage
 } from '../../../protocol/conversations.js'
 import { Problem } from '../../../protocol/problems.js'
@@ -44,8 +44,8 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         params,
         body: ref(NewSessionKey),
         response: {
-          200: ref(SessionKeyAnswer),
-          201: ref(SessionKeyAnswer),
+          200: ref(SessionKeyResponse),
+          201: ref(SessionKeyResponse),
           ...problemResponses(
             ...(['invalid-statement', 'invalid-signature', 'device-required'] as const),
             ...(['conversation-not-found', 'not-in-roster', 'id-conflict', 'stale-roster'] as const)
@@ -135,7 +135,7 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         params: keyParams,
         body: ref(MoreWraps),
         response: {
-          201: ref(SessionKeyAnswer),
+          201: ref(SessionKeyResponse),
           ...problemResponses(
             ...([
               'device-required',
@@ -179,7 +179,7 @@ async function addWraps(
   conversationId: string,
   keyId: string,
   { wraps }: MoreWraps
-): Promise<SessionKeyAnswer> {
+): Promise<SessionKeyResponse> {
   const conversation = await lockConversation(tx, conversationId, session.userId)
   const key = await findSessionKey(tx, conversationId, keyId)
   if (key === undefined) throw new Problem('session-key-not-found')

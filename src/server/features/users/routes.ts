@@ -12,10 +12,10 @@ import { appendEvents, transaction } from '../../log/append.js'
 import { problemResponses } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { endSessions } from '../../access/sessions.js'
-import { activeDevices, findUser, retiredSigningKeys, userView, usersByPrefix } from './queries.js'
+import { activeDevices, findUser, retiredSigningKeys, userView, usersByPrefix } from '../../chains/users.js'
 
 /** What a user does with his account, and how others find him. */
-export function accountRoutes(app: App, services: Services): void {
+export function userRoutes(app: App, services: Services): void {
   const { db } = services
 
   app.post(

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { person } from '../../../support/people.js'
+import { user } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const chat = await startChat(t, {
   RATE_LIMIT: 'on',
@@ -11,13 +11,13 @@ const chat = await startChat(t, {
 })
 
 /** A log-in as it comes through a proxy from this address. */
-const login = (of: Stranger, address: string, password = of.password, username = of.username) =>
+const login = (of: InteropClient, address: string, password = of.password, username = of.username) =>
   of.raw('POST', '/v1/auth/login', {
     body: { username, password },
     token: null,
     headers: { 'x-forwarded-for': address }
   })
-const wrong = (of: Stranger, address: string, username?: string) =>
+const wrong = (of: InteropClient, address: string, username?: string) =>
   login(of, address, 'a wrong pass phrase', username)
 
 function toWait(t: Test, answer: Answer<unknown>, longest: number): void {
@@ -27,7 +27,7 @@ function toWait(t: Test, answer: Answer<unknown>, longest: number): void {
 }
 
 t.test('After ten wrong passwords from one network its log-ins to that account wait', async (t) => {
-  const [alice, bob] = [await person(t, chat, 'alice'), await person(t, chat, 'bob')]
+  const [alice, bob] = [await user(t, chat, 'alice'), await user(t, chat, 'bob')]
   for (let i = 0; i < 10; i++) expect(await wrong(alice, '192.0.2.1'), 401)
   toWait(t, await wrong(alice, '192.0.2.1'), 900)
   toWait(t, await login(alice, '192.0.2.1'), 900)
@@ -42,13 +42,13 @@ t.test('After ten wrong passwords from one network its log-ins to that account w
 })
 
 t.test('Names that nobody has wait alike', async (t) => {
-  const carol = await person(t, chat, 'carol')
+  const carol = await user(t, chat, 'carol')
   for (let i = 0; i < 10; i++) expect(await wrong(carol, '192.0.2.3', 'nobody'), 401)
   toWait(t, await wrong(carol, '192.0.2.3', 'nobody'), 900)
 })
 
 t.test('Passwords that are tried all at once gain nothing', async (t) => {
-  const dave = await person(t, chat, 'dave')
+  const dave = await user(t, chat, 'dave')
   const answers = await Promise.all(Array.from({ length: 20 }, () => wrong(dave, '192.0.2.4')))
   const statuses = answers.map(({ status }) => status)
   t.equal(statuses.filter((status) => status === 401).length, 10)
@@ -56,7 +56,7 @@ t.test('Passwords that are tried all at once gain nothing', async (t) => {
 })
 
 t.test('The right password makes up for the wrong ones before it', async (t) => {
-  const erin = await person(t, chat, 'erin')
+  const erin = await user(t, chat, 'erin')
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 9; i++) expect(await wrong(erin, '192.0.2.5'), 401)
     expect(await login(erin, '192.0.2.5'), 200)
@@ -68,7 +68,7 @@ t.test('The right password makes up for the wrong ones before it', async (t) => 
 t.test(
   'A hundred wrong passwords from everywhere stop log-ins but those from where the owner has been',
   async (t) => {
-    const frank = await person(t, chat, 'frank')
+    const frank = await user(t, chat, 'frank')
     const home = '198.51.100.1'
     const office = '198.51.100.2'
     expect(await login(frank, home), 200)
@@ -91,7 +91,7 @@ t.test(
 
 t.test('RATE_LIMIT=off takes these limits away too', async (t) => {
   const free = await startChat(t, { RATE_LIMIT: 'off', TRUST_PROXY: '127.0.0.1' })
-  const grace = await person(t, free, 'grace')
+  const grace = await user(t, free, 'grace')
   for (let i = 0; i < 12; i++) expect(await wrong(grace, '192.0.2.6'), 401)
   t.equal((await login(grace, '192.0.2.6')).status, 200)
 })

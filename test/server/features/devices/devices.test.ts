@@ -2,25 +2,25 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { startTarget } from '../../../support/bad-input.js'
 import { expect, problem, type Page } from '../../../support/interop/http.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const target = await startTarget(t)
 
 /** A new device of the user, with a session and not yet added. */
-async function newDevice(of: Stranger): Promise<Stranger> {
+async function newDevice(of: InteropClient): Promise<InteropClient> {
   const device = await target.device(of.username, { password: of.password })
   expect(await device.login(false), 200)
   return device
 }
 
-async function pendingDevice(of: Stranger): Promise<Stranger> {
+async function pendingDevice(of: InteropClient): Promise<InteropClient> {
   const device = await newDevice(of)
   expect(await device.addDevice(), 202)
   return device
 }
 
-const reject = (of: Stranger, id: string) => of.raw('DELETE', `/v1/devices/${id}`)
-const devicesOf = async (of: Stranger) =>
+const reject = (of: InteropClient, id: string) => of.raw('DELETE', `/v1/devices/${id}`)
+const devicesOf = async (of: InteropClient) =>
   expect(await of.raw<Page<{ id: string }>>('GET', '/v1/devices'), 200).body.items.map(({ id }) => id)
 
 t.test(

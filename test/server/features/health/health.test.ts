@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { person } from '../../../support/people.js'
+import { user } from '../../../support/people.js'
 import { plainStream } from '../../../support/plain-stream.js'
 import { startChat } from '../../../support/start-chat.js'
 
@@ -33,7 +33,7 @@ t.test('GET /v1/server says what a client should know before it begins', async (
 })
 
 t.test('Every answer carries the security headers', async (t) => {
-  const alice = await person(t, chat, 'alice')
+  const alice = await user(t, chat, 'alice')
   const stream = await plainStream(t, alice)
   const secure = (headers: Record<string, unknown>, what: string) => {
     t.match(

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { startTarget } from '../../../support/bad-input.js'
 import { startPostgres } from '../../../support/postgres.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const PATH = '/v1/users/me/key-backup'
 
@@ -17,9 +17,10 @@ if (pg !== undefined) {
   /** The same user through two processes, each on two connections. */
   const clients = [alice, there, alice, there]
 
-  const put = (of: Stranger, body: Uint8Array, headers: Record<string, string>) =>
+  const put = (of: InteropClient, body: Uint8Array, headers: Record<string, string>) =>
     of.raw('PUT', PATH, { body, headers: { 'content-type': 'application/octet-stream', ...headers } })
-  const remove = (of: Stranger, etag: string) => of.raw('DELETE', PATH, { headers: { 'if-match': etag } })
+  const remove = (of: InteropClient, etag: string) =>
+    of.raw('DELETE', PATH, { headers: { 'if-match': etag } })
   const etag = async () => (await alice.raw('HEAD', PATH)).headers.etag
 
   t.test('Of first backups that are stored at the same moment one is kept', async (t) => {

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { startTarget, type Case } from '../../../support/bad-input.js'
 import { expect } from '../../../support/interop/http.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const PATH = '/v1/users/me/key-backup'
 const MIB = 2 ** 20
@@ -11,12 +11,12 @@ const target = await startTarget(t, { CORS_ORIGINS: 'https://chat.example.org' }
 const { refuses, url } = target
 
 type Headers = Record<string, string>
-const put = (of: Stranger, body: Uint8Array | string, headers: Headers) =>
+const put = (of: InteropClient, body: Uint8Array | string, headers: Headers) =>
   of.raw('PUT', PATH, { body, headers: { 'content-type': 'application/octet-stream', ...headers } })
-const remove = (of: Stranger, headers: Headers = {}) => of.raw('DELETE', PATH, { headers })
+const remove = (of: InteropClient, headers: Headers = {}) => of.raw('DELETE', PATH, { headers })
 
 /** What is stored, byte for byte. */
-async function get(of: Stranger, headers: Headers = {}, method = 'GET') {
+async function get(of: InteropClient, headers: Headers = {}, method = 'GET') {
   const authorization = `Bearer ${of.accessToken}`
   const answer = await fetch(`${url}${PATH}`, { method, headers: { authorization, ...headers } })
   const bytes = Buffer.from(await answer.arrayBuffer())
@@ -24,13 +24,13 @@ async function get(of: Stranger, headers: Headers = {}, method = 'GET') {
 }
 
 /** Store the first backup of a user. @returns its tag */
-async function stored(of: Stranger, blob: Uint8Array): Promise<string> {
+async function stored(of: InteropClient, blob: Uint8Array): Promise<string> {
   const { headers } = expect(await put(of, blob, { 'if-none-match': '*' }), 201)
   return headers.etag!
 }
 
 /** A session of the user that has no device. */
-async function withoutDevice(of: Stranger): Promise<Stranger> {
+async function withoutDevice(of: InteropClient): Promise<InteropClient> {
   const session = await target.device(of.username)
   expect(await session.login(false), 200)
   return session
@@ -191,7 +191,7 @@ t.test('Who has lost every device reads the backup; only an active device change
     t.ok((await get(session)).bytes.equals(blob))
     t.match(await get(session, {}, 'HEAD'), { status: 200, headers: { etag } })
   }
-  const changes = (of: Stranger) => [
+  const changes = (of: InteropClient) => [
     () => put(of, randomBytes(9), { 'if-match': etag }),
     () => put(of, randomBytes(9), {}),
     () => remove(of, { 'if-match': etag })

@@ -5,15 +5,16 @@ import { conversation } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
 import type { Sealed } from '../../../support/interop/crypto.js'
 import { expect, problem } from '../../../support/interop/http.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const BUDGET = 400
 const chat = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_SEND: String(BUDGET) })
 const [alice, bob] = await Promise.all([chat.user('alice'), chat.user('bob')])
 
-const post = (by: Stranger, conversationId: string, messages: readonly unknown[]) =>
+const post = (by: InteropClient, conversationId: string, messages: readonly unknown[]) =>
   by.raw<BatchOutcome>('POST', `/v1/conversations/${conversationId}/messages/batch`, { body: { messages } })
-const sealed = (by: Stranger, id: string, texts: readonly string[]) => texts.map((text) => by.seal(id, text))
+const sealed = (by: InteropClient, id: string, texts: readonly string[]) =>
+  texts.map((text) => by.seal(id, text))
 
 t.test('A batch is stored in its order, at positions of its own, and comes once to everybody', async (t) => {
   const id = await conversation(alice, [bob])

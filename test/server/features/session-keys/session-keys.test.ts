@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { startTarget } from '../../../support/bad-input.js'
 import { expect, type SessionKeyItem } from '../../../support/interop/http.js'
-import type { Stranger } from '../../../support/interop/client.js'
+import type { InteropClient } from '../../../support/interop/client.js'
 
 const target = await startTarget(t)
 const alice = await target.user('alice')
@@ -12,14 +12,14 @@ const keys = () => `/v1/conversations/${id}/session-keys`
 const held = alice.sessionKeys.get(alice.currentKey.get(id)!)!
 
 /** A device of Bob's that joins after the session key was made. */
-async function laterDevice(): Promise<Stranger> {
+async function laterDevice(): Promise<InteropClient> {
   const device = await target.device('bob', { password: bob.password })
   expect(await device.login(false), 200)
   expect(await device.addDevice(bob.keys), 201)
   return device
 }
 
-const covered = ({ deviceId, keys: { signingFp, encryptionKey } }: Stranger) => ({
+const covered = ({ deviceId, keys: { signingFp, encryptionKey } }: InteropClient) => ({
   deviceId,
   signingKey: signingFp,
   encryptionKey

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, like } from 'drizzle-orm'
-import type { Db } from '../../db/database.js'
-import { devices, users } from '../../db/schema.js'
+import type { Db } from '../db/database.js'
+import { devices, users } from '../db/schema.js'
 
 export function userView(user: { id: string; username: string; createdAt: Date }) {
   return { id: user.id, username: user.username, createdAt: user.createdAt.toISOString() }
