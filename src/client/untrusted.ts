@@ -1,5 +1,5 @@
 import { CryptoError } from '../crypto/errors.js'
-import { Problem } from '../protocol/problems.js'
+import { RuleViolation } from '../protocol/rule-violation.js'
 import { ChatError } from './errors.js'
 
 /** The server showed something that the protocol refuses; `code` names the attack. */
@@ -10,7 +10,7 @@ export function untrusted(code: string, message: string, cause?: unknown): ChatE
 /** A rule of the protocol or a check that something fails, as what it means to a client. */
 export function brokenRule(error: unknown, what: string): unknown {
   if (error instanceof CryptoError) return untrusted(error.code, `${what}: ${error.message}`, error)
-  if (!(error instanceof Problem)) return error
+  if (!(error instanceof RuleViolation)) return error
   if (error.code === 'stale-chain')
     return untrusted('forked-chain', `${what} does not extend what was seen before.`, error)
   if (error.code === 'invalid-signature')

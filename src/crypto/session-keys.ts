@@ -95,7 +95,7 @@ export interface SessionKeyExpectation {
  *
  * @throws {CryptoError} `bad-signature`, `wrong-place` (another conversation or id), `not-in-roster` (the maker) or
  *   `wrong-roster` (somebody reads along, or is left out)
- * @throws {Problem} `invalid-statement`
+ * @throws {RuleViolation} `invalid-statement`
  */
 export async function verifySessionKey(
   signed: SignedStatement,

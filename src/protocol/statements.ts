@@ -1,5 +1,5 @@
 import { SHA256_HEX, USERNAME, UUID } from './ids.js'
-import { Problem } from './problems.js'
+import { RuleViolation } from './rule-violation.js'
 
 /**
  * Signed statements: ASCII lines `name value`, each ended by one LF, the first naming protocol and kind, the
@@ -112,8 +112,8 @@ class Lines {
   }
 }
 
-function invalid(why: string): Problem {
-  return new Problem('invalid-statement', `The statement is not valid: ${why}.`)
+function invalid(why: string): RuleViolation {
+  return new RuleViolation('invalid-statement', `The statement is not valid: ${why}.`)
 }
 
 function link(lines: Lines): Link {
@@ -198,7 +198,7 @@ const parsers = {
 /**
  * Parse a statement of one of the `kinds`.
  *
- * @throws {Problem} `invalid-statement`, naming the first line that is wrong.
+ * @throws {RuleViolation} `invalid-statement`, naming the first line that is wrong.
  */
 export function parseStatement<K extends Kind>(text: string, kinds: readonly K[]): Statement<K> {
   const lines = new Lines(text)

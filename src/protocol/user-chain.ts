@@ -1,4 +1,4 @@
-import { Problem } from './problems.js'
+import { RuleViolation } from './rule-violation.js'
 import type { UserStatement } from './statements.js'
 
 /** What a user's chain says so far (protocol, "A user's chain"). Keys are fingerprints. */
@@ -27,7 +27,7 @@ export interface ChainDevice {
  *
  * @param hash the statement's own hash
  * @param signers fingerprints of the keys whose signatures over the text were verified
- * @throws {Problem} `stale-chain` when it does not extend the head; `invalid-signature`, `invalid-statement`,
+ * @throws {RuleViolation} `stale-chain` when it does not extend the head; `invalid-signature`, `invalid-statement`,
  *   `forbidden`, `device-not-found` or `id-conflict` when the rules refuse it
  */
 export function extendUserChain(
@@ -38,9 +38,9 @@ export function extendUserChain(
 ): UserChain {
   if (chain === null) return beginUserChain(statement, hash, signers)
   if (statement.user !== chain.user)
-    throw new Problem('invalid-statement', `The statement must name the user ${chain.user}.`)
+    throw new RuleViolation('invalid-statement', `The statement must name the user ${chain.user}.`)
   if (statement.sequence !== chain.sequence + 1 || statement.previous !== chain.head)
-    throw new Problem('stale-chain')
+    throw new RuleViolation('stale-chain')
 
   const devices = new Map(chain.devices)
   const retired = new Set(chain.retired)
@@ -61,23 +61,26 @@ export function extendUserChain(
       break
     case 'device-rekey': {
       const device = devices.get(statement.device)
-      if (device === undefined) throw new Problem('device-not-found')
+      if (device === undefined) throw new RuleViolation('device-not-found')
       if (statement.signingKey !== device.signingKey)
-        throw new Problem(
+        throw new RuleViolation(
           'forbidden',
           'A device keeps its signing key for life: only `encryption-key` changes.'
         )
       if (statement.encryptionKey === device.encryptionKey)
-        throw new Problem('forbidden', 'The new encryption key must differ from the one before.')
+        throw new RuleViolation('forbidden', 'The new encryption key must differ from the one before.')
       if (statement.encryptionVersion !== device.encryptionVersion + 1)
-        throw new Problem('forbidden', `\`encryption-version\` must be ${device.encryptionVersion + 1}.`)
+        throw new RuleViolation(
+          'forbidden',
+          `\`encryption-version\` must be ${device.encryptionVersion + 1}.`
+        )
       requireSigner(signers, device.signingKey, 'the device itself')
       requireNoOther(signers)
       devices.set(device.id, chainDevice(statement))
       break
     }
     case 'device-revoke':
-      if (!devices.delete(statement.device)) throw new Problem('device-not-found')
+      if (!devices.delete(statement.device)) throw new RuleViolation('device-not-found')
       requireActiveSigner(chain, signers)
       retired.add(statement.device)
       break
@@ -87,7 +90,10 @@ export function extendUserChain(
 
 function beginUserChain(statement: UserStatement, hash: string, signers: ReadonlySet<string>): UserChain {
   if (statement.kind !== 'device-add' || statement.sequence !== 1 || statement.previous !== '-')
-    throw new Problem('invalid-statement', 'A chain begins with a `device-add`, `sequence 1`, `previous -`.')
+    throw new RuleViolation(
+      'invalid-statement',
+      'A chain begins with a `device-add`, `sequence 1`, `previous -`.'
+    )
   requireFirstVersion(statement.encryptionVersion)
   requireSigner(signers, statement.signingKey, 'the new device')
   return {
@@ -109,25 +115,30 @@ function chainDevice(statement: Binding): ChainDevice {
 
 function requireNewDevice(chain: UserChain, statement: Binding, signers: ReadonlySet<string>): void {
   if (chain.devices.has(statement.device) || chain.retired.has(statement.device))
-    throw new Problem('id-conflict', 'A device with this id is, or was, in the chain. Make a new id.')
+    throw new RuleViolation('id-conflict', 'A device with this id is, or was, in the chain. Make a new id.')
   requireFirstVersion(statement.encryptionVersion)
   requireSigner(signers, statement.signingKey, 'the new device')
 }
 
 function requireFirstVersion(version: number): void {
-  if (version !== 1) throw new Problem('invalid-statement', "A new device's `encryption-version` must be 1.")
+  if (version !== 1)
+    throw new RuleViolation('invalid-statement', "A new device's `encryption-version` must be 1.")
 }
 
 function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
   if (!signers.has(fingerprint))
-    throw new Problem('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
+    throw new RuleViolation('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
 }
 
 function requireNoOther(signers: ReadonlySet<string>): void {
-  if (signers.size > 1) throw new Problem('invalid-signature', 'The statement is signed by one device alone.')
+  if (signers.size > 1)
+    throw new RuleViolation('invalid-signature', 'The statement is signed by one device alone.')
 }
 
 function requireActiveSigner(chain: UserChain, signers: ReadonlySet<string>): void {
   for (const device of chain.devices.values()) if (signers.has(device.signingKey)) return
-  throw new Problem('invalid-signature', 'The statement must be signed by an active device of the user.')
+  throw new RuleViolation(
+    'invalid-signature',
+    'The statement must be signed by an active device of the user.'
+  )
 }

@@ -1,5 +1,5 @@
 import { CryptoError } from '../../src/crypto/errors.js'
-import { Problem } from '../../src/protocol/problems.js'
+import { RuleViolation } from '../../src/protocol/rule-violation.js'
 
 /**
  * The code with which the work is refused; `'accepted'` if it is not.
@@ -11,7 +11,7 @@ export async function refusal(work: Promise<unknown>): Promise<string> {
     await work
     return 'accepted'
   } catch (error) {
-    if (error instanceof CryptoError || error instanceof Problem) return error.code
+    if (error instanceof CryptoError || error instanceof RuleViolation) return error.code
     throw error
   }
 }

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, problemTitle, problems, type ProblemCode } from '../../protocol/problems.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { ProblemDocument } from '../../protocol/schema.js'
 import { isDatabaseDown } from '../db/errors.js'
 
@@ -33,6 +34,7 @@ const fastifyDetails: Record<string, string> = {
 /** Any error → the problem that the client is told; what is not known is `internal-error`. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
+  if (error instanceof RuleViolation) return new Problem(error.code, error.detail)
   const { code, validation, validationContext, statusCode } = error as Partial<FastifyError>
   if (validation !== undefined) {
     const errors = validation.map(({ instancePath, message, params }) => ({

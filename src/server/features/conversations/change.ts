@@ -1,6 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { extendConversationChain, type ConversationChain } from '../../../protocol/conversation-chain.js'
 import { Problem } from '../../../protocol/problems.js'
+import { RuleViolation } from '../../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../../protocol/statements.js'
 import { lockUsers, requireSigningDevice } from '../../chains/signing-device.js'
@@ -106,7 +107,7 @@ async function extended(
   try {
     return extendConversationChain(chain, statement, sha256Hex(text), actor, roots)
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'stale-chain') throw error
+    if (!(error instanceof RuleViolation) || error.code !== 'stale-chain') throw error
     const newer = await readStatements(
       tx,
       conversationId,

@@ -1,5 +1,6 @@
 import { and, eq, ne } from 'drizzle-orm'
 import { Problem } from '../../../protocol/problems.js'
+import { RuleViolation } from '../../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { UserStatement } from '../../../protocol/statements.js'
 import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js'
@@ -34,7 +35,7 @@ export async function extended(
   try {
     return extendUserChain(chain, statement, sha256Hex(text), signers)
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'stale-chain') throw error
+    if (!(error instanceof RuleViolation) || error.code !== 'stale-chain') throw error
     const statements = await readUserStatements(tx, userId, Math.min(statement.sequence, chain.sequence) - 1)
     throw new Problem('stale-chain', undefined, { head: chain.head, sequence: chain.sequence, statements })
   }

@@ -1,0 +1,31 @@
+/** The rules of the protocol that a statement can break. Each has an entry of the same name in `problems`. */
+export type RuleCode =
+  | 'already-member'
+  | 'device-not-found'
+  | 'forbidden'
+  | 'id-conflict'
+  | 'invalid-signature'
+  | 'invalid-statement'
+  | 'not-a-member'
+  | 'not-admin'
+  | 'root-changed'
+  | 'stale-chain'
+  | 'too-many-members'
+  | 'user-not-found'
+
+/**
+ * A statement breaks a rule of the protocol. It knows nothing of HTTP: the server answers with the problem of the same
+ * code, and a client distrusts the server.
+ */
+export class RuleViolation extends Error {
+  readonly code: RuleCode
+  /** How it breaks the rule, if that is more than the code says. */
+  readonly detail: string | undefined
+
+  constructor(code: RuleCode, detail?: string) {
+    super(detail ?? code)
+    this.name = 'RuleViolation'
+    this.code = code
+    this.detail = detail
+  }
+}
