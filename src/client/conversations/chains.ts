@@ -3,14 +3,13 @@ import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { statementHash } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
-import type { ChatError } from '../errors.js'
+import { type ChatError, untrusted } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
 import { pagesOf } from '../transport/pages.js'
 import { LruMap } from '../stores/lru-map.js'
 import { MembershipVerifier, type VerifiedStatement } from './verify.js'
 import { rootsAt, toChain, toRoom, type Link, type StoredConversation } from './record.js'
 import type { StoreReader, Value } from '../stores/store.js'
-import { untrusted } from '../untrusted.js'
 
 export interface SyncedConversation {
   room: StoredConversation

@@ -3,7 +3,7 @@ import type { Statement } from '../../protocol/statements.js'
 import { signStatement } from '../../crypto/statements.js'
 import Type from 'typebox'
 import type { Core } from '../core.js'
-import { RefusedError } from '../refused.js'
+import { RefusedError } from '../errors.js'
 import type { StoredConversation } from './record.js'
 import type { StoredUser } from '../identity/user-record.js'
 

@@ -1,6 +1,6 @@
 import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { ConversationStatement, MemberLine } from '../../protocol/statements.js'
-import { untrusted } from '../untrusted.js'
+import { untrusted } from '../errors.js'
 
 /** A conversation's verified chain as the store keeps it. */
 export type StoredConversation = {

@@ -3,10 +3,9 @@ import type { SignedStatement } from '../../protocol/schema.js'
 import { parseStatement, type ConversationStatement } from '../../protocol/statements.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, brokenRule, untrusted } from '../errors.js'
 import { isActive, type StoredUser } from '../identity/user-record.js'
 import type { Link } from './record.js'
-import { brokenRule, untrusted } from '../untrusted.js'
 
 const KINDS = [
   'conversation-create',

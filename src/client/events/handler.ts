@@ -6,12 +6,11 @@ import { parseStatement } from '../../protocol/statements.js'
 import { statementHash } from '../../crypto/statements.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, brokenRule, untrusted } from '../errors.js'
 import { StreamGaps } from '../messages/gaps.js'
 import { changeOf } from '../conversations/member-events.js'
 import type { StoreTransaction } from '../stores/store.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
-import { brokenRule, untrusted } from '../untrusted.js'
 import { toConversation } from '../conversations/info.js'
 
 type Data<E extends DurableEvent> = Static<(typeof durableEvents)[E]>

@@ -4,12 +4,10 @@ import { parseCursor } from '../../protocol/ids.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Core } from '../core.js'
 import { advanceCursor, readCursor, saveCursor } from './cursor.js'
-import { ChatError } from '../errors.js'
+import { ChatError, RefusedError, isTransient, untrusted } from '../errors.js'
 import { EventHandler, type Handled } from './handler.js'
-import { RefusedError, isTransient } from '../refused.js'
 import { linked, sleep } from '../transport/abort.js'
 import { readFrames, type Frame } from '../transport/sse.js'
-import { untrusted } from '../untrusted.js'
 import { checked, fits } from '../transport/response-schema.js'
 
 const LONGEST_PAUSE_MS = 60_000

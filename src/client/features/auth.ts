@@ -5,11 +5,9 @@ import type { Credentials, LoginResult } from '../types/account.js'
 import { saveCursor } from '../events/cursor.js'
 import type { Core } from '../core.js'
 import { BEGINNING, newDevice } from '../identity/device-statements.js'
-import { ChatError } from '../errors.js'
-import { RefusedError } from '../refused.js'
+import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { sleep } from '../transport/abort.js'
 import type { DeviceKeys, StoredAccount } from '../identity/own-device.js'
-import { untrusted } from '../untrusted.js'
 
 const POLL_MS = 2000
 

@@ -7,12 +7,10 @@ import type { DeviceInfo, Devices } from '../types/conversations.js'
 import type { Core } from '../core.js'
 import { bindingText, rekeyStatement, revocation } from '../identity/device-statements.js'
 import { Auth } from './auth.js'
-import { ChatError } from '../errors.js'
+import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { conversationIds } from '../transport/pages.js'
-import { RefusedError } from '../refused.js'
 import { sleep } from '../transport/abort.js'
 import type { StoredUser } from '../identity/user-record.js'
-import { untrusted } from '../untrusted.js'
 
 const TRIES = 5
 

@@ -8,7 +8,7 @@ import type { Core } from '../core.js'
 import { bumpChainRevision, chainRevision } from './chain-revision.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { CryptoKey, StoreTransaction } from '../stores/store.js'
-import { brokenRule, untrusted } from '../untrusted.js'
+import { brokenRule, untrusted } from '../errors.js'
 import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
 
 const KINDS = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const

@@ -1,6 +1,6 @@
 import type { UserStatement } from '../../protocol/statements.js'
 import type { ChainDevice, UserChain } from '../../protocol/user-chain.js'
-import { untrusted } from '../untrusted.js'
+import { untrusted } from '../errors.js'
 
 /** A device's keys at some time, and the root that was the user's then. */
 export type Binding = { root: string; device: string; signingKey: string; encryptionKey: string }

@@ -4,8 +4,7 @@ import type { ByteRange } from '../../crypto/attachment-layout.js'
 import type { AttachmentReference } from '../../crypto/attachment-reference.js'
 import type { ByteSource } from '../../crypto/byte-reader.js'
 import { CryptoError } from '../../crypto/errors.js'
-import { ChatError } from '../errors.js'
-import { untrusted } from '../untrusted.js'
+import { ChatError, untrusted } from '../errors.js'
 
 export type { AttachmentReference, ByteRange, ByteSource, EncryptedAttachment, ReadRange }
 

@@ -8,11 +8,10 @@ import type {
 } from '../types/events.js'
 import { readContent, type Envelope, type ReceivedContent } from './content.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, brokenRule, untrusted } from '../errors.js'
 import type { Counter } from './seen.js'
 import type { SeenEntry } from './seen-page.js'
 import type { StoreTransaction } from '../stores/store.js'
-import { brokenRule, untrusted } from '../untrusted.js'
 
 /** A message that was read, for better or worse. */
 export interface Read {

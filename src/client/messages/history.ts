@@ -3,7 +3,7 @@ import type { HistoryRange } from '../types/account.js'
 import type { Incoming, IncomingMessage, WithheldMessages } from '../types/events.js'
 import type { Core } from '../core.js'
 import type { Read } from './decrypt.js'
-import { untrusted } from '../untrusted.js'
+import { untrusted } from '../errors.js'
 
 const PAGE = 200
 

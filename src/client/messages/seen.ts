@@ -13,7 +13,7 @@ import {
 } from './seen-page.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { StoreTransaction } from '../stores/store.js'
-import { untrusted } from '../untrusted.js'
+import { untrusted } from '../errors.js'
 
 /** One sending device's messages under one session key. */
 export interface Counter {

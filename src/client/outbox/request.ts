@@ -6,8 +6,7 @@ import {
   type NewMessage
 } from '../../protocol/messages.js'
 import type { Core } from '../core.js'
-import { RefusedError } from '../refused.js'
-import { untrusted } from '../untrusted.js'
+import { RefusedError, untrusted } from '../errors.js'
 
 /** Bytes of a message's JSON beside its ciphertext, at most. */
 const ENVELOPE_BYTES = 400

@@ -1,9 +1,8 @@
 import { SessionKeyResponse } from '../../protocol/conversations.js'
 import { wrap } from '../../crypto/session-keys.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, RefusedError } from '../errors.js'
 import { conversationIds } from '../transport/pages.js'
-import { RefusedError } from '../refused.js'
 import type { StoreTransaction } from '../stores/store.js'
 
 /** Session keys that are still to be passed on to a device, kept until it is done. */

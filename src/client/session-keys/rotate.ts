@@ -9,15 +9,13 @@ import { commitment, newSessionKey, rosterHash, wrap } from '../../crypto/sessio
 import { signStatement } from '../../crypto/statements.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
-import { RefusedError } from '../refused.js'
+import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { sleep } from '../transport/abort.js'
 import { inGroups, type StoredKey } from './verify.js'
 import { requireSameMembers, type StoredConversation } from '../conversations/record.js'
 import type { HeldKey } from './store.js'
 import { renewalOf } from '../conversations/change.js'
 import { requireOwnDevices, type StoredUser } from '../identity/user-record.js'
-import { untrusted } from '../untrusted.js'
 
 const TRIES = 6
 

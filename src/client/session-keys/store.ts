@@ -5,14 +5,12 @@ import { parseStatement } from '../../protocol/statements.js'
 import { importSessionKey, type SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
-import { RefusedError } from '../refused.js'
+import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { SessionKeyVerifier, type StoredKey } from './verify.js'
 import { pagesOf } from '../transport/pages.js'
 import { LruMap } from '../stores/lru-map.js'
 import { MembershipVerifier } from '../conversations/verify.js'
 import { isActive } from '../identity/user-record.js'
-import { untrusted } from '../untrusted.js'
 
 const One = Type.Object({ sessionKey: ref(SessionKey) })
 

@@ -4,9 +4,8 @@ import { CryptoError } from '../../crypto/errors.js'
 import { rosterHash, unwrap } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, brokenRule, untrusted } from '../errors.js'
 import type { StoredUser } from '../identity/user-record.js'
-import { brokenRule, untrusted } from '../untrusted.js'
 
 /** A session key that has passed all checks. */
 export type StoredKey = {

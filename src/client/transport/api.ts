@@ -1,9 +1,8 @@
 import type { Static, TSchema } from 'typebox'
 import { SignIn } from '../../protocol/accounts.js'
 import type { Core } from '../core.js'
-import { ChatError } from '../errors.js'
+import { ChatError, RefusedError } from '../errors.js'
 import { type ApiResponse, type Request } from './http.js'
-import { RefusedError } from '../refused.js'
 
 type Stored = {
   accessToken: string

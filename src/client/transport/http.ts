@@ -1,7 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { readBytes, readJson, refusal } from './response.js'
-import { ChatError } from '../errors.js'
-import { RefusedError, isTransient } from '../refused.js'
+import { ChatError, RefusedError, isTransient } from '../errors.js'
 import { linked, sleep } from './abort.js'
 import { checked } from './response-schema.js'
 

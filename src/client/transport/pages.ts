@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import { ConversationPage } from '../../protocol/conversations.js'
 import type { Api } from './api.js'
-import { untrusted } from '../untrusted.js'
+import { untrusted } from '../errors.js'
 
 /** No honest list is longer. */
 const MOST_PAGES = 10_000

@@ -1,5 +1,4 @@
-import { ChatError } from '../errors.js'
-import { RefusedError } from '../refused.js'
+import { ChatError, RefusedError } from '../errors.js'
 
 /** Of an answer at most; the largest honest one is a page of 200 long statements. */
 const MAX_ANSWER_BYTES = 64 * 2 ** 20
