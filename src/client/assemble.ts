@@ -1,4 +1,4 @@
-import type { ChatClientOptions } from './types/account.js'
+import type { ChatClientOptions } from './options.js'
 import type { Core } from './core.js'
 import { Http } from './transport/http.js'
 import { OwnDevice } from './identity/own-device.js'

@@ -2,30 +2,14 @@ import Type from 'typebox'
 import { SessionPage } from '../protocol/accounts.js'
 import { PresenceResponse } from '../protocol/events.js'
 import { PROTOCOL } from '../protocol/statements.js'
-import type {
-  Account,
-  Chat,
-  ChatClientOptions,
-  Credentials,
-  HistoryRange,
-  LoginResult,
-  Recipient,
-  SealedMessage,
-  Sent,
-  ServerInfo
-} from './types/account.js'
-import type {
-  Backup,
-  Contacts,
-  Conversations,
-  Devices,
-  SessionInfo,
-  Sessions,
-  Users
-} from './types/conversations.js'
-import type { ChatEvent, Incoming } from './types/events.js'
+import type { ChatClientOptions } from './options.js'
+import type { Account, Credentials, LoginResult, ServerInfo, SessionInfo } from './types/account.js'
+import type { Content } from './types/content.js'
+import type { ChatEvent } from './types/events.js'
+import type { HistoryRange, Recipient, SealedMessage, Sent, Incoming } from './types/messages.js'
+import type { Chat, Backup, Contacts, Conversations, Devices, Sessions, Users } from './types/parts.js'
 import { ContactBook, UserDirectory } from './features/contacts.js'
-import { checkContent, type Content } from './messages/content.js'
+import { checkContent } from './messages/content.js'
 import { ConversationList } from './features/conversations.js'
 import type { Core } from './core.js'
 import { DeviceCare } from './features/devices.js'

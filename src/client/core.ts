@@ -1,4 +1,4 @@
-import type { ChatClientOptions } from './types/account.js'
+import type { ChatClientOptions } from './options.js'
 import type { OwnDevice } from './identity/own-device.js'
 import type { MessageDecryptor } from './messages/decrypt.js'
 import type { Http } from './transport/http.js'

@@ -1,6 +1,7 @@
 import { UserPage } from '../../protocol/accounts.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
-import type { Contact, Contacts, UserInfo, Users } from '../types/conversations.js'
+import type { Contact, UserInfo } from '../types/contacts.js'
+import type { Contacts, Users } from '../types/parts.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
 import type { Pin } from '../identity/trust.js'

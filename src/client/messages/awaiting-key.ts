@@ -1,5 +1,5 @@
 import { MessagePage, type Message } from '../../protocol/messages.js'
-import type { UnreadableMessage } from '../types/events.js'
+import type { UnreadableMessage } from '../types/messages.js'
 import type { Core } from '../core.js'
 import type { StoreTransaction } from '../stores/store.js'
 

@@ -1,60 +1,6 @@
 import { UUID, SHA256_HEX, BASE64 } from '../../protocol/ids.js'
 import { ChatError } from '../errors.js'
-
-/** What a message says (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to. */
-export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
-
-export type TextContent = {
-  type: 'text'
-  text: string
-  /** Given, the message is a reply. */
-  ref?: string
-}
-
-/** Puts `text` in the place of an own message's. */
-export type EditContent = {
-  type: 'edit'
-  ref: string
-  text: string
-}
-
-/** One reaction per user and message: a newer one replaces it, an empty `text` takes it back. */
-export type ReactionContent = {
-  type: 'reaction'
-  ref: string
-  text: string
-}
-
-/** The name of a group. */
-export type TitleContent = {
-  type: 'title'
-  text: string
-}
-
-/** A file, which lies encrypted on the server (protocol, "Attachment"). */
-export type FileContent = {
-  type: 'file'
-  attachment: string
-  name: string
-  mediaType: string
-  /** Bytes of the file itself. */
-  size: number
-  /** Of the ciphertext, in hex. */
-  sha256: string
-  /** 32 bytes in base64. */
-  key: string
-  commitment: string
-  text?: string
-}
-
-/** What a newer client has sent: nothing to show, nothing to refuse. */
-export type UnknownContent = {
-  type: 'unknown'
-  /** Its `type` on the wire. */
-  of: string
-}
-
-export type ReceivedContent = Content | UnknownContent
+import type { Content, ReceivedContent } from '../types/content.js'
 
 /** What stands beside the content in a message's plaintext. */
 export interface Envelope {

@@ -1,12 +1,13 @@
 import type { Message } from '../../protocol/messages.js'
 import { open } from '../../crypto/messages.js'
+import type { ReceivedContent } from '../types/content.js'
 import type {
   IncomingMessage,
   ReorderedMessage,
   UnreadableMessage,
   WithheldMessages
-} from '../types/events.js'
-import { readContent, type Envelope, type ReceivedContent } from './content.js'
+} from '../types/messages.js'
+import { readContent, type Envelope } from './content.js'
 import type { Core } from '../core.js'
 import { ChatError, brokenRule, untrusted } from '../errors.js'
 import type { Counter } from './seen.js'

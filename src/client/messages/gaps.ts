@@ -1,4 +1,4 @@
-import type { IncomingMessage, WithheldMessages } from '../types/events.js'
+import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
 import type { Core } from '../core.js'
 import type { StoreTransaction } from '../stores/store.js'
 

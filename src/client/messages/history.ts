@@ -1,6 +1,5 @@
 import { MessagePage, type Message } from '../../protocol/messages.js'
-import type { HistoryRange } from '../types/account.js'
-import type { Incoming, IncomingMessage, WithheldMessages } from '../types/events.js'
+import type { HistoryRange, Incoming, IncomingMessage, WithheldMessages } from '../types/messages.js'
 import type { Core } from '../core.js'
 import type { Read } from './decrypt.js'
 import { untrusted } from '../errors.js'

@@ -1,5 +1,5 @@
 import { Message } from '../../protocol/messages.js'
-import type { Incoming } from '../types/events.js'
+import type { Incoming } from '../types/messages.js'
 import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
 import { fits } from '../transport/response-schema.js'

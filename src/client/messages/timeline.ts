@@ -1,5 +1,5 @@
-import type { IncomingMessage, Sender } from '../types/events.js'
-import type { Content, ReceivedContent } from './content.js'
+import type { Content, ReceivedContent } from '../types/content.js'
+import type { IncomingMessage, Sender } from '../types/messages.js'
 
 /** A message as a person sees it, with all that later ones have done to it. */
 export interface ViewedMessage {

@@ -1,5 +1,5 @@
 import type { NewMessage } from '../../protocol/messages.js'
-import type { Content } from '../messages/content.js'
+import type { Content } from '../types/content.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 /** A message that the server has not confirmed. */

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { checkContent, readContent, type Content } from '../../../src/client/messages/content.js'
+import { checkContent, readContent } from '../../../src/client/messages/content.js'
+import type { Content } from '../../../src/client/types/content.js'
 
 const id = '0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01'
 const envelope = { n: 1, sentAt: '2026-01-31T12:00:00.000Z' }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
-import type { SealedMessage } from '../../../src/client/types/account.js'
+import type { SealedMessage } from '../../../src/client/types/messages.js'
 import { failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
 import { startChat } from '../../support/start-chat.js'
 

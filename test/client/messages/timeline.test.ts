@@ -1,8 +1,8 @@
 import { deepStrictEqual, equal, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { IncomingMessage } from '../../../src/client/types/events.js'
-import type { ReceivedContent } from '../../../src/client/messages/content.js'
+import type { ReceivedContent } from '../../../src/client/types/content.js'
+import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { foldConversation } from '../../../src/client/messages/timeline.js'
 
 function message(position: number, username: string, content: ReceivedContent): IncomingMessage {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
-import type { IncomingMessage } from '../../../src/client/types/events.js'
+import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import {
   all,
