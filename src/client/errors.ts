@@ -65,16 +65,16 @@ function whereWrong(errors: unknown): string {
     .join('; ')
 }
 
+/** Whether the server refused with one of these problem codes. */
+export function isRefusal(error: unknown, ...codes: string[]): error is RefusedError {
+  return error instanceof RefusedError && codes.includes(error.code)
+}
+
 /** Whether a refusal says nothing about the request itself. */
 export function isTransient(error: unknown): boolean {
   return (
     error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
   )
-}
-
-/** Whether a message has to be sealed under a newer session key. */
-export function isRekeyRequired(error: unknown): boolean {
-  return error instanceof RefusedError && error.code === 'rekey-required'
 }
 
 /** Trying again would not help, or would say to a new identity what was meant for the one before. */

@@ -3,7 +3,7 @@ import type { Statement } from '../../protocol/statements.js'
 import { signStatement } from '../../crypto/statements.js'
 import Type from 'typebox'
 import type { Core } from '../core.js'
-import { RefusedError } from '../errors.js'
+import { retryOnConflict } from '../transport/retry.js'
 import type { StoredConversation } from './record.js'
 import type { StoredUser } from '../identity/user-record.js'
 
@@ -28,7 +28,7 @@ export async function changeConversation(
   id: string,
   change: (room: StoredConversation) => Promise<Change | null>
 ): Promise<StoredConversation> {
-  for (let attempt = 1; ; attempt++) {
+  return retryOnConflict(['stale-chain'], TRIES, async () => {
     const { room } = await core.rooms.sync(id)
     const what = await change(room)
     if (what === null) return room
@@ -41,14 +41,10 @@ export async function changeConversation(
       by: device.signing.fingerprint
     })
     const statement = await signStatement(text, device.signing)
-    try {
-      const path = `/v1/conversations/${id}/chain`
-      await core.tokens.call({ method: 'POST', path, body: { statement }, response: Link })
-      return (await core.rooms.take(id, statement, room.sequence + 1)).room
-    } catch (error) {
-      if (!(error instanceof RefusedError) || error.code !== 'stale-chain' || attempt === TRIES) throw error
-    }
-  }
+    const path = `/v1/conversations/${id}/chain`
+    await core.tokens.call({ method: 'POST', path, body: { statement }, response: Link })
+    return (await core.rooms.take(id, statement, room.sequence + 1)).room
+  })
 }
 
 /**

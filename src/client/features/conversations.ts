@@ -13,6 +13,7 @@ import { checkContent } from '../messages/content.js'
 import type { Core } from '../core.js'
 import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { KeyRotation } from '../session-keys/rotate.js'
+import { retryOnConflict } from '../transport/retry.js'
 import { pagesOf } from '../transport/pages.js'
 import { changeConversation } from '../conversations/change.js'
 import type { StoredConversation } from '../conversations/record.js'
@@ -146,7 +147,7 @@ export class ConversationList implements Conversations {
   ): Promise<StoredConversation> {
     const { device } = this.#core.identity.active()
     const id = crypto.randomUUID()
-    for (let attempt = 1; ; attempt++) {
+    return retryOnConflict(['stale-roster', 'root-changed'], TRIES, async () => {
       const members = await this.#lines(conversationKind, others)
       const by = device.signing.fingerprint
       const chain = { conversation: id, sequence: 1, previous: '-', by }
@@ -157,22 +158,17 @@ export class ConversationList implements Conversations {
         { id, head },
         await this.#maker.covered(members)
       )
-      try {
-        const body = { id, statement, sessionKey }
-        await this.#core.tokens.call({
-          method: 'POST',
-          path: '/v1/conversations',
-          body,
-          response: ConversationResponse
-        })
-        const { room } = await this.#core.rooms.take(id, statement, 1)
-        await this.#core.keys.hold(held)
-        return room
-      } catch (error) {
-        const moved = error instanceof RefusedError && ['stale-roster', 'root-changed'].includes(error.code)
-        if (!moved || attempt === TRIES) throw error
-      }
-    }
+      const body = { id, statement, sessionKey }
+      await this.#core.tokens.call({
+        method: 'POST',
+        path: '/v1/conversations',
+        body,
+        response: ConversationResponse
+      })
+      const { room } = await this.#core.rooms.take(id, statement, 1)
+      await this.#core.keys.hold(held)
+      return room
+    })
   }
 
   async #lines(kind: 'direct' | 'group', others: readonly string[]): Promise<MemberLine[]> {

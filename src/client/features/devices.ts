@@ -8,8 +8,9 @@ import type { Devices } from '../types/parts.js'
 import type { Core } from '../core.js'
 import { bindingText, rekeyStatement, revocation } from '../identity/device-statements.js'
 import { Auth } from './auth.js'
-import { ChatError, RefusedError, untrusted } from '../errors.js'
+import { ChatError, untrusted, type RefusedError } from '../errors.js'
 import { conversationIds } from '../transport/pages.js'
+import { retryOnConflict } from '../transport/retry.js'
 import { sleep } from '../transport/abort.js'
 import type { StoredUser } from '../identity/user-record.js'
 
@@ -121,18 +122,12 @@ export class DeviceCare implements Devices {
   /** Say something at the end of the own chain; again when others were faster. */
   async #atEnd(say: (user: StoredUser) => Promise<void>): Promise<void> {
     const { username } = this.#core.identity
-    for (let attempt = 1; ; attempt++) {
-      const { user } = await this.#core.users.sync(username)
-      try {
-        return await say(user)
-      } catch (error) {
-        const passes =
-          error instanceof RefusedError && ['stale-chain', 'invalid-signature'].includes(error.code)
-        if (!passes || attempt === TRIES) throw error
-        // A pending device signs anew when it sees that the chain has moved on.
-        if (error.code === 'invalid-signature') await sleep(1500, this.#core.http.closed)
-      }
+    const attempt = async (): Promise<void> => say((await this.#core.users.sync(username)).user)
+    // A pending device signs again when it sees that the chain has moved on.
+    const pause = async ({ code }: RefusedError): Promise<void> => {
+      if (code === 'invalid-signature') await sleep(1500, this.#core.http.closed)
     }
+    return retryOnConflict(['stale-chain', 'invalid-signature'], TRIES, attempt, pause)
   }
 
   async #asking(deviceId: string): Promise<Device> {

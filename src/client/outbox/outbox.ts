@@ -4,7 +4,7 @@ import type { Content } from '../types/content.js'
 import type { MessageNotSent } from '../types/events.js'
 import type { Sent } from '../types/messages.js'
 import type { Core } from '../core.js'
-import { ChatError, isPermanent, isRekeyRequired, RefusedError } from '../errors.js'
+import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
 import { OutboxState, type Waiting } from './state.js'
 import { fitting, post } from './request.js'
 import { OutboundKeys } from './outbound-key.js'
@@ -157,7 +157,7 @@ export class Outbox {
         else refusals = [{ waiting: first, error }]
       }
       for (const { waiting, error } of refusals) {
-        isRekeyAsked = isRekeyRequired(error) && rekeys++ < MOST_REKEYS
+        isRekeyAsked = isRefusal(error, 'rekey-required') && rekeys++ < MOST_REKEYS
         // Those behind it are of the same key.
         if (isRekeyAsked) break
         if (isPermanent(error)) await this.#drop(conversationId, waiting, error)

@@ -9,7 +9,8 @@ import { commitment, newSessionKey, rosterHash, wrap } from '../../crypto/sessio
 import { signStatement } from '../../crypto/statements.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import type { Core } from '../core.js'
-import { ChatError, RefusedError, untrusted } from '../errors.js'
+import { ChatError, isRefusal, untrusted } from '../errors.js'
+import { retryOnConflict } from '../transport/retry.js'
 import { sleep } from '../transport/abort.js'
 import { inGroups, type StoredKey } from './verify.js'
 import { requireSameMembers, type StoredConversation } from '../conversations/record.js'
@@ -41,23 +42,24 @@ export class KeyRotation {
    * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
    */
   async ensureCurrent(conversationId: string, spent?: string): Promise<HeldKey> {
-    for (let attempt = 1; ; attempt++) {
+    const attempt = async (): Promise<HeldKey> => {
       const { room, covered } = await this.#synced((await this.#core.rooms.sync(conversationId)).room)
       const due = await rosterHash(covered)
       const view = await this.#view(conversationId)
       const adopted = await this.#adoptable(view, due, spent)
       if (adopted !== null) return adopted
       const { body, held } = await this.make(room, covered)
-      try {
-        const path = `/v1/conversations/${conversationId}/session-keys`
-        await this.#core.tokens.call({ method: 'POST', path, body, response: SessionKeyResponse })
-        return await this.#core.keys.hold(held)
-      } catch (error) {
-        if (!(error instanceof RefusedError) || error.code !== 'stale-roster') throw error
-        if (attempt === TRIES)
-          throw untrusted('ghost-device', 'The server asks for a roster that the chains do not give.', error)
-      }
-      await sleep(this.#core.options.random() * 100 * 2 ** attempt, this.#core.http.closed)
+      const path = `/v1/conversations/${conversationId}/session-keys`
+      await this.#core.tokens.call({ method: 'POST', path, body, response: SessionKeyResponse })
+      return this.#core.keys.hold(held)
+    }
+    const pause = (_: unknown, attempts: number): Promise<void> =>
+      sleep(this.#core.options.random() * 100 * 2 ** attempts, this.#core.http.closed)
+    try {
+      return await retryOnConflict(['stale-roster'], TRIES, attempt, pause)
+    } catch (error) {
+      if (!isRefusal(error, 'stale-roster')) throw error
+      throw untrusted('ghost-device', 'The server asks for a roster that the chains do not give.', error)
     }
   }
 
