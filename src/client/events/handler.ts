@@ -58,7 +58,7 @@ export class EventHandler {
       if (shown.type === 'unreadable') yield { events: [shown], commit: (tx) => noteAwaitingKey(tx, shown) }
       else
         yield {
-          events: [...(await this.#flow.gaps(shown)), ...read.before, shown],
+          events: [...(await this.#flow.before(shown)), ...read.before, shown],
           commit: async (tx) => {
             await this.#core.inbox.remember(tx, read)
             await this.#flow.advance(tx, shown)
@@ -103,7 +103,7 @@ export class EventHandler {
     this.#core.keys.expect(conversationId, sessionKeyId)
     const key = await this.#core.keys.get(conversationId, sessionKeyId)
     if (this.#core.identity.active().device.id in key.roster)
-      yield { events: [], commit: (tx) => this.#flow.begin(tx, conversationId, sessionKeyId) }
+      yield { events: [], commit: async (tx) => this.#flow.begin(tx, conversationId, sessionKeyId) }
     for await (const messages of readAwaitingKey(this.#core, conversationId, sessionKeyId))
       yield* this.messages(messages)
     yield { events: [], commit: async (tx) => forgetAwaitingKey(tx, conversationId, sessionKeyId) }

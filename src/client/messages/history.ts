@@ -1,6 +1,7 @@
 import { MessagePage, type Message } from '../../protocol/messages.js'
-import type { HistoryRange, Incoming, IncomingMessage, WithheldMessages } from '../types/messages.js'
+import type { HistoryRange, Incoming } from '../types/messages.js'
 import type { Core } from '../core.js'
+import { HistoryGaps } from './gaps.js'
 import type { Read } from './decrypt.js'
 import { untrusted } from '../errors.js'
 
@@ -12,7 +13,7 @@ export async function* readHistory(
   conversationId: string,
   range: HistoryRange
 ): AsyncGenerator<Incoming, void, undefined> {
-  const gaps = new Gaps(range.after === undefined)
+  const gaps = new HistoryGaps(range.after === undefined)
   let left = range.limit ?? Infinity
   for await (const messages of pages(core, conversationId, range)) {
     const wanted = messages.slice(0, left)
@@ -58,25 +59,5 @@ async function* pages(
     if (wanted.length > 0) yield wanted
     if (next === null || wanted.length < items.length || items.length === 0) return
     place = `&cursor=${encodeURIComponent(next)}`
-  }
-}
-
-/** Notices counters that one pass through the history leaves out. */
-class Gaps {
-  readonly #backward: boolean
-  readonly #last = new Map<string, number>()
-
-  constructor(backward: boolean) {
-    this.#backward = backward
-  }
-
-  *before({ conversationId, sessionKeyId, from, n }: IncomingMessage): Generator<WithheldMessages> {
-    const counter = `${sessionKeyId} ${from.deviceId}`
-    const last = this.#last.get(counter)
-    if (last !== undefined) {
-      const [first, until] = this.#backward ? [n + 1, last - 1] : [last + 1, n - 1]
-      if (first <= until) yield { type: 'withheld', conversationId, sessionKeyId, from, first, last: until }
-    }
-    this.#last.set(counter, n)
   }
 }
