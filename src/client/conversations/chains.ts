@@ -8,7 +8,7 @@ import { bumpChainRevision } from '../identity/chain-revision.js'
 import { pagesOf } from '../transport/pages.js'
 import { LruMap } from '../stores/lru-map.js'
 import { MembershipVerifier, type VerifiedStatement } from './verify.js'
-import { rootsAt, toChain, toRoom, type Link, type StoredConversation } from './record.js'
+import { recordName, rootsAt, toChain, toRoom, type Link, type StoredConversation } from './record.js'
 import type { StoreReader, Value } from '../stores/store.js'
 
 export interface SyncedConversation {
@@ -34,7 +34,7 @@ export class ConversationChains {
   }
 
   peek(id: string): Promise<StoredConversation | undefined> {
-    return this.#core.store.get<StoredConversation>(roomName(id))
+    return this.#core.store.get<StoredConversation>(recordName(id))
   }
 
   /** What is known of a conversation; asks the server only about those never met. */
@@ -93,21 +93,12 @@ export class ConversationChains {
     return (await store.get(linkName(id, sequence))) as unknown as Link | undefined
   }
 
-  /** The message at this position has given the conversation a title. */
-  async setTitle(id: string, title: string, position: number): Promise<void> {
-    await this.#core.store.update(async (tx) => {
-      const room = await tx.get<StoredConversation>(roomName(id))
-      if (room !== undefined && room.titledAt < position)
-        tx.set(roomName(id), { ...room, title, titledAt: position })
-    })
-  }
-
   /** Whatever title was said up to this position is known. */
   async titleIsReadTo(id: string, position: number): Promise<void> {
     await this.#core.store.update(async (tx) => {
-      const room = await tx.get<StoredConversation>(roomName(id))
+      const room = await tx.get<StoredConversation>(recordName(id))
       if (room !== undefined && (room.titleReadTo ?? 0) < position)
-        tx.set(roomName(id), { ...room, titleReadTo: position })
+        tx.set(recordName(id), { ...room, titleReadTo: position })
     })
   }
 
@@ -160,7 +151,7 @@ export class ConversationChains {
 
   async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
     return this.#core.store.update(async (tx) => {
-      const stored = await tx.get<StoredConversation>(roomName(id))
+      const stored = await tx.get<StoredConversation>(recordName(id))
       // Another process may have kept some of these statements meanwhile, or more: they have to be the same ones.
       for (const { hash, statement } of added) {
         const known = await this.#linkIn(tx, id, statement.sequence)
@@ -169,16 +160,12 @@ export class ConversationChains {
       if (stored !== undefined && stored.sequence >= chain.sequence) return stored
       await bumpChainRevision(tx)
       const room = toRoom(id, chain, stored ?? null)
-      tx.set(roomName(id), room)
+      tx.set(recordName(id), room)
       for (const link of added)
         tx.set(linkName(id, link.statement.sequence), link as unknown as Record<string, Value>)
       return room
     })
   }
-}
-
-function roomName(id: string): string {
-  return `room/${id}`
 }
 
 /** Numbers of nine digits at most: sorted by name is sorted by sequence. */

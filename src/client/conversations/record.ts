@@ -1,5 +1,6 @@
 import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { ConversationStatement, MemberLine } from '../../protocol/statements.js'
+import type { StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../errors.js'
 
 /** A conversation's verified chain as the store keeps it. */
@@ -50,6 +51,22 @@ export function toRoom(
     titledAt: before?.titledAt ?? 0,
     titleReadTo: before?.titleReadTo ?? 0
   }
+}
+
+export function recordName(id: string): string {
+  return `room/${id}`
+}
+
+/** The message at this position has given the conversation a title. */
+export async function recordTitle(
+  tx: StoreTransaction,
+  id: string,
+  title: string,
+  position: number
+): Promise<void> {
+  const stored = await tx.get<StoredConversation>(recordName(id))
+  if (stored !== undefined && stored.titledAt < position)
+    tx.set(recordName(id), { ...stored, title, titledAt: position })
 }
 
 /** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */

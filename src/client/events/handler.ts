@@ -60,7 +60,7 @@ export class EventHandler {
         yield {
           events: [...(await this.#flow.before(shown)), ...read.before, shown],
           commit: async (tx) => {
-            await this.#core.inbox.remember(tx, read)
+            await this.#core.inbox.commit(tx, read)
             await this.#flow.advance(tx, shown)
           }
         }

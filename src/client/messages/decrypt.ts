@@ -10,8 +10,7 @@ import type {
 import { readContent, type Envelope } from './content.js'
 import type { Core } from '../core.js'
 import { ChatError, brokenRule, untrusted } from '../errors.js'
-import type { Counter } from './seen.js'
-import type { SeenEntry } from './seen-page.js'
+import { commitMessage, type CommittedMessage } from './commit.js'
 import type { StoreTransaction } from '../stores/store.js'
 
 /** A message that was read, for better or worse. */
@@ -19,8 +18,8 @@ export interface Read {
   shown: IncomingMessage | UnreadableMessage
   /** Said before it is shown. */
   before: (WithheldMessages | ReorderedMessage)[]
-  /** What is to be remembered of it once it was shown; null for one that can't be shown, or is known already. */
-  memory: { counter: Counter; seen: SeenEntry } | null
+  /** To be written down once it was shown; null for one that can't be shown, or is known already. */
+  commit: CommittedMessage | null
 }
 
 interface Opened extends Envelope {
@@ -38,7 +37,7 @@ export class MessageDecryptor {
 
   /**
    * Check and open messages of one conversation or of many, the costly part of it at the same time. They are judged
-   * in the order in which they are given, each by those before it. `remember` makes that last.
+   * in the order in which they are given, each by those before it. `commit` makes that last.
    *
    * @throws {ChatError} only for what says nothing about the message: `unreachable`, `logged-out`, `store`, …
    */
@@ -60,9 +59,8 @@ export class MessageDecryptor {
     }
   }
 
-  /** Never again is this message new. */
-  async remember(tx: StoreTransaction, { memory }: Pick<Read, 'memory'>): Promise<void> {
-    if (memory !== null) await this.#core.ledger.record(tx, memory.counter, memory.seen)
+  async commit(tx: StoreTransaction, { commit }: Pick<Read, 'commit'>): Promise<void> {
+    if (commit !== null) await commitMessage(tx, this.#core.ledger, commit)
   }
 
   async #open(message: Message): Promise<Opened> {
@@ -86,14 +84,15 @@ export class MessageDecryptor {
     const { id, conversationId, sessionKeyId, position } = message
     const { username, deviceId } = message.sender
     const counter = { conversationId, sessionKeyId, deviceId }
-    const seen = { n, id, digest, position }
-    const { known, late } = await this.#core.ledger.judge(counter, seen)
-    if (!known) await this.#core.ledger.note(counter, seen)
-    if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
+    const entry = { n, id, digest, position }
+    const { known, late } = await this.#core.ledger.judge(counter, entry)
+    if (!known) await this.#core.ledger.note(counter, entry)
+    // A title that is known may have been read by a stream that ended before it was handled.
+    const isCommitted = known && content.type !== 'title'
     const from = { username, deviceId }
     return {
       before: late ? [{ type: 'reordered', conversationId, sessionKeyId, from, id, n }] : [],
-      memory: known ? null : { counter, seen },
+      commit: isCommitted ? null : { counter, entry, content },
       shown: {
         type: 'message',
         ...{ id, conversationId, sessionKeyId, from, position, sentAt, n, content },
@@ -111,7 +110,7 @@ function unreadable(message: Message, error: unknown): Read {
   const { id, conversationId, sessionKeyId, position, sender, createdAt } = message
   return {
     before: [],
-    memory: null,
+    commit: null,
     shown: {
       type: 'unreadable',
       ...{ id, conversationId, sessionKeyId, position, error },

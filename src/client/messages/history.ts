@@ -18,19 +18,20 @@ export async function* readHistory(
   for await (const messages of pages(core, conversationId, range)) {
     const wanted = messages.slice(0, left)
     left -= wanted.length
-    const fresh: Pick<Read, 'memory'>[] = []
+    const read: Read[] = []
     try {
-      for await (const { shown, before, memory } of core.inbox.read(wanted)) {
-        if (memory !== null) fresh.push({ memory })
+      for await (const message of core.inbox.read(wanted)) {
+        const { shown, before, commit } = message
+        if (commit !== null) read.push(message)
         yield* before
         if (shown.type === 'message') yield* gaps.before(shown)
         yield shown
       }
     } finally {
       // Once a page: what is not written down when the process dies is judged anew the next time.
-      if (fresh.length > 0)
+      if (read.length > 0)
         await core.store.update(async (tx) => {
-          for (const read of fresh) await core.inbox.remember(tx, read)
+          for (const message of read) await core.inbox.commit(tx, message)
         })
     }
     if (left <= 0) return

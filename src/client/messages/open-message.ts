@@ -13,7 +13,7 @@ export async function openMessage(core: Core, given: unknown): Promise<Incoming[
   const shown: Incoming[] = []
   for await (const read of core.inbox.read([given])) {
     shown.push(...read.before, read.shown)
-    await core.store.update((tx) => core.inbox.remember(tx, read))
+    await core.store.update((tx) => core.inbox.commit(tx, read))
   }
   return shown
 }

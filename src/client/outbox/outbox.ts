@@ -4,6 +4,7 @@ import type { Content } from '../types/content.js'
 import type { MessageNotSent } from '../types/events.js'
 import type { Sent } from '../types/messages.js'
 import type { Core } from '../core.js'
+import { commitMessage } from '../messages/commit.js'
 import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
 import { OutboxState, type Waiting } from './state.js'
 import { fitting, post } from './request.js'
@@ -190,15 +191,15 @@ export class Outbox {
     const deviceId = this.#core.identity.active().device.id
     await this.#core.store.update(async (tx) => {
       for (const { waiting, position, digest } of stored) {
-        const { n, id, sequence, sealed } = waiting
+        const { n, id, sequence, sealed, content } = waiting
         const counter = { conversationId, sessionKeyId: sealed.sessionKeyId, deviceId }
-        await this.#core.ledger.record(tx, counter, { n, id, digest, position })
+        const entry = { n, id, digest, position }
+        await commitMessage(tx, this.#core.ledger, { counter, entry, content })
         await this.#state.remove(tx, conversationId, sequence, id)
       }
     })
     for (const { waiting, position } of stored) {
-      const { id, content, sentAt } = waiting
-      if (content.type === 'title') await this.#core.rooms.setTitle(conversationId, content.text, position)
+      const { id, sentAt } = waiting
       sent.push(id)
       this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
     }
