@@ -1,4 +1,4 @@
-import { ChatError, type Chat, type Conversation } from '../client/index.js'
+import { ChatError, type ChatClient as Chat, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
 import { NotFoundError, UsageError } from './errors.js'
 import { named, namedConversations } from './output/titles.js'

@@ -1,4 +1,4 @@
-import { ChatClient, ChatError, type Account, type Chat } from '../client/index.js'
+import { ChatClient, ChatError, type Account } from '../client/index.js'
 import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
 import { UsageError } from './errors.js'
@@ -14,7 +14,7 @@ import { grouped } from './terminal/format.js'
 export async function withChat<T>(
   io: Io,
   options: GlobalOptions,
-  work: (chat: Chat) => Promise<T>
+  work: (chat: ChatClient) => Promise<T>
 ): Promise<T> {
   const url = await serverUrl(io, options)
   const store = await openStore(io, profileOf(io, options).store)
@@ -50,7 +50,7 @@ export async function openStore(io: Io, folder: string): Promise<FileStore> {
 export async function withSession<T>(
   io: Io,
   options: GlobalOptions,
-  work: (chat: Chat) => Promise<T>
+  work: (chat: ChatClient) => Promise<T>
 ): Promise<T> {
   return withChat(io, options, async (chat) => {
     const account = requireAccount(io, options, chat)
@@ -71,7 +71,7 @@ export async function withSession<T>(
 }
 
 /** @throws {UsageError} if nobody has registered or logged in here */
-export function requireAccount(io: Io, options: GlobalOptions, { account }: Chat): Account {
+export function requireAccount(io: Io, options: GlobalOptions, { account }: ChatClient): Account {
   if (account !== null) return account
   throw new UsageError(
     `There is no account in the profile "${profileOf(io, options).name}" yet.`,
@@ -80,7 +80,7 @@ export function requireAccount(io: Io, options: GlobalOptions, { account }: Chat
 }
 
 /** A device that was pending may have been approved meanwhile. */
-async function requireApproved(chat: Chat): Promise<void> {
+async function requireApproved(chat: ChatClient): Promise<void> {
   if (chat.account!.status === 'active') return
   const own = (await chat.devices.list()).find(({ current }) => current)
   if (own?.status === 'pending')

@@ -1,172 +1,157 @@
-import Type from 'typebox'
-import { SessionPage } from '../protocol/accounts.js'
-import { PresenceResponse } from '../protocol/events.js'
-import { PROTOCOL } from '../protocol/statements.js'
+import { assemble, type Parts } from './assemble.js'
+import { ChatError } from './errors.js'
+import type { Backup } from './features/backup.js'
+import type { Contacts } from './features/contacts.js'
+import type { Conversations } from './features/conversations.js'
+import type { Devices } from './features/devices.js'
+import { readPresence } from './features/presence.js'
+import { readServerInfo } from './features/server-info.js'
+import type { Sessions } from './features/sessions.js'
+import type { Users } from './features/users.js'
+import { checkContent } from './messages/content.js'
 import type { ChatClientOptions } from './options.js'
-import type { Account, Credentials, LoginResult, ServerInfo, SessionInfo } from './types/account.js'
+import type { Account, Credentials, LoginResult, ServerInfo } from './types/account.js'
 import type { Content } from './types/content.js'
 import type { ChatEvent } from './types/events.js'
-import type { HistoryRange, Recipient, SealedMessage, Sent, Incoming } from './types/messages.js'
-import type { Chat, Backup, Contacts, Conversations, Devices, Sessions, Users } from './types/parts.js'
-import { ContactBook, UserDirectory } from './features/contacts.js'
-import { checkContent } from './messages/content.js'
-import { ConversationList } from './features/conversations.js'
-import type { Core } from './core.js'
-import { DeviceCare } from './features/devices.js'
-import { Auth } from './features/auth.js'
-import { ChatError } from './errors.js'
-import { EventStream } from './events/stream.js'
-import { readHistory } from './messages/history.js'
-import { openCore } from './assemble.js'
-import { openMessage } from './messages/open-message.js'
-import { Recovery } from './features/backup.js'
+import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const limits = ['ciphertextBytes', 'members', 'devices', 'rsaKeyBits'] as const
-const Server = Type.Object({
-  name: Type.String(),
-  version: Type.String(),
-  protocol: Type.String(),
-  limits: Type.Object(Object.fromEntries(limits.map((name) => [name, Type.Integer()]))),
-  time: Type.String()
-})
 
-/** The client of one user on one device: see `Chat` for what it does. */
-export class ChatClient implements Chat {
-  readonly #core: Core
-  readonly #entrance: Auth
-  readonly #events: EventStream
-  readonly #housekeeping: () => Promise<string[]>
+/** A client of one user on one device. Every error is a `ChatError`, unless a caller's signal aborts. */
+export class ChatClient {
+  readonly #parts: Parts
   readonly devices: Devices
   readonly sessions: Sessions
   readonly users: Users
   readonly contacts: Contacts
   readonly conversations: Conversations
-  readonly #conversations: ConversationList
   readonly backup: Backup
 
-  private constructor(core: Core, options: ChatClientOptions) {
-    const account = () => this.account!
-    const devices = new DeviceCare(core, account)
-    this.#core = core
-    this.#entrance = new Auth(core)
-    this.#housekeeping = async () => {
-      const sent = await core.outbox.flush()
-      await core.sharing.resume()
-      await devices.finishRekey()
-      return sent
-    }
-    this.#events = new EventStream(core, this.#housekeeping)
-    this.devices = devices
-    this.sessions = sessions(core)
-    this.users = new UserDirectory(core)
-    this.contacts = new ContactBook(core)
-    this.#conversations = new ConversationList(core)
-    this.conversations = this.#conversations
-    this.backup = new Recovery(core, options, devices, account)
+  private constructor(parts: Parts) {
+    this.#parts = parts
+    this.devices = parts.devices
+    this.sessions = parts.sessions
+    this.users = parts.directory
+    this.contacts = parts.contacts
+    this.conversations = parts.conversations
+    this.backup = parts.backup
   }
 
-  /** Open the client over its store: needs no network. @throws {ChatError} `invalid-url` (`usage`), `store` */
+  /** Open the client over its store. Needs no network. @throws {ChatError} `invalid-url` (`usage`), `store` */
   static async open(options: ChatClientOptions): Promise<ChatClient> {
-    return new ChatClient(await openCore(options), options)
+    return new ChatClient(await assemble(options))
   }
 
+  /** The account that is logged in here, or was last; null before the first log-in. */
   get account(): Account | null {
-    const { account, device } = this.#core.identity
-    if (account === null || device === null) return null
-    const { username, userId, deviceId, status } = account
-    const loggedIn = this.#core.tokens.loggedIn
-    return { username, userId, deviceId, fingerprint: device.signing.fingerprint, status, loggedIn }
+    return this.#parts.auth.account
   }
 
-  async register(who: Credentials): Promise<Account> {
-    await this.#entrance.register(who)
-    return this.account!
+  /** Make an account, with this as its first device. @throws `username-taken`, `weak-password`, … (`refused`) */
+  register(credentials: Credentials): Promise<Account> {
+    return this.#parts.auth.register(credentials)
   }
 
-  login(who: Credentials): Promise<LoginResult> {
-    return this.#entrance.login(who)
+  /**
+   * Begin a session. If the account does not know this device yet, make the device and ask for its approval: it is
+   * `pending` until another device approves it (`waitForApproval`), or until `devices.reset`.
+   *
+   * @throws `invalid-credentials` (`refused`); `other-account` (`usage`) if the store belongs to another user
+   */
+  login(credentials: Credentials): Promise<LoginResult> {
+    return this.#parts.auth.login(credentials)
   }
 
-  waitForApproval({ signal = this.#core.http.closed }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#entrance.waitForApproval(signal)
+  /** Resolves when another device has approved this one. @throws the signal's reason when it aborts */
+  waitForApproval({ signal = this.#parts.http.closed }: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#parts.auth.waitForApproval(signal)
   }
 
-  async logout({ forget = false }: { forget?: boolean } = {}): Promise<void> {
-    if (this.#core.tokens.loggedIn) {
-      const request = { method: 'POST', path: '/v1/auth/logout' } as const
-      await this.#core.tokens.call(request).catch((error: unknown) => {
-        if (!(error instanceof ChatError) || error.kind !== 'logged-out') throw error
-      })
-      await this.#core.tokens.end()
-    }
-    if (forget) await this.#core.identity.forget()
+  /** End the session. `forget` also destroys the keys: this device can't be used again. */
+  logout(options: { forget?: boolean } = {}): Promise<void> {
+    return this.#parts.auth.logout(options)
   }
 
+  /**
+   * Encrypt, sign and send a message. It stays in the store until the server has it: if this throws `unreachable`, or
+   * the process dies, the next `send`, `flush` or `events` sends it, once and in order.
+   *
+   * @param to a conversation's id, or a user, with whom a direct conversation is created if there is none
+   * @param options.id the message's id, a UUID; a second call with the same id sends nothing
+   * @throws `identity-changed` if a member has a new identity that was not accepted; `refused`; `unreachable`
+   */
   async send(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<Sent> {
     const checked = checkContent(content)
     requireMessageId(id)
-    return this.#core.outbox.send(await this.#conversationOf(to), checked, id)
+    return this.#parts.outbox.send(await this.#conversationId(to), checked, id)
   }
 
+  /** Go on with whatever was interrupted: queued messages, keys for a new device. @returns ids of sent messages */
   flush(): Promise<string[]> {
-    return this.#housekeeping()
+    return this.#parts.resume()
   }
 
+  /**
+   * Encrypt and sign a message without sending it, to post it by other means. Its counter is used up: if it is never
+   * posted, its receivers see a `withheld` message; if it is posted after a later one, a `reordered` one.
+   *
+   * @throws as `send` does
+   */
   async seal(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<SealedMessage> {
     const checked = checkContent(content)
     requireMessageId(id)
-    const conversationId = await this.#conversationOf(to)
-    return { conversationId, message: await this.#core.outbox.seal(conversationId, checked, id) }
+    const conversationId = await this.#conversationId(to)
+    return { conversationId, message: await this.#parts.outbox.seal(conversationId, checked, id) }
   }
 
+  /**
+   * Verify and decrypt one message as the server serves it, in a page of the history or as the data of an event.
+   *
+   * @returns the message, after any error about its place
+   * @throws `not-a-message` (`usage`) for anything else
+   */
   open(message: unknown): Promise<Incoming[]> {
-    return openMessage(this.#core, message)
+    return this.#parts.decryptor.open(message)
   }
 
+  /**
+   * Read a conversation's messages, each verified: newest first unless `after` is given. Errors about a message are
+   * values in its place (`Incoming`).
+   */
   history(conversationId: string, range: HistoryRange = {}): AsyncIterable<Incoming> {
-    return readHistory(this.#core, requireId(conversationId), range)
+    return this.#parts.history.read(requireConversationId(conversationId), range)
   }
 
-  events({ signal = this.#core.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
-    return this.#events.follow(signal)
+  /**
+   * All events, from where the last call ended, without end: it reconnects by itself. An event counts as handled when
+   * the next one is asked for. If the process dies before that, the event comes again.
+   *
+   * @throws `logged-out` when the session has ended
+   */
+  events({ signal = this.#parts.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
+    return this.#parts.events.follow(signal)
   }
 
-  async presence(usernames: readonly string[]): Promise<{ username: string; online: boolean }[]> {
-    const found: { username: string; online: boolean }[] = []
-    for (let at = 0; at < usernames.length; at += 100) {
-      const query = usernames.slice(at, at + 100).map((name) => `user=${encodeURIComponent(name)}`)
-      const request = {
-        method: 'GET',
-        path: `/v1/presence?${query.join('&')}`,
-        response: PresenceResponse
-      } as const
-      const { items } = (await this.#core.tokens.call(request)).body
-      found.push(...items.map(({ username, online }) => ({ username, online })))
-    }
-    return found
+  /** Whether these users are online. Users who share no conversation with this one are left out. */
+  presence(usernames: readonly string[]): Promise<{ username: string; online: boolean }[]> {
+    return readPresence(this.#parts.api, usernames)
   }
 
-  async server(): Promise<ServerInfo> {
-    const { body } = await this.#core.http.call({ method: 'GET', path: '/v1/server', response: Server })
-    if (body.protocol !== PROTOCOL)
-      throw new ChatError(
-        'usage',
-        'other-protocol',
-        `The server speaks ${body.protocol}, this client ${PROTOCOL}.`
-      )
-    return body as ServerInfo
+  /** The server's name, version and limits. Needs no session. */
+  server(): Promise<ServerInfo> {
+    return readServerInfo(this.#parts.http)
   }
 
+  /** Close the connection and the store. Messages that were not sent stay in the store. */
   async close(): Promise<void> {
-    this.#core.http.close()
-    await this.#core.store.close()
+    this.#parts.http.close()
+    await this.#parts.store.close()
   }
 
-  async #conversationOf(to: Recipient): Promise<string> {
-    if (typeof to === 'string') return requireId(to)
-    if ('conversationId' in to) return requireId(to.conversationId)
-    return (await this.#conversations.directRoom(to.username.toLowerCase())).id
+  async #conversationId(to: Recipient): Promise<string> {
+    if (typeof to === 'string') return requireConversationId(to)
+    if ('conversationId' in to) return requireConversationId(to.conversationId)
+    return (await this.conversations.direct(to.username)).id
   }
 }
 
@@ -175,19 +160,7 @@ function requireMessageId(id: string | undefined): void {
     throw new ChatError('usage', 'invalid-id', 'A message’s id is a UUID.')
 }
 
-function requireId(id: string): string {
+function requireConversationId(id: string): string {
   if (uuid.test(id)) return id
   throw new ChatError('usage', 'invalid-id', 'A conversation’s id is a UUID.')
-}
-
-function sessions(core: Core): Sessions {
-  return {
-    async list(): Promise<SessionInfo[]> {
-      const request = { method: 'GET', path: '/v1/auth/sessions', response: SessionPage } as const
-      return (await core.tokens.call(request)).body.items
-    },
-    async end(id: string): Promise<void> {
-      await core.tokens.call({ method: 'DELETE', path: `/v1/auth/sessions/${encodeURIComponent(id)}` })
-    }
-  }
 }

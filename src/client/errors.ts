@@ -89,7 +89,7 @@ export function untrusted(code: string, message: string, cause?: unknown): ChatE
 }
 
 /** A rule of the protocol or a check that something fails, as what it means to a client. */
-export function brokenRule(error: unknown, what: string): unknown {
+export function toUntrusted(error: unknown, what: string): unknown {
   if (error instanceof CryptoError) return untrusted(error.code, `${what}: ${error.message}`, error)
   if (!(error instanceof RuleViolation)) return error
   if (error.code === 'stale-chain')

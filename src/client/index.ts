@@ -1,6 +1,12 @@
-/** The SDK: every name that is promised to be kept. `http.ts`, `sse.ts` and the rest may change in any release. */
+/** The SDK's public names. Everything else in this folder may change in any release. */
 export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
+export type { Backup } from './features/backup.js'
+export type { Contacts } from './features/contacts.js'
+export type { Conversations } from './features/conversations.js'
+export type { Devices } from './features/devices.js'
+export type { Sessions } from './features/sessions.js'
+export type { Users } from './features/users.js'
 export type { ChatClientOptions } from './options.js'
 export { selfTest } from './self-test.js'
 export { MemoryStore } from './stores/memory.js'
@@ -24,4 +30,3 @@ export type * from './types/conversations.js'
 export type * from './types/devices.js'
 export type * from './types/events.js'
 export type * from './types/messages.js'
-export type * from './types/parts.js'

@@ -1,13 +1,13 @@
 import type { Store } from './stores/store.js'
 
 export interface ChatClientOptions {
-  /** Where the server is, such as `https://chat.example.org`. */
+  /** The server's address, such as `https://chat.example.org`. */
   url: string
   store: Store
   fetch?: typeof globalThis.fetch
   /** Milliseconds since 1970. */
   now?: () => number
-  /** From 0 to below 1, for jitter alone: keys come from WebCrypto. */
+  /** From 0 to below 1, for jitter only: keys come from Web Crypto. */
   random?: () => number
   userAgent?: string
   /** Milliseconds that a request may take (30,000). */

@@ -1,4 +1,4 @@
-import type { Chat } from '../../client/index.js'
+import type { ChatClient as Chat } from '../../client/index.js'
 
 /** Of a large group so many are asked for. */
 const MOST_ASKED = 100

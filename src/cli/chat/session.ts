@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   ChatError,
-  type Chat,
+  type ChatClient as Chat,
   type ChatEvent,
   type Conversation,
   type Incoming,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Chat } from '../../client/index.js'
+import type { ChatClient as Chat } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { examples } from '../help.js'
 import { note, print, printJson, type Io } from '../terminal/io.js'

@@ -1,6 +1,6 @@
 import { isCancel, select } from '@clack/prompts'
 import type { Command } from 'commander'
-import type { Chat, Conversation } from '../../client/index.js'
+import type { ChatClient as Chat, Conversation } from '../../client/index.js'
 import { enter } from '../chat/commands.js'
 import { ChatSession } from '../chat/session.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Chat, DeviceInfo } from '../../client/index.js'
+import type { ChatClient as Chat, DeviceInfo } from '../../client/index.js'
 import { fingerprint as fingerprintOf } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
 import { examples } from '../help.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Chat, Content } from '../../client/index.js'
+import type { ChatClient as Chat, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { examples } from '../help.js'
 import { note, printJson, type Io } from '../terminal/io.js'

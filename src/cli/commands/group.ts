@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import type { Chat, Conversation } from '../../client/index.js'
+import type { ChatClient as Chat, Conversation } from '../../client/index.js'
 import { username, usernames } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
 import { examples } from '../help.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Chat, ChatEvent } from '../../client/index.js'
+import type { ChatClient as Chat, ChatEvent } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { examples } from '../help.js'
 import { deliver, note, type Io } from '../terminal/io.js'

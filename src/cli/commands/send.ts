@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { ChatError, type Chat, type TextContent } from '../../client/index.js'
+import { ChatError, type ChatClient as Chat, type TextContent } from '../../client/index.js'
 import { isUnreachable, UsageError } from '../errors.js'
 import { uuid } from '../parsers.js'
 import { examples } from '../help.js'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ChatClient, MemoryStore, selfTest, type Account, type Chat, type Store } from '../../client/index.js'
+import { ChatClient, MemoryStore, selfTest, type Account, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
 import { fault, finding, warning, type Finding } from './check.js'
 import type { Io } from '../terminal/io.js'
@@ -42,7 +42,7 @@ export async function* examine(io: Io, options: GlobalOptions): AsyncGenerator<F
   }
 }
 
-async function* examineServer(chat: Chat, url: string, signal: AbortSignal): AsyncGenerator<Finding> {
+async function* examineServer(chat: ChatClient, url: string, signal: AbortSignal): AsyncGenerator<Finding> {
   let skew: number | undefined
   const server = await finding('server', url, async () => {
     const asked = Date.now()
@@ -69,7 +69,7 @@ function clock(skew: number): Finding {
   }
 }
 
-async function* examineAccount(chat: Chat, url: string, account: Account): AsyncGenerator<Finding> {
+async function* examineAccount(chat: ChatClient, url: string, account: Account): AsyncGenerator<Finding> {
   const { username, deviceId, fingerprint, status, loggedIn } = account
   const session = await finding('session', url, async () => {
     if (!loggedIn) return warning(`${username} is logged out`, `Log in with "secure-chat login ${username}".`)
@@ -110,7 +110,7 @@ async function* examineAccount(chat: Chat, url: string, account: Account): Async
   )
 }
 
-async function* examineConversations(chat: Chat, url: string): AsyncGenerator<Finding> {
+async function* examineConversations(chat: ChatClient, url: string): AsyncGenerator<Finding> {
   const check = 'conversations'
   const broken: Finding[] = []
   yield finding(check, url, async () => {

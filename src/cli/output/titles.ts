@@ -1,4 +1,4 @@
-import type { Chat, ChatEvent, Conversation } from '../../client/index.js'
+import type { ChatClient as Chat, ChatEvent, Conversation } from '../../client/index.js'
 
 /** Groups whose titles are read at the same time. */
 const AT_ONCE = 8

@@ -1,73 +1,75 @@
-import { Chain } from '../../protocol/conversations.js'
 import type { ConversationChain } from '../../protocol/conversation-chain.js'
+import { Chain } from '../../protocol/conversations.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { statementHash } from '../../crypto/statements.js'
-import type { Core } from '../core.js'
-import { type ChatError, untrusted } from '../errors.js'
+import { untrusted, type ChatError } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
-import { pagesOf } from '../transport/pages.js'
+import type { UserChains } from '../identity/user-chains.js'
 import { LruMap } from '../stores/lru-map.js'
+import type { Store, StoreReader, Value } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
+import { pagesOf } from '../transport/pages.js'
+import { recordName, rootsAt, toChain, toStored, type Link, type StoredConversation } from './record.js'
 import { MembershipVerifier, type VerifiedStatement } from './verify.js'
-import { recordName, rootsAt, toChain, toRoom, type Link, type StoredConversation } from './record.js'
-import type { StoreReader, Value } from '../stores/store.js'
 
 export interface SyncedConversation {
-  room: StoredConversation
-  /** What is new since the last time, in order. */
+  conversation: StoredConversation
+  /** The statements that are new since the last time, in order. */
   added: Link[]
 }
 
-/** Conversations' chains: who belongs. Verified statement by statement, kept, and only ever extended. */
+/** The chains of conversations: verified statement by statement, stored, and only ever extended. */
 export class ConversationChains {
-  readonly #core: Core
-  readonly #judge: MembershipVerifier
+  readonly #api: Api
+  readonly #store: Store
+  readonly #verifier: MembershipVerifier
   readonly #roots = new LruMap<string, ReadonlyMap<string, string>>(64)
-  readonly #underWay = new Map<string, Promise<SyncedConversation>>()
+  readonly #pending = new Map<string, Promise<SyncedConversation>>()
+  /** Titles of messages that were shown but are not committed yet. */
+  readonly #titles = new LruMap<string, { title: string; position: number }>(1024)
 
-  constructor(core: Core) {
-    this.#core = core
-    this.#judge = new MembershipVerifier(core)
+  constructor(api: Api, store: Store, users: UserChains) {
+    this.#api = api
+    this.#store = store
+    this.#verifier = new MembershipVerifier(api, users)
   }
 
   async list(): Promise<StoredConversation[]> {
-    return (await this.#core.store.list<StoredConversation>('room/')).map(([, room]) => room)
+    const entries = await this.#store.list<StoredConversation>(recordName(''))
+    return entries.map(([, stored]) => this.#withTitle(stored))
   }
 
-  peek(id: string): Promise<StoredConversation | undefined> {
-    return this.#core.store.get<StoredConversation>(recordName(id))
+  async peek(id: string): Promise<StoredConversation | undefined> {
+    const stored = await this.#store.get<StoredConversation>(recordName(id))
+    return stored && this.#withTitle(stored)
   }
 
-  /** What is known of a conversation; asks the server only about those never met. */
+  /** A conversation as known here; asks the server only about those never met. */
   async get(id: string): Promise<StoredConversation> {
-    return (await this.peek(id)) ?? (await this.sync(id)).room
-  }
-
-  /** Whether the user of this client is in it. */
-  isIn(room: StoredConversation): boolean {
-    return room.members.some(({ username }) => username === this.#core.identity.username)
+    return (await this.peek(id)) ?? (await this.sync(id)).conversation
   }
 
   /**
-   * Fetch and verify what is new in a conversation's chain.
+   * Fetch and verify the new statements of a conversation's chain.
    *
-   * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain does not stand
+   * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain is not valid
    */
   sync(id: string): Promise<SyncedConversation> {
-    return this.#alone(id, async () => {
+    return this.#exclusively(id, async () => {
       const before = (await this.peek(id)) ?? null
       return this.#extend(id, before, this.#fetch(id, before))
     })
   }
 
-  /** Take a statement that an event has brought; what stands between is fetched. */
-  take(id: string, signed: SignedStatement, sequence: number): Promise<SyncedConversation> {
-    return this.#alone(id, async () => {
+  /** Add a statement that came with an event, after fetching those before it that are missing. */
+  add(id: string, signed: SignedStatement, sequence: number): Promise<SyncedConversation> {
+    return this.#exclusively(id, async () => {
       const before = (await this.peek(id)) ?? null
       const known = before?.sequence ?? 0
       const isNext = sequence === known + 1
       const synced =
         before !== null && sequence <= known
-          ? { room: before, added: [] }
+          ? { conversation: before, added: [] }
           : await this.#extend(id, before, isNext ? [signed] : this.#fetch(id, before))
       if ((await this.link(id, sequence))?.hash !== (await statementHash(signed.text))) throw forked()
       return synced
@@ -77,49 +79,47 @@ export class ConversationChains {
   /** The root of each member when `head` was the newest statement; null if the chain has no such statement. */
   async rootsAt(id: string, head: string): Promise<ReadonlyMap<string, string> | null> {
     const key = `${id} ${head}`
-    const known = this.#roots.get(key)
-    if (known !== undefined) return known
-    const links = (await this.#core.store.list(linkName(id))).map(([, link]) => link as unknown as Link)
+    const cached = this.#roots.get(key)
+    if (cached !== undefined) return cached
+    const links = (await this.#store.list(linkName(id))).map(([, link]) => link as unknown as Link)
     const roots = rootsAt(links, head)
     if (roots !== null) this.#roots.set(key, roots)
     return roots
   }
 
   link(id: string, sequence: number): Promise<Link | undefined> {
-    return this.#linkIn(this.#core.store, id, sequence)
+    return linkIn(this.#store, id, sequence)
   }
 
-  async #linkIn(store: StoreReader, id: string, sequence: number): Promise<Link | undefined> {
-    return (await store.get(linkName(id, sequence))) as unknown as Link | undefined
+  /** Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it */
+  noteTitle(id: string, title: string, position: number): void {
+    if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
   }
 
-  /** Whatever title was said up to this position is known. */
-  async titleIsReadTo(id: string, position: number): Promise<void> {
-    await this.#core.store.update(async (tx) => {
-      const room = await tx.get<StoredConversation>(recordName(id))
-      if (room !== undefined && (room.titleReadTo ?? 0) < position)
-        tx.set(recordName(id), { ...room, titleReadTo: position })
-    })
+  #withTitle(stored: StoredConversation): StoredConversation {
+    const noted = this.#titles.get(stored.id)
+    if (noted === undefined || noted.position <= stored.titledAt) return stored
+    return { ...stored, title: noted.title, titledAt: noted.position }
   }
 
-  #alone(id: string, work: () => Promise<SyncedConversation>): Promise<SyncedConversation> {
-    const next = (this.#underWay.get(id) ?? Promise.resolve()).then(work, work)
-    this.#underWay.set(id, next)
+  #exclusively(id: string, work: () => Promise<SyncedConversation>): Promise<SyncedConversation> {
+    const next = (this.#pending.get(id) ?? Promise.resolve()).then(work, work)
+    this.#pending.set(id, next)
     const done = (): void => {
-      if (this.#underWay.get(id) === next) this.#underWay.delete(id)
+      if (this.#pending.get(id) === next) this.#pending.delete(id)
     }
     next.then(done, done)
     return next
   }
 
-  /** What the server has behind what is known; its newest statement has to be there in the end. */
+  /** The statements after `before`. The server's newest one has to be among them, or be known. */
   async *#fetch(
     id: string,
     before: StoredConversation | null
   ): AsyncGenerator<SignedStatement, void, undefined> {
     const hashes = new Set([before?.head])
     const path = `/v1/conversations/${id}/chain?after=${before?.sequence ?? 0}`
-    for await (const { head, items, next } of pagesOf(this.#core.tokens, path, Chain)) {
+    for await (const { head, items, next } of pagesOf(this.#api, path, Chain)) {
       for (const signed of items) {
         hashes.add(await statementHash(signed.text))
         yield signed
@@ -131,41 +131,45 @@ export class ConversationChains {
   async #extend(
     id: string,
     before: StoredConversation | null,
-    items: Iterable<SignedStatement> | AsyncIterable<SignedStatement>
+    statements: Iterable<SignedStatement> | AsyncIterable<SignedStatement>
   ): Promise<SyncedConversation> {
-    const judged: VerifiedStatement[] = []
+    const verified: VerifiedStatement[] = []
     let chain: ConversationChain | null = before === null ? null : toChain(before)
-    for await (const signed of items) {
-      const next = await this.#judge.extension(id, chain, signed)
-      judged.push(next)
+    for await (const signed of statements) {
+      const next = await this.#verifier.verify(id, chain, signed)
+      verified.push(next)
       chain = next.chain
     }
-    if (judged.length === 0) {
+    if (verified.length === 0) {
       if (before === null) throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
-      return { room: before, added: [] }
+      return { conversation: before, added: [] }
     }
-    await this.#judge.requireVouched(id, judged)
-    const added = judged.map(({ link }) => link)
-    return { room: await this.#keep(id, chain!, added), added }
+    await this.#verifier.requireVouched(id, verified)
+    const added = verified.map(({ link }) => link)
+    return { conversation: this.#withTitle(await this.#save(id, chain!, added)), added }
   }
 
-  async #keep(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
-    return this.#core.store.update(async (tx) => {
+  async #save(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
+    return this.#store.update(async (tx) => {
       const stored = await tx.get<StoredConversation>(recordName(id))
-      // Another process may have kept some of these statements meanwhile, or more: they have to be the same ones.
+      // Another process may have stored some of these statements meanwhile, or more: they have to be the same ones.
       for (const { hash, statement } of added) {
-        const known = await this.#linkIn(tx, id, statement.sequence)
+        const known = await linkIn(tx, id, statement.sequence)
         if (known !== undefined && known.hash !== hash) throw forked()
       }
       if (stored !== undefined && stored.sequence >= chain.sequence) return stored
       await bumpChainRevision(tx)
-      const room = toRoom(id, chain, stored ?? null)
-      tx.set(recordName(id), room)
+      const conversation = toStored(id, chain, stored ?? null)
+      tx.set(recordName(id), conversation)
       for (const link of added)
         tx.set(linkName(id, link.statement.sequence), link as unknown as Record<string, Value>)
-      return room
+      return conversation
     })
   }
+}
+
+async function linkIn(store: StoreReader, id: string, sequence: number): Promise<Link | undefined> {
+  return (await store.get(linkName(id, sequence))) as unknown as Link | undefined
 }
 
 /** Numbers of nine digits at most: sorted by name is sorted by sequence. */

@@ -1,11 +1,17 @@
+import Type from 'typebox'
 import { statementText } from '../../protocol/statement-texts.js'
 import type { Statement } from '../../protocol/statements.js'
 import { signStatement } from '../../crypto/statements.js'
-import Type from 'typebox'
-import type { Core } from '../core.js'
-import { retryOnConflict } from '../transport/retry.js'
-import type { StoredConversation } from './record.js'
+import { ChatError } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { TrustStore } from '../identity/trust.js'
+import type { UserChains } from '../identity/user-chains.js'
 import type { StoredUser } from '../identity/user-record.js'
+import type { Api } from '../transport/api.js'
+import { retryOnConflict } from '../transport/retry.js'
+import type { ConversationChains } from './chains.js'
+import { isMember } from './info.js'
+import type { StoredConversation } from './record.js'
 
 type Change =
   | Pick<Statement<'conversation-add'>, 'kind' | 'member'>
@@ -13,63 +19,115 @@ type Change =
   | Pick<Statement<'conversation-remove'>, 'kind' | 'username'>
   | Pick<Statement<'conversation-leave'>, 'kind'>
 
-const TRIES = 4
-const Link = Type.Object({ head: Type.String(), sequence: Type.Integer() })
+type Role = 'admin' | 'member'
 
-/**
- * Sign a change of the members and have the server take it. When others were faster, it is built anew on what they
- * did.
- *
- * @param change what to say, given the chain as it is then; null if there is nothing left to do
- * @returns the room as it is known then
- */
-export async function changeConversation(
-  core: Core,
-  id: string,
-  change: (room: StoredConversation) => Promise<Change | null>
-): Promise<StoredConversation> {
-  return retryOnConflict(['stale-chain'], TRIES, async () => {
-    const { room } = await core.rooms.sync(id)
-    const what = await change(room)
-    if (what === null) return room
-    const { device } = core.identity.active()
-    const text = statementText({
-      ...what,
-      conversation: id,
-      sequence: room.sequence + 1,
-      previous: room.head,
-      by: device.signing.fingerprint
+const TRIES = 4
+const ChainEnd = Type.Object({ head: Type.String(), sequence: Type.Integer() })
+
+/** Changes a conversation's members: signs statements, and has the server accept them. */
+export class MembershipChanges {
+  readonly #api: Api
+  readonly #users: UserChains
+  readonly #trust: TrustStore
+  readonly #chains: ConversationChains
+  readonly #me: OwnDevice
+
+  constructor(api: Api, users: UserChains, trust: TrustStore, chains: ConversationChains, me: OwnDevice) {
+    this.#api = api
+    this.#users = users
+    this.#trust = trust
+    this.#chains = chains
+    this.#me = me
+  }
+
+  /** Add a user, or renew a member who has reset, under the user's current root, which has to be a trusted one. */
+  async add(id: string, username: string, role: Role): Promise<StoredConversation> {
+    return this.#admit(id, username, role)
+  }
+
+  /** Renew a member who has reset. @throws {ChatError} `not-a-member` (`usage`) */
+  async renew(id: string, username: string): Promise<StoredConversation> {
+    return this.#admit(id, username, null)
+  }
+
+  async remove(id: string, username: string): Promise<StoredConversation> {
+    return this.#change(id, (now) =>
+      isMember(now, username) ? { kind: 'conversation-remove', username } : null
+    )
+  }
+
+  async setRole(id: string, username: string, role: Role): Promise<StoredConversation> {
+    return this.#change(id, ({ members }) => {
+      const member = members.find((member) => member.username === username)
+      if (member === undefined) throw notMember(username)
+      return member.role === role ? null : { kind: 'conversation-role', member: { ...member, role } }
     })
-    const statement = await signStatement(text, device.signing)
-    const path = `/v1/conversations/${id}/chain`
-    await core.tokens.call({ method: 'POST', path, body: { statement }, response: Link })
-    return (await core.rooms.take(id, statement, room.sequence + 1)).room
-  })
+  }
+
+  async leave(id: string): Promise<void> {
+    await this.#change(id, (now) =>
+      isMember(now, this.#me.username) ? { kind: 'conversation-leave' } : null
+    )
+  }
+
+  /**
+   * In a direct conversation, renew the other member after a reset. By accepting the new identity the user has agreed
+   * to that.
+   *
+   * @param users the members as they are now, all trusted
+   */
+  async renewDirect(
+    conversation: StoredConversation,
+    users: readonly StoredUser[]
+  ): Promise<StoredConversation> {
+    if (conversation.kind !== 'direct') return conversation
+    const roots = new Map(users.map(({ username, root }) => [username, root]))
+    const stale = ({ members }: StoredConversation) =>
+      members.filter(({ username, root }) => roots.has(username) && roots.get(username) !== root)
+    const [other, ...others] = stale(conversation)
+    if (other === undefined || others.length > 0 || other.username === this.#me.username) return conversation
+    const { username, role } = other
+    return this.#change(conversation.id, (now) =>
+      stale(now).some((member) => member.username === username)
+        ? { kind: 'conversation-add', member: { username, role, root: roots.get(username)! } }
+        : null
+    )
+  }
+
+  async #admit(id: string, username: string, role: Role | null): Promise<StoredConversation> {
+    const { user } = await this.#users.sync(username)
+    await this.#trust.requireTrusted([user])
+    return this.#change(id, ({ members }) => {
+      const member = members.find((member) => member.username === username)
+      if (member === undefined && role === null) throw notMember(username)
+      if (member?.root === user.root) return null
+      return { kind: 'conversation-add', member: { username, role: role ?? member!.role, root: user.root } }
+    })
+  }
+
+  /**
+   * Sign a change and post it; when another member was faster, decide again on what they did.
+   *
+   * @param decide the change, given the conversation as it is then; null if there is nothing left to do
+   */
+  #change(id: string, decide: (now: StoredConversation) => Change | null): Promise<StoredConversation> {
+    return retryOnConflict(['stale-chain'], TRIES, async () => {
+      const { conversation } = await this.#chains.sync(id)
+      const change = decide(conversation)
+      if (change === null) return conversation
+      const { signing } = this.#me.active().device
+      const sequence = conversation.sequence + 1
+      const previous = conversation.head
+      const by = signing.fingerprint
+      const text = statementText({ ...change, conversation: id, sequence, previous, by })
+      const statement = await signStatement(text, signing)
+      const path = `/v1/conversations/${id}/chain`
+      await this.#api.call({ method: 'POST', path, body: { statement }, response: ChainEnd })
+      return (await this.#chains.add(id, statement, sequence)).conversation
+    })
+  }
 }
 
-/**
- * In a direct conversation, take the other side in again after a reset whose identity was accepted: to go on with
- * them is what accepting meant.
- */
-export async function renewalOf(
-  core: Core,
-  room: StoredConversation,
-  users: readonly StoredUser[]
-): Promise<StoredConversation> {
-  const me = core.identity.username
-  if (room.kind !== 'direct') return room
-  const isStale = (username: string, now: StoredConversation): StoredUser | undefined =>
-    users.find(
-      (user) =>
-        user.username === username &&
-        now.members.some((member) => member.username === username && member.root !== user.root)
-    )
-  const other = room.members.find(({ username }) => username !== me)
-  if (other === undefined || isStale(me, room) !== undefined || isStale(other.username, room) === undefined)
-    return room
-  return changeConversation(core, room.id, async (now) => {
-    const user = isStale(other.username, now)
-    const member = user && { username: user.username, role: other.role, root: user.root }
-    return member === undefined ? null : { kind: 'conversation-add', member }
-  })
+function notMember(username: string): ChatError {
+  return new ChatError('usage', 'not-a-member', `${username} is not a member.`)
 }

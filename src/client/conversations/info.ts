@@ -1,17 +1,25 @@
+import type { UserChains } from '../identity/user-chains.js'
 import type { Conversation } from '../types/conversations.js'
-import type { Core } from '../core.js'
 import type { StoredConversation } from './record.js'
 
-/** A verified conversation as the SDK shows it. */
-export async function toConversation(core: Core, room: StoredConversation): Promise<Conversation> {
-  const me = core.identity.username
+/** A verified conversation as the user sees it. @param me the user's name */
+export async function toConversation(
+  stored: StoredConversation,
+  users: UserChains,
+  me: string
+): Promise<Conversation> {
+  const { id, kind } = stored
   const members = await Promise.all(
-    room.members.map(async ({ username, role, root }) => {
-      const user = await core.users.peek(username)
+    stored.members.map(async ({ username, role, root }) => {
+      const user = await users.peek(username)
       return { username, role, stale: user !== undefined && user.root !== root }
     })
   )
   const other = members.find(({ username }) => username !== me)
-  const title = room.kind === 'direct' ? (other?.username ?? null) : room.title
-  return { id: room.id, kind: room.kind, title, members, joined: core.rooms.isIn(room) }
+  const title = kind === 'direct' ? (other?.username ?? null) : stored.title
+  return { id, kind, title, members, joined: isMember(stored, me) }
+}
+
+export function isMember({ members }: StoredConversation, username: string): boolean {
+  return members.some((member) => member.username === username)
 }

@@ -1,7 +1,7 @@
 import type { MembersChanged } from '../types/events.js'
 import type { Link, StoredConversation } from './record.js'
 
-/** What a verified statement changed about the members; nothing for the one that began the conversation. */
+/** The change of members that a verified statement makes; none if it creates the conversation. */
 export function changeOf(
   { id: conversationId }: StoredConversation,
   link: Link,

@@ -3,18 +3,18 @@ import type { ConversationStatement, MemberLine } from '../../protocol/statement
 import type { StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../errors.js'
 
-/** A conversation's verified chain as the store keeps it. */
+/** A conversation's verified chain as it is stored. */
 export type StoredConversation = {
   id: string
   kind: 'direct' | 'group'
   sequence: number
   head: string
-  /** In the order of standing. */
+  /** The longest-standing member first. */
   members: { [Name in keyof MemberLine]: MemberLine[Name] }[]
   title: string | null
   /** Position of the message that gave the title. */
   titledAt: number
-  /** Up to this position all was read in search of a title. */
+  /** All messages up to this position were searched for a title. */
   titleReadTo?: number
 }
 
@@ -23,7 +23,7 @@ export type Link = {
   hash: string
   actor: string
   statement: ConversationStatement
-  /** Of a `conversation-add`: whether the member was there, under an older root. */
+  /** For `conversation-add`: whether the user was a member already, under an older root. */
   renews?: boolean
 }
 
@@ -36,7 +36,7 @@ export function toChain({ kind, sequence, head, members }: StoredConversation): 
   }
 }
 
-export function toRoom(
+export function toStored(
   id: string,
   chain: ConversationChain,
   before: StoredConversation | null
@@ -57,7 +57,7 @@ export function recordName(id: string): string {
   return `room/${id}`
 }
 
-/** The message at this position has given the conversation a title. */
+/** Store the title that the message at this position gives; an older message's title changes nothing. */
 export async function recordTitle(
   tx: StoreTransaction,
   id: string,
@@ -69,14 +69,24 @@ export async function recordTitle(
     tx.set(recordName(id), { ...stored, title, titledAt: position })
 }
 
+/** All messages up to this position were searched for a title. */
+export async function recordTitleSearch(tx: StoreTransaction, id: string, position: number): Promise<void> {
+  const stored = await tx.get<StoredConversation>(recordName(id))
+  if (stored !== undefined && (stored.titleReadTo ?? 0) < position)
+    tx.set(recordName(id), { ...stored, titleReadTo: position })
+}
+
 /** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */
-export function requireSameMembers(room: StoredConversation, shown: readonly { username: string }[]): void {
+export function requireSameMembers(
+  conversation: StoredConversation,
+  shown: readonly { username: string }[]
+): void {
   const names = (members: readonly { username: string }[]) => members.map(({ username }) => username).sort()
-  if (names(room.members).join() !== names(shown).join())
+  if (names(conversation.members).join() !== names(shown).join())
     throw untrusted('ghost-member', 'The server lists other members than the conversation’s chain.')
 }
 
-/** The roots of the members, as verified links up to the one with this hash leave them; null if it is not there. */
+/** The members' roots after the link with hash `head`; null if no link has it. @param links of one chain, in order */
 export function rootsAt(links: readonly Link[], head: string): Map<string, string> | null {
   const roots = new Map<string, string>()
   for (const { hash, actor, statement } of links) {

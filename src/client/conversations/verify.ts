@@ -2,10 +2,13 @@ import { extendConversationChain, type ConversationChain } from '../../protocol/
 import type { SignedStatement } from '../../protocol/schema.js'
 import { parseStatement, type ConversationStatement } from '../../protocol/statements.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
-import type { Core } from '../core.js'
-import { ChatError, brokenRule, untrusted } from '../errors.js'
-import { isActive, type StoredUser } from '../identity/user-record.js'
+import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import { keyOwner } from '../identity/key-owner.js'
+import type { UserChains } from '../identity/user-chains.js'
+import { isActive } from '../identity/user-record.js'
+import type { Api } from '../transport/api.js'
 import type { Link } from './record.js'
+import { isVouched } from './vouching.js'
 
 const KINDS = [
   'conversation-create',
@@ -19,19 +22,23 @@ export interface VerifiedStatement {
   chain: ConversationChain
   link: Link
   /** Whether the device that signed is active today. */
-  living: boolean
+  isSignerActive: boolean
 }
 
-/** Who may say what in a conversation's chain (protocol, "A conversation's chain" and "Judging the past"). */
-export class MembershipVerifier {
-  readonly #core: Core
+type Members = ReadonlyMap<string, { root: string; role: string }>
 
-  constructor(core: Core) {
-    this.#core = core
+/** Verifies statements about a conversation's members (protocol, "A conversation's chain" and "Judging the past"). */
+export class MembershipVerifier {
+  readonly #api: Api
+  readonly #users: UserChains
+
+  constructor(api: Api, users: UserChains) {
+    this.#api = api
+    this.#users = users
   }
 
-  /** The chain with one statement more. @throws {ChatError} `untrusted` */
-  async extension(
+  /** Verify the statement that follows `chain`. @throws {ChatError} `untrusted` */
+  async verify(
     id: string,
     chain: ConversationChain | null,
     signed: SignedStatement
@@ -40,101 +47,70 @@ export class MembershipVerifier {
       const statement = parseStatement(signed.text, KINDS)
       if (statement.conversation !== id)
         throw untrusted('moved-statement', 'The server shows a statement of another conversation.')
-      const lines = membersBefore(chain, statement)
-      const actor = await this.owner(statement.by, lines)
-      if (actor === null)
-        throw untrusted('ghost-member', 'A statement about members is signed by nobody who belongs.')
-      await verifyStatement(
-        signed,
-        new Map([[statement.by, await this.#core.users.signingKey(actor, statement.by)]])
-      )
-      const roots = await this.#rootsFor(chain, statement, actor.username, lines)
+      const members = membersBefore(chain, statement)
+      const signer = await keyOwner(this.#users, statement.by, members)
+      if (signer === null)
+        throw untrusted('ghost-member', 'A statement about members is signed by nobody who is a member.')
+      const signingKey = await this.#users.signingKey(signer, statement.by)
+      await verifyStatement(signed, new Map([[statement.by, signingKey]]))
+      const { username } = signer
+      const roots = await this.#rootsFor(chain, statement, username, members)
       const hash = await statementHash(signed.text)
       return {
-        chain: extendConversationChain(chain, statement, hash, actor.username, roots),
-        link: { hash, actor: actor.username, statement, renews: renews(chain, statement) },
-        living: isActive(actor, statement.by)
+        chain: extendConversationChain(chain, statement, hash, username, roots),
+        link: { hash, actor: username, statement, renews: isRenewal(chain, statement) },
+        isSignerActive: isActive(signer, statement.by)
       }
     } catch (error) {
-      throw brokenRule(error, 'A statement about members')
+      throw toUntrusted(error, 'A statement about members')
     }
   }
 
   /**
-   * Whose device, present or past, has this signing key, under the root that the member's line names; null if it is
-   * nobody's. Those who are known are asked first, and admins before the others.
+   * A statement by a device that is not active today is valid only if a device that is active today has made a session
+   * key on it, or on a later one.
    */
-  async owner(
-    by: string,
-    lines: ReadonlyMap<string, { root: string; role?: string }>
-  ): Promise<StoredUser | null> {
-    const fits = (user: StoredUser | undefined): user is StoredUser =>
-      user !== undefined &&
-      user.bindings.some(
-        ({ signingKey, root }) => signingKey === by && root === lines.get(user.username)?.root
-      )
-    for (const username of lines.keys()) {
-      const user = await this.#core.users.peek(username)
-      if (fits(user)) return user
-    }
-    const names = [...lines].sort(([, a], [, b]) => (a.role ?? '').localeCompare(b.role ?? ''))
-    for (const [username] of names) {
-      const { user } = await this.#core.users.sync(username)
-      if (fits(user)) return user
-    }
-    return null
-  }
-
-  /**
-   * Statements by devices that are gone today stand if a device that is active today has built a session key on them
-   * or on what follows.
-   */
-  async requireVouched(id: string, judged: readonly VerifiedStatement[]): Promise<void> {
-    const last = judged.findLastIndex(({ living }) => !living)
+  async requireVouched(id: string, verified: readonly VerifiedStatement[]): Promise<void> {
+    const last = verified.findLastIndex(({ isSignerActive }) => !isSignerActive)
     if (last < 0) return
-    const heads = new Map(judged.slice(last).map(({ link, chain }) => [link.hash, chain.members]))
-    const isVouched = await this.#core.keys.isVouched(id, heads).catch((error: unknown) => {
-      throw brokenRule(error, 'A session key')
+    const heads = new Map(verified.slice(last).map(({ link, chain }) => [link.hash, chain.members]))
+    const vouched = await isVouched(this.#api, this.#users, id, heads).catch((error: unknown) => {
+      throw toUntrusted(error, 'A session key')
     })
-    if (!isVouched)
+    if (!vouched)
       throw new ChatError(
         'untrusted',
         'unvouched-statement',
         'A change of the members is by a device that is gone, and nobody vouches for it yet.',
-        { hint: 'It stands when another member, who has seen it in time, writes again.' }
+        { hint: 'It becomes valid when another member, who has seen it in time, writes again.' }
       )
   }
 
   /**
-   * The roots by which a statement is judged. When a root became stale can't be known later, only that it did: so
-   * whoever signed had a current one, a line that is added names a current one, and of the others it counts what is
-   * true today.
+   * Identity roots used to verify a statement. A chain does not say when a root was replaced. We assume that the
+   * signer's root and an added member's root were current then, and use today's roots for all others.
    */
   async #rootsFor(
     chain: ConversationChain | null,
     statement: ConversationStatement,
-    actor: string,
-    lines: ReadonlyMap<string, { root: string; role: string }>
+    signer: string,
+    members: Members
   ): Promise<Map<string, string>> {
-    const roots = new Map([...lines].map(([username, { root }]) => [username, root]))
-    const own = lines.get(actor)
-    const rules = chain !== null && statement.kind !== 'conversation-leave'
-    if (rules && chain.kind === 'group' && own?.role !== 'admin')
-      for (const username of lines.keys())
-        if (username !== actor) roots.set(username, (await this.#core.users.sync(username)).user.root)
+    const roots = new Map([...members].map(([username, { root }]) => [username, root]))
+    const needsRoots = chain?.kind === 'group' && statement.kind !== 'conversation-leave'
+    if (needsRoots && members.get(signer)?.role !== 'admin')
+      for (const username of members.keys())
+        if (username !== signer) roots.set(username, (await this.#users.sync(username)).user.root)
     if (statement.kind === 'conversation-add') roots.set(statement.member.username, statement.member.root)
     return roots
   }
 }
 
-function renews(chain: ConversationChain | null, statement: ConversationStatement): boolean {
+function isRenewal(chain: ConversationChain | null, statement: ConversationStatement): boolean {
   return statement.kind === 'conversation-add' && chain?.members.has(statement.member.username) === true
 }
 
-function membersBefore(
-  chain: ConversationChain | null,
-  statement: ConversationStatement
-): ReadonlyMap<string, { root: string; role: string }> {
+function membersBefore(chain: ConversationChain | null, statement: ConversationStatement): Members {
   if (chain !== null) return chain.members
   if (statement.kind !== 'conversation-create') return new Map()
   return new Map(statement.members.map(({ username, role, root }) => [username, { role, root }]))

@@ -3,7 +3,7 @@ import type { Store, StoreTransaction } from '../stores/store.js'
 
 const NAME = 'cursor'
 
-/** Where the events that were handled end; undefined before the first ones. */
+/** The cursor after the last event that was handled; undefined if none was. */
 export function readCursor(store: Store): Promise<string | undefined> {
   return store.get<string>(NAME)
 }
@@ -12,7 +12,7 @@ export function saveCursor(store: Store, cursor: string): Promise<void> {
   return store.update((tx) => tx.set(NAME, cursor))
 }
 
-/** Move the cursor on, unless another process of this device is further already. */
+/** Move the cursor forward, unless another process of this device has moved it further. */
 export async function advanceCursor(tx: StoreTransaction, cursor: string): Promise<void> {
   const before = parseCursor((await tx.get<string>(NAME)) ?? '0')
   const after = parseCursor(cursor)

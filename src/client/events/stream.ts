@@ -2,39 +2,52 @@ import { Message } from '../../protocol/messages.js'
 import { durableEvents, ephemeralEvents, type DurableEvent } from '../../protocol/events.js'
 import { parseCursor } from '../../protocol/ids.js'
 import type { ChatEvent } from '../types/events.js'
-import type { Core } from '../core.js'
+import type { Store } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
 import { advanceCursor, readCursor, saveCursor } from './cursor.js'
 import { ChatError, RefusedError, isTransient, untrusted } from '../errors.js'
-import { EventHandler, type Handled } from './handler.js'
+import type { Handled } from './handled.js'
+import type { EventHandler } from './handler.js'
 import { linked, sleep } from '../transport/abort.js'
 import { readFrames, type Frame } from '../transport/sse.js'
 import { checked, fits } from '../transport/response-schema.js'
 
-const LONGEST_PAUSE_MS = 60_000
-/** Before the server has said otherwise. */
-const FIRST = { retry: 3000, keepalive: 15 }
+const MAX_PAUSE_MS = 60_000
+/** Until the server gives its own: the pause before reconnecting, in ms; the interval of its keepalives, in s. */
+const INITIAL = { retry: 3000, keepalive: 15 }
 
-/** The stream of events, for ever: from the cursor that is kept, over every broken connection. */
+/** What else is to be done where the stream is followed. */
+export interface StreamHooks {
+  /** Called whenever the stream is connected. */
+  connected: () => Promise<unknown>
+  /** Events that come from this client, shown among those of the server. */
+  takeOwn: () => ChatEvent[]
+}
+
+/** Follows the stream of events from the stored cursor, without end: it reconnects whenever the connection breaks. */
 export class EventStream {
-  readonly #core: Core
+  readonly #api: Api
+  readonly #store: Store
   readonly #handler: EventHandler
-  readonly #housekeeping: () => Promise<unknown>
-  #retry = FIRST.retry
-  #keepalive = FIRST.keepalive
+  readonly #hooks: StreamHooks
+  readonly #random: () => number
+  #retry = INITIAL.retry
+  #keepalive = INITIAL.keepalive
 
-  /** @param housekeeping what is to be done whenever the server can be reached again */
-  constructor(core: Core, housekeeping: () => Promise<unknown>) {
-    this.#core = core
-    this.#handler = new EventHandler(core)
-    this.#housekeeping = housekeeping
+  constructor(api: Api, store: Store, handler: EventHandler, hooks: StreamHooks, random: () => number) {
+    this.#api = api
+    this.#store = store
+    this.#handler = handler
+    this.#hooks = hooks
+    this.#random = random
   }
 
-  async *follow(given: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
-    const end = linked([given, this.#core.http.closed])
+  async *follow(signal: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
+    const abort = linked([signal, this.#api.closed])
     try {
-      yield* this.#follow(end.signal)
+      yield* this.#follow(abort.signal)
     } finally {
-      end.unlink()
+      abort.unlink()
     }
   }
 
@@ -48,7 +61,7 @@ export class EventStream {
         }
       } catch (failure) {
         if (signal.aborted) return
-        if (!isMishap(failure)) throw failure
+        if (!isRetryable(failure)) throw failure
         error = failure
         failures++
       }
@@ -59,23 +72,21 @@ export class EventStream {
   }
 
   async *#connection(signal: AbortSignal): AsyncGenerator<ChatEvent, void, undefined> {
-    const cursor = await readCursor(this.#core.store)
+    const cursor = await readCursor(this.#store)
     const headers = { accept: 'text/event-stream', ...(cursor !== undefined && { 'last-event-id': cursor }) }
     const request = { method: 'GET', path: '/v1/events', headers, signal } as const
-    const { response, close } = await this.#core.tokens.withToken((token) =>
-      this.#core.http.open({ ...request, token })
-    )
+    const { response, close } = await this.#api.open(request)
     try {
       if (response.body === null)
         throw new ChatError('unreachable', 'no-stream', 'The server sent no stream.')
-      let place = cursor
+      let last = cursor
       for await (const frames of readFrames(response.body, () => this.#keepalive * 2500, signal)) {
-        // A session ends unless it is refreshed now and then, and a stream ends with it.
-        await this.#core.tokens.keep()
-        yield* this.#core.outbox.takeRefused()
+        // A session that is not refreshed ends, and its stream with it.
+        await this.#api.keepAlive()
+        yield* this.#hooks.takeOwn()
         for (const run of runs(frames)) {
-          if (run[0]!.event === 'message') place = yield* this.#messages(run, place)
-          else place = yield* this.#frame(run[0]!, place)
+          if (run[0]!.event === 'message') last = yield* this.#messages(run, last)
+          else last = yield* this.#frame(run[0]!, last)
         }
       }
     } finally {
@@ -83,14 +94,14 @@ export class EventStream {
     }
   }
 
-  /** Messages that arrived together are opened together. */
+  /** Messages that arrived together are decrypted together. */
   async *#messages(
     frames: readonly Frame[],
-    place: string | undefined
+    before: string | undefined
   ): AsyncGenerator<ChatEvent, string | undefined> {
     const messages: Message[] = []
     const cursors: string[] = []
-    let last = place
+    let last = before
     for (const frame of frames) {
       const message = checked(Message, parse(frame), 'message')
       if (isNext(frame, message, last)) {
@@ -104,69 +115,69 @@ export class EventStream {
     return last
   }
 
-  async *#frame(frame: Frame, place: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
-    if (frame.retry !== undefined) this.#retry = Math.min(frame.retry, LONGEST_PAUSE_MS)
-    if (frame.event === 'retry') return place
+  async *#frame(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
+    if (frame.retry !== undefined) this.#retry = Math.min(frame.retry, MAX_PAUSE_MS)
+    if (frame.event === 'retry') return last
     if (!Object.hasOwn(durableEvents, frame.event)) {
-      const moved = yield* this.#ephemeral(frame, place)
+      const moved = yield* this.#ephemeral(frame, last)
       return moved
     }
     const event = frame.event as Exclude<DurableEvent, 'message'>
     const data = checked(durableEvents[event], parse(frame), event)
-    if (!isNext(frame, data, place)) {
+    if (!isNext(frame, data, last)) {
       yield replayed()
-      return place
+      return last
     }
     for await (const handled of this.#handler.handle(event, data)) yield* this.#shown(handled, undefined)
-    await this.#core.store.update((tx) => advanceCursor(tx, frame.id))
+    await this.#store.update((tx) => advanceCursor(tx, frame.id))
     return frame.id
   }
 
-  /** Show what an event comes to; when the next one is asked for, it was handled. */
+  /** Show an event. When the caller asks for the next one, this one was handled, and is written down. */
   async *#shown({ events, commit }: Handled, cursor: string | undefined): AsyncGenerator<ChatEvent, void> {
     yield* events
     if (commit === undefined && cursor === undefined) return
-    await this.#core.store.update(async (tx) => {
+    await this.#store.update(async (tx) => {
       await commit?.(tx)
       if (cursor !== undefined) await advanceCursor(tx, cursor)
     })
   }
 
-  async *#ephemeral(frame: Frame, place: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
+  async *#ephemeral(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
     const data = parse(frame)
     if (frame.event === 'ready') {
       const ready = checked(ephemeralEvents.ready, data, 'ready')
       this.#keepalive = Math.min(Math.max(ready.keepaliveSeconds, 1), 300)
-      if (place === undefined) await saveCursor(this.#core.store, ready.cursor)
-      this.#housekeeping().catch(() => undefined)
+      if (last === undefined) await saveCursor(this.#store, ready.cursor)
+      this.#hooks.connected().catch(() => undefined)
       yield { type: 'connected' }
-      // Only a reset, which is told, leads back to what was seen before.
-      return place ?? ready.cursor
+      // Without a reset event, the stream may not go back behind this.
+      return last ?? ready.cursor
     }
     if (frame.event === 'reset') {
       yield { type: 'reset' }
       return undefined
     }
     if (frame.event === 'session.ended') {
-      await this.#core.tokens.end()
+      await this.#api.end()
       throw new ChatError('logged-out', 'logged-out', 'The session has ended.', { hint: 'Log in again.' })
     }
     if (frame.event === 'presence' && fits(ephemeralEvents.presence, data)) {
       const { username, online, at } = data
       yield { type: 'presence', username, online, at }
     }
-    return place
+    return last
   }
 
   #pause(failures: number, error: ChatError | undefined): number {
     const asked = error instanceof RefusedError ? (error.retryAfter ?? 0) : 0
-    const least = Math.min(this.#retry * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE_MS)
-    return Math.max(asked, Math.round(least * (0.5 + this.#core.options.random() / 2)))
+    const least = Math.min(this.#retry * 2 ** Math.max(0, failures - 1), MAX_PAUSE_MS)
+    return Math.max(asked, Math.round(least * (0.5 + this.#random() / 2)))
   }
 }
 
 /** Whether trying again later may help. */
-function isMishap(error: unknown): error is ChatError {
+function isRetryable(error: unknown): error is ChatError {
   if (!(error instanceof ChatError)) return false
   return (
     error.kind === 'unreachable' ||
@@ -187,14 +198,14 @@ function runs(frames: readonly Frame[]): Frame[][] {
   return found
 }
 
-/** Whether an event stands where it says, behind those before it. */
+/** Whether an event's cursor names its own position, and that comes after `last`. */
 function isNext(
   frame: Frame,
   data: { position: number },
-  place: string | undefined
+  last: string | undefined
 ): frame is Frame & { id: string } {
   const to = parseCursor(frame.id ?? '')
-  const from = place === undefined ? 'start' : parseCursor(place)
+  const from = last === undefined ? 'start' : parseCursor(last)
   if (to === null || to === 'start' || to.position !== data.position) return false
   return from === null || from === 'start' || (from.epoch === to.epoch && to.position > from.position)
 }

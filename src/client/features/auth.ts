@@ -1,141 +1,164 @@
 import { SignIn } from '../../protocol/accounts.js'
-import { DeviceResponse, DevicePage } from '../../protocol/devices.js'
+import { DevicePage, DeviceResponse } from '../../protocol/devices.js'
 import { EventPage } from '../../protocol/events.js'
-import type { Credentials, LoginResult } from '../types/account.js'
+import { ChatError, isRefusal, untrusted } from '../errors.js'
 import { saveCursor } from '../events/cursor.js'
-import type { Core } from '../core.js'
-import { BEGINNING, newDevice } from '../identity/device-statements.js'
-import { ChatError, RefusedError, untrusted } from '../errors.js'
+import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
+import type { DeviceKeys, OwnDevice } from '../identity/own-device.js'
+import type { TrustStore } from '../identity/trust.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { Store } from '../stores/store.js'
 import { sleep } from '../transport/abort.js'
-import type { DeviceKeys, StoredAccount } from '../identity/own-device.js'
+import type { Api } from '../transport/api.js'
+import type { Http } from '../transport/http.js'
+import type { Account, Credentials, LoginResult } from '../types/account.js'
 
 const POLL_MS = 2000
 
-/** How a user and a device come in: registration, log-in, a new device, a reset. */
+/** Registration, log-in and log-out, the approval of this device, and the reset of an account. */
 export class Auth {
-  readonly #core: Core
+  readonly #http: Http
+  readonly #api: Api
+  readonly #store: Store
+  readonly #me: OwnDevice
+  readonly #users: UserChains
+  readonly #trust: TrustStore
+  readonly #random: () => number
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(
+    http: Http,
+    api: Api,
+    store: Store,
+    me: OwnDevice,
+    users: UserChains,
+    trust: TrustStore,
+    random: () => number
+  ) {
+    this.#http = http
+    this.#api = api
+    this.#store = store
+    this.#me = me
+    this.#users = users
+    this.#trust = trust
+    this.#random = random
   }
 
-  async register(who: Credentials): Promise<StoredAccount> {
-    const username = this.#own(who.username)
-    const device = await this.#core.identity.prepare(username, who.deviceName ?? 'device')
+  get account(): Account | null {
+    const { account, device } = this.#me
+    if (account === null || device === null) return null
+    const { username, userId, deviceId, status } = account
+    const { fingerprint } = device.signing
+    return { username, userId, deviceId, fingerprint, status, loggedIn: this.#api.loggedIn }
+  }
+
+  async register(credentials: Credentials): Promise<Account> {
+    const username = this.#requireOwn(credentials.username)
+    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
     const body = {
       username,
-      password: who.password,
-      device: await newDevice('device-add', device, BEGINNING)
+      password: credentials.password,
+      device: await newDevice('device-add', device, EMPTY_CHAIN)
     }
+    const path = '/v1/auth/register'
     try {
-      const request = {
-        method: 'POST',
-        path: '/v1/auth/register',
-        body,
-        response: SignIn,
-        once: true
-      } as const
-      const answer = await this.#core.http.call(request)
-      return await this.#admit(answer.body, device, '0')
+      const response = await this.#http.call({ method: 'POST', path, body, response: SignIn, once: true })
+      return await this.#activate(response.body, device, '0')
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.code !== 'username-taken') throw error
-      // It may be this very device that has taken it, and the answer was lost.
-      const answer = await this.#logIn(who, device.id).catch(() => null)
-      if (answer === null) throw error
-      return this.#admit(answer, device, '0')
+      if (!isRefusal(error, 'username-taken')) throw error
+      // This device may have taken the name itself, and the response was lost.
+      const signIn = await this.#signIn(credentials, device.id).catch(() => null)
+      if (signIn === null) throw error
+      return this.#activate(signIn, device, '0')
     }
   }
 
-  async login(who: Credentials): Promise<LoginResult> {
-    const username = this.#own(who.username)
-    const { device, account } = this.#core.identity
+  async login(credentials: Credentials): Promise<LoginResult> {
+    const username = this.#requireOwn(credentials.username)
+    const { device, account } = this.#me
     if (device?.username === username) {
       const wasActive = account?.status === 'active'
-      const answer = await this.#knownDevice(who, device, wasActive)
-      if (answer !== null) {
-        await this.#admit(answer, device, wasActive ? null : 'end')
+      const signIn = await this.#signInDevice(credentials, device, wasActive)
+      if (signIn !== null) {
+        await this.#activate(signIn, device, wasActive ? null : 'end')
         return { status: 'active', deviceId: device.id }
       }
     }
-    return this.#ask(who, username)
+    return this.#requestApproval(credentials, username)
   }
 
-  /** A session for the device of this store; null if the account does not know it, or not as an active one. */
-  async #knownDevice(who: Credentials, device: DeviceKeys, wasActive: boolean): Promise<SignIn | null> {
-    try {
-      return await this.#logIn(who, device.id)
-    } catch (error) {
-      const isOut = error instanceof RefusedError && error.code === 'device-not-found'
-      const isPending = error instanceof RefusedError && error.code === 'device-pending'
-      if (!isOut && !isPending) throw error
-      // It was revoked: the account will never know it again.
-      if (isOut && wasActive) await this.#core.identity.dropDevice()
-      return null
+  async logout({ forget = false }: { forget?: boolean } = {}): Promise<void> {
+    if (this.#api.loggedIn) {
+      const request = { method: 'POST', path: '/v1/auth/logout' } as const
+      await this.#api.call(request).catch((error: unknown) => {
+        if (!(error instanceof ChatError) || error.kind !== 'logged-out') throw error
+      })
+      await this.#api.end()
     }
+    if (forget) await this.#me.forget()
   }
 
-  /** All other devices are lost: begin anew, under a new root. */
-  async reset(who: Credentials): Promise<StoredAccount> {
-    const username = this.#own(who.username)
-    const answer = await this.#logIn(who)
-    if (this.#core.identity.account?.status === 'active') await this.#core.identity.dropDevice()
-    const device = await this.#core.identity.prepare(username, who.deviceName ?? 'device')
-    await this.#core.tokens.begin(answer)
-    const { user } = await this.#core.users.sync(username)
+  /** All other devices are lost: begin again with this one, under a new root. */
+  async reset(credentials: Credentials): Promise<Account> {
+    const username = this.#requireOwn(credentials.username)
+    const signIn = await this.#signIn(credentials)
+    if (this.#me.account?.status === 'active') await this.#me.dropDevice()
+    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
+    await this.#api.begin(signIn)
+    const { user } = await this.#users.sync(username)
     const body = await newDevice('device-reset', device, user)
-    await this.#core.tokens.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
-    const account = await this.#admit({ ...answer, device: null }, device, 'end')
-    const now = (await this.#core.users.sync(username)).user
-    // Whoever holds this device has begun anew: to its own eyes it is no surprise.
-    await this.#core.pins.set({ username, root: now.root, verified: false })
+    await this.#api.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
+    const account = await this.#activate({ ...signIn, device: null }, device, 'end')
+    // The user has made this new identity, and so need not accept it.
+    const { root } = (await this.#users.sync(username)).user
+    await this.#trust.set({ username, root, verified: false })
     return account
   }
 
-  /** Ask again and again whether another device has approved this one. */
+  /** Poll until another device has approved this one. */
   async waitForApproval(signal: AbortSignal): Promise<void> {
-    while (this.#core.identity.account?.status !== 'active') {
+    while (this.#me.account?.status !== 'active') {
       signal.throwIfAborted()
-      const { device, account } = this.#core.identity
+      const { device, account } = this.#me
       if (device === null || account === null)
         throw new ChatError('usage', 'no-account', 'Log in first: no device waits here.')
       const request = { method: 'GET', path: '/v1/devices', response: DevicePage, signal } as const
-      const { items } = (await this.#core.tokens.call(request)).body
+      const { items } = (await this.#api.call(request)).body
       const own = items.find(({ id }) => id === device.id)
       if (own?.status === 'active') {
         await this.#requireBound(device)
-        await this.#core.identity.become({ ...account, status: 'active' })
-        return this.#begin('end')
+        await this.#me.saveAccount({ ...account, status: 'active' })
+        return this.#startEvents('end')
       }
       if (own?.status !== 'pending')
         throw new ChatError('refused', 'device-not-found', 'The device was turned down, or forgotten.', {
           hint: 'Log in to ask again.'
         })
-      // Its statement has to stand at the end of the chain, wherever that is by now.
+      // Its statement has to follow the newest one of the chain.
       await this.#introduce(device)
-      await sleep(POLL_MS * (0.75 + this.#core.options.random() / 2), signal)
+      await sleep(POLL_MS * (0.75 + this.#random() / 2), signal)
     }
   }
 
-  /** Begin a session without a device: enough to read the key backup. */
-  async enter(who: Credentials): Promise<void> {
-    this.#own(who.username)
-    await this.#core.tokens.begin(await this.#logIn(who))
+  /** Begin a session without a device, which may read the key backup. */
+  async enter(credentials: Credentials): Promise<void> {
+    this.#requireOwn(credentials.username)
+    await this.#api.begin(await this.#signIn(credentials))
   }
 
-  /** Begin a session without a device, and ask for one. */
-  async #ask(who: Credentials, username: string): Promise<LoginResult> {
-    const answer = await this.#logIn(who)
-    const device = await this.#core.identity.prepare(username, who.deviceName ?? 'device')
-    await this.#core.tokens.begin(answer)
-    const userId = answer.user.id
-    await this.#core.identity.become({ username, userId, deviceId: device.id, status: 'pending' })
+  /** Begin a session without a device, and ask for the approval of one. */
+  async #requestApproval(credentials: Credentials, username: string): Promise<LoginResult> {
+    const signIn = await this.#signIn(credentials)
+    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
+    await this.#api.begin(signIn)
+    const userId = signIn.user.id
+    await this.#me.saveAccount({ username, userId, deviceId: device.id, status: 'pending' })
     await this.#introduce(device)
     return { status: 'pending', deviceId: device.id, fingerprint: device.signing.fingerprint }
   }
 
-  /** The own chain has to name the keys that this device has made. */
+  /** The user's chain has to name the keys that this device has made. */
   async #requireBound(device: DeviceKeys): Promise<void> {
-    const { user } = await this.#core.users.sync(device.username)
+    const { user } = await this.#users.sync(device.username)
     const bound = user.devices.find(({ id }) => id === device.id)
     const isCurrent = [device.encryption, device.next].some(
       (pair) => pair?.fingerprint === bound?.encryptionKey
@@ -145,47 +168,63 @@ export class Auth {
   }
 
   async #introduce(device: DeviceKeys): Promise<void> {
-    const { user } = await this.#core.users.sync(device.username)
+    const { user } = await this.#users.sync(device.username)
     if (user.devices.some(({ id }) => id === device.id)) return
     const body = await newDevice('device-add', device, user)
     const request = { method: 'POST', path: '/v1/devices', body, response: DeviceResponse } as const
-    await this.#core.tokens.call(request).catch((error: unknown) => {
-      // The chain has moved on meanwhile: the next time.
-      if (!(error instanceof RefusedError) || error.code !== 'stale-chain') throw error
+    await this.#api.call(request).catch((error: unknown) => {
+      // The chain has moved on: the next poll introduces the device again.
+      if (!isRefusal(error, 'stale-chain')) throw error
     })
   }
 
-  async #logIn({ username, password }: Credentials, deviceId?: string): Promise<SignIn> {
+  async #signIn({ username, password }: Credentials, deviceId?: string): Promise<SignIn> {
     const body = { username, password, ...(deviceId !== undefined && { deviceId }) }
     const request = { method: 'POST', path: '/v1/auth/login', body, response: SignIn, once: true } as const
-    return (await this.#core.http.call(request)).body
+    return (await this.#http.call(request)).body
   }
 
-  /** @param start where its events begin: a cursor, the present `end`, or null for where it was left */
-  async #admit(answer: SignIn, device: DeviceKeys, start: string | null): Promise<StoredAccount> {
-    const { id: userId, username } = answer.user
-    await this.#core.tokens.begin(answer)
-    await this.#core.identity.become({ username, userId, deviceId: device.id, status: 'active' })
+  /** A session for the device of this store; null if it is not an active device of the account. */
+  async #signInDevice(
+    credentials: Credentials,
+    device: DeviceKeys,
+    wasActive: boolean
+  ): Promise<SignIn | null> {
+    try {
+      return await this.#signIn(credentials, device.id)
+    } catch (error) {
+      if (!isRefusal(error, 'device-not-found', 'device-pending')) throw error
+      // The device was revoked, which is for ever.
+      if (error.code === 'device-not-found' && wasActive) await this.#me.dropDevice()
+      return null
+    }
+  }
+
+  /** @param start where the device's events begin: a cursor, `end` for now, or null to leave the stored one */
+  async #activate(signIn: SignIn, device: DeviceKeys, start: string | null): Promise<Account> {
+    const { id: userId, username } = signIn.user
+    await this.#api.begin(signIn)
+    await this.#me.saveAccount({ username, userId, deviceId: device.id, status: 'active' })
     await this.#requireBound(device)
-    if (start !== null) await this.#begin(start)
-    return this.#core.identity.account!
+    if (start !== null) await this.#startEvents(start)
+    return this.account!
   }
 
-  async #begin(start: string): Promise<void> {
+  async #startEvents(start: string): Promise<void> {
     let cursor = start
     if (start === 'end') {
       const request = { method: 'GET', path: '/v1/events?limit=1', response: EventPage } as const
-      cursor = (await this.#core.tokens.call(request)).body.cursor
+      cursor = (await this.#api.call(request)).body.cursor
     }
-    await saveCursor(this.#core.store, cursor)
+    await saveCursor(this.#store, cursor)
   }
 
-  /** @throws {ChatError} `other-account` if the store is another user's */
-  #own(given: string): string {
+  /** @throws {ChatError} `other-account` if the store belongs to another user */
+  #requireOwn(given: string): string {
     const username = given.toLowerCase()
-    const here = this.#core.identity.account?.username
-    if (here !== undefined && here !== username)
-      throw new ChatError('usage', 'other-account', `This store belongs to ${here}.`, {
+    const owner = this.#me.account?.username
+    if (owner !== undefined && owner !== username)
+      throw new ChatError('usage', 'other-account', `This store belongs to ${owner}.`, {
         hint: 'Use another store, or log out and forget this device.'
       })
     return username

@@ -1,40 +1,44 @@
-import { UserPage } from '../../protocol/accounts.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
-import type { Contact, UserInfo } from '../types/contacts.js'
-import type { Contacts, Users } from '../types/parts.js'
-import type { Core } from '../core.js'
 import { ChatError } from '../errors.js'
-import type { Pin } from '../identity/trust.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { Pin, TrustStore } from '../identity/trust.js'
+import type { UserChains } from '../identity/user-chains.js'
 import type { StoredUser } from '../identity/user-record.js'
+import type { Contact } from '../types/contacts.js'
 
-/** How far each user's identity is trusted. */
-export class ContactBook implements Contacts {
-  readonly #core: Core
+/** Users whose identity this device has met, and how far it is trusted. */
+export class Contacts {
+  readonly #users: UserChains
+  readonly #trust: TrustStore
+  readonly #me: OwnDevice
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(users: UserChains, trust: TrustStore, me: OwnDevice) {
+    this.#users = users
+    this.#trust = trust
+    this.#me = me
   }
 
   async list(): Promise<Contact[]> {
     const contacts: Contact[] = []
-    for (const pin of await this.#core.pins.list()) {
-      const user = await this.#core.users.peek(pin.username)
-      if (user !== undefined && pin.username !== this.#core.identity.username)
-        contacts.push(toContact(pin, user))
+    for (const pin of await this.#trust.list()) {
+      const user = await this.#users.peek(pin.username)
+      if (user !== undefined && pin.username !== this.#me.username) contacts.push(toContact(pin, user))
     }
     return contacts
   }
 
   async get(username: string): Promise<Contact> {
-    const { user } = await this.#core.users.sync(username.toLowerCase())
-    return toContact((await this.#core.pins.get(user.username))!, user)
+    const { user } = await this.#users.sync(username.toLowerCase())
+    return toContact((await this.#trust.get(user.username))!, user)
   }
 
+  /** 12 groups of 5 digits. Both users see the same. */
   async safetyNumber(username: string): Promise<string> {
-    await this.#core.users.sync(username.toLowerCase())
+    await this.#users.sync(username.toLowerCase())
     return this.#number(username.toLowerCase())
   }
 
+  /** Mark a user as verified: the safety numbers were compared and are equal. `number`, if given, is checked. */
   async verify(username: string, number?: string): Promise<void> {
     if (number !== undefined && !/^(\s*\d){60}\s*$/.test(number))
       throw new ChatError('usage', 'malformed-number', 'A safety number has 60 digits, in 12 groups of 5.')
@@ -46,52 +50,28 @@ export class ContactBook implements Contacts {
     await this.#pin(username.toLowerCase(), true)
   }
 
+  /** Accept a user's new identity, unverified. */
   async accept(username: string): Promise<void> {
     await this.#pin(username.toLowerCase(), false)
   }
 
   async #number(username: string): Promise<string> {
-    if (username === this.#core.identity.username)
+    if (username === this.#me.username)
       throw new ChatError('usage', 'own-username', 'A safety number is compared with somebody else.')
-    const own = await this.#core.users.get(this.#core.identity.username)
-    return safetyNumber(own.root, (await this.#core.users.get(username)).root)
+    const own = await this.#users.get(this.#me.username)
+    return safetyNumber(own.root, (await this.#users.get(username)).root)
   }
 
-  /** What was fetched last, and shown, is what is meant: no newer identity is slipped in. */
+  /** Pins the identity that was fetched last, which the user has seen, and not a newer one. */
   async #pin(username: string, verified: boolean): Promise<void> {
-    const { root } = await this.#core.users.get(username)
-    const before = await this.#core.pins.get(username)
-    const keeps = before?.root === root && before.verified
-    await this.#core.pins.set({ username, root, verified: verified || keeps })
+    const { root } = await this.#users.get(username)
+    const before = await this.#trust.get(username)
+    const isVerified = verified || (before?.root === root && before.verified)
+    await this.#trust.set({ username, root, verified: isVerified })
   }
 }
 
 function toContact(pin: Pin, { username, root }: StoredUser): Contact {
   if (pin.root !== root) return { username, status: 'changed', wasVerified: pin.verified }
   return { username, status: pin.verified ? 'verified' : 'unverified' }
-}
-
-/** Other users, as their verified chains show them. */
-export class UserDirectory implements Users {
-  readonly #core: Core
-
-  constructor(core: Core) {
-    this.#core = core
-  }
-
-  async find(prefix: string, limit = 50): Promise<string[]> {
-    const query = `prefix=${encodeURIComponent(prefix)}&limit=${Math.min(Math.max(limit, 1), 200)}`
-    const path = `/v1/users?${query}`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: UserPage })
-    return body.items.map(({ username }) => username)
-  }
-
-  async get(username: string): Promise<UserInfo> {
-    const { user } = await this.#core.users.sync(username.toLowerCase())
-    const { userId, root, devices } = user
-    return {
-      ...{ username: user.username, userId, root },
-      devices: devices.map(({ id, signingKey: fingerprint }) => ({ id, fingerprint }))
-    }
-  }
 }

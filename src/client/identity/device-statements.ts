@@ -10,9 +10,9 @@ export interface ChainEnd {
   head: string
 }
 
-export const BEGINNING: ChainEnd = { sequence: 0, head: '-' }
+export const EMPTY_CHAIN: ChainEnd = { sequence: 0, head: '-' }
 
-interface Bound {
+interface BoundDevice {
   username: string
   id: string
   signingKey: string
@@ -20,16 +20,16 @@ interface Bound {
   encryptionVersion: number
 }
 
-/** The text that binds a device's keys, to be signed by whoever must. */
+/** The text of a statement that binds a device's keys. */
 export function bindingText(
   kind: 'device-add' | 'device-rekey' | 'device-reset',
-  { username: user, id: device, ...keys }: Bound,
+  { username: user, id: device, ...keys }: BoundDevice,
   { sequence, head }: ChainEnd
 ): string {
   return statementText({ kind, user, sequence: sequence + 1, previous: head, device, ...keys })
 }
 
-/** A new device as it introduces itself, signed by itself and, given, by one that approves. */
+/** A new device with its statement, signed by itself and by the devices that approve it. */
 export async function newDevice(
   kind: 'device-add' | 'device-reset',
   device: DeviceKeys,
@@ -47,7 +47,7 @@ export async function newDevice(
   return { id, name, signingKey: signing.publicKey, encryptionKey: encryption.publicKey, statement }
 }
 
-/** A device's `device-rekey` to its next encryption key. */
+/** The `device-rekey` statement of a device. @param next fingerprint of its next encryption key */
 export function rekeyStatement(device: DeviceKeys, next: string, end: ChainEnd): Promise<SignedStatement> {
   const { username, id, signing, encryptionVersion } = device
   const keys = {

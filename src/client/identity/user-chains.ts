@@ -4,67 +4,73 @@ import { extendUserChain, type UserChain } from '../../protocol/user-chain.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { fingerprint, importEncryptionKey, importSigningKey } from '../../crypto/keys.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
-import type { Core } from '../core.js'
+import type { Api } from '../transport/api.js'
 import { bumpChainRevision, chainRevision } from './chain-revision.js'
 import { LruMap } from '../stores/lru-map.js'
-import type { CryptoKey, StoreTransaction } from '../stores/store.js'
-import { brokenRule, untrusted } from '../errors.js'
+import type { CryptoKey, Store, StoreTransaction } from '../stores/store.js'
+import { toUntrusted, untrusted } from '../errors.js'
+import type { TrustStore } from './trust.js'
 import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
 
 const KINDS = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const
 
-export interface Synced {
+export interface SyncedUser {
   user: StoredUser
-  /** What is new since the last time, in order. */
+  /** The statements that are new since the last time, in order. */
   added: UserStatement[]
 }
 
-/** Other users' chains, and the own one: verified statement by statement, kept, and only ever extended. */
+/** The chains of all users, this one's too: verified statement by statement, stored, and only ever extended. */
 export class UserChains {
-  readonly #core: Core
-  readonly #known = new LruMap<string, StoredUser>(2048)
-  #growth = 0
+  readonly #api: Api
+  readonly #store: Store
+  readonly #trust: TrustStore
+  readonly #cache = new LruMap<string, StoredUser>(2048)
+  /** The revision of the chains that `#cache` was read from. */
+  #revision = 0
   readonly #keys = new LruMap<string, Promise<CryptoKey>>(8192)
-  readonly #underWay = new Map<string, Promise<Synced>>()
+  readonly #pending = new Map<string, Promise<SyncedUser>>()
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(api: Api, store: Store, trust: TrustStore) {
+    this.#api = api
+    this.#store = store
+    this.#trust = trust
   }
 
-  /** What is known of a user; asks the server only about users never met. */
+  /** A user as known here; asks the server only about users never met. */
   async get(username: string): Promise<StoredUser> {
     return (await this.peek(username)) ?? (await this.sync(username)).user
   }
 
   async peek(username: string): Promise<StoredUser | undefined> {
-    const known = this.#known.get(username)
-    if (known !== undefined) return known
-    const stored = await this.#core.store.get<StoredUser>(name(username))
-    if (stored !== undefined) this.#known.set(username, stored)
+    const cached = this.#cache.get(username)
+    if (cached !== undefined) return cached
+    const stored = await this.#store.get<StoredUser>(name(username))
+    if (stored !== undefined) this.#cache.set(username, stored)
     return stored
   }
 
-  /** See what other processes have learned. */
+  /** Read again what other processes may have stored. */
   async refresh(): Promise<void> {
-    const growth = await chainRevision(this.#core.store)
-    if (growth !== this.#growth) this.#known.clear()
-    this.#growth = growth
+    const revision = await chainRevision(this.#store)
+    if (revision !== this.#revision) this.#cache.clear()
+    this.#revision = revision
   }
 
   /**
-   * Fetch and verify what is new in a user's chain.
+   * Fetch and verify the new statements of a user's chain.
    *
-   * @throws {ChatError} `user-not-found` (`refused`); `untrusted` if the chain does not stand
+   * @throws {ChatError} `user-not-found` (`refused`); `untrusted` if the chain is not valid
    */
-  sync(username: string): Promise<Synced> {
-    const present = this.#underWay.get(username)
-    if (present !== undefined) return present
+  sync(username: string): Promise<SyncedUser> {
+    const pending = this.#pending.get(username)
+    if (pending !== undefined) return pending
     const work = this.#sync(username)
       .catch((error: unknown) => {
-        throw brokenRule(error, `What the server shows of ${username}`)
+        throw toUntrusted(error, `The server's answer about ${username}`)
       })
-      .finally(() => this.#underWay.delete(username))
-    this.#underWay.set(username, work)
+      .finally(() => this.#pending.delete(username))
+    this.#pending.set(username, work)
     return work
   }
 
@@ -87,7 +93,7 @@ export class UserChains {
           untrusted('missing-key', `The server does not serve ${user.username}'s key ${print}.`)
         )
       key = load(pem).catch((error: unknown) => {
-        throw brokenRule(error, `A key of ${user.username}`)
+        throw toUntrusted(error, `A key of ${user.username}`)
       })
       key.catch(() => this.#keys.delete(print))
       this.#keys.set(print, key)
@@ -95,11 +101,11 @@ export class UserChains {
     return key
   }
 
-  async #sync(username: string): Promise<Synced> {
-    const before = await this.#core.store.get<StoredUser>(name(username))
+  async #sync(username: string): Promise<SyncedUser> {
+    const before = await this.#store.get<StoredUser>(name(username))
     const after = before?.sequence ?? 0
     const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
-    const { body } = await this.#core.tokens.call({ method: 'GET', path, response: Profile })
+    const { body } = await this.#api.call({ method: 'GET', path, response: Profile })
     if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
       throw untrusted('other-answer', `The server shows another user for ${username}.`)
     const keys = await readKeys(body, before)
@@ -108,25 +114,24 @@ export class UserChains {
     const bindings = [...(before?.bindings ?? [])]
     const added: UserStatement[] = []
     for (const signed of body.chain) {
-      const statement = await this.#extension(username, chain, signed, keys)
+      const statement = await this.#verify(username, chain, signed, keys)
       chain = statement.chain
       hashes.push(chain.head)
       bindings.push(...bindingsOf(statement.statement, chain.root))
       added.push(statement.statement)
     }
     if (chain === null) throw untrusted('forked-chain', `The server shows no chain of ${username}.`)
-    await requireServed(chain, body)
+    await requireSameDevices(chain, body)
     const user = toStored(body.user.id, chain, { hashes, bindings }, keys)
-    return { user: await this.#keep(user, added.length), added }
+    return { user: await this.#save(user, added.length), added }
   }
 
-  async #extension(
+  async #verify(
     username: string,
     chain: UserChain | null,
     signed: SignedStatement,
     keys: ReadonlyMap<string, string>
   ): Promise<{ chain: UserChain; statement: UserStatement }> {
-    const what = `A statement of ${username}'s chain`
     try {
       const statement = parseStatement(signed.text, KINDS)
       const maySign = new Map<string, CryptoKey>()
@@ -144,17 +149,17 @@ export class UserChains {
         chain: extendUserChain(chain, statement, await statementHash(signed.text), signers)
       }
     } catch (error) {
-      throw brokenRule(error, what)
+      throw toUntrusted(error, `A statement of ${username}'s chain`)
     }
   }
 
-  async #keep(user: StoredUser, added: number): Promise<StoredUser> {
-    const kept = added === 0 ? user : await this.#core.store.update((tx) => this.#merge(tx, user))
-    this.#known.set(user.username, kept)
-    return kept
+  async #save(user: StoredUser, added: number): Promise<StoredUser> {
+    const stored = added === 0 ? user : await this.#store.update((tx) => this.#merge(tx, user))
+    this.#cache.set(user.username, stored)
+    return stored
   }
 
-  /** Another process may have kept more or less of the chain meanwhile: one has to begin with the other. */
+  /** Another process may have stored more or less of the chain meanwhile: the shorter one has to begin the longer. */
   async #merge(tx: StoreTransaction, user: StoredUser): Promise<StoredUser> {
     const stored = await tx.get<StoredUser>(name(user.username))
     const common = Math.min(stored?.sequence ?? 0, user.sequence)
@@ -162,7 +167,7 @@ export class UserChains {
       throw untrusted('forked-chain', `${user.username}'s chain is not the one that was seen before.`)
     if (stored !== undefined && stored.sequence >= user.sequence) return stored
     tx.set(name(user.username), user)
-    await this.#core.pins.pinOnFirstUse(tx, user)
+    await this.#trust.pinOnFirstUse(tx, user)
     await bumpChainRevision(tx)
     return user
   }
@@ -172,7 +177,7 @@ function name(username: string): string {
   return `user/${username}`
 }
 
-/** Public keys by their fingerprints: what was kept, and what is served now, none of which is trusted by itself. */
+/** Public keys by fingerprint: those stored, and those served now. None is trusted before the chain names it. */
 async function readKeys(profile: Profile, before: StoredUser | undefined): Promise<Map<string, string>> {
   const keys = new Map(Object.entries(before?.keys ?? {}))
   const served = profile.devices.flatMap(({ signingKey, encryptionKey }) => [signingKey, encryptionKey])
@@ -180,8 +185,8 @@ async function readKeys(profile: Profile, before: StoredUser | undefined): Promi
   return keys
 }
 
-/** What the server lists has to be what the chain says. */
-async function requireServed(chain: UserChain, profile: Profile): Promise<void> {
+/** The devices that the server lists have to be those of the chain. */
+async function requireSameDevices(chain: UserChain, profile: Profile): Promise<void> {
   const whose = `of ${chain.user}`
   if (profile.root !== chain.root)
     throw untrusted('second-root', `The root shown ${whose} is not the chain's.`)

@@ -2,10 +2,10 @@ import type { UserStatement } from '../../protocol/statements.js'
 import type { ChainDevice, UserChain } from '../../protocol/user-chain.js'
 import { untrusted } from '../errors.js'
 
-/** A device's keys at some time, and the root that was the user's then. */
+/** A device's keys at some time, and the user's root then. */
 export type Binding = { root: string; device: string; signingKey: string; encryptionKey: string }
 
-/** A user's verified chain as the store keeps it. */
+/** A user's verified chain as it is stored. */
 export type StoredUser = {
   username: string
   userId: string
@@ -58,14 +58,14 @@ export function toStored(
   }
 }
 
-/** What a statement binds; nothing if it revokes. */
+/** The keys that a statement binds; none if it revokes. */
 export function bindingsOf(statement: UserStatement, root: string): Binding[] {
   if (statement.kind === 'device-revoke') return []
   const { device, signingKey, encryptionKey } = statement
   return [{ root, device, signingKey, encryptionKey }]
 }
 
-/** Devices that the server lists have to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`) */
+/** Every device that the server lists has to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`) */
 export function requireOwnDevices(
   { username, bindings }: StoredUser,
   shown: readonly { id: string }[]

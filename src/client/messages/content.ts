@@ -2,7 +2,7 @@ import { UUID, SHA256_HEX, BASE64 } from '../../protocol/ids.js'
 import { ChatError } from '../errors.js'
 import type { Content, ReceivedContent } from '../types/content.js'
 
-/** What stands beside the content in a message's plaintext. */
+/** The members of a message's plaintext beside its content. */
 export interface Envelope {
   n: number
   sentAt: string
@@ -16,21 +16,21 @@ const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 type Check = (value: unknown) => boolean
 
 const isText: Check = (value) => typeof value === 'string' && !/\p{Cs}/u.test(value)
-const isSaid: Check = (value) => isText(value) && value !== ''
+const isNonEmpty: Check = (value) => isText(value) && value !== ''
 const isId: Check = (value) => typeof value === 'string' && uuid.test(value)
 const isHash: Check = (value) => typeof value === 'string' && hash.test(value)
 const isSize: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isKey: Check = (value) => typeof value === 'string' && value.length === 44 && base64.test(value)
-const isShort: Check = (value) => isSaid(value) && (value as string).length <= 256
+const isShort: Check = (value) => isNonEmpty(value) && (value as string).length <= 256
 const optional =
   (check: Check): Check =>
   (value) =>
     value === undefined || check(value)
 
-/** The members of each type of content, and what each must be. */
-const forms: Record<Content['type'], Record<string, Check>> = {
-  text: { text: isSaid, ref: optional(isId) },
-  edit: { ref: isId, text: isSaid },
+/** The members of each type of content, each with its check. */
+const members: Record<Content['type'], Record<string, Check>> = {
+  text: { text: isNonEmpty, ref: optional(isId) },
+  edit: { ref: isId, text: isNonEmpty },
   reaction: { ref: isId, text: (value) => isText(value) && (value as string).length <= 64 },
   title: { text: isShort },
   file: {
@@ -41,12 +41,12 @@ const forms: Record<Content['type'], Record<string, Check>> = {
     sha256: isHash,
     key: isKey,
     commitment: isHash,
-    text: optional(isSaid)
+    text: optional(isNonEmpty)
   }
 }
 
 /**
- * What is about to be sent, in its strict form; a string stands for a text.
+ * Check content that is about to be sent; a string stands for a text.
  *
  * @throws {ChatError} `usage`, `invalid-content`
  */
@@ -63,8 +63,8 @@ export function checkContent(given: string | Content): Content {
 }
 
 /**
- * What a verified message says: its content and its counter. Types that this client does not know are kept as
- * `unknown`; members that it does not know are left out.
+ * The content, counter and time of a verified message. A type that this client does not know becomes `unknown`; members
+ * that it does not know are left out.
  *
  * @throws {ChatError} `untrusted`, `malformed-message` if it lacks what every message must have
  */
@@ -81,13 +81,13 @@ export function readContent(plaintext: unknown): { content: ReceivedContent } & 
   return { content, n: n as number, sentAt }
 }
 
-/** Null if the members are not those of its type. */
+/** Null if the members do not fit the type. */
 function pick(given: Record<string, unknown>): ReceivedContent | null {
   const { type } = given
   if (typeof type !== 'string' || type === '') return null
-  if (!Object.hasOwn(forms, type)) return { type: 'unknown', of: type.slice(0, 64) }
+  if (!Object.hasOwn(members, type)) return { type: 'unknown', of: type.slice(0, 64) }
   const content: Record<string, unknown> = { type }
-  for (const [name, check] of Object.entries(forms[type as Content['type']])) {
+  for (const [name, check] of Object.entries(members[type as Content['type']])) {
     if (!check(given[name])) return null
     if (given[name] !== undefined) content[name] = given[name]
   }

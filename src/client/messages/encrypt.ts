@@ -1,13 +1,29 @@
-import { MAX_CONTENT_BYTES, seal } from '../../crypto/messages.js'
 import { CryptoError } from '../../crypto/errors.js'
-import type { Core } from '../core.js'
+import { MAX_CONTENT_BYTES, seal } from '../../crypto/messages.js'
+import type { NewMessage } from '../../protocol/messages.js'
 import { ChatError } from '../errors.js'
-import type { Seal } from '../outbox/state.js'
-import type { HeldKey } from '../session-keys/store.js'
+import type { StoredPair } from '../identity/own-device.js'
+import type { SessionKey } from '../session-keys/store.js'
+import type { Content } from '../types/content.js'
 
-/** Seals what this device has to say under a session key. */
-export function sealer(core: Core, { conversationId, material }: HeldKey): Seal {
-  const signer = core.identity.active().device.signing
+/** A message before it is encrypted. */
+export interface Draft {
+  id: string
+  content: Content
+  sentAt: string
+}
+
+export interface EncryptedMessage {
+  sealed: NewMessage
+  /** Fingerprint of the signing key. */
+  by: string
+}
+
+/** Encrypts and signs a draft with its counter `n`. */
+export type Encrypt = (draft: Draft, n: number) => Promise<EncryptedMessage>
+
+/** Encrypts under a session key, and signs as this device. @param signer the device's signing keys */
+export function encryptor(signer: StoredPair, { conversationId, material }: SessionKey): Encrypt {
   return async ({ id, content, sentAt }, n) => {
     try {
       const plaintext = { ...content, n, sentAt }

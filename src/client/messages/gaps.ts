@@ -1,6 +1,6 @@
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
-import type { Core } from '../core.js'
-import type { StoreTransaction } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
+import type { SeenMessages } from './seen.js'
 
 /** Counters that the sender of a message has used, and that were not shown. */
 interface Range {
@@ -13,10 +13,12 @@ interface Range {
  * in the middle of a session key's life, counting begins with the first message that comes.
  */
 export class StreamGaps {
-  readonly #core: Core
+  readonly #store: Store
+  readonly #seen: SeenMessages
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(store: Store, seen: SeenMessages) {
+    this.#store = store
+    this.#seen = seen
   }
 
   /** The stream has shown how this session key was made: all its messages are to come. */
@@ -29,11 +31,11 @@ export class StreamGaps {
     const { conversationId, sessionKeyId, from, n } = message
     const { deviceId } = from
     const last =
-      (await this.#core.store.get<number>(counterName(message))) ??
-      (await this.#core.store.get<number>(keyName(conversationId, sessionKeyId)))
+      (await this.#store.get<number>(counterName(message))) ??
+      (await this.#store.get<number>(keyName(conversationId, sessionKeyId)))
     if (last === undefined || n <= last + 1) return []
     const counter = { conversationId, sessionKeyId, deviceId }
-    return withheld(message, await this.#core.ledger.missing(counter, last + 1, n - 1))
+    return withheld(message, await this.#seen.missing(counter, last + 1, n - 1))
   }
 
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<void> {

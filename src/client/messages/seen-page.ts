@@ -1,6 +1,6 @@
 import { concat, equalBytes, unhex, uuidBytes } from '../../crypto/encoding.js'
 
-/** What is remembered of a message that was seen: enough to know it again, and to refuse another in its place. */
+/** Identifies a message that was seen. */
 export interface SeenEntry {
   n: number
   id: string
@@ -8,14 +8,14 @@ export interface SeenEntry {
   position: number
 }
 
-/** Messages that a page holds. */
-export const PAGE = 64
+/** Messages on a page. */
+export const PAGE_SIZE = 64
 const ID_BYTES = 16
 const DIGEST_BYTES = 10
 const POSITION_BYTES = 6
 const ENTRY_BYTES = ID_BYTES + DIGEST_BYTES + POSITION_BYTES
 
-/** An entry: the id, the first 80 bits of the digest, the position. */
+/** The bytes of an entry: the id, the first 80 bits of the digest, the position. */
 export function toEntry({ id, digest, position }: SeenEntry): Uint8Array {
   const place = new DataView(new ArrayBuffer(8))
   place.setBigUint64(0, BigInt(position))
@@ -24,19 +24,19 @@ export function toEntry({ id, digest, position }: SeenEntry): Uint8Array {
 }
 
 export function pageOf(n: number): number {
-  return Math.floor((n - 1) / PAGE)
+  return Math.floor((n - 1) / PAGE_SIZE)
 }
 
 /** The entry of the message `n` in its page; null if none was seen. */
 export function entryAt(page: Uint8Array | undefined, n: number): Uint8Array | null {
   if (page === undefined) return null
-  const entry = page.subarray(((n - 1) % PAGE) * ENTRY_BYTES, (((n - 1) % PAGE) + 1) * ENTRY_BYTES)
+  const entry = page.subarray(((n - 1) % PAGE_SIZE) * ENTRY_BYTES, (((n - 1) % PAGE_SIZE) + 1) * ENTRY_BYTES)
   return entry.some((byte) => byte !== 0) ? entry : null
 }
 
-/** The page with one more entry; it grows as far as it has to. */
+/** The page with one more entry. */
 export function withEntry(page: Uint8Array | undefined, n: number, entry: Uint8Array): Uint8Array {
-  const at = ((n - 1) % PAGE) * ENTRY_BYTES
+  const at = ((n - 1) % PAGE_SIZE) * ENTRY_BYTES
   const grown = new Uint8Array(Math.max(page?.length ?? 0, at + ENTRY_BYTES))
   if (page !== undefined) grown.set(page)
   grown.set(entry, at)
@@ -56,13 +56,13 @@ export function positionOf(entry: Uint8Array): number {
 /** The entries of a page, with the `n` of each. */
 export function* entriesOf(page: Uint8Array, number: number): Generator<[n: number, entry: Uint8Array]> {
   for (let at = 0; at < page.length / ENTRY_BYTES; at++) {
-    const n = number * PAGE + at + 1
+    const n = number * PAGE_SIZE + at + 1
     const entry = entryAt(page, n)
     if (entry !== null) yield [n, entry]
   }
 }
 
-/** 48 bits of a message's id, to find it by. */
+/** 48 bits of a message's id, as a map's key. */
 export function idMark(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) * 0x10000 + (bytes[14]! * 256 + bytes[15]!)
 }

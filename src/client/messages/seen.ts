@@ -1,9 +1,9 @@
 import { uuidBytes } from '../../crypto/encoding.js'
-import type { Core } from '../core.js'
 import {
   entriesOf,
   entryAt,
   idMark,
+  PAGE_SIZE,
   pageOf,
   positionOf,
   sameMessage,
@@ -12,33 +12,33 @@ import {
   type SeenEntry
 } from './seen-page.js'
 import { LruMap } from '../stores/lru-map.js'
-import type { StoreTransaction } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../errors.js'
 
-/** One sending device's messages under one session key. */
+/** Counts one device's messages under one session key. */
 export interface Counter {
   conversationId: string
   sessionKeyId: string
   deviceId: string
 }
 
-/** How a message that has passed all other checks fits what was seen before. */
+/** How a message that has passed all other checks relates to those seen before. */
 export interface ReplayCheck {
-  /** Whether it was seen before, at this very place. */
+  /** It was seen before, at the same position. */
   known: boolean
-  /** It stands behind a message that its sender sent later. */
+  /** It comes after a message that its sender sent later. */
   late: boolean
 }
 
 type Pages = Map<number, Uint8Array>
 
-/** What is remembered of one conversation. */
-class Book {
+/** The messages seen in one conversation. */
+class SeenIndex {
   readonly pages = new Map<string, Pages>()
-  /** Where a message's id was seen, by a part of it. */
+  /** Message ids, shortened to 48 bits → where the message was seen. */
   readonly #ids = new Map<number, { counter: string; n: number }>()
 
-  enter(counter: string, number: number, page: Uint8Array): void {
+  add(counter: string, number: number, page: Uint8Array): void {
     const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
     this.pages.set(counter, pages.set(number, page))
     for (const [n, entry] of entriesOf(page, number)) this.#ids.set(idMark(entry), { counter, n })
@@ -48,7 +48,7 @@ class Book {
     return n < 1 ? null : entryAt(this.pages.get(counter)?.get(pageOf(n)), n)
   }
 
-  /** The entry with this id, wherever it was seen. */
+  /** The entry of the message with this id, under any counter. */
   withId(id: string): Uint8Array | null {
     const bytes = uuidBytes(id)
     const place = this.#ids.get(idMark(bytes))
@@ -58,28 +58,28 @@ class Book {
 }
 
 /**
- * Which messages were seen, for ever: so that none is shown as new again, none in the place of another, and a gap in
- * what a device has sent is noticed. Some 32 bytes a message.
+ * Remembers for ever which messages were seen, so that a replayed, replaced or missing message is noticed. Takes some
+ * 32 bytes a message.
  */
 export class SeenMessages {
-  readonly #core: Pick<Core, 'store'>
-  readonly #books = new LruMap<string, Promise<Book>>(16)
+  readonly #store: Store
+  readonly #indexes = new LruMap<string, Promise<SeenIndex>>(16)
 
-  constructor(core: Pick<Core, 'store'>) {
-    this.#core = core
+  constructor(store: Store) {
+    this.#store = store
   }
 
   /**
-   * See how a message fits what was seen before.
+   * Compare a message with those seen before.
    *
-   * @throws {ChatError} `untrusted`: `replayed-message` for one that stood elsewhere, or whose id or counter was
-   *   another message's
+   * @throws {ChatError} `replayed-message` (`untrusted`) if it was seen at another position, or if another message had
+   *   its id or counter
    */
-  async judge(counter: Counter, seen: SeenEntry): Promise<ReplayCheck> {
-    const book = await this.#book(counter.conversationId)
+  async check(counter: Counter, seen: SeenEntry): Promise<ReplayCheck> {
+    const index = await this.#indexOf(counter.conversationId)
     const name = counterName(counter)
     const entry = toEntry(seen)
-    const before = book.entry(name, seen.n)
+    const before = index.entry(name, seen.n)
     const replayed = (why: string) =>
       untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
     if (before !== null) {
@@ -87,75 +87,75 @@ export class SeenMessages {
       if (positionOf(before) !== seen.position) throw replayed('it stood at another place')
       return { known: true, late: false }
     }
-    if (book.withId(seen.id) !== null) throw replayed('its id was used before')
-    const next = book.entry(name, seen.n + 1)
-    const previous = book.entry(name, seen.n - 1)
+    if (index.withId(seen.id) !== null) throw replayed('its id was used before')
+    const next = index.entry(name, seen.n + 1)
+    const previous = index.entry(name, seen.n - 1)
     const late =
       (next !== null && positionOf(next) < seen.position) ||
       (previous !== null && positionOf(previous) > seen.position)
     return { known: false, late }
   }
 
-  /** Where a message of this user's was stored; undefined if it is not remembered. */
+  /** The position of the message with this id; undefined if none was seen. */
   async positionOf(conversationId: string, id: string): Promise<number | undefined> {
-    const entry = (await this.#book(conversationId)).withId(id)
+    const entry = (await this.#indexOf(conversationId)).withId(id)
     return entry === null ? undefined : positionOf(entry)
   }
 
-  /** Look into the store again: another process may have written there. */
+  /** Read the store again the next time: another process may have written there. */
   forget(conversationId: string): void {
-    this.#books.delete(conversationId)
+    this.#indexes.delete(conversationId)
   }
 
-  /** Remember a message in memory, so that the next one is judged by it. `record` makes it last. */
+  /** Remember a message in memory, so that the next one is compared with it. `record` makes it durable. */
   async note(counter: Counter, seen: SeenEntry): Promise<void> {
-    const book = await this.#book(counter.conversationId)
+    const index = await this.#indexOf(counter.conversationId)
     const name = counterName(counter)
     const number = pageOf(seen.n)
-    book.enter(name, number, withEntry(book.pages.get(name)?.get(number), seen.n, toEntry(seen)))
+    index.add(name, number, withEntry(index.pages.get(name)?.get(number), seen.n, toEntry(seen)))
   }
 
-  /** Remember a message for ever. */
+  /** Remember a message for ever. Recording it again changes nothing. */
   async record(tx: StoreTransaction, counter: Counter, seen: SeenEntry): Promise<void> {
     await this.note(counter, seen)
     const name = `${counterName(counter)}/${pageOf(seen.n)}`
     tx.set(name, withEntry(await tx.get<Uint8Array>(name), seen.n, toEntry(seen)))
   }
 
-  /** The counters between `first` and `last` that were not seen, as ranges. */
+  /** The ranges of `first` to `last` that were not seen. */
   async missing(counter: Counter, first: number, last: number): Promise<{ first: number; last: number }[]> {
-    const book = await this.#book(counter.conversationId)
+    const index = await this.#indexOf(counter.conversationId)
     const name = counterName(counter)
     const ranges: { first: number; last: number }[] = []
     for (let n = first; n <= last; n++) {
-      const pages = book.pages.get(name)
+      const pages = index.pages.get(name)
       if (pages?.has(pageOf(n)) !== true) {
-        // Nothing of this page was seen: go on at its end.
-        const end = Math.min(last, (pageOf(n) + 1) * 64)
+        // Nothing on this page was seen: go on after it.
+        const end = Math.min(last, (pageOf(n) + 1) * PAGE_SIZE)
         extend(ranges, n, end)
         n = end
-      } else if (book.entry(name, n) === null) extend(ranges, n, n)
+      } else if (index.entry(name, n) === null) extend(ranges, n, n)
     }
     return ranges
   }
 
-  #book(conversationId: string): Promise<Book> {
-    let book = this.#books.get(conversationId)
-    if (book === undefined) {
-      book = this.#load(conversationId)
-      book.catch(() => this.#books.delete(conversationId))
-      this.#books.set(conversationId, book)
+  #indexOf(conversationId: string): Promise<SeenIndex> {
+    let index = this.#indexes.get(conversationId)
+    if (index === undefined) {
+      index = this.#load(conversationId)
+      index.catch(() => this.#indexes.delete(conversationId))
+      this.#indexes.set(conversationId, index)
     }
-    return book
+    return index
   }
 
-  async #load(conversationId: string): Promise<Book> {
-    const book = new Book()
-    for (const [name, page] of await this.#core.store.list<Uint8Array>(`seen/${conversationId}/`)) {
+  async #load(conversationId: string): Promise<SeenIndex> {
+    const index = new SeenIndex()
+    for (const [name, page] of await this.#store.list<Uint8Array>(`seen/${conversationId}/`)) {
       const slash = name.lastIndexOf('/')
-      book.enter(name.slice(0, slash), Number(name.slice(slash + 1)), page)
+      index.add(name.slice(0, slash), Number(name.slice(slash + 1)), page)
     }
-    return book
+    return index
   }
 }
 

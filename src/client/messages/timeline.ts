@@ -1,7 +1,7 @@
 import type { Content, ReceivedContent } from '../types/content.js'
 import type { IncomingMessage, Sender } from '../types/messages.js'
 
-/** A message as a person sees it, with all that later ones have done to it. */
+/** A message with all later edits and reactions applied. */
 export interface ViewedMessage {
   id: string
   from: Sender
@@ -9,30 +9,29 @@ export interface ViewedMessage {
   position: number
   sentAt: string
   content: Exclude<ReceivedContent, { type: 'edit' | 'reaction' }>
-  /** When its author changed it last; null if never. */
+  /** When its author edited it last; null if never. */
   editedAt: string | null
-  /** Reaction → who reacted so, sorted. */
+  /** Reaction → usernames, sorted. */
   reactions: Record<string, string[]>
-  /** The message that it answers; null if it answers none, or one that is not here. */
+  /** Id of the message that it answers; null if it answers none, or one that is not in the view. */
   answers: string | null
 }
 
 export interface ConversationView {
-  /** In the order of their positions. */
+  /** Sorted by position. */
   messages: ViewedMessage[]
-  /** What the group was named last. */
+  /** The group's newest title. */
   title: string | null
 }
 
 /**
- * Fold messages of one conversation into one view: edits take the place of what they edit, if they are by its author;
- * of one user's reactions to a message the last one counts. The same messages give the same view, in whatever order
- * and however often they come.
+ * Fold messages of one conversation into one view. An edit counts if it is by the author; of one user's reactions to a
+ * message the last one counts. The same messages give the same view, in any order and any number of times.
  */
 export function foldConversation(messages: Iterable<IncomingMessage>): ConversationView {
   const byId = new Map<string, IncomingMessage>()
   for (const message of messages) byId.set(message.id, message)
-  // Positions are the server's word, and one that lies may give the same twice.
+  // A lying server may give two messages the same position.
   const ordered = [...byId.values()].sort((a, b) => a.position - b.position || (a.id < b.id ? -1 : 1))
 
   const shown = new Map<string, ViewedMessage>()

@@ -1,45 +1,56 @@
-import type { Core } from '../core.js'
-import { readHistory } from './history.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import { recordTitleSearch } from '../conversations/record.js'
+import type { Store } from '../stores/store.js'
+import type { MessageHistory } from './history.js'
 
-/** New messages that are read in one request; where there are more, the newest are read first. */
-const FEW = 50
-/** So far back a title is looked for. */
-const LOOK_BACK = 1000
+/** If there are more new messages than this, the newest are read first. */
+const FORWARD_LIMIT = 50
+/** How many of the newest messages are searched for a title. */
+const BACKWARD_LIMIT = 1000
 
-/**
- * What a group is called now. A title is said in a message: what came since the last look is read.
- *
- * @returns null if no title was said in what this device can read
- */
-export async function readTitle(core: Core, conversationId: string): Promise<string | null> {
-  const { titleReadTo = 0 } = await core.rooms.get(conversationId)
-  const readTo =
-    titleReadTo === 0
-      ? await readBackward(core, conversationId, titleReadTo)
-      : await readForward(core, conversationId, titleReadTo)
-  await core.rooms.titleIsReadTo(conversationId, readTo)
-  return (await core.rooms.get(conversationId)).title
-}
+/** Finds the titles of groups. A title is a message: those that are new since the last search are read. */
+export class TitleSearch {
+  readonly #store: Store
+  readonly #chains: ConversationChains
+  readonly #history: MessageHistory
 
-/** @returns the position up to which all was read; the same for `readBackward` */
-async function readForward(core: Core, conversationId: string, after: number): Promise<number> {
-  let readTo = after
-  let count = 0
-  for await (const item of readHistory(core, conversationId, { after, limit: FEW })) {
-    if (!('position' in item)) continue
-    readTo = item.position
-    count++
+  constructor(store: Store, chains: ConversationChains, history: MessageHistory) {
+    this.#store = store
+    this.#chains = chains
+    this.#history = history
   }
-  return count < FEW ? readTo : readBackward(core, conversationId, readTo)
-}
 
-/** Until a title, which is the newest then. */
-async function readBackward(core: Core, conversationId: string, until: number): Promise<number> {
-  let newest = until
-  for await (const item of readHistory(core, conversationId, { limit: LOOK_BACK })) {
-    if (!('position' in item)) continue
-    newest = Math.max(newest, item.position)
-    if (item.position <= until || (item.type === 'message' && item.content.type === 'title')) break
+  /** @returns null if no message that this device can read gives a title */
+  async read(conversationId: string): Promise<string | null> {
+    const { titleReadTo = 0 } = await this.#chains.get(conversationId)
+    const readTo =
+      titleReadTo === 0
+        ? await this.#backward(conversationId, titleReadTo)
+        : await this.#forward(conversationId, titleReadTo)
+    await this.#store.update((tx) => recordTitleSearch(tx, conversationId, readTo))
+    return (await this.#chains.get(conversationId)).title
   }
-  return newest
+
+  /** @returns the position up to which everything was read */
+  async #forward(conversationId: string, after: number): Promise<number> {
+    let readTo = after
+    let count = 0
+    for await (const item of this.#history.read(conversationId, { after, limit: FORWARD_LIMIT })) {
+      if (!('position' in item)) continue
+      readTo = item.position
+      count++
+    }
+    return count < FORWARD_LIMIT ? readTo : this.#backward(conversationId, readTo)
+  }
+
+  /** Read backward until a title. @returns as `#forward` does */
+  async #backward(conversationId: string, until: number): Promise<number> {
+    let newest = until
+    for await (const item of this.#history.read(conversationId, { limit: BACKWARD_LIMIT })) {
+      if (!('position' in item)) continue
+      newest = Math.max(newest, item.position)
+      if (item.position <= until || (item.type === 'message' && item.content.type === 'title')) break
+    }
+    return newest
+  }
 }

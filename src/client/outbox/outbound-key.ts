@@ -1,100 +1,118 @@
 import type { NewMessage } from '../../protocol/messages.js'
-import type { Core } from '../core.js'
 import { chainRevision } from '../identity/chain-revision.js'
-import { KeyRotation } from '../session-keys/rotate.js'
-import type { OutboxState, Seal, Sending, Waiting } from './state.js'
-import { sealer } from '../messages/encrypt.js'
-import type { HeldKey } from '../session-keys/store.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import { encryptor, type Encrypt } from '../messages/encrypt.js'
+import type { Rosters } from '../session-keys/roster.js'
+import type { KeyRotation } from '../session-keys/rotate.js'
+import type { SessionKey, SessionKeys } from '../session-keys/store.js'
+import type { Store } from '../stores/store.js'
+import type { OutboxState, QueuedMessage, SendState } from './state.js'
 
-/** A session key is used for so many messages of a device, and so long, by whichever end comes first. */
-const MOST_MESSAGES = 10_000
-const LONGEST_MS = 7 * 24 * 3600 * 1000
+/** A device uses a session key for this many messages, or this long, whichever ends first. */
+const MAX_MESSAGES = 10_000
+const MAX_AGE_MS = 7 * 24 * 3600 * 1000
 
-/** Which session key this device sends under, and whether it is still good. */
+/** The session key under which this device sends in each conversation. */
 export class OutboundKeys {
-  readonly #core: Core
+  readonly #store: Store
   readonly #state: OutboxState
-  readonly #maker: KeyRotation
-  /** Signatures of sealed messages that have not left this process. */
+  readonly #keys: SessionKeys
+  readonly #rosters: Rosters
+  readonly #rotation: KeyRotation
+  readonly #me: OwnDevice
+  readonly #now: () => number
+  /** Signatures of encrypted messages that have not left this process. */
   readonly #unposted = new Set<string>()
 
-  constructor(core: Core, state: OutboxState) {
-    this.#core = core
+  constructor(
+    store: Store,
+    state: OutboxState,
+    keys: SessionKeys,
+    rosters: Rosters,
+    rotation: KeyRotation,
+    me: OwnDevice,
+    now: () => number
+  ) {
+    this.#store = store
     this.#state = state
-    this.#maker = new KeyRotation(core)
+    this.#keys = keys
+    this.#rosters = rosters
+    this.#rotation = rotation
+    this.#me = me
+    this.#now = now
   }
 
-  /** The key to seal under for now. Whether it is still good is seen before anything leaves. */
-  async current(conversationId: string): Promise<HeldKey> {
-    const sending = await this.#state.get(conversationId)
-    const held = sending === null ? undefined : await this.#core.keys.peek(conversationId, sending.keyId)
-    return held ?? this.renew(conversationId)
+  /** The key to encrypt under for now. `ready` checks it again before anything is posted. */
+  async current(conversationId: string): Promise<SessionKey> {
+    const state = await this.#state.get(conversationId)
+    const key = state === null ? undefined : await this.#keys.peek(conversationId, state.keyId)
+    return key ?? this.renew(conversationId)
   }
 
-  /** The key that the server takes now. */
-  async refreshed(conversationId: string): Promise<HeldKey> {
-    const sending = await this.#state.get(conversationId)
-    return this.renew(conversationId, sending !== null && this.#isSpent(sending) ? sending.keyId : undefined)
+  /** The key that the server accepts now. */
+  async refreshed(conversationId: string): Promise<SessionKey> {
+    const state = await this.#state.get(conversationId)
+    return this.renew(conversationId, state !== null && this.#isSpent(state) ? state.keyId : undefined)
   }
 
-  /** Take or make a new key, and seal anew under it whatever waits: the server has none of it. */
-  async renew(conversationId: string, spent?: string): Promise<HeldKey> {
-    const growth = await chainRevision(this.#core.store)
-    const key = await this.#maker.ensureCurrent(conversationId, spent)
-    await this.#state.use(conversationId, key.id, growth, this.#core.options.now(), this.sealer(key))
+  /** Adopt or make a new key, and encrypt the queued messages again under it: the server has none of them. */
+  async renew(conversationId: string, spent?: string): Promise<SessionKey> {
+    const revision = await chainRevision(this.#store)
+    const key = await this.#rotation.ensureCurrent(conversationId, spent)
+    await this.#state.use(conversationId, key.id, revision, this.#now(), this.encryptor(key))
     return key
   }
 
   /**
-   * Those at the beginning of what waits that can leave as they are, all under one key. The others have to be sealed
-   * anew: their device was replaced, their key is used up, or does not cover exactly today's members and devices,
-   * whatever the server says of it. Bytes that the server may have stay.
+   * The first of the queued messages that can be posted as they are, all under one key. The others have to be encrypted
+   * again: their device was replaced, or their key is spent or does not cover exactly today's members and devices.
+   * Messages that the server may have are not changed.
    */
-  async ready(conversationId: string, waiting: readonly Waiting[]): Promise<Waiting[]> {
-    const ready: Waiting[] = []
-    let isGood = false
-    for (const one of waiting) {
-      if (one.by !== this.#core.identity.active().device.signing.fingerprint) break
-      if (one.sealed.sessionKeyId !== waiting[0]!.sealed.sessionKeyId) break
-      if (this.#unposted.has(one.sealed.signature)) {
-        if (!isGood && (await this.#isOutdated(conversationId, one))) break
-        isGood = true
+  async ready(conversationId: string, queued: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
+    const ready: QueuedMessage[] = []
+    let isKeyChecked = false
+    for (const message of queued) {
+      if (message.by !== this.#me.active().device.signing.fingerprint) break
+      if (message.sealed.sessionKeyId !== queued[0]!.sealed.sessionKeyId) break
+      if (this.#unposted.has(message.sealed.signature)) {
+        if (!isKeyChecked && (await this.#isOutdated(conversationId, message))) break
+        isKeyChecked = true
       }
-      ready.push(one)
+      ready.push(message)
     }
     return ready
   }
 
-  /** Whether the key under which a message was sealed that has not left is no good any more. */
-  async #isOutdated(conversationId: string, { sealed }: Waiting): Promise<boolean> {
-    const growth = await chainRevision(this.#core.store)
-    const sending = await this.#state.get(conversationId)
-    if (sending === null || sending.keyId !== sealed.sessionKeyId) return false
-    if (this.#isSpent(sending)) return true
-    if (sending.growth === growth) return false
-    const key = await this.#core.keys.peek(conversationId, sending.keyId)
-    if (key === undefined || !(await this.#maker.covers(key))) return true
-    await this.#state.confirm(conversationId, key.id, growth)
-    return false
-  }
-
-  /** Seals under a key; what it seals has not left this process. */
-  sealer(key: HeldKey): Seal {
-    const seal = sealer(this.#core, key)
-    return async (said, n) => {
-      const sealing = await seal(said, n)
-      this.#unposted.add(sealing.sealed.signature)
-      return sealing
+  /** Encrypts under a key, and remembers that the message has not left this process. */
+  encryptor(key: SessionKey): Encrypt {
+    const encrypt = encryptor(this.#me.active().device.signing, key)
+    return async (draft, n) => {
+      const message = await encrypt(draft, n)
+      this.#unposted.add(message.sealed.signature)
+      return message
     }
   }
 
-  /** From now on the server may have these bytes. */
+  /** From now on the server may have this message. */
   markInFlight({ signature }: NewMessage): void {
     this.#unposted.delete(signature)
   }
 
-  #isSpent({ count, first, next, since }: Sending): boolean {
-    const sent = count - (next - first)
-    return sent >= MOST_MESSAGES || this.#core.options.now() - since >= LONGEST_MS
+  /** Whether nothing may be sent any more under the key of a message that has not left. */
+  async #isOutdated(conversationId: string, { sealed }: QueuedMessage): Promise<boolean> {
+    const revision = await chainRevision(this.#store)
+    const state = await this.#state.get(conversationId)
+    if (state === null || state.keyId !== sealed.sessionKeyId) return false
+    if (this.#isSpent(state)) return true
+    if (state.growth === revision) return false
+    const key = await this.#keys.peek(conversationId, state.keyId)
+    if (key === undefined || !(await this.#rosters.isCovered(key))) return true
+    await this.#state.confirm(conversationId, key.id, revision)
+    return false
+  }
+
+  #isSpent({ count, first, next, since }: SendState): boolean {
+    const posted = count - (next - first)
+    return posted >= MAX_MESSAGES || this.#now() - since >= MAX_AGE_MS
   }
 }

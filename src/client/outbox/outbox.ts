@@ -1,66 +1,84 @@
 import { messageDigest } from '../../crypto/messages.js'
 import { MAX_BATCH_MESSAGES, type NewMessage } from '../../protocol/messages.js'
+import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import { commitMessage } from '../messages/commit.js'
+import type { Draft } from '../messages/encrypt.js'
+import type { SeenMessages } from '../messages/seen.js'
+import type { Rosters } from '../session-keys/roster.js'
+import type { SessionKey } from '../session-keys/store.js'
+import { Mutex } from '../stores/mutex.js'
+import type { Store } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
 import type { Content } from '../types/content.js'
 import type { MessageNotSent } from '../types/events.js'
 import type { Sent } from '../types/messages.js'
-import type { Core } from '../core.js'
-import { commitMessage } from '../messages/commit.js'
-import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
-import { OutboxState, type Waiting } from './state.js'
-import { fitting, post } from './request.js'
-import { OutboundKeys } from './outbound-key.js'
-import type { HeldKey } from '../session-keys/store.js'
-import { Mutex } from '../stores/mutex.js'
+import type { OutboundKeys } from './outbound-key.js'
+import { PendingReceipts } from './receipts.js'
+import { fitting, postMessages } from './request.js'
+import type { OutboxState, QueuedMessage } from './state.js'
 
-/** Keys that the server may ask for within one flush; more would be a server that plays with us. */
-const MOST_REKEYS = 8
+/** Rekeys that the server may ask for within one flush. No honest server asks for more. */
+const MAX_REKEYS = 8
 
 interface Refusal {
-  waiting: Waiting
+  message: QueuedMessage
   error: unknown
 }
 
-interface Listener {
-  resolve: (sent: Sent) => void
-  reject: (error: unknown) => void
-}
-
 /**
- * What was said and has not reached the server yet. A message is sealed and kept in one transaction; then it is
- * posted, in the order of its conversation, as often as it takes. The server knows its id: it is stored once.
+ * Messages on their way to the server. A message is encrypted and queued in one transaction. Then it is posted, in the
+ * order of its conversation, until the server answers. The server knows its id, and stores it once.
  */
 export class Outbox {
-  readonly #core: Core
+  readonly #api: Api
+  readonly #store: Store
   readonly #state: OutboxState
   readonly #keys: OutboundKeys
-  readonly #listeners = new Map<string, Listener[]>()
-  readonly #flushing = new Map<string, Promise<string[]>>()
-  readonly #turns = new Map<string, Mutex>()
+  readonly #rosters: Rosters
+  readonly #seen: SeenMessages
+  readonly #me: OwnDevice
+  readonly #now: () => number
+  readonly #receipts = new PendingReceipts()
+  readonly #flushes = new Map<string, Promise<string[]>>()
+  readonly #mutexes = new Map<string, Mutex>()
   readonly #refused: MessageNotSent[] = []
 
-  constructor(core: Core) {
-    this.#core = core
-    this.#state = new OutboxState(core.store)
-    this.#keys = new OutboundKeys(core, this.#state)
+  constructor(
+    api: Api,
+    store: Store,
+    state: OutboxState,
+    keys: OutboundKeys,
+    rosters: Rosters,
+    seen: SeenMessages,
+    me: OwnDevice,
+    now: () => number
+  ) {
+    this.#api = api
+    this.#store = store
+    this.#state = state
+    this.#keys = keys
+    this.#rosters = rosters
+    this.#seen = seen
+    this.#me = me
+    this.#now = now
   }
 
-  /** Keep, post, and wait until the server has it. */
+  /** Queue and post a message. Resolves when the server has it. */
   async send(conversationId: string, content: Content, id: string = crypto.randomUUID()): Promise<Sent> {
-    await this.#requireAccepted(conversationId)
-    const sentAt = new Date(this.#core.options.now()).toISOString()
-    const known = await this.#core.ledger.positionOf(conversationId, id)
-    if (known !== undefined) return { id, conversationId, position: known, sentAt }
-    const done = this.#listen(id)
-    // Whatever goes wrong below is thrown from there.
-    done.catch(() => undefined)
-    await this.#turnsOf(conversationId).runExclusive(() =>
-      this.#enqueue(conversationId, { id, content, sentAt })
-    )
+    await this.#rosters.requireTrustedMembers(conversationId)
+    const draft = this.#draft(id, content)
+    const position = await this.#seen.positionOf(conversationId, id)
+    if (position !== undefined) return { id, conversationId, position, sentAt: draft.sentAt }
+    const sent = this.#receipts.wait(id)
+    // If the steps below throw, `sent` has no other reader.
+    sent.catch(() => undefined)
+    await this.#mutex(conversationId).runExclusive(() => this.#enqueue(conversationId, draft))
     await this.#flushUntil(conversationId, id)
-    return done
+    return sent
   }
 
-  /** Post what waits in all conversations. @returns the ids of what was sent */
+  /** Post the queued messages of all conversations. @returns the ids of those that were sent */
   async flush(): Promise<string[]> {
     const sent: string[] = []
     for (const id of await this.#state.conversations()) sent.push(...(await this.#flush(id)))
@@ -68,182 +86,157 @@ export class Outbox {
   }
 
   /**
-   * Seal a message for the caller to post, under the key that the server takes now. Its counter is used up, whether or
-   * not it is ever posted.
+   * Encrypt a message for the caller to post, under the key that the server accepts now. Its counter is used up, even
+   * if it is never posted.
    */
   async seal(
     conversationId: string,
     content: Content,
     id: string = crypto.randomUUID()
   ): Promise<NewMessage> {
-    await this.#requireAccepted(conversationId)
-    // What waits has earlier counters, and so has to be there first.
+    await this.#rosters.requireTrustedMembers(conversationId)
+    // Queued messages have earlier counters, and so have to be posted first.
     await this.#flush(conversationId)
-    const said = { id, content, sentAt: new Date(this.#core.options.now()).toISOString() }
-    return this.#turnsOf(conversationId).runExclusive(async () => {
+    const draft = this.#draft(id, content)
+    return this.#mutex(conversationId).runExclusive(async () => {
       for (;;) {
         const key = await this.#keys.refreshed(conversationId)
-        const message = await this.#state.seal(conversationId, key.id, said, this.#keys.sealer(key))
+        const message = await this.#state.seal(conversationId, key.id, draft, this.#keys.encryptor(key))
         if (message === null) continue
-        this.#keys.markInFlight(message)
-        return message
+        this.#keys.markInFlight(message.sealed)
+        return message.sealed
       }
     })
   }
 
-  /** A flush may have begun before the message was in the box: then it takes another. */
+  /** Refusals of messages that an earlier process queued. Each is returned once. */
+  takeRefused(): MessageNotSent[] {
+    return this.#refused.splice(0)
+  }
+
+  /** A flush may have begun before the message was queued: then it takes another. */
   async #flushUntil(conversationId: string, id: string): Promise<void> {
-    while (this.#listeners.has(id)) {
+    while (this.#receipts.has(id)) {
       await this.#flush(conversationId)
-      if (this.#listeners.has(id) && !(await this.#state.holds(conversationId, id)))
+      if (this.#receipts.has(id) && !(await this.#state.has(conversationId, id)))
         await this.#settleElsewhere(conversationId, id)
     }
   }
 
-  /** Another process of this device has posted it. */
+  /** Another process of this device has posted the message. */
   async #settleElsewhere(conversationId: string, id: string): Promise<void> {
-    this.#core.ledger.forget(conversationId)
-    const position = await this.#core.ledger.positionOf(conversationId, id)
-    if (position === undefined) this.#settle(id, ({ reject }) => reject(gone()))
-    else {
-      const sentAt = new Date(this.#core.options.now()).toISOString()
-      this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
+    this.#seen.forget(conversationId)
+    const position = await this.#seen.positionOf(conversationId, id)
+    if (position === undefined) {
+      const refused = 'The message was refused when another process sent it.'
+      return this.#receipts.reject(id, new ChatError('usage', 'not-sent', refused))
     }
+    const sentAt = new Date(this.#now()).toISOString()
+    this.#receipts.resolve({ id, conversationId, position, sentAt })
   }
 
-  async #requireAccepted(conversationId: string): Promise<void> {
-    const { members } = await this.#core.rooms.get(conversationId)
-    for (const { username } of members)
-      if (username !== this.#core.identity.username)
-        await this.#core.pins.requireTrusted([await this.#core.users.get(username)])
+  #draft(id: string, content: Content): Draft {
+    return { id, content, sentAt: new Date(this.#now()).toISOString() }
   }
 
-  async #enqueue(
-    conversationId: string,
-    said: { id: string; content: Content; sentAt: string },
-    key?: HeldKey
-  ): Promise<void> {
-    const using = key ?? (await this.#keys.current(conversationId))
-    const kept = await this.#state.add(conversationId, using.id, said, this.#keys.sealer(using))
+  async #enqueue(conversationId: string, draft: Draft, given?: SessionKey): Promise<void> {
+    const key = given ?? (await this.#keys.current(conversationId))
+    const isQueued = await this.#state.add(conversationId, key.id, draft, this.#keys.encryptor(key))
     // Another process has changed the key meanwhile.
-    if (!kept) await this.#enqueue(conversationId, said, await this.#keys.current(conversationId))
+    if (!isQueued) await this.#enqueue(conversationId, draft, await this.#keys.current(conversationId))
   }
 
   #flush(conversationId: string): Promise<string[]> {
-    const present = this.#flushing.get(conversationId)
+    const present = this.#flushes.get(conversationId)
     if (present !== undefined) return present
-    const work = this.#drain(conversationId).finally(() => this.#flushing.delete(conversationId))
-    this.#flushing.set(conversationId, work)
+    const work = this.#drain(conversationId).finally(() => this.#flushes.delete(conversationId))
+    this.#flushes.set(conversationId, work)
     return work
   }
 
   async #drain(conversationId: string): Promise<string[]> {
     const sent: string[] = []
     let rekeys = 0
-    let isRekeyAsked = false
+    let isRekeyRequired = false
     let isOneByOne = false
     for (;;) {
-      const waiting = await this.#state.first(conversationId, isOneByOne ? 1 : MAX_BATCH_MESSAGES)
-      const [first] = waiting
+      const queued = await this.#state.first(conversationId, isOneByOne ? 1 : MAX_BATCH_MESSAGES)
+      const [first] = queued
       if (first === undefined) return sent
-      let [ready, refusals]: [Waiting[], Refusal[]] = [[], []]
+      let ready: QueuedMessage[] = []
+      let refusals: Refusal[] = []
       try {
-        if (!isRekeyAsked) ready = await this.#keys.ready(conversationId, waiting)
-        isRekeyAsked = false
-        if (ready.length === 0) await this.#reseal(conversationId, first)
+        if (!isRekeyRequired) ready = await this.#keys.ready(conversationId, queued)
+        isRekeyRequired = false
+        if (ready.length === 0) await this.#renewKey(conversationId, first)
         else refusals = await this.#post(conversationId, fitting(ready), sent)
       } catch (error) {
-        // What is wrong with a batch as a whole is seen when its messages go alone.
+        // If a batch is refused as a whole, posting its messages one by one shows which one is at fault.
         if (ready.length > 1 && isPermanent(error)) isOneByOne = true
-        else refusals = [{ waiting: first, error }]
+        else refusals = [{ message: first, error }]
       }
-      for (const { waiting, error } of refusals) {
-        isRekeyAsked = isRefusal(error, 'rekey-required') && rekeys++ < MOST_REKEYS
-        // Those behind it are of the same key.
-        if (isRekeyAsked) break
-        if (isPermanent(error)) await this.#drop(conversationId, waiting, error)
+      for (const { message, error } of refusals) {
+        isRekeyRequired = isRefusal(error, 'rekey-required') && rekeys++ < MAX_REKEYS
+        // The messages after it are under the same key.
+        if (isRekeyRequired) break
+        if (isPermanent(error)) await this.#drop(conversationId, message, error)
         else await this.#fail(conversationId, error)
       }
     }
   }
 
-  async #reseal(conversationId: string, { sealed }: Waiting): Promise<void> {
-    await this.#turnsOf(conversationId).runExclusive(() =>
+  async #renewKey(conversationId: string, { sealed }: QueuedMessage): Promise<void> {
+    await this.#mutex(conversationId).runExclusive(() =>
       this.#keys.renew(conversationId, sealed.sessionKeyId)
     )
   }
 
-  /** @returns those that were refused, in their order; the others are added to `sent` */
-  async #post(conversationId: string, batch: readonly Waiting[], sent: string[]): Promise<Refusal[]> {
-    for (const { sealed } of batch) this.#keys.markInFlight(sealed)
-    const answers = await post(
-      this.#core,
-      conversationId,
-      batch.map(({ sealed }) => sealed)
-    )
+  /** @returns the refused messages in order; the ids of the others are added to `sent` */
+  async #post(conversationId: string, batch: readonly QueuedMessage[], sent: string[]): Promise<Refusal[]> {
+    const sealed = batch.map((message) => message.sealed)
+    for (const message of sealed) this.#keys.markInFlight(message)
+    const outcomes = await postMessages(this.#api, conversationId, sealed)
     const refusals: Refusal[] = []
-    const stored: { waiting: Waiting; position: number; digest: string }[] = []
-    for (const [index, waiting] of batch.entries()) {
-      const answer = answers[index]!
-      if (answer instanceof RefusedError) refusals.push({ waiting, error: answer })
-      else stored.push({ waiting, position: answer.position, digest: await messageDigest(waiting.sealed) })
+    const stored: { message: QueuedMessage; position: number; digest: string }[] = []
+    for (const [index, message] of batch.entries()) {
+      const outcome = outcomes[index]!
+      if (outcome instanceof RefusedError) refusals.push({ message, error: outcome })
+      else stored.push({ message, position: outcome.position, digest: await messageDigest(message.sealed) })
     }
-    const deviceId = this.#core.identity.active().device.id
-    await this.#core.store.update(async (tx) => {
-      for (const { waiting, position, digest } of stored) {
-        const { n, id, sequence, sealed, content } = waiting
-        const counter = { conversationId, sessionKeyId: sealed.sessionKeyId, deviceId }
-        const entry = { n, id, digest, position }
-        await commitMessage(tx, this.#core.ledger, { counter, entry, content })
-        await this.#state.remove(tx, conversationId, sequence, id)
+    const deviceId = this.#me.active().device.id
+    await this.#store.update(async (tx) => {
+      for (const { message, position, digest } of stored) {
+        const { n, id, content } = message
+        const counter = { conversationId, sessionKeyId: message.sealed.sessionKeyId, deviceId }
+        await commitMessage(tx, this.#seen, { counter, entry: { n, id, digest, position }, content })
+        await this.#state.remove(tx, conversationId, message)
       }
     })
-    for (const { waiting, position } of stored) {
-      const { id, sentAt } = waiting
+    for (const { message, position } of stored) {
+      const { id, sentAt } = message
       sent.push(id)
-      this.#settle(id, ({ resolve }) => resolve({ id, conversationId, position, sentAt }))
+      this.#receipts.resolve({ id, conversationId, position, sentAt })
     }
     return refusals
   }
 
-  /** It will never be sent. */
-  async #drop(conversationId: string, { id, sequence }: Waiting, error: unknown): Promise<void> {
-    await this.#core.store.update((tx) => this.#state.remove(tx, conversationId, sequence, id))
-    if (this.#listeners.has(id)) this.#settle(id, ({ reject }) => reject(error))
+  /** The message will never be sent. */
+  async #drop(conversationId: string, message: QueuedMessage, error: unknown): Promise<void> {
+    const { id } = message
+    await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
+    if (this.#receipts.has(id)) this.#receipts.reject(id, error)
     else this.#refused.push({ type: 'not-sent', id, conversationId, error: error as ChatError })
   }
 
-  /** Messages of an earlier process that were refused, each told once. */
-  takeRefused(): MessageNotSent[] {
-    return this.#refused.splice(0)
-  }
-
-  /** It can't go on now: all that waits stays, and whoever waits for it is told. */
+  /** Nothing can be posted now: the messages stay queued, and their senders get the error. */
   async #fail(conversationId: string, error: unknown): Promise<never> {
-    for (const { id } of await this.#state.list(conversationId))
-      this.#settle(id, ({ reject }) => reject(error))
+    for (const { id } of await this.#state.list(conversationId)) this.#receipts.reject(id, error)
     throw error
   }
 
-  #listen(id: string): Promise<Sent> {
-    return new Promise((resolve, reject) => {
-      this.#listeners.set(id, [...(this.#listeners.get(id) ?? []), { resolve, reject }])
-    })
+  #mutex(conversationId: string): Mutex {
+    let mutex = this.#mutexes.get(conversationId)
+    if (mutex === undefined) this.#mutexes.set(conversationId, (mutex = new Mutex()))
+    return mutex
   }
-
-  #settle(id: string, how: (listener: Listener) => void): void {
-    const listeners = this.#listeners.get(id) ?? []
-    this.#listeners.delete(id)
-    listeners.forEach(how)
-  }
-
-  #turnsOf(conversationId: string): Mutex {
-    let turns = this.#turns.get(conversationId)
-    if (turns === undefined) this.#turns.set(conversationId, (turns = new Mutex()))
-    return turns
-  }
-}
-
-function gone(): ChatError {
-  return new ChatError('usage', 'not-sent', 'The message was refused when another process sent it.')
 }

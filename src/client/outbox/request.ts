@@ -5,54 +5,48 @@ import {
   MessageReceipt,
   type NewMessage
 } from '../../protocol/messages.js'
-import type { Core } from '../core.js'
-import { RefusedError, untrusted } from '../errors.js'
+import { RefusedError, untrusted, type ChatError } from '../errors.js'
+import type { Api } from '../transport/api.js'
 
 /** Bytes of a message's JSON beside its ciphertext, at most. */
 const ENVELOPE_BYTES = 400
-
-export type Posted = MessageReceipt | RefusedError
 
 /** The first of these messages that fit into one request. */
 export function fitting<T extends { sealed: NewMessage }>(messages: readonly T[]): T[] {
   let bytes = 0
   const fits = ({ sealed }: T) => (bytes += sealed.ciphertext.length + ENVELOPE_BYTES) <= MAX_BATCH_BYTES
-  const end = messages.slice(0, MAX_BATCH_MESSAGES).findIndex((one) => !fits(one))
+  const end = messages.slice(0, MAX_BATCH_MESSAGES).findIndex((message) => !fits(message))
   return messages.slice(0, end === -1 ? MAX_BATCH_MESSAGES : end)
 }
 
 /**
- * Post messages of a conversation, in their order.
+ * Post messages of a conversation, in order.
  *
- * @returns what became of each
- * @throws {RefusedError} if the request was refused as a whole; of a single message this is how it is refused
+ * @returns for each message its receipt, or the server's refusal
+ * @throws {RefusedError} if the request was refused as a whole, which for a single message is its refusal
  */
-export async function post(
-  core: Pick<Core, 'tokens'>,
+export async function postMessages(
+  api: Api,
   conversationId: string,
   messages: readonly NewMessage[]
-): Promise<Posted[]> {
+): Promise<(MessageReceipt | RefusedError)[]> {
   const path = `/v1/conversations/${conversationId}/messages`
   if (messages.length === 1) {
     const body = messages[0]!
-    const answer = await core.tokens.call({ method: 'POST', path, body, response: MessageReceipt })
-    if (answer.body.id !== body.id) throw otherAnswer()
-    return [answer.body]
+    const receipt = (await api.call({ method: 'POST', path, body, response: MessageReceipt })).body
+    if (receipt.id !== body.id) throw otherMessage()
+    return [receipt]
   }
-  const request = {
-    method: 'POST',
-    path: `${path}/batch`,
-    body: { messages },
-    response: BatchOutcome
-  } as const
-  const { items } = (await core.tokens.call(request)).body
-  if (items.length !== messages.length) throw otherAnswer()
+  const body = { messages }
+  const { items } = (await api.call({ method: 'POST', path: `${path}/batch`, body, response: BatchOutcome }))
+    .body
+  if (items.length !== messages.length) throw otherMessage()
   return items.map(({ id, status, receipt, problem = {} }, index) => {
-    if (id !== messages[index]!.id || (receipt !== undefined && receipt.id !== id)) throw otherAnswer()
+    if (id !== messages[index]!.id || (receipt !== undefined && receipt.id !== id)) throw otherMessage()
     return receipt ?? new RefusedError(status, problem, null)
   })
 }
 
-function otherAnswer() {
-  return untrusted('other-answer', 'The server speaks of another message than was sent.')
+function otherMessage(): ChatError {
+  return untrusted('other-answer', 'The server’s answer is about another message than was sent.')
 }

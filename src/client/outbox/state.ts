@@ -1,40 +1,36 @@
 import type { NewMessage } from '../../protocol/messages.js'
-import type { Content } from '../types/content.js'
+import type { Draft, Encrypt, EncryptedMessage } from '../messages/encrypt.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Content } from '../types/content.js'
 
 /** A message that the server has not confirmed. */
-export type Waiting = {
+export type QueuedMessage = {
   id: string
+  /** Its place in the queue of its conversation. */
   sequence: number
   content: Content
   sentAt: string
   n: number
-  /** Fingerprint of the signing key under which it was sealed. */
+  /** Fingerprint of the signing key. */
   by: string
   sealed: NewMessage
 }
 
-/** How a device sends in a conversation. */
-export type Sending = {
+/** How this device sends in a conversation. */
+export type SendState = {
   keyId: string
-  /** How far the chains had grown when this key was found to cover exactly today's members and devices. */
+  /** Revision of the chains at which the key was found to cover exactly the members and devices. */
   growth: number
-  /** When it began to use this key, in milliseconds since 1970. */
+  /** When this device began to use the key, in milliseconds since 1970. */
   since: number
-  /** Messages sealed under it. */
+  /** Messages encrypted under the key. */
   count: number
-  /** The waiting messages are those from `first` to below `next`. */
+  /** The queued messages are those from `first` to below `next`. */
   first: number
   next: number
 }
 
-/** A message sealed with a counter, and by whom. */
-export type Seal = (
-  said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-  n: number
-) => Promise<Pick<Waiting, 'by' | 'sealed'>>
-
-/** What the store keeps of the outbox: per conversation the key in use, its counter, and what waits, in order. */
+/** The stored part of the outbox. For each conversation: the key in use, its counter, and the queued messages. */
 export class OutboxState {
   readonly #store: Store
 
@@ -42,120 +38,132 @@ export class OutboxState {
     this.#store = store
   }
 
-  async get(conversationId: string): Promise<Sending | null> {
-    return (await this.#store.get<Sending>(sendingName(conversationId))) ?? null
+  async get(conversationId: string): Promise<SendState | null> {
+    return (await this.#store.get<SendState>(stateName(conversationId))) ?? null
   }
 
-  /** Conversations in which something waits. */
+  /** Ids of the conversations that have queued messages. */
   async conversations(): Promise<string[]> {
     const names = (await this.#store.list('outbox/')).map(([name]) => name.split('/')[1]!)
     return [...new Set(names)]
   }
 
-  async list(conversationId: string): Promise<Waiting[]> {
-    return (await this.#store.list<Waiting>(waitingName(conversationId))).map(([, waiting]) => waiting)
+  async list(conversationId: string): Promise<QueuedMessage[]> {
+    return (await this.#store.list<QueuedMessage>(queueName(conversationId))).map(([, message]) => message)
   }
 
-  async holds(conversationId: string, id: string): Promise<boolean> {
+  async has(conversationId: string, id: string): Promise<boolean> {
     return (await this.#store.get(idName(conversationId, id))) !== undefined
   }
 
-  /** The messages that have waited longest, in order, at most so many. */
-  async first(conversationId: string, most: number): Promise<Waiting[]> {
-    const found: Waiting[] = []
+  /** The oldest queued messages, in order. */
+  async first(conversationId: string, limit: number): Promise<QueuedMessage[]> {
+    const found: QueuedMessage[] = []
     const { first, next } = (await this.get(conversationId)) ?? { first: 0, next: 0 }
-    for (let sequence = first; sequence < next && found.length < most; sequence++) {
-      const waiting = await this.#store.get<Waiting>(waitingName(conversationId, sequence))
-      if (waiting !== undefined) found.push(waiting)
+    for (let sequence = first; sequence < next && found.length < limit; sequence++) {
+      const message = await this.#store.get<QueuedMessage>(queueName(conversationId, sequence))
+      if (message !== undefined) found.push(message)
     }
     return found
   }
 
   /**
-   * Seal a message under the next counter of a key, and keep it. One that waits already stays as it is.
+   * Encrypt a message under the next counter of a key, and queue it. One that is queued already stays as it is.
    *
    * @returns false if the conversation's key is another one by now
    */
-  add(
-    conversationId: string,
-    keyId: string,
-    said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-    seal: Seal
-  ): Promise<boolean> {
-    const { id } = said
+  add(conversationId: string, keyId: string, draft: Draft, encrypt: Encrypt): Promise<boolean> {
+    const { id } = draft
     return this.#store.update(async (tx) => {
-      const sending = await tx.get<Sending>(sendingName(conversationId))
-      if (sending?.keyId !== keyId) return false
+      const state = await tx.get<SendState>(stateName(conversationId))
+      if (state?.keyId !== keyId) return false
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
-      const sequence = sending.next
+      const sequence = state.next
       const n = await nextCounter(tx, conversationId, keyId)
-      const waiting: Waiting = { ...said, sequence, n, ...(await seal(said, n)) }
-      tx.set(waitingName(conversationId, sequence), waiting)
+      const message: QueuedMessage = { ...draft, sequence, n, ...(await encrypt(draft, n)) }
+      tx.set(queueName(conversationId, sequence), message)
       tx.set(idName(conversationId, id), sequence)
-      tx.set(sendingName(conversationId), { ...sending, count: sending.count + 1, next: sequence + 1 })
+      tx.set(stateName(conversationId), { ...state, count: state.count + 1, next: sequence + 1 })
       return true
     })
   }
 
   /**
-   * Seal a message under the next counter of a key, for somebody else to post.
+   * Encrypt a message under the next counter of a key, without queueing it.
    *
    * @returns null if the conversation's key is another one by now
    */
   seal(
     conversationId: string,
     keyId: string,
-    said: Pick<Waiting, 'id' | 'content' | 'sentAt'>,
-    seal: Seal
-  ): Promise<NewMessage | null> {
+    draft: Draft,
+    encrypt: Encrypt
+  ): Promise<EncryptedMessage | null> {
     return this.#store.update(async (tx) => {
-      const sending = await tx.get<Sending>(sendingName(conversationId))
-      if (sending?.keyId !== keyId) return null
-      const { sealed } = await seal(said, await nextCounter(tx, conversationId, keyId))
-      tx.set(sendingName(conversationId), { ...sending, count: sending.count + 1 })
-      return sealed
+      const state = await tx.get<SendState>(stateName(conversationId))
+      if (state?.keyId !== keyId) return null
+      const message = await encrypt(draft, await nextCounter(tx, conversationId, keyId))
+      tx.set(stateName(conversationId), { ...state, count: state.count + 1 })
+      return message
     })
   }
 
-  /** The key in use was looked at again, and is good. */
-  async confirm(conversationId: string, keyId: string, growth: number): Promise<void> {
+  /** The key in use was checked again at this revision of the chains. */
+  async confirm(conversationId: string, keyId: string, revision: number): Promise<void> {
     await this.#store.update(async (tx) => {
-      const sending = await tx.get<Sending>(sendingName(conversationId))
-      if (sending?.keyId === keyId) tx.set(sendingName(conversationId), { ...sending, growth })
+      const state = await tx.get<SendState>(stateName(conversationId))
+      if (state?.keyId === keyId) tx.set(stateName(conversationId), { ...state, growth: revision })
     })
   }
 
   /**
-   * Go over to a session key; what waits is sealed under it, in its order, each under its id.
+   * Use another session key from now on. Queued messages are encrypted again under it, in order, with the same ids.
    *
-   * @param growth how far the chains had grown before the key was looked at
+   * @param revision of the chains before the key was checked
    */
-  async use(conversationId: string, keyId: string, growth: number, now: number, seal: Seal): Promise<void> {
+  async use(
+    conversationId: string,
+    keyId: string,
+    revision: number,
+    now: number,
+    encrypt: Encrypt
+  ): Promise<void> {
     await this.#store.update(async (tx) => {
-      const before = await tx.get<Sending>(sendingName(conversationId))
+      const before = await tx.get<SendState>(stateName(conversationId))
       if (before?.keyId === keyId) return
-      const sending: Sending = { first: 1, next: 1, ...before, keyId, growth, since: now, count: 0 }
-      for (let sequence = sending.first; sequence < sending.next; sequence++) {
-        const waiting = await tx.get<Waiting>(waitingName(conversationId, sequence))
-        if (waiting === undefined) continue
-        const n = await nextCounter(tx, conversationId, keyId)
-        const resealed = { ...waiting, n, ...(await seal(waiting, n)) }
-        tx.set(waitingName(conversationId, sequence), resealed)
-        sending.count++
+      const state: SendState = {
+        first: 1,
+        next: 1,
+        ...before,
+        keyId,
+        growth: revision,
+        since: now,
+        count: 0
       }
-      tx.set(sendingName(conversationId), sending)
+      for (let sequence = state.first; sequence < state.next; sequence++) {
+        const message = await tx.get<QueuedMessage>(queueName(conversationId, sequence))
+        if (message === undefined) continue
+        const n = await nextCounter(tx, conversationId, keyId)
+        tx.set(queueName(conversationId, sequence), { ...message, n, ...(await encrypt(message, n)) })
+        state.count++
+      }
+      tx.set(stateName(conversationId), state)
     })
   }
 
-  async remove(tx: StoreTransaction, conversationId: string, sequence: number, id: string): Promise<void> {
-    const sending = await tx.get<Sending>(sendingName(conversationId))
-    tx.delete(waitingName(conversationId, sequence))
+  async remove(
+    tx: StoreTransaction,
+    conversationId: string,
+    { id, sequence }: Pick<QueuedMessage, 'id' | 'sequence'>
+  ): Promise<void> {
+    const state = await tx.get<SendState>(stateName(conversationId))
+    tx.delete(queueName(conversationId, sequence))
     tx.delete(idName(conversationId, id))
-    if (sending?.first === sequence) tx.set(sendingName(conversationId), { ...sending, first: sequence + 1 })
+    if (state?.first === sequence) tx.set(stateName(conversationId), { ...state, first: sequence + 1 })
   }
 }
 
-/** Counters are never used again, even if a server goes back to an older key. */
+/** A counter is never used twice, even if a server goes back to an older key. */
 async function nextCounter(tx: StoreTransaction, conversationId: string, keyId: string): Promise<number> {
   const name = `counter/${conversationId}/${keyId}`
   const n = ((await tx.get<number>(name)) ?? 0) + 1
@@ -163,12 +171,12 @@ async function nextCounter(tx: StoreTransaction, conversationId: string, keyId: 
   return n
 }
 
-function sendingName(conversationId: string): string {
+function stateName(conversationId: string): string {
   return `sending/${conversationId}`
 }
 
 /** Sorted by name is sorted by sequence. */
-function waitingName(conversationId: string, sequence?: number): string {
+function queueName(conversationId: string, sequence?: number): string {
   return `outbox/${conversationId}/${sequence === undefined ? '' : String(sequence).padStart(12, '0')}`
 }
 

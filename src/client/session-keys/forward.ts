@@ -1,88 +1,99 @@
 import { SessionKeyResponse } from '../../protocol/conversations.js'
 import { wrap } from '../../crypto/session-keys.js'
-import type { Core } from '../core.js'
 import { ChatError, RefusedError } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { CryptoKey, Store, StoreTransaction } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
 import { conversationIds } from '../transport/pages.js'
-import type { StoreTransaction } from '../stores/store.js'
+import type { SessionKeys } from './store.js'
 
-/** Session keys that are still to be passed on to a device, kept until it is done. */
+/** Session keys still to be forwarded to a device. Stored until it is done. */
 type Task = {
   deviceId: string
-  /** Of this conversation alone. */
+  /** Null for the keys of all conversations. */
   conversationId: string | null
+  /** Ids of the keys that the device has by now. */
   done: string[]
 }
 
-/** Passes on the session keys of this device to another one of the user, so that it reads the past. */
+/** Forwards this device's session keys to the user's other devices, so that they can read older messages. */
 export class KeyForwarding {
-  readonly #core: Core
-  #underWay: Promise<void> | null = null
+  readonly #api: Api
+  readonly #store: Store
+  readonly #users: UserChains
+  readonly #keys: SessionKeys
+  readonly #me: OwnDevice
+  #pending: Promise<void> | null = null
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(api: Api, store: Store, users: UserChains, keys: SessionKeys, me: OwnDevice) {
+    this.#api = api
+    this.#store = store
+    this.#users = users
+    this.#keys = keys
+    this.#me = me
   }
 
-  /** Share every key with one of the user's devices; what is not done now is done by `resume`. */
-  async begin(deviceId: string): Promise<void> {
-    await this.#core.store.update((tx) => plan(tx, deviceId, null))
-    while ((await this.#core.store.get(taskName(deviceId, null))) !== undefined) await this.resume()
+  /** Forward every key to one of the user's devices. If this is interrupted, `resume` goes on with it. */
+  async shareAll(deviceId: string): Promise<void> {
+    await this.#store.update((tx) => plan(tx, deviceId, null))
+    while ((await this.#store.get(taskName(deviceId, null))) !== undefined) await this.resume()
   }
 
-  /** The user is in a conversation again: devices that came meanwhile lack the keys of the time before. */
-  async rejoined(conversationId: string): Promise<void> {
-    const user = await this.#core.users.get(this.#core.identity.username)
-    const others = user.devices.filter(({ id }) => id !== this.#core.identity.active().device.id)
+  /** The user is in a conversation again. The user's devices that are new since then lack its older keys. */
+  async shareAfterRejoin(conversationId: string): Promise<void> {
+    const user = await this.#users.get(this.#me.username)
+    const others = user.devices.filter(({ id }) => id !== this.#me.active().device.id)
     if (others.length === 0) return
-    await this.#core.store.update((tx) => others.forEach(({ id }) => plan(tx, id, conversationId)))
+    await this.#store.update((tx) => others.forEach(({ id }) => plan(tx, id, conversationId)))
     this.resume().catch(() => undefined)
   }
 
-  /** Go on with what was begun. */
+  /** Go on with all tasks that are not done. */
   resume(): Promise<void> {
-    this.#underWay ??= this.#resume().finally(() => (this.#underWay = null))
-    return this.#underWay
+    this.#pending ??= this.#resume().finally(() => (this.#pending = null))
+    return this.#pending
   }
 
   async #resume(): Promise<void> {
     for (;;) {
-      const tasks = await this.#core.store.list<Task>('sharing/')
+      const tasks = await this.#store.list<Task>('sharing/')
       if (tasks.length === 0) return
-      const { user } = await this.#core.users.sync(this.#core.identity.username)
+      const { user } = await this.#users.sync(this.#me.username)
       for (const [name, task] of tasks) {
         const device = user.devices.find(({ id }) => id === task.deviceId)
         if (device !== undefined) {
-          const publicKey = await this.#core.users.encryptionKey(user, device.encryptionKey)
-          await this.#shareAll(name, task, publicKey)
+          const publicKey = await this.#users.encryptionKey(user, device.encryptionKey)
+          await this.#perform(name, task, publicKey)
         }
-        await this.#core.store.update((tx) => tx.delete(name))
+        await this.#store.update((tx) => tx.delete(name))
       }
     }
   }
 
-  async #shareAll(name: string, task: Task, publicKey: Parameters<typeof wrap>[0]): Promise<void> {
+  async #perform(name: string, task: Task, publicKey: CryptoKey): Promise<void> {
     const { deviceId, done } = task
-    const ids =
-      task.conversationId === null ? await conversationIds(this.#core.tokens) : [task.conversationId]
+    const ids = task.conversationId === null ? await conversationIds(this.#api) : [task.conversationId]
     for (const conversationId of ids) {
-      // Some may not have come with an event yet, and no other device may pass them on.
-      await this.#core.keys.fetchAll(conversationId).catch(passOver)
-      for (const { id } of await this.#core.keys.list(conversationId)) {
+      // This device may not have all keys yet, and no other one may forward them.
+      await this.#keys.fetchAll(conversationId).catch(ignoreUnusable)
+      for (const { id } of await this.#keys.list(conversationId)) {
         if (done.includes(id)) continue
-        const held = await this.#core.keys.peek(conversationId, id)
-        if (held === undefined || deviceId in held.roster) continue
-        const wraps = [{ deviceId, wrappedKey: await wrap(publicKey, held.material) }]
+        const key = await this.#keys.peek(conversationId, id)
+        if (key === undefined || deviceId in key.roster) continue
+        const wraps = [{ deviceId, wrappedKey: await wrap(publicKey, key.material) }]
         if (!(await this.#post(conversationId, id, wraps))) break
         done.push(id)
-        if (done.length % 50 === 0) await this.#core.store.update((tx) => tx.set(name, task))
+        if (done.length % 50 === 0) await this.#store.update((tx) => tx.set(name, task))
       }
     }
   }
 
-  /** @returns false if the user is in the conversation no more, or the device is gone */
+  /** @returns false if the user is not in the conversation any more, or the device is gone */
   async #post(conversationId: string, keyId: string, wraps: object[]): Promise<boolean> {
     const path = `/v1/conversations/${conversationId}/session-keys/${keyId}/wraps`
     try {
-      await this.#core.tokens.call({ method: 'POST', path, body: { wraps }, response: SessionKeyResponse })
+      await this.#api.call({ method: 'POST', path, body: { wraps }, response: SessionKeyResponse })
       return true
     } catch (error) {
       if (!(error instanceof RefusedError) || ![404, 409].includes(error.status ?? 0)) throw error
@@ -99,8 +110,8 @@ function taskName(deviceId: string, conversationId: string | null): string {
   return `sharing/${deviceId}/${conversationId ?? ''}`
 }
 
-/** One conversation that was left, or can't be trusted, is no reason to keep the others back. */
-function passOver(error: unknown): void {
+/** A conversation that was left or can't be trusted does not keep back the keys of the others. */
+function ignoreUnusable(error: unknown): void {
   const isLeft = error instanceof RefusedError && error.status === 404
   if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
 }

@@ -1,37 +1,49 @@
 import Type from 'typebox'
-import { SessionKey, SessionKeyPage } from '../../protocol/conversations.js'
+import { SessionKey as ServedKey, SessionKeyPage } from '../../protocol/conversations.js'
 import { ref } from '../../protocol/schema.js'
-import { parseStatement } from '../../protocol/statements.js'
 import { importSessionKey, type SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
-import { verifyStatement } from '../../crypto/statements.js'
-import type { Core } from '../core.js'
+import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, RefusedError, untrusted } from '../errors.js'
-import { SessionKeyVerifier, type StoredKey } from './verify.js'
-import { pagesOf } from '../transport/pages.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { UserChains } from '../identity/user-chains.js'
 import { LruMap } from '../stores/lru-map.js'
-import { MembershipVerifier } from '../conversations/verify.js'
-import { isActive } from '../identity/user-record.js'
+import type { Store } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
+import { pagesOf } from '../transport/pages.js'
+import { SessionKeyVerifier, type StoredKey } from './verify.js'
 
-const One = Type.Object({ sessionKey: ref(SessionKey) })
+const SessionKeyResponse = Type.Object({ sessionKey: ref(ServedKey) })
 
-/** For so long it is not asked again for a key that was refused or did not come. */
-const MISSING_MS = 5000
+/** The server is not asked again within this time for a key that was refused or missing. */
+const MISS_MS = 5000
 
 /** A session key ready for use. */
-export type HeldKey = StoredKey & { material: KeyMaterial }
+export type SessionKey = StoredKey & { material: KeyMaterial }
 
-/** The session keys of this device: fetched, judged, unwrapped once, and held. */
+/** This device's session keys: fetched, verified and unwrapped once, then stored. */
 export class SessionKeys {
-  readonly #core: Core
-  readonly #judge: SessionKeyVerifier
-  readonly #held = new LruMap<string, HeldKey>(512)
-  /** Keys that were refused or did not come, and when. */
-  readonly #without = new LruMap<string, { error: ChatError; at: number }>(4096)
-  readonly #underWay = new Map<string, Promise<HeldKey>>()
+  readonly #api: Api
+  readonly #store: Store
+  readonly #chains: ConversationChains
+  readonly #now: () => number
+  readonly #verifier: SessionKeyVerifier
+  readonly #cache = new LruMap<string, SessionKey>(512)
+  readonly #misses = new LruMap<string, { error: ChatError; at: number }>(4096)
+  readonly #pending = new Map<string, Promise<SessionKey>>()
 
-  constructor(core: Core) {
-    this.#core = core
-    this.#judge = new SessionKeyVerifier(core)
+  constructor(
+    api: Api,
+    store: Store,
+    users: UserChains,
+    chains: ConversationChains,
+    me: OwnDevice,
+    now: () => number
+  ) {
+    this.#api = api
+    this.#store = store
+    this.#chains = chains
+    this.#now = now
+    this.#verifier = new SessionKeyVerifier(users, chains, me)
   }
 
   /**
@@ -39,131 +51,106 @@ export class SessionKeys {
    *
    * @throws {ChatError} `no-session-key` (`usage`) if there is none for this device, `untrusted` if it was refused
    */
-  async get(conversationId: string, id: string): Promise<HeldKey> {
-    const held = await this.peek(conversationId, id)
-    if (held !== undefined) return held
-    const place = name(conversationId, id)
-    const without = this.#without.get(place)
-    if (without !== undefined && this.#core.options.now() - without.at < MISSING_MS) throw without.error
-    const present = this.#underWay.get(place)
-    if (present !== undefined) return present
-    const work = this.#fetch(conversationId, id).finally(() => this.#underWay.delete(place))
-    this.#underWay.set(place, work)
+  async get(conversationId: string, id: string): Promise<SessionKey> {
+    const key = await this.peek(conversationId, id)
+    if (key !== undefined) return key
+    const name = nameOf(conversationId, id)
+    const miss = this.#misses.get(name)
+    if (miss !== undefined && this.#now() - miss.at < MISS_MS) throw miss.error
+    const pending = this.#pending.get(name)
+    if (pending !== undefined) return pending
+    const work = this.#fetch(conversationId, id).finally(() => this.#pending.delete(name))
+    this.#pending.set(name, work)
     return work
   }
 
-  async #fetch(conversationId: string, id: string): Promise<HeldKey> {
+  async peek(conversationId: string, id: string): Promise<SessionKey | undefined> {
+    const cached = this.#cache.get(id)
+    if (cached !== undefined) return cached.conversationId === conversationId ? cached : undefined
+    const stored = await this.#store.get<StoredKey>(nameOf(conversationId, id))
+    return stored && this.#import(stored)
+  }
+
+  /** All stored keys of a conversation. */
+  async list(conversationId: string): Promise<StoredKey[]> {
+    return (await this.#store.list<StoredKey>(nameOf(conversationId, ''))).map(([, key]) => key)
+  }
+
+  async save(key: StoredKey): Promise<SessionKey> {
+    await this.#store.update((tx) => tx.set(nameOf(key.conversationId, key.id), key))
+    return this.#import(key)
+  }
+
+  /** Destroy all session keys: this device can't decrypt the messages under them any more. */
+  async destroyAll(): Promise<void> {
+    await this.#store.update(async (tx) => {
+      for (const [stored] of await tx.list('key/')) tx.delete(stored)
+    })
+    this.#cache.clear()
+  }
+
+  /** Ask the server again for a key that was missing: it may have come now. */
+  clearMiss(conversationId: string, id: string): void {
+    this.#misses.delete(nameOf(conversationId, id))
+  }
+
+  /** Fetch every session key that was wrapped for this device. Keys that are refused are left out. */
+  async fetchAll(conversationId: string): Promise<void> {
+    await this.#chains.get(conversationId)
+    const path = `/v1/conversations/${conversationId}/session-keys?limit=50`
+    for await (const { items } of pagesOf(this.#api, path, SessionKeyPage))
+      for (const served of items) {
+        if ((await this.peek(conversationId, served.id)) !== undefined) continue
+        const key = await this.#verifier.verify(conversationId, served).catch((error: unknown) => {
+          if (!isKeyRefusal(error)) throw error
+          this.#noteMiss(conversationId, served.id, error)
+          return null
+        })
+        if (key !== null) await this.save(key)
+      }
+  }
+
+  async #fetch(conversationId: string, id: string): Promise<SessionKey> {
     try {
-      await this.#core.rooms.get(conversationId)
+      await this.#chains.get(conversationId)
       const path = `/v1/conversations/${conversationId}/session-keys/${id}`
-      const { body } = await this.#core.tokens.call({ method: 'GET', path, response: One })
+      const { body } = await this.#api.call({ method: 'GET', path, response: SessionKeyResponse })
       if (body.sessionKey.id !== id)
         throw untrusted('forged-session-key', 'The server shows another session key.')
-      return await this.hold(await this.#judge.judge(conversationId, body.sessionKey))
+      return await this.save(await this.#verifier.verify(conversationId, body.sessionKey))
     } catch (error) {
-      const why = error instanceof RefusedError && error.status === 404 ? noKey(error) : error
-      if (saysNo(why)) this.#refuse(conversationId, id, why)
-      throw why
+      const reason = error instanceof RefusedError && error.status === 404 ? missing(error) : error
+      if (isKeyRefusal(reason)) this.#noteMiss(conversationId, id, reason)
+      throw reason
     }
   }
 
-  async peek(conversationId: string, id: string): Promise<HeldKey | undefined> {
-    const held = this.#held.get(id)
-    if (held !== undefined) return held.conversationId === conversationId ? held : undefined
-    const stored = await this.#core.store.get<StoredKey>(name(conversationId, id))
-    return stored && this.#ready(stored)
+  async #import(stored: StoredKey): Promise<SessionKey> {
+    const key = { ...stored, material: await importSessionKey(stored.id, stored.key) }
+    this.#cache.set(stored.id, key)
+    return key
   }
 
-  async #ready(stored: StoredKey): Promise<HeldKey> {
-    const held = { ...stored, material: await importSessionKey(stored.id, stored.key) }
-    this.#held.set(stored.id, held)
-    return held
-  }
-
-  /** All that are held of a conversation. */
-  async list(conversationId: string): Promise<StoredKey[]> {
-    return (await this.#core.store.list<StoredKey>(name(conversationId, ''))).map(([, key]) => key)
-  }
-
-  async hold(key: StoredKey): Promise<HeldKey> {
-    await this.#core.store.update((tx) => tx.set(name(key.conversationId, key.id), key))
-    return this.#ready(key)
-  }
-
-  /** Destroy all session keys: what was said under them can't be read here any more. */
-  async destroyAll(): Promise<void> {
-    await this.#core.store.update(async (tx) => {
-      for (const [stored] of await tx.list('key/')) tx.delete(stored)
-    })
-    this.#held.clear()
-  }
-
-  /** A key may have come that did not before. */
-  expect(conversationId: string, id: string): void {
-    this.#without.delete(name(conversationId, id))
-  }
-
-  #refuse(conversationId: string, id: string, error: ChatError): void {
-    this.#without.set(name(conversationId, id), { error, at: this.#core.options.now() })
-  }
-
-  /** Every session key there is for this device, such as before its encryption key is destroyed. */
-  async fetchAll(conversationId: string): Promise<void> {
-    await this.#core.rooms.get(conversationId)
-    for await (const { items } of this.#pages(conversationId))
-      for (const item of items) {
-        if ((await this.peek(conversationId, item.id)) !== undefined) continue
-        const key = await this.#judge.judge(conversationId, item).catch((error: unknown) => {
-          if (!saysNo(error)) throw error
-          this.#refuse(conversationId, item.id, error)
-          return null
-        })
-        if (key !== null) await this.hold(key)
-      }
-  }
-
-  #pages(conversationId: string): AsyncIterable<{ items: SessionKey[] }> {
-    const path = `/v1/conversations/${conversationId}/session-keys?limit=50`
-    return pagesOf(this.#core.tokens, path, SessionKeyPage)
-  }
-
-  /**
-   * Whether a session key whose maker is active today names one of these heads: the living vouch for the past.
-   *
-   * @param heads the members when each of the statements was the newest
-   */
-  async isVouched(
-    conversationId: string,
-    heads: ReadonlyMap<string, ReadonlyMap<string, { root: string }>>
-  ): Promise<boolean> {
-    const judge = new MembershipVerifier(this.#core)
-    for await (const { items } of this.#pages(conversationId))
-      for (const { statement: signed } of items) {
-        const { head, by, conversation } = parseStatement(signed.text, ['session-key'])
-        const members = heads.get(head)
-        if (members === undefined || conversation !== conversationId) continue
-        const maker = await judge.owner(by, members)
-        if (maker === null || !isActive(maker, by)) continue
-        await verifyStatement(signed, new Map([[by, await this.#core.users.signingKey(maker, by)]]))
-        return true
-      }
-    return false
+  #noteMiss(conversationId: string, id: string, error: ChatError): void {
+    this.#misses.set(nameOf(conversationId, id), { error, at: this.#now() })
   }
 }
 
-function name(conversationId: string, id: string): string {
+function nameOf(conversationId: string, id: string): string {
   return `key/${conversationId}/${id}`
 }
 
-function noKey(cause: unknown): ChatError {
+function missing(cause: unknown): ChatError {
   const message = 'No session key for this message was wrapped for this device.'
   return new ChatError('usage', 'no-session-key', message, { cause })
 }
 
-/** Whether what went wrong is a word about the key, and no mishap on the way. */
-function saysNo(error: unknown): error is ChatError {
-  return (
-    error instanceof ChatError &&
-    (error.kind === 'untrusted' || error.code === 'unreadable-key' || error.code === 'no-session-key')
-  )
+/** Whether the key itself is missing or bad, and not the way to the server. */
+function isKeyRefusal(error: unknown): error is ChatError {
+  return error instanceof ChatError && (error.kind === 'untrusted' || lacksKey(error))
+}
+
+/** Whether this device has no session key that it could decrypt with. */
+export function lacksKey({ code }: ChatError): boolean {
+  return code === 'unreadable-key' || code === 'no-session-key'
 }

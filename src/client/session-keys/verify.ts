@@ -3,42 +3,49 @@ import { parseStatement, type Statement } from '../../protocol/statements.js'
 import { CryptoError } from '../../crypto/errors.js'
 import { rosterHash, unwrap } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
-import type { Core } from '../core.js'
-import { ChatError, brokenRule, untrusted } from '../errors.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { UserChains } from '../identity/user-chains.js'
 import type { StoredUser } from '../identity/user-record.js'
+import { inGroups } from '../transport/groups.js'
 
-/** A session key that has passed all checks. */
+/** A verified session key as it is stored. */
 export type StoredKey = {
   id: string
   conversationId: string
   key: Uint8Array
-  /** Hash of the newest statement of the conversation's chain when it was made. */
+  /** Hash of the newest statement of the conversation's chain when the key was made. */
   head: string
   /** Hash of the roster. */
   rosterHash: string
   /** Fingerprint of the maker's signing key. */
   by: string
-  /** Who may send under it: device id → username and signing key fingerprint. */
+  /** The devices that may send under it: device id → username and signing key fingerprint. */
   roster: Record<string, { username: string; signingKey: string }>
-  /** When it was made, by the server's clock. */
+  /** By the server's clock. */
   createdAt: string
 }
 
 type Owner = { username: string; device: string }
 
-/** Whether a session key is what it says (protocol, "Session key" and "Judging the past"). */
+/** Verifies and unwraps session keys (protocol, "Session key" and "Judging the past"). */
 export class SessionKeyVerifier {
-  readonly #core: Core
+  readonly #users: UserChains
+  readonly #chains: ConversationChains
+  readonly #me: OwnDevice
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(users: UserChains, chains: ConversationChains, me: OwnDevice) {
+    this.#users = users
+    this.#chains = chains
+    this.#me = me
   }
 
   /**
    * @throws {ChatError} `untrusted` if a check fails; `unreadable-key` (`usage`) if it was wrapped for an encryption
    *   key that this device has destroyed
    */
-  async judge(conversationId: string, item: SessionKey): Promise<StoredKey> {
+  async verify(conversationId: string, item: SessionKey): Promise<StoredKey> {
     try {
       const statement = parseStatement(item.statement.text, ['session-key'])
       const forged = (why: string) => untrusted('forged-session-key', `A session key is forged: ${why}.`)
@@ -63,7 +70,7 @@ export class SessionKeyVerifier {
         createdAt: item.createdAt
       }
     } catch (error) {
-      throw brokenRule(error, 'A session key')
+      throw toUntrusted(error, 'A session key')
     }
   }
 
@@ -73,23 +80,20 @@ export class SessionKeyVerifier {
     { statement: signed }: SessionKey
   ): Promise<void> {
     const maker = Object.values(roster).find(({ signingKey }) => signingKey === statement.by)!
-    const user = await this.#core.users.get(maker.username)
-    await verifyStatement(
-      signed,
-      new Map([[statement.by, await this.#core.users.signingKey(user, statement.by)]])
-    )
+    const user = await this.#users.get(maker.username)
+    await verifyStatement(signed, new Map([[statement.by, await this.#users.signingKey(user, statement.by)]]))
   }
 
-  /** Whose device each line is: all have to be of members, under the roots that the chain named at that head. */
+  /** The device of each line. All have to belong to members, under the roots that the chain named at that head. */
   async #roster(
     id: string,
     { head }: Statement<'session-key'>,
     lines: SessionKey['roster']
   ): Promise<StoredKey['roster']> {
-    let roots = await this.#core.rooms.rootsAt(id, head)
+    let roots = await this.#chains.rootsAt(id, head)
     if (roots === null) {
-      await this.#core.rooms.sync(id)
-      roots = await this.#core.rooms.rootsAt(id, head)
+      await this.#chains.sync(id)
+      roots = await this.#chains.rootsAt(id, head)
     }
     if (roots === null)
       throw untrusted(
@@ -105,26 +109,26 @@ export class SessionKeyVerifier {
 
   async #owners(roots: ReadonlyMap<string, string>, lines: SessionKey['roster']): Promise<Owner[]> {
     const index = new Map<string, Owner>()
-    const enter = (user: StoredUser | undefined): void => {
+    const add = (user: StoredUser | undefined): void => {
       for (const { device, root, signingKey, encryptionKey } of user?.bindings ?? [])
         if (root === roots.get(user!.username))
           index.set(`${signingKey} ${encryptionKey}`, { username: user!.username, device })
     }
     const find = () =>
       lines.map(({ signingKey, encryptionKey }) => index.get(`${signingKey} ${encryptionKey}`))
-    for (const username of roots.keys()) enter(await this.#core.users.peek(username))
+    for (const username of roots.keys()) add(await this.#users.peek(username))
     if (find().includes(undefined))
-      for (const users of await inGroups([...roots.keys()], (username) => this.#core.users.sync(username)))
-        enter(users.user)
+      for (const { user } of await inGroups([...roots.keys()], (username) => this.#users.sync(username)))
+        add(user)
     return find().map((owner) => {
       if (owner === undefined)
-        throw untrusted('ghost-device', 'A session key was wrapped for a device of nobody who belongs.')
+        throw untrusted('ghost-device', 'A session key was wrapped for a device of nobody who is a member.')
       return owner
     })
   }
 
   async #unwrapped(item: SessionKey, statement: Statement<'session-key'>): Promise<Uint8Array> {
-    const { device } = this.#core.identity.active()
+    const { device } = this.#me.active()
     for (const pair of [device.encryption, device.next])
       try {
         if (pair === null) continue
@@ -134,8 +138,8 @@ export class SessionKeyVerifier {
         if (!(error instanceof CryptoError) || error.code !== 'bad-wrap') throw error
       }
     // Another process of this device may have replaced its encryption key.
-    await this.#core.identity.load()
-    if (this.#core.identity.active().device.encryption.fingerprint !== device.encryption.fingerprint)
+    await this.#me.load()
+    if (this.#me.active().device.encryption.fingerprint !== device.encryption.fingerprint)
       return this.#unwrapped(item, statement)
     throw new ChatError(
       'usage',
@@ -143,12 +147,4 @@ export class SessionKeyVerifier {
       'A session key was not wrapped for a key that this device has.'
     )
   }
-}
-
-/** Do something with each, a few at a time. */
-export async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = []
-  for (let at = 0; at < items.length; at += 8)
-    results.push(...(await Promise.all(items.slice(at, at + 8).map(work))))
-  return results
 }

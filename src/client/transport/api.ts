@@ -1,10 +1,10 @@
 import type { Static, TSchema } from 'typebox'
 import { SignIn } from '../../protocol/accounts.js'
-import type { Core } from '../core.js'
 import { ChatError, RefusedError } from '../errors.js'
-import { type ApiResponse, type Request } from './http.js'
+import type { Store } from '../stores/store.js'
+import type { ApiResponse, Http, OpenResponse, Request } from './http.js'
 
-type Stored = {
+type StoredSession = {
   accessToken: string
   /** By this client's clock, in milliseconds since 1970. */
   expiresAt: number
@@ -12,50 +12,69 @@ type Stored = {
 }
 
 const NAME = 'session'
-/** An access token that is about to expire is not worth a try. */
+/** An access token that expires sooner than this is refreshed before it is used. */
 const MARGIN_MS = 30_000
 
-/** The session's tokens: what every authorised call goes through. Refresh tokens are good for one use. */
+/** The server's API as the logged-in user calls it. Keeps the session's tokens; a refresh token is good for one use. */
 export class Api {
-  readonly #core: Core
-  #session: Stored | null = null
+  readonly #http: Http
+  readonly #store: Store
+  readonly #now: () => number
+  #session: StoredSession | null = null
   #refreshing: Promise<string> | null = null
 
-  constructor(core: Core) {
-    this.#core = core
+  constructor(http: Http, store: Store, now: () => number) {
+    this.#http = http
+    this.#store = store
+    this.#now = now
   }
 
   async load(): Promise<void> {
-    this.#session = (await this.#core.store.get<Stored>(NAME)) ?? null
+    this.#session = (await this.#store.get<StoredSession>(NAME)) ?? null
   }
 
   get loggedIn(): boolean {
     return this.#session !== null
   }
 
-  async begin(answer: SignIn): Promise<void> {
-    const session = this.#stored(answer)
-    await this.#core.store.update((tx) => tx.set(NAME, session))
+  /** Aborts when the client is closed. */
+  get closed(): AbortSignal {
+    return this.#http.closed
+  }
+
+  async begin(response: SignIn): Promise<void> {
+    const session = this.#toStored(response)
+    await this.#store.update((tx) => tx.set(NAME, session))
     this.#session = session
   }
 
   async end(): Promise<void> {
-    await this.#core.store.update((tx) => tx.delete(NAME))
+    await this.#store.update((tx) => tx.delete(NAME))
     this.#session = null
   }
 
-  /** A call in the name of the session. @throws {ChatError} `logged-out`, or as `Http.call` does */
+  /** @throws {ChatError} `logged-out`, or as `Http.call` does */
   async call<S extends TSchema>(request: Omit<Request<S>, 'token'>): Promise<ApiResponse<Static<S>>> {
-    return this.withToken((token) => this.#core.http.call({ ...request, token }))
+    return this.#withToken((token) => this.#http.call({ ...request, token }))
   }
 
-  /** The same for an answer of bytes. */
-  async bytes(request: Omit<Request, 'token' | 'answer'>): Promise<ApiResponse<Uint8Array>> {
-    return this.withToken((token) => this.#core.http.bytes({ ...request, token }))
+  /** Like `call`, for a response of bytes. */
+  async bytes(request: Omit<Request, 'token' | 'response'>): Promise<ApiResponse<Uint8Array>> {
+    return this.#withToken((token) => this.#http.bytes({ ...request, token }))
   }
 
-  /** Do something with a valid access token; once more with a new one if it turns out to be stale. */
-  async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
+  /** Like `call`, for a response whose body the caller reads. */
+  async open(request: Omit<Request, 'token' | 'response'>): Promise<OpenResponse> {
+    return this.#withToken((token) => this.#http.open({ ...request, token }))
+  }
+
+  /** Refresh the session if its access token is about to expire. */
+  async keepAlive(): Promise<void> {
+    await this.#token()
+  }
+
+  /** Do something with a valid access token; once more with a new one if the server says it is not valid. */
+  async #withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
     const token = await this.#token()
     try {
       return await work(token)
@@ -66,39 +85,25 @@ export class Api {
     return work(await this.#refresh(token))
   }
 
-  /** Refresh the session if it is about time. */
-  async keep(): Promise<void> {
-    await this.#token()
-  }
-
   async #token(): Promise<string> {
     if (this.#session === null) await this.load()
     if (this.#session === null) throw loggedOut()
     const { accessToken, expiresAt } = this.#session
-    return expiresAt - MARGIN_MS > this.#core.options.now() ? accessToken : this.#refresh(accessToken)
+    return expiresAt - MARGIN_MS > this.#now() ? accessToken : this.#refresh(accessToken)
   }
 
   #refresh(stale: string): Promise<string> {
-    this.#refreshing ??= this.#refreshAlone(stale).finally(() => (this.#refreshing = null))
+    this.#refreshing ??= this.#refreshOnce(stale).finally(() => (this.#refreshing = null))
     return this.#refreshing
   }
 
-  /** Under the store's lock, so that no two processes use one refresh token: that would end the session. */
-  async #refreshAlone(stale: string): Promise<string> {
-    const outcome = await this.#core.store.update(async (tx) => {
-      const session = await tx.get<Stored>(NAME)
-      if (session === undefined || session.accessToken !== stale) return session ?? null
+  /** Holds the store's lock, so that no two processes use one refresh token: that would end the session. */
+  async #refreshOnce(stale: string): Promise<string> {
+    const session = await this.#store.update(async (tx) => {
+      const stored = await tx.get<StoredSession>(NAME)
+      if (stored === undefined || stored.accessToken !== stale) return stored ?? null
       try {
-        const { refreshToken } = session
-        const path = '/v1/auth/refresh'
-        const request = {
-          method: 'POST',
-          path,
-          body: { refreshToken },
-          response: SignIn,
-          once: true
-        } as const
-        const renewed = this.#stored((await this.#core.http.call(request)).body)
+        const renewed = await this.#renew(stored.refreshToken)
         tx.set(NAME, renewed)
         return renewed
       } catch (error) {
@@ -107,24 +112,35 @@ export class Api {
         return null
       }
     })
-    this.#session = outcome
-    if (outcome === null) throw loggedOut()
-    return outcome.accessToken
+    this.#session = session
+    if (session === null) throw loggedOut()
+    return session.accessToken
+  }
+
+  async #renew(refreshToken: string): Promise<StoredSession> {
+    const { body } = await this.#http.call({
+      method: 'POST',
+      path: '/v1/auth/refresh',
+      body: { refreshToken },
+      response: SignIn,
+      once: true
+    })
+    return this.#toStored(body)
   }
 
   /** @throws {ChatError} `logged-out`, unless another process has begun a new session meanwhile */
   async #ended(stale: string, cause: unknown): Promise<void> {
-    this.#session = await this.#core.store.update(async (tx) => {
-      const session = await tx.get<Stored>(NAME)
-      if (session !== undefined && session.accessToken !== stale) return session
+    this.#session = await this.#store.update(async (tx) => {
+      const stored = await tx.get<StoredSession>(NAME)
+      if (stored !== undefined && stored.accessToken !== stale) return stored
       tx.delete(NAME)
       return null
     })
     if (this.#session === null) throw loggedOut(cause)
   }
 
-  #stored({ accessToken, expiresIn, refreshToken }: SignIn): Stored {
-    return { accessToken, expiresAt: this.#core.options.now() + expiresIn * 1000, refreshToken }
+  #toStored({ accessToken, expiresIn, refreshToken }: SignIn): StoredSession {
+    return { accessToken, expiresAt: this.#now() + expiresIn * 1000, refreshToken }
   }
 }
 

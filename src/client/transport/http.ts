@@ -29,6 +29,12 @@ export interface ApiResponse<T> {
   headers: Headers
 }
 
+export interface OpenResponse {
+  response: Response
+  /** Has to be called in the end. */
+  close: () => void
+}
+
 export interface HttpOptions {
   url: string
   fetch: typeof globalThis.fetch
@@ -85,12 +91,12 @@ export class Http {
   }
 
   /** The same for an answer of bytes. */
-  async bytes(request: Omit<Request, 'answer'>): Promise<ApiResponse<Uint8Array>> {
+  async bytes(request: Omit<Request, 'response'>): Promise<ApiResponse<Uint8Array>> {
     return this.#tried(request, (response) => readBytes(response))
   }
 
-  /** An answer whose body is read by the caller, such as an event stream. `close` has to be called in the end. */
-  async open(request: Request): Promise<{ response: Response; close: () => void }> {
+  /** A response whose body the caller reads, such as an event stream. */
+  async open(request: Request): Promise<OpenResponse> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {

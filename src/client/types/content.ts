@@ -1,14 +1,14 @@
-/** What a message says (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to. */
+/** The content of a message (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to. */
 export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
 
 export type TextContent = {
   type: 'text'
   text: string
-  /** Given, the message is a reply. */
+  /** If given, the message is a reply. */
   ref?: string
 }
 
-/** Puts `text` in the place of an own message's. */
+/** Replaces the text of an own message. */
 export type EditContent = {
   type: 'edit'
   ref: string
@@ -44,10 +44,10 @@ export type FileContent = {
   text?: string
 }
 
-/** What a newer client has sent: nothing to show, nothing to refuse. */
+/** Content of a type that only newer clients know. */
 export type UnknownContent = {
   type: 'unknown'
-  /** Its `type` on the wire. */
+  /** Its `type` on the wire, at most 64 characters. */
   of: string
 }
 

@@ -29,19 +29,19 @@ for (const { about, shown, missing } of vectors<Vectors>('order').cases)
     const highest = new Map<string, number>()
     for (const { device: deviceId, text, known = false, late = false, refused, ...where } of shown) {
       // A ledger of its own for each: what counts is what was stored.
-      const ledger = new SeenMessages({ store })
+      const ledger = new SeenMessages(store)
       const counter = { conversationId, sessionKeyId, deviceId }
       const seen = { ...where, digest: sha256Hex(text) }
       if (refused !== undefined) {
-        t.match(await failure(ledger.judge(counter, seen)), { kind: 'untrusted', code: refused })
+        t.match(await failure(ledger.check(counter, seen)), { kind: 'untrusted', code: refused })
         continue
       }
-      t.strictSame(await ledger.judge(counter, seen), { known, late })
+      t.strictSame(await ledger.check(counter, seen), { known, late })
       if (!known) await store.update((tx) => ledger.record(tx, counter, seen))
       highest.set(deviceId, Math.max(where.n, highest.get(deviceId) ?? 0))
     }
     for (const [deviceId, last] of highest) {
-      const ranges = await new SeenMessages({ store }).missing(
+      const ranges = await new SeenMessages(store).missing(
         { conversationId, sessionKeyId, deviceId },
         1,
         last
