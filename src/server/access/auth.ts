@@ -3,8 +3,9 @@ import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../../protocol/problems.js'
 import { networkOf, requireNoWait } from './rate-limits.js'
-import type { Services } from '../services.js'
-import type { ActiveSession } from './sessions.js'
+import type { Config } from '../config.js'
+import type { CounterSync } from './counter-sync.js'
+import type { ActiveSession, Sessions } from './sessions.js'
 import { AUDIENCE, ISSUER, accessClaims, type AccessClaims } from './tokens.js'
 
 declare module '@fastify/jwt' {
@@ -28,10 +29,18 @@ declare module 'fastify' {
 /** Tokens that were verified lately, at most. */
 const REMEMBERED = 50_000
 
+interface AuthParts {
+  config: Config
+  /** Signs access tokens. */
+  secret: string
+  sessions: Sessions
+  attempts: CounterSync
+}
+
 /** JWT access tokens (HS256 alone), and the session behind each, checked on every request from memory. */
 export async function registerAuth(
   app: FastifyInstance,
-  { config, secret, sessions, attempts }: Services
+  { config, secret, sessions, attempts }: AuthParts
 ): Promise<void> {
   await app.register(jwt, {
     secret,

@@ -7,7 +7,8 @@ import rateLimit, {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../../protocol/problems.js'
 import type { WindowCounter } from './window-counter.js'
-import type { Services } from '../services.js'
+import type { Config } from '../config.js'
+import type { CounterSync } from './counter-sync.js'
 
 /** Classes of routes, each with a budget a minute: per address before log-in, per user after it. */
 export type LimitClass = 'auth' | 'read' | 'write' | 'send'
@@ -43,7 +44,7 @@ type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, a
 /** Rate limits on every route that is registered after this. */
 export async function registerLimits(
   app: FastifyInstance,
-  { config, attempts }: Pick<Services, 'config' | 'attempts'>
+  { config, attempts }: { config: Config; attempts: CounterSync }
 ): Promise<void> {
   if (config.RATE_LIMIT === 'off') {
     app.decorate('spend', () => undefined)

@@ -1,6 +1,6 @@
 import { readConfig } from '../config.js'
 import { createLogger } from '../logger.js'
-import { openDatabase } from '../db/database.js'
+import { openDatabase } from '../db/open.js'
 import { MIGRATIONS_FOLDER } from '../db/migrate.js'
 
 /** Bring the configured database up to date and end; the server does the same whenever it starts. */
