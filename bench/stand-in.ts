@@ -40,7 +40,7 @@ async function wholeApp(
 ): Promise<number> {
   const config = readConfig(env)
   const services = await openServices(config, createLogger('warn'))
-  const send = await makeSend(config.DATABASE_URL!.reveal())
+  const send = await makeSend(config.database.url!.reveal())
   const app = await buildApp({ ...services, log: { ...services.log, send } })
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as AddressInfo).port

@@ -41,7 +41,7 @@ export async function buildApp(services: Services): Promise<App> {
     // A child logger per request would cost more than most requests; what we log names the request itself.
     childLoggerFactory: (parent) => parent,
     genReqId: nextId,
-    trustProxy: config.TRUST_PROXY,
+    trustProxy: config.http.trustedProxies,
     bodyLimit: DEFAULT_BODY_LIMIT,
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
@@ -74,18 +74,18 @@ export async function buildApp(services: Services): Promise<App> {
   for (const schema of namedSchemas) app.addSchema(schema)
 
   secureHeaders(app)
-  if (config.CORS_ORIGINS.length > 0)
+  if (config.http.corsOrigins.length > 0)
     await app.register(cors, {
-      origin: config.CORS_ORIGINS,
+      origin: config.http.corsOrigins,
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
       exposedHeaders: ['ETag', 'Retry-After'],
       maxAge: 600
     })
-  await registerLimits(app, services)
+  await registerLimits(app, config.rateLimits, services.attempts)
   await registerOpenApi(app)
   await registerAuth(app, services)
-  const limited =
-    config.RATE_LIMIT === 'on' ? { preHandler: app.rateLimit({ max: config.RATE_LIMIT_READ }) } : {}
+  const { enabled, perMinute } = config.rateLimits
+  const limited = enabled ? { preHandler: app.rateLimit({ max: perMinute.read }) } : {}
   app.setNotFoundHandler(limited, (request, reply) => sendProblem(request, reply, new Problem('not-found')))
 
   await app.register(async (open: App) => {

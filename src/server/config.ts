@@ -1,12 +1,6 @@
 import { isIP } from 'node:net'
 
-/**
- * Configuration: one pure function over the environment. Every variable stands here once, with its default and
- * its bounds; `.env.example` lists the same ones.
- */
-type Env = Readonly<Record<string, string | undefined>>
-
-/** A text that must not appear in a log: it prints as `[redacted]` whoever prints it. */
+/** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
 export class Secret {
   readonly #value: string
   constructor(value: string) {
@@ -64,7 +58,7 @@ function optional<T>(parse: (text: string) => T): Variable<T | undefined> {
   return { default: undefined, parse }
 }
 
-/** An address with a password in it. */
+/** A URL that may hold a password. */
 function address(example: string, ...schemes: string[]): (value: string) => Secret {
   return (value) => {
     if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return new Secret(value)
@@ -87,7 +81,7 @@ function list(value: string): string[] {
     .filter((item) => item !== '')
 }
 
-/** Which proxies' `X-Forwarded-For` counts: none, or these addresses and networks. */
+/** The proxies whose `X-Forwarded-For` counts: none, or these addresses and networks. */
 function trustedProxies(value: string): string[] | false {
   if (value === 'off') return false
   const proxies = list(value)
@@ -106,6 +100,7 @@ function isNetwork(value: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
+/** Every variable with its default and its bounds; `.env.example` lists the same ones. */
 export const variables = {
   SERVER_HOST: text('127.0.0.1'),
   SERVER_PORT: integer(3000, 0, 65_535),
@@ -149,8 +144,72 @@ export const variables = {
   RATE_LIMIT_SEND: integer(3000, 1, 10_000_000)
 } satisfies Record<string, Variable<unknown>>
 
-type Variables = typeof variables
-export type Config = { readonly [K in keyof Variables]: ReturnType<Variables[K]['parse']> }
+type Values = { readonly [K in keyof typeof variables]: ReturnType<(typeof variables)[K]['parse']> }
+
+export type Config = ReturnType<typeof grouped>
+
+/** The values as the parts of the server take them, each its own group. */
+function grouped(values: Values) {
+  const isLimited = values.RATE_LIMIT === 'on'
+  const limit = (max: number) => (isLimited ? max : Infinity)
+  return {
+    http: {
+      host: values.SERVER_HOST,
+      port: values.SERVER_PORT,
+      trustedProxies: values.TRUST_PROXY,
+      corsOrigins: values.CORS_ORIGINS
+    },
+    workers: values.WORKERS,
+    logLevel: values.LOG_LEVEL,
+    database: {
+      /** Where the embedded database is, and the secrets that are not configured. */
+      dataDir: values.DATA_DIR,
+      /** PostgreSQL; the embedded database if undefined. */
+      url: values.DATABASE_URL,
+      /** PostgreSQL itself, if `url` is a pooler's. */
+      directUrl: values.DATABASE_DIRECT_URL,
+      tls: values.DATABASE_TLS,
+      tlsCaFile: values.DATABASE_TLS_CA,
+      poolSize: values.DATABASE_POOL_SIZE,
+      statementTimeoutSeconds: values.DATABASE_STATEMENT_TIMEOUT,
+      startTimeoutSeconds: values.DATABASE_START_TIMEOUT
+    },
+    redisUrl: values.REDIS_URL,
+    sessions: {
+      /** Signs tokens; made and stored by the server if undefined. */
+      secret: values.JWT_SECRET,
+      accessTokenSeconds: values.ACCESS_TOKEN_LIFETIME,
+      /** Without a refresh. */
+      idleSeconds: values.SESSION_TIMEOUT,
+      lifetimeSeconds: values.SESSION_LIFETIME
+    },
+    passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
+    devices: { minRsaBits: Number(values.RSA_KEY_SIZE), maxPerUser: values.MAX_DEVICES },
+    streams: {
+      maxOpen: values.MAX_CLIENTS,
+      maxPerUser: limit(values.MAX_CLIENTS_PER_USER),
+      lifetimeSeconds: values.STREAM_LIFETIME,
+      bufferBytes: values.STREAM_BUFFER
+    },
+    log: {
+      maxQueuedMessages: values.SEND_QUEUE,
+      maxBatchMessages: values.SEND_BATCH,
+      /** How long the first message of the queue may have waited when another one is accepted. */
+      maxWaitMs: values.SEND_WAIT,
+      pollIntervalMs: values.POLL_INTERVAL
+    },
+    rateLimits: {
+      enabled: isLimited,
+      /** Requests of each class, `Infinity` if the limits are off. */
+      perMinute: {
+        auth: limit(values.RATE_LIMIT_AUTH),
+        read: limit(values.RATE_LIMIT_READ),
+        write: limit(values.RATE_LIMIT_WRITE),
+        send: limit(values.RATE_LIMIT_SEND)
+      }
+    }
+  }
+}
 
 export class ConfigError extends Error {
   constructor(mistakes: string[]) {
@@ -164,28 +223,28 @@ export class ConfigError extends Error {
  *
  * @throws {ConfigError} naming every mistake at once
  */
-export function readConfig(env: Env): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const mistakes: string[] = []
-  const config: Record<string, unknown> = {}
+  const values: Record<string, unknown> = {}
   for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
     const given = env[name] === undefined || env[name] === '' ? variable.default : env[name]
     try {
-      config[name] = given === undefined ? undefined : variable.parse(given)
+      values[name] = given === undefined ? undefined : variable.parse(given)
     } catch (error) {
       if (!(error instanceof Invalid)) throw error
       mistakes.push(`${name} ${error.message}`)
     }
   }
-  if (config['DATABASE_TLS_CA'] !== undefined && config['DATABASE_TLS'] !== 'verify')
+  if (values['DATABASE_TLS_CA'] !== undefined && values['DATABASE_TLS'] !== 'verify')
     mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
-  if (config['DATABASE_URL'] === undefined) {
-    if (Number(config['WORKERS']) > 1)
+  if (values['DATABASE_URL'] === undefined) {
+    if (Number(values['WORKERS']) > 1)
       mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
-    if (config['REDIS_URL'] !== undefined)
+    if (values['REDIS_URL'] !== undefined)
       mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
-    if (config['DATABASE_DIRECT_URL'] !== undefined)
+    if (values['DATABASE_DIRECT_URL'] !== undefined)
       mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return config as Config
+  return grouped(values as Values)
 }

@@ -2,8 +2,8 @@
  * The server for a program of one's own; `secure-chat serve` is the usual way to start one.
  *
  *     const config = readConfig(process.env)
- *     const app = await buildApp(await openServices(config, createLogger(config.LOG_LEVEL)))
- *     await app.listen({ host: config.SERVER_HOST, port: config.SERVER_PORT })
+ *     const app = await buildApp(await openServices(config, createLogger(config.logLevel)))
+ *     await app.listen({ host: config.http.host, port: config.http.port })
  *     // … `await app.close()` ends it, with everything that it has opened.
  */
 export { buildApp } from './app.js'

@@ -16,15 +16,15 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
-  const logger = createLogger(config.LOG_LEVEL)
-  if (config.WORKERS === 1 || cluster.isWorker) return serve(config, logger)
+  const logger = createLogger(config.logLevel)
+  if (config.workers === 1 || cluster.isWorker) return serve(config, logger)
   const enough = new AbortController()
   for (const signal of SIGNALS) process.on(signal, () => enough.abort())
   const onReady = (port: number) => {
-    const host = isIPv6(config.SERVER_HOST) ? `[${config.SERVER_HOST}]` : config.SERVER_HOST
+    const host = isIPv6(config.http.host) ? `[${config.http.host}]` : config.http.host
     process.stderr.write(banner(config, `http://${host}:${port}`))
   }
-  process.exit(await superviseWorkers(config.WORKERS, logger, { enough: enough.signal, onReady }))
+  process.exit(await superviseWorkers(config.workers, logger, { enough: enough.signal, onReady }))
 }
 
 async function serve(config: Config, logger: Logger): Promise<void> {
@@ -51,7 +51,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
     )
   }
   for (const signal of SIGNALS) process.off(signal, quit).on(signal, stop)
-  const address = await listen(app, config)
+  const address = await listen(app, config.http)
   if (cluster.isPrimary) process.stderr.write(banner(config, address))
 }
 
@@ -61,10 +61,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
  */
 const BACKLOG = 65_535
 
-async function listen(
-  app: FastifyInstance,
-  { SERVER_HOST: host, SERVER_PORT: port }: Config
-): Promise<string> {
+async function listen(app: FastifyInstance, { host, port }: Config['http']): Promise<string> {
   try {
     return await app.listen({ host, port, backlog: BACKLOG })
   } catch (error) {
@@ -74,9 +71,10 @@ async function listen(
   }
 }
 
-function banner({ DATABASE_URL, DATA_DIR, WORKERS }: Config, address: string): string {
-  const processes = WORKERS === 1 ? '' : `, ${WORKERS} processes`
-  const data = DATABASE_URL === undefined ? `embedded PostgreSQL in ${DATA_DIR}` : `PostgreSQL${processes}`
+function banner({ database, workers }: Config, address: string): string {
+  const processes = workers === 1 ? '' : `, ${workers} processes`
+  const data =
+    database.url === undefined ? `embedded PostgreSQL in ${database.dataDir}` : `PostgreSQL${processes}`
   const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
   return `
   Secure Chat is ready on ${address}   (${data})

@@ -42,18 +42,15 @@ export interface Services {
 
 /** Open the database, bring it up to date, and start what lives as long as the process. */
 export async function openServices(config: Config, logger: Logger): Promise<Services> {
-  const database = await openDatabase(config, logger)
+  const database = await openDatabase(config.database, logger)
   try {
     await database.migrate(MIGRATIONS_FOLDER)
     const epoch = await ensureEpoch(database)
     const secret = await signingSecret(config, database)
     const bell = await openBell(config, epoch, logger)
-    const log = await openLog(database, bell, config, logger)
+    const log = await openLog(database, bell, config.log, logger)
     const sessions = new Sessions(database, log.tail)
-    const streams = new Streams(sessions, {
-      total: config.MAX_CLIENTS,
-      perUser: config.RATE_LIMIT === 'off' ? Infinity : config.MAX_CLIENTS_PER_USER
-    })
+    const streams = new Streams(sessions, config.streams)
     const attempts = startCounterSync(database, secret, logger)
     const stopSweeping = startSweeper(database, logger)
     return {
@@ -66,7 +63,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       sessions,
       streams,
       attempts,
-      passwords: createPasswords(config.PASSWORD_ITERATIONS, config.PASSWORD_QUEUE),
+      passwords: createPasswords(config.passwords),
       secret,
       refresh: refreshTokens(secret),
       async close() {
@@ -86,18 +83,20 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
 }
 
 async function openBell(config: Config, epoch: string, logger: Logger): Promise<Notifier> {
-  if (config.DATABASE_URL === undefined) return noopNotifier
-  if (config.REDIS_URL === undefined)
-    return postgresNotifier(connectionOptions(config, directUrl(config, config.DATABASE_URL)), logger)
-  // Loaded by those alone who use it: it takes some MB.
-  const { redisNotifier: redisBell } = await import('./notifier/redis.js')
-  return redisBell(config.REDIS_URL.reveal(), epoch, logger)
+  const { database, redisUrl } = config
+  if (database.url === undefined) return noopNotifier
+  if (redisUrl === undefined)
+    return postgresNotifier(connectionOptions(database, directUrl(database, database.url)), logger)
+  // Loaded only if it is used: it takes some MB.
+  const { redisNotifier } = await import('./notifier/redis.js')
+  return redisNotifier(redisUrl.reveal(), epoch, logger)
 }
 
 /** `JWT_SECRET`; else one made at first start and kept beside the data: in `DATA_DIR`, or in the database. */
 async function signingSecret(config: Config, { kind, db }: Database): Promise<string> {
-  if (config.JWT_SECRET !== undefined) return config.JWT_SECRET.reveal()
-  if (kind === 'embedded') return loadSecret(config.DATA_DIR, 'jwt-secret')
+  const { secret } = config.sessions
+  if (secret !== undefined) return secret.reveal()
+  if (kind === 'embedded') return loadSecret(config.database.dataDir, 'jwt-secret')
   const name = 'jwt-secret'
   const value = randomBytes(32).toString('base64url')
   await db.insert(serverSecrets).values({ name, value }).onConflictDoNothing()

@@ -5,10 +5,10 @@ import { ConfigError, readConfig, variables } from '../../src/server/config.js'
 
 t.test('with nothing set there is a default for everything', (t) => {
   const config = readConfig({})
-  t.equal(config.SERVER_HOST, '127.0.0.1')
-  t.equal(config.SERVER_PORT, 3000)
-  t.equal(config.DATABASE_URL, undefined)
-  t.equal(config.SESSION_TIMEOUT, 3600)
+  t.equal(config.http.host, '127.0.0.1')
+  t.equal(config.http.port, 3000)
+  t.equal(config.database.url, undefined)
+  t.equal(config.sessions.idleSeconds, 3600)
   t.end()
 })
 
@@ -36,13 +36,13 @@ t.test('every mistake is named at once, without the value', (t) => {
 
 t.test('what needs something else is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
-  t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).WORKERS, 2)
+  t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)
   t.throws(() => readConfig({ DATABASE_TLS_CA: '/ca.pem' }), /DATABASE_TLS_CA needs DATABASE_TLS=verify/)
   t.end()
 })
 
 t.test('an empty variable counts as not set', (t) => {
-  t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).SERVER_PORT, 3000)
+  t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).http.port, 3000)
   t.end()
 })
 
@@ -51,12 +51,12 @@ t.test('secrets do not print', (t) => {
   for (const print of [
     inspect(config, { depth: 5 }),
     JSON.stringify(config),
-    `${String(config.JWT_SECRET)}`
+    `${String(config.sessions.secret)}`
   ]) {
     t.notMatch(print, 'hunter2')
     t.notMatch(print, 'xxxx')
   }
-  t.equal(config.JWT_SECRET?.reveal(), 'x'.repeat(32))
+  t.equal(config.sessions.secret?.reveal(), 'x'.repeat(32))
   t.end()
 })
 

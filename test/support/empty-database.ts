@@ -24,7 +24,7 @@ const template = join(
 export async function copyEmptyDatabase(dataDir: string): Promise<void> {
   if (!existsSync(template)) {
     const made = await mkdtemp(`${template}-`)
-    const config = readConfig({ DATA_DIR: made })
+    const { database: config } = readConfig({ DATA_DIR: made })
     const database = await openDatabase(config, createLogger('fatal'))
     await database.migrate(MIGRATIONS_FOLDER)
     await database.close()

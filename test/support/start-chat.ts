@@ -36,7 +36,7 @@ export async function startChat(
     LOG_LEVEL: 'fatal',
     ...env
   })
-  const services = await openServices(config, createLogger(config.LOG_LEVEL, log))
+  const services = await openServices(config, createLogger(config.logLevel, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const strangers: InteropClient[] = []

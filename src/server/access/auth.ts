@@ -30,7 +30,7 @@ declare module 'fastify' {
 const REMEMBERED = 50_000
 
 interface AuthParts {
-  config: Config
+  config: Pick<Config, 'sessions' | 'rateLimits'>
   /** Signs access tokens. */
   secret: string
   sessions: Sessions
@@ -55,7 +55,7 @@ export async function registerAuth(
   /** By the tokens' digests, which are a tenth of their length. */
   const verified = new Map<string, { session: ActiveSession; endsAt: number }>()
   const refused = attempts.of('refused-tokens', {
-    max: config.RATE_LIMIT === 'off' ? Infinity : config.RATE_LIMIT_READ,
+    max: config.rateLimits.perMinute.read,
     windowMs: 60_000
   })
 
@@ -99,7 +99,7 @@ export async function registerAuth(
   })
   app.decorate('signAccessToken', (session) => {
     const left = Math.ceil((session.endsAt - performance.now()) / 1000)
-    const lifetime = config.ACCESS_TOKEN_LIFETIME
+    const lifetime = config.sessions.accessTokenSeconds
     // The token may outlive the session, so that who comes too late is told that it has ended.
     const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })
     return { accessToken, expiresIn: Math.max(1, Math.min(lifetime, left)) }

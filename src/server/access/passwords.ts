@@ -1,5 +1,6 @@
 import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import type { Config } from '../config.js'
 import { Problem } from '../../protocol/problems.js'
 
 const derive = promisify(pbkdf2)
@@ -26,14 +27,14 @@ export interface Passwords {
  * PBKDF2-HMAC-SHA-256 on the thread pool, two at a time, so that files and the rest keep threads to run on. What
  * waits is bounded: a flood of logins is told to come back later.
  */
-export function createPasswords(iterations: number, maxQueue: number): Passwords {
+export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
   let running = 0
   const waiting: (() => void)[] = []
   const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
   async function run(password: string, salt: Buffer, rounds: number): Promise<Buffer> {
     if (running < IN_FLIGHT) running++
-    else if (waiting.length >= maxQueue) throw new Problem('overloaded')
+    else if (waiting.length >= maxQueued) throw new Problem('overloaded')
     else await new Promise<void>((resolve) => waiting.push(resolve))
     try {
       return await derive(password, salt, rounds, HASH_BYTES, 'sha256')

@@ -44,18 +44,14 @@ type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, a
 /** Rate limits on every route that is registered after this. */
 export async function registerLimits(
   app: FastifyInstance,
-  { config, attempts }: { config: Config; attempts: CounterSync }
+  config: Config['rateLimits'],
+  attempts: CounterSync
 ): Promise<void> {
-  if (config.RATE_LIMIT === 'off') {
+  if (!config.enabled) {
     app.decorate('spend', () => undefined)
     return
   }
-  const budgets: Record<LimitClass, number> = {
-    auth: config.RATE_LIMIT_AUTH,
-    read: config.RATE_LIMIT_READ,
-    write: config.RATE_LIMIT_WRITE,
-    send: config.RATE_LIMIT_SEND
-  }
+  const budgets = config.perMinute
   const spent = mapValues(budgets, (max, limit) =>
     attempts.of(limit, { max, windowMs: WINDOW_MS, remembered: REMEMBERED })
   )

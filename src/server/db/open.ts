@@ -5,8 +5,6 @@ import { openEmbedded } from './embedded.js'
 import { openPostgres } from './postgres.js'
 
 /** Open PostgreSQL where `DATABASE_URL` says so, else the embedded one in `DATA_DIR`. */
-export function openDatabase(config: Config, logger: Logger): Promise<Database> {
-  return config.DATABASE_URL === undefined
-    ? openEmbedded(config.DATA_DIR)
-    : openPostgres(config, config.DATABASE_URL, logger)
+export function openDatabase(config: Config['database'], logger: Logger): Promise<Database> {
+  return config.url === undefined ? openEmbedded(config.dataDir) : openPostgres(config, config.url, logger)
 }

@@ -12,20 +12,22 @@ import type { Database, PreparedStatement } from './database.js'
 import { checkApplied } from './migrate.js'
 import * as schema from './schema.js'
 
+type DatabaseConfig = Config['database']
+
 /** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
 const MIGRATION_LOCK = 7_236_418_203
 
 /** What every connection to the database needs, those for LISTEN included. */
-export function connectionOptions(config: Config, url: Secret): pg.ClientConfig {
+export function connectionOptions(config: DatabaseConfig, url: Secret): pg.ClientConfig {
   const ssl = {
     url: undefined,
     off: false,
     require: { rejectUnauthorized: false },
     verify: {
       rejectUnauthorized: true,
-      ...(config.DATABASE_TLS_CA && { ca: readFileSync(config.DATABASE_TLS_CA, 'utf8') })
+      ...(config.tlsCaFile && { ca: readFileSync(config.tlsCaFile, 'utf8') })
     }
-  }[config.DATABASE_TLS]
+  }[config.tls]
   return {
     connectionString: url.reveal(),
     ...(ssl !== undefined && { ssl }),
@@ -36,8 +38,8 @@ export function connectionOptions(config: Config, url: Secret): pg.ClientConfig 
 }
 
 /** Where a connection is one and the same from its beginning to its end, which a pooler's is not. */
-export function directUrl({ DATABASE_DIRECT_URL }: Config, url: Secret): Secret {
-  return DATABASE_DIRECT_URL ?? url
+export function directUrl({ directUrl }: DatabaseConfig, url: Secret): Secret {
+  return directUrl ?? url
 }
 
 /** Settings that hold as long as a connection, which through a pooler is another one for each transaction. */
@@ -51,18 +53,18 @@ function ofASession(timeout: number): pg.PoolConfig {
 }
 
 /** A pool on PostgreSQL, once it answers: a database that is still starting is waited for. */
-export async function openPostgres(config: Config, url: Secret, logger: Logger): Promise<Database> {
-  const timeout = config.DATABASE_STATEMENT_TIMEOUT * 1000
-  const isPooled = config.DATABASE_DIRECT_URL !== undefined
+export async function openPostgres(config: DatabaseConfig, url: Secret, logger: Logger): Promise<Database> {
+  const timeout = config.statementTimeoutSeconds * 1000
+  const isPooled = config.directUrl !== undefined
   const pool = new pg.Pool({
     ...connectionOptions(config, url),
-    max: config.DATABASE_POOL_SIZE,
+    max: config.poolSize,
     // PostgreSQL cancels a slow statement; this covers one that hangs and does not even do that.
     query_timeout: timeout + 2000,
     ...(!isPooled && ofASession(timeout))
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
-  await waitFor(pool, config.DATABASE_START_TIMEOUT * 1000, logger)
+  await waitFor(pool, config.startTimeoutSeconds * 1000, logger)
   if (isPooled) await warnOfUnbounded(pool, logger)
   const db = drizzle(pool, { schema })
 

@@ -21,18 +21,18 @@ export interface Log {
 export async function openLog(
   { prepared: hot }: Database,
   bell: Notifier,
-  config: Config,
+  config: Config['log'],
   logger: Logger
 ): Promise<Log> {
   const { epoch, last } = await readBounds(hot)
-  const tail = new Tail({ hot, logger, head: last, pollInterval: config.POLL_INTERVAL })
+  const tail = new Tail({ hot, logger, head: last, pollInterval: config.pollIntervalMs })
   const stopListening = bell.listen('log', () => void tail.look())
   const { send, idle } = groupCommit({
     hot,
     logger,
-    maxQueue: config.SEND_QUEUE,
-    maxBatch: config.SEND_BATCH,
-    maxWait: config.SEND_WAIT,
+    maxQueue: config.maxQueuedMessages,
+    maxBatch: config.maxBatchMessages,
+    maxWait: config.maxWaitMs,
     onCommit(entries) {
       tail.offer(entries)
       bell.notify('log')

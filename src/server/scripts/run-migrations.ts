@@ -5,8 +5,8 @@ import { MIGRATIONS_FOLDER } from '../db/migrate.js'
 
 /** Bring the configured database up to date and end; the server does the same whenever it starts. */
 const config = readConfig(process.env)
-const logger = createLogger(config.LOG_LEVEL)
-const database = await openDatabase(config, logger)
+const logger = createLogger(config.logLevel)
+const database = await openDatabase(config.database, logger)
 try {
   await database.migrate(MIGRATIONS_FOLDER)
   logger.info('the database is up to date')

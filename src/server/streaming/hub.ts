@@ -20,14 +20,14 @@ type PresenceListener = (userId: string, online: boolean) => void
 export class Streams {
   readonly #bySession = new MultiMap<string, OpenStream>()
   readonly #byUser = new MultiMap<string, OpenStream>()
-  readonly #limits: { total: number; perUser: number }
+  readonly #limits: { maxOpen: number; maxPerUser: number }
   readonly #sessions: Sessions
   readonly #timer: NodeJS.Timeout
   #presence: PresenceListener = () => undefined
   #count = 0
   #stopping = false
 
-  constructor(sessions: Sessions, limits: { total: number; perUser: number }) {
+  constructor(sessions: Sessions, limits: { maxOpen: number; maxPerUser: number }) {
     this.#sessions = sessions
     this.#limits = limits
     sessions.onEnded((id) => this.#endSession(id, 'revoked'))
@@ -55,8 +55,8 @@ export class Streams {
   /** @throws {Problem} `too-many-streams`, `too-many-requests` for too many of one user, `stopping` */
   requireRoom(userId: string): void {
     if (this.#stopping) throw new Problem('stopping')
-    if (this.#count >= this.#limits.total) throw new Problem('too-many-streams')
-    if (this.#byUser.get(userId).length >= this.#limits.perUser)
+    if (this.#count >= this.#limits.maxOpen) throw new Problem('too-many-streams')
+    if (this.#byUser.get(userId).length >= this.#limits.maxPerUser)
       throw new Problem('too-many-requests', 'You have as many open streams as a user may have.')
   }
 

@@ -24,7 +24,7 @@ const login = (username: string, password: string) => ({
 })
 
 t.test('Passwords are hashed as RFC 8018 says: Wycheproof’s vectors for PBKDF2-HMAC-SHA-256', async (t) => {
-  const passwords = createPasswords(100_000, 1)
+  const passwords = createPasswords({ iterations: 100_000, maxQueued: 1 })
   const phc = (rounds: number, ...parts: Buffer[]) =>
     [
       '',
@@ -126,7 +126,7 @@ t.test('A log-in hashes the password anew when PASSWORD_ITERATIONS has risen', a
   t.equal(await rounds(), '110000')
 
   const store = async (iterations: number) => {
-    const passwordHash = await createPasswords(iterations, 1).hash(alice.password)
+    const passwordHash = await createPasswords({ iterations, maxQueued: 1 }).hash(alice.password)
     await db.update(users).set({ passwordHash }).where(eq(users.username, 'alice'))
   }
   await store(100_000)

@@ -20,7 +20,7 @@ export class LoginThrottle {
   readonly #known = new Set<string>()
 
   constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {
-    const unless = (max: number) => (config.RATE_LIMIT === 'off' ? Infinity : max)
+    const unless = (max: number) => (config.rateLimits.enabled ? max : Infinity)
     this.#here = attempts.of('guesses-here', { max: unless(10), windowMs: 15 * MINUTE_MS })
     this.#everywhere = attempts.of('guesses-everywhere', { max: unless(100), windowMs: 60 * MINUTE_MS })
   }

@@ -44,7 +44,7 @@ export function authRoutes(app: App, services: Services): void {
     async (request, reply) => {
       const { password, device: given } = request.body
       const username = request.body.username.toLowerCase()
-      const material = readNewDevice(given, username, Number(config.RSA_KEY_SIZE), ['device-add'])
+      const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
       const signers = verifySignatures(
         given.statement,
         new Map([[material.signing.fingerprint, material.signing.key]])
@@ -63,7 +63,7 @@ export function authRoutes(app: App, services: Services): void {
             .returning()
           const device = await insertDevice(tx, user!.id, material, 'active')
           await insertUserStatement(tx, user!.id, 1, given.statement)
-          const session = await insertSession(tx, config, request, user!.id, device.id)
+          const session = await insertSession(tx, config.sessions, request, user!.id, device.id)
           return signIn(app, services, session, user!, device)
         })
         .catch((error: unknown) => {
@@ -105,7 +105,7 @@ export function authRoutes(app: App, services: Services): void {
         throw new Problem('device-not-found')
       if (device?.status === 'pending') throw new Problem('device-pending')
       return db.transaction(async (tx) => {
-        const session = await insertSession(tx, config, request, user.id, device?.id ?? null)
+        const session = await insertSession(tx, config.sessions, request, user.id, device?.id ?? null)
         return signIn(app, services, session, user, device)
       })
     }
@@ -141,7 +141,7 @@ export function authRoutes(app: App, services: Services): void {
           .set({
             refreshGeneration: sql`${sessions.refreshGeneration} + 1`,
             lastUsedAt: NOW,
-            expiresAt: expiry(config, sessions.createdAt)
+            expiresAt: expiry(config.sessions, sessions.createdAt)
           })
           .where(eq(sessions.id, id))
           .returning()

@@ -17,7 +17,7 @@ export type SessionRow = typeof sessions.$inferSelect
 /** Begin a session. */
 export async function insertSession(
   tx: Tx,
-  config: Config,
+  config: Config['sessions'],
   request: FastifyRequest,
   userId: string,
   deviceId: string | null
@@ -39,9 +39,9 @@ export async function insertSession(
 }
 
 /** When a session that began at `createdAt` ends if it is not used from now on: idle or absolute expiry. */
-export function expiry(config: Config, createdAt: SQL | typeof sessions.createdAt): SQL {
-  const idle = sql`${NOW} + ${config.SESSION_TIMEOUT} * interval '1 second'`
-  const absolute = sql`${createdAt} + ${config.SESSION_LIFETIME} * interval '1 second'`
+export function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.createdAt): SQL {
+  const idle = sql`${NOW} + ${config.idleSeconds} * interval '1 second'`
+  const absolute = sql`${createdAt} + ${config.lifetimeSeconds} * interval '1 second'`
   return sql`least(${idle}, ${absolute})`
 }
 

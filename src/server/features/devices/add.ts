@@ -33,15 +33,12 @@ export interface Added {
 /** Add a device: at once with a reset or an approving signature, else as pending. */
 export async function addDevice(
   tx: Tx,
-  config: Config,
+  config: Config['devices'],
   session: ActiveSession,
   body: NewDevice
 ): Promise<Added> {
   const { userId } = session
-  const material = readNewDevice(body, session.username, Number(config.RSA_KEY_SIZE), [
-    'device-add',
-    'device-reset'
-  ])
+  const material = readNewDevice(body, session.username, config.minRsaBits, ['device-add', 'device-reset'])
   const { statement, signing } = material
   const user = await lockUser(tx, userId)
   const present = user.devices.get(body.id)
@@ -58,7 +55,7 @@ export async function addDevice(
   // A request has to be in order but for the approval, so that it can be completed by a signature alone.
   const assumed = approved ? signers : new Set([...signers, ...user.keys.keys()])
   const chain = await extended(tx, userId, user.chain, statement, body.statement.text, assumed)
-  requireRoom(config, chain)
+  requireCapacity(config, chain)
   if (present?.request?.text === body.statement.text && !approved) {
     if (session.deviceId === null) await bindSession(tx, session.id, present.id)
     return { device: present, outcome: 'pending' }
@@ -79,8 +76,8 @@ export async function addDevice(
   return { device, outcome: approved ? 'active' : 'pending' }
 }
 
-function requireRoom(config: Config, chain: UserChain): void {
-  if (chain.devices.size > config.MAX_DEVICES) throw new Problem('too-many-devices')
+function requireCapacity(config: Config['devices'], chain: UserChain): void {
+  if (chain.devices.size > config.maxPerUser) throw new Problem('too-many-devices')
 }
 
 async function storeDevice(
@@ -119,7 +116,7 @@ async function storeDevice(
 /** Complete a pending device's statement with the approving signature. */
 export async function approveDevice(
   tx: Tx,
-  config: Config,
+  config: Config['devices'],
   userId: string,
   deviceId: string,
   signed: SignedStatement
@@ -145,7 +142,7 @@ export async function approveDevice(
   const own = readSigningKey(device.signingKey)
   const signers = verifySignatures(whole, new Map([...user.keys, [own.fingerprint, own.key]]))
   const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
-  requireRoom(config, chain)
+  requireCapacity(config, chain)
   const [row] = await tx
     .update(devices)
     .set({ status: 'active', request: null })

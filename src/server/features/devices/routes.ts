@@ -76,7 +76,7 @@ export function deviceRoutes(app: App, services: Services): void {
     async (request, reply) => {
       const session = sessionOf(request)
       const { device, outcome } = await transaction(services, (tx) =>
-        addDevice(tx, config, session, request.body)
+        addDevice(tx, config.devices, session, request.body)
       )
       services.sessions.forget(session.id)
       return reply
@@ -104,7 +104,7 @@ export function deviceRoutes(app: App, services: Services): void {
     async (request) => {
       const { userId } = deviceSessionOf(request)
       const device = await transaction(services, (tx) =>
-        approveDevice(tx, config, userId, request.params.id, request.body.statement)
+        approveDevice(tx, config.devices, userId, request.params.id, request.body.statement)
       )
       return { device: deviceView(device) }
     }
@@ -150,7 +150,7 @@ export function deviceRoutes(app: App, services: Services): void {
       const { id } = request.params
       const signed = request.body.statement
       const statement = parseStatement(signed.text, ['device-rekey'])
-      const encryption = readEncryptionKey(request.body.encryptionKey, Number(config.RSA_KEY_SIZE))
+      const encryption = readEncryptionKey(request.body.encryptionKey, config.devices.minRsaBits)
       requireLine('device', statement.device, id)
       requireLine('encryption-key', statement.encryptionKey, encryption.fingerprint)
       const device = await transaction(services, async (tx) => {

@@ -47,7 +47,7 @@ export class EventStream implements Subscriber, OpenStream {
     this.through = start.caughtUp?.last ?? start.position
     this.#socket = socket
     // Jitter keeps streams that began together, after a restart say, from ending together.
-    const lifetime = source.services.config.STREAM_LIFETIME * 1000
+    const lifetime = source.services.config.streams.lifetimeSeconds * 1000
     this.#endsAt = performance.now() + lifetime * (0.9 + 0.1 * Math.random())
     socket.on('close', () => this.#close())
     socket.on('drain', () => {
@@ -75,7 +75,7 @@ export class EventStream implements Subscriber, OpenStream {
   /** Read one page. */
   #read(): void {
     const { services, slots } = this.#source
-    const size = { events: PAGE, bytes: services.config.STREAM_BUFFER }
+    const size = { events: PAGE, bytes: services.config.streams.bufferBytes }
     this.#state = 'reading'
     slots
       .run(() => readVisible(services.database.prepared, this.userId, this.through, size))
@@ -127,7 +127,7 @@ export class EventStream implements Subscriber, OpenStream {
   }
 
   get #isFull(): boolean {
-    return this.#socket.writableLength > this.#source.services.config.STREAM_BUFFER
+    return this.#socket.writableLength > this.#source.services.config.streams.bufferBytes
   }
 
   #finish(lastWords: string): void {

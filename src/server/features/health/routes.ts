@@ -79,8 +79,8 @@ export function serverRoutes(app: App, { config }: Services): void {
       limits: {
         ciphertextBytes: MAX_CIPHERTEXT_BYTES,
         members: MAX_MEMBERS,
-        devices: config.MAX_DEVICES,
-        rsaKeyBits: Number(config.RSA_KEY_SIZE)
+        devices: config.devices.maxPerUser,
+        rsaKeyBits: config.devices.minRsaBits
       },
       time: new Date().toISOString()
     })
