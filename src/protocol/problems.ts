@@ -68,21 +68,6 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems
 
-/** The one way to fail. `detail` narrows the table's sentence; `members` are added to the problem document. */
-export class Problem extends Error {
-  readonly code: ProblemCode
-  readonly status: number
-  readonly members: Readonly<Record<string, unknown>>
-
-  constructor(code: ProblemCode, detail?: string, members: Record<string, unknown> = {}) {
-    super(detail ?? problems[code][1])
-    this.name = 'Problem'
-    this.code = code
-    this.status = problems[code][0]
-    this.members = members
-  }
-}
-
 /** `rekey-required` → `Rekey required` */
 export function problemTitle(code: ProblemCode): string {
   const words = code.replaceAll('-', ' ')

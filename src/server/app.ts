@@ -1,8 +1,7 @@
-import { isUtf8 } from 'node:buffer'
 import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger } from 'fastify'
-import { Problem } from '../protocol/problems.js'
+import { Problem } from './http/problem.js'
 import { namedSchemas } from '../protocol/named-schemas.js'
 import type { App } from './http/app.js'
 import { registerAuth } from './access/auth.js'
@@ -19,16 +18,15 @@ import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/auth/sessions.js'
 import { registerLimits } from './access/rate-limits.js'
+import { BODY_LIMIT, acceptJson } from './http/json-body.js'
 import { describeRoutes, registerOpenApi } from './http/openapi.js'
-import { answerSocket, handleError, sendProblem } from './http/problem.js'
+import { answerSocket, handleError, sendProblem } from './http/error-handler.js'
 import { requestIds } from './http/request-id.js'
 import { RequestLog } from './http/request-log.js'
 import { secureHeaders } from './http/security-headers.js'
 import { buildSerializer } from './http/serialization.js'
 import type { Services } from './services.js'
 import { buildValidator } from './http/validation.js'
-
-const DEFAULT_BODY_LIMIT = 64 * 1024
 
 /** The whole service: every part by name, in order. Closing the app closes the services. */
 export async function buildApp(services: Services): Promise<App> {
@@ -42,7 +40,7 @@ export async function buildApp(services: Services): Promise<App> {
     childLoggerFactory: (parent) => parent,
     genReqId: nextId,
     trustProxy: config.http.trustedProxies,
-    bodyLimit: DEFAULT_BODY_LIMIT,
+    bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     http: { maxHeaderSize: 16_384, headersTimeout: 15_000 },
@@ -70,7 +68,7 @@ export async function buildApp(services: Services): Promise<App> {
   app.addHook('onClose', () => services.close())
 
   app.setErrorHandler(handleError)
-  onlyJson(app)
+  acceptJson(app)
   for (const schema of namedSchemas) app.addSchema(schema)
 
   secureHeaders(app)
@@ -117,28 +115,4 @@ export async function buildApp(services: Services): Promise<App> {
     { prefix: '/v1' }
   )
   return app
-}
-
-/** JSON is the one body type. A request without a body may say that it is JSON, as some clients always do. */
-function onlyJson(app: App): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (body.length === 0) done(null, undefined)
-    else if (!isUtf8(body)) done(new Problem('malformed-json', 'The body is not UTF-8.'))
-    else if (body.length > DEFAULT_BODY_LIMIT && hasTooManyValues(body))
-      done(new Problem('payload-too-large', 'A body of this size must consist of larger values.'))
-    else void parse(request, body.toString(), done)
-  })
-}
-
-/**
- * Whether a large body holds more values than one of ours of its size can: millions of tiny ones would block the
- * process while they are parsed. A wrap, of which the largest bodies consist, has three marks in 400 bytes.
- */
-function hasTooManyValues(body: Buffer): boolean {
-  let allowed = body.length / 64
-  for (const mark of [',', '[', '{'])
-    for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + 1)) if (--allowed < 0) return true
-  return false
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Problem } from '../../src/protocol/problems.js'
+import type { RuleViolation } from '../../src/protocol/rule-violation.js'
 import { parseStatement, rosterText } from '../../src/protocol/statements.js'
 
 const hash = 'ab'.repeat(32)
@@ -54,8 +54,8 @@ t.test('whatever is not exactly as prescribed is refused, and the line is named'
       parseStatement(text, ['device-add'])
       t.fail(what)
     } catch (error) {
-      t.equal((error as Problem).code, 'invalid-statement', what)
-      t.match((error as Problem).message, complaint, what)
+      t.equal((error as RuleViolation).code, 'invalid-statement', what)
+      t.match((error as RuleViolation).message, complaint, what)
     }
   }
   t.end()

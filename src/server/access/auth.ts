@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import { networkOf, requireNoWait } from './rate-limits.js'
 import type { Config } from '../config.js'
 import type { CounterSync } from './counter-sync.js'

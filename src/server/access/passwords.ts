@@ -1,7 +1,7 @@
 import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Config } from '../config.js'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 
 const derive = promisify(pbkdf2)
 const SALT_BYTES = 16

@@ -5,7 +5,7 @@ import rateLimit, {
   type RateLimitOptions
 } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { WindowCounter } from './window-counter.js'
 import type { Config } from '../config.js'
 import type { CounterSync } from './counter-sync.js'

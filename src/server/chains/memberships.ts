@@ -1,5 +1,5 @@
 import { and, eq, isNull } from 'drizzle-orm'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { Db, Tx } from '../db/database.js'
 import { conversations, memberships } from '../db/schema.js'
 

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, publicEncrypt, verify, type KeyObject } from 'node:crypto'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { isSmallOrder } from '../../protocol/small-order.js'
 

@@ -1,6 +1,6 @@
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { NewSessionKey, Roster } from '../../protocol/conversations.js'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import { parseStatement, rosterText } from '../../protocol/statements.js'
 import { requireSigningDevice } from './signing-device.js'
 import type { DeviceSession } from '../access/auth.js'

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import { and, asc, eq, inArray } from 'drizzle-orm'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import type { DeviceSession } from '../access/auth.js'
 import type { Tx } from '../db/database.js'

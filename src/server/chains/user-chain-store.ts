@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { and, asc, eq, gt } from 'drizzle-orm'
 import type { NewDevice } from '../../protocol/devices.js'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../protocol/statements.js'
 import type { UserChain } from '../../protocol/user-chain.js'

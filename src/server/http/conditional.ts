@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from './problem.js'
 
 /** Entity tags as a header names them; `*` stands for whatever there is. */
 type Tags = readonly string[] | '*'

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import type { ProblemCode } from '../../protocol/problems.js'
-import { joinResponses, problemResponses } from './problem.js'
+import { joinResponses, problemResponses } from './problem-responses.js'
 import { VERSION } from '../../protocol/version.js'
 
 const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders

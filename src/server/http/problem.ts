@@ -1,63 +1,19 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem, problemTitle, problems, type ProblemCode } from '../../protocol/problems.js'
-import { RuleViolation } from '../../protocol/rule-violation.js'
+import { problemTitle, problems, type ProblemCode } from '../../protocol/problems.js'
 import type { ProblemDocument } from '../../protocol/schema.js'
-import { isDatabaseDown } from '../db/errors.js'
 
-/** Seconds after which a client may try again, for problems that pass by themselves. */
-const RETRY_AFTER: Partial<Record<ProblemCode, number>> = {
-  overloaded: 1,
-  'too-many-streams': 5,
-  // Of streams; the limiter of requests knows better, and has said so already.
-  'too-many-requests': 5,
-  'database-unavailable': 2,
-  stopping: 2
-}
+/** The server's one way to fail. `detail` says more than the table's sentence; `members` are added to the document. */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly status: number
+  readonly members: Readonly<Record<string, unknown>>
 
-const fastifyCodes: Record<string, ProblemCode> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-json',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type'
-}
-
-const MALFORMED = 'The request is malformed.'
-
-const fastifyDetails: Record<string, string> = {
-  FST_ERR_BAD_URL: 'The address is not percent-encoded UTF-8.',
-  FST_ERR_MAX_PARAM_LENGTH: 'A part of the address is too long.'
-}
-
-/** Any error → the problem that the client is told; what is not known is `internal-error`. */
-export function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error
-  if (error instanceof RuleViolation) return new Problem(error.code, error.detail)
-  const { code, validation, validationContext, statusCode } = error as Partial<FastifyError>
-  if (validation !== undefined) {
-    const errors = validation.map(({ instancePath, message, params }) => ({
-      path: `${validationContext ?? 'body'}${instancePath}`,
-      message: `${message ?? 'is not valid'}${describe(params)}`
-    }))
-    return new Problem('invalid-request', undefined, { errors })
+  constructor(code: ProblemCode, detail?: string, members: Record<string, unknown> = {}) {
+    super(detail ?? problems[code][1])
+    this.name = 'Problem'
+    this.code = code
+    this.status = problems[code][0]
+    this.members = members
   }
-  const known = code === undefined ? undefined : fastifyCodes[code]
-  if (known !== undefined) return new Problem(known)
-  if (error instanceof SyntaxError && statusCode === 400) return new Problem('malformed-json')
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new Problem('invalid-request', fastifyDetails[code ?? ''] ?? MALFORMED)
-  // Only now: a client that hangs up in the middle of its request has the code of a database that does.
-  if (isDatabaseDown(error)) return new Problem('database-unavailable')
-  return new Problem('internal-error')
-}
-
-function describe(params: Record<string, unknown> | undefined): string {
-  const extra = params?.['additionalProperty']
-  if (typeof extra === 'string') return ` (${JSON.stringify(extra.slice(0, 64))})`
-  const allowed = params?.['allowedValues']
-  return Array.isArray(allowed) ? ` (${allowed.join(', ')})` : ''
 }
 
 /** A problem document (RFC 9457). */
@@ -70,76 +26,4 @@ export function problemDocument(problem: Problem, instance: string): ProblemDocu
     instance,
     ...problem.members
   }
-}
-
-/** Answer with a problem document. */
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
-  const retryAfter = RETRY_AFTER[problem.code]
-  if (retryAfter !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', retryAfter)
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
-  return reply
-    .status(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify(problemDocument(problem, request.id)))
-}
-
-const socketProblems: Record<string, ProblemCode> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout'
-}
-
-/** What is not even HTTP becomes no request: it is answered on the socket, which is closed. */
-export function answerSocket(error: Error & { code?: string }, socket: Socket, instance: string): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const code = socketProblems[error.code ?? '']
-  const problem = code === undefined ? new Problem('invalid-request', MALFORMED) : new Problem(code)
-  const body = JSON.stringify(problemDocument(problem, instance))
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-      'Content-Type: application/problem+json; charset=utf-8\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    () => socket.destroy()
-  )
-}
-
-export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = toProblem(error)
-  if (problem.status === 500) request.log.error({ instance: request.id, err: error }, 'request failed')
-  else if (problem.code === 'database-unavailable')
-    request.log.warn({ instance: request.id, err: error }, 'database unavailable')
-  return sendProblem(request, reply, problem)
-}
-
-/** The responses of a route in its schema: the problems it can answer with, by status. */
-export function problemResponses(...codes: ProblemCode[]): Record<string, object> {
-  const responses: Record<string, { description: string; content: object }> = {}
-  for (const code of new Set(codes)) {
-    const [status, detail] = problems[code]
-    const line = `\`${code}\`: ${detail}`
-    const before = responses[status]?.description
-    responses[status] = {
-      description: before === undefined ? line : `${before}\n\n${line}`,
-      content: { 'application/problem+json': { schema: { $ref: 'Problem' } } }
-    }
-  }
-  return responses
-}
-
-/** Two sets of responses as one; where both describe a problem status, the descriptions are joined. */
-export function joinResponses(
-  some: Record<string, object>,
-  more: Record<string, object>
-): Record<string, object> {
-  const joined = { ...some }
-  for (const [status, response] of Object.entries(more)) {
-    const present = joined[status] as { description: string } | undefined
-    joined[status] =
-      present === undefined
-        ? response
-        : {
-            ...present,
-            description: `${present.description}\n\n${(response as { description: string }).description}`
-          }
-  }
-  return joined
 }

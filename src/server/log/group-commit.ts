@@ -1,4 +1,4 @@
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import type { Database } from '../db/database.js'
 import { duplicateOf, isDatabaseDown } from '../db/errors.js'
 import type { Logger } from '../logger.js'

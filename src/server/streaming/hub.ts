@@ -1,4 +1,4 @@
-import { Problem } from '../../protocol/problems.js'
+import { Problem } from '../http/problem.js'
 import { MultiMap } from './multi-map.js'
 import type { ActiveSession, Sessions } from '../access/sessions.js'
 

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import t from 'tap'
-import { Problem } from '../../../src/protocol/problems.js'
+import { Problem } from '../../../src/server/http/problem.js'
 import { readSigningKey, verifySignatures } from '../../../src/server/chains/public-keys.js'
 import { wycheproof } from '../../support/vectors.js'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { type Problem } from '../../../src/protocol/problems.js'
+import { type Problem } from '../../../src/server/http/problem.js'
 import type { Outgoing } from '../../../src/server/log/group-commit.js'
 import type { Services } from '../../../src/server/services.js'
 import { startChat } from '../../support/start-chat.js'

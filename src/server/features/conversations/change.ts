@@ -1,6 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { extendConversationChain, type ConversationChain } from '../../../protocol/conversation-chain.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import { RuleViolation } from '../../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../../protocol/statements.js'

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { extendConversationChain } from '../../../protocol/conversation-chain.js'
 import type { NewConversation } from '../../../protocol/conversations.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import { parseStatement } from '../../../protocol/statements.js'
 import { lockUsers, requireSigningDevice } from '../../chains/signing-device.js'
 import type { DeviceSession } from '../../access/auth.js'

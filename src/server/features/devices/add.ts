@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import type { NewDevice } from '../../../protocol/devices.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import { parseStatement } from '../../../protocol/statements.js'
 import type { UserChain } from '../../../protocol/user-chain.js'

@@ -1,5 +1,5 @@
 import { and, eq, ne } from 'drizzle-orm'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import { RuleViolation } from '../../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { UserStatement } from '../../../protocol/statements.js'

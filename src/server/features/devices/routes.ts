@@ -7,7 +7,8 @@ import {
   NewDevice,
   StatementRequest
 } from '../../../protocol/devices.js'
-import { Problem, type ProblemCode } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
+import type { ProblemCode } from '../../../protocol/problems.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import { parseStatement } from '../../../protocol/statements.js'
 import type { App } from '../../http/app.js'
@@ -16,7 +17,7 @@ import { boundKeys, devices } from '../../db/schema.js'
 import { deviceView, lockUser, requireLine } from '../../chains/user-chain-store.js'
 import { readEncryptionKey, verifySignatures } from '../../chains/public-keys.js'
 import { transaction } from '../../log/append.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { addDevice, approveDevice, deviceConflict, rejectDevice } from './add.js'
 import { applyChain, extended, isApplied } from './changes.js'

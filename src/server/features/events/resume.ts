@@ -1,5 +1,5 @@
 import { formatCursor, parseCursor } from '../../../protocol/ids.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import type { Database } from '../../db/database.js'
 import { readResumePoints } from '../../log/resume-points.js'
 import type { Log } from '../../log/index.js'

@@ -6,7 +6,7 @@ import { EventPage, StreamedEvent, durableEvents, ephemeralEvents } from '../../
 import { defaulted, record, schemaName } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { poll } from './poll.js'
 import { Semaphore } from '../../streaming/semaphore.js'

@@ -1,11 +1,11 @@
 import Type from 'typebox'
 import { MAX_CIPHERTEXT_BYTES } from '../../../protocol/messages.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import { Time, record } from '../../../protocol/schema.js'
 import { MAX_MEMBERS, PROTOCOL } from '../../../protocol/statements.js'
 import type { App } from '../../http/app.js'
 import { readBounds } from '../../log/read.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { VERSION } from '../../../protocol/version.js'
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import type { App } from '../../http/app.js'
 
 /** Have an app take bodies of bytes, and no others. */

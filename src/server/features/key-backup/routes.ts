@@ -8,11 +8,11 @@ import {
   ReadHeaders,
   keyBackupHeaders
 } from '../../../protocol/key-backup.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { isKnown, readReplaceable } from '../../http/conditional.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import { sha256Hex } from '../../chains/public-keys.js'
 import type { Services } from '../../services.js'
 import { onlyOctets, readBlob } from './body.js'

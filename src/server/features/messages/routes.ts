@@ -9,13 +9,15 @@ import {
   NewMessage,
   NewMessageBatch
 } from '../../../protocol/messages.js'
-import { Problem, type ProblemCode } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
+import type { ProblemCode } from '../../../protocol/problems.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import type { Outgoing, Sent } from '../../log/group-commit.js'
 import { requireMember } from '../../chains/memberships.js'
-import { problemDocument, problemResponses } from '../../http/problem.js'
+import { problemDocument } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { readHistory } from './history.js'
 

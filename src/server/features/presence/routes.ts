@@ -7,7 +7,7 @@ import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import type { Db } from '../../db/database.js'
 import { memberships, users } from '../../db/schema.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { Presence } from './presence.js'
 

@@ -6,7 +6,7 @@ import {
   SessionKeyResponse,
   SessionKeyPage
 } from '../../../protocol/conversations.js'
-import { Problem } from '../../../protocol/problems.js'
+import { Problem } from '../../http/problem.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { lockUsers } from '../../chains/signing-device.js'
 import type { App } from '../../http/app.js'
@@ -16,7 +16,7 @@ import type { Tx } from '../../db/database.js'
 import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append.js'
 import { lockConversation, requireMember } from '../../chains/memberships.js'
-import { problemResponses } from '../../http/problem.js'
+import { problemResponses } from '../../http/problem-responses.js'
 import {
   WRAPS_BODY_LIMIT,
   acceptSessionKey,

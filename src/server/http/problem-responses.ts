@@ -1,0 +1,35 @@
+import { problems, type ProblemCode } from '../../protocol/problems.js'
+
+/** The responses of a route in its schema: the problems it can answer with, by status. */
+export function problemResponses(...codes: ProblemCode[]): Record<string, object> {
+  const responses: Record<string, { description: string; content: object }> = {}
+  for (const code of new Set(codes)) {
+    const [status, detail] = problems[code]
+    const line = `\`${code}\`: ${detail}`
+    const before = responses[status]?.description
+    responses[status] = {
+      description: before === undefined ? line : `${before}\n\n${line}`,
+      content: { 'application/problem+json': { schema: { $ref: 'Problem' } } }
+    }
+  }
+  return responses
+}
+
+/** Two sets of responses as one; where both describe a problem status, the descriptions are joined. */
+export function joinResponses(
+  some: Record<string, object>,
+  more: Record<string, object>
+): Record<string, object> {
+  const joined = { ...some }
+  for (const [status, response] of Object.entries(more)) {
+    const present = joined[status] as { description: string } | undefined
+    joined[status] =
+      present === undefined
+        ? response
+        : {
+            ...present,
+            description: `${present.description}\n\n${(response as { description: string }).description}`
+          }
+  }
+  return joined
+}
