@@ -73,7 +73,7 @@ async function bareRoute(): Promise<number> {
   })
   const session = {
     ...{ id: randomUUID(), userId: randomUUID(), username: 'bench', deviceId: randomUUID() },
-    ...{ deviceActive: true, endsAt: Infinity, stale: false }
+    ...{ deviceActive: true, endsAt: Infinity }
   }
   for (const schema of namedSchemas) app.addSchema(schema)
   app.decorateRequest('session', null)

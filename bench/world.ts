@@ -35,7 +35,7 @@ export async function makeWorld(
   const hex = () => randomBytes(32).toString('hex')
   const people = Array.from({ length: users }, (_, n) => {
     const session = { id: randomUUID(), userId: randomUUID(), deviceId: randomUUID() }
-    return { ...session, username: `user-${n}`, deviceActive: true, endsAt: Infinity, stale: false }
+    return { ...session, username: `user-${n}`, endsAt: Infinity }
   })
   await insert(people, (rows) =>
     db.insert(tables.users).values(

@@ -61,7 +61,7 @@ export async function buildApp(services: Services): Promise<App> {
   })
   app.addHook('preClose', (done) => {
     stopping = true
-    services.streams.stop()
+    services.hub.stop()
     done()
   })
   closeConnections(app)

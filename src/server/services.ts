@@ -16,7 +16,7 @@ import { openLog, type Log } from './log/index.js'
 import { createPasswords, type Passwords } from './access/passwords.js'
 import { loadSecret } from './access/secrets.js'
 import { Sessions } from './access/sessions.js'
-import { Streams } from './streaming/hub.js'
+import { Hub } from './streaming/hub.js'
 import { startSweeper } from './db/sweep.js'
 import { refreshTokens, type RefreshTokens } from './access/tokens.js'
 
@@ -29,7 +29,7 @@ export interface Services {
   notifier: Notifier
   log: Log
   sessions: Sessions
-  streams: Streams
+  hub: Hub
   /** Bounds on attempts, for all processes together. */
   attempts: CounterSync
   passwords: Passwords
@@ -49,8 +49,8 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     const secret = await signingSecret(config, database)
     const bell = await openBell(config, epoch, logger)
     const log = await openLog(database, bell, config.log, logger)
-    const sessions = new Sessions(database, log.tail)
-    const streams = new Streams(sessions, config.streams)
+    const sessions = new Sessions(database, log)
+    const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
     const stopSweeping = startSweeper(database, logger)
     return {
@@ -61,13 +61,13 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       notifier: bell,
       log,
       sessions,
-      streams,
+      hub,
       attempts,
       passwords: createPasswords(config.passwords),
       secret,
       refresh: refreshTokens(secret),
       async close() {
-        streams.stop()
+        hub.stop()
         await log.idle()
         log.stop()
         stopSweeping()

@@ -22,7 +22,10 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     requireSession: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
-    signAccessToken: (session: ActiveSession) => { accessToken: string; expiresIn: number }
+    signAccessToken: (session: Pick<ActiveSession, 'id' | 'userId' | 'deviceId' | 'endsAt'>) => {
+      accessToken: string
+      expiresIn: number
+    }
   }
 }
 
@@ -85,8 +88,7 @@ export async function registerAuth(
     const key = token === null ? '' : digest(token)
     const known = verified.get(key)
     if (known !== undefined) {
-      const now = performance.now()
-      if (!known.session.stale && known.endsAt > now && known.session.endsAt > now) {
+      if (known.endsAt > performance.now() && sessions.isCurrent(known.session)) {
         request.session = known.session
         return done()
       }

@@ -1,7 +1,7 @@
 import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Config } from '../config.js'
-import { Problem } from '../http/problem.js'
+import { Semaphore } from '../streaming/semaphore.js'
 
 const derive = promisify(pbkdf2)
 const SALT_BYTES = 16
@@ -28,22 +28,11 @@ export interface Passwords {
  * waits is bounded: a flood of logins is told to come back later.
  */
 export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
-  let running = 0
-  const waiting: (() => void)[] = []
+  const slots = new Semaphore(IN_FLIGHT, maxQueued)
   const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
-  async function run(password: string, salt: Buffer, rounds: number): Promise<Buffer> {
-    if (running < IN_FLIGHT) running++
-    else if (waiting.length >= maxQueued) throw new Problem('overloaded')
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    try {
-      return await derive(password, salt, rounds, HASH_BYTES, 'sha256')
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running--
-      else next()
-    }
-  }
+  const run = (password: string, salt: Buffer, rounds: number) =>
+    slots.run(() => derive(password, salt, rounds, HASH_BYTES, 'sha256'))
 
   return {
     async hash(password) {

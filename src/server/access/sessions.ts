@@ -3,8 +3,8 @@ import { listOf } from '../db/prepared.js'
 import type { Database, PreparedStatement, Tx } from '../db/database.js'
 import { sessions } from '../db/schema.js'
 import type { NewEvent } from '../log/append.js'
-import { SESSIONS_ENDED } from '../log/entry.js'
-import type { Tail } from '../log/tail.js'
+import { SESSIONS_ENDED, type Entry } from '../log/entry.js'
+import type { Log } from '../log/index.js'
 import { batchLoader } from '../db/batch-loader.js'
 
 /** A session as every request sees it. */
@@ -19,8 +19,6 @@ export interface ActiveSession {
    * that processes whose clocks differ agree. May have moved on since, through a refresh on another process.
    */
   readonly endsAt: number
-  /** Set when memory must no longer be trusted: look the session up again. */
-  stale: boolean
 }
 
 const CACHED = 100_000
@@ -37,19 +35,10 @@ export class Sessions {
   /** Rises with every invalidation: what was loaded across one may be outdated. */
   #generation = 0
 
-  constructor({ prepared: hot }: Database, tail: Tail) {
-    this.#load = batchLoader((ids) => load(hot, ids), LOADED_AT_ONCE)
-    tail.watch(({ type, json, recipients }) => {
-      if (type === SESSIONS_ENDED) {
-        for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
-          this.forget(id)
-          for (const listener of this.#onEnded) listener(id)
-        }
-      } else if (type === 'device.chain') {
-        this.#forgetUser((JSON.parse(json) as { userId: string }).userId)
-      } else if (type === 'device.requested') {
-        for (const userId of recipients) this.#forgetUser(userId)
-      }
+  constructor({ prepared }: Database, log: Pick<Log, 'listen'>) {
+    this.#load = batchLoader((ids) => load(prepared, ids), LOADED_AT_ONCE)
+    log.listen((entries) => {
+      for (const entry of entries) this.#follow(entry)
     })
   }
 
@@ -57,39 +46,46 @@ export class Sessions {
     this.#onEnded.push(listener)
   }
 
-  forget(id: string): void {
-    this.#generation++
-    this.#drop(id)
+  /** Whether a session that was found earlier still is as it was; if not, find it again. */
+  isCurrent(session: ActiveSession): boolean {
+    return this.#cache.get(session.id) === session && session.endsAt > performance.now()
   }
 
-  /** Out of memory, which says nothing about what is being loaded now. */
-  #drop(id: string): void {
-    const session = this.#cache.get(id)
-    if (session === undefined) return
-    session.stale = true
+  forget(id: string): void {
+    this.#generation++
     this.#cache.delete(id)
   }
 
   #forgetUser(userId: string): void {
     this.#generation++
-    for (const session of this.#cache.values()) if (session.userId === userId) this.#drop(session.id)
+    for (const session of this.#cache.values()) if (session.userId === userId) this.#cache.delete(session.id)
+  }
+
+  #follow({ type, json, recipients }: Entry): void {
+    if (type === SESSIONS_ENDED) {
+      for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
+        this.forget(id)
+        for (const listener of this.#onEnded) listener(id)
+      }
+    } else if (type === 'device.chain') {
+      this.#forgetUser((JSON.parse(json) as { userId: string }).userId)
+    } else if (type === 'device.requested') {
+      for (const userId of recipients) this.#forgetUser(userId)
+    }
   }
 
   /** The session, or null if there is none (any more). */
   async find(id: string): Promise<ActiveSession | null> {
     const known = this.#cache.get(id)
     if (known !== undefined && known.endsAt > performance.now()) return known
-    this.#drop(id)
+    this.#cache.delete(id)
     const generation = this.#generation
     const session = await this.#load(id)
     if (session === null || session.endsAt <= performance.now()) return null
-    // A pending device may be approved at any moment: ask again until it is active.
-    if (session.deviceId !== null && !session.deviceActive) return { ...session, stale: true }
+    // A pending device may be approved at any moment: not remembered, it is looked up again until it is active.
+    if (session.deviceId !== null && !session.deviceActive) return session
     if (generation !== this.#generation) return this.find(id)
-    // Loaded by another request meanwhile: one object a session, so that marking it stale reaches everybody.
-    const other = this.#cache.get(id)
-    if (other !== undefined) return other
-    if (this.#cache.size >= CACHED) this.#drop(this.#cache.keys().next().value!)
+    if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!)
     this.#cache.set(id, session)
     return session
   }
@@ -114,9 +110,9 @@ from unnest(${listOf(1)}::uuid[]) i(id) join sessions s on s.id = i.id
 join users u on u.id = s.user_id left join devices d on d.id = s.device_id`
 }
 
-async function load(hot: Database['prepared'], ids: string[]): Promise<(ActiveSession | null)[]> {
+async function load(prepared: Database['prepared'], ids: string[]): Promise<(ActiveSession | null)[]> {
   const asked = performance.now()
-  const rows = await hot<SessionRow>(SESSIONS, [ids.join(',')])
+  const rows = await prepared<SessionRow>(SESSIONS, [ids.join(',')])
   const found = new Map(rows.map((row) => [row.id, toSession(row, asked)]))
   return ids.map((id) => found.get(id) ?? null)
 }
@@ -129,8 +125,7 @@ function toSession(row: SessionRow, asked: number): ActiveSession | null {
     username: row.username,
     deviceId: row.device_id,
     deviceActive: row.device_status === 'active',
-    endsAt: asked + Number(row.left),
-    stale: false
+    endsAt: asked + Number(row.left)
   }
 }
 

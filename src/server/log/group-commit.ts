@@ -47,7 +47,7 @@ const EAGER = 16
  * fsync serve them all, and a lone message waits for nothing.
  */
 export function groupCommit(options: {
-  hot: Database['prepared']
+  prepared: Database['prepared']
   logger: Logger
   maxQueue: number
   maxBatch: number
@@ -56,7 +56,7 @@ export function groupCommit(options: {
   /** Called after each commit with the new entries in the order of their positions. */
   onCommit: (entries: Entry[]) => void
 }): GroupCommit {
-  const { hot, logger } = options
+  const { prepared, logger } = options
   let queue: Waiting[] = []
   const queued = { messages: 0, bytes: 0 }
   let state: 'idle' | 'forming' | 'running' = 'idle'
@@ -84,7 +84,7 @@ export function groupCommit(options: {
 
   /** One statement. Whoever reads is told before whoever sent. */
   async function store(messages: readonly Outgoing[]): Promise<Sent[]> {
-    const rows = await hot<SendRow>(SEND, sendValues(messages))
+    const rows = await prepared<SendRow>(SEND, sendValues(messages))
     const entries: Entry[] = []
     const sent = messages.map((message, index) => {
       const { verdict, position, created_at: createdAt } = rows[index]!

@@ -9,7 +9,9 @@ import { Tail } from './tail.js'
 /** The log as the rest of the server knows it. */
 export interface Log {
   readonly epoch: string
-  readonly tail: Tail
+  /** Call a listener with all new entries, in order. */
+  listen: Tail['listen']
+  since: Tail['since']
   send: GroupCommit['send']
   /** To be called after a transaction that appended events: this process reads them, the others are told. */
   changed: () => Promise<void>
@@ -19,16 +21,16 @@ export interface Log {
 }
 
 export async function openLog(
-  { prepared: hot }: Database,
+  { prepared }: Database,
   bell: Notifier,
   config: Config['log'],
   logger: Logger
 ): Promise<Log> {
-  const { epoch, last } = await readBounds(hot)
-  const tail = new Tail({ hot, logger, head: last, pollInterval: config.pollIntervalMs })
+  const { epoch, last } = await readBounds(prepared)
+  const tail = new Tail({ prepared, logger, head: last, pollInterval: config.pollIntervalMs })
   const stopListening = bell.listen('log', () => void tail.look())
   const { send, idle } = groupCommit({
-    hot,
+    prepared,
     logger,
     maxQueue: config.maxQueuedMessages,
     maxBatch: config.maxBatchMessages,
@@ -40,7 +42,8 @@ export async function openLog(
   })
   return {
     epoch,
-    tail,
+    listen: (listener) => tail.listen(listener),
+    since: (userId, position, conversations) => tail.since(userId, position, conversations),
     send,
     idle,
     changed() {

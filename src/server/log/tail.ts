@@ -3,25 +3,14 @@ import type { Logger } from '../logger.js'
 import type { Entry } from './entry.js'
 import { readAll } from './read.js'
 
-/** Somebody who has read the log up to `through` and takes what comes after it. */
-export interface Subscriber {
-  readonly userId: string
-  /** Entries up to this position are not delivered. Set by the tail. */
+/** The part of the log that a reader has missed, up to its live end. */
+export interface Since {
+  /** In order, as far as they concern the reader. */
+  entries: Entry[]
+  /** The reader's conversations after the last of them. */
+  conversations: ReadonlySet<string>
+  /** The reader now has everything up to this position. */
   through: number
-  /** Take new entries, in order; called once per turn of the tail. */
-  deliver: (entries: readonly Entry[]) => void
-}
-
-/** A user with subscribers here. Arrays, since there are thousands of readers and mostly one subscriber each. */
-interface Reader {
-  /** Replaced and never changed, so that it may be walked through while one leaves. */
-  subscribers: readonly Subscriber[]
-  readonly conversations: Conversation[]
-}
-
-interface Conversation {
-  readonly id: string
-  readonly readers: Set<Reader>
 }
 
 const PAGE = 500
@@ -29,41 +18,39 @@ const RING_ENTRIES = 4096
 const RING_BYTES = 16 * 2 ** 20
 
 /**
- * The live end of the log, one per process: sees every event once and in order, keeps the newest in a ring, and
- * knows for each conversation which of its members have subscribers here. A subscriber that has read the log up
- * to `through` joins without a seam, since the ring holds what came since.
+ * The live end of the log, one per process: sees every event once and in order, and keeps the newest in a ring. A reader
+ * that has read pages up to some position continues without a seam: the ring holds what came since, and the next
+ * entries go to the listeners.
  */
 export class Tail {
-  readonly #hot: Database['prepared']
+  readonly #prepared: Database['prepared']
   readonly #logger: Logger
-  readonly #watchers: ((entry: Entry) => void)[] = []
-  readonly #readers = new Map<string, Reader>()
-  /** Those with readers here. */
-  readonly #conversations = new Map<string, Conversation>()
+  readonly #listeners: ((entries: readonly Entry[]) => void)[] = []
   /** Dense: `#ring[i].position === #ring[0].position + i`, and its last entry is at `#head`. */
   #ring: Entry[] = []
   #ringBytes = 0
+  /** Position of the newest event that this process has seen. */
   #head: number
   #looking: Promise<void> | null = null
   #lookAgain = false
   readonly #timer: NodeJS.Timeout
 
-  constructor(options: { hot: Database['prepared']; logger: Logger; head: number; pollInterval: number }) {
-    this.#hot = options.hot
+  constructor(options: {
+    prepared: Database['prepared']
+    logger: Logger
+    head: number
+    pollInterval: number
+  }) {
+    this.#prepared = options.prepared
     this.#logger = options.logger
     this.#head = options.head
     this.#timer = setInterval(() => void this.look(), options.pollInterval)
     this.#timer.unref()
   }
 
-  /** Position of the newest event that this process has seen. */
-  get head(): number {
-    return this.#head
-  }
-
-  /** Have every entry passed to `watcher`, before its subscribers get it. */
-  watch(watcher: (entry: Entry) => void): void {
-    this.#watchers.push(watcher)
+  /** Call `listener` with all new entries, in order. Listeners are called one after the other, the first added first. */
+  listen(listener: (entries: readonly Entry[]) => void): void {
+    this.#listeners.push(listener)
   }
 
   /** Take entries that this process has just committed; what others wrote in between is read first. */
@@ -86,7 +73,7 @@ export class Tail {
     try {
       do {
         this.#lookAgain = false
-        const page = await readAll(this.#hot, this.#head, PAGE)
+        const page = await readAll(this.#prepared, this.#head, PAGE)
         // Own commits may have been offered while the page was on its way.
         const fresh = page.filter((entry) => entry.position > this.#head)
         if (fresh.length > 0) this.#apply(fresh)
@@ -100,106 +87,33 @@ export class Tail {
   }
 
   /**
-   * Join a subscriber that has read up to `through`, where its user is in `conversations`.
+   * The entries after `position` that concern a user.
    *
-   * @returns what came since and concerns him, to be taken before anything is delivered; null if the ring does
-   *   not reach back that far: read another page and try again
+   * @param conversations the user's, at `position`
+   * @returns null if the ring does not reach back that far
    */
-  attach(subscriber: Subscriber, through: number, conversations: readonly string[]): Entry[] | null {
-    const since: Entry[] = []
+  since(userId: string, position: number, conversations: readonly string[]): Since | null {
+    const entries: Entry[] = []
     const current = new Set(conversations)
-    if (through < this.#head) {
+    if (position < this.#head) {
       const oldest = this.#head - this.#ring.length + 1
-      if (through + 1 < oldest) return null
-      for (const entry of this.#ring.slice(through + 1 - oldest)) {
-        if (entry.joined.includes(subscriber.userId)) current.add(entry.conversationId!)
-        if (concerns(entry, subscriber.userId, current)) since.push(entry)
-        if (entry.left.includes(subscriber.userId)) current.delete(entry.conversationId!)
+      if (position + 1 < oldest) return null
+      for (const entry of this.#ring.slice(position + 1 - oldest)) {
+        if (entry.joined.includes(userId)) current.add(entry.conversationId!)
+        if (concerns(entry, userId, current)) entries.push(entry)
+        if (entry.left.includes(userId)) current.delete(entry.conversationId!)
       }
     }
-    let reader = this.#readers.get(subscriber.userId)
-    if (reader === undefined) {
-      reader = { subscribers: [], conversations: Array.from(current, (id) => this.#conversation(id)) }
-      this.#readers.set(subscriber.userId, reader)
-      for (const { readers } of reader.conversations) readers.add(reader)
-    }
-    subscriber.through = Math.max(through, this.#head)
-    reader.subscribers = reader.subscribers.concat(subscriber)
-    return since
-  }
-
-  detach(subscriber: Subscriber): void {
-    const reader = this.#readers.get(subscriber.userId)
-    if (reader === undefined) return
-    reader.subscribers = reader.subscribers.filter((other) => other !== subscriber)
-    if (reader.subscribers.length > 0) return
-    for (const conversation of reader.conversations) this.#remove(conversation, reader)
-    this.#readers.delete(subscriber.userId)
-  }
-
-  /** The subscribers here whose users are in any of the conversations. */
-  subscribersIn(conversations: Iterable<string>): Set<Subscriber> {
-    const found = new Set<Subscriber>()
-    for (const conversation of conversations)
-      for (const reader of this.#conversations.get(conversation)?.readers ?? [])
-        for (const subscriber of reader.subscribers) found.add(subscriber)
-    return found
+    return { entries, conversations: current, through: Math.max(position, this.#head) }
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  #conversation(id: string): Conversation {
-    let conversation = this.#conversations.get(id)
-    if (conversation === undefined) this.#conversations.set(id, (conversation = { id, readers: new Set() }))
-    return conversation
-  }
-
-  #join(reader: Reader, id: string): void {
-    const conversation = this.#conversation(id)
-    if (conversation.readers.has(reader)) return
-    conversation.readers.add(reader)
-    reader.conversations.push(conversation)
-  }
-
-  #leave(reader: Reader, id: string): void {
-    const at = reader.conversations.findIndex((conversation) => conversation.id === id)
-    if (at >= 0) this.#remove(reader.conversations.splice(at, 1)[0]!, reader)
-  }
-
-  #remove({ id, readers }: Conversation, reader: Reader): void {
-    readers.delete(reader)
-    if (readers.size === 0) this.#conversations.delete(id)
-  }
-
   #apply(entries: readonly Entry[]): void {
     this.#remember(entries)
-    const due = new Map<Subscriber, Entry[]>()
-    const give = (reader: Reader, entry: Entry) => {
-      for (const subscriber of reader.subscribers) {
-        if (entry.position <= subscriber.through) continue
-        const entriesDue = due.get(subscriber)
-        if (entriesDue === undefined) due.set(subscriber, [entry])
-        else entriesDue.push(entry)
-      }
-    }
-    const known = (users: readonly string[]) => users.flatMap((user) => this.#readers.get(user) ?? [])
-
-    for (const entry of entries) {
-      for (const watcher of this.#watchers) watcher(entry)
-      for (const reader of known(entry.joined)) this.#join(reader, entry.conversationId!)
-      const readers =
-        entry.conversationId === null
-          ? known(entry.recipients)
-          : this.#conversations.get(entry.conversationId)?.readers
-      for (const reader of readers ?? []) give(reader, entry)
-      for (const reader of known(entry.left)) this.#leave(reader, entry.conversationId!)
-    }
-    for (const [subscriber, entriesDue] of due) {
-      subscriber.through = entriesDue.at(-1)!.position
-      subscriber.deliver(entriesDue)
-    }
+    for (const listener of this.#listeners) listener(entries)
   }
 
   #remember(entries: readonly Entry[]): void {

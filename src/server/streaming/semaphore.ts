@@ -1,17 +1,20 @@
-/**
- * Lets a few tasks run at once and the others wait in line: thousands of streams that catch up together must not
- * take every database connection, nor hold all their pages in memory.
- */
+import { Problem } from '../http/problem.js'
+
+/** Lets a few tasks run at once; others wait in line. */
 export class Semaphore {
   #free: number
+  readonly #maxWaiting: number
   readonly #waiting: (() => void)[] = []
 
-  constructor(slots: number) {
+  constructor(slots: number, maxWaiting = Infinity) {
     this.#free = slots
+    this.#maxWaiting = maxWaiting
   }
 
+  /** @throws {Problem} `overloaded` if as many tasks wait as may */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
+    else if (this.#waiting.length >= this.#maxWaiting) throw new Problem('overloaded')
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {
       return await task()

@@ -60,7 +60,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     const streams = [await here.live(), await here.live()]
     const { body } = await here.poll('0')
     const waiting = here.poll(body.cursor, 60)
-    while (chat.services.streams.count < 3) await sleep(10)
+    while (chat.services.hub.count < 3) await sleep(10)
     expect(await here.logout(), 204)
     t.strictSame(await Promise.all(streams.map(lastWord)), ['revoked', 'revoked'])
     t.strictSame(expect(await waiting, 200).body, { items: [], cursor: body.cursor })

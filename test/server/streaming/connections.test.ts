@@ -7,7 +7,7 @@ import { startChat } from '../../support/start-chat.js'
 import { expect } from '../../support/interop/http.js'
 
 const chat = await startChat(t)
-const { streams, log } = chat.services
+const { hub } = chat.services
 const alice = await user(t, chat, 'alice')
 const id = await conversation(alice, [])
 const head = `HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer ${alice.accessToken}\r\n`
@@ -29,7 +29,7 @@ const isLive = async (says: (what: string) => Promise<void>) => {
   const { body } = expect(await alice.send(id, 'hello'), 201)
   await says(body.id)
 }
-t.afterEach(() => eventually(() => streams.count === 0))
+t.afterEach(() => eventually(() => hub.count === 0))
 
 t.test('A stream begins on a connection that was kept alive, and outlives the time it is kept', async (t) => {
   chat.app.server.keepAliveTimeout = 200
@@ -72,7 +72,7 @@ t.test('Whoever sends more requests, or half a body, before his stream has begun
     socket.write(request)
     await ended
     socket.destroy()
-    await eventually(() => streams.count === 0)
+    await eventually(() => hub.count === 0)
   }
 })
 
@@ -80,12 +80,12 @@ t.test('Whoever closes his half of a stream’s connection has left', async (t) 
   const { socket, says } = open(t)
   socket.write(events)
   await says('event: ready')
-  t.equal(streams.count, 1)
+  t.equal(hub.count, 1)
   const closed = new Promise((resolve) => socket.on('close', resolve))
   socket.end()
   await closed
-  await eventually(() => streams.count === 0)
-  t.equal(log.tail.subscribersIn([id]).size, 0)
+  await eventually(() => hub.count === 0)
+  t.equal(hub.usersIn([id]).size, 0)
 })
 
 t.test(
@@ -122,6 +122,6 @@ t.test('Whoever hangs up while his stream is being opened leaves nothing behind'
     socket.resetAndDestroy()
   }
   await sleep(200)
-  t.equal(streams.count, 0)
-  t.equal(log.tail.subscribersIn([id]).size, 0)
+  t.equal(hub.count, 0)
+  t.equal(hub.usersIn([id]).size, 0)
 })

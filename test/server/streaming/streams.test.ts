@@ -108,7 +108,7 @@ t.test(
     const before = body.items.at(-2)!.cursor
     t.strictSame(expect(await poll(`after=${before}&wait=60`), 200).body.items, [last])
     const waiting = poll(`after=${body.cursor}&wait=60`)
-    await eventually(() => chat.services.streams.count === 2)
+    await eventually(() => chat.services.hub.count === 2)
     const { body: sent } = expect(await alice.send(id, 'first'), 201)
     const first = expect(await waiting, 200).body
     t.match(first, { items: [{ event: 'message', data: { id: sent.id } }], cursor: first.items[0]!.cursor })
@@ -120,7 +120,7 @@ t.test(
 )
 
 t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
-  const { streams, log } = chat.services
+  const { hub } = chat.services
   const { body } = expect(await poll('after=0&limit=200'), 200)
   const reading = await plainStream(t, bob)
   const waiting = new PlainStream(
@@ -129,10 +129,10 @@ t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
     { accept: 'application/json' },
     `/v1/events?wait=60&after=${body.cursor}`
   )
-  await eventually(() => streams.count === 3)
+  await eventually(() => hub.count === 3)
   for (const gone of [reading, waiting]) gone.leave()
-  await eventually(() => streams.count === 1, 10_000, 'one stream is left')
-  t.equal(log.tail.subscribersIn([id]).size, 0)
+  await eventually(() => hub.count === 1, 10_000, 'one stream is left')
+  t.equal(hub.usersIn([id]).size, 0)
 })
 
 t.test('A cursor of another epoch or from the future gets `reset`, and the stream goes on', async (t) => {
@@ -155,7 +155,7 @@ t.test('A cursor of another epoch or from the future gets `reset`, and the strea
 })
 
 t.test('A reader that stalls loses nothing, and the server buffers little for him', async (t) => {
-  const { streams } = chat.services
+  const { hub } = chat.services
   const sockets: Socket[] = []
   chat.app.server.prependListener('connection', (socket: Socket) => sockets.push(socket))
   const slow = await plainStream(t, bob)
@@ -180,7 +180,7 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
   t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
   t.ok(ofGone.writableNeedDrain)
   gone.leave()
-  await eventually(() => streams.count === 2, 10_000, 'who leaves while he stalls is forgotten')
+  await eventually(() => hub.count === 2, 10_000, 'who leaves while he stalls is forgotten')
 
   const behind = await bob.live()
   sent.push(expect(await alice.send(id, 'one more'), 201).body.id)
@@ -220,11 +220,11 @@ t.test('No more than MAX_CLIENTS streams are open at a time', async (t) => {
   }
   expect(await dave.poll(body.cursor), 200)
   open[0]!.close()
-  await eventually(() => small.services.streams.count === 1)
+  await eventually(() => small.services.hub.count === 1)
   open[0] = await dave.live({ resume: false })
   t.pass('and there is room again when one has closed')
   for (const stream of open) stream.close()
-  await eventually(() => small.services.streams.count === 0)
+  await eventually(() => small.services.hub.count === 0)
 })
 
 t.test('A stream ends after STREAM_LIFETIME, and is resumed without losing an event', async (t) => {

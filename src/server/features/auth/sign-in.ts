@@ -55,10 +55,7 @@ export function signIn(
 ): SignIn {
   const tokens = app.signAccessToken({
     ...session,
-    username: user.username,
-    deviceActive: device?.status === 'active',
-    endsAt: performance.now() + session.expiresAt.getTime() - session.lastUsedAt.getTime(),
-    stale: false
+    endsAt: performance.now() + session.expiresAt.getTime() - session.lastUsedAt.getTime()
   })
   return {
     user: userView(user),

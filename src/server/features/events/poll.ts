@@ -1,24 +1,22 @@
+import { formatCursor } from '../../../protocol/ids.js'
 import type { DeviceSession } from '../../access/auth.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'
-import type { Subscriber } from '../../log/tail.js'
 import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streaming/hub.js'
-import { cursorAt, type Resumed } from './resume.js'
+import type { Resumed } from './resume.js'
 
 /** Of ciphertext in one answer; a single larger event still fits. */
 const PAGE_BYTES = 2 ** 20
 
 /** A request that waits for the first event after `page`. */
-class Waiter implements Subscriber, OpenStream {
+class Waiter implements OpenStream {
   session: DeviceSession
-  readonly userId: string
   through: number
   readonly #resolve: (entries: readonly Entry[]) => void
 
   constructor(session: DeviceSession, through: number, resolve: (entries: readonly Entry[]) => void) {
     this.session = session
-    this.userId = session.userId
     this.through = through
     this.#resolve = resolve
   }
@@ -37,18 +35,21 @@ class Waiter implements Subscriber, OpenStream {
   }
 }
 
+type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
+
 /**
  * The events after a cursor as one JSON document; with nothing to tell, wait up to `waitMs` for the first.
  *
  * @param gone aborts when the client leaves
  */
 export async function poll(
-  services: Services,
+  services: PollParts,
   session: DeviceSession,
   start: Resumed,
   options: { limit: number; waitMs: number; gone: AbortSignal }
 ): Promise<string> {
   const { database, log } = services
+  const cursorAt = (position: number) => formatCursor({ epoch: log.epoch, position })
   const { limit, waitMs, gone } = options
   const size = { events: limit, bytes: PAGE_BYTES }
   let page: VisiblePage =
@@ -66,34 +67,33 @@ export async function poll(
   }
   const { entries } = page
   const items = entries.map(
-    ({ type, json, position }) => `{"event":"${type}","data":${json},"cursor":"${cursorAt(log, position)}"}`
+    ({ type, json, position }) => `{"event":"${type}","data":${json},"cursor":"${cursorAt(position)}"}`
   )
   if (start.reset !== null)
     items.unshift(
-      `{"event":"reset","data":{"position":${start.reset}},"cursor":"${cursorAt(log, start.position)}"}`
+      `{"event":"reset","data":{"position":${start.reset}},"cursor":"${cursorAt(start.position)}"}`
     )
-  const cursor = cursorAt(log, entries.at(-1)?.position ?? page.through)
+  const cursor = cursorAt(entries.at(-1)?.position ?? page.through)
   return `{"items":[${items.join(',')}],"cursor":"${cursor}"}`
 }
 
 /** The next events, none if the time is over or the session ends, null if a page has to be read instead. */
 async function next(
-  { log, streams }: Services,
+  { log, hub }: PollParts,
   session: DeviceSession,
   page: VisiblePage,
   deadline: number,
   gone: AbortSignal
 ): Promise<readonly Entry[] | null> {
-  streams.requireRoom(session.userId)
+  hub.requireCapacity(session.userId)
+  const conversations = page.conversations ?? []
+  const since = log.since(session.userId, page.through, conversations)
+  if (since === null || since.entries.length > 0) return since?.entries ?? null
   let resolve: (entries: readonly Entry[]) => void = () => undefined
   const promise = new Promise<readonly Entry[]>((done) => (resolve = done))
   const waiter = new Waiter(session, page.through, resolve)
-  const since = log.tail.attach(waiter, page.through, page.conversations ?? [])
-  if (since === null || since.length > 0) {
-    log.tail.detach(waiter)
-    return since
-  }
-  streams.add(waiter)
+  hub.add(waiter)
+  hub.subscribe(waiter, conversations)
   const timer = setTimeout(() => resolve([]), deadline - performance.now())
   const leave = () => resolve([])
   gone.addEventListener('abort', leave, { once: true })
@@ -102,7 +102,6 @@ async function next(
   } finally {
     clearTimeout(timer)
     gone.removeEventListener('abort', leave)
-    log.tail.detach(waiter)
-    streams.remove(waiter)
+    hub.remove(waiter)
   }
 }

@@ -1,4 +1,4 @@
-import { formatCursor, parseCursor } from '../../../protocol/ids.js'
+import { parseCursor } from '../../../protocol/ids.js'
 import { Problem } from '../../http/problem.js'
 import type { Database } from '../../db/database.js'
 import { readResumePoints } from '../../log/resume-points.js'
@@ -43,8 +43,4 @@ export function cursorResolver({ prepared: hot }: Database, { epoch }: Log): Res
     // What was asked about a cursor from the future says nothing about the log since its beginning.
     return { position: oldest - 1, reset, caughtUp: known > last ? null : caughtUp }
   }
-}
-
-export function cursorAt({ epoch }: Log, position: number): string {
-  return formatCursor({ epoch, position })
 }

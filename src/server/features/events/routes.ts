@@ -33,9 +33,9 @@ of what is kept. With \`Accept: application/json\` the same cursor serves pollin
 ${eventTable}`
 
 export function eventRoutes(app: App, services: Services): void {
-  const { database, log, streams } = services
+  const { database, hub, log } = services
   const findStart = cursorResolver(database, log)
-  const source = { services, slots: new Semaphore(CATCHING_UP_AT_ONCE) }
+  const source = { ...services, slots: new Semaphore(CATCHING_UP_AT_ONCE) }
 
   app.get(
     '/events',
@@ -103,7 +103,7 @@ export function eventRoutes(app: App, services: Services): void {
       // A request that was sent behind others, before these were answered, gets the socket when its turn comes.
       if (raw.socket === null) await once(raw, 'socket')
       if (request.socket.destroyed) return
-      streams.requireRoom(session.userId)
+      hub.requireCapacity(session.userId)
       reply.hijack()
       // The body ends with the connection: without chunks a frame is one write, whoever gets it.
       raw.removeHeader('transfer-encoding')
@@ -119,7 +119,7 @@ export function eventRoutes(app: App, services: Services): void {
       raw.flushHeaders()
       const socket = detachSocket(raw)
       const stream = new EventStream(source, session, socket, start)
-      streams.add(stream)
+      hub.add(stream)
       stream.begin(start)
       socket.uncork()
       request.log.debug({ instance: request.id, address: request.ip }, 'stream opened')

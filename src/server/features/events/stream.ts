@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 import type { Entry } from '../../log/entry.js'
 import { readVisible } from '../../log/read.js'
-import type { Subscriber } from '../../log/tail.js'
 import type { DeviceSession } from '../../access/auth.js'
+import { formatCursor } from '../../../protocol/ids.js'
 import type { Services } from '../../services.js'
 import { frame } from '../../http/event-frame.js'
 import type { OpenStream } from '../../streaming/hub.js'
 import { RETRY_MS, durableFrame } from './frame.js'
 import type { Semaphore } from '../../streaming/semaphore.js'
-import { cursorAt, type Resumed } from './resume.js'
+import type { Resumed } from './resume.js'
 
 export const KEEPALIVE_SECONDS = 15
 const KEEPALIVE = Buffer.from(': keep-alive\n\n')
@@ -18,9 +18,9 @@ const STALLED_MS = 60_000
 /** For the last words of a stream to leave. */
 const FAREWELL_MS = 2000
 
-/** What all streams share. */
-export interface Source {
-  services: Services
+/** All that the streams of a process share. */
+export interface Source extends Pick<Services, 'config' | 'database' | 'hub' | 'log' | 'logger'> {
+  /** Bounds the reading of pages: streams that catch up together must not take all connections, nor fill the memory. */
   slots: Semaphore
 }
 
@@ -31,7 +31,7 @@ export interface Source {
  *
  * Thousands of streams are idle at a time: this object, its session and the socket are all that one of them keeps.
  */
-export class EventStream implements Subscriber, OpenStream {
+export class EventStream implements OpenStream {
   session: DeviceSession
   through: number
   readonly #source: Source
@@ -47,7 +47,7 @@ export class EventStream implements Subscriber, OpenStream {
     this.through = start.caughtUp?.last ?? start.position
     this.#socket = socket
     // Jitter keeps streams that began together, after a restart say, from ending together.
-    const lifetime = source.services.config.streams.lifetimeSeconds * 1000
+    const lifetime = source.config.streams.lifetimeSeconds * 1000
     this.#endsAt = performance.now() + lifetime * (0.9 + 0.1 * Math.random())
     socket.on('close', () => this.#close())
     socket.on('drain', () => {
@@ -55,14 +55,10 @@ export class EventStream implements Subscriber, OpenStream {
     })
   }
 
-  get userId(): string {
-    return this.session.userId
-  }
-
   /** Say hello, and serve the stream until it ends. */
   begin({ position, reset, caughtUp }: Resumed): void {
     const ready = {
-      cursor: cursorAt(this.#source.services.log, position),
+      cursor: formatCursor({ epoch: this.#source.log.epoch, position }),
       deviceId: this.session.deviceId,
       keepaliveSeconds: KEEPALIVE_SECONDS
     }
@@ -74,11 +70,11 @@ export class EventStream implements Subscriber, OpenStream {
 
   /** Read one page. */
   #read(): void {
-    const { services, slots } = this.#source
-    const size = { events: PAGE, bytes: services.config.streams.bufferBytes }
+    const { config, database, logger, slots } = this.#source
+    const size = { events: PAGE, bytes: config.streams.bufferBytes }
     this.#state = 'reading'
     slots
-      .run(() => readVisible(services.database.prepared, this.userId, this.through, size))
+      .run(() => readVisible(database.prepared, this.session.userId, this.through, size))
       .then(({ entries, through, conversations }) => {
         if (this.#state !== 'reading') return
         this.#writeEntries(entries)
@@ -88,23 +84,24 @@ export class EventStream implements Subscriber, OpenStream {
         else this.#join(conversations)
       })
       .catch((error: unknown) => {
-        services.logger.warn({ err: error }, 'a stream broke off; its client resumes')
+        logger.warn({ err: error }, 'a stream broke off; its client resumes')
         this.#socket.destroy()
       })
   }
 
-  /** Let the tail take over, unless it has moved on too far meanwhile. */
+  /** Take new entries from now on, unless too many have come meanwhile. */
   #join(conversations: readonly string[]): void {
-    const since = this.#source.services.log.tail.attach(this, this.through, conversations)
+    const since = this.#source.hub.subscribe(this, conversations)
     if (since === null) return this.#read()
     this.#state = 'live'
     this.#writeEntries(since)
   }
 
   deliver(entries: readonly Entry[]): void {
+    if (this.#state !== 'live') return
     this.#writeEntries(entries)
     if (!this.#isFull) return
-    this.#source.services.log.tail.detach(this)
+    this.#source.hub.unsubscribe(this)
     if (this.#socket.writableNeedDrain) this.#state = 'lagging'
     else this.#read()
   }
@@ -127,7 +124,7 @@ export class EventStream implements Subscriber, OpenStream {
   }
 
   get #isFull(): boolean {
-    return this.#socket.writableLength > this.#source.services.config.streams.bufferBytes
+    return this.#socket.writableLength > this.#source.config.streams.bufferBytes
   }
 
   #finish(lastWords: string): void {
@@ -138,15 +135,13 @@ export class EventStream implements Subscriber, OpenStream {
   }
 
   #close(): void {
-    const { log, streams } = this.#source.services
     this.#state = 'ended'
-    log.tail.detach(this)
-    streams.remove(this)
+    this.#source.hub.remove(this)
   }
 
   #writeEntries(entries: readonly Entry[]): void {
     if (entries.length === 0) return
-    const { epoch } = this.#source.services.log
+    const { epoch } = this.#source.log
     const frames = entries.map((entry) => durableFrame(epoch, entry))
     this.#write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
   }

@@ -32,7 +32,7 @@ export class Presence {
 
   constructor(services: Services) {
     this.#services = services
-    services.streams.onPresence((userId, online) => this.#changed(userId, online))
+    services.hub.onPresence((userId, online) => this.#changed(userId, online))
     this.#stopListening = services.notifier.listen('presence', () => this.#enqueue(() => this.#look()))
     this.#enqueue(() => this.#renew())
     this.#every(RENEW_MS, () => this.#renew())
@@ -167,7 +167,7 @@ export class Presence {
 
   async #announce(changes: [userId: string, was: boolean][]): Promise<void> {
     if (changes.length === 0) return
-    const { database, log, streams } = this.#services
+    const { database, hub } = this.#services
     const at = new Date().toISOString()
     const places = await readPlaces(
       database.prepared,
@@ -178,10 +178,9 @@ export class Presence {
     for (const { id: userId, username, conversations } of places) {
       const data = { userId, username, online: this.isOnline(userId), at }
       const text = frame('presence', JSON.stringify(data))
-      const told = new Set([...log.tail.subscribersIn(conversations)].map((subscriber) => subscriber.userId))
-      told.delete(userId)
-      for (const other of told) due.set(other, (due.get(other) ?? '') + text)
+      for (const other of hub.usersIn(conversations))
+        if (other !== userId) due.set(other, (due.get(other) ?? '') + text)
     }
-    for (const [userId, frames] of due) for (const stream of streams.ofUser(userId)) stream.announce(frames)
+    for (const [userId, frames] of due) hub.announce(userId, frames)
   }
 }

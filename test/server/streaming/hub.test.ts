@@ -1,0 +1,124 @@
+import t from 'tap'
+import type { ActiveSession } from '../../../src/server/access/sessions.js'
+import type { Entry } from '../../../src/server/log/entry.js'
+import type { OpenStream } from '../../../src/server/streaming/hub.js'
+import { conversation, sessionId, user } from '../../support/people.js'
+import { startChat } from '../../support/start-chat.js'
+import { expect } from '../../support/interop/http.js'
+
+const chat = await startChat(t)
+const { hub, log, sessions } = chat.services
+const alice = await user(t, chat, 'alice')
+const bob = await user(t, chat, 'bob')
+const id = await conversation(alice, [bob])
+const ofAlice = (await sessions.find(sessionId(alice)))!
+const ofBob = (await sessions.find(sessionId(bob)))!
+
+/** A stream that keeps what it gets, and has everything up to the end of the log. */
+async function opened(session: ActiveSession, onAnnounce: () => void = () => undefined) {
+  const { body } = expect(await alice.send(id, 'a message'), 201)
+  const delivered: Entry[] = []
+  const announced: string[] = []
+  const stream: OpenStream & { delivered: Entry[]; announced: string[] } = {
+    session,
+    through: body.position,
+    delivered,
+    announced,
+    deliver: (entries) => delivered.push(...entries),
+    announce(frames) {
+      announced.push(frames)
+      onAnnounce()
+    },
+    tick: () => undefined,
+    end: () => undefined
+  }
+  hub.add(stream)
+  return stream
+}
+
+t.test('A stream that reads pages gets nothing; one that has subscribed gets what comes after', async (t) => {
+  const first = await opened(ofBob)
+  const second = await opened(ofBob)
+  t.strictSame(hub.subscribe(second, [id]), [])
+  const missed = hub.subscribe(first, [id])
+  t.strictSame(
+    missed!.map(({ position }) => position),
+    [second.through],
+    'the message that was sent between the two'
+  )
+  expect(await alice.send(id, 'to both'), 201)
+  hub.unsubscribe(first)
+  expect(await alice.send(id, 'to one'), 201)
+  t.strictSame([first.delivered.length, second.delivered.length], [1, 2])
+  t.strictSame(hub.usersIn([id]), new Set([bob.userId]))
+  for (const stream of [first, second]) hub.remove(stream)
+  t.strictSame([hub.count, hub.usersIn([id]).size], [0, 0], 'nothing is left of those that have gone')
+})
+
+t.test('A user who is removed from a conversation while every stream lags gets no more of it', async (t) => {
+  const group = await conversation(alice, [bob])
+  const stream = await opened(ofBob)
+  t.strictSame(hub.subscribe(stream, [id, group]), [])
+  hub.unsubscribe(stream)
+  expect(await alice.removeMember(group, 'bob'), 201)
+  const { through } = log.since(bob.userId, stream.through, [id, group])!
+  stream.through = through
+  t.strictSame(hub.subscribe(stream, [id]), [])
+  expect(await alice.send(group, 'not for bob'), 201)
+  expect(await alice.send(id, 'for bob'), 201)
+  t.strictSame(
+    stream.delivered.map(({ conversationId }) => conversationId),
+    [id]
+  )
+  t.equal(hub.usersIn([group]).size, 0)
+  hub.remove(stream)
+})
+
+t.test('Streams may be removed while frames are written to others', async (t) => {
+  const streams: Awaited<ReturnType<typeof opened>>[] = []
+  const leave = () => {
+    for (const stream of streams) hub.remove(stream)
+  }
+  for (let i = 0; i < 3; i++) streams.push(await opened(ofAlice, leave))
+  t.equal(hub.count, 3)
+  hub.announce(ofAlice.userId, 'a frame')
+  t.strictSame(
+    streams.map(({ announced }) => announced),
+    [['a frame'], ['a frame'], ['a frame']]
+  )
+})
+
+t.test('A user is online from the first stream that opens to the last that closes', async (t) => {
+  const told: [userId: string, online: boolean][] = []
+  hub.onPresence((...change) => told.push(change))
+  const [first, second] = [await opened(ofAlice), await opened(ofAlice)]
+  hub.remove(first)
+  hub.remove(first)
+  t.strictSame(told, [[alice.userId, true]], 'to remove a stream twice is harmless')
+  hub.remove(second)
+  t.strictSame(told, [
+    [alice.userId, true],
+    [alice.userId, false]
+  ])
+})
+
+t.test('A stream that is added after its session has ended is ended', async (t) => {
+  const stale = (await sessions.find(sessionId(alice)))!
+  expect(await alice.logout(), 204)
+  t.notOk(sessions.isCurrent(stale))
+  const reason = await new Promise<string>((resolve) => {
+    const stream: OpenStream = {
+      session: stale,
+      through: 0,
+      deliver: () => undefined,
+      announce: () => undefined,
+      tick: () => undefined,
+      end(why) {
+        hub.remove(stream)
+        resolve(why)
+      }
+    }
+    hub.add(stream)
+  })
+  t.equal(reason, 'revoked')
+})
