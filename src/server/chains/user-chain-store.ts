@@ -6,6 +6,7 @@ import type { SignedStatement } from '../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../protocol/statements.js'
 import type { UserChain } from '../../protocol/user-chain.js'
 import type { Db, Tx } from '../db/database.js'
+import { duplicateOf } from '../db/errors.js'
 import { boundKeys, devices, userStatements, users } from '../db/schema.js'
 import { readEncryptionKey, readSigningKey, sha256Hex, type PublicKey } from './public-keys.js'
 
@@ -52,6 +53,7 @@ export function requireLine(name: string, actual: string, expected: string): voi
     throw new Problem('invalid-statement', `The statement's \`${name}\` must be ${expected}, not ${actual}.`)
 }
 
+/** @throws {Problem} `id-conflict` or `key-in-use` */
 export async function insertDevice(
   tx: Tx,
   userId: string,
@@ -73,10 +75,21 @@ export async function insertDevice(
       request: status === 'pending' ? signed : null
     })
     .returning()
+    .catch((error: unknown) => {
+      throw duplicateOf(error) === 'devices_pkey' ? new Problem('id-conflict') : error
+    })
+  await bindKeys(tx, id, [signing, encryption])
+  return device!
+}
+
+/** Bind keys to a device for ever. @throws {Problem} `key-in-use` if one is bound already */
+export async function bindKeys(tx: Tx, deviceId: string, keys: readonly PublicKey[]): Promise<void> {
   await tx
     .insert(boundKeys)
-    .values([signing, encryption].map(({ fingerprint }) => ({ fingerprint, deviceId: id })))
-  return device!
+    .values(keys.map(({ fingerprint }) => ({ fingerprint, deviceId })))
+    .catch((error: unknown) => {
+      throw duplicateOf(error) === 'bound_keys_pkey' ? new Problem('key-in-use') : error
+    })
 }
 
 export interface LockedUser {

@@ -1,54 +1,13 @@
-import { and, asc, eq, gt, like } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { Db } from '../db/database.js'
-import { devices, users } from '../db/schema.js'
-
-export function userView(user: { id: string; username: string; createdAt: Date }) {
-  return { id: user.id, username: user.username, createdAt: user.createdAt.toISOString() }
-}
+import { users } from '../db/schema.js'
 
 export async function findUser(db: Db, username: string): Promise<typeof users.$inferSelect | null> {
   const [user] = await db.select().from(users).where(eq(users.username, username))
   return user ?? null
 }
 
-export async function findDevice(db: Db, userId: string, id: string) {
-  const [device] = await db
-    .select()
-    .from(devices)
-    .where(and(eq(devices.id, id), eq(devices.userId, userId)))
-  return device ?? null
-}
-
-export function activeDevices(db: Db, userId: string) {
-  return db
-    .select({
-      id: devices.id,
-      signingKey: devices.signingKey,
-      encryptionKey: devices.encryptionKey,
-      encryptionVersion: devices.encryptionVersion
-    })
-    .from(devices)
-    .where(and(eq(devices.userId, userId), eq(devices.status, 'active')))
-    .orderBy(asc(devices.createdAt), asc(devices.id))
-}
-
-/** Signing keys of devices that were in the chain once: without them nobody could verify it. */
-export async function retiredSigningKeys(db: Db, userId: string): Promise<string[]> {
-  const rows = await db
-    .select({ key: devices.signingKey })
-    .from(devices)
-    .where(and(eq(devices.userId, userId), eq(devices.status, 'revoked')))
-    .orderBy(asc(devices.createdAt), asc(devices.id))
-  return rows.map(({ key }) => key)
-}
-
-/** Users whose names begin with `prefix`, after the name `after`, in order of their names. */
-export function usersByPrefix(db: Db, prefix: string, after: string, limit: number) {
-  const pattern = prefix.replaceAll(/[\\%_]/g, '\\$&')
-  return db
-    .select()
-    .from(users)
-    .where(and(like(users.username, `${pattern}%`), gt(users.username, after)))
-    .orderBy(asc(users.username))
-    .limit(limit)
+/** A user as the API shows them. */
+export function userView(user: { id: string; username: string; createdAt: Date }) {
+  return { id: user.id, username: user.username, createdAt: user.createdAt.toISOString() }
 }

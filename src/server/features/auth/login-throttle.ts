@@ -49,13 +49,13 @@ export class LoginThrottle {
     if (result.ok) {
       this.#here.forget(place)
       this.#everywhere.takeBack(username)
-      this.know(username, request)
+      this.remember(username, request)
     }
     return result
   }
 
   /** Remember that the owner of an account has been seen where the request comes from. */
-  know(username: string, request: FastifyRequest): void {
+  remember(username: string, request: FastifyRequest): void {
     const place = placeOf(username, request)
     this.#known.delete(place)
     if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.values().next().value!)

@@ -1,27 +1,30 @@
-import { randomUUID } from 'node:crypto'
-import { and, eq, gt, sql } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, SignIn } from '../../../protocol/accounts.js'
-import { Problem } from '../../http/problem.js'
 import { ref } from '../../../protocol/schema.js'
-import { extendUserChain } from '../../../protocol/user-chain.js'
+import { readNewDevice } from '../../chains/user-chain-store.js'
+import { findUser } from '../../chains/users.js'
+import type { Db } from '../../db/database.js'
+import { devices, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
-import { duplicateOf } from '../../db/errors.js'
-import { sessions, users } from '../../db/schema.js'
-import { insertDevice, insertUserStatement, readNewDevice } from '../../chains/user-chain-store.js'
-import { verifySignatures } from '../../chains/public-keys.js'
-import { appendEvents, transaction } from '../../log/append.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
+import { transaction } from '../../log/append.js'
 import type { Services } from '../../services.js'
-import { endSessions } from '../../access/sessions.js'
 import { isCommonPassword } from './common-passwords.js'
 import { LoginThrottle } from './login-throttle.js'
-import { findDevice, findUser } from '../../chains/users.js'
-import { NOW, expiry, insertSession, signIn } from './sign-in.js'
+import { beginChain, insertUser } from './register.js'
+import { insertSession, renewSession } from './session-store.js'
+import { signIn } from './sign-in.js'
 
-/** Registration and log-in: no token yet. */
-export function authRoutes(app: App, services: Services): void {
+type AuthServices = Pick<
+  Services,
+  'attempts' | 'config' | 'db' | 'log' | 'passwords' | 'refresh' | 'sessions'
+>
+
+/** Registration, log-in and refresh: the calls that need no access token. */
+export function authRoutes(app: App, services: AuthServices): void {
   const { config, db, passwords, refresh } = services
-  const guesses = new LoginThrottle(services)
+  const throttle = new LoginThrottle(services)
 
   app.post(
     '/auth/register',
@@ -35,8 +38,14 @@ export function authRoutes(app: App, services: Services): void {
         response: {
           201: ref(SignIn),
           ...problemResponses(
-            ...(['invalid-key', 'invalid-statement', 'invalid-signature', 'weak-password'] as const),
-            ...(['username-taken', 'id-conflict', 'key-in-use', 'overloaded'] as const)
+            'invalid-key',
+            'invalid-statement',
+            'invalid-signature',
+            'weak-password',
+            'username-taken',
+            'id-conflict',
+            'key-in-use',
+            'overloaded'
           )
         }
       }
@@ -45,32 +54,17 @@ export function authRoutes(app: App, services: Services): void {
       const { password, device: given } = request.body
       const username = request.body.username.toLowerCase()
       const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
-      const signers = verifySignatures(
-        given.statement,
-        new Map([[material.signing.fingerprint, material.signing.key]])
-      )
-      const chain = extendUserChain(null, material.statement, material.hash, signers)
+      const chain = beginChain(material)
       if (isCommonPassword(password, username)) throw new Problem('weak-password')
       if ((await findUser(db, username)) !== null) throw new Problem('username-taken')
       const passwordHash = await passwords.hash(password)
-
-      const answer = await db
-        .transaction(async (tx) => {
-          const { sequence: chainSequence, head: chainHead, root } = chain
-          const [user] = await tx
-            .insert(users)
-            .values({ id: randomUUID(), username, passwordHash, chainSequence, chainHead, root })
-            .returning()
-          const device = await insertDevice(tx, user!.id, material, 'active')
-          await insertUserStatement(tx, user!.id, 1, given.statement)
-          const session = await insertSession(tx, config.sessions, request, user!.id, device.id)
-          return signIn(app, services, session, user!, device)
-        })
-        .catch((error: unknown) => {
-          throw registrationConflict(error)
-        })
-      guesses.know(username, request)
-      return reply.status(201).send(answer)
+      const response = await db.transaction(async (tx) => {
+        const { user, device } = await insertUser(tx, { username, passwordHash }, chain, material)
+        const session = await insertSession(tx, config.sessions, request, user.id, device.id)
+        return signIn(app, refresh, session, user, device)
+      })
+      throttle.remember(username, request)
+      return reply.status(201).send(response)
     }
   )
 
@@ -95,7 +89,7 @@ export function authRoutes(app: App, services: Services): void {
       const { password, deviceId } = request.body
       const username = request.body.username.toLowerCase()
       const user = await findUser(db, username)
-      const { ok, outdated } = await guesses.attempt(username, request, reply, () =>
+      const { ok, outdated } = await throttle.attempt(username, request, reply, () =>
         passwords.verify(password, user?.passwordHash ?? null)
       )
       if (!ok || user === null) throw new Problem('invalid-credentials')
@@ -106,7 +100,7 @@ export function authRoutes(app: App, services: Services): void {
       if (device?.status === 'pending') throw new Problem('device-pending')
       return db.transaction(async (tx) => {
         const session = await insertSession(tx, config.sessions, request, user.id, device?.id ?? null)
-        return signIn(app, services, session, user, device)
+        return signIn(app, refresh, session, user, device)
       })
     }
   )
@@ -127,38 +121,23 @@ export function authRoutes(app: App, services: Services): void {
     async (request) => {
       const token = refresh.read(request.body.refreshToken)
       if (token === null) throw new Problem('invalid-refresh-token')
-      const { sessionId: id, generation } = token
-      const renewed = await transaction(services, async (tx) => {
-        const isAlive = and(eq(sessions.id, id), gt(sessions.expiresAt, NOW))
-        const [session] = await tx.select().from(sessions).where(isAlive).for('update')
-        if (session === undefined) return null
-        if (session.refreshGeneration !== generation) {
-          await appendEvents(tx, await endSessions(tx, eq(sessions.id, id)))
-          return null
-        }
-        const [next] = await tx
-          .update(sessions)
-          .set({
-            refreshGeneration: sql`${sessions.refreshGeneration} + 1`,
-            lastUsedAt: NOW,
-            expiresAt: expiry(config.sessions, sessions.createdAt)
-          })
-          .where(eq(sessions.id, id))
-          .returning()
-        return next!
-      })
+      const renewed = await transaction(services, (tx) => renewSession(tx, config.sessions, token))
       if (renewed === null) throw new Problem('session-ended')
-      services.sessions.forget(id)
+      services.sessions.forget(renewed.id)
       const [user] = await db.select().from(users).where(eq(users.id, renewed.userId))
-      guesses.know(user!.username, request)
+      throttle.remember(user!.username, request)
       const device = renewed.deviceId === null ? null : await findDevice(db, renewed.userId, renewed.deviceId)
-      return signIn(app, services, renewed, user!, device)
+      return signIn(app, refresh, renewed, user!, device)
     }
   )
 }
 
-/** Hash anew under the present setting; when there is too much to do, the next log-in will. */
-async function rehash({ db, passwords }: Services, userId: string, password: string): Promise<void> {
+/** Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it. */
+async function rehash(
+  { db, passwords }: Pick<Services, 'db' | 'passwords'>,
+  userId: string,
+  password: string
+): Promise<void> {
   const passwordHash = await passwords.hash(password).catch((error: unknown) => {
     if (error instanceof Problem && error.code === 'overloaded') return null
     throw error
@@ -166,10 +145,10 @@ async function rehash({ db, passwords }: Services, userId: string, password: str
   if (passwordHash !== null) await db.update(users).set({ passwordHash }).where(eq(users.id, userId))
 }
 
-function registrationConflict(error: unknown): unknown {
-  const constraint = duplicateOf(error)
-  if (constraint === 'users_username_unique') return new Problem('username-taken')
-  if (constraint === 'devices_pkey') return new Problem('id-conflict')
-  if (constraint === 'bound_keys_pkey') return new Problem('key-in-use')
-  return error
+async function findDevice(db: Db, userId: string, id: string) {
+  const [device] = await db
+    .select()
+    .from(devices)
+    .where(and(eq(devices.id, id), eq(devices.userId, userId)))
+  return device ?? null
 }

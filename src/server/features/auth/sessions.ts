@@ -11,8 +11,25 @@ import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { endSessions } from '../../access/sessions.js'
 
-/** Where a user is logged in. */
-export function sessionRoutes(app: App, services: Services): void {
+/** Logging out, and the sessions in which a user is logged in. */
+export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
+  app.post(
+    '/auth/logout',
+    {
+      schema: {
+        operationId: 'logOut',
+        tags: ['accounts'],
+        summary: 'End this session',
+        response: { 204: Type.Null({ description: 'The session and its streams have ended.' }) }
+      }
+    },
+    async (request, reply) => {
+      const { id } = sessionOf(request)
+      await transaction(services, async (tx) => appendEvents(tx, await endSessions(tx, eq(sessions.id, id))))
+      return reply.status(204).send(null)
+    }
+  )
+
   app.get(
     '/auth/sessions',
     {

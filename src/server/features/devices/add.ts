@@ -6,7 +6,6 @@ import { parseStatement } from '../../../protocol/statements.js'
 import type { UserChain } from '../../../protocol/user-chain.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
-import { duplicateOf } from '../../db/errors.js'
 import { devices, sessions } from '../../db/schema.js'
 import {
   insertDevice,
@@ -108,9 +107,7 @@ async function storeDevice(
       'too-many-devices',
       'As many devices as may wait for approval do so already. Turn one of them down, by DELETE /v1/devices/{id}.'
     )
-  return insertDevice(tx, userId, material, status).catch((error: unknown) => {
-    throw deviceConflict(error)
-  })
+  return insertDevice(tx, userId, material, status)
 }
 
 /** Complete a pending device's statement with the approving signature. */
@@ -160,11 +157,4 @@ export async function rejectDevice(tx: Tx, userId: string, deviceId: string): Pr
   const ended = await endSessions(tx, eq(sessions.deviceId, deviceId))
   await tx.delete(devices).where(eq(devices.id, deviceId))
   await appendEvents(tx, ended)
-}
-
-export function deviceConflict(error: unknown): unknown {
-  const constraint = duplicateOf(error)
-  if (constraint === 'devices_pkey') return new Problem('id-conflict')
-  if (constraint === 'bound_keys_pkey') return new Problem('key-in-use')
-  return error
 }

@@ -13,13 +13,13 @@ import { Uuid, record, ref } from '../../../protocol/schema.js'
 import { parseStatement } from '../../../protocol/statements.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
-import { boundKeys, devices } from '../../db/schema.js'
-import { deviceView, lockUser, requireLine } from '../../chains/user-chain-store.js'
+import { devices } from '../../db/schema.js'
+import { bindKeys, deviceView, lockUser, requireLine } from '../../chains/user-chain-store.js'
 import { readEncryptionKey, verifySignatures } from '../../chains/public-keys.js'
 import { transaction } from '../../log/append.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { addDevice, approveDevice, deviceConflict, rejectDevice } from './add.js'
+import { addDevice, approveDevice, rejectDevice } from './add.js'
 import { applyChain, extended, isApplied } from './changes.js'
 
 const params = record({ id: Uuid('The device’s id.') })
@@ -161,12 +161,7 @@ export function deviceRoutes(app: App, services: Services): void {
         if (await isApplied(tx, userId, statement.sequence, signed.text)) return present
         const signers = verifySignatures(signed, user.keys)
         const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
-        await tx
-          .insert(boundKeys)
-          .values({ fingerprint: encryption.fingerprint, deviceId: id })
-          .catch((error: unknown) => {
-            throw deviceConflict(error)
-          })
+        await bindKeys(tx, id, [encryption])
         const [row] = await tx
           .update(devices)
           .set({

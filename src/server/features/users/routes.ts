@@ -1,4 +1,3 @@
-import { eq } from 'drizzle-orm'
 import Type from 'typebox'
 import { Profile, User, UserPage } from '../../../protocol/accounts.js'
 import { USERNAME } from '../../../protocol/ids.js'
@@ -6,35 +5,14 @@ import { Problem } from '../../http/problem.js'
 import { AfterSequence, GivenUsername, PageQuery, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { sessionOf } from '../../access/auth.js'
-import { sessions } from '../../db/schema.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
-import { appendEvents, transaction } from '../../log/append.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { endSessions } from '../../access/sessions.js'
-import { activeDevices, findUser, retiredSigningKeys, userView, usersByPrefix } from '../../chains/users.js'
+import { findUser, userView } from '../../chains/users.js'
+import { activeDevices, retiredSigningKeys, usersByPrefix } from './queries.js'
 
-/** What a user does with his account, and how others find him. */
-export function userRoutes(app: App, services: Services): void {
-  const { db } = services
-
-  app.post(
-    '/auth/logout',
-    {
-      schema: {
-        operationId: 'logOut',
-        tags: ['accounts'],
-        summary: 'End this session',
-        response: { 204: Type.Null({ description: 'The session and its streams have ended.' }) }
-      }
-    },
-    async (request, reply) => {
-      const { id } = sessionOf(request)
-      await transaction(services, async (tx) => appendEvents(tx, await endSessions(tx, eq(sessions.id, id))))
-      return reply.status(204).send(null)
-    }
-  )
-
+/** The own account, the profiles of others, and the search for them. */
+export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
   app.get(
     '/users/me',
     {

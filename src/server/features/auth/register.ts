@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js'
+import { verifySignatures } from '../../chains/public-keys.js'
+import { insertDevice, insertUserStatement, type DeviceMaterial } from '../../chains/user-chain-store.js'
+import type { Tx } from '../../db/database.js'
+import { duplicateOf } from '../../db/errors.js'
+import { users, type devices } from '../../db/schema.js'
+import { Problem } from '../../http/problem.js'
+
+/** The chain that a first device begins: it signs for itself. */
+export function beginChain({ signed, statement, signing, hash }: DeviceMaterial): UserChain {
+  const signers = verifySignatures(signed, new Map([[signing.fingerprint, signing.key]]))
+  return extendUserChain(null, statement, hash, signers)
+}
+
+/** Insert a user with a chain and a first device. @throws {Problem} `username-taken`, `id-conflict` or `key-in-use` */
+export async function insertUser(
+  tx: Tx,
+  { username, passwordHash }: { username: string; passwordHash: string },
+  chain: UserChain,
+  material: DeviceMaterial
+): Promise<{ user: typeof users.$inferSelect; device: typeof devices.$inferSelect }> {
+  const { sequence: chainSequence, head: chainHead, root } = chain
+  const [user] = await tx
+    .insert(users)
+    .values({ id: randomUUID(), username, passwordHash, chainSequence, chainHead, root })
+    .returning()
+    .catch((error: unknown) => {
+      throw duplicateOf(error) === 'users_username_unique' ? new Problem('username-taken') : error
+    })
+  const device = await insertDevice(tx, user!.id, material, 'active')
+  await insertUserStatement(tx, user!.id, chain.sequence, material.signed)
+  return { user: user!, device }
+}

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, gt, sql, type SQL } from 'drizzle-orm'
+import type { FastifyRequest } from 'fastify'
+import { endSessions } from '../../access/sessions.js'
+import type { Config } from '../../config.js'
+import type { Tx } from '../../db/database.js'
+import { sessions } from '../../db/schema.js'
+import { appendEvents } from '../../log/append.js'
+
+/** The database's clock, which is the same for all processes. */
+const NOW = sql`now()`
+
+export type SessionRow = typeof sessions.$inferSelect
+
+/** Begin a session. */
+export async function insertSession(
+  tx: Tx,
+  config: Config['sessions'],
+  request: FastifyRequest,
+  userId: string,
+  deviceId: string | null
+): Promise<SessionRow> {
+  const [session] = await tx
+    .insert(sessions)
+    .values({
+      id: randomUUID(),
+      userId,
+      deviceId,
+      address: request.ip,
+      userAgent: (request.headers['user-agent'] ?? '').slice(0, 256),
+      createdAt: NOW,
+      lastUsedAt: NOW,
+      expiresAt: expiry(config, NOW)
+    })
+    .returning()
+  return session!
+}
+
+/** When a session that began at `createdAt` ends if it is not used from now on: idle or absolute expiry. */
+function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.createdAt): SQL {
+  const idle = sql`${NOW} + ${config.idleSeconds} * interval '1 second'`
+  const absolute = sql`${createdAt} + ${config.lifetimeSeconds} * interval '1 second'`
+  return sql`least(${idle}, ${absolute})`
+}
+
+/**
+ * Put off the end of a session, for the refresh token of this generation. A token that was used before ends the session:
+ * somebody else has it, too.
+ *
+ * @returns null if the session has ended
+ */
+export async function renewSession(
+  tx: Tx,
+  config: Config['sessions'],
+  { sessionId, generation }: { sessionId: string; generation: number }
+): Promise<SessionRow | null> {
+  const isAlive = and(eq(sessions.id, sessionId), gt(sessions.expiresAt, NOW))
+  const [session] = await tx.select().from(sessions).where(isAlive).for('update')
+  if (session === undefined) return null
+  if (session.refreshGeneration !== generation) {
+    await appendEvents(tx, await endSessions(tx, eq(sessions.id, sessionId)))
+    return null
+  }
+  const [renewed] = await tx
+    .update(sessions)
+    .set({
+      refreshGeneration: sql`${sessions.refreshGeneration} + 1`,
+      lastUsedAt: NOW,
+      expiresAt: expiry(config, sessions.createdAt)
+    })
+    .where(eq(sessions.id, sessionId))
+    .returning()
+  return renewed!
+}
