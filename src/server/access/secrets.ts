@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder, syncPath } from '../db/fsync.js'
+import { makeFolder, syncPath } from '../../node/durable-folder.js'
 
 /**
  * The secret kept in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same one.

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { makeFolder } from './fsync.js'
+import { makeFolder } from '../../node/durable-folder.js'
 import { isAnswered, listenOn, stopListening } from './socket-file.js'
 
 /** Another process holds the data directory, and it is alive. */

@@ -1,6 +1,6 @@
 import type { PGlite, postgresMod } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import type { Fsync } from './fsync.js'
+import type { Fsync } from '../../node/durable-folder.js'
 
 export interface DurableFsHooks {
   fsync: Fsync

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
 import { DurableFs } from './durable-fs.js'
-import { makeFolder, sealTree, syncPath, type Fsync } from './fsync.js'
+import { makeFolder, sealTree, syncPath, type Fsync } from '../../node/durable-folder.js'
 
 export interface PgliteOptions {
   /** In place of `fs.fsyncSync`, e.g. to count. What it throws reaches PostgreSQL as a failed fsync. */

@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import { DataDirLocked, lockDataDir } from '../../../src/server/db/data-dir-lock.js'
+import { DataDirLocked, lockDataDir } from '../../src/server/db/data-dir-lock.js'
 
 t.setTimeout(180_000)
 
@@ -16,7 +16,7 @@ function dataDir(t: Test): string {
 }
 
 const contender = `
-  import { lockDataDir } from ${JSON.stringify(new URL('../../../src/server/db/data-dir-lock.js', import.meta.url))}
+  import { lockDataDir } from ${JSON.stringify(new URL('../../src/server/db/data-dir-lock.js', import.meta.url))}
   process.stdin.on('end', () => process.exit()).once('data', async () => {
     const lock = await lockDataDir(process.argv[1]).catch(error => error)
     console.log(lock.release ? 'won' : lock.name + ': ' + lock.message)

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { requireLockable, withLock } from '../../../../src/client/stores/file/lock.js'
-import { SocketFile } from '../../../../src/client/stores/file/socket.js'
+import { requireLockable, withLock } from '../../src/node/lock.js'
+import { SocketFile } from '../../src/node/socket.js'
 
 t.test('Work under a lock is done by one at a time, and leaves one link behind', async (t) => {
   const folder = t.testdir()

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { ChatError } from '../../errors.js'
+import { ChatError } from '../client/errors.js'
 import { SocketFile, waitAtSocket } from './socket.js'
-import { LOCK_TIMEOUT_MS, storeBusy } from '../mutex.js'
+import { LOCK_TIMEOUT_MS, storeBusy } from '../client/stores/mutex.js'
 
 /** NFS, SMB, CIFS and Ceph as statfs(2) numbers them: there a second computer could hold the same lock unseen. */
 const networkFileSystems: readonly number[] = [0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400]
