@@ -1,56 +1,66 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { ChatError } from '../client/errors.js'
-import { SocketFile, waitAtSocket } from './socket.js'
-import { LOCK_TIMEOUT_MS, storeBusy } from '../client/stores/mutex.js'
+import { SocketFile, waitUntilSilent } from './socket.js'
 
-/** NFS, SMB, CIFS and Ceph as statfs(2) numbers them: there a second computer could hold the same lock unseen. */
-const networkFileSystems: readonly number[] = [0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400]
+export interface Lock {
+  /** Let the next holder in. Harmless if called again. */
+  release: () => Promise<void>
+}
 
-/**
- * Do `work` while no other process, nor another part of this one, does so with the same folder. The holder listens on
- * a socket in the folder, and the kernel hangs up when it ends, however it ends: who waits learns both at once, and
- * what a dead one left never needs mending. Holds among all processes of one kernel, containers included.
- *
- * Each holder takes the next turn, a link `<number>` to its socket. The highest link is never removed: who acts on old
- * news can only take a turn that is over, and sees that (docs/decisions/0003-data-directory-lock.md).
- *
- * @param patience how long to wait for others, in ms
- * @throws {ChatError} `store-busy` if that is not long enough
- */
-export async function withLock<T>(
-  folder: string,
-  work: () => Promise<T>,
-  patience = LOCK_TIMEOUT_MS
-): Promise<T> {
-  const deadline = performance.now() + patience
-  for (;;) {
-    const turn = lastTurn(folder)
-    while (turn > 0 && !(await waitAtSocket(folder, String(turn), deadline - performance.now()))) {
-      if (performance.now() >= deadline) throw storeBusy(holderOf(folder, turn), patience)
-    }
-    const socket = await takeTurn(folder, turn + 1)
-    if (socket === undefined) continue
-    try {
-      return await work()
-    } finally {
-      await socket.close()
-    }
+/** Another holder has the lock, and it is alive. */
+export class LockHeld extends Error {
+  /** Names it for the reader of a message: "another process (pid 7 on host web-1)". */
+  readonly holder: string
+
+  constructor(folder: string, holder: string) {
+    super(`${folder} is locked by ${holder}.`)
+    this.name = 'LockHeld'
+    this.holder = holder
   }
 }
 
-/** @throws {ChatError} `store-unlockable` if processes on other computers may use the folder too */
-export function requireLockable(folder: string, fileSystem = (path: string) => statfsSync(path).type): void {
-  if (!networkFileSystems.includes(fileSystem(folder))) return
-  throw new ChatError(
-    'store',
-    'store-unlockable',
-    `${folder} is on a network file system, which has no safe locks.`,
-    {
-      hint: 'Choose a folder on a disk of this computer.'
+/** File systems that a second machine could use at the same time, as statfs(2) on Linux numbers them. */
+const networkFileSystems = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB'],
+  [0x00c36400, 'Ceph']
+])
+
+/**
+ * @param fileSystem the type of a path's file system, as statfs(2) numbers it
+ * @returns the name of the network file system that `folder` is on, where this lock does not hold; else undefined
+ */
+export function networkFileSystem(
+  folder: string,
+  fileSystem: (path: string) => number = (path) => statfsSync(path).type
+): string | undefined {
+  return networkFileSystems.get(fileSystem(folder))
+}
+
+/**
+ * Take the lock of a folder, which is used for nothing else. It is held until `release` or the end of the process,
+ * however it ends, and excludes all processes of one kernel, containers included. A process cannot take it twice.
+ *
+ * The holder listens on a socket in the folder. Each holder takes the next turn, a link `<number>` to its socket. The
+ * highest link is never removed, so that a claim on old news is seen: docs/decisions/0003-data-directory-lock.md.
+ *
+ * @param patience how long to wait for other holders, in ms
+ * @throws {LockHeld} if that is not long enough
+ */
+export async function acquireLock(folder: string, patience: number): Promise<Lock> {
+  const deadline = performance.now() + patience
+  for (;;) {
+    const turn = lastTurn(folder)
+    while (turn > 0 && !(await waitUntilSilent(folder, String(turn), deadline - performance.now()))) {
+      if (performance.now() >= deadline) throw new LockHeld(folder, holderOf(folder, turn))
     }
-  )
+    const lock = await takeTurn(folder, turn + 1)
+    if (lock !== undefined) return lock
+  }
 }
 
 function lastTurn(folder: string): number {
@@ -61,15 +71,15 @@ function isTurn(name: string): boolean {
   return /^[1-9]\d{0,14}$/.test(name)
 }
 
-/** Undefined if somebody else was quicker. */
-async function takeTurn(folder: string, turn: number): Promise<SocketFile | undefined> {
-  const name = `holder-${ownPid()}-${randomBytes(4).toString('hex')}`
-  // It must answer before the link can be seen: a turn that does not answer is taken to be over.
+/** Undefined if another process was quicker. */
+async function takeTurn(folder: string, turn: number): Promise<Lock | undefined> {
+  const name = socketName()
+  // It must answer before the link can be seen: a turn that does not answer counts as over.
   const socket = await SocketFile.listen(folder, name)
   try {
     if (claim(folder, turn, name)) {
       sweep(folder, turn, name)
-      return socket
+      return { release: () => socket.close() }
     }
   } catch (error) {
     await socket.close()
@@ -92,15 +102,23 @@ function claim(folder: string, turn: number, name: string): boolean {
   return false
 }
 
-/** Remove what earlier holders left. A rival's socket may go with it: that rival has lost already. */
+/** Remove what earlier holders left. A rival's socket may go too: that rival has lost already. */
 function sweep(folder: string, turn: number, name: string): void {
   for (const entry of readdirSync(folder)) {
-    const isLeft = isTurn(entry) ? Number(entry) < turn : entry.startsWith('holder-') && entry !== name
-    if (isLeft) rmSync(join(folder, entry), { force: true })
+    const isOver = isTurn(entry) ? Number(entry) < turn : entry.startsWith('holder-') && entry !== name
+    if (isOver) rmSync(join(folder, entry), { force: true })
   }
 }
 
-/** For the reader of an error only: where the system tells it, as Linux does. */
+/** Short, because a socket's path has little room. */
+function socketName(): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9.]/g, '-')
+    .slice(0, 12)
+  return `holder-${ownPid()}-${host}-${randomBytes(4).toString('hex')}`
+}
+
+/** Only for the reader of a message. `process` belongs to the programs, and Linux tells it without. */
 function ownPid(): string {
   try {
     return readlinkSync('/proc/self')
@@ -111,10 +129,11 @@ function ownPid(): string {
 
 function holderOf(folder: string, turn: number): string {
   try {
-    const pid = /^holder-([1-9]\d*)-/.exec(readlinkSync(join(folder, String(turn))))?.[1]
-    if (pid !== undefined) return `another process (pid ${pid})`
+    const [, pid, host] =
+      /^holder-(\d+)-(.*)-[0-9a-f]{8}$/.exec(readlinkSync(join(folder, String(turn)))) ?? []
+    if (pid !== undefined) return `another process (${pid === '0' ? '' : `pid ${pid} `}on host ${host})`
   } catch {
-    // It has just ended, and another turn with it.
+    // That turn has just ended, and a later one began.
   }
   return 'another process'
 }

@@ -4,10 +4,10 @@ import { platform } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Bytes of a path that every system takes for a socket. */
+/** Bytes of a path that every system accepts for a socket. */
 const LONGEST_PATH = 103
 
-/** A listening Unix socket that takes calls and leaves them waiting. It does not keep the process alive. */
+/** A listening Unix socket that holds every call until it is closed. It does not keep the process alive. */
 export class SocketFile {
   readonly #calls = new Set<Socket>()
   readonly #server: Server
@@ -19,20 +19,21 @@ export class SocketFile {
     }).unref()
   }
 
+  /** Listen on a new socket `<folder>/<name>`. The kernel closes it when the process ends, however it ends. */
   static async listen(folder: string, name: string): Promise<SocketFile> {
     const file = new SocketFile()
     await withSocketPath(folder, name, (path) => {
       const listening = new Promise<void>((resolve, reject) => {
         file.#server.on('error', reject).once('listening', resolve)
       })
-      // Not `exclusive`, a cluster's primary would listen in a worker's place.
+      // Without `exclusive`, a cluster's primary would listen in place of its worker.
       file.#server.listen({ path, exclusive: true })
       return listening
     })
     return file
   }
 
-  /** @returns when nobody can call any more, and all that did have been hung up on */
+  /** @returns when nobody can call any more, every call has been hung up, and the file is gone */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
@@ -42,27 +43,30 @@ export class SocketFile {
 }
 
 /**
- * Call a socket and wait until it hangs up; the kernel does so for a process that has ended.
+ * Call a socket and wait until it hangs up. The kernel hangs up for a process that has ended.
  *
- * @param patience how long to wait, in ms
- * @returns true only if it is certain that nobody listens any more; else it is worth another call
+ * @param patience how long to wait, in ms; with 0 or less, the call only finds out whether anybody listens
+ * @returns true only if nobody listens any more for certain; otherwise another call may tell
  */
-export async function waitAtSocket(folder: string, name: string, patience: number): Promise<boolean> {
+export async function waitUntilSilent(folder: string, name: string, patience: number): Promise<boolean> {
   const failure = await withSocketPath(folder, name, (path) => {
+    let timer: NodeJS.Timeout | undefined
     const socket = connect({ path }).resume()
-    const timer = setTimeout(() => socket.destroy(), Math.max(0, patience))
+    socket.once('connect', () => {
+      timer = setTimeout(() => socket.destroy(), Math.max(0, patience))
+    })
     return new Promise<string | undefined>((resolve) => {
       socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code))
       socket.once('close', () => resolve(undefined))
     }).finally(() => clearTimeout(timer))
   })
   if (failure === 'ECONNREFUSED' || failure === 'ENOENT') return true
-  // As when too many are waiting already.
+  // For example EAGAIN: too many callers are waiting already.
   if (failure !== undefined) await sleep(10)
   return false
 }
 
-/** A socket's address has room for some 100 bytes only; Linux reaches a longer path through the open folder. */
+/** A socket's address has room for some 100 bytes. Linux reaches a longer path through the open folder. */
 async function withSocketPath<T>(
   folder: string,
   name: string,

@@ -1,6 +1,8 @@
 import type { PGlite, postgresMod } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import type { Fsync } from '../../node/durable-folder.js'
+
+/** Makes what was written to an open file last: `fs.fsyncSync`, or a stand-in that counts. */
+export type Fsync = (fd: number) => void
 
 export interface DurableFsHooks {
   fsync: Fsync

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import { DurableFs } from './durable-fs.js'
-import { makeFolder, sealTree, syncPath, type Fsync } from '../../node/durable-folder.js'
+import { makeFolder, syncPath } from '../../node/durable-folder.js'
+import { DurableFs, type Fsync } from './durable-fs.js'
 
 export interface PgliteOptions {
   /** In place of `fs.fsyncSync`, e.g. to count. What it throws reaches PostgreSQL as a failed fsync. */
@@ -57,6 +57,21 @@ async function create(folder: string, fsync: Fsync): Promise<void> {
   sealTree(unfinished, fsync)
   renameSync(unfinished, folder)
   syncPath(dirname(folder), fsync)
+}
+
+/** Make a folder and all below it private to its owner (0600, folders 0700), and make it survive a power cut. */
+function sealTree(folder: string, fsync: Fsync): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      sealTree(path, fsync)
+    } else {
+      chmodSync(path, 0o600)
+      syncPath(path, fsync)
+    }
+  }
+  chmodSync(folder, 0o700)
+  syncPath(folder, fsync)
 }
 
 async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => void): Promise<PGlite> {

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ChatError } from '../../errors.js'
-import { requirePrivate, syncFolder } from './folder.js'
+import { syncPath } from '../../../node/durable-folder.js'
+import { requirePrivate } from './folder.js'
 import {
   damaged,
   formatHeader,
@@ -62,7 +63,7 @@ export class Journal {
     return withOpenFile(path, 'r+', async (file) => {
       requirePrivate(path, file.mode)
       // Whoever put the file here may not have come so far: what one acts on has to last.
-      await syncFolder(dirname(path))
+      syncPath(dirname(path))
       const bytes = await readBytes(file.handle, 0, file.size)
       const { header, ...head } = await readHeader(bytes)
       const read = await readRecords(bytes.subarray(head.size), head.checksum)
@@ -94,7 +95,7 @@ export class Journal {
       const journal = new Journal(path, seal, file, { size: Buffer.byteLength(line), checksum })
       await journal.append(new Map(entries))
       await rename(draft, path)
-      await syncFolder(dirname(path))
+      syncPath(dirname(path))
       return journal
     })
   }

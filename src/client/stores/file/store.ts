@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ChatError } from '../../errors.js'
 import { makePrivateFolder } from './folder.js'
 import { Journal, type JsonChanges } from './journal.js'
-import { requireLockable, withLock } from '../../../node/lock.js'
+import { requireLockable, withLock } from './lock.js'
 import { Passphrase, type Seal } from './encryption.js'
 import { decodeValue, encodeValue, secretKeysIn, type Json } from './values.js'
 import type { Store, StoreReader, StoreTransaction, Value } from '../store.js'
@@ -99,8 +99,8 @@ export class FileStore implements Store {
 
   async #make(folder: string): Promise<void> {
     await orUnreadable(this.#path, async () => {
-      await makePrivateFolder(folder)
-      await makePrivateFolder(this.#lock)
+      makePrivateFolder(folder)
+      makePrivateFolder(this.#lock)
       requireLockable(folder)
       if (existsSync(this.#path)) return
       const seal = this.#passphrase && (await this.#passphrase.makeSeal())
