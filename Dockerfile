@@ -5,7 +5,7 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
-COPY tsconfig.json ./
+COPY tsconfig.json tsconfig.base.json tsconfig.portable.json tsconfig.node.json ./
 COPY src ./src
 RUN npm run build
 

@@ -10,7 +10,7 @@ export type { Users } from './features/users.js'
 export type { ChatClientOptions } from './options.js'
 export { selfTest } from './self-test.js'
 export { MemoryStore } from './stores/memory.js'
-export { IndexedDbStore, type IndexedDbStoreOptions, type Locks } from './stores/indexeddb/store.js'
+export { IndexedDbStore, type IndexedDbStoreOptions } from './stores/indexeddb/store.js'
 export {
   decryptAttachment,
   decryptAttachmentRange,

@@ -1,8 +1,8 @@
 import { hex, utf8 } from './encoding.js'
-import type { CryptoKey } from './web-crypto.js'
+import { unshared, type CryptoKey } from './web-crypto.js'
 
 export async function sha256(data: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', data))
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', unshared(data)))
 }
 
 /** The lower-case hex SHA-256 of bytes, or of a text's UTF-8: the form of every hash of the protocol. */
@@ -12,7 +12,7 @@ export async function sha256Hex(data: Uint8Array | string): Promise<string> {
 
 /** Makes input key material usable by `hkdf`. */
 export async function importHkdfKey(ikm: Uint8Array): Promise<CryptoKey> {
-  return crypto.subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits'])
+  return crypto.subtle.importKey('raw', unshared(ikm), 'HKDF', false, ['deriveBits'])
 }
 
 /** `length` bytes of HKDF-SHA-256 (RFC 5869), 255 × 32 at most. */

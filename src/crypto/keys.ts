@@ -4,7 +4,7 @@ import { CryptoError } from './errors.js'
 import { sha256Hex } from './hash.js'
 import { spkiDer, spkiPem } from './pem.js'
 import { RSA_OAEP } from './rsa-oaep.js'
-import type { CryptoKey } from './web-crypto.js'
+import { unshared, type CryptoKey } from './web-crypto.js'
 
 /** A key pair of a device's (protocol, "Encoding"). */
 export interface KeyPair {
@@ -65,7 +65,7 @@ export async function importSigningKey(pem: string): Promise<CryptoKey> {
   if (isSmallOrder(point))
     throw new CryptoError('bad-key', 'The signing key is a point of small order, which proves nothing.')
   try {
-    return await crypto.subtle.importKey('spki', der, 'Ed25519', true, ['verify'])
+    return await crypto.subtle.importKey('spki', unshared(der), 'Ed25519', true, ['verify'])
   } catch (cause) {
     throw new CryptoError('bad-key', 'The signing key is no point of Ed25519.', { cause })
   }
@@ -79,7 +79,7 @@ export async function importSigningKey(pem: string): Promise<CryptoKey> {
 export async function importEncryptionKey(pem: string): Promise<CryptoKey> {
   const der = spkiDer(pem)
   try {
-    const key = await crypto.subtle.importKey('spki', der, RSA_OAEP, true, ['encrypt'])
+    const key = await crypto.subtle.importKey('spki', unshared(der), RSA_OAEP, true, ['encrypt'])
     checkRsa(key)
     if (!equalBytes(new Uint8Array(await crypto.subtle.exportKey('spki', key)), der))
       throw new CryptoError('bad-key', 'The encryption key is not in canonical DER.')
@@ -102,7 +102,7 @@ export async function importPrivateSigningKey(
 ): Promise<CryptoKey> {
   const der = unbase64(pkcs8)
   try {
-    return await crypto.subtle.importKey('pkcs8', der, 'Ed25519', extractable, ['sign'])
+    return await crypto.subtle.importKey('pkcs8', unshared(der), 'Ed25519', extractable, ['sign'])
   } catch (cause) {
     throw new CryptoError('bad-key', 'The private key is not an Ed25519 key.', { cause })
   }
@@ -115,7 +115,7 @@ export async function importPrivateEncryptionKey(
 ): Promise<CryptoKey> {
   const der = unbase64(pkcs8)
   try {
-    const key = await crypto.subtle.importKey('pkcs8', der, RSA_OAEP, extractable, ['decrypt'])
+    const key = await crypto.subtle.importKey('pkcs8', unshared(der), RSA_OAEP, extractable, ['decrypt'])
     checkRsa(key)
     return key
   } catch (cause) {
@@ -156,9 +156,9 @@ export async function verify(
     return false
   }
   if (bytes.length !== 64 || isSmallOrder(bytes.subarray(0, 32))) return false
-  return crypto.subtle.verify('Ed25519', publicKey, bytes, bytesOf(data))
+  return crypto.subtle.verify('Ed25519', publicKey, unshared(bytes), bytesOf(data))
 }
 
-function bytesOf(data: Uint8Array | string): Uint8Array {
-  return typeof data === 'string' ? utf8(data) : data
+function bytesOf(data: Uint8Array | string): Uint8Array<ArrayBuffer> {
+  return unshared(typeof data === 'string' ? utf8(data) : data)
 }

@@ -1,6 +1,7 @@
 import { SHA256_HEX } from '../protocol/ids.js'
 import { concat, utf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
+import { unshared } from './web-crypto.js'
 
 const ITERATIONS = 5200
 const GROUPS = 12
@@ -19,7 +20,7 @@ export async function safetyNumber(rootA: string, rootB: string): Promise<string
   const text = utf8(`secure-chat/v1 safety-number\nroot ${first}\nroot ${second}\n`)
   let digest: Uint8Array = new Uint8Array()
   for (let i = 0; i < ITERATIONS; i++)
-    digest = new Uint8Array(await crypto.subtle.digest('SHA-512', concat(digest, text)))
+    digest = new Uint8Array(await crypto.subtle.digest('SHA-512', unshared(concat(digest, text))))
   return Array.from({ length: GROUPS }, (_, group) => digits(digest.subarray(group * 5, group * 5 + 5))).join(
     ' '
   )

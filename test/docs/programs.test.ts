@@ -16,12 +16,9 @@ function programOf(document: string): string {
 
 /** Compile programs by the rules of the project. @returns what the compiler says against them */
 function compile(files: readonly string[]): string {
-  const read = (path: string) => ts.sys.readFile(path)
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), read) as {
-    config: { compilerOptions: object }
-  }
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
-  for (const name of ['rootDir', 'outDir', 'incremental', 'tsBuildInfoFile'] as const) delete options[name]
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} }
+  const { options } = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.node.json'), {}, host)!
+  for (const name of ['rootDir', 'outDir', 'composite', 'tsBuildInfoFile'] as const) delete options[name]
   const program = ts.createProgram(files, { ...options, declaration: false, sourceMap: false })
   const found = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics]
   return ts.formatDiagnostics(found, {

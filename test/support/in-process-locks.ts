@@ -1,10 +1,10 @@
-import type { Locks } from '../../src/client/stores/indexeddb/store.js'
+type Work<T> = () => Promise<T>
 
 /** `navigator.locks` for one process that plays several tabs: Node.js 20 has none. */
-export function inProcessLocks(): Locks {
+export function inProcessLocks() {
   const last = new Map<string, Promise<unknown>>()
   return {
-    async request(name, { signal }, work) {
+    async request<T>(name: string, { signal }: { signal: AbortSignal }, work: Work<T>): Promise<T> {
       const before = last.get(name)
       let end = () => {}
       const mine = new Promise<void>((resolve) => (end = resolve))

@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import { readBytes, readJson, refusal } from './response.js'
 import { ChatError, RefusedError, isTransient } from '../errors.js'
 import { linked, sleep } from './abort.js'
+import { unshared } from '../../crypto/web-crypto.js'
 import { checked } from './response-schema.js'
 
 const TRIES = 5
@@ -145,7 +146,7 @@ export class Http {
         ...(userAgent !== undefined && { 'user-agent': userAgent }),
         ...headers
       },
-      ...(body !== undefined && { body: body instanceof Uint8Array ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof Uint8Array ? unshared(body) : JSON.stringify(body) }),
       // A token goes nowhere but to the server that it is for.
       redirect: 'error' as const,
       credentials: 'omit' as const,

@@ -27,10 +27,10 @@ export async function readBytes(response: Response): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length
+    size += chunk.length
     if (size > MAX_ANSWER_BYTES)
       throw new ChatError('untrusted', 'malformed-answer', 'The server’s answer is larger than any may be.')
-    chunks.push(chunk as Uint8Array)
+    chunks.push(chunk)
   }
   const whole = new Uint8Array(size)
   let at = 0

@@ -1,40 +1,34 @@
 import { ChatError } from '../../errors.js'
-import { DatabaseReader, openDatabase, writeChanges, type Database } from './database.js'
+import { DatabaseReader, openDatabase, writeChanges } from './database.js'
 import type { Store, StoreTransaction, Value } from '../store.js'
 import { transact } from '../transaction.js'
 import { LOCK_TIMEOUT_MS, storeBusy, Mutex } from '../mutex.js'
 
-/** The part of the Web Locks API that is needed: `navigator.locks`. */
-export interface Locks {
-  request<T>(name: string, options: { signal: AbortSignal }, work: () => Promise<T>): Promise<T>
-}
-
 export interface IndexedDbStoreOptions {
   /** The database's name: one for each account on an origin. */
   name?: string
-  /** Excludes the other tabs and workers of the origin. By default `navigator.locks`. */
-  locks?: Locks
   /** How long an update waits for others, in ms. */
   patience?: number
 }
 
 /**
- * A store in a browser's IndexedDB. Keys are kept as they are and need not be extractable: then not even a script
- * that has got into the page can read them. Bytes are not encrypted once more: a key for that would lie beside them.
+ * A store in a browser's IndexedDB. `navigator.locks` excludes the other tabs and workers of the origin. Private keys
+ * are stored as non-extractable keys, which not even a script injected into the page can read. Bytes are not encrypted
+ * again: a key for that would lie beside them.
  *
- * Browsers throw such data away when space gets scarce, unless the page has asked for `navigator.storage.persist()`.
+ * A browser may delete the data when space gets scarce, unless the page has called `navigator.storage.persist()`.
  */
 export class IndexedDbStore implements Store {
   readonly extractableKeys = false
-  readonly #database: Database
+  readonly #database: IDBDatabase
   readonly #reader: DatabaseReader
   readonly #lock: string
-  readonly #locks: Locks
+  readonly #locks: LockManager
   readonly #patience: number
   readonly #updates = new Mutex()
   #isClosed = false
 
-  private constructor(database: Database, name: string, locks: Locks, patience: number) {
+  private constructor(database: IDBDatabase, name: string, locks: LockManager, patience: number) {
     this.#database = database
     this.#reader = new DatabaseReader(database)
     this.#lock = `secure-chat-store:${name}`
@@ -48,7 +42,8 @@ export class IndexedDbStore implements Store {
    * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without https
    */
   static async open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
-    const { name = 'secure-chat', locks = platformLocks(), patience = LOCK_TIMEOUT_MS } = options
+    const { name = 'secure-chat', patience = LOCK_TIMEOUT_MS } = options
+    const locks = platformLocks()
     if (locks === undefined) {
       throw new ChatError('store', 'store-unlockable', 'This platform has no locks (navigator.locks).', {
         hint: 'Open the page by https, or update the browser.'
@@ -102,8 +97,9 @@ export class IndexedDbStore implements Store {
   }
 }
 
-function platformLocks(): Locks | undefined {
-  return (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks
+/** Missing in a page without https, and in Node.js before 24. */
+function platformLocks(): LockManager | undefined {
+  return (globalThis as Partial<typeof globalThis>).navigator?.locks
 }
 
 async function orFail<T>(code: 'unreadable' | 'unwritable', work: () => Promise<T>): Promise<T> {

@@ -7,13 +7,14 @@ import { keepsTheContract } from '../../../support/store-contract.js'
 import { generateKeys } from '../../../support/store-keys.js'
 
 const locks = inProcessLocks()
+t.intercept(globalThis, 'navigator' as never, { value: { locks } })
 
 async function openStore(
   t: Test,
   name: string = crypto.randomUUID(),
   patience = 5000
 ): Promise<IndexedDbStore> {
-  const store = await IndexedDbStore.open({ name, locks, patience })
+  const store = await IndexedDbStore.open({ name, patience })
   t.teardown(() => store.close())
   return store
 }
@@ -98,6 +99,7 @@ t.test('A closed store, and one whose database was deleted, refuse work', async 
 t.test('Without locks or IndexedDB there is no store, rather than an unsafe one', async (t) => {
   t.intercept(globalThis, 'navigator' as never, { value: {} })
   await t.rejects(IndexedDbStore.open({ name: 'a' }), { kind: 'store', code: 'store-unlockable' })
+  t.intercept(globalThis, 'navigator' as never, { value: { locks } })
   t.intercept(globalThis, 'indexedDB' as never, { value: undefined })
-  await t.rejects(IndexedDbStore.open({ name: 'a', locks }), { kind: 'store', code: 'store-unreadable' })
+  await t.rejects(IndexedDbStore.open({ name: 'a' }), { kind: 'store', code: 'store-unreadable' })
 })
