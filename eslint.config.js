@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint'
 export default defineConfig(
   globalIgnores([
     'build/',
+    'packages/*/dist/',
     'node_modules/',
     '**/node_modules/',
     'data/',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -28,10 +28,14 @@ function compile(files: readonly string[]): string {
   })
 }
 
-// Inside the package, so that the programs find it by its name.
+// The programs find the package by its name, as where it is installed; its dependencies are the repository's.
 await mkdir(join(root, 'build', 'docs'), { recursive: true })
 const folder = await mkdtemp(join(root, 'build', 'docs', 'programs-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
+const client = join(folder, 'node_modules', 'secure-chat-client')
+await mkdir(client, { recursive: true })
+await symlink(join(root, 'packages/client/package.json'), join(client, 'package.json'))
+await symlink(join(root, 'build/src'), join(client, 'dist'))
 const documents = ['README.md', 'docs/sdk.md']
 for (const [n, document] of documents.entries()) {
   const program = programOf(await readFile(join(root, document), 'utf8'))
