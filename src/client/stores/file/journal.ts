@@ -18,15 +18,15 @@ import type { Passphrase, Seal } from './encryption.js'
 import type { Json } from './values.js'
 import { applyChanges } from '../transaction.js'
 
-/** What a transaction changes, by name; undefined stands for "deleted". */
+/** The changes of a transaction, by name; undefined deletes an entry. */
 export type JsonChanges = ReadonlyMap<string, Json | undefined>
 
-/** How much a journal may grow beyond twice what it began with, before it is worth writing it anew. */
+/** How far a journal may grow beyond twice its first size before it is written again. */
 const SLACK_BYTES = 0x10000
 
 /**
- * The file of a store: a line with all entries, then a line per transaction. It is only ever appended to, or replaced
- * as a whole. To write is for the holder of the store's lock.
+ * The file of a store: a line with all entries, then a line for each transaction. It is only appended to, or replaced
+ * as a whole. Only the holder of the store's lock may write.
  */
 export class Journal {
   readonly entries = new Map<string, Json>()
@@ -35,7 +35,7 @@ export class Journal {
   readonly #handle: FileHandle
   readonly #file: { dev: bigint; ino: bigint }
   #checksum: string
-  /** In bytes: what has been read and written, what is there, and what there was at the beginning. */
+  /** In bytes: the part that was read or written here, the whole file, and the file when it was first written. */
   #size: number
   #fileSize: number
   #firstSize = 0
@@ -62,7 +62,8 @@ export class Journal {
   static async open(path: string, passphrase: Passphrase | null): Promise<Journal> {
     return withOpenFile(path, 'r+', async (file) => {
       requirePrivate(path, file.mode)
-      // Whoever put the file here may not have come so far: what one acts on has to last.
+      // The process that renamed this file may have crashed before it synced the folder.
+      // Sync now: we must not act on data that a power cut could undo.
       syncPath(dirname(path))
       const bytes = await readBytes(file.handle, 0, file.size)
       const { header, ...head } = await readHeader(bytes)
@@ -79,7 +80,7 @@ export class Journal {
     })
   }
 
-  /** Write a file that holds just `entries`, in place of the one that is there, if any. */
+  /** Write a file that holds only `entries`, in place of the present one if there is one. */
   static async write(path: string, entries: Iterable<[string, Json]>, seal: Seal | null): Promise<Journal> {
     const draft = `${path}.new`
     await rm(draft, { force: true })
@@ -105,19 +106,19 @@ export class Journal {
     return this.#fileSize > this.#size
   }
 
-  /** Whether the journal may well be dead weight for the most part. */
+  /** Whether most of the journal is probably out of date. */
   get isOutgrown(): boolean {
     return this.#size > 2 * this.#firstSize + SLACK_BYTES
   }
 
   /**
-   * Take in what others have appended.
+   * Read the lines that other processes have appended.
    *
-   * @returns false if the file has been replaced, and this journal is history
+   * @returns false if the file has been replaced: this journal is out of date
    * @throws {ChatError} `store-damaged`
    */
   async readOn(): Promise<boolean> {
-    // Not by the thread pool, which takes ten times as long: every reading begins with this.
+    // Every read begins with this, and the thread pool would take ten times as long.
     const { dev, ino, size } = statSync(this.#path, { bigint: true })
     if (dev !== this.#file.dev || ino !== this.#file.ino) return false
     this.#fileSize = Number(size)
@@ -128,7 +129,7 @@ export class Journal {
     return true
   }
 
-  /** Add a transaction. It lasts when this resolves; if it fails, the file may be torn, or hold it after all. */
+  /** Add a transaction. It lasts when this resolves. After a failure the file may be torn, or still hold it. */
   async append(changes: JsonChanges): Promise<void> {
     const payload = JSON.stringify(
       Array.from(changes, ([name, json]) => (json === undefined ? [name] : [name, json]))
@@ -150,7 +151,7 @@ export class Journal {
 
   async #take({ records, size, checksum }: Records): Promise<void> {
     if (records.length === 0) return
-    // Whoever wrote this may not have come so far: what one acts on has to last.
+    // The process that wrote this may have crashed before it synced: see `open`.
     await this.#handle.datasync()
     for (const changes of await Promise.all(records.map((record) => this.#parse(record)))) {
       applyChanges(this.entries, changes)
@@ -175,7 +176,7 @@ interface OpenFile {
   mode: number
 }
 
-/** Open a file for as long as what `use` makes of it needs it; close it if `use` fails. */
+/** Open a file for the result of `use`, which closes it in the end; close it here if `use` fails. */
 async function withOpenFile<T>(path: string, flags: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
   const handle = await open(path, flags, 0o600)
   try {

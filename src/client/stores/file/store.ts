@@ -11,9 +11,9 @@ import { applyChanges, entriesUnder, transact, type Changes } from '../transacti
 import { LOCK_TIMEOUT_MS, Mutex } from '../mutex.js'
 
 export interface FileStoreOptions {
-  /** A folder of the store's own, made (0700) if it is missing: it holds the file `journal` and the folder `lock`. */
+  /** A folder only for this store, made (0700) if it is missing. It holds the file `journal` and the folder `lock`. */
   folder: string
-  /** Encrypts the store when it is made, and is needed from then on. Without, its file is its owner's to read (0600). */
+  /** Encrypts the store when it is made, and is needed from then on. Without it, file permissions (0600) protect it. */
   passphrase?: string
   /** How long an update waits for others, in ms. */
   patience?: number
@@ -22,9 +22,9 @@ export interface FileStoreOptions {
 /**
  * A store in a file, for Node.js on Linux and macOS. Several processes may use it at once.
  *
- * What is deleted or replaced goes from the file when that is next written anew; at once if it was a private key. The
- * passphrase hides all but the sizes and number of changes, and no line can be changed, moved or left out. But whoever
- * can write the file can put back an older copy, or cut off the newest lines.
+ * A deleted or replaced value leaves the file when the whole file is next written: at once if it was a private key.
+ * The passphrase hides everything but the sizes and the number of changes, and no line can be changed, moved or left
+ * out. An attacker who can write the file can still put back an older copy, or cut off the newest lines.
  */
 export class FileStore implements Store {
   readonly extractableKeys = true
@@ -32,7 +32,7 @@ export class FileStore implements Store {
   readonly #lock: string
   readonly #patience: number
   readonly #updates = new Mutex()
-  /** For what must not change while it is read or written. */
+  /** Guards `#journal` while it is read or written. */
   readonly #access = new Mutex()
   #passphrase: Passphrase | null
   #journal: Journal | undefined
@@ -80,8 +80,8 @@ export class FileStore implements Store {
   }
 
   /**
-   * Encrypt the store under another passphrase, or without one not at all. Other processes that have it open can go on
-   * only when they have opened it anew.
+   * Encrypt the store under another passphrase, or store it in the clear if there is none. Other processes that have it
+   * open must open it again.
    */
   changePassphrase(passphrase?: string): Promise<void> {
     return this.#exclusively(async (journal) => {
@@ -114,14 +114,14 @@ export class FileStore implements Store {
     })
   }
 
-  /** Do `work` alone, on the newest state. */
+  /** Do `work` on the newest state, while nothing else changes it. */
   async #exclusively<T>(work: (journal: Journal) => Promise<T>): Promise<T> {
     this.#requireOpen()
     const locked = () => withLock(this.#lock, async () => work(await this.#current()), this.#patience)
     return this.#updates.runExclusive(locked, this.#patience)
   }
 
-  /** The journal, with all that has been committed. */
+  /** The journal, with every committed change. */
   #current(): Promise<Journal> {
     return this.#access.runExclusive(() =>
       orUnreadable(this.#path, async () => {
@@ -155,7 +155,7 @@ export class FileStore implements Store {
     try {
       await journal.append(changes)
     } catch (cause) {
-      // What has been written must not turn up later, after the caller was told that it had failed.
+      // A change that was reported as failed must not turn up later.
       await this.#write(journal.entries, journal.seal).catch(() => {})
       throw unwritable(this.#path, cause)
     }
@@ -174,7 +174,7 @@ export class FileStore implements Store {
     if (this.#isClosed) throw new ChatError('store', 'store-closed', 'The key store has been closed.')
   }
 
-  /** Read the file from its beginning the next time. */
+  /** Close the journal, so that the file is next read from its beginning. */
   async #forget(): Promise<void> {
     const journal = this.#journal
     this.#journal = undefined
@@ -203,7 +203,7 @@ class EntriesReader implements StoreReader {
   }
 }
 
-/** Whether `changes` do away with a private or secret key. */
+/** Whether `changes` delete a private or secret key. */
 function forgetsKeys(entries: ReadonlyMap<string, Json>, changes: JsonChanges): boolean {
   return [...changes].some(([name, json]) => {
     const kept = secretKeysIn(json)
