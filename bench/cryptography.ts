@@ -5,8 +5,13 @@ import {
   importEncryptionKey,
   importSigningKey
 } from '../src/crypto/keys.js'
-import { open, seal } from '../src/crypto/messages.js'
-import { commitment, newSessionKey, unwrap, wrap } from '../src/crypto/session-keys.js'
+import { openMessage, sealMessage } from '../src/crypto/messages.js'
+import {
+  generateSessionKey,
+  sessionKeyCommitment,
+  unwrapSessionKey,
+  wrapSessionKey
+} from '../src/crypto/session-keys.js'
 import { MESSAGE_BYTES, type Bench } from './bench.js'
 
 /** How many are under way at a time, as when a client catches up. */
@@ -17,17 +22,18 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   const ms = quick ? 300 : 5000
   const signer = await generateSigningKeys({ extractable: false })
   const signingKey = await importSigningKey(signer.publicKey)
-  const sessionKey = await newSessionKey()
+  const sessionKey = await generateSessionKey()
   const conversationId = crypto.randomUUID()
   const content = { type: 'text', n: 1, text: 'x'.repeat(MESSAGE_BYTES / 2) }
-  const sealOne = () => seal({ conversationId, id: crypto.randomUUID(), sessionKey, signer, content })
+  const sealOne = () => sealMessage({ conversationId, id: crypto.randomUUID(), sessionKey, signer, content })
   report({
     ...{ name: 'messages sealed, one process', value: await perSecond(ms, sealOne), unit: '/s' },
     target: { of: 'value', atLeast: 5000 }
   })
 
   const message = await sealOne()
-  const openOne = () => open({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
+  const openOne = () =>
+    openMessage({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
   report({
     ...{ name: 'messages opened, one process', value: await perSecond(ms, openOne), unit: '/s' },
     target: { of: 'value', atLeast: 3000 }
@@ -35,11 +41,11 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
 
   const device = await generateEncryptionKeys({ extractable: false })
   const publicKey = await importEncryptionKey(device.publicKey)
-  const expected = { id: sessionKey.id, commitment: await commitment(sessionKey) }
-  const wrapped = await wrap(publicKey, sessionKey)
-  const wraps = await perSecond(ms, () => wrap(publicKey, sessionKey))
+  const expected = { id: sessionKey.id, commitment: await sessionKeyCommitment(sessionKey) }
+  const wrapped = await wrapSessionKey(publicKey, sessionKey)
+  const wraps = await perSecond(ms, () => wrapSessionKey(publicKey, sessionKey))
   report({ name: 'session keys wrapped, RSA 3072', value: wraps, unit: '/s' })
-  const unwraps = await perSecond(ms, () => unwrap(device.privateKey, wrapped, expected))
+  const unwraps = await perSecond(ms, () => unwrapSessionKey(device.privateKey, wrapped, expected))
   report({ name: 'session keys unwrapped, RSA 3072', value: unwraps, unit: '/s' })
 
   const megabytes = quick ? 25 : 100

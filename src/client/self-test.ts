@@ -5,8 +5,13 @@ import {
   importEncryptionKey,
   importSigningKey
 } from '../crypto/keys.js'
-import { open, seal } from '../crypto/messages.js'
-import { commitment, newSessionKey, unwrap, wrap } from '../crypto/session-keys.js'
+import { openMessage, sealMessage } from '../crypto/messages.js'
+import {
+  generateSessionKey,
+  sessionKeyCommitment,
+  unwrapSessionKey,
+  wrapSessionKey
+} from '../crypto/session-keys.js'
 import { ChatError } from './errors.js'
 
 /**
@@ -29,24 +34,24 @@ export async function selfTest(): Promise<void> {
 async function roundTrip(): Promise<void> {
   const signing = await generateSigningKeys({ extractable: false })
   const encryption = await generateEncryptionKeys({ bits: 2048, extractable: false })
-  const made = await newSessionKey()
-  const wrapped = await wrap(await importEncryptionKey(encryption.publicKey), made)
-  const expected = { id: made.id, commitment: await commitment(made) }
-  const sessionKey = await unwrap(encryption.privateKey, wrapped, expected)
+  const made = await generateSessionKey()
+  const wrapped = await wrapSessionKey(await importEncryptionKey(encryption.publicKey), made)
+  const expected = { id: made.id, commitment: await sessionKeyCommitment(made) }
+  const sessionKey = await unwrapSessionKey(encryption.privateKey, wrapped, expected)
 
   const conversationId = crypto.randomUUID()
   const text = 'Gruß 👋'
-  const message = await seal({
+  const message = await sealMessage({
     ...{ conversationId, id: crypto.randomUUID(), sessionKey: made, signer: signing },
     content: { type: 'text', text }
   })
   const by = signing.fingerprint
   const signingKey = await importSigningKey(signing.publicKey)
-  const opened = await open({ conversationId, sessionKey, by, signingKey, message })
+  const opened = await openMessage({ conversationId, sessionKey, by, signingKey, message })
   if (opened.content['text'] !== text) throw new Error('a message does not open to what was sealed')
 
   const moved = { conversationId: crypto.randomUUID(), sessionKey, by, signingKey, message }
-  const refusal = await open(moved).catch((error: unknown) => error)
+  const refusal = await openMessage(moved).catch((error: unknown) => error)
   if (!(refusal instanceof CryptoError) || refusal.code !== 'bad-signature')
     throw new Error('a message of another conversation is not refused')
 }

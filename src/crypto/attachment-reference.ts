@@ -1,7 +1,7 @@
 import { SHA256_HEX } from '../protocol/ids.js'
 import { importAesKey } from './aes-gcm.js'
 import { MAX_ATTACHMENT_BYTES } from './attachment-layout.js'
-import { hex, unbase64, utf8 } from './encoding.js'
+import { decodeBase64, encodeHex, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey } from './hash.js'
 import type { CryptoKey } from './web-crypto.js'
@@ -18,14 +18,14 @@ export interface AttachmentReference {
   readonly sha256: string
 }
 
-const COMMITMENT_INFO = utf8('secure-chat/v1 attachment commitment')
+const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 attachment commitment')
 const hash = new RegExp(`^${SHA256_HEX}$`)
 /** Canonical base64 of 32 bytes. */
 const base64Key = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 
 /** The commitment of an attachment's key. */
 export async function attachmentCommitment(key: Uint8Array): Promise<string> {
-  return hex(await hkdf(await importHkdfKey(key), new Uint8Array(), COMMITMENT_INFO))
+  return encodeHex(await hkdf(await importHkdfKey(key), new Uint8Array(), COMMITMENT_INFO))
 }
 
 /**
@@ -49,7 +49,7 @@ export async function attachmentKey({
     size <= MAX_ATTACHMENT_BYTES
   if (!isOfForm)
     throw new CryptoError('bad-attachment', 'The reference to the attachment does not have its form.')
-  const bytes = unbase64(key)
+  const bytes = decodeBase64(key)
   if ((await attachmentCommitment(bytes)) !== commitment)
     throw new CryptoError(
       'wrong-commitment',

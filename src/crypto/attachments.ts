@@ -3,7 +3,7 @@ import { decrypt, encrypt, importAesKey, TAG_BYTES } from './aes-gcm.js'
 import * as layout from './attachment-layout.js'
 import { attachmentCommitment, attachmentKey, type AttachmentReference } from './attachment-reference.js'
 import { ByteReader, type ByteSource } from './byte-reader.js'
-import { base64, hex } from './encoding.js'
+import { encodeBase64, encodeHex } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
@@ -43,7 +43,7 @@ export function encryptAttachment(file: ByteSource, random: Random = randomBytes
         yield sealed
       }
       const commitment = await attachmentCommitment(bytes)
-      reference = { key: base64(bytes), commitment, size, sha256: hex(hash.digest()) }
+      reference = { key: encodeBase64(bytes), commitment, size, sha256: encodeHex(hash.digest()) }
     } finally {
       await reader.cancel()
     }
@@ -80,7 +80,7 @@ export async function* decryptAttachment(
       hash.update(sealed)
       if (chunk === last) {
         if (!(await reader.isAtEnd())) throw bad('goes on after its last chunk')
-        if (hex(hash.digest()) !== reference.sha256) throw bad('is not the one that the message names')
+        if (encodeHex(hash.digest()) !== reference.sha256) throw bad('is not the one that the message names')
       }
       yield await openChunk(key, prefix, chunk, chunk === last, sealed)
     }

@@ -1,4 +1,4 @@
-import { hex, unhex, utf8 } from './encoding.js'
+import { decodeHex, encodeHex, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { MAX_ITERATIONS, MIN_ITERATIONS } from './pbkdf2.js'
 
@@ -21,13 +21,13 @@ const form = new RegExp(
     'salt ([0-9a-f]{64})\niv ([0-9a-f]{24})\ncommitment ([0-9a-f]{64})\n'
 )
 /** No header is longer. */
-const LONGEST = 320
+const MAX_HEADER_BYTES = 320
 
 /** The header's bytes, in the protocol's form (protocol, "Key backup"). */
-export function headerBytes({ kind, iterations, salt, iv, commitment }: BackupHeader): Uint8Array {
+export function encodeBackupHeader({ kind, iterations, salt, iv, commitment }: BackupHeader): Uint8Array {
   const work = iterations === null ? '' : `iterations ${iterations}\n`
-  const rest = `salt ${hex(salt)}\niv ${hex(iv)}\ncommitment ${hex(commitment)}\n`
-  return utf8(`${FIRST_LINE}kind ${kind}\n${work}${rest}`)
+  const rest = `salt ${encodeHex(salt)}\niv ${encodeHex(iv)}\ncommitment ${encodeHex(commitment)}\n`
+  return encodeUtf8(`${FIRST_LINE}kind ${kind}\n${work}${rest}`)
 }
 
 /**
@@ -35,8 +35,8 @@ export function headerBytes({ kind, iterations, salt, iv, commitment }: BackupHe
  *
  * @throws {CryptoError} `bad-backup` if there is none, or its iterations are out of bounds
  */
-export function readHeader(blob: Uint8Array): { header: BackupHeader; length: number } {
-  const start = Array.from(blob.subarray(0, LONGEST), (byte) => String.fromCharCode(byte)).join('')
+export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; length: number } {
+  const start = Array.from(blob.subarray(0, MAX_HEADER_BYTES), (byte) => String.fromCharCode(byte)).join('')
   const match = form.exec(start)
   if (match === null)
     throw new CryptoError('bad-backup', 'This is no key backup, or one of a newer version of the protocol.')
@@ -47,9 +47,9 @@ export function readHeader(blob: Uint8Array): { header: BackupHeader; length: nu
   const header = {
     kind: count === null ? 'recovery-code' : 'passphrase',
     iterations: count,
-    salt: unhex(salt!),
-    iv: unhex(iv!),
-    commitment: unhex(commitment!)
+    salt: decodeHex(salt!),
+    iv: decodeHex(iv!),
+    commitment: decodeHex(commitment!)
   } as const
   return { header, length: text.length }
 }

@@ -1,6 +1,6 @@
 import { decrypt, encrypt, importAesKey, IV_BYTES } from './aes-gcm.js'
-import { headerBytes, readHeader, SALT_BYTES, type BackupHeader } from './backup-header.js'
-import { concat, equalBytes, utf8 } from './encoding.js'
+import { type BackupHeader, decodeBackupHeader, encodeBackupHeader, SALT_BYTES } from './backup-header.js'
+import { concat, encodeUtf8, equalBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey } from './hash.js'
 import { MAX_ITERATIONS, MIN_ITERATIONS, pbkdf2 } from './pbkdf2.js'
@@ -15,8 +15,8 @@ export const MAX_BACKUP_BYTES = 2 ** 20
 
 /** Characters of a passphrase, for a server that has the backup may guess as long as it likes. */
 const PASSPHRASE_LENGTH = { least: 12, most: 1024 }
-const KEY_INFO = utf8('secure-chat/v1 key-backup')
-const COMMITMENT_INFO = utf8('secure-chat/v1 key-backup commitment')
+const KEY_INFO = encodeUtf8('secure-chat/v1 key-backup')
+const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 key-backup commitment')
 
 /**
  * Seal what is to outlive a user's devices (protocol, "Key backup").
@@ -29,14 +29,14 @@ export async function sealBackup(
   secret: BackupSecret,
   { iterations = MIN_ITERATIONS, random = randomBytes }: { iterations?: number; random?: Random } = {}
 ): Promise<Uint8Array> {
-  if ('passphrase' in secret) requireGood(secret.passphrase, iterations)
+  if ('passphrase' in secret) requireValidPassphrase(secret.passphrase, iterations)
   const [salt, iv] = [random(SALT_BYTES), random(IV_BYTES)]
   const parameters =
     'passphrase' in secret
       ? ({ kind: 'passphrase', iterations, salt, iv } as const)
       : ({ kind: 'recovery-code', iterations: null, salt, iv } as const)
   const { key, commitment } = await deriveKey(secret, parameters)
-  const header = headerBytes({ ...parameters, commitment })
+  const header = encodeBackupHeader({ ...parameters, commitment })
   const blob = concat(header, await encrypt(key, iv, content, header))
   if (blob.length > MAX_BACKUP_BYTES)
     throw new CryptoError(
@@ -58,10 +58,10 @@ export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promis
       'bad-backup',
       `A key backup has at most ${MAX_BACKUP_BYTES} bytes, not ${blob.length}.`
     )
-  const { header, length } = readHeader(blob)
+  const { header, length } = decodeBackupHeader(blob)
   const { key, commitment } = await deriveKey(secret, header)
   if (!equalBytes(commitment, header.commitment))
-    throw new CryptoError('wrong-secret', `The ${words[header.kind]} is not the one of this backup.`)
+    throw new CryptoError('wrong-secret', `The ${secretNames[header.kind]} is not the one of this backup.`)
   try {
     return await decrypt(key, header.iv, blob.subarray(length), blob.subarray(0, length))
   } catch (cause) {
@@ -71,10 +71,10 @@ export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promis
 
 /** What opens a key backup. @throws {CryptoError} `bad-backup` if it is none */
 export function backupKind(blob: Uint8Array): BackupHeader['kind'] {
-  return readHeader(blob).header.kind
+  return decodeBackupHeader(blob).header.kind
 }
 
-const words = { 'recovery-code': 'recovery code', passphrase: 'passphrase' }
+const secretNames = { 'recovery-code': 'recovery code', passphrase: 'passphrase' }
 
 /** The key, and its commitment: without that a blob might be made that several passphrases open. */
 async function deriveKey(
@@ -94,10 +94,10 @@ async function keyMaterial(
 ): Promise<Uint8Array> {
   if ('recoveryCode' in secret && kind === 'recovery-code') return parseRecoveryCode(secret.recoveryCode)
   if ('passphrase' in secret && iterations !== null) return pbkdf2(secret.passphrase, salt, iterations)
-  throw new CryptoError('bad-backup', `The key backup opens with a ${words[kind]}.`)
+  throw new CryptoError('bad-backup', `The key backup opens with a ${secretNames[kind]}.`)
 }
 
-function requireGood(passphrase: string, iterations: number): void {
+function requireValidPassphrase(passphrase: string, iterations: number): void {
   const { least, most } = PASSPHRASE_LENGTH
   const length = [...passphrase.normalize('NFC')].length
   if (length < least || length > most)

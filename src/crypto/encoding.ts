@@ -10,17 +10,17 @@ const uuid = new RegExp(`^${UUID}$`)
 const PAD = 0x3d
 
 /** What newer platforms have built in, and do faster. */
-type WithToBase64 = Uint8Array & { toBase64?: () => string }
+type BytesWithToBase64 = Uint8Array & { toBase64?: () => string }
 const builtIn = Uint8Array as {
   fromBase64?: (text: string, options: { lastChunkHandling: 'strict' }) => Uint8Array
 }
 
-export function utf8(text: string): Uint8Array {
+export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
 /** @throws {CryptoError} `bad-encoding` unless the bytes are UTF-8 */
-export function fromUtf8(bytes: Uint8Array): string {
+export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
   } catch (cause) {
@@ -29,12 +29,12 @@ export function fromUtf8(bytes: Uint8Array): string {
 }
 
 /** Standard base64 with padding. */
-export function base64(bytes: WithToBase64): string {
-  return bytes.toBase64?.() ?? base64ByTable(bytes)
+export function encodeBase64(bytes: BytesWithToBase64): string {
+  return bytes.toBase64?.() ?? encodeBase64ByTable(bytes)
 }
 
 /** What `base64` does where the platform has nothing built in. */
-export function base64ByTable(bytes: Uint8Array): string {
+export function encodeBase64ByTable(bytes: Uint8Array): string {
   const codes = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
   const whole = bytes.length - (bytes.length % 3)
   let at = 0
@@ -60,8 +60,8 @@ export function base64ByTable(bytes: Uint8Array): string {
  *
  * @throws {CryptoError} `bad-encoding`
  */
-export function unbase64(text: string): Uint8Array {
-  if (builtIn.fromBase64 === undefined) return unbase64ByTable(text)
+export function decodeBase64(text: string): Uint8Array {
+  if (builtIn.fromBase64 === undefined) return decodeBase64ByTable(text)
   let bytes: Uint8Array
   try {
     bytes = builtIn.fromBase64(text, { lastChunkHandling: 'strict' })
@@ -73,8 +73,8 @@ export function unbase64(text: string): Uint8Array {
   return bytes
 }
 
-/** What `unbase64` does where the platform has nothing built in. */
-export function unbase64ByTable(text: string): Uint8Array {
+/** What `decodeBase64` does where the platform has nothing built in. */
+export function decodeBase64ByTable(text: string): Uint8Array {
   if (text.length % 4 !== 0) throw notBase64()
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
   const bytes = new Uint8Array((text.length / 4) * 3 - padding)
@@ -110,14 +110,14 @@ function notBase64(): CryptoError {
 
 const hexPairs = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'))
 
-export function hex(bytes: Uint8Array): string {
+export function encodeHex(bytes: Uint8Array): string {
   let text = ''
   for (const byte of bytes) text += hexPairs[byte]!
   return text
 }
 
 /** @throws {CryptoError} `bad-encoding` unless the text is lower-case hex */
-export function unhex(text: string): Uint8Array {
+export function decodeHex(text: string): Uint8Array {
   if (!/^(?:[0-9a-f]{2})*$/.test(text))
     throw new CryptoError('bad-encoding', 'The text is not lower-case hex.')
   const bytes = new Uint8Array(text.length / 2)
@@ -150,5 +150,5 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
  */
 export function uuidBytes(id: string): Uint8Array {
   if (!uuid.test(id)) throw new CryptoError('bad-encoding', 'The id is not a lower-case UUID.')
-  return unhex(id.replaceAll('-', ''))
+  return decodeHex(id.replaceAll('-', ''))
 }

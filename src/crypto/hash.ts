@@ -1,4 +1,4 @@
-import { hex, utf8 } from './encoding.js'
+import { encodeHex, encodeUtf8 } from './encoding.js'
 import { unshared, type CryptoKey } from './web-crypto.js'
 
 export async function sha256(data: Uint8Array): Promise<Uint8Array> {
@@ -7,7 +7,7 @@ export async function sha256(data: Uint8Array): Promise<Uint8Array> {
 
 /** The lower-case hex SHA-256 of bytes, or of a text's UTF-8: the form of every hash of the protocol. */
 export async function sha256Hex(data: Uint8Array | string): Promise<string> {
-  return hex(await sha256(typeof data === 'string' ? utf8(data) : data))
+  return encodeHex(await sha256(typeof data === 'string' ? encodeUtf8(data) : data))
 }
 
 /** Makes input key material usable by `hkdf`. */

@@ -1,8 +1,8 @@
 import { isSmallOrder } from '../protocol/small-order.js'
-import { base64, equalBytes, unbase64, unhex, utf8 } from './encoding.js'
+import { decodeBase64, decodeHex, encodeBase64, encodeUtf8, equalBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { sha256Hex } from './hash.js'
-import { spkiDer, spkiPem } from './pem.js'
+import { decodePem, encodePem } from './pem.js'
 import { RSA_OAEP } from './rsa-oaep.js'
 import { unshared, type CryptoKey } from './web-crypto.js'
 
@@ -18,9 +18,9 @@ export interface KeyPair {
 export const RSA_BITS = [2048, 3072, 4096] as const
 export type RsaBits = (typeof RSA_BITS)[number]
 
-const F4 = Uint8Array.of(1, 0, 1)
+const PUBLIC_EXPONENT = Uint8Array.of(1, 0, 1)
 /** What comes before the 32 bytes of an Ed25519 key in its SPKI (RFC 8410, section 4). */
-const ED25519_SPKI = unhex('302a300506032b6570032100')
+const ED25519_SPKI = decodeHex('302a300506032b6570032100')
 
 /** A new signing pair, Ed25519. One that is not extractable can be used and stored, but never read. */
 export async function generateSigningKeys({ extractable }: { extractable: boolean }): Promise<KeyPair> {
@@ -37,19 +37,19 @@ export async function generateEncryptionKeys({
   bits?: RsaBits
   extractable: boolean
 }): Promise<KeyPair> {
-  const algorithm = { ...RSA_OAEP, modulusLength: bits, publicExponent: F4 }
+  const algorithm = { ...RSA_OAEP, modulusLength: bits, publicExponent: PUBLIC_EXPONENT }
   const pair = await crypto.subtle.generateKey(algorithm, extractable, ['encrypt', 'decrypt'])
   return keyPair(pair.privateKey, pair.publicKey)
 }
 
 async function keyPair(privateKey: CryptoKey, publicKey: CryptoKey): Promise<KeyPair> {
   const der = new Uint8Array(await crypto.subtle.exportKey('spki', publicKey))
-  return { privateKey, publicKey: spkiPem(der), fingerprint: await sha256Hex(der) }
+  return { privateKey, publicKey: encodePem(der), fingerprint: await sha256Hex(der) }
 }
 
 /** @throws {CryptoError} `bad-key` unless the text is one canonical SPKI PEM */
 export async function fingerprint(pem: string): Promise<string> {
-  return sha256Hex(spkiDer(pem))
+  return sha256Hex(decodePem(pem))
 }
 
 /**
@@ -58,7 +58,7 @@ export async function fingerprint(pem: string): Promise<string> {
  * @throws {CryptoError} `bad-key` unless it is an Ed25519 key, and not of small order
  */
 export async function importSigningKey(pem: string): Promise<CryptoKey> {
-  const der = spkiDer(pem)
+  const der = decodePem(pem)
   const point = der.subarray(ED25519_SPKI.length)
   if (point.length !== 32 || !equalBytes(der.subarray(0, ED25519_SPKI.length), ED25519_SPKI))
     throw new CryptoError('bad-key', 'The signing key is not an Ed25519 key.')
@@ -77,10 +77,10 @@ export async function importSigningKey(pem: string): Promise<CryptoKey> {
  * @throws {CryptoError} `bad-key` unless it is an RSA key of 2048, 3072 or 4096 bits with e = 65537
  */
 export async function importEncryptionKey(pem: string): Promise<CryptoKey> {
-  const der = spkiDer(pem)
+  const der = decodePem(pem)
   try {
     const key = await crypto.subtle.importKey('spki', unshared(der), RSA_OAEP, true, ['encrypt'])
-    checkRsa(key)
+    requireValidRsa(key)
     if (!equalBytes(new Uint8Array(await crypto.subtle.exportKey('spki', key)), der))
       throw new CryptoError('bad-key', 'The encryption key is not in canonical DER.')
     return key
@@ -92,7 +92,7 @@ export async function importEncryptionKey(pem: string): Promise<CryptoKey> {
 
 /** The PKCS #8 of an extractable private key in base64: a secret, to be stored or backed up. */
 export async function exportPrivateKey(key: CryptoKey): Promise<string> {
-  return base64(new Uint8Array(await crypto.subtle.exportKey('pkcs8', key)))
+  return encodeBase64(new Uint8Array(await crypto.subtle.exportKey('pkcs8', key)))
 }
 
 /** @throws {CryptoError} `bad-key` or `bad-encoding` unless it is what `exportPrivateKey` made of a signing key */
@@ -100,7 +100,7 @@ export async function importPrivateSigningKey(
   pkcs8: string,
   { extractable }: { extractable: boolean }
 ): Promise<CryptoKey> {
-  const der = unbase64(pkcs8)
+  const der = decodeBase64(pkcs8)
   try {
     return await crypto.subtle.importKey('pkcs8', unshared(der), 'Ed25519', extractable, ['sign'])
   } catch (cause) {
@@ -113,10 +113,10 @@ export async function importPrivateEncryptionKey(
   pkcs8: string,
   { extractable }: { extractable: boolean }
 ): Promise<CryptoKey> {
-  const der = unbase64(pkcs8)
+  const der = decodeBase64(pkcs8)
   try {
     const key = await crypto.subtle.importKey('pkcs8', unshared(der), RSA_OAEP, extractable, ['decrypt'])
-    checkRsa(key)
+    requireValidRsa(key)
     return key
   } catch (cause) {
     if (cause instanceof CryptoError) throw cause
@@ -124,20 +124,21 @@ export async function importPrivateEncryptionKey(
   }
 }
 
-function checkRsa(key: CryptoKey): void {
+function requireValidRsa(key: CryptoKey): void {
   const { modulusLength, publicExponent } = key.algorithm as unknown as {
     modulusLength: number
     publicExponent: Uint8Array
   }
   if (!RSA_BITS.some((bits) => bits === modulusLength))
     throw new CryptoError('bad-key', `An RSA key has 2048, 3072 or 4096 bits, not ${modulusLength}.`)
-  if (!equalBytes(publicExponent, F4)) throw new CryptoError('bad-key', 'The RSA exponent must be 65537.')
+  if (!equalBytes(publicExponent, PUBLIC_EXPONENT))
+    throw new CryptoError('bad-key', 'The RSA exponent must be 65537.')
 }
 
 /** The Ed25519 signature of bytes, or of a text's UTF-8, in base64. */
 export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Promise<string> {
   const signature = await crypto.subtle.sign('Ed25519', privateKey, bytesOf(data))
-  return base64(new Uint8Array(signature))
+  return encodeBase64(new Uint8Array(signature))
 }
 
 /**
@@ -151,7 +152,7 @@ export async function verify(
 ): Promise<boolean> {
   let bytes: Uint8Array
   try {
-    bytes = unbase64(signature)
+    bytes = decodeBase64(signature)
   } catch {
     return false
   }
@@ -160,5 +161,5 @@ export async function verify(
 }
 
 function bytesOf(data: Uint8Array | string): Uint8Array<ArrayBuffer> {
-  return unshared(typeof data === 'string' ? utf8(data) : data)
+  return unshared(typeof data === 'string' ? encodeUtf8(data) : data)
 }

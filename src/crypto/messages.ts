@@ -1,7 +1,7 @@
 import { MAX_CIPHERTEXT_BYTES, type NewMessage } from '../protocol/messages.js'
 import { PROTOCOL } from '../protocol/statements.js'
 import { decrypt, encrypt, importAesKey, IV_BYTES, TAG_BYTES } from './aes-gcm.js'
-import { base64, concat, fromUtf8, unbase64, utf8, uuidBytes } from './encoding.js'
+import { concat, decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, uuidBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, sha256Hex } from './hash.js'
 import { sign, verify } from './keys.js'
@@ -13,7 +13,7 @@ import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 /** A message's plaintext: one JSON object. */
 export type Content = Readonly<Record<string, unknown>>
 
-export interface MessageToSeal {
+export interface SealInput {
   readonly conversationId: string
   /** Made by the client, once for each message. */
   readonly id: string
@@ -22,7 +22,7 @@ export interface MessageToSeal {
   readonly content: Content
 }
 
-export interface MessageToOpen {
+export interface OpenInput {
   /** Where the receiver found the message, and under which key: its own knowledge, not the server's word. */
   readonly conversationId: string
   readonly sessionKey: SessionKey
@@ -38,7 +38,7 @@ export interface OpenedMessage {
   readonly digest: string
 }
 
-const MESSAGE_INFO = utf8('secure-chat/v1 message')
+const MESSAGE_INFO = encodeUtf8('secure-chat/v1 message')
 
 /** The largest JSON, in bytes of UTF-8, that fits one message; more goes into an attachment. */
 export const MAX_CONTENT_BYTES = 63_488
@@ -48,19 +48,25 @@ export const MAX_CONTENT_BYTES = 63_488
  *
  * @throws {CryptoError} `too-large` if its JSON has more than `MAX_CONTENT_BYTES`
  */
-export async function seal(
-  { conversationId, id, sessionKey, signer, content }: MessageToSeal,
+export async function sealMessage(
+  { conversationId, id, sessionKey, signer, content }: SealInput,
   random: Random = randomBytes
 ): Promise<NewMessage> {
-  const plaintext = utf8(JSON.stringify(content))
+  const plaintext = encodeUtf8(JSON.stringify(content))
   if (padmeLength(plaintext.length) + TAG_BYTES > MAX_CIPHERTEXT_BYTES)
     throw new CryptoError('too-large', `A message holds ${MAX_CONTENT_BYTES} bytes of JSON at most.`)
   const header = messageHeader(conversationId, sessionKey.id, id, signer.fingerprint)
   const iv = random(IV_BYTES)
   const key = await messageKey(sessionKey, id)
-  const ciphertext = await encrypt(key, iv, pad(plaintext), utf8(header))
+  const ciphertext = await encrypt(key, iv, pad(plaintext), encodeUtf8(header))
   const signature = await sign(signer.privateKey, signedText(header, await digest(iv, ciphertext)))
-  return { id, sessionKeyId: sessionKey.id, iv: base64(iv), ciphertext: base64(ciphertext), signature }
+  return {
+    id,
+    sessionKeyId: sessionKey.id,
+    iv: encodeBase64(iv),
+    ciphertext: encodeBase64(ciphertext),
+    signature
+  }
 }
 
 /**
@@ -70,28 +76,28 @@ export async function seal(
  * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding`, `bad-content`; `bad-encoding` or `too-large` for
  *   what is no message at all
  */
-export async function open({
+export async function openMessage({
   conversationId,
   sessionKey,
   by,
   signingKey,
   message
-}: MessageToOpen): Promise<OpenedMessage> {
-  const iv = unbase64(message.iv)
-  const ciphertext = unbase64(message.ciphertext)
+}: OpenInput): Promise<OpenedMessage> {
+  const iv = decodeBase64(message.iv)
+  const ciphertext = decodeBase64(message.ciphertext)
   if (ciphertext.length > MAX_CIPHERTEXT_BYTES)
     throw new CryptoError('too-large', `A message has 65,536 bytes at most, not ${ciphertext.length}.`)
   const header = messageHeader(conversationId, sessionKey.id, message.id, by)
   const [hash, key] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
   if (!(await verify(signingKey, signedText(header, hash), message.signature)))
     throw new CryptoError('bad-signature', 'The message was not signed by this device for this place.')
-  const plaintext = unpad(await decrypt(key, iv, ciphertext, utf8(header)))
+  const plaintext = unpad(await decrypt(key, iv, ciphertext, encodeUtf8(header)))
   return { content: parseContent(plaintext), digest: hash }
 }
 
 /** The hash of a message's IV and ciphertext, by which a repeated message is told from another one. */
 export async function messageDigest(message: Pick<NewMessage, 'iv' | 'ciphertext'>): Promise<string> {
-  return digest(unbase64(message.iv), unbase64(message.ciphertext))
+  return digest(decodeBase64(message.iv), decodeBase64(message.ciphertext))
 }
 
 function digest(iv: Uint8Array, ciphertext: Uint8Array): Promise<string> {
@@ -114,7 +120,7 @@ async function messageKey({ hkdfKey }: SessionKey, id: string): Promise<CryptoKe
 function parseContent(plaintext: Uint8Array): Content {
   let content: unknown
   try {
-    content = JSON.parse(fromUtf8(plaintext))
+    content = JSON.parse(decodeUtf8(plaintext))
   } catch (cause) {
     throw new CryptoError('bad-content', 'The message is not JSON in UTF-8.', { cause })
   }

@@ -1,11 +1,11 @@
 import { CryptoError } from './errors.js'
 
 const SPACE = 0x20
-const SMALLEST = 256
+const MIN_PADDED_BYTES = 256
 
 /** The length to which `length` bytes are padded (Padmé; protocol, "Message"). */
 export function padmeLength(length: number): number {
-  if (length <= SMALLEST) return SMALLEST
+  if (length <= MIN_PADDED_BYTES) return MIN_PADDED_BYTES
   const exponent = Math.floor(Math.log2(length))
   const step = 2 ** (exponent - (Math.floor(Math.log2(exponent)) + 1))
   return Math.ceil(length / step) * step

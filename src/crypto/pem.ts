@@ -1,12 +1,12 @@
-import { base64, unbase64 } from './encoding.js'
+import { decodeBase64, encodeBase64 } from './encoding.js'
 import { CryptoError } from './errors.js'
 
 const BEGIN = '-----BEGIN PUBLIC KEY-----\n'
 const END = '\n-----END PUBLIC KEY-----\n'
 
 /** A public key's SPKI DER as PEM, byte for byte as `openssl pkey -pubout` prints it. */
-export function spkiPem(der: Uint8Array): string {
-  return `${BEGIN}${base64(der)
+export function encodePem(der: Uint8Array): string {
+  return `${BEGIN}${encodeBase64(der)
     .match(/.{1,64}/g)!
     .join('\n')}${END}`
 }
@@ -14,16 +14,16 @@ export function spkiPem(der: Uint8Array): string {
 /**
  * The SPKI DER in a PEM.
  *
- * @throws {CryptoError} `bad-key` if the text is not exactly what `spkiPem` makes
+ * @throws {CryptoError} `bad-key` if the text is not exactly what `encodePem` makes
  */
-export function spkiDer(pem: string): Uint8Array {
+export function decodePem(pem: string): Uint8Array {
   let der: Uint8Array | undefined
   try {
-    der = unbase64(pem.slice(BEGIN.length, -END.length).replaceAll('\n', ''))
+    der = decodeBase64(pem.slice(BEGIN.length, -END.length).replaceAll('\n', ''))
   } catch {
     // Told below, like a PEM with another frame.
   }
-  if (der === undefined || der.length === 0 || spkiPem(der) !== pem)
+  if (der === undefined || der.length === 0 || encodePem(der) !== pem)
     throw new CryptoError('bad-key', 'The public key is not an SPKI PEM as `openssl pkey -pubout` prints it.')
   return der
 }

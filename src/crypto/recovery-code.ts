@@ -1,4 +1,4 @@
-import { concat, utf8 } from './encoding.js'
+import { concat, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { sha256 } from './hash.js'
 import { randomBytes, type Random } from './web-crypto.js'
@@ -8,10 +8,10 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const CODE_BYTES = 16
 const CHECK_BITS = 22
 const SYMBOLS = (CODE_BYTES * 8 + CHECK_BITS) / 5
-const CHECK_INFO = utf8('secure-chat/v1 recovery-code\n')
+const CHECK_INFO = encodeUtf8('secure-chat/v1 recovery-code\n')
 
 /** A new recovery code of 128 random bits, as it is shown, once: six groups of five symbols. */
-export async function newRecoveryCode(random: Random = randomBytes): Promise<string> {
+export async function generateRecoveryCode(random: Random = randomBytes): Promise<string> {
   return formatRecoveryCode(random(CODE_BYTES))
 }
 

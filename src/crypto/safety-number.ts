@@ -1,5 +1,5 @@
 import { SHA256_HEX } from '../protocol/ids.js'
-import { concat, utf8 } from './encoding.js'
+import { concat, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { unshared } from './web-crypto.js'
 
@@ -17,7 +17,7 @@ export async function safetyNumber(rootA: string, rootB: string): Promise<string
   if (!root.test(rootA) || !root.test(rootB))
     throw new CryptoError('bad-encoding', 'A root is a fingerprint: 64 lower-case hex digits.')
   const [first, second] = [rootA, rootB].sort()
-  const text = utf8(`secure-chat/v1 safety-number\nroot ${first}\nroot ${second}\n`)
+  const text = encodeUtf8(`secure-chat/v1 safety-number\nroot ${first}\nroot ${second}\n`)
   let digest: Uint8Array = new Uint8Array()
   for (let i = 0; i < ITERATIONS; i++)
     digest = new Uint8Array(await crypto.subtle.digest('SHA-512', unshared(concat(digest, text))))

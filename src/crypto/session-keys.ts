@@ -1,6 +1,6 @@
 import type { SignedStatement } from '../protocol/schema.js'
 import { parseStatement, rosterText, type Statement } from '../protocol/statements.js'
-import { base64, hex, unbase64, utf8, uuidBytes } from './encoding.js'
+import { decodeBase64, encodeBase64, encodeHex, encodeUtf8, uuidBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey, sha256Hex } from './hash.js'
 import { oaepDecrypt, oaepEncrypt } from './rsa-oaep.js'
@@ -22,7 +22,7 @@ export interface RosterDevice {
   readonly encryptionKey: string
 }
 
-const COMMITMENT_INFO = utf8('secure-chat/v1 commitment')
+const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 commitment')
 const SESSION_KEY_BYTES = 32
 
 /** @throws {CryptoError} `bad-key` unless there are 32 bytes; `bad-encoding` unless the id is a UUID */
@@ -33,7 +33,7 @@ export async function importSessionKey(id: string, bytes: Uint8Array): Promise<S
   return { id, bytes, hkdfKey: await importHkdfKey(bytes) }
 }
 
-export async function newSessionKey(
+export async function generateSessionKey(
   id: string = crypto.randomUUID(),
   random: Random = randomBytes
 ): Promise<SessionKey> {
@@ -41,8 +41,8 @@ export async function newSessionKey(
 }
 
 /** What the session key's statement says of it, so that nobody can be given another one. */
-export async function commitment({ id, hkdfKey }: SessionKey): Promise<string> {
-  return hex(await hkdf(hkdfKey, uuidBytes(id), COMMITMENT_INFO))
+export async function sessionKeyCommitment({ id, hkdfKey }: SessionKey): Promise<string> {
+  return encodeHex(await hkdf(hkdfKey, uuidBytes(id), COMMITMENT_INFO))
 }
 
 /** The hash of a roster, in whatever order its devices come. */
@@ -55,8 +55,8 @@ export async function rosterHash(devices: readonly RosterDevice[]): Promise<stri
  *
  * @throws {CryptoError} `bad-key` if nothing can be wrapped for the public key
  */
-export async function wrap(publicKey: CryptoKey, { bytes }: SessionKey): Promise<string> {
-  return base64(await oaepEncrypt(publicKey, bytes))
+export async function wrapSessionKey(publicKey: CryptoKey, { bytes }: SessionKey): Promise<string> {
+  return encodeBase64(await oaepEncrypt(publicKey, bytes))
 }
 
 /**
@@ -65,16 +65,16 @@ export async function wrap(publicKey: CryptoKey, { bytes }: SessionKey): Promise
  * @param expected id and commitment, from a statement that was verified
  * @throws {CryptoError} `bad-wrap` (or `bad-encoding`) if it does not open; `wrong-commitment` if it holds another key
  */
-export async function unwrap(
+export async function unwrapSessionKey(
   privateKey: CryptoKey,
   wrapped: string,
   expected: { readonly id: string; readonly commitment: string }
 ): Promise<SessionKey> {
-  const bytes = await oaepDecrypt(privateKey, unbase64(wrapped))
+  const bytes = await oaepDecrypt(privateKey, decodeBase64(wrapped))
   if (bytes.length !== SESSION_KEY_BYTES)
     throw new CryptoError('bad-wrap', `The wrap holds ${bytes.length} bytes instead of 32.`)
   const key = await importSessionKey(expected.id, bytes)
-  if ((await commitment(key)) !== expected.commitment)
+  if ((await sessionKeyCommitment(key)) !== expected.commitment)
     throw new CryptoError('wrong-commitment', 'The session key is not the one that its statement commits to.')
   return key
 }

@@ -6,7 +6,7 @@ import { encryptedSize } from '../../src/crypto/attachment-layout.js'
 import type { AttachmentReference } from '../../src/crypto/attachment-reference.js'
 import { decryptAttachment, decryptAttachmentRange, encryptAttachment } from '../../src/crypto/attachments.js'
 import type { ByteSource } from '../../src/crypto/byte-reader.js'
-import { base64, concat, unhex } from '../../src/crypto/encoding.js'
+import { concat, decodeHex, encodeBase64 } from '../../src/crypto/encoding.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
 import { edited, fileBytes, type Edit } from '../vectors/make/ciphertext-edits.js'
@@ -40,7 +40,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 
 /** Encrypted with the key and the prefix of the vectors. */
 async function encrypted(size: number, file: ByteSource = pieces(fileBytes(size))) {
-  const attachment = encryptAttachment(file, (length) => unhex(length === 32 ? key : prefix))
+  const attachment = encryptAttachment(file, (length) => decodeHex(length === 32 ? key : prefix))
   const ciphertext = await collect(attachment.ciphertext)
   return { ciphertext, reference: attachment.reference() }
 }
@@ -53,7 +53,7 @@ t.test(
       t.strictSame(made.reference, reference, `${size} bytes`)
       t.equal(made.ciphertext.length, encryptedSize(size))
       t.equal(sha256(made.ciphertext), reference.sha256)
-      if (ciphertext !== undefined) t.equal(base64(made.ciphertext), ciphertext)
+      if (ciphertext !== undefined) t.equal(encodeBase64(made.ciphertext), ciphertext)
       const file = await collect(decryptAttachment(reference, pieces(made.ciphertext)))
       t.ok(Buffer.from(fileBytes(size)).equals(file))
     }

@@ -6,8 +6,12 @@ import {
   sealBackup,
   type BackupSecret
 } from '../../src/crypto/backup.js'
-import { fromUtf8, hex, unbase64, unhex, utf8 } from '../../src/crypto/encoding.js'
-import { formatRecoveryCode, newRecoveryCode, parseRecoveryCode } from '../../src/crypto/recovery-code.js'
+import { decodeBase64, decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from '../../src/crypto/encoding.js'
+import {
+  formatRecoveryCode,
+  generateRecoveryCode,
+  parseRecoveryCode
+} from '../../src/crypto/recovery-code.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
 
@@ -25,8 +29,9 @@ const { recoveryCodes, badRecoveryCodes, backups } = vectors<{
 
 t.test('A recovery code is read however it was typed', async (t) => {
   for (const { secret, code, alsoTyped } of recoveryCodes) {
-    t.equal(await formatRecoveryCode(unhex(secret)), code)
-    for (const typed of [code, ...alsoTyped]) t.equal(hex(await parseRecoveryCode(typed)), secret, typed)
+    t.equal(await formatRecoveryCode(decodeHex(secret)), code)
+    for (const typed of [code, ...alsoTyped])
+      t.equal(encodeHex(await parseRecoveryCode(typed)), secret, typed)
   }
 })
 
@@ -44,7 +49,7 @@ t.test('A mistyped recovery code is told from a wrong one', async (t) => {
 })
 
 t.test('A new recovery code has six groups of five symbols, and is never the same', async (t) => {
-  const codes = await Promise.all(Array.from({ length: 100 }, () => newRecoveryCode()))
+  const codes = await Promise.all(Array.from({ length: 100 }, () => generateRecoveryCode()))
   t.equal(new Set(codes).size, codes.length)
   for (const code of codes) t.match(code, /^([0-9A-HJKMNP-TV-Z]{5}-){5}[0-9A-HJKMNP-TV-Z]{5}$/)
 })
@@ -53,8 +58,8 @@ t.test(
   'A key backup opens with its code or passphrase; tampered with or with another, it is refused',
   async (t) => {
     for (const { title, blob, content, refused, ...secret } of backups) {
-      const opening = openBackup(unbase64(blob), secret)
-      if (refused === undefined) t.equal(fromUtf8(await opening), content, title)
+      const opening = openBackup(decodeBase64(blob), secret)
+      if (refused === undefined) t.equal(decodeUtf8(await opening), content, title)
       else t.equal(await refusal(opening), refused, title)
     }
   }
@@ -62,7 +67,7 @@ t.test(
 
 t.test('What is sealed opens again, never looks the same, and says what opens it', async (t) => {
   const content = crypto.getRandomValues(new Uint8Array(5000))
-  const recoveryCode = await newRecoveryCode()
+  const recoveryCode = await generateRecoveryCode()
   const passphrase = 'correct horse battery'
   const [one, two] = [
     await sealBackup(content, { recoveryCode }),
@@ -73,14 +78,14 @@ t.test('What is sealed opens again, never looks the same, and says what opens it
   t.equal(backupKind(one), 'recovery-code')
   const three = await sealBackup(content, { passphrase }, { iterations: 600_001 })
   t.equal(backupKind(three), 'passphrase')
-  t.match(fromUtf8(three.subarray(0, 80)), /^iterations 600001$/m)
+  t.match(decodeUtf8(three.subarray(0, 80)), /^iterations 600001$/m)
   t.strictSame(await openBackup(three, { passphrase }), content)
 })
 
 t.test(
   'A passphrase has 12 to 1,024 characters, PBKDF2 its iterations, and a backup 1 MiB at most',
   async (t) => {
-    const content = utf8('x')
+    const content = encodeUtf8('x')
     const seal = (passphrase: string, iterations = 600_000) =>
       refusal(sealBackup(content, { passphrase }, { iterations }))
     t.equal(await seal('elevenchars'), 'bad-passphrase')
@@ -88,7 +93,7 @@ t.test(
     t.equal(await seal('x'.repeat(1025)), 'bad-passphrase')
     for (const iterations of [599_999, 10_000_001, 600_000.5, NaN])
       t.equal(await seal('correct horse battery', iterations), 'bad-passphrase', `${iterations}`)
-    const secret = { recoveryCode: await newRecoveryCode() }
+    const secret = { recoveryCode: await generateRecoveryCode() }
     t.equal(await refusal(sealBackup(new Uint8Array(MAX_BACKUP_BYTES), secret)), 'too-large')
     t.equal(await refusal(openBackup(new Uint8Array(MAX_BACKUP_BYTES + 1), secret)), 'bad-backup')
   }

@@ -1,15 +1,15 @@
 import t from 'tap'
 import {
-  base64,
-  base64ByTable,
   concat,
+  decodeBase64,
+  decodeBase64ByTable,
+  decodeHex,
+  decodeUtf8,
+  encodeBase64,
+  encodeBase64ByTable,
+  encodeHex,
+  encodeUtf8,
   equalBytes,
-  fromUtf8,
-  hex,
-  unbase64,
-  unbase64ByTable,
-  unhex,
-  utf8,
   uuidBytes
 } from '../../src/crypto/encoding.js'
 import { refusal } from '../support/refusal.js'
@@ -18,8 +18,8 @@ const later = async <T>(work: () => T): Promise<T> => work()
 
 /** Built in, where the platform has it, and by table. */
 const ways: [name: string, encode: (bytes: Uint8Array) => string, decode: (text: string) => Uint8Array][] = [
-  ['the platform’s way', base64, unbase64],
-  ['by table', base64ByTable, unbase64ByTable]
+  ['the platform’s way', encodeBase64, decodeBase64],
+  ['by table', encodeBase64ByTable, decodeBase64ByTable]
 ]
 
 t.test('Bytes of any length and value go through base64 and back', async (t) => {
@@ -56,16 +56,16 @@ t.test('Base64 is read in its one canonical form alone', async (t) => {
 })
 
 t.test('Hex and UTF-8 are read strictly too', async (t) => {
-  t.equal(hex(Uint8Array.of(0, 10, 255)), '000aff')
-  t.strictSame([...unhex('000aff')], [0, 10, 255])
+  t.equal(encodeHex(Uint8Array.of(0, 10, 255)), '000aff')
+  t.strictSame([...decodeHex('000aff')], [0, 10, 255])
   for (const text of ['0', '0A', 'zz', '00 ', '00\n'])
-    t.equal(await refusal(later(() => unhex(text))), 'bad-encoding', JSON.stringify(text))
-  t.equal(fromUtf8(utf8('Grüße ✓')), 'Grüße ✓')
-  t.equal(await refusal(later(() => fromUtf8(Uint8Array.of(0xff)))), 'bad-encoding')
+    t.equal(await refusal(later(() => decodeHex(text))), 'bad-encoding', JSON.stringify(text))
+  t.equal(decodeUtf8(encodeUtf8('Grüße ✓')), 'Grüße ✓')
+  t.equal(await refusal(later(() => decodeUtf8(Uint8Array.of(0xff)))), 'bad-encoding')
 })
 
 t.test('A UUID stands for 16 bytes, in lower case alone', async (t) => {
-  t.equal(hex(uuidBytes('0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01')), '0198c6f27b1e7c559d2a3f1f0c5a9e01')
+  t.equal(encodeHex(uuidBytes('0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01')), '0198c6f27b1e7c559d2a3f1f0c5a9e01')
   for (const id of ['0198C6F2-7b1e-7c55-9d2a-3f1f0c5a9e01', '0198c6f27b1e7c559d2a3f1f0c5a9e01', ''])
     t.equal(await refusal(later(() => uuidBytes(id))), 'bad-encoding', id)
 })

@@ -1,16 +1,23 @@
 import type { AttachmentReference } from '../../src/crypto/attachment-reference.js'
 import { decryptAttachment, encryptAttachment } from '../../src/crypto/attachments.js'
 import { openBackup, type BackupSecret } from '../../src/crypto/backup.js'
-import { base64, concat, fromUtf8, hex, unbase64, unhex } from '../../src/crypto/encoding.js'
+import {
+  concat,
+  decodeBase64,
+  decodeHex,
+  decodeUtf8,
+  encodeBase64,
+  encodeHex
+} from '../../src/crypto/encoding.js'
 import { importPrivateEncryptionKey, importSigningKey, verify } from '../../src/crypto/keys.js'
-import { open } from '../../src/crypto/messages.js'
-import { spkiPem } from '../../src/crypto/pem.js'
+import { openMessage } from '../../src/crypto/messages.js'
+import { encodePem } from '../../src/crypto/pem.js'
 import { safetyNumber } from '../../src/crypto/safety-number.js'
 import {
   importSessionKey,
-  unwrap,
-  verifySessionKey,
-  type RosterDevice
+  type RosterDevice,
+  unwrapSessionKey,
+  verifySessionKey
 } from '../../src/crypto/session-keys.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
@@ -91,13 +98,13 @@ export async function differences(vectors: Vectors): Promise<{ cases: number; wr
       refused,
       key,
       verifySessionKey(statement, { ...expected, signingKeys })
-        .then(({ commitment }) => unwrap(privateKey, wrappedKey, { id: expected.id, commitment }))
-        .then(({ bytes }) => hex(bytes))
+        .then(({ commitment }) => unwrapSessionKey(privateKey, wrappedKey, { id: expected.id, commitment }))
+        .then(({ bytes }) => encodeHex(bytes))
     )
   for (const { title, conversationId, sessionKey, by, message, content, refused } of vectors.messages.cases) {
-    const key = await importSessionKey(sessionKey.id, unhex(sessionKey.key))
+    const key = await importSessionKey(sessionKey.id, decodeHex(sessionKey.key))
     const signingKey = signingKeys.get(by)!
-    const opened = open({ conversationId, sessionKey: key, by, signingKey, message })
+    const opened = openMessage({ conversationId, sessionKey: key, by, signingKey, message })
     await outcome(
       title,
       refused,
@@ -106,15 +113,19 @@ export async function differences(vectors: Vectors): Promise<{ cases: number; wr
     )
   }
   for (const { title, blob, content, refused, ...secret } of vectors.backups.backups)
-    await outcome(title, refused, content, openBackup(unbase64(blob), secret).then(fromUtf8))
+    await outcome(title, refused, content, openBackup(decodeBase64(blob), secret).then(decodeUtf8))
   for (const { roots, safetyNumber: number } of vectors.safetyNumbers.cases)
     expect('safety number', number, await safetyNumber(...roots))
   for (const { size, reference } of vectors.files.files)
     await attachment(vectors.files, size, reference, expect)
   for (const { publicKey, tests } of vectors.signatures) {
-    const key = await importSigningKey(spkiPem(unhex(`302a300506032b6570032100${publicKey.pk}`)))
+    const key = await importSigningKey(encodePem(decodeHex(`302a300506032b6570032100${publicKey.pk}`)))
     for (const { tcId, comment, msg, sig, result } of tests)
-      expect(`${tcId} ${comment}`, result === 'valid', await verify(key, unhex(msg), base64(unhex(sig))))
+      expect(
+        `${tcId} ${comment}`,
+        result === 'valid',
+        await verify(key, decodeHex(msg), encodeBase64(decodeHex(sig)))
+      )
   }
   return { cases, wrong }
 }
@@ -126,7 +137,9 @@ async function attachment(
   expect: (title: string, expected: unknown, found: unknown) => void
 ): Promise<void> {
   const file = Uint8Array.from({ length: size }, (_, at) => at % 251)
-  const made = encryptAttachment(new Blob([file]).stream(), (length) => unhex(length === 32 ? key : prefix))
+  const made = encryptAttachment(new Blob([file]).stream(), (length) =>
+    decodeHex(length === 32 ? key : prefix)
+  )
   const pieces: Uint8Array<ArrayBuffer>[] = []
   for await (const piece of made.ciphertext) pieces.push(piece.slice())
   expect(`a file of ${size} bytes`, reference, made.reference())

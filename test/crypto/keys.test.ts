@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
-import { unhex } from '../../src/crypto/encoding.js'
+import { decodeHex } from '../../src/crypto/encoding.js'
 import {
   exportPrivateKey,
   fingerprint,
@@ -13,7 +13,7 @@ import {
   sign,
   verify
 } from '../../src/crypto/keys.js'
-import { spkiPem } from '../../src/crypto/pem.js'
+import { encodePem } from '../../src/crypto/pem.js'
 import { readEncryptionKey, readSigningKey } from '../../src/server/chains/public-keys.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
@@ -24,7 +24,7 @@ const rsa = (modulusLength: number, publicExponent = 65_537): string =>
     .publicKey.export({ type: 'spki', format: 'pem' })
     .toString()
 const SPKI = '302a300506032b6570032100'
-const edKey = (point: string): string => spkiPem(unhex(SPKI + point))
+const edKey = (point: string): string => encodePem(decodeHex(SPKI + point))
 
 t.test('New keys have the form that the server accepts, and its fingerprints', async (t) => {
   const signing = await generateSigningKeys({ extractable: false })

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { unhex, utf8 } from '../../src/crypto/encoding.js'
+import { decodeHex, encodeUtf8 } from '../../src/crypto/encoding.js'
 import { generateSigningKeys, importSigningKey } from '../../src/crypto/keys.js'
-import { MAX_CONTENT_BYTES, messageDigest, open, seal } from '../../src/crypto/messages.js'
+import { MAX_CONTENT_BYTES, messageDigest, openMessage, sealMessage } from '../../src/crypto/messages.js'
 import { pad, padmeLength, unpad } from '../../src/crypto/padding.js'
-import { importSessionKey, newSessionKey } from '../../src/crypto/session-keys.js'
+import { generateSessionKey, importSessionKey } from '../../src/crypto/session-keys.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
@@ -23,9 +23,9 @@ interface Case {
 const { keys, cases } = vectors<{ keys: Record<string, string>; cases: Case[] }>('messages')
 
 async function received({ conversationId, sessionKey, by, message }: Case) {
-  const key = await importSessionKey(sessionKey.id, unhex(sessionKey.key))
+  const key = await importSessionKey(sessionKey.id, decodeHex(sessionKey.key))
   const signingKey = await importSigningKey(keys[by]!)
-  return open({ conversationId, sessionKey: key, by, signingKey, message })
+  return openMessage({ conversationId, sessionKey: key, by, signingKey, message })
 }
 
 t.test('A message opens where it was sent, as its sender’s, unaltered; and nowhere else', async (t) => {
@@ -44,14 +44,24 @@ t.test('A message opens where it was sent, as its sender’s, unaltered; and now
 t.test('What is sealed opens again, and is never sealed twice in the same way', async (t) => {
   const signer = await generateSigningKeys({ extractable: false })
   const signingKey = await importSigningKey(signer.publicKey)
-  const [sessionKey, conversationId, id] = [await newSessionKey(), crypto.randomUUID(), crypto.randomUUID()]
+  const [sessionKey, conversationId, id] = [
+    await generateSessionKey(),
+    crypto.randomUUID(),
+    crypto.randomUUID()
+  ]
   const content = { type: 'text', n: 1, text: 'ünïcödé 🙂', nested: { list: [1, 'two', null] } }
   const place = { conversationId, id, sessionKey, signer, content }
-  const [message, again] = [await seal(place), await seal(place)]
+  const [message, again] = [await sealMessage(place), await sealMessage(place)]
   t.not(message.iv, again.iv)
   t.not(message.ciphertext, again.ciphertext)
   t.strictSame(Object.keys(message).sort(), ['ciphertext', 'id', 'iv', 'sessionKeyId', 'signature'])
-  const opened = await open({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
+  const opened = await openMessage({
+    conversationId,
+    sessionKey,
+    by: signer.fingerprint,
+    signingKey,
+    message
+  })
   t.strictSame(opened.content, content)
 })
 
@@ -61,11 +71,11 @@ t.test('A message holds 63,488 bytes of JSON at most', async (t) => {
     conversationId: crypto.randomUUID(),
     id: crypto.randomUUID(),
     signer,
-    sessionKey: await newSessionKey()
+    sessionKey: await generateSessionKey()
   }
   const text = 'x'.repeat(MAX_CONTENT_BYTES - JSON.stringify({ text: '' }).length)
-  t.ok(await seal({ ...place, content: { text } }))
-  t.equal(await refusal(seal({ ...place, content: { text: `${text}x` } })), 'too-large')
+  t.ok(await sealMessage({ ...place, content: { text } }))
+  t.equal(await refusal(sealMessage({ ...place, content: { text: `${text}x` } })), 'too-large')
 })
 
 t.test('Lengths are padded by Padmé, and other paddings are refused', async (t) => {
@@ -76,5 +86,5 @@ t.test('Lengths are padded by Padmé, and other paddings are refused', async (t)
     if (padded < length || padded > Math.max(256, length * 1.12) || padmeLength(padded) !== padded)
       t.fail(`${length} is padded to ${padded}`)
   }
-  t.strictSame(unpad(pad(utf8('{"a":" "}'))), utf8('{"a":" "}'))
+  t.strictSame(unpad(pad(encodeUtf8('{"a":" "}'))), encodeUtf8('{"a":" "}'))
 })

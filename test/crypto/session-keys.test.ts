@@ -1,5 +1,5 @@
 import t from 'tap'
-import { hex, unbase64 } from '../../src/crypto/encoding.js'
+import { decodeBase64, encodeHex } from '../../src/crypto/encoding.js'
 import {
   generateEncryptionKeys,
   importEncryptionKey,
@@ -7,14 +7,14 @@ import {
   importSigningKey
 } from '../../src/crypto/keys.js'
 import {
-  commitment,
+  generateSessionKey,
   importSessionKey,
-  newSessionKey,
+  type RosterDevice,
   rosterHash,
-  unwrap,
+  sessionKeyCommitment,
+  unwrapSessionKey,
   verifySessionKey,
-  wrap,
-  type RosterDevice
+  wrapSessionKey
 } from '../../src/crypto/session-keys.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import type { SignedStatement } from '../../src/protocol/schema.js'
@@ -48,10 +48,10 @@ t.test(
     const privateKey = await importPrivateEncryptionKey(privateEncryptionKey, { extractable: false })
     const receive = async ({ conversationId, id, roster, statement, wrappedKey }: Case) => {
       const verified = await verifySessionKey(statement, { conversationId, id, roster, signingKeys })
-      return unwrap(privateKey, wrappedKey, { id, commitment: verified.commitment })
+      return unwrapSessionKey(privateKey, wrappedKey, { id, commitment: verified.commitment })
     }
     for (const one of cases)
-      if (one.refused === undefined) t.equal(hex((await receive(one)).bytes), one.key, one.title)
+      if (one.refused === undefined) t.equal(encodeHex((await receive(one)).bytes), one.key, one.title)
       else t.equal(await refusal(receive(one)), one.refused, `${one.attack}: ${one.title}`)
     for (const attack of [
       'forged-session-key',
@@ -78,22 +78,29 @@ t.test('A new key is wrapped for a device, which alone unwraps it', async (t) =>
     generateEncryptionKeys({ bits: 2048, extractable: false }),
     generateEncryptionKeys({ bits: 2048, extractable: false })
   ])
-  const key = await newSessionKey()
-  const expected = { id: key.id, commitment: await commitment(key) }
-  const wrapped = await wrap(await importEncryptionKey(device.publicKey), key)
-  t.equal(unbase64(wrapped).length, 256)
-  t.strictSame((await unwrap(device.privateKey, wrapped, expected)).bytes, key.bytes)
-  t.equal(await refusal(unwrap(other.privateKey, wrapped, expected)), 'bad-wrap')
-  const again = await wrap(await importEncryptionKey(device.publicKey), key)
+  const key = await generateSessionKey()
+  const expected = { id: key.id, commitment: await sessionKeyCommitment(key) }
+  const wrapped = await wrapSessionKey(await importEncryptionKey(device.publicKey), key)
+  t.equal(decodeBase64(wrapped).length, 256)
+  t.strictSame((await unwrapSessionKey(device.privateKey, wrapped, expected)).bytes, key.bytes)
+  t.equal(await refusal(unwrapSessionKey(other.privateKey, wrapped, expected)), 'bad-wrap')
+  const again = await wrapSessionKey(await importEncryptionKey(device.publicKey), key)
   t.not(again, wrapped, 'wrapping is random')
 })
 
 t.test('A session key has 32 bytes, a UUID, and a commitment to both', async (t) => {
-  const [one, two] = [await newSessionKey(), await newSessionKey()]
+  const [one, two] = [await generateSessionKey(), await generateSessionKey()]
   t.notSame(one.bytes, two.bytes)
   t.not(one.id, two.id)
   const renamed = await importSessionKey(two.id, one.bytes)
-  t.equal(new Set([await commitment(one), await commitment(two), await commitment(renamed)]).size, 3)
+  t.equal(
+    new Set([
+      await sessionKeyCommitment(one),
+      await sessionKeyCommitment(two),
+      await sessionKeyCommitment(renamed)
+    ]).size,
+    3
+  )
   t.equal(await refusal(importSessionKey(one.id, one.bytes.subarray(1))), 'bad-key')
   t.equal(await refusal(importSessionKey(one.id.toUpperCase(), one.bytes)), 'bad-encoding')
 })

@@ -2,16 +2,24 @@ import t from 'tap'
 import type { AttachmentReference } from '../../src/crypto/attachment-reference.js'
 import { decryptAttachment, encryptAttachment } from '../../src/crypto/attachments.js'
 import { openBackup, sealBackup } from '../../src/crypto/backup.js'
-import { base64, concat, fromUtf8, hex, unbase64, unhex, utf8 } from '../../src/crypto/encoding.js'
+import {
+  concat,
+  decodeBase64,
+  decodeHex,
+  decodeUtf8,
+  encodeBase64,
+  encodeHex,
+  encodeUtf8
+} from '../../src/crypto/encoding.js'
 import {
   importPrivateEncryptionKey,
   importPrivateSigningKey,
   importSigningKey
 } from '../../src/crypto/keys.js'
-import { open, seal } from '../../src/crypto/messages.js'
+import { openMessage, sealMessage } from '../../src/crypto/messages.js'
 import { formatRecoveryCode } from '../../src/crypto/recovery-code.js'
 import { safetyNumber } from '../../src/crypto/safety-number.js'
-import { rosterHash, unwrap, verifySessionKey } from '../../src/crypto/session-keys.js'
+import { rosterHash, unwrapSessionKey, verifySessionKey } from '../../src/crypto/session-keys.js'
 import { signStatement, statementHash } from '../../src/crypto/statements.js'
 import type { Random } from '../../src/crypto/web-crypto.js'
 import { statementText } from '../../src/protocol/statement-texts.js'
@@ -41,13 +49,13 @@ const { alice, bob } = examples.keys
 /** Gives these bytes, in hex, one after the other, instead of random ones. */
 function given(...parts: string[]): Random {
   return (length) => {
-    const bytes = unhex(parts.shift()!)
+    const bytes = decodeHex(parts.shift()!)
     if (bytes.length !== length) throw new Error(`${length} bytes were asked for, not ${bytes.length}`)
     return bytes
   }
 }
 
-const pkcs8 = base64(unhex(`302e020100300506032b657004220420${alice.signingSeed}`))
+const pkcs8 = encodeBase64(decodeHex(`302e020100300506032b657004220420${alice.signingSeed}`))
 const signer = {
   privateKey: await importPrivateSigningKey(pkcs8, { extractable: false }),
   fingerprint: alice.signingFingerprint
@@ -83,15 +91,21 @@ t.test('Bob takes its session key, and opens its message, which is sealed byte f
     bob.encryptionPrivateKey.replace(/-----.*?-----|\n/g, ''),
     { extractable: false }
   )
-  const sessionKey = await unwrap(privateKey, wrappedKey, { id, commitment })
-  t.equal(hex(sessionKey.bytes), key)
+  const sessionKey = await unwrapSessionKey(privateKey, wrappedKey, { id, commitment })
+  t.equal(encodeHex(sessionKey.bytes), key)
 
   const { iv, plaintext, ciphertext, signature, digest, id: messageId } = examples.message
   const content = JSON.parse(plaintext) as Record<string, unknown>
   const place = { conversationId: conversation, sessionKey }
-  const message = await seal({ ...place, id: messageId, signer, content }, given(hex(unbase64(iv))))
+  const message = await sealMessage(
+    { ...place, id: messageId, signer, content },
+    given(encodeHex(decodeBase64(iv)))
+  )
   t.strictSame(message, { id: messageId, sessionKeyId: id, iv, ciphertext, signature })
-  t.strictSame(await open({ ...place, by: signer.fingerprint, signingKey, message }), { content, digest })
+  t.strictSame(await openMessage({ ...place, by: signer.fingerprint, signingKey, message }), {
+    content,
+    digest
+  })
 })
 
 t.test('The safety number is the one that stands there', async (t) => {
@@ -108,17 +122,17 @@ t.test('The attachment is encrypted byte for byte, and decrypted', async (t) => 
   const once = async function* (bytes: Uint8Array) {
     yield bytes
   }
-  const attachment = encryptAttachment(once(utf8(file)), given(key, prefix))
-  t.equal(base64(await pieces(attachment.ciphertext)), ciphertext)
+  const attachment = encryptAttachment(once(encodeUtf8(file)), given(key, prefix))
+  t.equal(encodeBase64(await pieces(attachment.ciphertext)), ciphertext)
   t.strictSame(attachment.reference(), reference)
-  t.equal(fromUtf8(await pieces(decryptAttachment(reference, once(unbase64(ciphertext))))), file)
+  t.equal(decodeUtf8(await pieces(decryptAttachment(reference, once(decodeBase64(ciphertext))))), file)
 })
 
 t.test('The key backup is sealed byte for byte, and opens with its recovery code', async (t) => {
   const { secret, recoveryCode, header, content, ciphertext } = examples.keyBackup
-  t.equal(await formatRecoveryCode(unhex(secret)), recoveryCode)
+  t.equal(await formatRecoveryCode(decodeHex(secret)), recoveryCode)
   const [, salt, iv] = /salt (.*)\niv (.*)\n/.exec(header)!
-  const blob = await sealBackup(utf8(content), { recoveryCode }, { random: given(salt!, iv!) })
-  t.strictSame(blob, concat(utf8(header), unbase64(ciphertext)))
-  t.equal(fromUtf8(await openBackup(blob, { recoveryCode })), content)
+  const blob = await sealBackup(encodeUtf8(content), { recoveryCode }, { random: given(salt!, iv!) })
+  t.strictSame(blob, concat(encodeUtf8(header), decodeBase64(ciphertext)))
+  t.equal(decodeUtf8(await openBackup(blob, { recoveryCode })), content)
 })

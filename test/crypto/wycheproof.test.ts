@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import t from 'tap'
 import { decrypt, encrypt, importAesKey, IV_BYTES } from '../../src/crypto/aes-gcm.js'
-import { base64, concat, hex, unhex } from '../../src/crypto/encoding.js'
+import { concat, decodeHex, encodeBase64, encodeHex } from '../../src/crypto/encoding.js'
 import { hkdf, importHkdfKey } from '../../src/crypto/hash.js'
 import { importPrivateEncryptionKey, importSigningKey, verify } from '../../src/crypto/keys.js'
 import { pbkdf2 } from '../../src/crypto/pbkdf2.js'
-import { spkiPem } from '../../src/crypto/pem.js'
+import { encodePem } from '../../src/crypto/pem.js'
 import { oaepDecrypt } from '../../src/crypto/rsa-oaep.js'
 import { refusal } from '../support/refusal.js'
 import { wycheproof } from '../support/vectors.js'
@@ -19,10 +19,10 @@ t.test('A signature counts exactly when RFC 8032 says so: Wycheproof’s vectors
   const wrong: string[] = []
   let count = 0
   for (const { publicKey, tests } of wycheproof<Signed>('ed25519_test')) {
-    const key = await importSigningKey(spkiPem(unhex(`302a300506032b6570032100${publicKey.pk}`)))
+    const key = await importSigningKey(encodePem(decodeHex(`302a300506032b6570032100${publicKey.pk}`)))
     for (const { tcId, comment, msg, sig, result } of tests) {
       count++
-      const verifies = await verify(key, unhex(msg), base64(unhex(sig)))
+      const verifies = await verify(key, decodeHex(msg), encodeBase64(decodeHex(sig)))
       if (verifies !== (result === 'valid')) wrong.push(`${tcId}: ${comment}`)
     }
   }
@@ -35,17 +35,21 @@ t.test('AES-256-GCM opens what is whole and refuses the rest, and every IV but 1
   const counts = { valid: 0, invalid: 0, 'other IV': 0 }
   for (const { tests } of wycheproof<Sealed>('aes_gcm_test'))
     for (const test of tests) {
-      const key = await importAesKey(unhex(test.key))
-      const [iv, aad, sealed] = [unhex(test.iv), unhex(test.aad), concat(unhex(test.ct), unhex(test.tag))]
+      const key = await importAesKey(decodeHex(test.key))
+      const [iv, aad, sealed] = [
+        decodeHex(test.iv),
+        decodeHex(test.aad),
+        concat(decodeHex(test.ct), decodeHex(test.tag))
+      ]
       const name = `${test.tcId} ${test.comment}`
       if (iv.length !== IV_BYTES) {
         counts['other IV']++
         t.equal(await refusal(decrypt(key, iv, sealed, aad)), 'bad-encoding', name)
-        t.equal(await refusal(encrypt(key, iv, unhex(test.msg), aad)), 'bad-encoding', name)
+        t.equal(await refusal(encrypt(key, iv, decodeHex(test.msg), aad)), 'bad-encoding', name)
       } else if (test.result === 'valid') {
         counts.valid++
-        t.equal(hex(await decrypt(key, iv, sealed, aad)), test.msg, name)
-        t.equal(hex(await encrypt(key, iv, unhex(test.msg), aad)), test.ct + test.tag, name)
+        t.equal(encodeHex(await decrypt(key, iv, sealed, aad)), test.msg, name)
+        t.equal(encodeHex(await encrypt(key, iv, decodeHex(test.msg), aad)), test.ct + test.tag, name)
       } else {
         counts.invalid++
         t.equal(await refusal(decrypt(key, iv, sealed, aad)), 'bad-tag', name)
@@ -61,8 +65,8 @@ t.test('HKDF-SHA-256 derives what RFC 5869 says, and not more than it allows', a
   let invalid = 0
   for (const { tests } of wycheproof<Derived>('hkdf_sha256_test'))
     for (const { tcId, comment, ikm, salt, info, size, okm, result } of tests) {
-      const derived = hkdf(await importHkdfKey(unhex(ikm)), unhex(salt), unhex(info), size)
-      if (result === 'valid') t.equal(hex(await derived), okm, `${tcId} ${comment}`)
+      const derived = hkdf(await importHkdfKey(decodeHex(ikm)), decodeHex(salt), decodeHex(info), size)
+      if (result === 'valid') t.equal(encodeHex(await derived), okm, `${tcId} ${comment}`)
       else await t.rejects(derived, `${++invalid}: ${tcId} ${comment}`)
     }
   t.equal(invalid, 3)
@@ -72,10 +76,10 @@ t.test('PBKDF2-HMAC-SHA-256 derives what RFC 8018 says', async (t) => {
   type Derived = Group<{ password: string; salt: string; iterationCount: number; dk: string }>
   for (const { tests } of wycheproof<Derived>('pbkdf2_hmacsha256_test'))
     for (const { tcId, comment, password, salt, iterationCount, dk } of tests) {
-      t.ok(isUtf8(unhex(password)))
+      t.ok(isUtf8(decodeHex(password)))
       const passphrase = Buffer.from(password, 'hex').toString()
-      const derived = await pbkdf2(passphrase, unhex(salt), iterationCount)
-      t.equal(hex(derived), dk.slice(0, 64), `${tcId} ${comment}`)
+      const derived = await pbkdf2(passphrase, decodeHex(salt), iterationCount)
+      t.equal(encodeHex(derived), dk.slice(0, 64), `${tcId} ${comment}`)
     }
 })
 
@@ -83,12 +87,14 @@ t.test('RSA-OAEP opens what is well formed and refuses every forgery in the same
   type Wrapped = Group<{ ct: string; msg: string }> & { privateKeyPkcs8: string }
   const counts = { valid: 0, invalid: 0 }
   for (const { privateKeyPkcs8, tests } of wycheproof<Wrapped>('rsa_oaep_2048_sha256_mgf1sha256_test')) {
-    const key = await importPrivateEncryptionKey(base64(unhex(privateKeyPkcs8)), { extractable: false })
+    const key = await importPrivateEncryptionKey(encodeBase64(decodeHex(privateKeyPkcs8)), {
+      extractable: false
+    })
     for (const { tcId, comment, ct, msg, result } of tests) {
       counts[result]++
       const name = `${tcId} ${comment}`
-      if (result === 'valid') t.equal(hex(await oaepDecrypt(key, unhex(ct))), msg, name)
-      else t.equal(await refusal(oaepDecrypt(key, unhex(ct))), 'bad-wrap', name)
+      if (result === 'valid') t.equal(encodeHex(await oaepDecrypt(key, decodeHex(ct))), msg, name)
+      else t.equal(await refusal(oaepDecrypt(key, decodeHex(ct))), 'bad-wrap', name)
     }
   }
   t.strictSame(counts, { valid: 10, invalid: 19 })

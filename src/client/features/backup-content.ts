@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
-import { fromUtf8, utf8 } from '../../crypto/encoding.js'
+import { decodeUtf8, encodeUtf8 } from '../../crypto/encoding.js'
 import { CryptoError } from '../../crypto/errors.js'
 import { exportPrivateKey, importPrivateEncryptionKey, importPrivateSigningKey } from '../../crypto/keys.js'
 import { ChatError, untrusted } from '../errors.js'
@@ -28,7 +28,7 @@ export async function sealDevice(
   const [signingKey, encryptionKey] = await Promise.all([exported(signing), exported(encryption)])
   const content = { version: 1, username, device: id, signingKey, encryptionKey }
   try {
-    return await sealBackup(utf8(JSON.stringify(content)), secret)
+    return await sealBackup(encodeUtf8(JSON.stringify(content)), secret)
   } catch (error) {
     throw toChatError(error)
   }
@@ -49,7 +49,7 @@ export async function openDevice(
         'other-backup-kind',
         `The backup was sealed with a ${kind === 'passphrase' ? 'passphrase' : 'recovery code'}.`
       )
-    const content: unknown = JSON.parse(fromUtf8(await openBackup(blob, secret)))
+    const content: unknown = JSON.parse(decodeUtf8(await openBackup(blob, secret)))
     const { username, device: id, signingKey, encryptionKey } = checked(Content, content, 'backup')
     if (username !== owner) throw untrusted('tampered-backup', 'The backup is of another user.')
     const signing = await importPrivateSigningKey(signingKey.private, { extractable })

@@ -1,5 +1,5 @@
 import { DeviceResponse } from '../../protocol/devices.js'
-import { newRecoveryCode } from '../../crypto/recovery-code.js'
+import { generateRecoveryCode } from '../../crypto/recovery-code.js'
 import { ChatError, RefusedError, untrusted } from '../errors.js'
 import { newDevice } from '../identity/device-statements.js'
 import type { DeviceKeys, OwnDevice } from '../identity/own-device.js'
@@ -74,7 +74,7 @@ export class Backup {
   /** Make a backup, which replaces an earlier one. @returns the code to write down; null if a passphrase was given */
   async create({ passphrase }: { passphrase?: string } = {}): Promise<{ recoveryCode: string | null }> {
     const { device } = this.#me.active()
-    const recoveryCode = passphrase === undefined ? await newRecoveryCode() : null
+    const recoveryCode = passphrase === undefined ? await generateRecoveryCode() : null
     const secret = recoveryCode === null ? { passphrase: passphrase! } : { recoveryCode }
     const recovery = await this.#me.generate(device.username, RECOVERY_DEVICE_NAME, true)
     const body = await sealDevice(recovery, secret)

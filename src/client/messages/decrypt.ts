@@ -1,4 +1,4 @@
-import { open } from '../../crypto/messages.js'
+import { openMessage } from '../../crypto/messages.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, toUntrusted, untrusted } from '../errors.js'
@@ -114,7 +114,7 @@ export class MessageDecryptor {
     const by = device.signingKey
     const signingKey = await this.#users.signingKey(user, by)
     try {
-      const opened = await open({ conversationId, sessionKey: key.material, by, signingKey, message })
+      const opened = await openMessage({ conversationId, sessionKey: key.material, by, signingKey, message })
       return { ...readContent(opened.content), digest: opened.digest }
     } catch (error) {
       throw toUntrusted(error, `Message ${message.id}`)

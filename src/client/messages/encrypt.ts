@@ -1,5 +1,5 @@
 import { CryptoError } from '../../crypto/errors.js'
-import { MAX_CONTENT_BYTES, seal } from '../../crypto/messages.js'
+import { MAX_CONTENT_BYTES, sealMessage } from '../../crypto/messages.js'
 import type { NewMessage } from '../../protocol/messages.js'
 import { ChatError } from '../errors.js'
 import type { StoredPair } from '../identity/own-device.js'
@@ -27,7 +27,13 @@ export function encryptor(signer: StoredPair, { conversationId, material }: Sess
   return async ({ id, content, sentAt }, n) => {
     try {
       const plaintext = { ...content, n, sentAt }
-      const sealed = await seal({ conversationId, id, sessionKey: material, signer, content: plaintext })
+      const sealed = await sealMessage({
+        conversationId,
+        id,
+        sessionKey: material,
+        signer,
+        content: plaintext
+      })
       return { sealed, by: signer.fingerprint }
     } catch (error) {
       if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error

@@ -1,4 +1,4 @@
-import { concat, equalBytes, unhex, uuidBytes } from '../../crypto/encoding.js'
+import { concat, equalBytes, decodeHex, uuidBytes } from '../../crypto/encoding.js'
 
 /** Identifies a message that was seen. */
 export interface SeenEntry {
@@ -19,7 +19,7 @@ const ENTRY_BYTES = ID_BYTES + DIGEST_BYTES + POSITION_BYTES
 export function toEntry({ id, digest, position }: SeenEntry): Uint8Array {
   const place = new DataView(new ArrayBuffer(8))
   place.setBigUint64(0, BigInt(position))
-  const digestBytes = unhex(digest.slice(0, DIGEST_BYTES * 2))
+  const digestBytes = decodeHex(digest.slice(0, DIGEST_BYTES * 2))
   return concat(uuidBytes(id), digestBytes, new Uint8Array(place.buffer, 8 - POSITION_BYTES))
 }
 

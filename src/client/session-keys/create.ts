@@ -1,6 +1,11 @@
 import type { NewSessionKey } from '../../protocol/conversations.js'
 import { statementText } from '../../protocol/statement-texts.js'
-import { commitment, newSessionKey, rosterHash, wrap } from '../../crypto/session-keys.js'
+import {
+  sessionKeyCommitment,
+  generateSessionKey,
+  rosterHash,
+  wrapSessionKey
+} from '../../crypto/session-keys.js'
 import { signStatement } from '../../crypto/statements.js'
 import type { StoredConversation } from '../conversations/record.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -32,7 +37,7 @@ export class SessionKeyFactory {
     devices: readonly RosterDevice[]
   ): Promise<CreatedKey> {
     const { signing } = this.#me.active().device
-    const key = await newSessionKey()
+    const key = await generateSessionKey()
     const { id } = key
     const by = signing.fingerprint
     const roster = await rosterHash(devices)
@@ -41,13 +46,13 @@ export class SessionKeyFactory {
       conversation: conversationId,
       sessionKey: id,
       head,
-      commitment: await commitment(key),
+      commitment: await sessionKeyCommitment(key),
       roster,
       by
     })
     const wraps = await inGroups(devices, async ({ user, deviceId, encryptionKey }) => ({
       deviceId,
-      wrappedKey: await wrap(await this.#users.encryptionKey(user, encryptionKey), key)
+      wrappedKey: await wrapSessionKey(await this.#users.encryptionKey(user, encryptionKey), key)
     }))
     return {
       body: { id, statement: await signStatement(text, signing), wraps },

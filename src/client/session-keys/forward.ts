@@ -1,5 +1,5 @@
 import { SessionKeyResponse } from '../../protocol/conversations.js'
-import { wrap } from '../../crypto/session-keys.js'
+import { wrapSessionKey } from '../../crypto/session-keys.js'
 import { ChatError, RefusedError } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -81,7 +81,7 @@ export class KeyForwarding {
         if (done.includes(id)) continue
         const key = await this.#keys.peek(conversationId, id)
         if (key === undefined || deviceId in key.roster) continue
-        const wraps = [{ deviceId, wrappedKey: await wrap(publicKey, key.material) }]
+        const wraps = [{ deviceId, wrappedKey: await wrapSessionKey(publicKey, key.material) }]
         if (!(await this.#post(conversationId, id, wraps))) break
         done.push(id)
         if (done.length % 50 === 0) await this.#store.update((tx) => tx.set(name, task))

@@ -1,7 +1,7 @@
 import type { SessionKey } from '../../protocol/conversations.js'
 import { parseStatement, type Statement } from '../../protocol/statements.js'
 import { CryptoError } from '../../crypto/errors.js'
-import { rosterHash, unwrap } from '../../crypto/session-keys.js'
+import { rosterHash, unwrapSessionKey } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, toUntrusted, untrusted } from '../errors.js'
@@ -133,7 +133,7 @@ export class SessionKeyVerifier {
       try {
         if (pair === null) continue
         const expected = { id: item.id, commitment: statement.commitment }
-        return (await unwrap(pair.privateKey, item.wrappedKey, expected)).bytes
+        return (await unwrapSessionKey(pair.privateKey, item.wrappedKey, expected)).bytes
       } catch (error) {
         if (!(error instanceof CryptoError) || error.code !== 'bad-wrap') throw error
       }

@@ -1,9 +1,9 @@
 import { constants, createHash, createPublicKey, publicEncrypt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { base64, hex, unbase64, unhex } from '../../../src/crypto/encoding.js'
+import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../../../src/crypto/encoding.js'
 import { fingerprint, importPrivateSigningKey } from '../../../src/crypto/keys.js'
-import { spkiPem } from '../../../src/crypto/pem.js'
+import { encodePem } from '../../../src/crypto/pem.js'
 import type { Signer } from '../../../src/crypto/statements.js'
 
 /** Where the vectors are, seen from `build/test/vectors/make`. */
@@ -39,18 +39,18 @@ const PKCS8 = '302e020100300506032b657004220420'
 const SPKI_BYTES = 12
 
 async function actor(seed: string, encryptionKey: string): Promise<Actor> {
-  const pkcs8 = base64(unhex(PKCS8 + seed))
+  const pkcs8 = encodeBase64(decodeHex(PKCS8 + seed))
   const privateKey = await importPrivateSigningKey(pkcs8, { extractable: true })
   const { d, x } = await crypto.subtle.exportKey('jwk', privateKey)
   if (base64url(d!) !== seed) throw new Error('the seed is not the private key')
-  const prefix = unhex('302a300506032b6570032100')
+  const prefix = decodeHex('302a300506032b6570032100')
   if (prefix.length !== SPKI_BYTES) throw new Error('the prefix is wrong')
-  const publicKey = spkiPem(unhex(hex(prefix) + base64url(x!)))
+  const publicKey = encodePem(decodeHex(encodeHex(prefix) + base64url(x!)))
   return { privateKey, publicKey, fingerprint: await fingerprint(publicKey), encryptionKey }
 }
 
 const base64url = (text: string): string => Buffer.from(text, 'base64url').toString('hex')
-const seedFrom = (first: number): string => hex(Uint8Array.from({ length: 32 }, (_, at) => first + at))
+const seedFrom = (first: number): string => encodeHex(Uint8Array.from({ length: 32 }, (_, at) => first + at))
 
 /** A hash that stands for an encryption key where nobody needs the key itself. */
 export const fakeHash = (name: string): string => createHash('sha256').update(name).digest('hex')
@@ -106,9 +106,9 @@ const xor = (a: Uint8Array, b: Uint8Array): Buffer => Buffer.from(a.map((byte, a
 
 /** The same signature with S + L for S: what Ed25519 would take if it were not strict. */
 export function malleable(signature: string): string {
-  const bytes = unbase64(signature)
+  const bytes = decodeBase64(signature)
   const order = 2n ** 252n + 27742317777372353535851937790883648493n
   let s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order
   for (let at = 32; at < 64; at++, s >>= 8n) bytes[at] = Number(s & 255n)
-  return base64(bytes)
+  return encodeBase64(bytes)
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { decryptAttachmentRange, encryptAttachment } from '../../../src/crypto/attachments.js'
 import type { AttachmentReference } from '../../../src/crypto/attachment-reference.js'
-import { base64, concat, hex } from '../../../src/crypto/encoding.js'
+import { concat, encodeBase64, encodeHex } from '../../../src/crypto/encoding.js'
 import { counting } from './actors.js'
 import { edited, fileBytes, type Edit } from './ciphertext-edits.js'
 
@@ -37,12 +37,12 @@ export async function attachmentVectors() {
       'after the prefix, the last one less) and must be refused with that code, though reference names the sha256 of',
       'the edited bytes unless the title says otherwise: the chunks alone must show it. Ranges open alone.'
     ],
-    key: hex(counting(0xc0)(32)),
-    prefix: hex(counting(0xc0)(7)),
+    key: encodeHex(counting(0xc0)(32)),
+    prefix: encodeHex(counting(0xc0)(7)),
     files: await Promise.all(
       sizes.map(async (size) => {
         const { reference, ciphertext } = await sealed(size)
-        return { size, reference, ...(size <= 1000 && { ciphertext: base64(ciphertext) }) }
+        return { size, reference, ...(size <= 1000 && { ciphertext: encodeBase64(ciphertext) }) }
       })
     ),
     ranges: await ranges(),
@@ -153,7 +153,7 @@ async function refused() {
       'malformed-reference',
       1,
       { edit: 'cut', to: 24 },
-      { key: base64(counting(0xc0)(31)) }
+      { key: encodeBase64(counting(0xc0)(31)) }
     ]
   ]
   return Promise.all(

@@ -1,5 +1,5 @@
 import { openBackup, sealBackup } from '../../../src/crypto/backup.js'
-import { base64, fromUtf8, hex, utf8 } from '../../../src/crypto/encoding.js'
+import { decodeUtf8, encodeBase64, encodeHex, encodeUtf8 } from '../../../src/crypto/encoding.js'
 import { formatRecoveryCode } from '../../../src/crypto/recovery-code.js'
 import { counting } from './actors.js'
 
@@ -11,11 +11,11 @@ const content = '{"what":"a user wants back"}'
 
 export async function backupVectors() {
   const blobs = {
-    'recovery-code': await sealBackup(utf8(content), { recoveryCode }, { random }),
-    passphrase: await sealBackup(utf8(content), { passphrase }, { random })
+    'recovery-code': await sealBackup(encodeUtf8(content), { recoveryCode }, { random }),
+    passphrase: await sealBackup(encodeUtf8(content), { passphrase }, { random })
   }
-  const good = { content, blob: base64(blobs['recovery-code']), recoveryCode }
-  if (fromUtf8(await openBackup(blobs.passphrase, { passphrase })) !== content)
+  const good = { content, blob: encodeBase64(blobs['recovery-code']), recoveryCode }
+  if (decodeUtf8(await openBackup(blobs.passphrase, { passphrase })) !== content)
     throw new Error('it does not open')
   return {
     about: [
@@ -25,7 +25,7 @@ export async function backupVectors() {
     recoveryCodes: await Promise.all(
       [secret, new Uint8Array(16), new Uint8Array(16).fill(255)].map(async (bytes) => {
         const code = await formatRecoveryCode(bytes)
-        return { secret: hex(bytes), code, alsoTyped: spellings(code) }
+        return { secret: encodeHex(bytes), code, alsoTyped: spellings(code) }
       })
     ),
     badRecoveryCodes: typos(recoveryCode),
@@ -36,10 +36,10 @@ export async function backupVectors() {
         ...good,
         recoveryCode: recoveryCode.toLowerCase()
       },
-      { title: 'under a passphrase', content, blob: base64(blobs.passphrase), passphrase },
+      { title: 'under a passphrase', content, blob: encodeBase64(blobs.passphrase), passphrase },
       {
         title: 'under a passphrase, typed with combining marks',
-        ...{ content, blob: base64(blobs.passphrase), passphrase: passphrase.normalize('NFD') }
+        ...{ content, blob: encodeBase64(blobs.passphrase), passphrase: passphrase.normalize('NFD') }
       },
       ...(await refused(blobs))
     ]
@@ -106,10 +106,10 @@ async function refused(blobs: Record<'recovery-code' | 'passphrase', Uint8Array>
   const attack = 'tampered-backup'
   return [
     ...withCode.map(([title, blob, code, typed = recoveryCode]) => {
-      return { title, attack, blob: base64(blob), recoveryCode: typed, refused: code }
+      return { title, attack, blob: encodeBase64(blob), recoveryCode: typed, refused: code }
     }),
     ...withPassphrase.map(([title, blob, code, typed = passphrase]) => {
-      return { title, attack, blob: base64(blob), passphrase: typed, refused: code }
+      return { title, attack, blob: encodeBase64(blob), passphrase: typed, refused: code }
     })
   ]
 }

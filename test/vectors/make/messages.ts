@@ -1,8 +1,8 @@
 import { encrypt, importAesKey } from '../../../src/crypto/aes-gcm.js'
-import { base64, hex, unbase64, utf8, uuidBytes } from '../../../src/crypto/encoding.js'
+import { decodeBase64, encodeBase64, encodeHex, encodeUtf8, uuidBytes } from '../../../src/crypto/encoding.js'
 import { hkdf, sha256Hex } from '../../../src/crypto/hash.js'
 import { sign } from '../../../src/crypto/keys.js'
-import { MAX_CONTENT_BYTES, messageDigest, seal } from '../../../src/crypto/messages.js'
+import { MAX_CONTENT_BYTES, messageDigest, sealMessage } from '../../../src/crypto/messages.js'
 import { pad } from '../../../src/crypto/padding.js'
 import type { NewMessage } from '../../../src/protocol/messages.js'
 import { alice, bob, counting, examples, malleable, mallory, publicKeys } from './actors.js'
@@ -25,20 +25,26 @@ const ofLength = (length: number) => {
 async function sealBytes(plaintext: Uint8Array): Promise<NewMessage> {
   const header = `secure-chat/v1 message\nconversation ${conversationId}\nsession-key ${sessionKey.id}\nmessage ${id}\nby ${alice.fingerprint}\n`
   const key = await importAesKey(
-    await hkdf(sessionKey.hkdfKey, uuidBytes(id), utf8('secure-chat/v1 message'))
+    await hkdf(sessionKey.hkdfKey, uuidBytes(id), encodeUtf8('secure-chat/v1 message'))
   )
-  return signBytes(header, await encrypt(key, iv, plaintext, utf8(header)))
+  return signBytes(header, await encrypt(key, iv, plaintext, encodeUtf8(header)))
 }
 
 async function signBytes(header: string, ciphertext: Uint8Array): Promise<NewMessage> {
   const digest = await sha256Hex(Uint8Array.from([...iv, ...ciphertext]))
   const signature = await sign(alice.privateKey, `${header}digest ${digest}\n`)
-  return { id, sessionKeyId: sessionKey.id, iv: base64(iv), ciphertext: base64(ciphertext), signature }
+  return {
+    id,
+    sessionKeyId: sessionKey.id,
+    iv: encodeBase64(iv),
+    ciphertext: encodeBase64(ciphertext),
+    signature
+  }
 }
 
 export async function messageVectors() {
-  const message = await seal({ ...place, content: hello }, () => iv)
-  const key = { id: sessionKey.id, key: hex(sessionKey.bytes) }
+  const message = await sealMessage({ ...place, content: hello }, () => iv)
+  const key = { id: sessionKey.id, key: encodeHex(sessionKey.bytes) }
   const good = { conversationId, sessionKey: key, by: alice.fingerprint, message }
   const contents: [title: string, content: object][] = [
     ['a text', hello],
@@ -52,7 +58,7 @@ export async function messageVectors() {
     ['the largest that there may be', ofLength(MAX_CONTENT_BYTES)]
   ]
   const accepted = contents.map(async ([title, content]) => {
-    const sealed = await seal({ ...place, content: { ...content } }, () => iv)
+    const sealed = await sealMessage({ ...place, content: { ...content } }, () => iv)
     return { title, ...good, message: sealed, content, digest: await messageDigest(sealed) }
   })
   return {
@@ -78,7 +84,7 @@ async function moved(good: Good) {
     ['it was sent in another conversation', { conversationId: otherConversation }, 'moved-message'],
     [
       'it was sent under another session key of the same bytes',
-      { sessionKey: { id: otherId, key: hex(sessionKey.bytes) } },
+      { sessionKey: { id: otherId, key: encodeHex(sessionKey.bytes) } },
       'moved-message'
     ],
     ['it was sent under another id', { message: { ...good.message, id: otherMessage } }, 'moved-message'],
@@ -86,7 +92,7 @@ async function moved(good: Good) {
     [
       'it was signed by another than its sender',
       {
-        message: await seal(
+        message: await sealMessage(
           { ...place, signer: { ...mallory, fingerprint: alice.fingerprint }, content: hello },
           () => iv
         )
@@ -106,15 +112,18 @@ async function moved(good: Good) {
 async function altered(good: Good) {
   const { message } = good
   const flip = (text: string) => {
-    const bytes = unbase64(text)
+    const bytes = decodeBase64(text)
     bytes[0]! ^= 1
-    return base64(bytes)
+    return encodeBase64(bytes)
   }
   const changes: [title: string, change: Partial<NewMessage>][] = [
     ['a bit of the ciphertext was flipped', { ciphertext: flip(message.ciphertext) }],
     ['a bit of the IV was flipped', { iv: flip(message.iv) }],
     ['a bit of the signature was flipped', { signature: flip(message.signature) }],
-    ['the ciphertext was cut', { ciphertext: base64(unbase64(message.ciphertext).subarray(0, -1)) }],
+    [
+      'the ciphertext was cut',
+      { ciphertext: encodeBase64(decodeBase64(message.ciphertext).subarray(0, -1)) }
+    ],
     ['S of the signature is larger than the order', { signature: malleable(message.signature) }],
     ['there is no signature', { signature: '' }]
   ]
@@ -131,13 +140,13 @@ async function altered(good: Good) {
 
 /** What a device of a member's has signed, but should not have. */
 async function malformed(good: Good) {
-  const json = utf8(JSON.stringify(hello))
+  const json = encodeUtf8(JSON.stringify(hello))
   const padded = pad(json)
   const header = 'secure-chat/v1 message\nconversation x\n'
   const cases: [title: string, message: NewMessage, refused: string][] = [
     [
       'it was encrypted under another key',
-      await seal({ ...place, sessionKey: otherKey, content: hello }, () => iv),
+      await sealMessage({ ...place, sessionKey: otherKey, content: hello }, () => iv),
       'bad-tag'
     ],
     ['nothing was encrypted', await sealBytes(new Uint8Array()), 'bad-padding'],
@@ -152,12 +161,12 @@ async function malformed(good: Good) {
       await sealBytes(padded.map((byte, at) => (at < json.length ? byte : 0))),
       'bad-content'
     ],
-    ['it is no JSON', await sealBytes(pad(utf8('{"type":'))), 'bad-content'],
-    ['it is an array', await sealBytes(pad(utf8('[]'))), 'bad-content'],
-    ['it is null', await sealBytes(pad(utf8('null'))), 'bad-content'],
-    ['it is two objects', await sealBytes(pad(utf8('{}{}'))), 'bad-content'],
+    ['it is no JSON', await sealBytes(pad(encodeUtf8('{"type":'))), 'bad-content'],
+    ['it is an array', await sealBytes(pad(encodeUtf8('[]'))), 'bad-content'],
+    ['it is null', await sealBytes(pad(encodeUtf8('null'))), 'bad-content'],
+    ['it is two objects', await sealBytes(pad(encodeUtf8('{}{}'))), 'bad-content'],
     ['it is no UTF-8', await sealBytes(pad(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d))), 'bad-content'],
-    ['it begins with a byte order mark', await sealBytes(pad(utf8('\ufeff{}'))), 'bad-content'],
+    ['it begins with a byte order mark', await sealBytes(pad(encodeUtf8('\ufeff{}'))), 'bad-content'],
     ['it is too large', await sealBytes(pad(new Uint8Array(MAX_CONTENT_BYTES + 1).fill(0x78))), 'too-large'],
     [
       'its ciphertext is no base64',
@@ -167,7 +176,7 @@ async function malformed(good: Good) {
     ['its base64 is that of URLs', { ...good.message, iv: '_'.repeat(16) }, 'bad-encoding'],
     ['its base64 has unused bits', { ...good.message, ciphertext: 'AB==' }, 'bad-encoding'],
     ['its id is in upper case', { ...good.message, id: id.toUpperCase() }, 'bad-encoding'],
-    ['it has another header', await signBytes(header, unbase64(good.message.ciphertext)), 'bad-signature']
+    ['it has another header', await signBytes(header, decodeBase64(good.message.ciphertext)), 'bad-signature']
   ]
   return cases.map(([title, message, refused]) => ({
     title,

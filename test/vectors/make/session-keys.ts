@@ -1,9 +1,9 @@
-import { hex, unhex } from '../../../src/crypto/encoding.js'
+import { decodeHex, encodeHex } from '../../../src/crypto/encoding.js'
 import {
-  commitment,
   importSessionKey,
+  type RosterDevice,
   rosterHash,
-  type RosterDevice
+  sessionKeyCommitment
 } from '../../../src/crypto/session-keys.js'
 import { signStatement } from '../../../src/crypto/statements.js'
 import { statementText } from '../../../src/protocol/statement-texts.js'
@@ -26,7 +26,7 @@ export const otherConversation = '0198c6f3-1c08-7a3e-b5f4-0d9e6b2c8104'
 export const otherId = '0198c6f3-5d72-7f90-a1c8-e47b3d5f6205'
 const id = examples.sessionKey.id
 const head = examples.conversationCreate.hash
-export const sessionKey = await importSessionKey(id, unhex(examples.sessionKey.key))
+export const sessionKey = await importSessionKey(id, decodeHex(examples.sessionKey.key))
 export const otherKey = await importSessionKey(id, counting(1)(32))
 
 const line = ({ fingerprint, encryptionKey }: Actor): RosterDevice => ({
@@ -44,7 +44,7 @@ async function signed(
 ) {
   const { conversation = conversationId, sessionKey: name = id, roster: lines = roster } = change
   const statement = { kind: 'session-key', conversation, sessionKey: name, head, by: by.fingerprint } as const
-  const promise = await commitment(sessionKey)
+  const promise = await sessionKeyCommitment(sessionKey)
   const text = statementText({ ...statement, commitment: promise, roster: await rosterHash(lines) })
   return signStatement(text, signer)
 }
@@ -139,12 +139,12 @@ export async function sessionKeyVectors() {
     keys: publicKeys,
     privateEncryptionKey: bobsKey,
     cases: [
-      { title: 'a key of Alice’s for her and Bob', ...good, key: hex(sessionKey.bytes) },
+      { title: 'a key of Alice’s for her and Bob', ...good, key: encodeHex(sessionKey.bytes) },
       {
         title: 'the same, wrapped with another seed',
         ...good,
         wrappedKey: wrapped(sessionKey.bytes),
-        key: hex(sessionKey.bytes)
+        key: encodeHex(sessionKey.bytes)
       },
       ...cases.map(([title, change, attack, refused]) => ({ title, ...good, ...change, attack, refused }))
     ]
