@@ -1,72 +1,47 @@
+import { createParser } from 'eventsource-parser'
 import { ChatError } from '../errors.js'
 
-/** One event of a stream, as the WHATWG standard reads it. */
+/** One event of a stream. */
 export interface Frame {
+  /** The event's type: `message` unless the stream names one, `retry` for a new pause before reconnecting. */
   event: string
   data: string
-  /** Present where the frame itself bears one. */
+  /** Absent unless this very event has an id. */
   id?: string
-  /** Milliseconds, where the frame sets the pause before reconnecting; one that does nothing else is a `retry`. */
+  /** Milliseconds to wait before reconnecting; only in a `retry`. */
   retry?: number
 }
 
-/** The longest honest frame holds a statement of 160,000 characters. */
+/** Characters. The longest valid event holds a statement of 160,000. */
 const MAX_FRAME = 2 ** 20
 
-/** A parser of `text/event-stream` (HTML standard, section 9.2): text in, whole frames out. */
+/** Parses `text/event-stream` (HTML standard, section 9.2) as it arrives: text in, complete events out. */
 export class FrameParser {
-  #rest = ''
-  #lines: string[] = []
-  #size = 0
-
-  /** @throws {ChatError} `untrusted`, `malformed-answer` when a frame does not end */
-  push(text: string): Frame[] {
-    const frames: Frame[] = []
-    this.#rest += text
-    for (let at = 0; ;) {
-      const end = this.#rest.indexOf('\n', at)
-      if (end < 0) {
-        this.#rest = this.#rest.slice(at)
-        break
-      }
-      const line = this.#rest.slice(at, this.#rest[end - 1] === '\r' && end > at ? end - 1 : end)
-      at = end + 1
-      if (line === '') {
-        const frame = toFrame(this.#lines)
-        if (frame !== null) frames.push(frame)
-        this.#lines = []
-        this.#size = 0
-      } else if (!line.startsWith(':')) {
-        this.#lines.push(line)
-        this.#size += line.length
-      }
+  #frames: Frame[] = []
+  readonly #parser = createParser({
+    maxBufferSize: MAX_FRAME,
+    onEvent: ({ event = 'message', data, id }) =>
+      this.#frames.push({ event, data, ...(id !== undefined && { id }) }),
+    onRetry: (retry) => this.#frames.push({ event: 'retry', data: '', retry }),
+    onError: ({ type }) => {
+      // The standard ignores all other errors, such as unknown fields.
+      if (type === 'max-buffer-size-exceeded')
+        throw new ChatError('untrusted', 'malformed-answer', 'An event of the stream does not end.')
     }
-    if (this.#size + this.#rest.length > MAX_FRAME)
-      throw new ChatError('untrusted', 'malformed-answer', 'An event of the stream does not end.')
-    return frames
-  }
-}
+  })
 
-function toFrame(lines: readonly string[]): Frame | null {
-  const data: string[] = []
-  const frame: Frame = { event: 'message', data: '' }
-  for (const line of lines) {
-    const colon = line.indexOf(':')
-    const name = colon < 0 ? line : line.slice(0, colon)
-    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '')
-    if (name === 'data') data.push(value)
-    else if (name === 'event' && value !== '') frame.event = value
-    else if (name === 'id' && !value.includes('\0')) frame.id = value
-    else if (name === 'retry' && /^\d{1,9}$/.test(value)) frame.retry = Number(value)
+  /** @throws {ChatError} `untrusted`, `malformed-answer` when an event has more than 2^20 characters and no end */
+  push(text: string): Frame[] {
+    this.#frames = []
+    this.#parser.feed(text)
+    return this.#frames
   }
-  if (data.length > 0) return { ...frame, data: data.join('\n') }
-  return frame.retry === undefined ? null : { ...frame, event: 'retry' }
 }
 
 /**
- * The frames of an event stream, in the batches in which they arrive; empty for a keepalive.
+ * The events of a stream, in the batches in which they arrive. A batch without events is a keep-alive.
  *
- * @param silence milliseconds without a byte after which the connection counts as dead; asked before every read
+ * @param silence milliseconds without a byte after which the connection counts as dead; called before every read
  * @throws {ChatError} `unreachable`: `silent-stream`, `broken-stream`; the signal's reason when it aborts
  */
 export async function* readFrames(
@@ -88,7 +63,7 @@ export async function* readFrames(
       yield parser.push(decoder.decode(value, { stream: true }))
     }
   } finally {
-    // A connection that is dead, or left in the middle, is let go of at once.
+    // Closes a connection that is dead, or whose reader stopped early.
     reader.cancel().catch(() => undefined)
   }
 }
@@ -98,7 +73,7 @@ function broken(cause: unknown, signal: AbortSignal): never {
   throw new ChatError('unreachable', 'broken-stream', 'The connection to the server broke.', { cause })
 }
 
-/** What `fetch` was told of a signal it may forget once it has answered: so the signal is heard here, too. */
+/** `fetch` may stop observing its AbortSignal once the headers have arrived, so the reader observes it too. */
 async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
   let end: () => void = () => undefined
   const stopped = new Promise<never>((_, reject) => {
@@ -116,7 +91,7 @@ async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Pro
     return await Promise.race([work, stopped])
   } finally {
     end()
-    // Whoever has left does not hear how the work ends.
+    // Nobody awaits the work after a timeout or an abort: its failure must not become an unhandled rejection.
     work.catch(() => undefined)
   }
 }
