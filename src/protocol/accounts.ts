@@ -1,12 +1,12 @@
 import Type, { type Static } from 'typebox'
 import { Device, NewDevice, PublicDevice } from './devices.js'
 import {
-  GivenUsername,
   Pem,
   Sha256,
   SignedStatement,
   Time,
   Username,
+  UsernameInput,
   Uuid,
   nullable,
   page,
@@ -36,22 +36,22 @@ export const User = record(
 
 export type Registration = Static<typeof Registration>
 export const Registration = record(
-  { username: GivenUsername, password: Password, device: ref(NewDevice) },
+  { username: UsernameInput, password: Password, device: ref(NewDevice) },
   { $id: 'Registration', description: 'A new account with its first device.' }
 )
 
 export type Credentials = Static<typeof Credentials>
 export const Credentials = record(
   {
-    username: GivenUsername,
+    username: UsernameInput,
     password: Type.String({ minLength: 1, maxLength: 256, pattern: PASSWORD }),
     deviceId: Type.Optional(Uuid('The device that the session is for; without it the session has none.'))
   },
   { $id: 'Credentials' }
 )
 
-export type SignIn = Static<typeof SignIn>
-export const SignIn = record(
+export type AuthResponse = Static<typeof AuthResponse>
+export const AuthResponse = record(
   {
     user: ref(User),
     device: nullable(ref(Device)),
@@ -59,7 +59,7 @@ export const SignIn = record(
     expiresIn: Type.Integer({ description: 'Seconds until the access token expires.', examples: [900] }),
     refreshToken: Type.String({ description: 'Good for one POST /v1/auth/refresh.' })
   },
-  { $id: 'SignIn', description: 'A session’s tokens, and whose they are.' }
+  { $id: 'AuthResponse', description: 'A session’s tokens, and whose they are.' }
 )
 
 export type RefreshRequest = Static<typeof RefreshRequest>

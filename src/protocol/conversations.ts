@@ -88,7 +88,10 @@ export const Conversation = record(
 export const ConversationPage = page(ref(Conversation), { $id: 'ConversationPage' })
 
 export type ConversationResponse = Static<typeof ConversationResponse>
-export const ConversationResponse = record({ conversation: ref(Conversation) }, { $id: 'ConversationAnswer' })
+export const ConversationResponse = record(
+  { conversation: ref(Conversation) },
+  { $id: 'ConversationResponse' }
+)
 
 export type Chain = Static<typeof Chain>
 export const Chain = record(
@@ -143,11 +146,11 @@ export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
 export type SessionKeyResponse = Static<typeof SessionKeyResponse>
 export const SessionKeyResponse = record(
   { id: Uuid('The session key’s id.'), createdAt: Time('When it was made.') },
-  { $id: 'SessionKeyAnswer' }
+  { $id: 'SessionKeyResponse' }
 )
 
-export type MoreWraps = Static<typeof MoreWraps>
-export const MoreWraps = record(
+export type NewWraps = Static<typeof NewWraps>
+export const NewWraps = record(
   { wraps: Type.Array(ref(Wrap), { minItems: 1, maxItems: MAX_WRAPS }) },
-  { $id: 'MoreWraps' }
+  { $id: 'NewWraps' }
 )

@@ -51,7 +51,7 @@ export const Device = record(
 export const DevicePage = page(ref(Device), { $id: 'DevicePage' })
 
 export type DeviceResponse = Static<typeof DeviceResponse>
-export const DeviceResponse = record({ device: ref(Device) }, { $id: 'DeviceAnswer' })
+export const DeviceResponse = record({ device: ref(Device) }, { $id: 'DeviceResponse' })
 
 export type StatementRequest = Static<typeof StatementRequest>
 export const StatementRequest = record({ statement: ref(SignedStatement) }, { $id: 'StatementRequest' })

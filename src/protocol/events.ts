@@ -5,18 +5,18 @@ import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref 
 const position = Position('The event’s place in the log.')
 const conversationId = Uuid('The conversation’s id.')
 
-export const ConversationCreated = record(
+export const ConversationCreatedEvent = record(
   { position, conversationId, kind: Type.Enum(['direct', 'group']), statement: ref(SignedStatement) },
   { $id: 'ConversationCreatedEvent' }
 )
-export const ConversationChanged = record(
+export const ConversationChainEvent = record(
   { position, conversationId, sequence: Type.Integer(), statement: ref(SignedStatement) },
   {
     $id: 'ConversationChainEvent',
     description: 'A membership statement. Unless it changes a role alone, the session key is out of date.'
   }
 )
-export const SessionKeyCreated = record(
+export const SessionKeyCreatedEvent = record(
   {
     position,
     conversationId,
@@ -27,7 +27,7 @@ export const SessionKeyCreated = record(
   },
   { $id: 'SessionKeyCreatedEvent' }
 )
-export const DeviceRequested = record(
+export const DeviceRequestedEvent = record(
   {
     position,
     deviceId: Uuid('The pending device.'),
@@ -36,7 +36,7 @@ export const DeviceRequested = record(
   },
   { $id: 'DeviceRequestedEvent', description: 'One of the user’s devices is asked to approve a new one.' }
 )
-export const DeviceChanged = record(
+export const DeviceChainEvent = record(
   {
     position,
     userId: Uuid('The user whose chain has grown.'),
@@ -46,11 +46,11 @@ export const DeviceChanged = record(
   },
   { $id: 'DeviceChainEvent' }
 )
-export const Reset = record(
+export const ResetEvent = record(
   { position: Position('The oldest event that is kept.') },
   { $id: 'ResetEvent', description: 'Events before this position are gone, or the log is another one.' }
 )
-export const Ready = record(
+export const ReadyEvent = record(
   {
     cursor: Type.String({ description: 'Where this stream begins.' }),
     deviceId: Uuid('The device of the stream.'),
@@ -58,11 +58,11 @@ export const Ready = record(
   },
   { $id: 'ReadyEvent' }
 )
-export const PresenceChanged = record(
+export const PresenceEvent = record(
   { userId: Uuid('The user.'), username: Username, online: Type.Boolean(), at: Time('Since when.') },
   { $id: 'PresenceEvent' }
 )
-export const SessionEnded = record(
+export const SessionEndedEvent = record(
   { reason: Type.Enum(['revoked', 'expired']) },
   { $id: 'SessionEndedEvent', description: 'The stream ends with its session.' }
 )
@@ -70,32 +70,26 @@ export const SessionEnded = record(
 /** Events that are kept in the log: each bears `id:` and holds its `position`. */
 export const durableEvents = {
   message: Message,
-  'conversation.created': ConversationCreated,
-  'conversation.chain': ConversationChanged,
-  'session-key.created': SessionKeyCreated,
-  'device.requested': DeviceRequested,
-  'device.chain': DeviceChanged
+  'conversation.created': ConversationCreatedEvent,
+  'conversation.chain': ConversationChainEvent,
+  'session-key.created': SessionKeyCreatedEvent,
+  'device.requested': DeviceRequestedEvent,
+  'device.chain': DeviceChainEvent
 } as const satisfies Record<string, TSchema>
 
 /** Events that are only ever streamed and never move the cursor. */
 export const ephemeralEvents = {
-  ready: Ready,
-  reset: Reset,
-  presence: PresenceChanged,
-  'session.ended': SessionEnded
+  ready: ReadyEvent,
+  reset: ResetEvent,
+  presence: PresenceEvent,
+  'session.ended': SessionEndedEvent
 } as const satisfies Record<string, TSchema>
 
 export type DurableEvent = keyof typeof durableEvents
 export type EphemeralEvent = keyof typeof ephemeralEvents
 
-/** Data of a durable event as its feature writes it; the log adds `position`. */
-export type EventData<E extends Exclude<DurableEvent, 'message'>> = Omit<
-  Static<(typeof durableEvents)[E]>,
-  'position'
->
-
 /** `{event, data, …}` for each of the given events. */
-function anyEvent(events: Record<string, TSchema>, more: Record<string, TSchema>) {
+function eventSchemas(events: Record<string, TSchema>, more: Record<string, TSchema>) {
   return Object.entries(events).map(([event, schema]) =>
     record({ event: Type.Literal(event), data: ref(schema), ...more })
   )
@@ -105,8 +99,8 @@ export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: st
   $id: 'StreamedEvent',
   description: 'What a frame of the event stream says; `data` is one line of JSON.',
   anyOf: [
-    ...anyEvent(durableEvents, { id: Type.String({ description: 'The cursor after this event.' }) }),
-    ...anyEvent(ephemeralEvents, {})
+    ...eventSchemas(durableEvents, { id: Type.String({ description: 'The cursor after this event.' }) }),
+    ...eventSchemas(ephemeralEvents, {})
   ]
 })
 
@@ -114,7 +108,7 @@ export const EventPage = record(
   {
     items: Type.Array(
       Type.Unsafe<{ event: string; data: unknown; cursor: string }>({
-        anyOf: anyEvent({ ...durableEvents, reset: Reset }, { cursor: Type.String() })
+        anyOf: eventSchemas({ ...durableEvents, reset: ResetEvent }, { cursor: Type.String() })
       })
     ),
     cursor: Type.String({ description: 'Where to go on.' })
@@ -122,8 +116,8 @@ export const EventPage = record(
   { $id: 'EventPage' }
 )
 
-export type PresenceResponse = Static<typeof PresenceResponse>
-export const PresenceResponse = record(
+export type PresencePage = Static<typeof PresencePage>
+export const PresencePage = record(
   {
     items: Type.Array(record({ userId: Uuid('The user.'), username: Username, online: Type.Boolean() })),
     next: nullable(Type.String())

@@ -76,10 +76,10 @@ export const MessageOutcome = record(
   }
 )
 
-export type BatchOutcome = Static<typeof BatchOutcome>
-export const BatchOutcome = record(
+export type MessageBatchResponse = Static<typeof MessageBatchResponse>
+export const MessageBatchResponse = record(
   { items: Type.Array(ref(MessageOutcome), { description: 'One for each message, in their order.' }) },
-  { $id: 'BatchOutcome' }
+  { $id: 'MessageBatchResponse' }
 )
 
 export type Message = Static<typeof Message>

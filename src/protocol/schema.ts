@@ -48,7 +48,7 @@ export const Username = Type.String({
 })
 
 /** What a request may call a user: upper case is folded. */
-export const GivenUsername = Type.String({
+export const UsernameInput = Type.String({
   pattern: `^${USERNAME.replaceAll('a-z', 'A-Za-z')}$`,
   description: '3–32 of `a-z 0-9 _ . -`, beginning with a letter; upper case is folded to lower case.',
   examples: ['alice']
@@ -74,7 +74,7 @@ export const PageQuery = {
   )
 }
 
-export const AfterSequence = record({
+export const ChainQuery = record({
   after: defaulted({
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,

@@ -1,4 +1,4 @@
-import { SignIn } from '../../protocol/accounts.js'
+import { AuthResponse } from '../../protocol/accounts.js'
 import { DevicePage, DeviceResponse } from '../../protocol/devices.js'
 import { EventPage } from '../../protocol/events.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
@@ -61,7 +61,13 @@ export class Auth {
     }
     const path = '/v1/auth/register'
     try {
-      const response = await this.#http.call({ method: 'POST', path, body, response: SignIn, once: true })
+      const response = await this.#http.call({
+        method: 'POST',
+        path,
+        body,
+        response: AuthResponse,
+        once: true
+      })
       return await this.#activate(response.body, device, '0')
     } catch (error) {
       if (!isRefusal(error, 'username-taken')) throw error
@@ -178,9 +184,15 @@ export class Auth {
     })
   }
 
-  async #signIn({ username, password }: Credentials, deviceId?: string): Promise<SignIn> {
+  async #signIn({ username, password }: Credentials, deviceId?: string): Promise<AuthResponse> {
     const body = { username, password, ...(deviceId !== undefined && { deviceId }) }
-    const request = { method: 'POST', path: '/v1/auth/login', body, response: SignIn, once: true } as const
+    const request = {
+      method: 'POST',
+      path: '/v1/auth/login',
+      body,
+      response: AuthResponse,
+      once: true
+    } as const
     return (await this.#http.call(request)).body
   }
 
@@ -189,7 +201,7 @@ export class Auth {
     credentials: Credentials,
     device: DeviceKeys,
     wasActive: boolean
-  ): Promise<SignIn | null> {
+  ): Promise<AuthResponse | null> {
     try {
       return await this.#signIn(credentials, device.id)
     } catch (error) {
@@ -201,7 +213,7 @@ export class Auth {
   }
 
   /** @param start where the device's events begin: a cursor, `end` for now, or null to leave the stored one */
-  async #activate(signIn: SignIn, device: DeviceKeys, start: string | null): Promise<Account> {
+  async #activate(signIn: AuthResponse, device: DeviceKeys, start: string | null): Promise<Account> {
     const { id: userId, username } = signIn.user
     await this.#api.begin(signIn)
     await this.#me.saveAccount({ username, userId, deviceId: device.id, status: 'active' })

@@ -1,4 +1,4 @@
-import { PresenceResponse } from '../../protocol/events.js'
+import { PresencePage } from '../../protocol/events.js'
 import type { Api } from '../transport/api.js'
 
 /** Users that one request may name. */
@@ -12,7 +12,7 @@ export async function readPresence(
   for (let at = 0; at < usernames.length; at += MAX_USERS) {
     const query = usernames.slice(at, at + MAX_USERS).map((name) => `user=${encodeURIComponent(name)}`)
     const path = `/v1/presence?${query.join('&')}`
-    const { items } = (await api.call({ method: 'GET', path, response: PresenceResponse })).body
+    const { items } = (await api.call({ method: 'GET', path, response: PresencePage })).body
     found.push(...items.map(({ username, online }) => ({ username, online })))
   }
   return found

@@ -1,5 +1,5 @@
 import {
-  BatchOutcome,
+  MessageBatchResponse,
   MAX_BATCH_BYTES,
   MAX_BATCH_MESSAGES,
   MessageReceipt,
@@ -38,8 +38,9 @@ export async function postMessages(
     return [receipt]
   }
   const body = { messages }
-  const { items } = (await api.call({ method: 'POST', path: `${path}/batch`, body, response: BatchOutcome }))
-    .body
+  const { items } = (
+    await api.call({ method: 'POST', path: `${path}/batch`, body, response: MessageBatchResponse })
+  ).body
   if (items.length !== messages.length) throw otherMessage()
   return items.map(({ id, status, receipt, problem = {} }, index) => {
     if (id !== messages[index]!.id || (receipt !== undefined && receipt.id !== id)) throw otherMessage()

@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox'
-import { SignIn } from '../../protocol/accounts.js'
+import { AuthResponse } from '../../protocol/accounts.js'
 import { ChatError, RefusedError } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import type { ApiResponse, Http, OpenResponse, Request } from './http.js'
@@ -42,7 +42,7 @@ export class Api {
     return this.#http.closed
   }
 
-  async begin(response: SignIn): Promise<void> {
+  async begin(response: AuthResponse): Promise<void> {
     const session = this.#toStored(response)
     await this.#store.update((tx) => tx.set(NAME, session))
     this.#session = session
@@ -122,7 +122,7 @@ export class Api {
       method: 'POST',
       path: '/v1/auth/refresh',
       body: { refreshToken },
-      response: SignIn,
+      response: AuthResponse,
       once: true
     })
     return this.#toStored(body)
@@ -139,7 +139,7 @@ export class Api {
     if (this.#session === null) throw loggedOut(cause)
   }
 
-  #toStored({ accessToken, expiresIn, refreshToken }: SignIn): StoredSession {
+  #toStored({ accessToken, expiresIn, refreshToken }: AuthResponse): StoredSession {
     return { accessToken, expiresAt: this.#now() + expiresIn * 1000, refreshToken }
   }
 }

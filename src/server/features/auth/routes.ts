@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm'
-import { Credentials, RefreshRequest, Registration, SignIn } from '../../../protocol/accounts.js'
+import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
 import { readNewDevice } from '../../chains/user-chain-store.js'
 import { findUser } from '../../chains/users.js'
@@ -36,7 +36,7 @@ export function authRoutes(app: App, services: AuthServices): void {
         summary: 'Register a user with a first device',
         body: ref(Registration),
         response: {
-          201: ref(SignIn),
+          201: ref(AuthResponse),
           ...problemResponses(
             'invalid-key',
             'invalid-statement',
@@ -80,7 +80,7 @@ export function authRoutes(app: App, services: AuthServices): void {
           'Without `deviceId` the session has no device: it may read the account and add a device.',
         body: ref(Credentials),
         response: {
-          200: ref(SignIn),
+          200: ref(AuthResponse),
           ...problemResponses('invalid-credentials', 'device-not-found', 'device-pending', 'overloaded')
         }
       }
@@ -115,7 +115,7 @@ export function authRoutes(app: App, services: AuthServices): void {
         summary: 'Trade a refresh token for new tokens',
         description: 'Each refresh token is good once; using one again revokes the session.',
         body: ref(RefreshRequest),
-        response: { 200: ref(SignIn), ...problemResponses('invalid-refresh-token', 'session-ended') }
+        response: { 200: ref(AuthResponse), ...problemResponses('invalid-refresh-token', 'session-ended') }
       }
     },
     async (request) => {

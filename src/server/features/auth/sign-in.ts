@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { SignIn } from '../../../protocol/accounts.js'
+import type { AuthResponse } from '../../../protocol/accounts.js'
 import type { RefreshTokens } from '../../access/tokens.js'
 import { deviceView } from '../../chains/user-chain-store.js'
 import { userView } from '../../chains/users.js'
@@ -13,7 +13,7 @@ export function signIn(
   session: SessionRow,
   user: typeof users.$inferSelect,
   device: typeof devices.$inferSelect | null
-): SignIn {
+): AuthResponse {
   const tokens = app.signAccessToken({
     ...session,
     endsAt: performance.now() + session.expiresAt.getTime() - session.lastUsedAt.getTime()

@@ -10,7 +10,7 @@ import {
 import { StatementRequest } from '../../../protocol/devices.js'
 import { Problem } from '../../http/problem.js'
 import type { ProblemCode } from '../../../protocol/problems.js'
-import { AfterSequence, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
+import { ChainQuery, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { duplicateOf } from '../../db/errors.js'
@@ -121,7 +121,7 @@ export function conversationRoutes(app: App, services: Services): void {
         tags: ['conversations'],
         summary: 'The conversation’s signed statements',
         params,
-        querystring: record({ ...PageQuery, ...AfterSequence.properties, limit: ChainLimit }),
+        querystring: record({ ...PageQuery, ...ChainQuery.properties, limit: ChainLimit }),
         response: {
           200: ref(Chain),
           ...problemResponses('device-required', 'conversation-not-found', 'invalid-cursor')

@@ -1,6 +1,6 @@
 import { base64Bytes } from '../../../protocol/ids.js'
 import {
-  BatchOutcome,
+  MessageBatchResponse,
   HistoryQuery,
   MAX_BATCH_BYTES,
   MAX_CIPHERTEXT_BYTES,
@@ -79,7 +79,7 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
         params,
         body: ref(NewMessageBatch),
         response: {
-          200: ref(BatchOutcome),
+          200: ref(MessageBatchResponse),
           ...problemResponses('device-required', 'overloaded')
         }
       }

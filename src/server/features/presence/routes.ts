@@ -1,8 +1,8 @@
 import { and, eq, exists, inArray, isNull, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import Type from 'typebox'
-import { PresenceResponse } from '../../../protocol/events.js'
-import { GivenUsername, record, ref } from '../../../protocol/schema.js'
+import { PresencePage } from '../../../protocol/events.js'
+import { UsernameInput, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import type { Db } from '../../db/database.js'
@@ -26,13 +26,13 @@ export function presenceRoutes(app: App, services: Services): void {
         tags: ['presence'],
         summary: 'Who is online, of users who share a conversation with the caller',
         querystring: record({
-          user: Type.Array(GivenUsername, {
+          user: Type.Array(UsernameInput, {
             minItems: 1,
             maxItems: MAX_ASKED,
             description: 'Usernames; may be given several times.'
           })
         }),
-        response: { 200: ref(PresenceResponse), ...problemResponses('device-required') }
+        response: { 200: ref(PresencePage), ...problemResponses('device-required') }
       }
     },
     async (request) => {

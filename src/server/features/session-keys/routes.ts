@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import {
-  MoreWraps,
+  NewWraps,
   NewSessionKey,
   SessionKey,
   SessionKeyResponse,
@@ -133,7 +133,7 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         summary: 'Wrap an older session key for devices that joined since',
         description: 'Their users are told by `session-key.created`, which names the key.',
         params: keyParams,
-        body: ref(MoreWraps),
+        body: ref(NewWraps),
         response: {
           201: ref(SessionKeyResponse),
           ...problemResponses(
@@ -178,7 +178,7 @@ async function addWraps(
   session: DeviceSession,
   conversationId: string,
   keyId: string,
-  { wraps }: MoreWraps
+  { wraps }: NewWraps
 ): Promise<SessionKeyResponse> {
   const conversation = await lockConversation(tx, conversationId, session.userId)
   const key = await findSessionKey(tx, conversationId, keyId)

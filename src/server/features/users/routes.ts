@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { Profile, User, UserPage } from '../../../protocol/accounts.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { Problem } from '../../http/problem.js'
-import { AfterSequence, GivenUsername, PageQuery, record, ref } from '../../../protocol/schema.js'
+import { ChainQuery, UsernameInput, PageQuery, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { sessionOf } from '../../access/auth.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
@@ -37,8 +37,8 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         operationId: 'getUser',
         tags: ['accounts'],
         summary: 'A user’s public profile: root, active devices and signed chain',
-        params: record({ username: GivenUsername }),
-        querystring: AfterSequence,
+        params: record({ username: UsernameInput }),
+        querystring: ChainQuery,
         response: { 200: ref(Profile), ...problemResponses('user-not-found') }
       }
     },

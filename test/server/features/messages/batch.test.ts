@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import type { BatchOutcome } from '../../../../src/protocol/messages.js'
+import type { MessageBatchResponse } from '../../../../src/protocol/messages.js'
 import { conversation } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
 import type { Sealed } from '../../../support/interop/crypto.js'
@@ -12,7 +12,9 @@ const chat = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_SEND: String(BUDG
 const [alice, bob] = await Promise.all([chat.user('alice'), chat.user('bob')])
 
 const post = (by: InteropClient, conversationId: string, messages: readonly unknown[]) =>
-  by.raw<BatchOutcome>('POST', `/v1/conversations/${conversationId}/messages/batch`, { body: { messages } })
+  by.raw<MessageBatchResponse>('POST', `/v1/conversations/${conversationId}/messages/batch`, {
+    body: { messages }
+  })
 const sealed = (by: InteropClient, id: string, texts: readonly string[]) =>
   texts.map((text) => by.seal(id, text))
 
