@@ -1,3 +1,4 @@
+import { MAX_KEY_BACKUP_BYTES } from '../protocol/key-backup.js'
 import { decrypt, encrypt, importAesKey, IV_BYTES } from './aes-gcm.js'
 import { type BackupHeader, decodeBackupHeader, encodeBackupHeader, SALT_BYTES } from './backup-header.js'
 import { concat, encodeUtf8, equalBytes } from './encoding.js'
@@ -9,9 +10,6 @@ import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
 /** What opens a key backup: a recovery code, or a passphrase. Never the account's password: the server sees that. */
 export type BackupSecret = { readonly recoveryCode: string } | { readonly passphrase: string }
-
-/** Bytes of a key backup at most, its header included: what a server stores. */
-export const MAX_BACKUP_BYTES = 2 ** 20
 
 /** Characters of a passphrase, for a server that has the backup may guess as long as it likes. */
 const PASSPHRASE_LENGTH = { least: 12, most: 1024 }
@@ -38,10 +36,10 @@ export async function sealBackup(
   const { key, commitment } = await deriveKey(secret, parameters)
   const header = encodeBackupHeader({ ...parameters, commitment })
   const blob = concat(header, await encrypt(key, iv, content, header))
-  if (blob.length > MAX_BACKUP_BYTES)
+  if (blob.length > MAX_KEY_BACKUP_BYTES)
     throw new CryptoError(
       'too-large',
-      `A key backup has at most ${MAX_BACKUP_BYTES} bytes, not ${blob.length}.`
+      `A key backup has at most ${MAX_KEY_BACKUP_BYTES} bytes, not ${blob.length}.`
     )
   return blob
 }
@@ -53,10 +51,10 @@ export async function sealBackup(
  *   is not of this code or passphrase (or its header was tampered with); `bad-recovery-code` for a mistyped one
  */
 export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promise<Uint8Array> {
-  if (blob.length > MAX_BACKUP_BYTES)
+  if (blob.length > MAX_KEY_BACKUP_BYTES)
     throw new CryptoError(
       'bad-backup',
-      `A key backup has at most ${MAX_BACKUP_BYTES} bytes, not ${blob.length}.`
+      `A key backup has at most ${MAX_KEY_BACKUP_BYTES} bytes, not ${blob.length}.`
     )
   const { header, length } = decodeBackupHeader(blob)
   const { key, commitment } = await deriveKey(secret, header)

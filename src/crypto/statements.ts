@@ -18,12 +18,6 @@ export async function signStatement(text: string, ...signers: readonly Signer[])
   return { text, signatures: Object.fromEntries(signatures) }
 }
 
-/** The same text with one more signature: how a device approves another. */
-export async function addSignature(statement: SignedStatement, signer: Signer): Promise<SignedStatement> {
-  const added = await signStatement(statement.text, signer)
-  return { text: statement.text, signatures: { ...statement.signatures, ...added.signatures } }
-}
-
 /** The hash by which the next statement of a chain names this one. */
 export async function statementHash(text: string): Promise<string> {
   return sha256Hex(text)

@@ -14,22 +14,3 @@ export function base64Bytes(base64: string): number {
   const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
   return (base64.length / 4) * 3 - padding
 }
-
-/** A place in the event log: right after `position`, in the log that `epoch` names. */
-export interface Cursor {
-  epoch: string
-  position: number
-}
-
-export function formatCursor({ epoch, position }: Cursor): string {
-  return `${epoch}-${position}`
-}
-
-/** The cursor that `text` stands for, `'start'` for the beginning of what is kept, or null if it is garbage. */
-export function parseCursor(text: string): Cursor | 'start' | null {
-  if (text === '0') return 'start'
-  const match = /^([0-9a-z]{8})-(0|[1-9][0-9]{0,15})$/.exec(text)
-  if (match === null) return null
-  const position = Number(match[2])
-  return Number.isSafeInteger(position) ? { epoch: match[1]!, position } : null
-}

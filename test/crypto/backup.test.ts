@@ -1,17 +1,12 @@
 import t from 'tap'
-import {
-  backupKind,
-  MAX_BACKUP_BYTES,
-  openBackup,
-  sealBackup,
-  type BackupSecret
-} from '../../src/crypto/backup.js'
+import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../src/crypto/backup.js'
 import { decodeBase64, decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from '../../src/crypto/encoding.js'
 import {
   formatRecoveryCode,
   generateRecoveryCode,
   parseRecoveryCode
 } from '../../src/crypto/recovery-code.js'
+import { MAX_KEY_BACKUP_BYTES } from '../../src/protocol/key-backup.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
 
@@ -94,7 +89,7 @@ t.test(
     for (const iterations of [599_999, 10_000_001, 600_000.5, NaN])
       t.equal(await seal('correct horse battery', iterations), 'bad-passphrase', `${iterations}`)
     const secret = { recoveryCode: await generateRecoveryCode() }
-    t.equal(await refusal(sealBackup(new Uint8Array(MAX_BACKUP_BYTES), secret)), 'too-large')
-    t.equal(await refusal(openBackup(new Uint8Array(MAX_BACKUP_BYTES + 1), secret)), 'bad-backup')
+    t.equal(await refusal(sealBackup(new Uint8Array(MAX_KEY_BACKUP_BYTES), secret)), 'too-large')
+    t.equal(await refusal(openBackup(new Uint8Array(MAX_KEY_BACKUP_BYTES + 1), secret)), 'bad-backup')
   }
 )

@@ -1,4 +1,4 @@
-import { parseCursor } from '../../protocol/ids.js'
+import { parseCursor } from '../../protocol/cursor.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 const NAME = 'cursor'

@@ -1,6 +1,6 @@
 import { Message } from '../../protocol/messages.js'
 import { durableEvents, ephemeralEvents, type DurableEvent } from '../../protocol/events.js'
-import { parseCursor } from '../../protocol/ids.js'
+import { parseCursor } from '../../protocol/cursor.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'

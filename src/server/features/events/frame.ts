@@ -1,4 +1,4 @@
-import { formatCursor } from '../../../protocol/ids.js'
+import { formatCursor } from '../../../protocol/cursor.js'
 import type { DurableEvent } from '../../../protocol/events.js'
 import type { Entry } from '../../log/entry.js'
 import { frame } from '../../http/event-frame.js'

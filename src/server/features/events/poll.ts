@@ -1,4 +1,4 @@
-import { formatCursor } from '../../../protocol/ids.js'
+import { formatCursor } from '../../../protocol/cursor.js'
 import type { DeviceSession } from '../../access/auth.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'

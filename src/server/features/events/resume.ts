@@ -1,4 +1,4 @@
-import { parseCursor } from '../../../protocol/ids.js'
+import { parseCursor } from '../../../protocol/cursor.js'
 import { Problem } from '../../http/problem.js'
 import type { Database } from '../../db/database.js'
 import { readResumePoints } from '../../log/resume-points.js'
