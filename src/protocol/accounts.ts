@@ -14,17 +14,19 @@ import {
   ref
 } from './schema.js'
 
-/** HMAC pads its key with NULs, so one at the end would be no part of the password; nor would half a character. */
+/**
+ * No NUL: HMAC pads its key with NULs, so a trailing one would not count. No lone surrogates: UTF-8 cannot encode them.
+ */
 const PASSWORD = '^[^\\u0000\\p{Cs}]*$'
 
-/** Characters of a new password. */
-export const PASSWORD_LENGTH = { least: 10, most: 256 } as const
+/** Length of a new password in characters. */
+export const PASSWORD_LENGTH = { min: 10, max: 256 } as const
 
 const Password = Type.String({
-  minLength: PASSWORD_LENGTH.least,
-  maxLength: PASSWORD_LENGTH.most,
+  minLength: PASSWORD_LENGTH.min,
+  maxLength: PASSWORD_LENGTH.max,
   pattern: PASSWORD,
-  description: '10–256 characters but NUL, not a common password.',
+  description: '10 to 256 characters, without NUL. Common passwords are refused.',
   examples: ['correct horse battery staple']
 })
 
@@ -45,7 +47,9 @@ export const Credentials = record(
   {
     username: UsernameInput,
     password: Type.String({ minLength: 1, maxLength: 256, pattern: PASSWORD }),
-    deviceId: Type.Optional(Uuid('The device that the session is for; without it the session has none.'))
+    deviceId: Type.Optional(
+      Uuid('The device to bind the session to. Without one, the session has no device.')
+    )
   },
   { $id: 'Credentials' }
 )
@@ -57,9 +61,9 @@ export const AuthResponse = record(
     device: nullable(ref(Device)),
     accessToken: Type.String({ description: 'A JWT for `Authorization: Bearer`.' }),
     expiresIn: Type.Integer({ description: 'Seconds until the access token expires.', examples: [900] }),
-    refreshToken: Type.String({ description: 'Good for one POST /v1/auth/refresh.' })
+    refreshToken: Type.String({ description: 'Valid for one POST /v1/auth/refresh.' })
   },
-  { $id: 'AuthResponse', description: 'A session’s tokens, and whose they are.' }
+  { $id: 'AuthResponse', description: 'The tokens of a session, with its user and device.' }
 )
 
 export type RefreshRequest = Static<typeof RefreshRequest>
@@ -72,13 +76,13 @@ export type Session = Static<typeof Session>
 export const Session = record(
   {
     id: Uuid('The session’s id.'),
-    deviceId: nullable(Uuid('The device of the session.')),
-    address: Type.String({ description: 'The network address that logged in.' }),
+    deviceId: nullable(Uuid('The device that the session is bound to.')),
+    address: Type.String({ description: 'The network address of the log-in.' }),
     userAgent: Type.String(),
-    createdAt: Time('When the session began.'),
-    lastUsedAt: Time('When it was last refreshed.'),
-    expiresAt: Time('When it ends unless it is refreshed.'),
-    current: Type.Boolean({ description: 'Whether this request belongs to it.' })
+    createdAt: Time('When the session started.'),
+    lastUsedAt: Time('When the session was last refreshed.'),
+    expiresAt: Time('When the session ends, unless it is refreshed before.'),
+    current: Type.Boolean({ description: 'Whether this request was made with this session.' })
   },
   { $id: 'Session' }
 )
@@ -89,14 +93,14 @@ export type Profile = Static<typeof Profile>
 export const Profile = record(
   {
     user: ref(User),
-    root: Sha256('The user’s root: fingerprint of the signing key that began the chain or reset it last.'),
+    root: Sha256('The user’s root: fingerprint of the signing key that started the chain or last reset it.'),
     devices: Type.Array(ref(PublicDevice), { description: 'The active devices.' }),
     retiredSigningKeys: Type.Array(Pem('Ed25519 public key'), {
-      description: 'Of devices that were revoked or reset away: what verifies the older statements.'
+      description: 'Signing keys of revoked and reset devices. They verify older statements.'
     }),
-    chain: Type.Array(ref(SignedStatement), { description: 'The user’s statements in order.' })
+    chain: Type.Array(ref(SignedStatement), { description: 'All statements of the user’s chain, in order.' })
   },
-  { $id: 'Profile', description: 'The public side of a user.' }
+  { $id: 'Profile', description: 'Public information about a user.' }
 )
 
 export const UserPage = page(ref(User), { $id: 'UserPage' })

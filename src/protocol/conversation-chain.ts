@@ -1,29 +1,33 @@
 import { RuleViolation } from './rule-violation.js'
 import { MAX_MEMBERS, type ConversationStatement, type MemberLine, type Role } from './statements.js'
 
-/** What a conversation's chain says so far (protocol, "A conversation's chain"). */
+/** The state that a conversation's chain defines (docs/protocol.md, "A conversation's chain"). */
 export interface ConversationChain {
   kind: 'direct' | 'group'
   sequence: number
   /** Hash of the newest statement. */
   head: string
-  /** Members in the order in which they came, longest-standing first. */
+  /** By username, in the order in which they joined. */
   members: ReadonlyMap<string, ChainMember>
 }
 
 export interface ChainMember {
   role: Role
-  /** The root under which he was added; when it is no longer his user's root he gets no session key. */
+  /** The root under which the member was added. Once the user has another root, the member gets no session key. */
   root: string
 }
 
-/** The current root of each user that a statement concerns; undefined for users that do not exist. */
+/** The current root of each user that a statement concerns, by username. Users who do not exist are absent. */
 export type CurrentRoots = ReadonlyMap<string, string>
 
 /**
- * The chain after its first or one more statement, made by `actor`, whose device has signed it.
+ * Apply a statement to a chain.
  *
- * @throws {RuleViolation} `stale-chain` when it does not extend the head; otherwise which rule refuses it
+ * @param chain null for a chain's first statement
+ * @param hash the statement's own hash
+ * @param actor the user whose device signed the statement
+ * @returns the chain's new state
+ * @throws {RuleViolation} `stale-chain` if the statement does not extend the head; otherwise the rule that it breaks
  */
 export function extendConversationChain(
   chain: ConversationChain | null,
@@ -32,20 +36,23 @@ export function extendConversationChain(
   actor: string,
   roots: CurrentRoots
 ): ConversationChain {
-  if (chain === null) return beginConversationChain(statement, hash, actor, roots)
+  if (chain === null) return startConversationChain(statement, hash, actor, roots)
   if (statement.sequence !== chain.sequence + 1 || statement.previous !== chain.head)
     throw new RuleViolation('stale-chain')
 
   const members = new Map(chain.members)
   switch (statement.kind) {
     case 'conversation-create':
-      throw new RuleViolation('invalid-statement', 'A `conversation-create` can only begin a chain.')
+      throw new RuleViolation(
+        'invalid-statement',
+        'A `conversation-create` is only valid as the first statement of a chain.'
+      )
     case 'conversation-add': {
       requireAdmin(chain, actor, roots)
       const { username, role, root } = statement.member
       const present = members.get(username)
       if (present === undefined && chain.kind === 'direct')
-        throw new RuleViolation('forbidden', 'A direct conversation has its two members for ever.')
+        throw new RuleViolation('forbidden', 'The members of a direct conversation cannot be changed.')
       if (present !== undefined && present.root === roots.get(username))
         throw new RuleViolation('already-member')
       requireCurrentRoot(statement.member, roots)
@@ -62,7 +69,7 @@ export function extendConversationChain(
       if (present.root !== root)
         throw new RuleViolation(
           'root-changed',
-          'A `conversation-role` must repeat the root of the member’s line.'
+          'A `conversation-role` must repeat the root that the chain has for the member.'
         )
       members.set(username, { role, root })
       break
@@ -80,7 +87,7 @@ export function extendConversationChain(
   return { kind: chain.kind, sequence: statement.sequence, head: hash, members }
 }
 
-function beginConversationChain(
+function startConversationChain(
   statement: ConversationStatement,
   hash: string,
   actor: string,
@@ -89,7 +96,7 @@ function beginConversationChain(
   if (statement.kind !== 'conversation-create' || statement.sequence !== 1 || statement.previous !== '-')
     throw new RuleViolation(
       'invalid-statement',
-      'A chain begins with a `conversation-create`, `sequence 1`, `previous -`.'
+      'A chain starts with a `conversation-create` with `sequence 1` and `previous -`.'
     )
   const { conversationKind: kind, members } = statement
   if (kind === 'direct' && members.length !== 2)
@@ -97,9 +104,9 @@ function beginConversationChain(
   for (const member of members) requireCurrentRoot(member, roots)
   const creator = members.find((member) => member.username === actor)
   if (creator === undefined)
-    throw new RuleViolation('forbidden', 'Whoever creates a conversation must be one of its members.')
+    throw new RuleViolation('forbidden', 'The creator of a conversation must be one of its members.')
   if (kind === 'group' && creator.role !== 'admin')
-    throw new RuleViolation('forbidden', 'Whoever creates a group must be one of its admins.')
+    throw new RuleViolation('forbidden', 'The creator of a group must be one of its admins.')
   return {
     kind,
     sequence: 1,
@@ -110,20 +117,23 @@ function beginConversationChain(
 
 function requireGroup(chain: ConversationChain): void {
   if (chain.kind === 'direct')
-    throw new RuleViolation('forbidden', 'A direct conversation has its two members for ever.')
+    throw new RuleViolation('forbidden', 'The members of a direct conversation cannot be changed.')
 }
 
 function requireCurrentRoot(member: MemberLine, roots: CurrentRoots): void {
   const root = roots.get(member.username)
   if (root === undefined) throw new RuleViolation('user-not-found', `There is no user ${member.username}.`)
   if (root !== member.root)
-    throw new RuleViolation('root-changed', `${member.username}'s current root is ${root}: name that one.`)
+    throw new RuleViolation(
+      'root-changed',
+      `The current root of ${member.username} is ${root}: name that one.`
+    )
 }
 
-/** Admins are those the chain names whose root is current; without one, the longest-standing such member. */
+/** Admins count only while their root is current. If none does, the longest-standing member with a current root counts. */
 function requireAdmin(chain: ConversationChain, actor: string, roots: CurrentRoots): void {
   const current = [...chain.members].filter(([username, { root }]) => roots.get(username) === root)
   const admins = current.filter(([, { role }]) => chain.kind === 'direct' || role === 'admin')
-  const able = admins.length > 0 ? admins : current.slice(0, 1)
-  if (!able.some(([username]) => username === actor)) throw new RuleViolation('not-admin')
+  const allowed = admins.length > 0 ? admins : current.slice(0, 1)
+  if (!allowed.some(([username]) => username === actor)) throw new RuleViolation('not-admin')
 }

@@ -14,33 +14,33 @@ import {
   ref
 } from './schema.js'
 
-const RoleName = Type.Enum(['admin', 'member'], { description: 'Admins change a group.' })
+const RoleName = Type.Enum(['admin', 'member'], { description: 'Only admins can change a group.' })
 const Head = Sha256('Hash of the newest statement of the conversation’s chain.')
 
 export type Wrap = Static<typeof Wrap>
 export const Wrap = record(
   {
-    deviceId: Uuid('The device that it is for.'),
-    wrappedKey: Base64('The session key under the device’s RSA key (RSA-OAEP-256).', {
+    deviceId: Uuid('The device that can unwrap the key.'),
+    wrappedKey: Base64('The session key, encrypted with the device’s RSA key (RSA-OAEP-256).', {
       minLength: 344,
       maxLength: 684
     })
   },
-  { $id: 'Wrap' }
+  { $id: 'Wrap', description: 'A session key, encrypted for one device.' }
 )
 
-/** More than this many wraps can't be needed: 1,024 members with 16 devices each. */
+/** 1,024 members with 16 devices each. */
 const MAX_WRAPS = 16_384
 
 export type NewSessionKey = Static<typeof NewSessionKey>
 export const NewSessionKey = record(
   {
-    id: Uuid('Made by the client.'),
+    id: Uuid('Chosen by the client.'),
     statement: ref(SignedStatement),
     wraps: Type.Array(ref(Wrap), {
       minItems: 1,
       maxItems: MAX_WRAPS,
-      description: 'One for every active device of every member.'
+      description: 'Exactly one for each active device of each member.'
     })
   },
   { $id: 'NewSessionKey' }
@@ -49,7 +49,7 @@ export const NewSessionKey = record(
 export type NewConversation = Static<typeof NewConversation>
 export const NewConversation = record(
   {
-    id: Uuid('Made by the client.'),
+    id: Uuid('Chosen by the client.'),
     statement: ref(SignedStatement),
     sessionKey: Type.Optional(ref(NewSessionKey))
   },
@@ -61,7 +61,7 @@ export const Member = record(
   {
     username: Username,
     role: RoleName,
-    root: Sha256('The root under which the chain names the member.'),
+    root: Sha256('The root that the chain has for the member.'),
     joinedAt: Position('Position of the statement that added the member.')
   },
   { $id: 'Member' }
@@ -73,14 +73,14 @@ export const Conversation = record(
     id: Uuid('The conversation’s id.'),
     kind: Type.Enum(['direct', 'group']),
     head: Head,
-    sequence: Type.Integer({ description: 'Sequence of the newest statement.', examples: [1] }),
+    sequence: Type.Integer({ description: 'Sequence of the newest statement in the chain.', examples: [1] }),
     members: Type.Array(ref(Member)),
     sessionKeyId: nullable(Uuid('The current session key.')),
     rekeyRequired: Type.Boolean({
-      description: 'Whether a new session key must be made before the next message.'
+      description: 'Whether a new session key is needed before the next message.'
     }),
     lastPosition: Position('Position of the newest event that the caller may see.'),
-    createdAt: Time('When it was created.')
+    createdAt: Time('When the conversation was created.')
   },
   { $id: 'Conversation' }
 )
@@ -111,7 +111,7 @@ export const Roster = record(
       record({
         username: Username,
         role: RoleName,
-        root: Sha256('The member’s root.'),
+        root: Sha256('The root that the chain has for the member.'),
         devices: Type.Array(ref(PublicDevice))
       })
     )
@@ -119,7 +119,7 @@ export const Roster = record(
   {
     $id: 'Roster',
     description:
-      'Whom a new session key must cover. A member whose root is no longer his user’s root has no devices here.'
+      'The devices that a new session key must be wrapped for. A member with an outdated root has no devices here.'
   }
 )
 
@@ -130,13 +130,13 @@ export const SessionKey = record(
     statement: ref(SignedStatement),
     roster: Type.Array(
       record({
-        signingKey: Sha256('Signing key fingerprint.'),
-        encryptionKey: Sha256('Encryption key fingerprint.')
+        signingKey: Sha256('Fingerprint of the signing key.'),
+        encryptionKey: Sha256('Fingerprint of the encryption key.')
       }),
-      { description: 'The devices it was wrapped for when it was made.' }
+      { description: 'The devices that the key was wrapped for when it was created.' }
     ),
-    wrappedKey: Base64('The key, wrapped for the calling device.', { maxLength: 684 }),
-    createdAt: Time('When it was made.')
+    wrappedKey: Base64('The key, encrypted for the calling device.', { maxLength: 684 }),
+    createdAt: Time('When the session key was created.')
   },
   { $id: 'SessionKey' }
 )
@@ -145,12 +145,12 @@ export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
 
 export type SessionKeyResponse = Static<typeof SessionKeyResponse>
 export const SessionKeyResponse = record(
-  { id: Uuid('The session key’s id.'), createdAt: Time('When it was made.') },
+  { id: Uuid('The session key’s id.'), createdAt: Time('When the session key was created.') },
   { $id: 'SessionKeyResponse' }
 )
 
 export type NewWraps = Static<typeof NewWraps>
 export const NewWraps = record(
   { wraps: Type.Array(ref(Wrap), { minItems: 1, maxItems: MAX_WRAPS }) },
-  { $id: 'NewWraps' }
+  { $id: 'NewWraps', description: 'A session key, encrypted for further devices of its members.' }
 )

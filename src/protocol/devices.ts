@@ -4,12 +4,12 @@ import { Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js
 export type NewDevice = Static<typeof NewDevice>
 export const NewDevice = record(
   {
-    id: Uuid('Made by the device.'),
+    id: Uuid('Chosen by the client.'),
     name: Type.String({
       minLength: 1,
       maxLength: 64,
       pattern: '^\\P{C}*$',
-      description: 'For the owner’s eyes; no control characters.',
+      description: 'Only the owner sees it. No control characters.',
       examples: ['laptop']
     }),
     signingKey: Pem('Ed25519 public key'),
@@ -21,7 +21,7 @@ export const NewDevice = record(
 
 const Version = Type.Integer({
   minimum: 1,
-  description: 'Rises by one when the encryption key is replaced.',
+  description: 'Starts at 1 and rises by one with each new encryption key.',
   examples: [1]
 })
 
@@ -33,19 +33,22 @@ const deviceKeys = {
 }
 
 export type PublicDevice = Static<typeof PublicDevice>
-export const PublicDevice = record(deviceKeys, { $id: 'PublicDevice', description: 'An active device.' })
+export const PublicDevice = record(deviceKeys, {
+  $id: 'PublicDevice',
+  description: 'The public keys of an active device.'
+})
 
 export type Device = Static<typeof Device>
 export const Device = record(
   {
     ...deviceKeys,
-    name: Type.String({ description: 'The name that its owner gave it.' }),
+    name: Type.String({ description: 'The name that the owner gave the device.' }),
     status: Type.Enum(['pending', 'active', 'revoked'], {
-      description: '`pending` until another device approves it.'
+      description: '`pending` until another device of the user approves it.'
     }),
-    createdAt: Time('When it was first seen.')
+    createdAt: Time('When the device was registered.')
   },
-  { $id: 'Device', description: 'A device as its owner sees it.' }
+  { $id: 'Device', description: 'A device, as its owner sees it.' }
 )
 
 export const DevicePage = page(ref(Device), { $id: 'DevicePage' })

@@ -2,7 +2,7 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { Message } from './messages.js'
 import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref } from './schema.js'
 
-const position = Position('The event’s place in the log.')
+const position = Position('Position of the event in the log.')
 const conversationId = Uuid('The conversation’s id.')
 
 export const ConversationCreatedEvent = record(
@@ -13,7 +13,8 @@ export const ConversationChainEvent = record(
   { position, conversationId, sequence: Type.Integer(), statement: ref(SignedStatement) },
   {
     $id: 'ConversationChainEvent',
-    description: 'A membership statement. Unless it changes a role alone, the session key is out of date.'
+    description:
+      'A change of members. Unless it only changes a role, the conversation needs a new session key.'
   }
 )
 export const SessionKeyCreatedEvent = record(
@@ -21,7 +22,7 @@ export const SessionKeyCreatedEvent = record(
     position,
     conversationId,
     sessionKeyId: Uuid(
-      'A new current session key, or an older one that was wrapped for a device of the reader.'
+      'The new current session key, or an older one that was wrapped for one more device of the reader.'
     ),
     statement: ref(SignedStatement)
   },
@@ -34,12 +35,12 @@ export const DeviceRequestedEvent = record(
     name: Type.String(),
     statement: ref(SignedStatement)
   },
-  { $id: 'DeviceRequestedEvent', description: 'One of the user’s devices is asked to approve a new one.' }
+  { $id: 'DeviceRequestedEvent', description: 'A new device of the user waits for approval by another one.' }
 )
 export const DeviceChainEvent = record(
   {
     position,
-    userId: Uuid('The user whose chain has grown.'),
+    userId: Uuid('The user whose chain has a new statement.'),
     username: Username,
     sequence: Type.Integer(),
     statement: ref(SignedStatement)
@@ -47,27 +48,32 @@ export const DeviceChainEvent = record(
   { $id: 'DeviceChainEvent' }
 )
 export const ResetEvent = record(
-  { position: Position('The oldest event that is kept.') },
-  { $id: 'ResetEvent', description: 'Events before this position are gone, or the log is another one.' }
+  { position: Position('Position of the oldest event that is kept.') },
+  { $id: 'ResetEvent', description: 'Events before this position were deleted, or the log was replaced.' }
 )
 export const ReadyEvent = record(
   {
-    cursor: Type.String({ description: 'Where this stream begins.' }),
-    deviceId: Uuid('The device of the stream.'),
+    cursor: Type.String({ description: 'The cursor at which this stream starts.' }),
+    deviceId: Uuid('The device that the stream belongs to.'),
     keepaliveSeconds: Type.Integer()
   },
   { $id: 'ReadyEvent' }
 )
 export const PresenceEvent = record(
-  { userId: Uuid('The user.'), username: Username, online: Type.Boolean(), at: Time('Since when.') },
+  {
+    userId: Uuid('The user.'),
+    username: Username,
+    online: Type.Boolean(),
+    at: Time('When the status changed.')
+  },
   { $id: 'PresenceEvent' }
 )
 export const SessionEndedEvent = record(
   { reason: Type.Enum(['revoked', 'expired']) },
-  { $id: 'SessionEndedEvent', description: 'The stream ends with its session.' }
+  { $id: 'SessionEndedEvent', description: 'The session has ended. The server closes the stream.' }
 )
 
-/** Events that are kept in the log: each bears `id:` and holds its `position`. */
+/** Events that are kept in the log: each has a cursor in `id:`, and its `position`. */
 export const durableEvents = {
   message: Message,
   'conversation.created': ConversationCreatedEvent,
@@ -77,7 +83,7 @@ export const durableEvents = {
   'device.chain': DeviceChainEvent
 } as const satisfies Record<string, TSchema>
 
-/** Events that are only ever streamed and never move the cursor. */
+/** Events that are streamed but not stored, and do not move the cursor. */
 export const ephemeralEvents = {
   ready: ReadyEvent,
   reset: ResetEvent,
@@ -88,16 +94,16 @@ export const ephemeralEvents = {
 export type DurableEvent = keyof typeof durableEvents
 export type EphemeralEvent = keyof typeof ephemeralEvents
 
-/** `{event, data, …}` for each of the given events. */
-function eventSchemas(events: Record<string, TSchema>, more: Record<string, TSchema>) {
+/** A schema `{event, data, …fields}` for each of the given events. */
+function eventSchemas(events: Record<string, TSchema>, fields: Record<string, TSchema>) {
   return Object.entries(events).map(([event, schema]) =>
-    record({ event: Type.Literal(event), data: ref(schema), ...more })
+    record({ event: Type.Literal(event), data: ref(schema), ...fields })
   )
 }
 
 export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: string }>({
   $id: 'StreamedEvent',
-  description: 'What a frame of the event stream says; `data` is one line of JSON.',
+  description: 'One event of the stream. Its `data` is one line of JSON.',
   anyOf: [
     ...eventSchemas(durableEvents, { id: Type.String({ description: 'The cursor after this event.' }) }),
     ...eventSchemas(ephemeralEvents, {})
@@ -111,7 +117,7 @@ export const EventPage = record(
         anyOf: eventSchemas({ ...durableEvents, reset: ResetEvent }, { cursor: Type.String() })
       })
     ),
-    cursor: Type.String({ description: 'Where to go on.' })
+    cursor: Type.String({ description: 'The cursor at which the next request continues.' })
   },
   { $id: 'EventPage' }
 )
@@ -124,6 +130,6 @@ export const PresencePage = record(
   },
   {
     $id: 'PresencePage',
-    description: 'Of the users asked for, those who share a conversation with the caller.'
+    description: 'The requested users who share a conversation with the caller.'
   }
 )

@@ -13,13 +13,13 @@ import {
   ref
 } from './schema.js'
 
-/** Bytes of ciphertext at most, its 16-byte tag included (protocol, "Message"). */
+/** Largest ciphertext in bytes, its 16-byte tag included (docs/protocol.md, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
 
 const envelope = {
-  sessionKeyId: Uuid('The session key under which it is encrypted.'),
+  sessionKeyId: Uuid('The session key that the message is encrypted with.'),
   iv: Base64('12 random bytes.', { form: BASE64_IV, minLength: 16, maxLength: 16 }),
-  ciphertext: Base64('AES-256-GCM ciphertext and tag, 64 KiB at most.', { minLength: 24, maxLength: 87_384 }),
+  ciphertext: Base64('AES-256-GCM ciphertext and tag, at most 64 KiB.', { minLength: 24, maxLength: 87_384 }),
   signature: Base64('Ed25519 signature of the sending device.', {
     form: BASE64_SIGNATURE,
     minLength: 88,
@@ -29,7 +29,7 @@ const envelope = {
 
 export type NewMessage = Static<typeof NewMessage>
 export const NewMessage = record(
-  { id: Uuid('Made by the client; a retry with the same id is harmless.'), ...envelope },
+  { id: Uuid('Chosen by the client. Retry with the same id: the message is stored once.'), ...envelope },
   { $id: 'NewMessage' }
 )
 
@@ -37,14 +37,15 @@ export type MessageReceipt = Static<typeof MessageReceipt>
 export const MessageReceipt = record(
   {
     id: Uuid('The message’s id.'),
-    position: Position('Its place in the log.'),
-    createdAt: Time('When it was stored.')
+    position: Position('Position of the message in the log.'),
+    createdAt: Time('When the message was stored.')
   },
-  { $id: 'MessageReceipt', description: 'The message is stored durably at this position.' }
+  { $id: 'MessageReceipt', description: 'Confirms that the message is stored durably.' }
 )
 
-/** Messages of a batch, and bytes of its body, at most. */
+/** Most messages in a batch. */
 export const MAX_BATCH_MESSAGES = 100
+/** Largest body of a batch in bytes. */
 export const MAX_BATCH_BYTES = 2 ** 20
 
 export type NewMessageBatch = Static<typeof NewMessageBatch>
@@ -53,7 +54,7 @@ export const NewMessageBatch = record(
     messages: Type.Array(ref(NewMessage), {
       minItems: 1,
       maxItems: MAX_BATCH_MESSAGES,
-      description: 'In the order in which they are to be stored. Their ids differ.'
+      description: 'Stored in this order. Each needs an id of its own.'
     })
   },
   { $id: 'NewMessageBatch' }
@@ -64,7 +65,8 @@ export const MessageOutcome = record(
   {
     id: Uuid('The message’s id.'),
     status: Type.Integer({
-      description: 'What `sendMessage` would have answered: 201 if it is stored, 200 if it was before.',
+      description:
+        'The status of `sendMessage`: 201 if the message is stored now, 200 if it was stored before.',
       examples: [201]
     }),
     receipt: Type.Optional(ref(MessageReceipt)),
@@ -72,13 +74,17 @@ export const MessageOutcome = record(
   },
   {
     $id: 'MessageOutcome',
-    description: 'What became of one message of a batch: a `receipt` if it is stored, else a `problem`.'
+    description: 'The result for one message of a batch: a `receipt` if it is stored, otherwise a `problem`.'
   }
 )
 
 export type MessageBatchResponse = Static<typeof MessageBatchResponse>
 export const MessageBatchResponse = record(
-  { items: Type.Array(ref(MessageOutcome), { description: 'One for each message, in their order.' }) },
+  {
+    items: Type.Array(ref(MessageOutcome), {
+      description: 'One result for each message, in the order of the request.'
+    })
+  },
   { $id: 'MessageBatchResponse' }
 )
 
@@ -87,14 +93,14 @@ export const Message = record(
   {
     id: Uuid('The message’s id.'),
     conversationId: Uuid('The conversation’s id.'),
-    position: Position('Its place in the log.'),
+    position: Position('Position of the message in the log.'),
     sender: record({
       userId: Uuid('The sender’s user id.'),
       username: Username,
       deviceId: Uuid('The sending device.')
     }),
     ...envelope,
-    createdAt: Time('When it was stored.')
+    createdAt: Time('When the message was stored.')
   },
   { $id: 'Message' }
 )

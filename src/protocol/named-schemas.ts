@@ -6,7 +6,7 @@ import * as events from './events.js'
 import * as messages from './messages.js'
 import { ProblemDocument, SignedStatement, schemaName } from './schema.js'
 
-/** Every named schema of the API: what routes refer to, and the components of the OpenAPI document. */
+/** Every named schema: routes refer to them, and they are the components of the OpenAPI document. */
 export const namedSchemas: TSchema[] = [
   SignedStatement,
   ProblemDocument,

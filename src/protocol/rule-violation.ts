@@ -14,12 +14,12 @@ export type RuleCode =
   | 'user-not-found'
 
 /**
- * A statement breaks a rule of the protocol. It knows nothing of HTTP: the server answers with the problem of the same
- * code, and a client distrusts the server.
+ * A statement breaks a rule of the protocol. The server translates this to the problem with the same code. A client
+ * that gets such a statement distrusts the server.
  */
 export class RuleViolation extends Error {
   readonly code: RuleCode
-  /** How it breaks the rule, if that is more than the code says. */
+  /** How the statement breaks the rule; undefined if the code says it all. */
   readonly detail: string | undefined
 
   constructor(code: RuleCode, detail?: string) {

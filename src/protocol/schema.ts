@@ -1,17 +1,17 @@
 import Type, { type Static, type TSchema } from 'typebox'
 import { BASE64, BASE64_SIGNATURE, SHA256_HEX, USERNAME, UUID } from './ids.js'
 
-/** A reference to a schema that has an `$id`, typed as what it stands for. */
+/** A reference to a named schema (`$id`), with that schema's type. */
 export function ref<S extends TSchema>(schema: S) {
   return Type.Unsafe<Static<S>>(Type.Ref(schemaName(schema)!))
 }
 
-/** The `$id` of a schema, undefined for one without a name. */
+/** The `$id` of a schema; undefined if it has none. */
 export function schemaName(schema: TSchema): string | undefined {
   return (schema as { $id?: string }).$id
 }
 
-/** An object that refuses unknown members. Named ones (`$id`) become components of the OpenAPI document. */
+/** An object without additional properties. Named ones (`$id`) become components of the OpenAPI document. */
 export function record<P extends Record<string, TSchema>>(properties: P, options: object = {}) {
   return Type.Object(properties, { additionalProperties: false, ...options })
 }
@@ -43,21 +43,21 @@ export const Position = (description: string) =>
 
 export const Username = Type.String({
   pattern: `^${USERNAME}$`,
-  description: '3–32 of `a-z 0-9 _ . -`, beginning with a letter.',
+  description: '3 to 32 characters of `a-z 0-9 _ . -`. The first is a letter.',
   examples: ['alice']
 })
 
-/** What a request may call a user: upper case is folded. */
+/** A username in a request: upper case is folded to lower case. */
 export const UsernameInput = Type.String({
   pattern: `^${USERNAME.replaceAll('a-z', 'A-Za-z')}$`,
-  description: '3–32 of `a-z 0-9 _ . -`, beginning with a letter; upper case is folded to lower case.',
+  description: '3 to 32 characters of `a-z 0-9 _ . -`. The first is a letter. Upper case becomes lower case.',
   examples: ['alice']
 })
 
 export const Pem = (description: string) =>
   Type.String({ minLength: 1, maxLength: 2048, description: `${description}, SPKI PEM.` })
 
-/** An integer that a request may leave out: handlers see the default, the document says that it is optional. */
+/** An optional integer with a default: optional in the OpenAPI document, always a number for handlers. */
 export function defaulted(options: {
   default: number
   minimum: number
@@ -68,10 +68,8 @@ export function defaulted(options: {
 }
 
 export const PageQuery = {
-  limit: defaulted({ minimum: 1, maximum: 200, default: 50, description: 'At most this many items.' }),
-  cursor: Type.Optional(
-    Type.String({ maxLength: 256, description: 'Where to go on: the `next` of the page before.' })
-  )
+  limit: defaulted({ minimum: 1, maximum: 200, default: 50, description: 'The most items to return.' }),
+  cursor: Type.Optional(Type.String({ maxLength: 256, description: 'The `next` of the previous page.' }))
 }
 
 export const ChainQuery = record({
@@ -79,7 +77,7 @@ export const ChainQuery = record({
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,
     default: 0,
-    description: 'Only statements with a larger sequence.'
+    description: 'Return only statements with a larger sequence.'
   })
 })
 
@@ -90,14 +88,14 @@ export function page<S extends TSchema>(items: S, options: object) {
       items: Type.Array(items),
       next: Type.Unsafe<string | null>({
         type: ['string', 'null'],
-        description: 'The cursor of the next page; null on the last.'
+        description: 'The cursor of the next page. Null on the last page.'
       })
     },
     options
   )
 }
 
-/** A body of bytes as they are, `application/octet-stream`; handlers get undefined where there is none. */
+/** A body of raw bytes, `application/octet-stream`; undefined for handlers if the request has no body. */
 export function octets(options: { description: string; headers?: Record<string, TSchema> }) {
   return Type.Unsafe<Uint8Array | undefined>({
     ...options,
@@ -111,7 +109,7 @@ export const SignedStatement = record(
     text: Type.String({
       minLength: 1,
       maxLength: 160_000,
-      description: 'ASCII lines `name value`, each ended by one LF; stored verbatim.'
+      description: 'ASCII lines `name value`, each ended by one LF. Stored verbatim.'
     }),
     signatures: Type.Record(
       Type.String({ pattern: `^${SHA256_HEX}$` }),
@@ -120,7 +118,8 @@ export const SignedStatement = record(
         minProperties: 1,
         maxProperties: 2,
         additionalProperties: false,
-        description: 'Signing key fingerprint → base64 Ed25519 signature over the bytes of `text`.'
+        description:
+          'Ed25519 signatures over the bytes of `text`, in base64, by the fingerprint of the signing key.'
       }
     )
   },
@@ -130,14 +129,14 @@ export const SignedStatement = record(
 export type ProblemDocument = Static<typeof ProblemDocument>
 export const ProblemDocument = Type.Object(
   {
-    type: Type.String({ description: 'A stable relative URI that names the problem.' }),
+    type: Type.String({ description: 'A stable relative URI that identifies the kind of problem.' }),
     title: Type.String(),
     status: Type.Integer(),
-    detail: Type.String({ description: 'What is wrong, and how to mend it.' }),
-    instance: Type.String({ description: 'The id of the request, as in the server’s log.' }),
+    detail: Type.String({ description: 'What is wrong and how to fix it.' }),
+    instance: Type.String({ description: 'The id of the request in the server’s log.' }),
     errors: Type.Optional(
       Type.Array(record({ path: Type.String(), message: Type.String() }), {
-        description: 'What does not validate, and where.'
+        description: 'The parts of the request that are not valid.'
       })
     )
   },
@@ -150,7 +149,7 @@ export const ProblemDocument = Type.Object(
         type: '/problems/rekey-required',
         title: 'Rekey required',
         status: 409,
-        detail: 'The session key is out of date: make a new one for the current roster.',
+        detail: 'The session key is out of date. Create a new one for the current roster.',
         instance: 'req-7f'
       }
     ]

@@ -1,6 +1,6 @@
 /**
- * The y coordinates of Ed25519's points of small order, little-endian in hex, in each of their encodings: under a
- * public key among them anybody's signature verifies over anything.
+ * The y coordinates of Ed25519's points of small order in all their encodings, little-endian, in hex. Anybody can make
+ * signatures that verify under such a public key, over any text.
  */
 const SMALL_ORDER = new Set([
   '00'.repeat(32),
@@ -12,7 +12,7 @@ const SMALL_ORDER = new Set([
   `ee${'ff'.repeat(30)}7f`
 ])
 
-/** Whether the 32 bytes encode a point of small order: no public key may, nor a signature's first half. */
+/** Whether 32 bytes encode a point of small order, which neither a public key nor R of a signature may be. */
 export function isSmallOrder(point: Uint8Array): boolean {
   const bytes = [...point]
   bytes[31]! &= 0x7f

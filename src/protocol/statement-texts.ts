@@ -3,9 +3,9 @@ import { parseStatement, PROTOCOL, type MemberLine, type Statement } from './sta
 type Line = readonly [name: string, value: string | number]
 
 /**
- * The text of a statement, to be signed: what `parseStatement` gives this statement for.
+ * The text of a statement, to be signed. The inverse of `parseStatement`.
  *
- * @throws {Problem} `invalid-statement` if a field does not have its form, so that nothing else is ever signed
+ * @throws {RuleViolation} `invalid-statement` if a field is malformed: an invalid text is never signed
  */
 export function statementText(statement: Statement): string {
   const body = lines(statement).map(([name, value]) => `${name} ${value}\n`)
@@ -59,9 +59,9 @@ function link({ sequence, previous }: { sequence: number; previous: string }): L
 
 function change(
   statement: { conversation: string; sequence: number; previous: string; by: string },
-  what: readonly Line[]
+  lines: readonly Line[]
 ): Line[] {
-  return [['conversation', statement.conversation], ...link(statement), ...what, ['by', statement.by]]
+  return [['conversation', statement.conversation], ...link(statement), ...lines, ['by', statement.by]]
 }
 
 function member({ username, role, root }: MemberLine): Line {

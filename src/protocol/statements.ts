@@ -2,9 +2,9 @@ import { SHA256_HEX, USERNAME, UUID } from './ids.js'
 import { RuleViolation } from './rule-violation.js'
 
 /**
- * Signed statements: ASCII lines `name value`, each ended by one LF, the first naming protocol and kind, the
- * others in exactly the order given here (protocol, "Signed statements"). A statement's hash is the hex SHA-256
- * of its text. Text is parsed, never re-serialised: what was signed is what is stored.
+ * Signed statements (docs/protocol.md, "Signed statements"): ASCII lines `name value`, each ended by one LF. The first
+ * names the protocol and the kind, the others follow in exactly the order given here. The hash of a statement is the
+ * hex SHA-256 of its text. The text that was signed is stored and hashed as it is, never serialised again.
  */
 export const PROTOCOL = 'secure-chat/v1'
 export const MAX_MEMBERS = 1024
@@ -19,7 +19,7 @@ export interface MemberLine {
 
 interface Link {
   sequence: number
-  /** Hash of the statement before, or `-` for the first. */
+  /** Hash of the previous statement, `-` for the first. */
   previous: string
 }
 
@@ -71,14 +71,14 @@ const previous = pattern(`-|${SHA256_HEX}`)
 const counter = /^[1-9][0-9]{0,8}$/
 const memberLine = new RegExp(`^(${USERNAME}) (admin|member) (${SHA256_HEX})$`)
 
-/** Takes the lines of one statement in order and complains about the first that is not what it must be. */
+/** Reads the lines of one statement in order and reports the first one that is wrong. */
 class Lines {
   readonly #lines: string[]
   #at = 1
 
   constructor(text: string) {
     if (!/^[\x20-\x7e\n]*$/.test(text))
-      throw invalid('it may hold printable ASCII and LF alone (no CR, no tab)')
+      throw invalid('it may only contain printable ASCII and LF, no CR and no tab')
     if (!text.endsWith('\n')) throw invalid('its last line must end with one LF')
     this.#lines = text.slice(0, -1).split('\n')
   }
@@ -97,7 +97,7 @@ class Lines {
     if (line === undefined) throw invalid(`line ${number} is missing: expected \`${name} …\``)
     if (!line.startsWith(`${name} `)) throw invalid(`line ${number} must be \`${name} …\``)
     const value = line.slice(name.length + 1)
-    if (!form.test(value)) throw invalid(`the value of \`${name}\` in line ${number} does not have its form`)
+    if (!form.test(value)) throw invalid(`the value of \`${name}\` in line ${number} is malformed`)
     this.#at++
     return value
   }
@@ -134,11 +134,11 @@ function deviceBinding(lines: Lines): DeviceBinding {
   }
 }
 
-function membershipChange<T>(lines: Lines, what: () => T): T & MembershipChange {
+function membershipChange<T>(lines: Lines, fields: () => T): T & MembershipChange {
   return {
     conversation: lines.take('conversation', uuid),
     ...link(lines),
-    ...what(),
+    ...fields(),
     by: lines.take('by', hash)
   }
 }
@@ -148,8 +148,8 @@ function members(lines: Lines): MemberLine[] {
   while (found.length === 0 || lines.peek('member')) {
     const member = lines.member()
     if (found.length > 0 && found.at(-1)!.username >= member.username)
-      throw invalid('`member` lines must be sorted by username, each once')
-    if (found.push(member) > MAX_MEMBERS) throw invalid(`there may be at most ${MAX_MEMBERS} members`)
+      throw invalid('`member` lines must be sorted by username, without repeats')
+    if (found.push(member) > MAX_MEMBERS) throw invalid(`it may name at most ${MAX_MEMBERS} members`)
   }
   return found
 }
@@ -196,9 +196,9 @@ const parsers = {
 } as const satisfies { [K in Kind]: (lines: Lines) => Statement<K> }
 
 /**
- * Parse a statement of one of the `kinds`.
+ * Parse the text of a statement of one of the `kinds`. Signatures are not verified here.
  *
- * @throws {RuleViolation} `invalid-statement`, naming the first line that is wrong.
+ * @throws {RuleViolation} `invalid-statement`, with the first line that is wrong
  */
 export function parseStatement<K extends Kind>(text: string, kinds: readonly K[]): Statement<K> {
   const lines = new Lines(text)
@@ -211,7 +211,7 @@ export function parseStatement<K extends Kind>(text: string, kinds: readonly K[]
   return statement
 }
 
-/** The text whose SHA-256 is a session key's `roster`: one line per device, sorted bytewise. */
+/** The text whose hash is the `roster` of a session key: one line per device, sorted by bytes. */
 export function rosterText(devices: readonly { signingKey: string; encryptionKey: string }[]): string {
   return devices
     .map((device) => `${device.signingKey} ${device.encryptionKey}\n`)

@@ -1,17 +1,17 @@
 import { RuleViolation } from './rule-violation.js'
 import type { UserStatement } from './statements.js'
 
-/** What a user's chain says so far (protocol, "A user's chain"). Keys are fingerprints. */
+/** The state that a user's chain defines (docs/protocol.md, "A user's chain"). Keys are fingerprints. */
 export interface UserChain {
   user: string
   sequence: number
   /** Hash of the newest statement. */
   head: string
-  /** Signing key fingerprint of the device that began the chain, or of the newest reset. */
+  /** Signing key fingerprint of the device that started the chain or last reset it. */
   root: string
   /** Active devices by id. */
   devices: ReadonlyMap<string, ChainDevice>
-  /** Ids of devices that were revoked or reset away: they never come back. */
+  /** Ids of devices that were revoked or removed by a reset. They are never used again. */
   retired: ReadonlySet<string>
 }
 
@@ -23,12 +23,14 @@ export interface ChainDevice {
 }
 
 /**
- * The chain after one more statement.
+ * Apply a statement to a chain.
  *
+ * @param chain null for a chain's first statement
  * @param hash the statement's own hash
  * @param signers fingerprints of the keys whose signatures over the text were verified
- * @throws {RuleViolation} `stale-chain` when it does not extend the head; `invalid-signature`, `invalid-statement`,
- *   `forbidden`, `device-not-found` or `id-conflict` when the rules refuse it
+ * @returns the chain's new state
+ * @throws {RuleViolation} `stale-chain` if the statement does not extend the head; `invalid-signature`,
+ *   `invalid-statement`, `forbidden`, `device-not-found` or `id-conflict` if it breaks another rule
  */
 export function extendUserChain(
   chain: UserChain | null,
@@ -36,7 +38,7 @@ export function extendUserChain(
   hash: string,
   signers: ReadonlySet<string>
 ): UserChain {
-  if (chain === null) return beginUserChain(statement, hash, signers)
+  if (chain === null) return startUserChain(statement, hash, signers)
   if (statement.user !== chain.user)
     throw new RuleViolation('invalid-statement', `The statement must name the user ${chain.user}.`)
   if (statement.sequence !== chain.sequence + 1 || statement.previous !== chain.head)
@@ -53,7 +55,7 @@ export function extendUserChain(
       break
     case 'device-reset':
       requireNewDevice(chain, statement, signers)
-      requireNoOther(signers)
+      requireOneSigner(signers)
       for (const id of devices.keys()) retired.add(id)
       devices.clear()
       devices.set(statement.device, chainDevice(statement))
@@ -65,17 +67,17 @@ export function extendUserChain(
       if (statement.signingKey !== device.signingKey)
         throw new RuleViolation(
           'forbidden',
-          'A device keeps its signing key for life: only `encryption-key` changes.'
+          'A device cannot replace its signing key, only its encryption key.'
         )
       if (statement.encryptionKey === device.encryptionKey)
-        throw new RuleViolation('forbidden', 'The new encryption key must differ from the one before.')
+        throw new RuleViolation('forbidden', 'The new encryption key must differ from the previous one.')
       if (statement.encryptionVersion !== device.encryptionVersion + 1)
         throw new RuleViolation(
           'forbidden',
           `\`encryption-version\` must be ${device.encryptionVersion + 1}.`
         )
       requireSigner(signers, device.signingKey, 'the device itself')
-      requireNoOther(signers)
+      requireOneSigner(signers)
       devices.set(device.id, chainDevice(statement))
       break
     }
@@ -88,11 +90,11 @@ export function extendUserChain(
   return { user: chain.user, sequence: statement.sequence, head: hash, root, devices, retired }
 }
 
-function beginUserChain(statement: UserStatement, hash: string, signers: ReadonlySet<string>): UserChain {
+function startUserChain(statement: UserStatement, hash: string, signers: ReadonlySet<string>): UserChain {
   if (statement.kind !== 'device-add' || statement.sequence !== 1 || statement.previous !== '-')
     throw new RuleViolation(
       'invalid-statement',
-      'A chain begins with a `device-add`, `sequence 1`, `previous -`.'
+      'A chain starts with a `device-add` with `sequence 1` and `previous -`.'
     )
   requireFirstVersion(statement.encryptionVersion)
   requireSigner(signers, statement.signingKey, 'the new device')
@@ -115,14 +117,14 @@ function chainDevice(statement: Binding): ChainDevice {
 
 function requireNewDevice(chain: UserChain, statement: Binding, signers: ReadonlySet<string>): void {
   if (chain.devices.has(statement.device) || chain.retired.has(statement.device))
-    throw new RuleViolation('id-conflict', 'A device with this id is, or was, in the chain. Make a new id.')
+    throw new RuleViolation('id-conflict', 'The chain has or had a device with this id. Choose a new id.')
   requireFirstVersion(statement.encryptionVersion)
   requireSigner(signers, statement.signingKey, 'the new device')
 }
 
 function requireFirstVersion(version: number): void {
   if (version !== 1)
-    throw new RuleViolation('invalid-statement', "A new device's `encryption-version` must be 1.")
+    throw new RuleViolation('invalid-statement', 'The `encryption-version` of a new device must be 1.')
 }
 
 function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
@@ -130,9 +132,9 @@ function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: s
     throw new RuleViolation('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
 }
 
-function requireNoOther(signers: ReadonlySet<string>): void {
+function requireOneSigner(signers: ReadonlySet<string>): void {
   if (signers.size > 1)
-    throw new RuleViolation('invalid-signature', 'The statement is signed by one device alone.')
+    throw new RuleViolation('invalid-signature', 'Only one device may sign this statement.')
 }
 
 function requireActiveSigner(chain: UserChain, signers: ReadonlySet<string>): void {

@@ -1,2 +1,2 @@
-/** The version of this package; a test compares it with `package.json`. */
+/** The version in `package.json`; a test compares them. */
 export const VERSION = '0.1.0'

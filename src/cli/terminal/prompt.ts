@@ -26,9 +26,9 @@ export function accountPassword(io: Io, options: GlobalOptions, message: string)
 export async function newPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
   const password = await secret(io, { ...passwordSource(options, message), isNew: true })
   const { length } = [...password]
-  if (length >= PASSWORD_LENGTH.least && length <= PASSWORD_LENGTH.most) return password
-  const { least, most } = PASSWORD_LENGTH
-  throw new UsageError(`A password has ${least} to ${most} characters, not ${length}.`)
+  if (length >= PASSWORD_LENGTH.min && length <= PASSWORD_LENGTH.max) return password
+  const { min, max } = PASSWORD_LENGTH
+  throw new UsageError(`A password has ${min} to ${max} characters, not ${length}.`)
 }
 
 /** The account's password if it need not be asked for. */
