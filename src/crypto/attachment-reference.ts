@@ -6,13 +6,13 @@ import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey } from './hash.js'
 import type { CryptoKey } from './web-crypto.js'
 
-/** What a message says of an attachment's bytes, so that its readers, and they alone, can open it. */
+/** The part of a message that lets its readers fetch, verify and decrypt an attachment. */
 export interface AttachmentReference {
-  /** 32 bytes in base64, a secret. */
+  /** The secret key: 32 bytes in base64. */
   readonly key: string
-  /** What the key commits to, in hex. */
+  /** The commitment of the key, in hex. */
   readonly commitment: string
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly size: number
   /** Hex SHA-256 of the ciphertext, prefix and tags included. */
   readonly sha256: string
@@ -23,16 +23,16 @@ const hash = new RegExp(`^${SHA256_HEX}$`)
 /** Canonical base64 of 32 bytes. */
 const base64Key = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 
-/** The commitment of an attachment's key. */
+/** The commitment of an attachment's key in hex: without it, one ciphertext could decrypt under two keys. */
 export async function attachmentCommitment(key: Uint8Array): Promise<string> {
   return encodeHex(await hkdf(await importHkdfKey(key), new Uint8Array(), COMMITMENT_INFO))
 }
 
 /**
- * The key that a reference holds, ready to decrypt with.
+ * Import the key of a reference for decryption.
  *
- * @throws {CryptoError} `bad-attachment` if the reference does not have its form; `wrong-commitment` if its key is
- *   not the one that it commits to
+ * @throws {CryptoError} `bad-attachment` if the reference is malformed; `wrong-commitment` if its key does not match
+ *   its commitment
  */
 export async function attachmentKey({
   key,
@@ -40,20 +40,19 @@ export async function attachmentKey({
   size,
   sha256
 }: AttachmentReference): Promise<CryptoKey> {
-  const isOfForm =
+  const isWellFormed =
     base64Key.test(key) &&
     hash.test(commitment) &&
     hash.test(sha256) &&
     Number.isSafeInteger(size) &&
     size >= 0 &&
     size <= MAX_ATTACHMENT_BYTES
-  if (!isOfForm)
-    throw new CryptoError('bad-attachment', 'The reference to the attachment does not have its form.')
+  if (!isWellFormed) throw new CryptoError('bad-attachment', 'The reference to the attachment is malformed.')
   const bytes = decodeBase64(key)
   if ((await attachmentCommitment(bytes)) !== commitment)
     throw new CryptoError(
       'wrong-commitment',
-      'The attachment’s key is not the one that its reference commits to.'
+      'The attachment’s key does not match the commitment in its reference.'
     )
   return importAesKey(bytes)
 }

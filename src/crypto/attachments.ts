@@ -10,18 +10,18 @@ import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 const { CHUNK_BYTES, MAX_CHUNKS, PREFIX_BYTES } = layout
 const NO_DATA = new Uint8Array()
 
-/** An attachment on its way out. */
+/** An attachment during its upload. */
 export interface EncryptedAttachment {
-  /** To be stored, in pieces of some 64 KiB; to be read once. */
+  /** The bytes to store, in pieces of about 64 KiB. Can be read once. */
   readonly ciphertext: AsyncGenerator<Uint8Array, void, undefined>
-  /** For the message. @throws {Error} before the ciphertext was read to its end */
+  /** For the message. @throws {Error} if the ciphertext has not been read to its end */
   readonly reference: () => AttachmentReference
 }
 
 /**
- * Encrypt a file as it streams, under a new key, in constant memory (protocol, "Attachment").
+ * Encrypt a file with a new key, as a stream and in constant memory (docs/protocol.md, "Attachment").
  *
- * @throws {CryptoError} from the ciphertext, `too-large` beyond `MAX_ATTACHMENT_BYTES`
+ * @throws {CryptoError} while the ciphertext is read: `too-large` for more than `MAX_ATTACHMENT_BYTES`
  */
 export function encryptAttachment(file: ByteSource, random: Random = randomBytes): EncryptedAttachment {
   let reference: AttachmentReference | undefined
@@ -58,11 +58,11 @@ export function encryptAttachment(file: ByteSource, random: Random = randomBytes
 }
 
 /**
- * Decrypt an attachment as it streams, in constant memory. Each piece that comes out is the file's, at this place;
- * that the file is whole and the very one that the message meant holds when the last piece has come.
+ * Decrypt an attachment as a stream and in constant memory. Each piece is authentic and in its place. Only after the
+ * last piece is it certain that the file is complete and the one that the message names.
  *
- * @throws {CryptoError} from the pieces: `wrong-commitment`, or `bad-attachment` if anything was altered, cut off,
- *   added or put in another order
+ * @throws {CryptoError} while the pieces are read: `wrong-commitment`, or `bad-attachment` if the ciphertext was
+ *   altered, cut off, extended or reordered
  */
 export async function* decryptAttachment(
   reference: AttachmentReference,
@@ -79,7 +79,7 @@ export async function* decryptAttachment(
       const sealed = await readChunk(reader, chunk, reference.size)
       hash.update(sealed)
       if (chunk === last) {
-        if (!(await reader.isAtEnd())) throw bad('goes on after its last chunk')
+        if (!(await reader.isAtEnd())) throw bad('continues after its last chunk')
         if (encodeHex(hash.digest()) !== reference.sha256) throw bad('is not the one that the message names')
       }
       yield await openChunk(key, prefix, chunk, chunk === last, sealed)
@@ -89,15 +89,14 @@ export async function* decryptAttachment(
   }
 }
 
-/** Reads bytes of a stored ciphertext, from `start` up to and without `end`. */
+/** Reads a part of a stored ciphertext. */
 export type ReadRange = (range: layout.ByteRange) => ByteSource | Promise<ByteSource>
 
 /**
- * Decrypt a part of an attachment without the rest. Each piece that comes out was encrypted under the attachment's
- * key for this place. `sha256` can't be checked, so somebody who has the key, and the server, could together show
- * other bytes here than in the whole file.
+ * Decrypt a part of an attachment without the rest. Each piece is authentic and in its place. `sha256` cannot be
+ * checked: a server that colludes with somebody who has the key can show other bytes here than in the whole file.
  *
- * @throws {CryptoError} `bad-range`, `wrong-commitment` or `bad-attachment`, from the pieces
+ * @throws {CryptoError} while the pieces are read: `bad-range`, `wrong-commitment` or `bad-attachment`
  */
 export async function* decryptAttachmentRange(
   reference: AttachmentReference,
@@ -130,7 +129,7 @@ async function readAll(source: ByteSource, length: number): Promise<Uint8Array> 
   }
 }
 
-/** The next chunk with its tag, whose length follows from the size of the file. */
+/** Read the next chunk with its tag. The size of the file determines its length. */
 async function readChunk(reader: ByteReader, chunk: number, size: number): Promise<Uint8Array> {
   const length = Math.min(CHUNK_BYTES, size - chunk * CHUNK_BYTES) + TAG_BYTES
   const sealed = await reader.read(length)
@@ -148,7 +147,7 @@ async function openChunk(
   try {
     return await decrypt(key, layout.chunkNonce(prefix, chunk, isLast), sealed, NO_DATA)
   } catch (cause) {
-    throw new CryptoError('bad-attachment', `The attachment’s chunk ${chunk} is not what it was.`, { cause })
+    throw new CryptoError('bad-attachment', `Chunk ${chunk} of the attachment was altered.`, { cause })
   }
 }
 

@@ -4,10 +4,11 @@ import { MAX_ITERATIONS, MIN_ITERATIONS } from './pbkdf2.js'
 
 export const SALT_BYTES = 32
 
-/** What stands at the start of a key backup in the clear, bound to the rest as additional data. */
+/** The start of a key backup, in the clear. It is additional data of the encryption, so it cannot be altered. */
 export interface BackupHeader {
-  /** What the key comes from; a passphrase, with so many iterations of PBKDF2. */
+  /** The kind of secret that opens the backup. */
   readonly kind: 'recovery-code' | 'passphrase'
+  /** Iterations of PBKDF2 for a passphrase; null for a recovery code. */
   readonly iterations: number | null
   readonly salt: Uint8Array
   readonly iv: Uint8Array
@@ -20,10 +21,10 @@ const form = new RegExp(
     'kind (?:recovery-code|passphrase\niterations ([1-9][0-9]{5,7}))\n' +
     'salt ([0-9a-f]{64})\niv ([0-9a-f]{24})\ncommitment ([0-9a-f]{64})\n'
 )
-/** No header is longer. */
+/** Upper bound of a header's length. */
 const MAX_HEADER_BYTES = 320
 
-/** The header's bytes, in the protocol's form (protocol, "Key backup"). */
+/** Serialise a header (docs/protocol.md, "Key backup"). */
 export function encodeBackupHeader({ kind, iterations, salt, iv, commitment }: BackupHeader): Uint8Array {
   const work = iterations === null ? '' : `iterations ${iterations}\n`
   const rest = `salt ${encodeHex(salt)}\niv ${encodeHex(iv)}\ncommitment ${encodeHex(commitment)}\n`
@@ -31,19 +32,26 @@ export function encodeBackupHeader({ kind, iterations, salt, iv, commitment }: B
 }
 
 /**
- * The header at the start of a key backup, and its length in bytes.
+ * Parse the header at the start of a key backup.
  *
+ * @returns the header, and its length in bytes
  * @throws {CryptoError} `bad-backup` if there is none, or its iterations are out of bounds
  */
 export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; length: number } {
   const start = Array.from(blob.subarray(0, MAX_HEADER_BYTES), (byte) => String.fromCharCode(byte)).join('')
   const match = form.exec(start)
   if (match === null)
-    throw new CryptoError('bad-backup', 'This is no key backup, or one of a newer version of the protocol.')
+    throw new CryptoError(
+      'bad-backup',
+      'This is not a key backup, or a newer version of the protocol made it.'
+    )
   const [text, iterations, salt, iv, commitment] = match
   const count = iterations === undefined ? null : Number(iterations)
   if (count !== null && (count < MIN_ITERATIONS || count > MAX_ITERATIONS))
-    throw new CryptoError('bad-backup', `${count} iterations of PBKDF2 are out of bounds.`)
+    throw new CryptoError(
+      'bad-backup',
+      `The key backup has ${count} iterations of PBKDF2, which is out of bounds.`
+    )
   const header = {
     kind: count === null ? 'recovery-code' : 'passphrase',
     iterations: count,

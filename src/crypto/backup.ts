@@ -8,19 +8,21 @@ import { MAX_ITERATIONS, MIN_ITERATIONS, pbkdf2 } from './pbkdf2.js'
 import { parseRecoveryCode } from './recovery-code.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
-/** What opens a key backup: a recovery code, or a passphrase. Never the account's password: the server sees that. */
+/** The secret that opens a key backup. Never the account's password: the server sees that one. */
 export type BackupSecret = { readonly recoveryCode: string } | { readonly passphrase: string }
 
-/** Characters of a passphrase, for a server that has the backup may guess as long as it likes. */
-const PASSPHRASE_LENGTH = { least: 12, most: 1024 }
+/** In characters. The server has the backup and can guess without limit, so short ones are refused. */
+const PASSPHRASE_LENGTH = { min: 12, max: 1024 }
 const KEY_INFO = encodeUtf8('secure-chat/v1 key-backup')
 const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 key-backup commitment')
 
 /**
- * Seal what is to outlive a user's devices (protocol, "Key backup").
+ * Encrypt a key backup (docs/protocol.md, "Key backup").
  *
- * @param options `iterations` of PBKDF2 for a passphrase, 600,000 (as is) to 10,000,000
- * @throws {CryptoError} `bad-recovery-code`, `bad-passphrase` (under 12 characters, or over 1,024), `too-large`
+ * @param options `iterations` of PBKDF2 for a passphrase: 600,000 (default) to 10,000,000
+ * @returns header and ciphertext, at most `MAX_KEY_BACKUP_BYTES`
+ * @throws {CryptoError} `bad-recovery-code`; `bad-passphrase` for fewer than 12 or more than 1,024 characters, or
+ *   iterations out of bounds; `too-large`
  */
 export async function sealBackup(
   content: Uint8Array,
@@ -45,10 +47,11 @@ export async function sealBackup(
 }
 
 /**
- * Open a key backup.
+ * Decrypt a key backup.
  *
- * @throws {CryptoError} `bad-backup` if it is none, was tampered with, or is of the other kind; `wrong-secret` if it
- *   is not of this code or passphrase (or its header was tampered with); `bad-recovery-code` for a mistyped one
+ * @throws {CryptoError} `bad-backup` if it is malformed, was altered, or needs the other kind of secret;
+ *   `wrong-secret` if the code or passphrase is another one (or the header was altered); `bad-recovery-code` if the
+ *   code has a typing mistake
  */
 export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promise<Uint8Array> {
   if (blob.length > MAX_KEY_BACKUP_BYTES)
@@ -59,22 +62,22 @@ export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promis
   const { header, length } = decodeBackupHeader(blob)
   const { key, commitment } = await deriveKey(secret, header)
   if (!equalBytes(commitment, header.commitment))
-    throw new CryptoError('wrong-secret', `The ${secretNames[header.kind]} is not the one of this backup.`)
+    throw new CryptoError('wrong-secret', `The ${secretNames[header.kind]} does not open this backup.`)
   try {
     return await decrypt(key, header.iv, blob.subarray(length), blob.subarray(0, length))
   } catch (cause) {
-    throw new CryptoError('bad-backup', 'The key backup is not what was sealed.', { cause })
+    throw new CryptoError('bad-backup', 'The key backup was altered.', { cause })
   }
 }
 
-/** What opens a key backup. @throws {CryptoError} `bad-backup` if it is none */
+/** The kind of secret that opens a key backup. @throws {CryptoError} `bad-backup` if it is not one */
 export function backupKind(blob: Uint8Array): BackupHeader['kind'] {
   return decodeBackupHeader(blob).header.kind
 }
 
 const secretNames = { 'recovery-code': 'recovery code', passphrase: 'passphrase' }
 
-/** The key, and its commitment: without that a blob might be made that several passphrases open. */
+/** Without the commitment, somebody could make a backup that several passphrases open. */
 async function deriveKey(
   secret: BackupSecret,
   { kind, iterations, salt }: Pick<BackupHeader, 'kind' | 'iterations' | 'salt'>
@@ -96,13 +99,13 @@ async function keyMaterial(
 }
 
 function requireValidPassphrase(passphrase: string, iterations: number): void {
-  const { least, most } = PASSPHRASE_LENGTH
+  const { min, max } = PASSPHRASE_LENGTH
   const length = [...passphrase.normalize('NFC')].length
-  if (length < least || length > most)
-    throw new CryptoError('bad-passphrase', `A passphrase has ${least} to ${most} characters, not ${length}.`)
+  if (length < min || length > max)
+    throw new CryptoError('bad-passphrase', `A passphrase has ${min} to ${max} characters, not ${length}.`)
   if (!Number.isInteger(iterations) || iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS)
     throw new CryptoError(
       'bad-passphrase',
-      `PBKDF2 takes ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations here.`
+      `A key backup has ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations of PBKDF2.`
     )
 }

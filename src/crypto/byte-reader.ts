@@ -1,7 +1,7 @@
-/** Where bytes stream from: a `ReadableStream`, a Node.js stream, an async generator, in pieces of any size. */
+/** A stream of bytes in pieces of any size: a `ReadableStream`, a Node.js stream or an async generator. */
 export type ByteSource = AsyncIterable<Uint8Array> | ReadableBytes
 
-/** What a `ReadableStream` has everywhere, even where it can't be iterated. */
+/** The part of `ReadableStream` that all platforms have. Some cannot iterate one. */
 interface ReadableBytes {
   getReader(): {
     read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
@@ -9,12 +9,12 @@ interface ReadableBytes {
   }
 }
 
-/** Takes bytes from a source in pieces of the size that is asked for. Holds one piece of the source at most. */
+/** Reads a source in pieces of a given size. Holds at most one piece of the source in memory. */
 export class ByteReader {
   readonly #next: () => Promise<Uint8Array | undefined>
   readonly #cancel: () => Promise<unknown>
   #piece: Uint8Array = new Uint8Array()
-  #over = false
+  #ended = false
 
   constructor(source: ByteSource) {
     if (Symbol.asyncIterator in source) {
@@ -34,7 +34,7 @@ export class ByteReader {
     }
   }
 
-  /** The next `length` bytes, fewer only at the end of the source. */
+  /** The next `length` bytes; fewer at the end of the source. */
   async read(length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length)
     let at = 0
@@ -48,19 +48,19 @@ export class ByteReader {
   }
 
   async isAtEnd(): Promise<boolean> {
-    while (this.#piece.length === 0 && !this.#over) {
+    while (this.#piece.length === 0 && !this.#ended) {
       const piece = await this.#next()
-      if (piece === undefined) this.#over = true
+      if (piece === undefined) this.#ended = true
       else if (piece instanceof Uint8Array) this.#piece = piece
-      else throw new TypeError('A source of bytes must give Uint8Arrays.')
+      else throw new TypeError('A source of bytes must yield Uint8Arrays.')
     }
     return this.#piece.length === 0
   }
 
-  /** Tell the source that no more is wanted. Whether it minds is its own affair, and no failure. */
+  /** Tell the source that no more bytes are needed. Its errors are ignored: the reader has all that it wants. */
   async cancel(): Promise<void> {
-    if (this.#over) return
-    this.#over = true
+    if (this.#ended) return
+    this.#ended = true
     await this.#cancel().catch(() => undefined)
   }
 }

@@ -9,7 +9,7 @@ alphabet.forEach((code, value) => (sextets[code] = value))
 const uuid = new RegExp(`^${UUID}$`)
 const PAD = 0x3d
 
-/** What newer platforms have built in, and do faster. */
+/** Newer platforms have base64 built in. It is faster. */
 type BytesWithToBase64 = Uint8Array & { toBase64?: () => string }
 const builtIn = Uint8Array as {
   fromBase64?: (text: string, options: { lastChunkHandling: 'strict' }) => Uint8Array
@@ -19,7 +19,7 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
-/** @throws {CryptoError} `bad-encoding` unless the bytes are UTF-8 */
+/** @throws {CryptoError} `bad-encoding` if the bytes are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
@@ -28,12 +28,12 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Standard base64 with padding. */
+/** Standard base64 with padding (RFC 4648, section 4). */
 export function encodeBase64(bytes: BytesWithToBase64): string {
   return bytes.toBase64?.() ?? encodeBase64ByTable(bytes)
 }
 
-/** What `base64` does where the platform has nothing built in. */
+/** The fallback of `encodeBase64` for platforms without a built-in. */
 export function encodeBase64ByTable(bytes: Uint8Array): string {
   const codes = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
   const whole = bytes.length - (bytes.length % 3)
@@ -56,9 +56,10 @@ export function encodeBase64ByTable(bytes: Uint8Array): string {
 }
 
 /**
- * The bytes of standard base64 with padding, in its one canonical form: no white space, unused bits zero.
+ * Decode standard base64 (RFC 4648, section 4). Only the canonical form is accepted: with padding, without white
+ * space, unused bits zero.
  *
- * @throws {CryptoError} `bad-encoding`
+ * @throws {CryptoError} `bad-encoding` if the text has another form
  */
 export function decodeBase64(text: string): Uint8Array {
   if (builtIn.fromBase64 === undefined) return decodeBase64ByTable(text)
@@ -68,12 +69,12 @@ export function decodeBase64(text: string): Uint8Array {
   } catch {
     throw notBase64()
   }
-  // The built-in skips white space, even when told to be strict.
+  // The built-in skips white space even in strict mode.
   if (text.length !== Math.ceil(bytes.length / 3) * 4) throw notBase64()
   return bytes
 }
 
-/** What `decodeBase64` does where the platform has nothing built in. */
+/** The fallback of `decodeBase64` for platforms without a built-in. */
 export function decodeBase64ByTable(text: string): Uint8Array {
   if (text.length % 4 !== 0) throw notBase64()
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
@@ -110,13 +111,14 @@ function notBase64(): CryptoError {
 
 const hexPairs = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'))
 
+/** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = ''
   for (const byte of bytes) text += hexPairs[byte]!
   return text
 }
 
-/** @throws {CryptoError} `bad-encoding` unless the text is lower-case hex */
+/** @throws {CryptoError} `bad-encoding` if the text is not lower-case hex */
 export function decodeHex(text: string): Uint8Array {
   if (!/^(?:[0-9a-f]{2})*$/.test(text))
     throw new CryptoError('bad-encoding', 'The text is not lower-case hex.')
@@ -135,7 +137,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
-/** Whether two byte strings are equal, in a time that depends on their lengths alone. */
+/** Whether two byte arrays are equal, in constant time for arrays of one length. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   let difference = 0
@@ -146,7 +148,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 /**
  * The 16 bytes of a lower-case UUID.
  *
- * @throws {CryptoError} `bad-encoding`
+ * @throws {CryptoError} `bad-encoding` if the text is not one
  */
 export function uuidBytes(id: string): Uint8Array {
   if (!uuid.test(id)) throw new CryptoError('bad-encoding', 'The id is not a lower-case UUID.')

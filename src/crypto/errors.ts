@@ -1,4 +1,4 @@
-/** What was found wrong, for programs; the message says it for people and never holds a secret. */
+/** For programs. The message says the same for people, and never contains a secret. */
 export type CryptoErrorCode =
   | 'bad-encoding'
   | 'bad-key'
@@ -19,7 +19,7 @@ export type CryptoErrorCode =
   | 'bad-backup'
   | 'wrong-secret'
 
-/** The one way in which this folder fails: what was given is not what the protocol asks for. */
+/** An input does not meet the protocol's requirements. */
 export class CryptoError extends Error {
   override readonly name = 'CryptoError'
   readonly code: CryptoErrorCode

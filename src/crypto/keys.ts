@@ -6,30 +6,38 @@ import { decodePem, encodePem } from './pem.js'
 import { RSA_OAEP } from './rsa-oaep.js'
 import { unshared, type CryptoKey } from './web-crypto.js'
 
-/** A key pair of a device's (protocol, "Encoding"). */
+/** A signing or encryption key pair of a device (docs/protocol.md, "Encoding"). */
 export interface KeyPair {
   readonly privateKey: CryptoKey
-  /** SPKI PEM. */
+  /** SPKI PEM, as `openssl pkey -pubout` prints it. */
   readonly publicKey: string
   /** Hex SHA-256 of the public key's SPKI DER. */
   readonly fingerprint: string
 }
 
-export const RSA_BITS = [2048, 3072, 4096] as const
-export type RsaBits = (typeof RSA_BITS)[number]
+const RSA_BITS = [2048, 3072, 4096] as const
+type RsaBits = (typeof RSA_BITS)[number]
 
 const PUBLIC_EXPONENT = Uint8Array.of(1, 0, 1)
-/** What comes before the 32 bytes of an Ed25519 key in its SPKI (RFC 8410, section 4). */
-const ED25519_SPKI = decodeHex('302a300506032b6570032100')
+/** The SPKI of an Ed25519 key before its 32 bytes (RFC 8410, section 4). */
+const ED25519_SPKI_PREFIX = decodeHex('302a300506032b6570032100')
 
-/** A new signing pair, Ed25519. One that is not extractable can be used and stored, but never read. */
+/**
+ * Generate an Ed25519 key pair.
+ *
+ * @param options a private key that is not `extractable` can be used and stored, but never exported
+ */
 export async function generateSigningKeys({ extractable }: { extractable: boolean }): Promise<KeyPair> {
   const pair = await crypto.subtle.generateKey('Ed25519', extractable, ['sign', 'verify'])
   if (!('privateKey' in pair)) throw new TypeError('Ed25519 keys come in pairs')
   return keyPair(pair.privateKey, pair.publicKey)
 }
 
-/** A new encryption pair, RSA with e = 65537; takes a second or so. */
+/**
+ * Generate an RSA key pair with the exponent 65537. Takes about a second.
+ *
+ * @param options `bits` defaults to 3072
+ */
 export async function generateEncryptionKeys({
   bits = 3072,
   extractable
@@ -47,34 +55,38 @@ async function keyPair(privateKey: CryptoKey, publicKey: CryptoKey): Promise<Key
   return { privateKey, publicKey: encodePem(der), fingerprint: await sha256Hex(der) }
 }
 
-/** @throws {CryptoError} `bad-key` unless the text is one canonical SPKI PEM */
+/**
+ * The fingerprint of a public key: hex SHA-256 of its SPKI DER.
+ *
+ * @throws {CryptoError} `bad-key` if the text is not one canonical SPKI PEM
+ */
 export async function fingerprint(pem: string): Promise<string> {
   return sha256Hex(decodePem(pem))
 }
 
 /**
- * A public signing key, to verify with.
+ * Import a public signing key from SPKI PEM, to verify with.
  *
- * @throws {CryptoError} `bad-key` unless it is an Ed25519 key, and not of small order
+ * @throws {CryptoError} `bad-key` if it is not an Ed25519 key, or of small order
  */
 export async function importSigningKey(pem: string): Promise<CryptoKey> {
   const der = decodePem(pem)
-  const point = der.subarray(ED25519_SPKI.length)
-  if (point.length !== 32 || !equalBytes(der.subarray(0, ED25519_SPKI.length), ED25519_SPKI))
+  const point = der.subarray(ED25519_SPKI_PREFIX.length)
+  if (point.length !== 32 || !equalBytes(der.subarray(0, ED25519_SPKI_PREFIX.length), ED25519_SPKI_PREFIX))
     throw new CryptoError('bad-key', 'The signing key is not an Ed25519 key.')
   if (isSmallOrder(point))
-    throw new CryptoError('bad-key', 'The signing key is a point of small order, which proves nothing.')
+    throw new CryptoError('bad-key', 'The signing key is a point of small order: anybody can sign for it.')
   try {
     return await crypto.subtle.importKey('spki', unshared(der), 'Ed25519', true, ['verify'])
   } catch (cause) {
-    throw new CryptoError('bad-key', 'The signing key is no point of Ed25519.', { cause })
+    throw new CryptoError('bad-key', 'The signing key is not a point of Ed25519.', { cause })
   }
 }
 
 /**
- * A public encryption key, to wrap for.
+ * Import a public encryption key from SPKI PEM, to wrap session keys for.
  *
- * @throws {CryptoError} `bad-key` unless it is an RSA key of 2048, 3072 or 4096 bits with e = 65537
+ * @throws {CryptoError} `bad-key` if it is not an RSA key of 2048, 3072 or 4096 bits with the exponent 65537
  */
 export async function importEncryptionKey(pem: string): Promise<CryptoKey> {
   const der = decodePem(pem)
@@ -90,12 +102,16 @@ export async function importEncryptionKey(pem: string): Promise<CryptoKey> {
   }
 }
 
-/** The PKCS #8 of an extractable private key in base64: a secret, to be stored or backed up. */
+/** Export an extractable private key as PKCS #8 DER in base64. The result is a secret. */
 export async function exportPrivateKey(key: CryptoKey): Promise<string> {
   return encodeBase64(new Uint8Array(await crypto.subtle.exportKey('pkcs8', key)))
 }
 
-/** @throws {CryptoError} `bad-key` or `bad-encoding` unless it is what `exportPrivateKey` made of a signing key */
+/**
+ * Import a signing key that `exportPrivateKey` exported.
+ *
+ * @throws {CryptoError} `bad-key` if it is not an Ed25519 key; `bad-encoding` if it is not base64
+ */
 export async function importPrivateSigningKey(
   pkcs8: string,
   { extractable }: { extractable: boolean }
@@ -108,7 +124,11 @@ export async function importPrivateSigningKey(
   }
 }
 
-/** @throws {CryptoError} `bad-key` or `bad-encoding` unless it is what `exportPrivateKey` made of an encryption key */
+/**
+ * Import an encryption key that `exportPrivateKey` exported.
+ *
+ * @throws {CryptoError} `bad-key` if it is not an RSA key of an accepted size; `bad-encoding` if it is not base64
+ */
 export async function importPrivateEncryptionKey(
   pkcs8: string,
   { extractable }: { extractable: boolean }
@@ -135,15 +155,17 @@ function requireValidRsa(key: CryptoKey): void {
     throw new CryptoError('bad-key', 'The RSA exponent must be 65537.')
 }
 
-/** The Ed25519 signature of bytes, or of a text's UTF-8, in base64. */
+/** Sign bytes, or the UTF-8 of a text, with Ed25519 (RFC 8032). Returns the signature in base64. */
 export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Promise<string> {
   const signature = await crypto.subtle.sign('Ed25519', privateKey, bytesOf(data))
   return encodeBase64(new Uint8Array(signature))
 }
 
 /**
- * Whether a signature is by the key over exactly this (RFC 8032, section 5.1.7). One whose first half, R, is of small
- * order does not count: some platforms refuse it, some do not, and all have to agree.
+ * Verify an Ed25519 signature (RFC 8032, section 5.1.7). If its first half, R, is of small order, it is not valid here:
+ * platforms disagree about that case, and all clients must agree.
+ *
+ * @param signature base64; anything else counts as not valid
  */
 export async function verify(
   publicKey: CryptoKey,

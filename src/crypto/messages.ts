@@ -10,12 +10,12 @@ import type { SessionKey } from './session-keys.js'
 import type { Signer } from './statements.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
-/** A message's plaintext: one JSON object. */
+/** The plaintext of a message: one JSON object. */
 export type Content = Readonly<Record<string, unknown>>
 
 export interface SealInput {
   readonly conversationId: string
-  /** Made by the client, once for each message. */
+  /** A UUID that the client chooses, another one for each message. */
   readonly id: string
   readonly sessionKey: SessionKey
   readonly signer: Signer
@@ -23,10 +23,10 @@ export interface SealInput {
 }
 
 export interface OpenInput {
-  /** Where the receiver found the message, and under which key: its own knowledge, not the server's word. */
+  /** The conversation in which the receiver found the message. Take it from own records, not from the message. */
   readonly conversationId: string
   readonly sessionKey: SessionKey
-  /** The sending device, which must be in the session key's roster: fingerprint and public signing key. */
+  /** Fingerprint of the sending device's signing key. The device must be in the session key's roster. */
   readonly by: string
   readonly signingKey: CryptoKey
   readonly message: Pick<NewMessage, 'id' | 'iv' | 'ciphertext' | 'signature'>
@@ -34,19 +34,19 @@ export interface OpenInput {
 
 export interface OpenedMessage {
   readonly content: Content
-  /** Hash of IV and ciphertext: the same id with another digest is an attack. */
+  /** Hash of IV and ciphertext. A message with a known id and another digest is an attack. */
   readonly digest: string
 }
 
 const MESSAGE_INFO = encodeUtf8('secure-chat/v1 message')
 
-/** The largest JSON, in bytes of UTF-8, that fits one message; more goes into an attachment. */
+/** Largest JSON of a message in bytes of UTF-8. Put more into an attachment. */
 export const MAX_CONTENT_BYTES = 63_488
 
 /**
- * Pad, encrypt and sign a message (protocol, "Message"). What comes back is what is sent, and sent again.
+ * Pad, encrypt and sign a message (docs/protocol.md, "Message"). Retry with the returned message, do not seal it again.
  *
- * @throws {CryptoError} `too-large` if its JSON has more than `MAX_CONTENT_BYTES`
+ * @throws {CryptoError} `too-large` if the JSON has more than `MAX_CONTENT_BYTES`
  */
 export async function sealMessage(
   { conversationId, id, sessionKey, signer, content }: SealInput,
@@ -54,7 +54,7 @@ export async function sealMessage(
 ): Promise<NewMessage> {
   const plaintext = encodeUtf8(JSON.stringify(content))
   if (padmeLength(plaintext.length) + TAG_BYTES > MAX_CIPHERTEXT_BYTES)
-    throw new CryptoError('too-large', `A message holds ${MAX_CONTENT_BYTES} bytes of JSON at most.`)
+    throw new CryptoError('too-large', `A message holds at most ${MAX_CONTENT_BYTES} bytes of JSON.`)
   const header = messageHeader(conversationId, sessionKey.id, id, signer.fingerprint)
   const iv = random(IV_BYTES)
   const key = await messageKey(sessionKey, id)
@@ -70,11 +70,11 @@ export async function sealMessage(
 }
 
 /**
- * Check a message and open it: signature, tag, padding, JSON, in this order; nothing is given out before all hold.
- * Whether the device is in the roster, the id new and `n` the next, the caller knows.
+ * Verify and decrypt a message: signature, tag, padding and JSON, in this order. Nothing is returned unless all are
+ * valid. The caller checks that the device is in the roster, that the id is new, and that `n` is the next one.
  *
- * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding`, `bad-content`; `bad-encoding` or `too-large` for
- *   what is no message at all
+ * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding` or `bad-content`; `bad-encoding` or `too-large` if
+ *   the message is malformed
  */
 export async function openMessage({
   conversationId,
@@ -86,16 +86,19 @@ export async function openMessage({
   const iv = decodeBase64(message.iv)
   const ciphertext = decodeBase64(message.ciphertext)
   if (ciphertext.length > MAX_CIPHERTEXT_BYTES)
-    throw new CryptoError('too-large', `A message has 65,536 bytes at most, not ${ciphertext.length}.`)
+    throw new CryptoError('too-large', `A message has at most 65,536 bytes, not ${ciphertext.length}.`)
   const header = messageHeader(conversationId, sessionKey.id, message.id, by)
   const [hash, key] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
   if (!(await verify(signingKey, signedText(header, hash), message.signature)))
-    throw new CryptoError('bad-signature', 'The message was not signed by this device for this place.')
+    throw new CryptoError(
+      'bad-signature',
+      'The message is not signed by this device for this conversation and session key.'
+    )
   const plaintext = unpad(await decrypt(key, iv, ciphertext, encodeUtf8(header)))
   return { content: parseContent(plaintext), digest: hash }
 }
 
-/** The hash of a message's IV and ciphertext, by which a repeated message is told from another one. */
+/** The hash of a message's IV and ciphertext in hex. It tells a repeat from another message with the same id. */
 export async function messageDigest(message: Pick<NewMessage, 'iv' | 'ciphertext'>): Promise<string> {
   return digest(decodeBase64(message.iv), decodeBase64(message.ciphertext))
 }
@@ -112,7 +115,6 @@ function signedText(header: string, hash: string): string {
   return `${header}digest ${hash}\n`
 }
 
-/** Each message has a key of its own. */
 async function messageKey({ hkdfKey }: SessionKey, id: string): Promise<CryptoKey> {
   return importAesKey(await hkdf(hkdfKey, uuidBytes(id), MESSAGE_INFO))
 }

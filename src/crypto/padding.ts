@@ -3,7 +3,7 @@ import { CryptoError } from './errors.js'
 const SPACE = 0x20
 const MIN_PADDED_BYTES = 256
 
-/** The length to which `length` bytes are padded (Padmé; protocol, "Message"). */
+/** The padded length of `length` bytes: Padmé with at least 256 bytes (docs/protocol.md, "Message"). */
 export function padmeLength(length: number): number {
   if (length <= MIN_PADDED_BYTES) return MIN_PADDED_BYTES
   const exponent = Math.floor(Math.log2(length))
@@ -11,14 +11,18 @@ export function padmeLength(length: number): number {
   return Math.ceil(length / step) * step
 }
 
-/** The bytes with spaces after them, which JSON ignores. */
+/** Append spaces, which JSON ignores. */
 export function pad(bytes: Uint8Array): Uint8Array {
   const padded = new Uint8Array(padmeLength(bytes.length)).fill(SPACE, bytes.length)
   padded.set(bytes)
   return padded
 }
 
-/** @throws {CryptoError} `bad-padding` unless `pad` made the bytes of some that don't end with a space */
+/**
+ * Remove the spaces that `pad` appended to bytes that do not end with a space.
+ *
+ * @throws {CryptoError} `bad-padding` if the length is not the padded length of the rest
+ */
 export function unpad(padded: Uint8Array): Uint8Array {
   let length = padded.length
   while (length > 0 && padded[length - 1] === SPACE) length--

@@ -1,13 +1,13 @@
 import { encodeUtf8 } from './encoding.js'
 import { unshared } from './web-crypto.js'
 
-/** Bounds on PBKDF2's work: fewer iterations protect too little, and more are an attempt to keep somebody busy. */
+/** Fewer iterations protect too little. More would let a forged backup keep a device busy. */
 export const MIN_ITERATIONS = 600_000
 export const MAX_ITERATIONS = 10_000_000
 
 /**
- * 32 bytes of PBKDF2-HMAC-SHA-256 (RFC 8018) from a text's UTF-8. The text is brought into Unicode's form C first,
- * so that the same passphrase from another keyboard is the same.
+ * Derive 32 bytes with PBKDF2-HMAC-SHA-256 (RFC 8018). The passphrase is normalised to NFC first, since keyboards
+ * encode the same characters in different ways.
  */
 export async function pbkdf2(passphrase: string, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
   const password = encodeUtf8(passphrase.normalize('NFC'))

@@ -4,7 +4,7 @@ import { CryptoError } from './errors.js'
 const BEGIN = '-----BEGIN PUBLIC KEY-----\n'
 const END = '\n-----END PUBLIC KEY-----\n'
 
-/** A public key's SPKI DER as PEM, byte for byte as `openssl pkey -pubout` prints it. */
+/** The PEM of a public key's SPKI DER, byte for byte as `openssl pkey -pubout` prints it. */
 export function encodePem(der: Uint8Array): string {
   return `${BEGIN}${encodeBase64(der)
     .match(/.{1,64}/g)!
@@ -14,14 +14,14 @@ export function encodePem(der: Uint8Array): string {
 /**
  * The SPKI DER in a PEM.
  *
- * @throws {CryptoError} `bad-key` if the text is not exactly what `encodePem` makes
+ * @throws {CryptoError} `bad-key` if the text differs from what `encodePem` returns
  */
 export function decodePem(pem: string): Uint8Array {
   let der: Uint8Array | undefined
   try {
     der = decodeBase64(pem.slice(BEGIN.length, -END.length).replaceAll('\n', ''))
   } catch {
-    // Told below, like a PEM with another frame.
+    // Reported below, like all other mistakes.
   }
   if (der === undefined || der.length === 0 || encodePem(der) !== pem)
     throw new CryptoError('bad-key', 'The public key is not an SPKI PEM as `openssl pkey -pubout` prints it.')

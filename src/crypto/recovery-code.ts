@@ -3,23 +3,23 @@ import { CryptoError } from './errors.js'
 import { sha256 } from './hash.js'
 import { randomBytes, type Random } from './web-crypto.js'
 
-/** Crockford's base32: no I, L, O and U. */
+/** Crockford's base32: without I, L, O and U. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const CODE_BYTES = 16
 const CHECK_BITS = 22
 const SYMBOLS = (CODE_BYTES * 8 + CHECK_BITS) / 5
 const CHECK_INFO = encodeUtf8('secure-chat/v1 recovery-code\n')
 
-/** A new recovery code of 128 random bits, as it is shown, once: six groups of five symbols. */
+/** Generate a recovery code of 128 random bits: six groups of five symbols. */
 export async function generateRecoveryCode(random: Random = randomBytes): Promise<string> {
   return formatRecoveryCode(random(CODE_BYTES))
 }
 
-/** The code of 16 secret bytes: they and the first 22 bits of a hash of them, in base32 (protocol, "Key backup"). */
+/** The code of 16 secret bytes: the bytes and 22 check bits in base32 (docs/protocol.md, "Key backup"). */
 export async function formatRecoveryCode(secret: Uint8Array): Promise<string> {
   if (secret.length !== CODE_BYTES)
-    throw new CryptoError('bad-recovery-code', `A recovery code stands for 16 bytes, not ${secret.length}.`)
-  const bits = (toBigInt(secret) << BigInt(CHECK_BITS)) | (await check(secret))
+    throw new CryptoError('bad-recovery-code', `A recovery code encodes 16 bytes, not ${secret.length}.`)
+  const bits = (toBigInt(secret) << BigInt(CHECK_BITS)) | (await checkBits(secret))
   const symbols = Array.from({ length: SYMBOLS }, (_, at) => {
     return ALPHABET[Number((bits >> BigInt(5 * (SYMBOLS - 1 - at))) & 31n)]!
   })
@@ -27,10 +27,10 @@ export async function formatRecoveryCode(secret: Uint8Array): Promise<string> {
 }
 
 /**
- * The 16 bytes of a code as somebody typed it: in upper or lower case, with or without hyphens and spaces, O for 0,
- * I or L for 1.
+ * The 16 secret bytes of a code that somebody typed. Upper and lower case, hyphens and spaces do not matter. O counts
+ * as 0, and I and L as 1.
  *
- * @throws {CryptoError} `bad-recovery-code`, saying what is wrong with it
+ * @throws {CryptoError} `bad-recovery-code`, with the mistake in its message
  */
 export async function parseRecoveryCode(text: string): Promise<Uint8Array> {
   const symbols = text
@@ -47,19 +47,22 @@ export async function parseRecoveryCode(text: string): Promise<Uint8Array> {
   for (const symbol of symbols) {
     const value = ALPHABET.indexOf(symbol)
     if (value < 0)
-      throw new CryptoError('bad-recovery-code', 'The recovery code has a symbol that none ever has.')
+      throw new CryptoError(
+        'bad-recovery-code',
+        'The recovery code contains a character that no recovery code has.'
+      )
     bits = (bits << 5n) | BigInt(value)
   }
   const secret = toBytes(bits >> BigInt(CHECK_BITS))
-  if ((await check(secret)) !== (bits & ((1n << BigInt(CHECK_BITS)) - 1n)))
+  if ((await checkBits(secret)) !== (bits & ((1n << BigInt(CHECK_BITS)) - 1n)))
     throw new CryptoError(
       'bad-recovery-code',
-      'The recovery code has a mistake: compare it with what was written down.'
+      'The recovery code has a typing mistake. Compare it with the one you wrote down.'
     )
   return secret
 }
 
-async function check(secret: Uint8Array): Promise<bigint> {
+async function checkBits(secret: Uint8Array): Promise<bigint> {
   const hash = await sha256(concat(CHECK_INFO, secret))
   return toBigInt(hash.subarray(0, 3)) >> BigInt(24 - CHECK_BITS)
 }

@@ -8,10 +8,10 @@ const GROUPS = 12
 const root = new RegExp(`^${SHA256_HEX}$`)
 
 /**
- * The number by which two people see that they have each other's true root: 12 groups of 5 digits, a space between
- * them, the same whichever root comes first (protocol, "Safety number"). Takes some tenths of a second.
+ * The number that two people compare to verify each other's roots: 12 groups of 5 digits, separated by spaces. The
+ * order of the roots does not matter (docs/protocol.md, "Safety number"). Takes some tenths of a second.
  *
- * @throws {CryptoError} `bad-encoding` unless both are fingerprints
+ * @throws {CryptoError} `bad-encoding` if a root is not a fingerprint
  */
 export async function safetyNumber(rootA: string, rootB: string): Promise<string> {
   if (!root.test(rootA) || !root.test(rootB))
@@ -21,12 +21,11 @@ export async function safetyNumber(rootA: string, rootB: string): Promise<string
   let digest: Uint8Array = new Uint8Array()
   for (let i = 0; i < ITERATIONS; i++)
     digest = new Uint8Array(await crypto.subtle.digest('SHA-512', unshared(concat(digest, text))))
-  return Array.from({ length: GROUPS }, (_, group) => digits(digest.subarray(group * 5, group * 5 + 5))).join(
-    ' '
-  )
+  const groups = Array.from({ length: GROUPS }, (_, at) => digits(digest.subarray(at * 5, at * 5 + 5)))
+  return groups.join(' ')
 }
 
-/** Five digits of five bytes, big-endian. */
+/** Five digits from five bytes, big-endian. */
 function digits(bytes: Uint8Array): string {
   const value = bytes.reduce((sum, byte) => sum * 256 + byte, 0)
   return String(value % 100_000).padStart(5, '0')

@@ -7,16 +7,16 @@ import { oaepDecrypt, oaepEncrypt } from './rsa-oaep.js'
 import { verifyStatement } from './statements.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
-/** A session key, ready for use: `importSessionKey` makes it of what is stored, `id` and `bytes`. */
+/** A session key, ready for use. Store `id` and `bytes`, and restore it with `importSessionKey`. */
 export interface SessionKey {
   readonly id: string
-  /** 32 bytes, a secret. */
+  /** The secret: 32 bytes. */
   readonly bytes: Uint8Array
-  /** The same for HKDF, imported once since many messages need it. */
+  /** `bytes`, imported once for the many messages that use them. */
   readonly hkdfKey: CryptoKey
 }
 
-/** A line of a roster: the fingerprints of the keys of a device that a session key is wrapped for. */
+/** A line of a roster: the key fingerprints of a device that a session key is wrapped for. */
 export interface RosterDevice {
   readonly signingKey: string
   readonly encryptionKey: string
@@ -25,7 +25,7 @@ export interface RosterDevice {
 const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 commitment')
 const SESSION_KEY_BYTES = 32
 
-/** @throws {CryptoError} `bad-key` unless there are 32 bytes; `bad-encoding` unless the id is a UUID */
+/** @throws {CryptoError} `bad-key` if there are not 32 bytes; `bad-encoding` if the id is not a UUID */
 export async function importSessionKey(id: string, bytes: Uint8Array): Promise<SessionKey> {
   uuidBytes(id)
   if (bytes.length !== SESSION_KEY_BYTES)
@@ -40,30 +40,31 @@ export async function generateSessionKey(
   return importSessionKey(id, random(SESSION_KEY_BYTES))
 }
 
-/** What the session key's statement says of it, so that nobody can be given another one. */
+/** The commitment in a session key's statement, in hex. It makes sure that all members get the same key. */
 export async function sessionKeyCommitment({ id, hkdfKey }: SessionKey): Promise<string> {
   return encodeHex(await hkdf(hkdfKey, uuidBytes(id), COMMITMENT_INFO))
 }
 
-/** The hash of a roster, in whatever order its devices come. */
+/** The hash of a roster in hex. The order of the devices does not matter. */
 export async function rosterHash(devices: readonly RosterDevice[]): Promise<string> {
   return sha256Hex(rosterText(devices))
 }
 
 /**
- * Wrap a session key for a device: RSA-OAEP with SHA-256, in base64.
+ * Encrypt a session key for a device with RSA-OAEP. Returns base64.
  *
- * @throws {CryptoError} `bad-key` if nothing can be wrapped for the public key
+ * @throws {CryptoError} `bad-key` if the platform cannot encrypt with the public key
  */
 export async function wrapSessionKey(publicKey: CryptoKey, { bytes }: SessionKey): Promise<string> {
   return encodeBase64(await oaepEncrypt(publicKey, bytes))
 }
 
 /**
- * Unwrap a session key that was wrapped for this device, and see that it is the one which its statement means.
+ * Decrypt a session key that was wrapped for this device, and compare it with its commitment.
  *
- * @param expected id and commitment, from a statement that was verified
- * @throws {CryptoError} `bad-wrap` (or `bad-encoding`) if it does not open; `wrong-commitment` if it holds another key
+ * @param wrapped base64
+ * @param expected id and commitment from a verified statement
+ * @throws {CryptoError} `bad-wrap` or `bad-encoding` if it does not decrypt; `wrong-commitment` if it is another key
  */
 export async function unwrapSessionKey(
   privateKey: CryptoKey,
@@ -75,27 +76,30 @@ export async function unwrapSessionKey(
     throw new CryptoError('bad-wrap', `The wrap holds ${bytes.length} bytes instead of 32.`)
   const key = await importSessionKey(expected.id, bytes)
   if ((await sessionKeyCommitment(key)) !== expected.commitment)
-    throw new CryptoError('wrong-commitment', 'The session key is not the one that its statement commits to.')
+    throw new CryptoError(
+      'wrong-commitment',
+      'The session key does not match the commitment in its statement.'
+    )
   return key
 }
 
-/** What a session key's statement has to agree with, all of it derived from verified chains. */
+/** The content that a session key's statement must have. Derive it from verified chains. */
 export interface SessionKeyExpectation {
   readonly conversationId: string
   readonly id: string
-  /** The devices that it must be wrapped for, the maker's among them. */
+  /** The devices that the key must be wrapped for, its maker's included. */
   readonly roster: readonly RosterDevice[]
-  /** Public signing keys of the members' devices by fingerprint. */
+  /** Public signing keys of the members' devices, by fingerprint. */
   readonly signingKeys: ReadonlyMap<string, CryptoKey>
 }
 
 /**
- * Verify a session key's statement (protocol, "Session key", 1 to 3). Whether its `head` is one that the chain has
- * had is for the caller to see, who derived the roster for it.
+ * Verify a session key's statement (docs/protocol.md, "Session key", checks 1 to 3). The caller checks that `head` is
+ * in the chain, and derives the roster at that head.
  *
- * @throws {CryptoError} `bad-signature`, `wrong-place` (another conversation or id), `not-in-roster` (the maker) or
- *   `wrong-roster` (somebody reads along, or is left out)
- * @throws {RuleViolation} `invalid-statement`
+ * @throws {CryptoError} `bad-signature`; `wrong-place` for another conversation or id; `not-in-roster` if the maker is
+ *   missing there; `wrong-roster` if the key is wrapped for more or fewer devices
+ * @throws {RuleViolation} `invalid-statement` if the text is malformed
  */
 export async function verifySessionKey(
   signed: SignedStatement,
@@ -107,10 +111,13 @@ export async function verifySessionKey(
   if (!signers.has(statement.by))
     throw new CryptoError('bad-signature', 'The session key is not signed by its maker.')
   if (statement.conversation !== conversationId || statement.sessionKey !== id)
-    throw new CryptoError('wrong-place', 'The statement is of another conversation or session key.')
+    throw new CryptoError('wrong-place', 'The statement belongs to another conversation or session key.')
   if (!roster.some((device) => device.signingKey === statement.by))
     throw new CryptoError('not-in-roster', 'The maker of the session key is not in its roster.')
   if (statement.roster !== (await rosterHash(roster)))
-    throw new CryptoError('wrong-roster', 'The session key is wrapped for other devices than it must be.')
+    throw new CryptoError(
+      'wrong-roster',
+      'The session key is not wrapped for exactly the devices of the roster.'
+    )
   return statement
 }

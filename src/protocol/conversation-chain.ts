@@ -130,7 +130,7 @@ function requireCurrentRoot(member: MemberLine, roots: CurrentRoots): void {
     )
 }
 
-/** Admins count only while their root is current. If none does, the longest-standing member with a current root counts. */
+/** Admins count while their root is current. If none does, the longest-standing member with a current root counts. */
 function requireAdmin(chain: ConversationChain, actor: string, roots: CurrentRoots): void {
   const current = [...chain.members].filter(([username, { root }]) => roots.get(username) === root)
   const admins = current.filter(([, { role }]) => chain.kind === 'direct' || role === 'admin')
