@@ -38,7 +38,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return concat(...all)
 }
 
-/** Encrypted with the key and the prefix of the vectors. */
+/** Encrypts with the key and the prefix of the vectors. */
 async function encrypted(size: number, file: ByteSource = pieces(fileBytes(size))) {
   const attachment = encryptAttachment(file, (length) => decodeHex(length === 32 ? key : prefix))
   const ciphertext = await collect(attachment.ciphertext)
@@ -46,7 +46,7 @@ async function encrypted(size: number, file: ByteSource = pieces(fileBytes(size)
 }
 
 t.test(
-  'A file of any size is encrypted, byte for byte as the protocol says, and decrypted again',
+  'A file of any size encrypts to the bytes that the protocol defines, and decrypts again',
   async (t) => {
     for (const { size, reference, ciphertext } of files) {
       const made = await encrypted(size)
@@ -60,21 +60,21 @@ t.test(
   }
 )
 
-t.test('A part of an attachment opens alone, from the chunks in which it lies', async (t) => {
+t.test('A part of an attachment decrypts without the rest, from its own chunks', async (t) => {
   for (const { size, start, end, encrypted: span, sha256: hash } of ranges) {
     const { ciphertext, reference } = await encrypted(size)
-    const asked: object[] = []
+    const requested: object[] = []
     const part = decryptAttachmentRange(reference, { start, end }, (range) => {
-      asked.push(range)
+      requested.push(range)
       return pieces(ciphertext.slice(range.start, range.end))
     })
     t.equal(sha256(await collect(part)), hash, `${start}–${end}`)
-    t.strictSame(asked, [{ start: 0, end: 7 }, span])
+    t.strictSame(requested, [{ start: 0, end: 7 }, span])
     t.equal(sha256(fileBytes(size).subarray(start, end)), hash)
   }
 })
 
-t.test('A part that does not lie in the file, or whose chunks were altered, is refused', async (t) => {
+t.test('A range outside the file, or with altered chunks, is refused', async (t) => {
   const size = 140_000
   const { ciphertext, reference } = await encrypted(size)
   const part = (start: number, end: number, bytes = ciphertext) =>
@@ -96,7 +96,7 @@ t.test('A part that does not lie in the file, or whose chunks were altered, is r
     t.equal(await part(start, end), 'bad-range', `${start}–${end}`)
   const altered = ciphertext.slice()
   altered[7 + 65_552 + 3]! ^= 1
-  t.equal(await part(0, 100, altered), 'accepted', 'another chunk is of no concern')
+  t.equal(await part(0, 100, altered), 'accepted', 'an altered chunk outside the range does not matter')
   t.equal(await part(65_536, 65_537, altered), 'bad-attachment')
   t.equal(await part(0, 100, ciphertext.subarray(0, 1000)), 'bad-attachment')
 })
@@ -115,7 +115,7 @@ t.test('An attachment that was cut, reordered, extended, altered or swapped is r
     )
 })
 
-t.test('Nothing comes out of a chunk before it has been verified', async (t) => {
+t.test('No byte of a chunk is returned before the chunk is verified', async (t) => {
   const { ciphertext, reference } = await encrypted(200_000)
   ciphertext[7 + 2 * 65_552]! ^= 1
   let out = 0
@@ -123,10 +123,10 @@ t.test('Nothing comes out of a chunk before it has been verified', async (t) => 
     for await (const piece of decryptAttachment(reference, pieces(ciphertext))) out += piece.length
   }
   t.equal(await refusal(reading()), 'bad-attachment')
-  t.equal(out, 2 * 65_536, 'two chunks were good')
+  t.equal(out, 2 * 65_536, 'two chunks are valid')
 })
 
-t.test('Files come from streams of every kind, in pieces of every size', async (t) => {
+t.test('A file may come from any kind of stream, in pieces of any size', async (t) => {
   const file = fileBytes(100_000)
   const web = () =>
     new ReadableStream<Uint8Array>({
@@ -139,7 +139,7 @@ t.test('Files come from streams of every kind, in pieces of every size', async (
     })
   const sources: Record<string, ByteSource> = {
     'a ReadableStream': web(),
-    'a ReadableStream that can’t be iterated': { getReader: () => web().getReader() },
+    'a ReadableStream that cannot be iterated': { getReader: () => web().getReader() },
     'a Node.js stream': Readable.from(pieces(file, 333)),
     'single bytes': pieces(file, 1),
     'one piece': pieces(file, file.length)
@@ -147,10 +147,10 @@ t.test('Files come from streams of every kind, in pieces of every size', async (
   const { reference } = await encrypted(file.length)
   for (const [name, source] of Object.entries(sources))
     t.strictSame((await encrypted(file.length, source)).reference, reference, name)
-  await t.rejects(encrypted(1, Readable.from(['text'])), TypeError, 'text is no bytes')
+  await t.rejects(encrypted(1, Readable.from(['text'])), TypeError, 'text is refused')
 })
 
-t.test('Each attachment has a key of its own, and is described when it has been read', async (t) => {
+t.test('Each attachment has its own key, and a reference once it has been read', async (t) => {
   const [one, two] = [encryptAttachment(pieces(fileBytes(9))), encryptAttachment(pieces(fileBytes(9)))]
   t.throws(() => one.reference(), /not been read/)
   t.notSame(await collect(one.ciphertext), await collect(two.ciphertext))
@@ -158,7 +158,7 @@ t.test('Each attachment has a key of its own, and is described when it has been 
   t.not(one.reference().commitment, two.reference().commitment)
 })
 
-t.test('Whoever stops reading ends the source, and a source that fails is heard', async (t) => {
+t.test('A reader that stops closes the source, and an error of the source reaches the reader', async (t) => {
   let ended = false
   const source = async function* () {
     try {

@@ -38,7 +38,7 @@ async function imported(fingerprints: Iterable<string>): Promise<Map<string, Cry
   return found
 }
 
-/** Whose signatures may stand under a statement of a user's chain (protocol, "A user's chain"). */
+/** The keys that may sign a statement of a user's chain (docs/protocol.md, "A user's chain"). */
 function maySign(chain: UserChain | null, statement: UserStatement): string[] {
   const active = [...(chain?.devices.values() ?? [])].map(({ signingKey }) => signingKey)
   if (statement.kind === 'device-revoke') return active
@@ -70,7 +70,7 @@ async function extendConversation(
   )
 }
 
-/** The chain of all its statements, or with which code the last one is refused: those before it are good. */
+/** The chain after all statements, or the code with which the last one is refused. The others must be valid. */
 async function fold<Chain>(
   { statements }: Case,
   extend: (chain: Chain | null, signed: SignedStatement) => Promise<Chain>
@@ -82,7 +82,7 @@ async function fold<Chain>(
   return last ?? code
 }
 
-t.test('A user’s chain says which devices are whose, and refuses ghosts, forks and downgrades', async (t) => {
+t.test('A user’s chain defines the user’s devices, and refuses ghosts, forks and downgrades', async (t) => {
   for (const one of users) {
     const chain = await fold<UserChain>(one, extendUser)
     if (typeof chain === 'string') {
@@ -100,10 +100,10 @@ t.test('A user’s chain says which devices are whose, and refuses ghosts, forks
     t.ok(attacks.has(attack), attack)
 })
 
-t.test('A conversation’s chain says who belongs, and refuses ghosts and forks', async (t) => {
+t.test('A conversation’s chain defines its members, and refuses ghosts and forks', async (t) => {
   for (const one of conversations) {
-    const chain = await fold<ConversationChain>(one, (before, signed) =>
-      extendConversation(before, signed, one)
+    const chain = await fold<ConversationChain>(one, (previous, signed) =>
+      extendConversation(previous, signed, one)
     )
     if (typeof chain === 'string') {
       t.equal(chain, one.refused, one.title)

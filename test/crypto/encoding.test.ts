@@ -16,17 +16,17 @@ import { refusal } from '../support/refusal.js'
 
 const later = async <T>(work: () => T): Promise<T> => work()
 
-/** Built in, where the platform has it, and by table. */
-const ways: [name: string, encode: (bytes: Uint8Array) => string, decode: (text: string) => Uint8Array][] = [
-  ['the platform’s way', encodeBase64, decodeBase64],
-  ['by table', encodeBase64ByTable, decodeBase64ByTable]
-]
+const codecs: [name: string, encode: (bytes: Uint8Array) => string, decode: (text: string) => Uint8Array][] =
+  [
+    ['built in where possible', encodeBase64, decodeBase64],
+    ['by table', encodeBase64ByTable, decodeBase64ByTable]
+  ]
 
-t.test('Bytes of any length and value go through base64 and back', async (t) => {
+t.test('Bytes of any length and value survive base64', async (t) => {
   const random = crypto.getRandomValues(new Uint8Array(1000))
   const all = Uint8Array.from({ length: 256 }, (_, value) => value)
   const samples = [all, ...Array.from({ length: 70 }, (_, length) => random.subarray(0, length)), random]
-  for (const [name, encode, decode] of ways)
+  for (const [name, encode, decode] of codecs)
     for (const bytes of samples) {
       const text = encode(bytes)
       if (text !== Buffer.from(bytes).toString('base64')) t.fail(`${name}: ${text}`)
@@ -34,7 +34,7 @@ t.test('Bytes of any length and value go through base64 and back', async (t) => 
     }
 })
 
-t.test('Base64 is read in its one canonical form alone', async (t) => {
+t.test('Only canonical base64 is decoded', async (t) => {
   const bad = [
     'A',
     'AA',
@@ -50,12 +50,12 @@ t.test('Base64 is read in its one canonical form alone', async (t) => {
     'AA-_',
     'AA A'
   ]
-  for (const [name, , decode] of ways)
+  for (const [name, , decode] of codecs)
     for (const text of [...bad, 'AAAA\n', ' AAAA', 'AAAA AAA', 'ÀAAA', 'AAA\u0141', 'AAA\0', 'A=AA'])
       t.equal(await refusal(later(() => decode(text))), 'bad-encoding', `${name}: ${JSON.stringify(text)}`)
 })
 
-t.test('Hex and UTF-8 are read strictly too', async (t) => {
+t.test('Only lower-case hex and valid UTF-8 are decoded', async (t) => {
   t.equal(encodeHex(Uint8Array.of(0, 10, 255)), '000aff')
   t.strictSame([...decodeHex('000aff')], [0, 10, 255])
   for (const text of ['0', '0A', 'zz', '00 ', '00\n'])
@@ -64,13 +64,13 @@ t.test('Hex and UTF-8 are read strictly too', async (t) => {
   t.equal(await refusal(later(() => decodeUtf8(Uint8Array.of(0xff)))), 'bad-encoding')
 })
 
-t.test('A UUID stands for 16 bytes, in lower case alone', async (t) => {
+t.test('A UUID encodes 16 bytes, and only in lower case', async (t) => {
   t.equal(encodeHex(uuidBytes('0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01')), '0198c6f27b1e7c559d2a3f1f0c5a9e01')
   for (const id of ['0198C6F2-7b1e-7c55-9d2a-3f1f0c5a9e01', '0198c6f27b1e7c559d2a3f1f0c5a9e01', ''])
     t.equal(await refusal(later(() => uuidBytes(id))), 'bad-encoding', id)
 })
 
-t.test('Bytes are joined and compared', async (t) => {
+t.test('Byte arrays are joined and compared', async (t) => {
   t.strictSame([...concat(Uint8Array.of(1), new Uint8Array(), Uint8Array.of(2, 3))], [1, 2, 3])
   t.ok(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2)))
   t.notOk(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 3)))

@@ -24,7 +24,7 @@ import type { NewMessage } from '../../src/protocol/messages.js'
 import type { SignedStatement } from '../../src/protocol/schema.js'
 import { refusal } from '../support/refusal.js'
 
-/** What the browser makes of the vectors: this file is all that it is given, in one script. */
+/** The vectors that the browser is given. This file is bundled into the one script that it runs. */
 export interface Vectors {
   sessionKeys: {
     keys: Record<string, string>
@@ -61,14 +61,14 @@ export interface Vectors {
   }[]
 }
 
-/** An outcome that should have been another. */
+/** A case whose outcome is not the expected one. */
 export interface Difference {
   title: string
   expected: unknown
   found: unknown
 }
 
-/** Every case, as the project's own code decides it on this platform. */
+/** Run every case with the project's own code on this platform. */
 export async function differences(vectors: Vectors): Promise<{ cases: number; wrong: Difference[] }> {
   const wrong: Difference[] = []
   let cases = 0
@@ -79,10 +79,10 @@ export async function differences(vectors: Vectors): Promise<{ cases: number; wr
   const outcome = async (
     title: string,
     refused: string | undefined,
-    good: unknown,
+    expected: unknown,
     work: Promise<unknown>
   ) => {
-    if (refused === undefined) expect(title, good, await work)
+    if (refused === undefined) expect(title, expected, await work)
     else expect(title, refused, await refusal(work))
   }
 

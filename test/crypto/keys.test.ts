@@ -26,7 +26,7 @@ const rsa = (modulusLength: number, publicExponent = 65_537): string =>
 const SPKI = '302a300506032b6570032100'
 const edKey = (point: string): string => encodePem(decodeHex(SPKI + point))
 
-t.test('New keys have the form that the server accepts, and its fingerprints', async (t) => {
+t.test('The server accepts new keys and computes the same fingerprints', async (t) => {
   const signing = await generateSigningKeys({ extractable: false })
   const encryption = await generateEncryptionKeys({ extractable: false })
   t.equal(readSigningKey(signing.publicKey).fingerprint, signing.fingerprint)
@@ -34,7 +34,7 @@ t.test('New keys have the form that the server accepts, and its fingerprints', a
   t.equal(
     createPublicKey(encryption.publicKey).asymmetricKeyDetails?.modulusLength,
     3072,
-    '3072 bits unless asked'
+    '3072 bits by default'
   )
   for (const { signingKey, signingFingerprint, encryptionKey, encryptionFingerprint } of Object.values(
     keys
@@ -44,15 +44,15 @@ t.test('New keys have the form that the server accepts, and its fingerprints', a
   }
 })
 
-t.test('A private key leaves only if it was made to, and works when it comes back', async (t) => {
-  const kept = await generateSigningKeys({ extractable: false })
-  await t.rejects(exportPrivateKey(kept.privateKey))
+t.test('Only an extractable private key can be exported, and it works after the import', async (t) => {
+  const locked = await generateSigningKeys({ extractable: false })
+  await t.rejects(exportPrivateKey(locked.privateKey))
   const signing = await generateSigningKeys({ extractable: true })
-  const back = await importPrivateSigningKey(await exportPrivateKey(signing.privateKey), {
+  const imported = await importPrivateSigningKey(await exportPrivateKey(signing.privateKey), {
     extractable: false
   })
-  await t.rejects(exportPrivateKey(back))
-  const signature = await sign(back, 'words')
+  await t.rejects(exportPrivateKey(imported))
+  const signature = await sign(imported, 'words')
   t.ok(await verify(await importSigningKey(signing.publicKey), 'words', signature))
 
   const encryption = await generateEncryptionKeys({ bits: 2048, extractable: true })
@@ -63,7 +63,7 @@ t.test('A private key leaves only if it was made to, and works when it comes bac
   t.equal(await refusal(importPrivateSigningKey('%', { extractable: true })), 'bad-encoding')
 })
 
-t.test('A public key is taken from one canonical SPKI PEM and from nothing else', async (t) => {
+t.test('A public key is one canonical SPKI PEM', async (t) => {
   const { signingKey: pem } = keys.alice as { signingKey: string }
   const bad = [
     '',
@@ -84,7 +84,7 @@ t.test('A public key is taken from one canonical SPKI PEM and from nothing else'
   }
 })
 
-t.test('A signing key is an Ed25519 key, and of no small order', async (t) => {
+t.test('A signing key is an Ed25519 key, but not of small order', async (t) => {
   t.ok(await importSigningKey(keys.alice.signingKey!))
   t.equal(await refusal(importSigningKey(keys.alice.encryptionKey!)), 'bad-key')
   for (const type of ['ed448', 'x25519'] as const) {
@@ -112,7 +112,7 @@ t.test('An encryption key is an RSA key of 2048, 3072 or 4096 bits with the expo
   t.equal(await refusal(importEncryptionKey(keys.alice.signingKey!)), 'bad-key')
 })
 
-t.test('A signature is by one key over exactly these bytes', async (t) => {
+t.test('A signature verifies for one key and one text only', async (t) => {
   const [one, two] = [
     await generateSigningKeys({ extractable: false }),
     await generateSigningKeys({ extractable: false })

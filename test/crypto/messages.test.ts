@@ -28,7 +28,7 @@ async function received({ conversationId, sessionKey, by, message }: Case) {
   return openMessage({ conversationId, sessionKey: key, by, signingKey, message })
 }
 
-t.test('A message opens where it was sent, as its sender’s, unaltered; and nowhere else', async (t) => {
+t.test('A message opens only in its own place, under its sender, and unaltered', async (t) => {
   for (const one of cases)
     if (one.refused === undefined) {
       t.strictSame(await received(one), { content: one.content, digest: one.digest }, one.title)
@@ -41,7 +41,7 @@ t.test('A message opens where it was sent, as its sender’s, unaltered; and now
     )
 })
 
-t.test('What is sealed opens again, and is never sealed twice in the same way', async (t) => {
+t.test('A sealed message opens again, and is never the same twice', async (t) => {
   const signer = await generateSigningKeys({ extractable: false })
   const signingKey = await importSigningKey(signer.publicKey)
   const [sessionKey, conversationId, id] = [
@@ -65,7 +65,7 @@ t.test('What is sealed opens again, and is never sealed twice in the same way', 
   t.strictSame(opened.content, content)
 })
 
-t.test('A message holds 63,488 bytes of JSON at most', async (t) => {
+t.test('A message holds at most 63,488 bytes of JSON', async (t) => {
   const signer = await generateSigningKeys({ extractable: false })
   const place = {
     conversationId: crypto.randomUUID(),
@@ -78,7 +78,7 @@ t.test('A message holds 63,488 bytes of JSON at most', async (t) => {
   t.equal(await refusal(sealMessage({ ...place, content: { text: `${text}x` } })), 'too-large')
 })
 
-t.test('Lengths are padded by Padmé, and other paddings are refused', async (t) => {
+t.test('Lengths are padded by Padmé', async (t) => {
   for (const [length, padded] of vectors<{ padme: [number, number][] }>('examples').padme)
     t.equal(padmeLength(length), padded, `${length}`)
   for (let length = 1; length < 2000; length++) {

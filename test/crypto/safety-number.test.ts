@@ -8,7 +8,7 @@ const { cases, badRoots } = vectors<{
   badRoots: string[]
 }>('safety-numbers')
 
-t.test('Both sides see one safety number, which depends on both roots', async (t) => {
+t.test('Both sides compute the same safety number, and it depends on both roots', async (t) => {
   for (const { roots, safetyNumber: expected } of cases) {
     t.match(expected, /^(\d{5} ){11}\d{5}$/)
     t.equal(await safetyNumber(roots[0], roots[1]), expected)
@@ -17,7 +17,7 @@ t.test('Both sides see one safety number, which depends on both roots', async (t
   t.equal(new Set(cases.map((one) => one.safetyNumber)).size, cases.length)
 })
 
-t.test('What is no fingerprint has no safety number', async (t) => {
+t.test('A text that is not a fingerprint has no safety number', async (t) => {
   const [good] = cases[0]!.roots
   for (const root of badRoots) {
     t.equal(await refusal(safetyNumber(root, good)), 'bad-encoding', root)

@@ -39,41 +39,38 @@ const { keys, privateEncryptionKey, cases } = vectors<{
   cases: Case[]
 }>('session-keys')
 
-t.test(
-  'A session key is taken if it is what its statement and the chains say, and refused otherwise',
-  async (t) => {
-    const signingKeys = new Map<string, CryptoKey>()
-    for (const [fingerprint, pem] of Object.entries(keys))
-      signingKeys.set(fingerprint, await importSigningKey(pem))
-    const privateKey = await importPrivateEncryptionKey(privateEncryptionKey, { extractable: false })
-    const receive = async ({ conversationId, id, roster, statement, wrappedKey }: Case) => {
-      const verified = await verifySessionKey(statement, { conversationId, id, roster, signingKeys })
-      return unwrapSessionKey(privateKey, wrappedKey, { id, commitment: verified.commitment })
-    }
-    for (const one of cases)
-      if (one.refused === undefined) t.equal(encodeHex((await receive(one)).bytes), one.key, one.title)
-      else t.equal(await refusal(receive(one)), one.refused, `${one.attack}: ${one.title}`)
-    for (const attack of [
-      'forged-session-key',
-      'ghost-device',
-      'ghost-member',
-      'swapped-key',
-      'downgraded-key'
-    ])
-      t.ok(
-        cases.some((one) => one.attack === attack),
-        attack
-      )
+t.test('A session key is accepted only if it agrees with its statement and the chains', async (t) => {
+  const signingKeys = new Map<string, CryptoKey>()
+  for (const [fingerprint, pem] of Object.entries(keys))
+    signingKeys.set(fingerprint, await importSigningKey(pem))
+  const privateKey = await importPrivateEncryptionKey(privateEncryptionKey, { extractable: false })
+  const receive = async ({ conversationId, id, roster, statement, wrappedKey }: Case) => {
+    const verified = await verifySessionKey(statement, { conversationId, id, roster, signingKeys })
+    return unwrapSessionKey(privateKey, wrappedKey, { id, commitment: verified.commitment })
   }
-)
+  for (const one of cases)
+    if (one.refused === undefined) t.equal(encodeHex((await receive(one)).bytes), one.key, one.title)
+    else t.equal(await refusal(receive(one)), one.refused, `${one.attack}: ${one.title}`)
+  for (const attack of [
+    'forged-session-key',
+    'ghost-device',
+    'ghost-member',
+    'swapped-key',
+    'downgraded-key'
+  ])
+    t.ok(
+      cases.some((one) => one.attack === attack),
+      attack
+    )
+})
 
-t.test('A maker whose key is unknown is no maker', async (t) => {
+t.test('A session key whose maker is unknown is refused', async (t) => {
   const { conversationId, id, roster, statement } = cases[0]!
   const expected = { conversationId, id, roster, signingKeys: new Map<string, CryptoKey>() }
   t.equal(await refusal(verifySessionKey(statement, expected)), 'bad-signature')
 })
 
-t.test('A new key is wrapped for a device, which alone unwraps it', async (t) => {
+t.test('Only the device that a key is wrapped for can unwrap it', async (t) => {
   const [device, other] = await Promise.all([
     generateEncryptionKeys({ bits: 2048, extractable: false }),
     generateEncryptionKeys({ bits: 2048, extractable: false })
@@ -88,7 +85,7 @@ t.test('A new key is wrapped for a device, which alone unwraps it', async (t) =>
   t.not(again, wrapped, 'wrapping is random')
 })
 
-t.test('A session key has 32 bytes, a UUID, and a commitment to both', async (t) => {
+t.test('A session key has 32 bytes, a UUID and a commitment to both', async (t) => {
   const [one, two] = [await generateSessionKey(), await generateSessionKey()]
   t.notSame(one.bytes, two.bytes)
   t.not(one.id, two.id)

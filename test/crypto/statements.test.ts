@@ -27,7 +27,7 @@ async function signers({ kind, text, signatures, maySign }: Case): Promise<Set<s
   return verifyStatement({ text, signatures }, imported)
 }
 
-t.test('A statement of each kind is written from its fields, read back, hashed and verified', async (t) => {
+t.test('A statement of each kind is written, parsed, hashed and verified', async (t) => {
   const good = cases.filter((one) => one.refused === undefined)
   t.equal(good.length, 10, 'every kind')
   for (const one of good) {
@@ -38,13 +38,13 @@ t.test('A statement of each kind is written from its fields, read back, hashed a
   }
 })
 
-t.test('A statement in any other form, or with any other signature, is refused', async (t) => {
+t.test('A statement in another form, or with another signature, is refused', async (t) => {
   const bad = cases.filter((one) => one.refused !== undefined)
   t.ok(bad.length > 30)
   for (const one of bad) t.equal(await refusal(signers(one)), one.refused, one.title)
 })
 
-t.test('No text is written from fields that do not have their form', async (t) => {
+t.test('No statement is written from malformed fields', async (t) => {
   const good = cases.find((one) => one.kind === 'device-revoke')!.statement as Statement<'device-revoke'>
   const bad = [
     { ...good, user: 'Alice' },

@@ -46,11 +46,11 @@ const examples = vectors<{
 }>('examples')
 const { alice, bob } = examples.keys
 
-/** Gives these bytes, in hex, one after the other, instead of random ones. */
-function given(...parts: string[]): Random {
+/** Returns these bytes (in hex) in order, instead of random ones. */
+function fixed(...parts: string[]): Random {
   return (length) => {
     const bytes = decodeHex(parts.shift()!)
-    if (bytes.length !== length) throw new Error(`${length} bytes were asked for, not ${bytes.length}`)
+    if (bytes.length !== length) throw new Error(`${length} bytes were requested, not ${bytes.length}`)
     return bytes
   }
 }
@@ -62,53 +62,62 @@ const signer = {
 }
 const signingKey = await importSigningKey(alice.signingKey)
 
-t.test('The statements of docs/protocol.md are written, hashed and signed as they stand there', async (t) => {
-  const kinds: [kind: Statement['kind'], signed: Signed][] = [
-    ['device-add', examples.deviceAdd],
-    ['conversation-create', examples.conversationCreate],
-    ['session-key', examples.sessionKey.statement]
-  ]
-  for (const [kind, { text, hash, signature }] of kinds) {
-    t.equal(statementText(parseStatement(text, [kind])), text)
-    t.equal(await statementHash(text), hash)
-    t.strictSame(await signStatement(text, signer), { text, signatures: { [signer.fingerprint]: signature } })
+t.test(
+  'The statements of docs/protocol.md are written, hashed and signed as the page shows them',
+  async (t) => {
+    const kinds: [kind: Statement['kind'], signed: Signed][] = [
+      ['device-add', examples.deviceAdd],
+      ['conversation-create', examples.conversationCreate],
+      ['session-key', examples.sessionKey.statement]
+    ]
+    for (const [kind, { text, hash, signature }] of kinds) {
+      t.equal(statementText(parseStatement(text, [kind])), text)
+      t.equal(await statementHash(text), hash)
+      t.strictSame(await signStatement(text, signer), {
+        text,
+        signatures: { [signer.fingerprint]: signature }
+      })
+    }
   }
-})
+)
 
-t.test('Bob takes its session key, and opens its message, which is sealed byte for byte', async (t) => {
-  const { id, key, wrappedKey, statement } = examples.sessionKey
-  const { conversation } = parseStatement(examples.conversationCreate.text, ['conversation-create'])
-  const roster = [alice, bob].map((one) => ({
-    signingKey: one.signingFingerprint,
-    encryptionKey: one.encryptionFingerprint
-  }))
-  t.equal(await rosterHash(roster), examples.sessionKey.rosterHash)
-  const { commitment } = await verifySessionKey(
-    { text: statement.text, signatures: { [signer.fingerprint]: statement.signature } },
-    { conversationId: conversation, id, roster, signingKeys: new Map([[signer.fingerprint, signingKey]]) }
-  )
-  const privateKey = await importPrivateEncryptionKey(
-    bob.encryptionPrivateKey.replace(/-----.*?-----|\n/g, ''),
-    { extractable: false }
-  )
-  const sessionKey = await unwrapSessionKey(privateKey, wrappedKey, { id, commitment })
-  t.equal(encodeHex(sessionKey.bytes), key)
+t.test(
+  'Bob accepts the session key of the page and opens its message, which is sealed byte for byte',
+  async (t) => {
+    const { id, key, wrappedKey, statement } = examples.sessionKey
+    const { conversation } = parseStatement(examples.conversationCreate.text, ['conversation-create'])
+    const roster = [alice, bob].map((one) => ({
+      signingKey: one.signingFingerprint,
+      encryptionKey: one.encryptionFingerprint
+    }))
+    t.equal(await rosterHash(roster), examples.sessionKey.rosterHash)
+    const { commitment } = await verifySessionKey(
+      { text: statement.text, signatures: { [signer.fingerprint]: statement.signature } },
+      { conversationId: conversation, id, roster, signingKeys: new Map([[signer.fingerprint, signingKey]]) }
+    )
+    const privateKey = await importPrivateEncryptionKey(
+      bob.encryptionPrivateKey.replace(/-----.*?-----|\n/g, ''),
+      { extractable: false }
+    )
+    const sessionKey = await unwrapSessionKey(privateKey, wrappedKey, { id, commitment })
+    t.equal(encodeHex(sessionKey.bytes), key)
 
-  const { iv, plaintext, ciphertext, signature, digest, id: messageId } = examples.message
-  const content = JSON.parse(plaintext) as Record<string, unknown>
-  const place = { conversationId: conversation, sessionKey }
-  const message = await sealMessage(
-    { ...place, id: messageId, signer, content },
-    given(encodeHex(decodeBase64(iv)))
-  )
-  t.strictSame(message, { id: messageId, sessionKeyId: id, iv, ciphertext, signature })
-  t.strictSame(await openMessage({ ...place, by: signer.fingerprint, signingKey, message }), {
-    content,
-    digest
-  })
-})
+    const { iv, plaintext, ciphertext, signature, digest, id: messageId } = examples.message
+    const content = JSON.parse(plaintext) as Record<string, unknown>
+    const place = { conversationId: conversation, sessionKey }
+    const message = await sealMessage(
+      { ...place, id: messageId, signer, content },
+      fixed(encodeHex(decodeBase64(iv)))
+    )
+    t.strictSame(message, { id: messageId, sessionKeyId: id, iv, ciphertext, signature })
+    t.strictSame(await openMessage({ ...place, by: signer.fingerprint, signingKey, message }), {
+      content,
+      digest
+    })
+  }
+)
 
-t.test('The safety number is the one that stands there', async (t) => {
+t.test('The safety number is the one on the page', async (t) => {
   t.equal(await safetyNumber(alice.signingFingerprint, bob.signingFingerprint), examples.safetyNumber.number)
 })
 
@@ -122,7 +131,7 @@ t.test('The attachment is encrypted byte for byte, and decrypted', async (t) => 
   const once = async function* (bytes: Uint8Array) {
     yield bytes
   }
-  const attachment = encryptAttachment(once(encodeUtf8(file)), given(key, prefix))
+  const attachment = encryptAttachment(once(encodeUtf8(file)), fixed(key, prefix))
   t.equal(encodeBase64(await pieces(attachment.ciphertext)), ciphertext)
   t.strictSame(attachment.reference(), reference)
   t.equal(decodeUtf8(await pieces(decryptAttachment(reference, once(decodeBase64(ciphertext))))), file)
@@ -132,7 +141,7 @@ t.test('The key backup is sealed byte for byte, and opens with its recovery code
   const { secret, recoveryCode, header, content, ciphertext } = examples.keyBackup
   t.equal(await formatRecoveryCode(decodeHex(secret)), recoveryCode)
   const [, salt, iv] = /salt (.*)\niv (.*)\n/.exec(header)!
-  const blob = await sealBackup(encodeUtf8(content), { recoveryCode }, { random: given(salt!, iv!) })
+  const blob = await sealBackup(encodeUtf8(content), { recoveryCode }, { random: fixed(salt!, iv!) })
   t.strictSame(blob, concat(encodeUtf8(header), decodeBase64(ciphertext)))
   t.equal(decodeUtf8(await openBackup(blob, { recoveryCode })), content)
 })

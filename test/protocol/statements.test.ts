@@ -11,7 +11,7 @@ const create =
   `secure-chat/v1 conversation-create\nconversation ${uuid}\nsequence 1\nprevious -\nkind group\n` +
   `member alice admin ${hash}\nmember bob member ${hash}\nby ${hash}\n`
 
-t.test('a statement is parsed line by line', (t) => {
+t.test('A statement is parsed line by line', (t) => {
   t.strictSame(parseStatement(deviceAdd, ['device-add']), {
     kind: 'device-add',
     user: 'alice',
@@ -29,7 +29,7 @@ t.test('a statement is parsed line by line', (t) => {
   t.end()
 })
 
-t.test('whatever is not exactly as prescribed is refused, and the line is named', (t) => {
+t.test('A malformed statement is refused, and the error names the line', (t) => {
   const bad: [what: string, text: string, complaint: RegExp][] = [
     ['CRLF', deviceAdd.replaceAll('\n', '\r\n'), /printable ASCII/],
     ['a tab', deviceAdd.replace('user ', 'user\t'), /printable ASCII/],
@@ -61,7 +61,7 @@ t.test('whatever is not exactly as prescribed is refused, and the line is named'
   t.end()
 })
 
-t.test('members come sorted, each once, and at most 1,024', (t) => {
+t.test('Members are sorted and unique, and at most 1,024', (t) => {
   const line = (name: string) => `member ${name} member ${hash}\n`
   const withMembers = (lines: string) => create.replace(/member alice[^]*(?=by )/, lines)
   const names = Array.from({ length: 1025 }, (_, index) => `user${String(index).padStart(5, '0')}`)
@@ -75,13 +75,14 @@ t.test('members come sorted, each once, and at most 1,024', (t) => {
   t.end()
 })
 
-t.test('a statement of another kind than the ones asked for is refused', (t) => {
+t.test('A statement of an unexpected kind is refused', (t) => {
   t.throws(() => parseStatement(create, ['device-add', 'device-reset']), { code: 'invalid-statement' })
   t.end()
 })
 
-t.test('the text of a roster is sorted bytewise', (t) => {
-  const [a, b] = ['0'.repeat(64), 'f'.repeat(64)]
+t.test('The lines of a roster are sorted by bytes', (t) => {
+  const a = '0'.repeat(64)
+  const b = 'f'.repeat(64)
   t.equal(
     rosterText([
       { signingKey: b, encryptionKey: a },

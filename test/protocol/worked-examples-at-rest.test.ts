@@ -20,7 +20,7 @@ function encrypt(key: string, iv: string, plaintext: string, additionalData: str
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-t.test('the safety number follows from the two roots', async (t) => {
+t.test('The safety number follows from the two roots', async (t) => {
   const roots = [keys.alice.signingFingerprint, keys.bob.signingFingerprint].sort()
   t.equal(
     safetyNumber.text,
@@ -36,7 +36,7 @@ t.test('the safety number follows from the two roots', async (t) => {
   t.equal(groups.join(' '), safetyNumber.number)
 })
 
-t.test('the attachment is one chunk behind its prefix, and its reference fits', async (t) => {
+t.test('The attachment is a prefix and one chunk, and its reference describes it', async (t) => {
   const { file, key, prefix, nonce, ciphertext, reference } = attachment
   t.equal(`${prefix}0000000001`, nonce, 'chunk 0, the last one')
   const bytes = Buffer.concat([fromHex(prefix), encrypt(key, nonce, file, '')])
@@ -49,7 +49,7 @@ t.test('the attachment is one chunk behind its prefix, and its reference fits', 
   })
 })
 
-t.test('the recovery code is 128 bits and 22 of their hash, in base32', async (t) => {
+t.test('The recovery code is 128 bits and 22 bits of their hash, in base32', async (t) => {
   const { secret, check, recoveryCode } = keyBackup
   const hash = createHash('sha256')
     .update('secure-chat/v1 recovery-code\n')
@@ -66,7 +66,7 @@ t.test('the recovery code is 128 bits and 22 of their hash, in base32', async (t
   t.equal(symbols.join('').match(/.{5}/g)!.join('-'), recoveryCode)
 })
 
-t.test('the key backup is sealed under its code, with its header bound to it', async (t) => {
+t.test('The key backup is encrypted with its recovery code, and its header is authenticated', async (t) => {
   const { secret, key, header, content, ciphertext } = keyBackup
   const [, salt, iv, commitment] = /^salt (.*)\niv (.*)\ncommitment (.*)\n$/m.exec(header)!
   t.equal(hkdf(fromHex(secret), fromHex(salt!), 'secure-chat/v1 key-backup'), key)

@@ -59,7 +59,7 @@ interface Examples {
   }
 }
 
-/** The top of the repository, seen from `build/test/protocol`. */
+/** The root of the repository, from `build/test/protocol`. */
 const root = join(import.meta.dirname, '../../..')
 const examples = JSON.parse(readFileSync(join(root, 'test/vectors/examples.json'), 'utf8')) as Examples
 const { keys, deviceAdd, conversationCreate, sessionKey, message } = examples
@@ -76,7 +76,7 @@ const publicPem = (key: KeyObject): string =>
 const fingerprint = (pem: string): string =>
   sha256(createPublicKey(pem).export({ type: 'spki', format: 'der' }))
 
-/** What stands before an Ed25519 seed in PKCS #8 (RFC 8410). */
+/** The PKCS #8 of an Ed25519 key before its seed (RFC 8410). */
 const ED25519 = '302e020100300506032b657004220420'
 
 function signingPrivate({ signingSeed }: Device): KeyObject {
@@ -87,14 +87,14 @@ function signingPrivate({ signingSeed }: Device): KeyObject {
 const hkdf = (key: string, id: string, info: string): string =>
   Buffer.from(hkdfSync('sha256', fromHex(key), idBytes(id), info, 32)).toString('hex')
 
-/** Hash and signature are right, and Alice's key makes the very same signature (Ed25519 is deterministic). */
+/** Checks hash and signature. Alice's key must make the same signature: Ed25519 is deterministic. */
 function checkSigned(t: Test, { text, hash, signature }: Signed): void {
   t.equal(sha256(text), hash, 'the hash')
   t.ok(verify(null, Buffer.from(text), alice.signingKey, fromBase64(signature)), 'the signature verifies')
   t.equal(sign(null, Buffer.from(text), signingPrivate(alice)).toString('base64'), signature)
 }
 
-t.test('fingerprints are the SHA-256 of the SPKI DER, and the private keys fit', async (t) => {
+t.test('Fingerprints are the SHA-256 of the SPKI DER, and private keys match public keys', async (t) => {
   for (const device of [alice, bob]) {
     t.equal(publicPem(signingPrivate(device)), device.signingKey)
     t.equal(fingerprint(device.signingKey), device.signingFingerprint)
@@ -103,7 +103,7 @@ t.test('fingerprints are the SHA-256 of the SPKI DER, and the private keys fit',
   t.equal(publicPem(createPrivateKey(bob.encryptionPrivateKey)), bob.encryptionKey)
 })
 
-t.test('the device-add names the keys, and is signed by the device itself', async (t) => {
+t.test('The device-add names the keys and is signed by the device', async (t) => {
   const { device, ...statement } = parseStatement(deviceAdd.text, ['device-add'])
   t.match(device, /^[0-9a-f-]{36}$/)
   t.strictSame(statement, {
@@ -118,7 +118,7 @@ t.test('the device-add names the keys, and is signed by the device itself', asyn
   checkSigned(t, deviceAdd)
 })
 
-t.test('the conversation-create names both roots', async (t) => {
+t.test('The conversation-create names both roots', async (t) => {
   const { conversation, ...statement } = parseStatement(conversationCreate.text, ['conversation-create'])
   t.ok(message.header.includes(`\nconversation ${conversation}\n`))
   t.strictSame(statement, {
@@ -135,7 +135,7 @@ t.test('the conversation-create names both roots', async (t) => {
   checkSigned(t, conversationCreate)
 })
 
-t.test('the session key has its commitment, its roster and its statement', async (t) => {
+t.test('The statement of the session key names its commitment and its roster', async (t) => {
   const { id, key, commitment, roster, rosterHash, statement } = sessionKey
   t.equal(hkdf(key, id, 'secure-chat/v1 commitment'), commitment)
   const lines = [alice, bob].map((one) => `${one.signingFingerprint} ${one.encryptionFingerprint}\n`)
@@ -154,7 +154,7 @@ t.test('the session key has its commitment, its roster and its statement', async
   checkSigned(t, statement)
 })
 
-t.test('the wrap opens with RSA-OAEP-256 and gives the session key', async (t) => {
+t.test('The wrap decrypts to the session key with RSA-OAEP-256', async (t) => {
   const unwrapped = privateDecrypt(
     { key: bob.encryptionPrivateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
     fromBase64(sessionKey.wrappedKey)
@@ -162,7 +162,7 @@ t.test('the wrap opens with RSA-OAEP-256 and gives the session key', async (t) =
   t.equal(unwrapped.toString('hex'), sessionKey.key)
 })
 
-/** As the page says it: a multiple of 2^(E − S), E = floor(log2 L), S = floor(log2 E) + 1; at least 256. */
+/** As docs/protocol.md defines it: a multiple of 2^(E − S), E = floor(log2 L), S = floor(log2 E) + 1; at least 256. */
 function padmeLength(length: number): number {
   if (length <= 256) return 256
   const log2 = (value: number) => 31 - Math.clz32(value)
@@ -171,12 +171,15 @@ function padmeLength(length: number): number {
   return Math.ceil(length / step) * step
 }
 
-t.test('lengths are padded by Padmé', async (t) => {
+t.test('Lengths are padded by Padmé', async (t) => {
   for (const [length, padded] of examples.padme) t.equal(padmeLength(length), padded, `${length}`)
-  t.ok(padmeLength(63_488) + 16 <= 65_536 && padmeLength(63_489) + 16 > 65_536, 'the largest that fits')
+  t.ok(
+    padmeLength(63_488) + 16 <= 65_536 && padmeLength(63_489) + 16 > 65_536,
+    'the largest message that fits'
+  )
 })
 
-t.test('the message is sealed from its parts, byte by byte, and opens again', async (t) => {
+t.test('The message is sealed from its parts, byte for byte, and opens again', async (t) => {
   const { conversation } = parseStatement(conversationCreate.text, ['conversation-create'])
   const header = [
     'secure-chat/v1 message',
@@ -208,7 +211,7 @@ t.test('the message is sealed from its parts, byte by byte, and opens again', as
   t.same(JSON.parse(open(header)), { ...JSON.parse(message.plaintext), n: 1, type: 'text' })
 })
 
-/** The plaintext under a header. @throws if the tag does not verify */
+/** @throws {Error} if the tag does not verify for this header */
 function open(header: string): string {
   const bytes = fromBase64(message.ciphertext)
   const decipher = createDecipheriv('aes-256-gcm', fromHex(message.key), fromBase64(message.iv), {
@@ -218,7 +221,7 @@ function open(header: string): string {
   return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString()
 }
 
-t.test('under any other header neither the signature nor the tag verifies', async (t) => {
+t.test('Neither the signature nor the tag verifies for another header', async (t) => {
   const lines = message.header.trimEnd().split('\n')
   for (const [at, line] of lines.entries()) {
     const last = line.at(-1) === '0' ? '1' : '0'
@@ -229,7 +232,7 @@ t.test('under any other header neither the signature nor the tag verifies', asyn
   }
 })
 
-/** Every text and number in a value. */
+/** All strings and numbers in a value, as strings. */
 function leaves(value: unknown): string[] {
   if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(leaves)
   return [String(value)]
@@ -238,7 +241,7 @@ function leaves(value: unknown): string[] {
 t.test('docs/protocol.md shows every value of the examples, and no other hash or key', async (t) => {
   const page = readFileSync(join(root, 'docs/protocol.md'), 'utf8')
   const section = page.slice(page.indexOf('\n## Worked examples'))
-  // Long values are broken into lines there.
+  // The page breaks long values into lines.
   const squeeze = (text: string) => text.replaceAll(/\s/g, '')
   const shown = squeeze(section)
   const { padme, ...rest } = examples

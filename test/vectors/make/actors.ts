@@ -6,7 +6,7 @@ import { fingerprint, importPrivateSigningKey } from '../../../src/crypto/keys.j
 import { encodePem } from '../../../src/crypto/pem.js'
 import type { Signer } from '../../../src/crypto/statements.js'
 
-/** Where the vectors are, seen from `build/test/vectors/make`. */
+/** The folder of the vectors, from `build/test/vectors/make`. */
 export const folder = join(import.meta.dirname, '../../../../test/vectors')
 
 interface Example {
@@ -24,17 +24,17 @@ interface Example {
   message: { id: string; iv: string; plaintext: string }
 }
 
-/** The worked examples of docs/protocol.md, on whose keys all other vectors stand. */
+/** The worked examples of docs/protocol.md. All other vectors use their keys. */
 export const examples = JSON.parse(readFileSync(join(folder, 'examples.json'), 'utf8')) as Example
 
-/** Somebody's device. Like all keys here, this one is published. */
+/** A device. Its keys are published, like all keys here. */
 export interface Actor extends Signer {
   readonly publicKey: string
   /** Fingerprint of the encryption key. */
   readonly encryptionKey: string
 }
 
-/** What comes before an Ed25519 seed in PKCS #8, and before the public key in SPKI (RFC 8410). */
+/** The PKCS #8 of an Ed25519 key before its seed (RFC 8410). */
 const PKCS8 = '302e020100300506032b657004220420'
 const SPKI_BYTES = 12
 
@@ -42,23 +42,23 @@ async function actor(seed: string, encryptionKey: string): Promise<Actor> {
   const pkcs8 = encodeBase64(decodeHex(PKCS8 + seed))
   const privateKey = await importPrivateSigningKey(pkcs8, { extractable: true })
   const { d, x } = await crypto.subtle.exportKey('jwk', privateKey)
-  if (base64url(d!) !== seed) throw new Error('the seed is not the private key')
+  if (base64urlToHex(d!) !== seed) throw new Error('the seed is not the private key')
   const prefix = decodeHex('302a300506032b6570032100')
   if (prefix.length !== SPKI_BYTES) throw new Error('the prefix is wrong')
-  const publicKey = encodePem(decodeHex(encodeHex(prefix) + base64url(x!)))
+  const publicKey = encodePem(decodeHex(encodeHex(prefix) + base64urlToHex(x!)))
   return { privateKey, publicKey, fingerprint: await fingerprint(publicKey), encryptionKey }
 }
 
-const base64url = (text: string): string => Buffer.from(text, 'base64url').toString('hex')
+const base64urlToHex = (text: string): string => Buffer.from(text, 'base64url').toString('hex')
 const seedFrom = (first: number): string => encodeHex(Uint8Array.from({ length: 32 }, (_, at) => first + at))
 
-/** A hash that stands for an encryption key where nobody needs the key itself. */
+/** A hash in place of an encryption key's fingerprint, where the key itself is not needed. */
 export const fakeHash = (name: string): string => createHash('sha256').update(name).digest('hex')
 
 const { alice: a, bob: b } = examples.keys
 export const alice = await actor(a.signingSeed, a.encryptionFingerprint)
 export const bob = await actor(b.signingSeed, b.encryptionFingerprint)
-/** Alice's second device, Carol's only one, and one that nobody let in. */
+/** Alice's second device. Carol has one device. Mallory's device is never approved. */
 export const tablet = await actor(seedFrom(0x60), fakeHash('the encryption key of Alice’s tablet'))
 export const carol = await actor(seedFrom(0x80), fakeHash('Carol’s encryption key'))
 export const mallory = await actor(seedFrom(0xa0), fakeHash('Mallory’s encryption key'))
@@ -70,15 +70,16 @@ export const publicKeys = Object.fromEntries(
 /** Bob's private encryption key, PKCS #8 in base64. */
 export const bobsKey = b.encryptionPrivateKey!.replace(/-----.*?-----|\n/g, '')
 
-/** Bytes of which the first is given and each next one is one more: not random, so that the vectors stay. */
+/** Bytes that count up from `first`: with random ones, the vectors would change with each run. */
 export const counting =
   (first: number) =>
   (length: number): Uint8Array =>
     Uint8Array.from({ length }, (_, at) => (first + at) & 255)
 
-/** RSA-OAEP for Bob with a given seed instead of a random one (RFC 8017, section 7.1.1). */
+/** RSA-OAEP for Bob with a fixed seed instead of a random one (RFC 8017, section 7.1.1). */
 export function wrapForBob(message: Uint8Array, seed: Uint8Array): string {
-  const [size, hashed] = [256, 32]
+  const size = 256
+  const hashed = 32
   const block = Buffer.concat([
     createHash('sha256').digest(),
     Buffer.alloc(size - message.length - 2 * hashed - 2),
@@ -104,7 +105,7 @@ function mgf1(seed: Uint8Array, length: number): Buffer {
 
 const xor = (a: Uint8Array, b: Uint8Array): Buffer => Buffer.from(a.map((byte, at) => byte ^ b[at]!))
 
-/** The same signature with S + L for S: what Ed25519 would take if it were not strict. */
+/** The same signature with S + L for S, which a lax Ed25519 implementation accepts. */
 export function malleable(signature: string): string {
   const bytes = decodeBase64(signature)
   const order = 2n ** 252n + 27742317777372353535851937790883648493n

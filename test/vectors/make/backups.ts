@@ -16,7 +16,7 @@ export async function backupVectors() {
   }
   const good = { content, blob: encodeBase64(blobs['recovery-code']), recoveryCode }
   if (decodeUtf8(await openBackup(blobs.passphrase, { passphrase })) !== content)
-    throw new Error('it does not open')
+    throw new Error('the backup does not open')
   return {
     about: [
       'Recovery codes: what stands for which 16 bytes, how else it may be typed, and what is none. Backups: blob is',
@@ -39,7 +39,9 @@ export async function backupVectors() {
       { title: 'under a passphrase', content, blob: encodeBase64(blobs.passphrase), passphrase },
       {
         title: 'under a passphrase, typed with combining marks',
-        ...{ content, blob: encodeBase64(blobs.passphrase), passphrase: passphrase.normalize('NFD') }
+        content,
+        blob: encodeBase64(blobs.passphrase),
+        passphrase: passphrase.normalize('NFD')
       },
       ...(await refused(blobs))
     ]
@@ -72,8 +74,8 @@ function typos(code: string): { title: string; code: string }[] {
 
 async function refused(blobs: Record<'recovery-code' | 'passphrase', Uint8Array>) {
   const other = await formatRecoveryCode(counting(0x33)(16))
-  const change = (what: RegExp, by: string, blob = blobs['recovery-code']) =>
-    Buffer.from(Buffer.from(blob).toString('latin1').replace(what, by), 'latin1')
+  const change = (pattern: RegExp, replacement: string, blob = blobs['recovery-code']) =>
+    Buffer.from(Buffer.from(blob).toString('latin1').replace(pattern, replacement), 'latin1')
   const flip = (at: number, blob = blobs['recovery-code']) =>
     blob.map((byte, i) => (i === (at + blob.length) % blob.length ? byte ^ 1 : byte))
   const fewer = change(/iterations 600000/, 'iterations 599999', blobs.passphrase)

@@ -14,7 +14,7 @@ const id = (last: number): string => `0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e0${last}
 
 /** A statement without its place in the chain. */
 type Unlinked<S> = S extends unknown ? Omit<S, 'sequence' | 'previous'> : never
-/** What comes next in a chain: a statement, who signs it, and where it claims to stand if not where it should. */
+/** The next statement of a chain, its signers, and the place that it claims if that is not the right one. */
 interface Step<S> {
   statement: Unlinked<S>
   signers: Actor[]
@@ -28,8 +28,12 @@ const device = (
   version = 1
 ) =>
   ({
-    ...{ kind, user: 'alice', device: id(at), signingKey: actor.fingerprint },
-    ...{ encryptionKey: actor.encryptionKey, encryptionVersion: version }
+    kind,
+    user: 'alice',
+    device: id(at),
+    signingKey: actor.fingerprint,
+    encryptionKey: actor.encryptionKey,
+    encryptionVersion: version
   }) satisfies Unlinked<UserStatement>
 
 const newKey = fakeHash('a new encryption key')
@@ -46,7 +50,7 @@ const revoke: Step<UserStatement> = {
 }
 const ghost = device('device-add', 3, mallory)
 
-/** A case: its steps, and with which code the last one must be refused. */
+/** The steps of a case, and the code with which the last one must be refused. */
 type Case<S> = [title: string, steps: Step<S>[], attack?: string, refused?: string]
 
 const userCases: Case<UserStatement>[] = [
@@ -244,11 +248,16 @@ export async function chainVectors() {
       conversationCases.map(async (one) => ({
         ...(await made(one)),
         owners: {
-          ...{ [alice.fingerprint]: 'alice', [tablet.fingerprint]: 'alice', [bob.fingerprint]: 'bob' },
-          ...{ [carol.fingerprint]: 'carol', [mallory.fingerprint]: 'mallory' }
+          [alice.fingerprint]: 'alice',
+          [tablet.fingerprint]: 'alice',
+          [bob.fingerprint]: 'bob',
+          [carol.fingerprint]: 'carol',
+          [mallory.fingerprint]: 'mallory'
         },
         roots: {
-          ...{ alice: alice.fingerprint, bob: bob.fingerprint, carol: carol.fingerprint },
+          alice: alice.fingerprint,
+          bob: bob.fingerprint,
+          carol: carol.fingerprint,
           mallory: mallory.fingerprint
         }
       }))
@@ -276,12 +285,12 @@ async function made<S extends UserStatement | ConversationStatement>([
   return {
     title,
     statements,
-    ...(refused === undefined ? { then: { head, ...after[title] } } : { attack, refused })
+    ...(refused === undefined ? { then: { head, ...finalStates[title] } } : { attack, refused })
   }
 }
 
-/** What the good chains say in the end, written down by hand. */
-const after: Record<string, object> = {
+/** The final state of each valid chain, written by hand. */
+const finalStates: Record<string, object> = {
   [userCases[0]![0]]: { root: alice.fingerprint, devices: { [id(2)]: newKey }, retired: [id(1)] },
   [userCases[1]![0]]: {
     root: carol.fingerprint,

@@ -2,10 +2,10 @@ import { concat } from '../../../src/crypto/encoding.js'
 
 const SEALED_CHUNK = 65_552
 
-/** The bytes of every file here: each is its place modulo 251. */
+/** The bytes of each file in the vectors: byte i is i modulo 251. */
 export const fileBytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, at) => at % 251)
 
-/** What is done to a ciphertext, so that the vectors need not hold it. */
+/** A change of a ciphertext. The vectors hold the change, since the ciphertext is large. */
 export type Edit =
   | { edit: 'cut'; to: number }
   | { edit: 'append'; hex: string }

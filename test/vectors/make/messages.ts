@@ -21,7 +21,7 @@ const ofLength = (length: number) => {
   return { ...content, text: 'x'.repeat(length - JSON.stringify(content).length) }
 }
 
-/** A message sealed and signed as it should be, but around any bytes at all. */
+/** A message that is encrypted and signed correctly, with arbitrary bytes as its plaintext. */
 async function sealBytes(plaintext: Uint8Array): Promise<NewMessage> {
   const header = `secure-chat/v1 message\nconversation ${conversationId}\nsession-key ${sessionKey.id}\nmessage ${id}\nby ${alice.fingerprint}\n`
   const key = await importAesKey(
@@ -78,7 +78,7 @@ export async function messageVectors() {
 
 type Good = { conversationId: string; sessionKey: object; by: string; message: NewMessage }
 
-/** The message of another place, or another's. */
+/** Messages from another place or another sender. */
 async function moved(good: Good) {
   const changes: [title: string, change: object, attack: string][] = [
     ['it was sent in another conversation', { conversationId: otherConversation }, 'moved-message'],
@@ -138,7 +138,7 @@ async function altered(good: Good) {
   })
 }
 
-/** What a device of a member's has signed, but should not have. */
+/** Malformed messages that a member's device has signed. */
 async function malformed(good: Good) {
   const json = encodeUtf8(JSON.stringify(hello))
   const padded = pad(json)

@@ -36,7 +36,7 @@ const line = ({ fingerprint, encryptionKey }: Actor): RosterDevice => ({
 const roster = [line(alice), line(bob)]
 const oldAlice = { ...line(alice), encryptionKey: fakeHash('Alice’s encryption key before') }
 
-/** What a session key's statement says, and who signs it. */
+/** A signed session key statement with some fields changed. */
 async function signed(
   change: { conversation?: string; sessionKey?: string; roster?: RosterDevice[] } = {},
   by = alice,
@@ -44,8 +44,8 @@ async function signed(
 ) {
   const { conversation = conversationId, sessionKey: name = id, roster: lines = roster } = change
   const statement = { kind: 'session-key', conversation, sessionKey: name, head, by: by.fingerprint } as const
-  const promise = await sessionKeyCommitment(sessionKey)
-  const text = statementText({ ...statement, commitment: promise, roster: await rosterHash(lines) })
+  const commitment = await sessionKeyCommitment(sessionKey)
+  const text = statementText({ ...statement, commitment, roster: await rosterHash(lines) })
   return signStatement(text, signer)
 }
 

@@ -15,7 +15,7 @@ const members = [
   { username: 'bob', role: 'member', root: bob.fingerprint }
 ] as const
 
-/** One statement of each kind, with who signs it. */
+/** One statement of each kind, with its signers. */
 const good: [statement: Statement, ...signers: (typeof alice)[]][] = [
   [{ kind: 'device-add', ...binding, ...link, ...keys }, tablet, alice],
   [{ kind: 'device-rekey', ...binding, ...link, ...keys, encryptionVersion: 2 }, tablet],
@@ -82,7 +82,7 @@ async function accepted() {
   )
 }
 
-/** Each is signed, so that nothing but its text is wrong. */
+/** Each text is signed, so that only the text is wrong. */
 async function badTexts() {
   const revoke = statementText(good[3]![0])
   const create = statementText(good[4]![0])
@@ -146,7 +146,7 @@ async function badSignatures() {
   })
 }
 
-/** The last character of a signature carries two bits of it and four that must be zero. */
+/** The last character of a signature has two bits of it, and four bits that must be zero. */
 const unusedBits = (end: string): string => `${String.fromCharCode(end.charCodeAt(0) + 1)}==`
 
 const swap = (text: string, a: string, b: string): string => text.replace(`${a}\n${b}`, `${b}\n${a}`)
