@@ -4,22 +4,22 @@ import type { Load } from './load-generator.js'
 import type { Figure } from './report.js'
 import type { Target } from './servers.js'
 
-/** What a section of the benchmark works with. */
+/** Tools of a section. */
 export interface Bench {
   quick: boolean
-  /** How often things that are compared are measured by turns; of the rounds the medians count. */
+  /** How often the compared variants take turns. The median of the rounds counts. */
   rounds: number
   report: (figure: Figure) => void
 }
 
-/** What a section works with that measures servers. What it starts ends with its owner. */
+/** Tools of a section that measures servers. Everything that it starts ends with `owner`. */
 export interface ServerBench extends Bench {
   owner: Scope
   pg: Postgres
   load: Load
-  /** Our server on PostgreSQL with eight users who send: one for all sections if it has to be quick. */
+  /** Our server on PostgreSQL with eight senders. With `quick`, all sections share one. */
   senders: () => Promise<Target>
 }
 
-/** Bytes of ciphertext of every message: a sentence or two, and a signed envelope's worth of room. */
+/** Size of each message's ciphertext: a sentence or two of text, with its envelope. */
 export const MESSAGE_BYTES = 700

@@ -7,7 +7,7 @@ const BATCH = 100
 const GROUP = 10
 const STREAMS = 5000
 
-/** One stream that has missed much, and many that were cut at once and have missed a little. */
+/** One stream that missed many messages, and many streams that were cut at once and missed a few. */
 export async function catchUp(bench: ServerBench): Promise<void> {
   await oneStream(bench)
   if (!bench.quick) await storm(bench)
@@ -24,11 +24,13 @@ async function oneStream({ owner, pg, load, rounds, report }: ServerBench): Prom
   }
   report({
     name: `catch-up of ${MISSED} missed messages, one stream`,
-    ...{ value: median(rates), unit: '/s', target: { of: 'value', atLeast: 50_000 } }
+    value: median(rates),
+    unit: '/s',
+    target: { of: 'value', atLeast: 50_000 }
   })
 }
 
-/** All streams come back at the same moment, each with a message that it has missed. */
+/** All streams reconnect at the same moment. Each has missed messages. */
 async function storm({ owner, pg, load, report }: ServerBench): Promise<void> {
   const groups = Array.from({ length: STREAMS / GROUP }, (_, group) =>
     Array.from({ length: GROUP }, (_, n) => group * GROUP + n)
@@ -41,24 +43,31 @@ async function storm({ owner, pg, load, report }: ServerBench): Promise<void> {
   await send(target, groups.length)
   const before = residentBytes(pid)
   const { milliseconds } = await load('catchUp', {
-    ...{ port, tokens, after, atOnce: STREAMS },
+    port,
+    tokens,
+    after,
+    atOnce: STREAMS,
     messages: STREAMS * BATCH
   })
   report({
     name: `${STREAMS} streams cut at once, each has its ${BATCH} missed messages after`,
-    ...{ value: milliseconds / 1000, unit: 's' }
+    value: milliseconds / 1000,
+    unit: 's'
   })
   const peak = (residentBytes(pid) - before) / 2 ** 20
   report({ name: 'resident meanwhile, above before', value: peak, unit: 'MiB' })
 }
 
-/** Batches to the conversations by turns, each by its first member. */
+/** Sends batches to the conversations in turn, as the first member of each. */
 async function send({ port, tokens, conversations }: Target, batches: number): Promise<void> {
   for (let n = 0; n < batches; n++) {
     const { id, sessionKeyId } = conversations[n % conversations.length]!
     const message = () => ({
-      ...{ id: crypto.randomUUID(), sessionKeyId, iv: base64(12) },
-      ...{ ciphertext: base64(MESSAGE_BYTES), signature: base64(64) }
+      id: crypto.randomUUID(),
+      sessionKeyId,
+      iv: base64(12),
+      ciphertext: base64(MESSAGE_BYTES),
+      signature: base64(64)
     })
     const response = await fetch(`http://127.0.0.1:${port}/v1/conversations/${id}/messages/batch`, {
       method: 'POST',

@@ -1,4 +1,4 @@
-/** To be imported by a server that is measured: on SIGUSR2 it collects its garbage, which is not memory in use. */
+/** The measured server imports this. SIGUSR2 makes it collect garbage, which does not count as memory in use. */
 process.on('SIGUSR2', () => {
   globalThis.gc?.()
 })

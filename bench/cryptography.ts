@@ -14,10 +14,10 @@ import {
 } from '../src/crypto/session-keys.js'
 import { MESSAGE_BYTES, type Bench } from './bench.js'
 
-/** How many are under way at a time, as when a client catches up. */
-const AT_A_TIME = 16
+/** Concurrent operations, as in a client that catches up. */
+const CONCURRENCY = 16
 
-/** What one process of a client does in a second, with nothing of a server about. */
+/** The throughput of the client's cryptography in one process, without a server. */
 export async function cryptography({ quick, report }: Bench): Promise<void> {
   const ms = quick ? 300 : 5000
   const signer = await generateSigningKeys({ extractable: false })
@@ -27,7 +27,9 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   const content = { type: 'text', n: 1, text: 'x'.repeat(MESSAGE_BYTES / 2) }
   const sealOne = () => sealMessage({ conversationId, id: crypto.randomUUID(), sessionKey, signer, content })
   report({
-    ...{ name: 'messages sealed, one process', value: await perSecond(ms, sealOne), unit: '/s' },
+    name: 'messages sealed, one process',
+    value: await perSecond(ms, sealOne),
+    unit: '/s',
     target: { of: 'value', atLeast: 5000 }
   })
 
@@ -35,7 +37,9 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   const openOne = () =>
     openMessage({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
   report({
-    ...{ name: 'messages opened, one process', value: await perSecond(ms, openOne), unit: '/s' },
+    name: 'messages opened, one process',
+    value: await perSecond(ms, openOne),
+    unit: '/s',
     target: { of: 'value', atLeast: 3000 }
   })
 
@@ -58,14 +62,14 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   report({ name: 'resident meanwhile, above before, peak', value: grownBytes / 2 ** 20, unit: 'MiB' })
 }
 
-/** How often `work` is done in a second, `AT_A_TIME` at a time. */
+/** Calls of `work` per second, `CONCURRENCY` at a time. */
 async function perSecond(ms: number, work: () => Promise<unknown>): Promise<number> {
   const run = async (until: number): Promise<number> => {
     let count = 0
     const worker = async () => {
       for (; performance.now() < until; count++) await work()
     }
-    await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker))
     return count
   }
   await run(performance.now() + ms / 5)
@@ -73,7 +77,7 @@ async function perSecond(ms: number, work: () => Promise<unknown>): Promise<numb
   return ((await run(since + ms)) * 1000) / (performance.now() - since)
 }
 
-/** Encrypts a file that is made on the way, and then the same again and decrypts it on the way. */
+/** Encrypts a generated file. Then encrypts it again and decrypts it, as one stream. */
 async function attachment(bytes: number): Promise<{ grownBytes: number; ms: number }> {
   const piece = new Uint8Array(65_536).fill(7)
   async function* file(): AsyncGenerator<Uint8Array> {

@@ -1,11 +1,11 @@
 import { cpus, totalmem } from 'node:os'
 import { cells, type Line } from './report.js'
 
-/** What the figures were measured on: without that they say nothing. */
+/** The command, the database and the day of a run. */
 export interface Circumstances {
   command: string
   postgres: string
-  /** Of the day, as `2026-01-31`. */
+  /** The day, as `2026-01-31`. */
   date: string
 }
 
@@ -14,7 +14,7 @@ export function machine(): string {
   return `${cpu?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`
 }
 
-/** The figures as a page of the documentation, a table for each section. */
+/** The figures as a page of the documentation, with one table per section. */
 export function asMarkdown(lines: readonly Line[], { command, postgres, date }: Circumstances): string {
   const sections = [...new Set(lines.map(({ section }) => section))]
   const table = (section: string) =>
@@ -31,7 +31,7 @@ export function asMarkdown(lines: readonly Line[], { command, postgres, date }: 
 function head(command: string, postgres: string, date: string): string {
   return `# Benchmarks
 
-Made by \`${command}\`, ${date}. What each line means, and why some targets are not reached, stands in
+Made by \`${command}\`, ${date}. The meaning of each line, and why some targets are missed, is in
 [bench/README.md](../bench/README.md).
 
 ${machine()}, PostgreSQL ${postgres}.

@@ -8,12 +8,13 @@ const FEW = 10_000
 const MISSED = 1000
 const CONNECTIONS = 64
 
-/** The same server with few messages stored and with many, by turns. */
+/** The same server with few and with many stored messages, in turn. */
 export async function growth({ owner, pg: postgres, load, quick, report, ...bench }: ServerBench) {
   const many = quick ? 100_000 : 10_000_000
   const start = (messages: number) =>
     startOurs(owner, postgres, undefined, [], (url, world) => fill(url, world, messages))
-  const [small, large] = [await start(FEW), await start(many)]
+  const small = await start(FEW)
+  const large = await start(many)
   const sends = async ({ port, tokens, conversations }: Target) => {
     const plan = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: CONNECTIONS }
     return (await load('closedLoop', { ...plan, warmUpMs: 250, measureMs: quick ? 700 : 1500 })).perSecond
@@ -25,8 +26,10 @@ export async function growth({ owner, pg: postgres, load, quick, report, ...benc
   }
   for (const target of [small, large]) await sends(target)
   const measure = async () => ({
-    ...{ sendsSmall: await sends(small), sendsLarge: await sends(large) },
-    ...{ catchUpSmall: await catchUp(small), catchUpLarge: await catchUp(large) }
+    sendsSmall: await sends(small),
+    sendsLarge: await sends(large),
+    catchUpSmall: await catchUp(small),
+    catchUpLarge: await catchUp(large)
   })
   type Round = Awaited<ReturnType<typeof measure>>
   const rounds: Round[] = []
@@ -34,22 +37,24 @@ export async function growth({ owner, pg: postgres, load, quick, report, ...benc
   const middle = (value: (of: Round) => number) => median(rounds.map(value))
   const stored = `with ${many.toLocaleString('en')} messages stored : with ${FEW.toLocaleString('en')}`
   report({
-    ...{ name: `time for a send, ${stored}`, value: middle((r) => 1e6 / r.sendsLarge), unit: 'µs' },
-    ...{ baseline: middle((r) => 1e6 / r.sendsSmall), ratio: middle((r) => r.sendsSmall / r.sendsLarge) },
+    name: `time for a send, ${stored}`,
+    value: middle((r) => 1e6 / r.sendsLarge),
+    unit: 'µs',
+    baseline: middle((r) => 1e6 / r.sendsSmall),
+    ratio: middle((r) => r.sendsSmall / r.sendsLarge),
     target: { of: 'ratio', atMost: 1.15 }
   })
   report({
-    ...{
-      name: `catch-up of ${MISSED} messages, ${stored}`,
-      value: middle((r) => r.catchUpLarge),
-      unit: 'ms'
-    },
-    ...{ baseline: middle((r) => r.catchUpSmall), ratio: middle((r) => r.catchUpLarge / r.catchUpSmall) },
+    name: `catch-up of ${MISSED} messages, ${stored}`,
+    value: middle((r) => r.catchUpLarge),
+    unit: 'ms',
+    baseline: middle((r) => r.catchUpSmall),
+    ratio: middle((r) => r.catchUpLarge / r.catchUpSmall),
     target: { of: 'ratio', atMost: 1.15 }
   })
 }
 
-/** Messages of the first user in all conversations by turns, with rising ids, written straight into the log. */
+/** Writes messages of the first user straight into the log: all conversations in turn, with rising ids. */
 export async function fill(
   connectionString: string,
   { conversations }: World,

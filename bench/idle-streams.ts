@@ -5,7 +5,7 @@ import { residentBytes, startOurs } from './servers.js'
 
 const GROUP = 10
 
-/** What an open stream costs in memory while nothing happens: each of another user, in groups of ten. */
+/** The memory of an open stream while nothing happens. Each stream has its own user, in groups of ten. */
 export async function idleStreams({ owner, pg, load, quick, report }: ServerBench): Promise<void> {
   const streams = quick ? 2000 : 10_000
   const groups = Array.from({ length: streams / GROUP }, (_, group) =>
@@ -32,7 +32,9 @@ export async function idleStreams({ owner, pg, load, quick, report }: ServerBenc
   const each = (bytes: number) => (bytes - empty) / streams / 1024
   report({
     name: `resident per idle stream of ${streams}, above the empty server`,
-    ...{ value: each(settled), unit: 'KiB', target: { of: 'value', atMost: 11 } }
+    value: each(settled),
+    unit: 'KiB',
+    target: { of: 'value', atMost: 11 }
   })
   report({ name: 'the same, garbage of opening them included', value: each(opened), unit: 'KiB' })
 }

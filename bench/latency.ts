@@ -2,7 +2,7 @@ import pg from 'pg'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { percentile } from './load/percentile.js'
 
-/** From the moment that a POST is due to the receiver's event, at fixed rates. */
+/** The time from the moment that a POST is due until the receiver has the event, at fixed rates. */
 export async function latency({ pg: postgres, load, senders, quick, report }: ServerBench): Promise<void> {
   const { port, tokens, conversations } = await senders()
   const sending = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64 }
@@ -18,25 +18,27 @@ export async function latency({ pg: postgres, load, senders, quick, report }: Se
       measureMs: quick ? 1500 : 10_000
     }
     const result = await load('fixedRate', plan)
-    const line = (what: string, value: number) => ({ name: `${what} at ${perSecond}/s`, value, unit: 'ms' })
+    const line = (label: string, value: number) => ({ name: `${label} at ${perSecond}/s`, value, unit: 'ms' })
     report({
       ...line('POST → SSE p50 : bare commit’s p50', result.p50),
-      ...{ baseline: commit, target: { of: 'difference', atMost: 1.5 } }
+      baseline: commit,
+      target: { of: 'difference', atMost: 1.5 }
     })
     report({
       ...line('POST → SSE p99 : bare commit’s p50', result.p99),
-      ...{ baseline: commit, target: { of: 'difference', atMost: 10 } }
+      baseline: commit,
+      target: { of: 'difference', atMost: 10 }
     })
     report(line('POST → SSE p99.9', result.p999))
-    report(line('POST → 201 p50', result.answerP50))
-    report(line('POST → 201 p99', result.answerP99))
+    report(line('POST → 201 p50', result.responseP50))
+    report(line('POST → 201 p99', result.responseP99))
     report(line('of which the generator was late p50', result.lateP50))
     report(line('of which the generator was late p99', result.lateP99))
   }
   await load('closeStreams', undefined)
 }
 
-/** Milliseconds of a commit of one row, as one client sees it that does nothing else; the p50. */
+/** Median milliseconds to commit one row, for one client on an idle server. */
 async function bareCommit(connectionString: string, count: number): Promise<number> {
   const client = new pg.Client({ connectionString })
   await client.connect()

@@ -4,22 +4,22 @@ import { join } from 'node:path'
 import { dieTogether, type Scope } from '../test/support/server-process.js'
 import type { Commands } from './load/commands.js'
 
-/** Has the load generator do something. */
+/** Runs a command in the load generator. */
 export type Load = <C extends keyof Commands>(
   command: C,
   plan: Parameters<Commands[C]>[0]
 ) => ReturnType<Commands[C]>
 
-/** The load generator, in a process of its own. It does one thing at a time. */
+/** Starts the load generator in its own process. It runs one command at a time. */
 export function startLoad(owner: Scope): Load {
   const child = fork(join(import.meta.dirname, 'load/main.js'), { serialization: 'advanced' })
   dieTogether(child)
   owner.teardown(() => child.kill())
   const run = async (command: string, plan: unknown): Promise<unknown> => {
     child.send({ command, plan })
-    const [answer] = (await once(child, 'message')) as [{ result: unknown; error?: string }]
-    if (answer.error !== undefined) throw new Error(answer.error)
-    return answer.result
+    const [response] = (await once(child, 'message')) as [{ result: unknown; error?: string }]
+    if (response.error !== undefined) throw new Error(response.error)
+    return response.result
   }
   return run as Load
 }

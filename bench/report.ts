@@ -1,28 +1,28 @@
-/** One thing that was measured. */
 export interface Line extends Figure {
   section: string
 }
 
+/** One measured value. */
 export interface Figure {
   name: string
   value: number
   unit: string
-  /** What it is measured against, in the same unit and the same run. */
+  /** The value that it is compared with, in the same unit and from the same run. */
   baseline?: number
-  /** Value to baseline. */
+  /** Value divided by baseline. */
   ratio?: number
   target?: Target
 }
 
-/** What a line has to reach: of its value, of its ratio, or of what the value is above the baseline. */
+/** The bound that the value, the ratio, or the value minus the baseline has to meet. */
 export interface Target {
   of: 'value' | 'ratio' | 'difference'
   atLeast?: number
   atMost?: number
 }
 
-/** Whether the line reaches its target; undefined if it has none. */
-export function isOk({ value, ratio, baseline, target }: Figure): boolean | undefined {
+/** Whether a figure meets its target; undefined if it has none. */
+function isOk({ value, ratio, baseline, target }: Figure): boolean | undefined {
   if (target === undefined) return undefined
   const measured = { value, ratio: ratio ?? NaN, difference: value - (baseline ?? NaN) }[target.of]
   return measured >= (target.atLeast ?? -Infinity) && measured <= (target.atMost ?? Infinity)

@@ -35,7 +35,7 @@ const serverSections: Record<string, (bench: ServerBench) => Promise<void>> = {
   sdk
 }
 const sections = ['crypto', ...Object.keys(serverSections)]
-/** Not in a hurry: they show nothing without millions of messages, or long slices. */
+/** Left out by `--quick`: they need millions of messages or long slices. */
 const slow = ['growth', 'overload']
 
 /** npm run bench -- [--quick] [--json] [--write] [section…] */

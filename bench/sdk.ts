@@ -4,12 +4,12 @@ import { startServer } from '../test/support/server-process.js'
 import type { ServerBench } from './bench.js'
 import { temporaryFolder } from './servers.js'
 
-/** As a deployment has them, where tests use less to be quick. */
+/** The values of a deployment. Tests use smaller ones. */
 const env = { PASSWORD_ITERATIONS: '600000', RSA_KEY_SIZE: '3072' }
 const password = 'correct horse battery staple'
 const text = 'x'.repeat(350)
 
-/** What an app sees of it all, on clients of the SDK: from nothing to the first message, and then at full speed. */
+/** The view of an app, with clients of the SDK: from an empty folder to the first message, then at full speed. */
 export async function sdk({ owner, pg, quick, report }: ServerBench): Promise<void> {
   if (!quick) await fromNothing({ owner, report })
   const server = await startServer(owner, { env, databaseUrl: await pg.newDatabase(), nodeOptions: [] })
@@ -30,14 +30,18 @@ export async function sdk({ owner, pg, quick, report }: ServerBench): Promise<vo
 }
 
 async function fromNothing({ owner, report }: Pick<ServerBench, 'owner' | 'report'>): Promise<void> {
-  const began = performance.now()
+  const started = performance.now()
   const fresh = await startServer(owner, { env, dataDir: await temporaryFolder(owner), nodeOptions: [] })
   const ready = performance.now()
-  report({ name: 'first start on an empty folder, until ready', value: (ready - began) / 1000, unit: 's' })
+  report({ name: 'first start on an empty folder, until ready', value: (ready - started) / 1000, unit: 's' })
   await firstMessage(await twoClients(fresh.url))
   const received = performance.now()
   report({ name: 'two accounts made, first message received', value: (received - ready) / 1000, unit: 's' })
-  report({ name: 'from nothing to the first message received', value: (received - began) / 1000, unit: 's' })
+  report({
+    name: 'from nothing to the first message received',
+    value: (received - started) / 1000,
+    unit: 's'
+  })
   await fresh.stop()
 }
 

@@ -4,15 +4,15 @@ import { median } from './load/percentile.js'
 import type { Load } from './load-generator.js'
 import { cpuSeconds, startOurs, startStandIn, type Target } from './servers.js'
 
-/** As many as saturate ours and the floor: while a whole batch of 256 is stored, the next one has to come in. */
+/** Saturates our server and the floor: while a batch of 256 is stored, the next one has to arrive. */
 const CONNECTIONS = 384
 
 interface Slice extends Throughput {
-  /** Microseconds of the server process' processor time for each send. */
+  /** Processor time of the server process per send, in microseconds. */
   cpu: number
 }
 
-/** Durable sends per second, and what they are compared with, in short slices by turns: the machine is noisy. */
+/** Durable sends per second and their baselines, in short slices that take turns, since the machine is noisy. */
 export async function sends(bench: ServerBench): Promise<void> {
   const { owner, pg, load, quick, report } = bench
   const start = {
@@ -39,27 +39,37 @@ export async function sends(bench: ServerBench): Promise<void> {
 
   const rate = (name: Name) => median(rounds.map((round) => round[name].perSecond))
   const cpu = (name: Name) => median(rounds.map((round) => round[name].cpu))
-  const ratio = (of: Name, to: Name, what: 'perSecond' | 'cpu' = 'perSecond') =>
-    median(rounds.map((round) => round[of][what] / round[to][what]))
+  const ratio = (of: Name, to: Name, figure: 'perSecond' | 'cpu' = 'perSecond') =>
+    median(rounds.map((round) => round[of][figure] / round[to][figure]))
   const compare = (name: string, to: Name, atLeast: number, of: 'postgres' | 'pglite' = 'postgres') =>
     report({
-      ...{ name, value: rate(of), unit: '/s', baseline: rate(to), ratio: ratio(of, to) },
+      name,
+      value: rate(of),
+      unit: '/s',
+      baseline: rate(to),
+      ratio: ratio(of, to),
       target: { of: 'ratio', atLeast }
     })
   compare('durable sends, PostgreSQL : JWT floor', 'floor', 0.9)
   if (!quick) compare('durable sends, PostgreSQL : bare route, no JWT, no database', 'bare', 0.6)
   compare('durable sends, PostgreSQL : one INSERT per request', 'insert', 6)
   report({
-    ...{ name: 'durable sends, PGlite : JWT floor', value: rate('pglite'), unit: '/s' },
-    ...{ baseline: rate('floor'), ratio: ratio('pglite', 'floor') },
+    name: 'durable sends, PGlite : JWT floor',
+    value: rate('pglite'),
+    unit: '/s',
+    baseline: rate('floor'),
+    ratio: ratio('pglite', 'floor'),
     target: { of: 'value', atLeast: 3000 }
   })
   report({
-    ...{ name: 'server CPU per send, PostgreSQL : JWT floor', value: cpu('postgres'), unit: 'µs' },
-    ...{ baseline: cpu('floor'), ratio: ratio('postgres', 'floor', 'cpu') }
+    name: 'server CPU per send, PostgreSQL : JWT floor',
+    value: cpu('postgres'),
+    unit: 'µs',
+    baseline: cpu('floor'),
+    ratio: ratio('postgres', 'floor', 'cpu')
   })
   if (!quick) report({ name: 'server CPU per send, bare route', value: cpu('bare'), unit: 'µs' })
-  const middle = (what: 'p50' | 'p99' | 'busy') => median(rounds.map(({ postgres }) => postgres[what]))
+  const middle = (figure: 'p50' | 'p99' | 'busy') => median(rounds.map(({ postgres }) => postgres[figure]))
   report({
     name: `send answered, PostgreSQL, ${CONNECTIONS} connections, p50`,
     value: middle('p50'),
@@ -73,8 +83,11 @@ export async function sends(bench: ServerBench): Promise<void> {
   report({ name: 'load generator busy meanwhile, of one core', value: middle('busy'), unit: '' })
   if (quick) return
   report({
-    ...{ name: 'load generator’s ceiling : JWT floor', value: rate('sink'), unit: '/s' },
-    ...{ baseline: rate('floor'), ratio: ratio('sink', 'floor') },
+    name: 'load generator’s ceiling : JWT floor',
+    value: rate('sink'),
+    unit: '/s',
+    baseline: rate('floor'),
+    ratio: ratio('sink', 'floor'),
     target: { of: 'ratio', atLeast: 1.5 }
   })
 }

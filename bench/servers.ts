@@ -10,18 +10,18 @@ import { dieTogether, startServer, type Scope } from '../test/support/server-pro
 import type { StandIn } from './stand-in.js'
 import { makeWorld, type World } from './world.js'
 
-/** A server under load, in a process of its own, and who may send to it. */
+/** A server under load in its own process, and the users who may send to it. */
 export interface Target extends World {
   port: number
   pid: number
 }
 
-/** Eight users who are all in eight conversations. */
+/** Eight users, all of them members of eight conversations. */
 const SENDERS = 8
 const everybody = Array.from({ length: SENDERS }, (_, n) => n)
 const eightConversations = everybody.map(() => everybody)
 
-export interface Population {
+interface Population {
   users: number
   /** The members of each conversation. */
   groups: number[][]
@@ -29,9 +29,9 @@ export interface Population {
 const senders: Population = { users: SENDERS, groups: eightConversations }
 
 /**
- * Our own server, as it is started in production, on a new database: PostgreSQL, or PGlite without one.
+ * Starts our server as in production, on a new database: PostgreSQL, or PGlite if `pg` is null.
  *
- * @param prepare what is done to the database of PostgreSQL before
+ * @param prepare changes the PostgreSQL database before the server starts
  */
 export async function startOurs(
   owner: Scope,
@@ -45,14 +45,16 @@ export async function startOurs(
   const database = databaseUrl === undefined ? {} : { databaseUrl }
   const env = {
     DATA_DIR: dataDir,
-    // The load generator refreshes none.
+    // The load generator refreshes no tokens.
     ACCESS_TOKEN_LIFETIME: '86400',
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
   }
   const world = await makeWorld(env, users, groups)
   if (databaseUrl !== undefined) await prepare(databaseUrl, world)
   const server = await startServer(owner, {
-    ...{ ...database, dataDir, nodeOptions },
+    ...database,
+    dataDir,
+    nodeOptions,
     env: { MAX_CLIENTS: '100000' }
   })
   return { ...world, port: server.port, pid: server.pid! }
@@ -68,7 +70,7 @@ export async function startStandIn(owner: Scope, kind: StandIn, pg: Postgres): P
   return { ...world, port, pid: child.pid! }
 }
 
-/** The cursor of the log's end. */
+/** The cursor at the end of the log. */
 export async function cursorOf({ port, tokens }: Target): Promise<string> {
   const headers = { accept: 'application/json', authorization: `Bearer ${tokens[0]}` }
   const response = await fetch(`http://127.0.0.1:${port}/v1/events`, { headers })

@@ -11,18 +11,19 @@ import { startLoad } from './load-generator.js'
 import { residentBytes, startOurs, type Target } from './servers.js'
 
 const SENDERS = 8
-/** As many as their session keys have room for all messages of an hour: each is good for 2^20. */
+/** Enough for an hour of messages: each session key is good for 2^20. */
 const CONVERSATIONS = 64
 const GROUP = 10
-/** Users whose streams come and go, and how long one of these lasts at most. */
+/** Users whose streams come and go. */
 const GUESTS = 500
+/** Longest life of a guest's stream. */
 const LONGEST_STAY_MS = 20_000
 const CAPACITY = 0.7
 const SLICE_MS = 30_000
-/** Resident memory of the last quarter to that of the second: what grows for ever grows by more. */
+/** Resident memory of the last quarter divided by that of the second. A leak exceeds it. */
 const MOST_GROWTH = 1.1
 
-/** npm run soak -- [minutes (30)]: hours of use in small, and what is left of it. */
+/** npm run soak -- [minutes (30)]: steady use with streams that come and go, then a look for leaks. */
 async function main([minutes = '30']: readonly string[]): Promise<void> {
   await withOwner(async (owner) => {
     const postgres = await findPostgres(owner)
@@ -71,9 +72,9 @@ async function main([minutes = '30']: readonly string[]): Promise<void> {
       )
     }
     churn.stop()
-    // Longer than another process may take to see that somebody has gone.
+    // Longer than another process needs to notice that a user went offline.
     await sleep(15_000)
-    await judge({
+    await check({
       memory: quarter(resident, 3) / quarter(resident, 1),
       handles: handlesOf(target.pid) - handles,
       online: await online(target),
@@ -83,12 +84,12 @@ async function main([minutes = '30']: readonly string[]): Promise<void> {
   })
 }
 
-/** Streams of guests, each of which lasts as long as it likes and comes again. */
+/** Streams of guests. Each one ends after a random time and opens again. */
 class Churn {
   opened = 0
   readonly #target: Target
   readonly #sockets = new Set<Socket>()
-  #isOver = false
+  #isStopped = false
 
   constructor(target: Target) {
     this.#target = target
@@ -96,15 +97,15 @@ class Churn {
   }
 
   stop(): void {
-    this.#isOver = true
+    this.#isStopped = true
     for (const socket of this.#sockets) socket.destroy()
   }
 
   async #visit(guest: number): Promise<void> {
     const { port, tokens } = this.#target
-    while (!this.#isOver) {
+    while (!this.#isStopped) {
       await sleep(Math.random() * LONGEST_STAY_MS)
-      if (this.#isOver) return
+      if (this.#isStopped) return
       const socket = openStream(port, tokens[guest]!, undefined, () => undefined)
       socket.on('error', () => undefined)
       this.#sockets.add(socket)
@@ -116,13 +117,13 @@ class Churn {
   }
 }
 
-async function judge(found: { memory: number; handles: number; online: number; positions: number }) {
+async function check(found: { memory: number; handles: number; online: number; positions: number }) {
   const { memory, handles, online, positions } = found
   say(`memory, last quarter : second quarter ${memory.toFixed(2)} (≤ ${MOST_GROWTH})`)
   say(`handles that were not there before ${handles}; guests who still seem online ${online}`)
   say(`positions that are missing in the log ${positions}`)
   if (!(memory <= MOST_GROWTH) || handles > 5 || online > 0 || positions > 0)
-    throw new Error('something is left behind')
+    throw new Error('the server leaks')
 }
 
 async function online({ port, tokens }: Target): Promise<number> {

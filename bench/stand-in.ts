@@ -14,15 +14,15 @@ import { createLogger } from '../src/server/logger.js'
 import { openServices, type Services } from '../src/server/services.js'
 import { buildValidator } from '../src/server/http/validation.js'
 
-/** Servers to compare ours with, each in a process of its own. They store nothing, or not as a server should. */
+/** Servers to compare ours with, each in its own process. They store nothing, or not as a server should. */
 const standIns = {
-  /** THE FLOOR: the whole app, JWT and session look-up and all, but a send is answered without a database. */
+  /** The whole app with JWT and session look-up, but a send is answered without a database. */
   floor: (env) => wholeApp(env, () => answerAtOnce),
-  /** The whole app with one INSERT per message through a pool, and none of the checks of a real send. */
+  /** The whole app with one INSERT per message through a pool, and without the checks of a real send. */
   insert: (env) => wholeApp(env, insertEach),
   /** The route and its schemas on a plain Fastify: no token, no session, no plugins, no database. */
   bare: () => bareRoute(),
-  /** Answers whatever comes, at once: shows what the load generator can do by itself. */
+  /** Answers everything at once: shows the ceiling of the load generator. */
   sink: () => sink()
 } satisfies Record<string, (env: NodeJS.ProcessEnv) => Promise<number>>
 
@@ -72,8 +72,12 @@ async function bareRoute(): Promise<number> {
     schemaController: { compilersFactory: { buildValidator } }
   })
   const session = {
-    ...{ id: randomUUID(), userId: randomUUID(), username: 'bench', deviceId: randomUUID() },
-    ...{ deviceActive: true, endsAt: Infinity }
+    id: randomUUID(),
+    userId: randomUUID(),
+    username: 'bench',
+    deviceId: randomUUID(),
+    deviceActive: true,
+    endsAt: Infinity
   }
   for (const schema of namedSchemas) app.addSchema(schema)
   app.decorateRequest('session', null)

@@ -5,7 +5,7 @@ import type { ServerBench } from './bench.js'
 import { median } from './load/percentile.js'
 import { cpuSeconds, residentBytes } from './servers.js'
 
-/** How soon a server that has run before answers again, and what it costs while nobody asks. */
+/** The time until a restarted server answers, and the cost of an idle server. */
 export async function start({ owner, pg, quick, report }: ServerBench): Promise<void> {
   const pglite = { dataDir: await emptyDataDir(owner), nodeOptions: [] }
   const postgres = { databaseUrl: await pg.newDatabase(), nodeOptions: [] }
@@ -23,7 +23,9 @@ export async function start({ owner, pg, quick, report }: ServerBench): Promise<
     }
     report({
       name: `start on what is there, until ready, ${name}`,
-      ...{ value: median(times), unit: 's', target: { of: 'value', atMost: start } }
+      value: median(times),
+      unit: 's',
+      target: { of: 'value', atMost: start }
     })
   }
   await sleep(quick ? 500 : 2000)

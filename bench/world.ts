@@ -40,27 +40,39 @@ export async function makeWorld(
   await insert(people, (rows) =>
     db.insert(tables.users).values(
       rows.map(({ userId, username }) => ({
-        ...{ id: userId, username, passwordHash: '', chainSequence: 1, chainHead: hex(), root: hex() }
+        id: userId,
+        username,
+        passwordHash: '',
+        chainSequence: 1,
+        chainHead: hex(),
+        root: hex()
       }))
     )
   )
   await insert(people, (rows) =>
     db.insert(tables.devices).values(
       rows.map(({ userId, deviceId }) => ({
-        ...{ id: deviceId, userId, name: 'bench', status: 'active' as const, encryptionVersion: 1 },
-        ...{
-          signingKey: hex(),
-          signingFingerprint: hex(),
-          encryptionKey: hex(),
-          encryptionFingerprint: hex()
-        }
+        id: deviceId,
+        userId,
+        name: 'bench',
+        status: 'active' as const,
+        encryptionVersion: 1,
+        signingKey: hex(),
+        signingFingerprint: hex(),
+        encryptionKey: hex(),
+        encryptionFingerprint: hex()
       }))
     )
   )
   await insert(people, (rows) =>
     db.insert(tables.sessions).values(
       rows.map(({ id, userId, deviceId }) => ({
-        ...{ id, userId, deviceId, address: '127.0.0.1', userAgent: 'bench', expiresAt: FAR }
+        id,
+        userId,
+        deviceId,
+        address: '127.0.0.1',
+        userAgent: 'bench',
+        expiresAt: FAR
       }))
     )
   )
@@ -69,21 +81,22 @@ export async function makeWorld(
   await insert(conversations, (rows) =>
     db.insert(tables.conversations).values(
       rows.map(({ id, sessionKeyId }) => ({
-        ...{
-          id,
-          kind: 'group' as const,
-          chainSequence: 1,
-          chainHead: hex(),
-          sessionKeyId,
-          rekeyRequired: false
-        }
+        id,
+        kind: 'group' as const,
+        chainSequence: 1,
+        chainHead: hex(),
+        sessionKeyId,
+        rekeyRequired: false
       }))
     )
   )
   await insert(conversations, (rows) =>
     db.insert(tables.sessionKeys).values(
       rows.map(({ id, sessionKeyId }) => ({
-        ...{ id: sessionKeyId, conversationId: id, text: 'bench', signatures: {} }
+        id: sessionKeyId,
+        conversationId: id,
+        text: 'bench',
+        signatures: {}
       }))
     )
   )
@@ -93,15 +106,24 @@ export async function makeWorld(
   await insert(members, (rows) =>
     db.insert(tables.memberships).values(
       rows.map(({ conversationId, userId }) => ({
-        ...{ conversationId, userId, joinedAt: 1, role: 'member' as const, root: hex() }
+        conversationId,
+        userId,
+        joinedAt: 1,
+        role: 'member' as const,
+        root: hex()
       }))
     )
   )
   await insert(members, (rows) =>
     db.insert(tables.sessionKeyWraps).values(
       rows.map(({ sessionKeyId, deviceId }) => ({
-        ...{ sessionKeyId, deviceId, wrappedKey: randomBytes(256), wrappedFor: hex(), inRoster: true },
-        ...{ signingFingerprint: hex(), encryptionFingerprint: hex() }
+        sessionKeyId,
+        deviceId,
+        wrappedKey: randomBytes(256),
+        wrappedFor: hex(),
+        inRoster: true,
+        signingFingerprint: hex(),
+        encryptionFingerprint: hex()
       }))
     )
   )

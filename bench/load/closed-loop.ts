@@ -10,15 +10,15 @@ export interface ClosedLoop extends Senders {
 }
 
 export interface Throughput {
-  /** Messages. */
+  /** Messages per second. */
   perSecond: number
   p50: number
   p99: number
-  /** Of one core, that the generator itself was busy. */
+  /** Share of one core that the generator itself used. */
   busy: number
 }
 
-/** As many sends as the server takes: on each connection the next one leaves when the last one is answered. */
+/** Sends as fast as the server allows: each connection sends again when its last send is answered. */
 export async function closedLoop(plan: ClosedLoop): Promise<Throughput> {
   let measuring = false
   let running = true
@@ -34,8 +34,8 @@ export async function closedLoop(plan: ClosedLoop): Promise<Throughput> {
       since = performance.now()
       connection.send(request.bytes)
     }
-    connection.onAnswer = (status, answer) => {
-      if (status !== request.status) fail(new Error(`a send was answered with ${answer}`))
+    connection.onResponse = (status, response) => {
+      if (status !== request.status) fail(new Error(`a send was answered with ${response}`))
       if (measuring) times.push(performance.now() - since)
       if (running) send()
     }

@@ -12,13 +12,13 @@ interface CatchUp {
 
 const readers = new Readers()
 
-/** What the load generator can be told to do. Plans and results are plain data: they cross a process boundary. */
+/** The commands of the load generator. Plans and results are plain data: they cross a process boundary. */
 export const commands = {
   closedLoop: (plan: ClosedLoop) => closedLoop(plan),
   fixedRate: (plan: FixedRate) => fixedRate(plan, readers),
   openStreams: ({ port, tokens, atOnce = 64 }: { port: number; tokens: string[]; atOnce?: number }) =>
     readers.open(port, tokens, atOnce),
-  /** Milliseconds from the first connection until so many messages have come to the streams, which begin at a cursor. */
+  /** Milliseconds from the first connection until `messages` messages have come to the streams, which begin at a cursor. */
   async catchUp({ port, tokens, after, atOnce, messages }: CatchUp) {
     let left = messages
     const since = performance.now()
@@ -38,7 +38,7 @@ export const commands = {
     readers.check()
     readers.close()
   },
-  /** As `closedLoop`, and messages that reached a stream meanwhile, per second. */
+  /** `closedLoop` with open streams. `deliveries` counts messages per second that reached a stream. */
   async fanOut(plan: ClosedLoop) {
     let deliveries = 0
     readers.onMessage = () => deliveries++

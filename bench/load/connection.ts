@@ -1,14 +1,14 @@
 import { connect, type Socket } from 'node:net'
 
-/** Sockets of one process are read in turn, so that they can share what they are read into. */
+/** The sockets of a process are read in turn, so they can share one buffer. */
 const readInto = Buffer.allocUnsafe(256 * 1024)
 
 /**
- * One keep-alive connection with one request under way at most. A raw socket, since the generator shares two cores
- * with the server and PostgreSQL: per request it costs a third of what undici and a fifth of what `node:http` does.
+ * One keep-alive connection with at most one request at a time. It is a raw socket because the generator shares two
+ * cores with the server and PostgreSQL: a request costs a third of undici's and a fifth of `node:http`'s time.
  */
 export class Connection {
-  onAnswer: (status: number, answer: string) => void = () => undefined
+  onResponse: (status: number, response: string) => void = () => undefined
   readonly #socket: Socket
   #partial = ''
 
@@ -41,12 +41,12 @@ export class Connection {
       return true
     }
     this.#partial = ''
-    this.onAnswer(Number(text.slice(9, 12)), text)
+    this.onResponse(Number(text.slice(9, 12)), text)
     return true
   }
 }
 
-/** Calls back with what comes, as text, of a response that does not end. */
+/** Opens an event stream and calls `onText` with each piece of the response. */
 export function openStream(
   port: number,
   token: string,

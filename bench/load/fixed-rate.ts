@@ -4,8 +4,8 @@ import { percentile } from './percentile.js'
 import { sendRequest, type Senders } from './requests.js'
 import type { Readers } from './readers.js'
 
-/** For a message to reach its readers, after the last answer. */
-const PATIENCE_MS = 5000
+/** Longest wait for a message to reach its readers after the last response. */
+const DELIVERY_TIMEOUT_MS = 5000
 
 export interface FixedRate extends Senders {
   connections: number
@@ -16,25 +16,25 @@ export interface FixedRate extends Senders {
   readers: number
 }
 
-/** All in milliseconds, counted from the moment that a send was due. */
+/** Milliseconds, counted from the moment that a send was due. */
 export interface Latency {
-  /** Until the slowest of a message's readers has it. */
+  /** Until the slowest reader of a message has it. */
   p50: number
   p99: number
   p999: number
-  /** Until its sender has the answer. */
-  answerP50: number
-  answerP99: number
-  /** How late the generator itself was, which is part of all the others. */
+  /** Until the sender has the response. */
+  responseP50: number
+  responseP99: number
+  /** Delay of the generator itself. All other values include it. */
   lateP50: number
   lateP99: number
-  /** From a message's first reader to its last. */
+  /** From the first reader of a message to the last. */
   spread: number
 }
 
 /**
- * Sends at a fixed rate, whatever the server does: a send that is due while all connections are taken waits, and its
- * time counts from when it was due. So a server that stalls is charged for everything that it kept waiting.
+ * Sends at a fixed rate. A send that is due while all connections are busy waits, and its time counts from the moment
+ * that it was due. So the result includes the delays that a stalled server causes.
  */
 export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Latency> {
   const reached: number[] = []
@@ -45,7 +45,7 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
   const waiting: number[] = []
   const free: (() => void)[] = []
   let measureFrom = Infinity
-  let lastAnswer = performance.now()
+  let lastResponse = performance.now()
   let failure: Error | undefined
   const fail = (error: Error) => (failure ??= error)
   const note = (times: number[], due: number, since = due) => {
@@ -71,10 +71,10 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
       connection.send(request.bytes)
       note(late, due)
     }
-    connection.onAnswer = (status, answer) => {
-      if (status !== 201) fail(new Error(`a send was answered with ${answer}`))
+    connection.onResponse = (status, response) => {
+      if (status !== 201) fail(new Error(`a send was answered with ${response}`))
       note(answered, due)
-      lastAnswer = performance.now()
+      lastResponse = performance.now()
       if (waiting.length > 0) send()
       else free.push(send)
     }
@@ -87,13 +87,13 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
   measureFrom = start + plan.warmUpMs
   const count = Math.round(((plan.warmUpMs + plan.measureMs) * plan.perSecond) / 1000)
   for (let sent = 0; sent < count && failure === undefined; sent++) {
-    // Due on whole milliseconds, which is how finely Node's timers run.
+    // Node's timers have a resolution of one millisecond.
     const due = start + Math.floor((sent * 1000) / plan.perSecond)
     for (let left = due - performance.now(); left > 0; left = due - performance.now()) await sleep(left)
     waiting.push(due)
     free.shift()?.()
   }
-  while (underWay.size > 0 && performance.now() - lastAnswer < PATIENCE_MS) await sleep(20)
+  while (underWay.size > 0 && performance.now() - lastResponse < DELIVERY_TIMEOUT_MS) await sleep(20)
   for (const connection of open) connection.close()
   readers.onMessage = () => undefined
   readers.check()
@@ -104,8 +104,8 @@ export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Late
     p50: percentile(reached, 0.5),
     p99: percentile(reached, 0.99),
     p999: percentile(reached, 0.999),
-    answerP50: percentile(answered, 0.5),
-    answerP99: percentile(answered, 0.99),
+    responseP50: percentile(answered, 0.5),
+    responseP99: percentile(answered, 0.99),
     lateP50: percentile(late, 0.5),
     lateP99: percentile(late, 0.99),
     spread: percentile(spread, 0.5)

@@ -1,6 +1,6 @@
 import { commands, type Commands } from './commands.js'
 
-/** The load generator's process: takes one command at a time from the one that has forked it. */
+/** The process of the load generator. It runs the commands of its parent, one at a time. */
 process.on('message', ({ command, plan }: { command: keyof Commands; plan: never }) => {
   Promise.resolve(commands[command](plan)).then(
     (result: unknown) => process.send!({ result }),

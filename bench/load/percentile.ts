@@ -1,4 +1,4 @@
-/** The smallest value that a share of all does not exceed; of values in rising order. */
+/** The nearest-rank percentile of sorted values; `share` is 0 to 1. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN
 }

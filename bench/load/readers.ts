@@ -3,13 +3,14 @@ import { openStream } from './connection.js'
 
 const MARK = 'data: {"id":"'
 const ID = 36
-/** Event streams that are read for the ids of their messages and nothing else. */
+
+/** Event streams that are only searched for the ids of messages. */
 export class Readers {
   onMessage: (id: string, stream: number) => void = () => undefined
   readonly #sockets: Socket[] = []
   #broken: Error | undefined
 
-  /** Open a stream for each token, some of them at a time. Resolves when all of them were let in. */
+  /** Open a stream for each token, `atOnce` at a time. Resolves when all are open. */
   async open(port: number, tokens: readonly string[], atOnce: number, after?: string): Promise<void> {
     let next = 0
     const opener = async () => {
@@ -18,7 +19,7 @@ export class Readers {
     await Promise.all(Array.from({ length: atOnce }, opener))
   }
 
-  /** @throws if a stream has broken meanwhile */
+  /** @throws {Error} if a stream has broken */
   check(): void {
     if (this.#broken !== undefined) throw this.#broken
   }
@@ -36,7 +37,7 @@ export class Readers {
         if (head === null) return (rest = this.#scan(rest + text, n))
         head += text
         const at = head.indexOf('\r\n\r\n')
-        // What was missed comes before `ready`.
+        // Missed events come before `ready`.
         if (after === undefined ? !head.includes('event: ready') : at < 0) return
         rest = this.#scan(head.slice(at), n)
         head = null
@@ -51,7 +52,7 @@ export class Readers {
     })
   }
 
-  /** @returns the end of the text, where an id may have begun */
+  /** @returns the end of the text, which may hold the start of an id */
   #scan(text: string, stream: number): string {
     let from = 0
     for (;;) {

@@ -1,28 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import { uuidV7 } from './uuid-v7.js'
 
-/** Who sends where. The server can't tell sealed messages from garbage of their shape. */
+/** Senders and their conversations. The server cannot tell sealed messages from random bytes. */
 export interface Senders {
   port: number
   tokens: string[]
   conversations: { id: string; sessionKeyId: string }[]
-  /** Bytes of ciphertext, the tag included. */
+  /** Size of a ciphertext in bytes, tag included. */
   bytes: number
-  /** Messages in each request, if it is a batch. */
+  /** Messages per request; undefined to send single messages. */
   batch?: number
 }
 
 export interface Request {
   bytes: Buffer
-  /** Messages in it. */
+  /** Number of messages in the request. */
   messages: number
-  /** The status of its success. */
+  /** The expected status. */
   status: number
-  /** Give all its messages fresh ids. @returns the first of them */
+  /** Gives all messages new ids. @returns the first id */
   renew: () => string
 }
 
-/** A request to send a message or a batch, made once: only the ids change. */
+/** A request that sends a message or a batch. It is built once, and only its ids change. */
 export function sendRequest({ tokens, conversations, bytes, batch }: Senders, n: number): Request {
   const token = tokens[n % tokens.length]!
   const { id, sessionKeyId } = conversations[n % conversations.length]!

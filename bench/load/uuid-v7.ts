@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 let last = 0
 let count = 0
 
-/** A UUID of version 7 (RFC 9562): ordered by time, as clients make them, so that an index grows at its end. */
+/** A UUID of version 7 (RFC 9562). It is ordered by time, so an index grows at its end. */
 export function uuidV7(): string {
   const now = Date.now()
   count = now === last ? count + 1 : 0

@@ -28,7 +28,8 @@ export function encryptAttachment(file: ByteSource, random: Random = randomBytes
   async function* ciphertext(): AsyncGenerator<Uint8Array, void, undefined> {
     const reader = new ByteReader(file)
     try {
-      const [bytes, prefix] = [random(32), random(PREFIX_BYTES)]
+      const bytes = random(32)
+      const prefix = random(PREFIX_BYTES)
       const key = await importAesKey(bytes)
       const hash = sha256.create().update(prefix)
       let size = 0

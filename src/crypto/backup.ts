@@ -30,7 +30,8 @@ export async function sealBackup(
   { iterations = MIN_ITERATIONS, random = randomBytes }: { iterations?: number; random?: Random } = {}
 ): Promise<Uint8Array> {
   if ('passphrase' in secret) requireValidPassphrase(secret.passphrase, iterations)
-  const [salt, iv] = [random(SALT_BYTES), random(IV_BYTES)]
+  const salt = random(SALT_BYTES)
+  const iv = random(IV_BYTES)
   const parameters =
     'passphrase' in secret
       ? ({ kind: 'passphrase', iterations, salt, iv } as const)

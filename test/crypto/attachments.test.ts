@@ -151,7 +151,8 @@ t.test('A file may come from any kind of stream, in pieces of any size', async (
 })
 
 t.test('Each attachment has its own key, and a reference once it has been read', async (t) => {
-  const [one, two] = [encryptAttachment(pieces(fileBytes(9))), encryptAttachment(pieces(fileBytes(9)))]
+  const one = encryptAttachment(pieces(fileBytes(9)))
+  const two = encryptAttachment(pieces(fileBytes(9)))
   t.throws(() => one.reference(), /not been read/)
   t.notSame(await collect(one.ciphertext), await collect(two.ciphertext))
   t.not(one.reference().key, two.reference().key)

@@ -113,10 +113,8 @@ t.test('An encryption key is an RSA key of 2048, 3072 or 4096 bits with the expo
 })
 
 t.test('A signature verifies for one key and one text only', async (t) => {
-  const [one, two] = [
-    await generateSigningKeys({ extractable: false }),
-    await generateSigningKeys({ extractable: false })
-  ]
+  const one = await generateSigningKeys({ extractable: false })
+  const two = await generateSigningKeys({ extractable: false })
   const key = await importSigningKey(one.publicKey)
   const signature = await sign(one.privateKey, 'words ✓')
   t.ok(await verify(key, 'words ✓', signature))

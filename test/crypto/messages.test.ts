@@ -44,14 +44,13 @@ t.test('A message opens only in its own place, under its sender, and unaltered',
 t.test('A sealed message opens again, and is never the same twice', async (t) => {
   const signer = await generateSigningKeys({ extractable: false })
   const signingKey = await importSigningKey(signer.publicKey)
-  const [sessionKey, conversationId, id] = [
-    await generateSessionKey(),
-    crypto.randomUUID(),
-    crypto.randomUUID()
-  ]
+  const sessionKey = await generateSessionKey()
+  const conversationId = crypto.randomUUID()
+  const id = crypto.randomUUID()
   const content = { type: 'text', n: 1, text: 'ünïcödé 🙂', nested: { list: [1, 'two', null] } }
   const place = { conversationId, id, sessionKey, signer, content }
-  const [message, again] = [await sealMessage(place), await sealMessage(place)]
+  const message = await sealMessage(place)
+  const again = await sealMessage(place)
   t.not(message.iv, again.iv)
   t.not(message.ciphertext, again.ciphertext)
   t.strictSame(Object.keys(message).sort(), ['ciphertext', 'id', 'iv', 'sessionKeyId', 'signature'])

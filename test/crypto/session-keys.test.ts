@@ -86,7 +86,8 @@ t.test('Only the device that a key is wrapped for can unwrap it', async (t) => {
 })
 
 t.test('A session key has 32 bytes, a UUID and a commitment to both', async (t) => {
-  const [one, two] = [await generateSessionKey(), await generateSessionKey()]
+  const one = await generateSessionKey()
+  const two = await generateSessionKey()
   t.notSame(one.bytes, two.bytes)
   t.not(one.id, two.id)
   const renamed = await importSessionKey(two.id, one.bytes)

@@ -36,11 +36,9 @@ t.test('AES-256-GCM decrypts only unaltered ciphertext, and only with IVs of 12 
   for (const { tests } of wycheproof<Sealed>('aes_gcm_test'))
     for (const test of tests) {
       const key = await importAesKey(decodeHex(test.key))
-      const [iv, aad, sealed] = [
-        decodeHex(test.iv),
-        decodeHex(test.aad),
-        concat(decodeHex(test.ct), decodeHex(test.tag))
-      ]
+      const iv = decodeHex(test.iv)
+      const aad = decodeHex(test.aad)
+      const sealed = concat(decodeHex(test.ct), decodeHex(test.tag))
       const name = `${test.tcId} ${test.comment}`
       if (iv.length !== IV_BYTES) {
         counts['other IV']++

@@ -14,7 +14,8 @@ export type Edit =
   | { edit: 'drop'; chunk: number }
 
 export function edited(ciphertext: Uint8Array, edit: Edit): Uint8Array {
-  const [prefix, body] = [ciphertext.subarray(0, 7), ciphertext.subarray(7)]
+  const prefix = ciphertext.subarray(0, 7)
+  const body = ciphertext.subarray(7)
   const chunks = Array.from({ length: Math.ceil(body.length / SEALED_CHUNK) }, (_, at) => {
     return body.subarray(at * SEALED_CHUNK, (at + 1) * SEALED_CHUNK)
   })
