@@ -6,7 +6,7 @@ import { joinResponses, problemResponses } from './problem-responses.js'
 import { VERSION } from '../../protocol/version.js'
 
 const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders
-ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names what is wrong.`
+ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names the problem.`
 
 /** Of the page its own files alone, over HTTP where there is no TLS: the plugin's policy would ask for HTTPS. */
 const PAGE_POLICY =
@@ -26,17 +26,17 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       servers: [{ url: '/' }],
       tags: [
         { name: 'accounts', description: 'Users, sessions and tokens.' },
-        { name: 'devices', description: 'A user’s devices and the signed chain that vouches for them.' },
-        { name: 'key backup', description: 'Sealed bytes for the day when all devices are lost.' },
+        { name: 'devices', description: 'A user’s devices, and the signed chain that proves them.' },
+        { name: 'key backup', description: 'An encrypted backup for users who have lost all devices.' },
         { name: 'conversations', description: 'Conversations, their signed chains and rosters.' },
         {
           name: 'session keys',
-          description: 'Keys that messages are encrypted under, wrapped for each device.'
+          description: 'Keys that encrypt messages, wrapped for each device.'
         },
-        { name: 'messages', description: 'Ciphertext in, ciphertext out.' },
-        { name: 'events', description: 'The ordered log, live or resumed.' },
-        { name: 'presence', description: 'Who is online.' },
-        { name: 'service', description: 'For those who run the service.' }
+        { name: 'messages', description: 'End-to-end encrypted messages.' },
+        { name: 'events', description: 'The ordered event log, live or resumed.' },
+        { name: 'presence', description: 'Online status of users.' },
+        { name: 'service', description: 'For operators of the service.' }
       ],
       components: {
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } }

@@ -75,9 +75,9 @@ export function authRoutes(app: App, services: AuthServices): void {
       schema: {
         operationId: 'logIn',
         tags: ['accounts'],
-        summary: 'Begin a session',
+        summary: 'Log in',
         description:
-          'Without `deviceId` the session has no device: it may read the account and add a device.',
+          'Without `deviceId` the session has no device: it can only read the account and add a device.',
         body: ref(Credentials),
         response: {
           200: ref(AuthResponse),
@@ -112,8 +112,8 @@ export function authRoutes(app: App, services: AuthServices): void {
       schema: {
         operationId: 'refresh',
         tags: ['accounts'],
-        summary: 'Trade a refresh token for new tokens',
-        description: 'Each refresh token is good once; using one again revokes the session.',
+        summary: 'Exchange a refresh token for new tokens',
+        description: 'A refresh token is valid for one use. Using it again revokes the session.',
         body: ref(RefreshRequest),
         response: { 200: ref(AuthResponse), ...problemResponses('invalid-refresh-token', 'session-ended') }
       }

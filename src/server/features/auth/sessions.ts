@@ -36,7 +36,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
       schema: {
         operationId: 'listSessions',
         tags: ['accounts'],
-        summary: 'The caller’s sessions, the one used last first',
+        summary: 'The caller’s sessions, most recently used first',
         response: { 200: ref(SessionPage) }
       }
     },
@@ -68,7 +68,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
       schema: {
         operationId: 'endSession',
         tags: ['accounts'],
-        summary: 'End one of the caller’s sessions, and its streams',
+        summary: 'End one of the caller’s sessions and its streams',
         params: record({ id: Uuid('The session’s id.') }),
         response: {
           204: Type.Null({ description: 'The session and its streams have ended.' }),

@@ -29,7 +29,7 @@ const ChainLimit = defaulted({
   minimum: 1,
   maximum: 200,
   default: 200,
-  description: 'At most this many items.'
+  description: 'The most items to return.'
 })
 
 const params = record({ id: Uuid('The conversation’s id.') })
@@ -76,7 +76,7 @@ export function conversationRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'listConversations',
         tags: ['conversations'],
-        summary: 'The caller’s conversations, the one joined last first',
+        summary: 'The caller’s conversations, most recently joined first',
         querystring: record(PageQuery),
         response: { 200: ref(ConversationPage), ...problemResponses('device-required', 'invalid-cursor') }
       }
@@ -119,7 +119,7 @@ export function conversationRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'getConversationChain',
         tags: ['conversations'],
-        summary: 'The conversation’s signed statements',
+        summary: 'The signed statements of a conversation’s chain',
         params,
         querystring: record({ ...PageQuery, ...ChainQuery.properties, limit: ChainLimit }),
         response: {
@@ -176,7 +176,7 @@ export function conversationRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'getRoster',
         tags: ['conversations'],
-        summary: 'Whom a new session key must cover',
+        summary: 'The devices that a new session key must be wrapped for',
         params,
         response: { 200: ref(Roster), ...problemResponses('device-required', 'conversation-not-found') }
       }

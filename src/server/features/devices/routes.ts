@@ -60,11 +60,11 @@ export function deviceRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'addDevice',
         tags: ['devices'],
-        summary: 'Add a device, or ask for its approval',
+        summary: 'Add a device or request its approval',
         description:
-          'A `device-add` that an active device has signed too, or a `device-reset`, takes effect at once (201). ' +
-          'Without the approving signature the device is pending (202) until another device completes it. A ' +
-          'session without a device is bound to the one that it adds.',
+          'A `device-add` that an active device has also signed, or a `device-reset`, takes effect at once (201). ' +
+          'Without the approving signature the device is pending (202) until another device approves it. A ' +
+          'session without a device is bound to the device that it adds.',
         body: ref(NewDevice),
         response: {
           200: ref(DeviceResponse),
@@ -93,7 +93,7 @@ export function deviceRoutes(app: App, services: Services): void {
         operationId: 'approveDevice',
         tags: ['devices'],
         summary: 'Approve a pending device',
-        description: 'The device’s own statement, with the signature of the approving device added.',
+        description: 'Send the new device’s own statement with the signature of the approving device added.',
         params,
         body: ref(StatementRequest),
         response: {
@@ -117,12 +117,12 @@ export function deviceRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'rejectDevice',
         tags: ['devices'],
-        summary: 'Turn down a pending device',
+        summary: 'Reject a pending device',
         description:
-          'It is forgotten, and its session ends. A device that is active is revoked by a statement instead.',
+          'Deletes the device and ends its session. Revoke an active device with a statement instead.',
         params,
         response: {
-          204: Type.Null({ description: 'It is gone.' }),
+          204: Type.Null({ description: 'The device was deleted.' }),
           ...problemResponses('device-required', 'device-pending', 'device-not-found', 'device-not-pending')
         }
       }
@@ -185,7 +185,7 @@ export function deviceRoutes(app: App, services: Services): void {
         operationId: 'revokeDevice',
         tags: ['devices'],
         summary: 'Revoke a device',
-        description: 'Ends its sessions and streams; session keys that it holds are out of date.',
+        description: 'Ends the device’s sessions and streams. Its conversations need new session keys.',
         params,
         body: ref(StatementRequest),
         response: { 200: ref(DeviceResponse), ...problemResponses(...refusals) }

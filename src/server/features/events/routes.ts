@@ -23,10 +23,10 @@ const eventTable = Object.entries({ ...durableEvents, ...ephemeralEvents })
   )
   .join('\n')
 
-const description = `One stream per device carries everything that concerns its user, as Server-Sent Events. Durable
-events bear \`id:\`, a cursor; \`Last-Event-ID\` (or \`?after=\`) resumes after it: every durable event since, in order,
-none missing, none twice, then live. Without a cursor the stream begins at the live end, with \`after=0\` at the start
-of what is kept. With \`Accept: application/json\` the same cursor serves polling.
+const description = `One stream per device delivers all events of its user as Server-Sent Events. A durable event has a
+cursor in \`id:\`. \`Last-Event-ID\` (or \`?after=\`) resumes after that cursor: every later durable event in order, exactly
+once, then live events. Without a cursor the stream starts with live events, with \`after=0\` at the oldest event that is
+kept. For polling, send the same cursor with \`Accept: application/json\`.
 
 | event | durable | data |
 | --- | --- | --- |
@@ -43,11 +43,11 @@ export function eventRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'getEvents',
         tags: ['events'],
-        summary: 'The event stream, or a poll on the same cursor',
+        summary: 'Stream events, or poll with the same cursor',
         description,
         headers: Type.Object({
           'last-event-id': Type.Optional(
-            Type.String({ maxLength: 64, description: 'Resume after this cursor; goes before `after`.' })
+            Type.String({ maxLength: 64, description: 'Resume after this cursor. Overrides `after`.' })
           )
         }),
         querystring: record({
@@ -62,7 +62,7 @@ export function eventRoutes(app: App, services: Services): void {
             minimum: 1,
             maximum: 200,
             default: 50,
-            description: 'Polling: events at most.'
+            description: 'Polling: the most events to return.'
           })
         }),
         response: {

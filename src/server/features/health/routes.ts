@@ -64,7 +64,7 @@ export function serverRoutes(app: App, { config }: Services): void {
               ciphertextBytes: Type.Integer(),
               members: Type.Integer(),
               devices: Type.Integer(),
-              rsaKeyBits: Type.Integer({ description: 'The smallest accepted.' })
+              rsaKeyBits: Type.Integer({ description: 'The smallest RSA key that is accepted.' })
             }),
             time: Time('The server’s clock.')
           })

@@ -37,12 +37,15 @@ function reading(app: App, { db }: Services): void {
         tags: ['key backup'],
         summary: 'The caller’s key backup',
         description:
-          'A session without a device may read it, since whoever needs it has lost every device. HEAD tells the ' +
-          '`ETag` and the size alone.',
+          'A session without a device may read it: users who need it have lost all devices. HEAD returns only ' +
+          'the `ETag` and the size.',
         headers: ReadHeaders,
         response: {
           200: KeyBackup,
-          304: Type.Null({ description: 'It is what `If-None-Match` names.', headers: keyBackupHeaders }),
+          304: Type.Null({
+            description: 'The backup is still the one that `If-None-Match` names.',
+            headers: keyBackupHeaders
+          }),
           ...problemResponses('key-backup-not-found', 'precondition-failed')
         }
       }
@@ -65,15 +68,15 @@ function writing(app: App, { db }: Services): void {
       schema: {
         operationId: 'putKeyBackup',
         tags: ['key backup'],
-        summary: 'Store a key backup, or replace the one that the request names',
+        summary: 'Store the first key backup, or replace the one that the request names',
         description:
-          'With `If-None-Match: *` the first one, with `If-Match` and an `ETag` the next, so that no device ' +
-          'destroys what another has stored. Storing the same bytes again changes nothing and succeeds.',
+          'Send `If-None-Match: *` for the first backup, and `If-Match` with the `ETag` to replace one. So no ' +
+          'device overwrites the backup of another. Storing the same bytes again succeeds.',
         headers: PutHeaders,
         body: NewKeyBackup,
         response: {
-          201: Type.Null({ description: 'The first one is stored.', headers: keyBackupHeaders }),
-          204: Type.Null({ description: 'These bytes are stored.', headers: keyBackupHeaders }),
+          201: Type.Null({ description: 'The first backup is stored.', headers: keyBackupHeaders }),
+          204: Type.Null({ description: 'The backup is stored.', headers: keyBackupHeaders }),
           ...problemResponses(
             ...([
               'device-required',
@@ -112,7 +115,7 @@ function writing(app: App, { db }: Services): void {
         summary: 'Delete the key backup that the request names',
         headers: DeleteHeaders,
         response: {
-          204: Type.Null({ description: 'It is gone.' }),
+          204: Type.Null({ description: 'The backup was deleted.' }),
           ...problemResponses(
             ...(['device-required', 'device-pending', 'key-backup-not-found'] as const),
             ...(['precondition-failed', 'precondition-required'] as const)

@@ -44,7 +44,7 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
         operationId: 'sendMessage',
         tags: ['messages'],
         summary: 'Send an encrypted message',
-        description: 'Once answered with 201 (or 200 for a repeat) the message is stored durably.',
+        description: 'After 201 (or 200 for a repeat) the message is stored durably.',
         params,
         body: ref(NewMessage),
         response: {
@@ -73,9 +73,9 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
         tags: ['messages'],
         summary: 'Send many encrypted messages at once',
         description:
-          'For what was written without a connection, and for bots. The messages are stored together, in their order, ' +
-          'each as by `sendMessage`; each has an answer of its own. To send the same batch again is harmless. ' +
-          'It counts as so many requests as it has messages.',
+          'For messages written offline, and for bots. The messages are stored together and in order, each as by ' +
+          '`sendMessage` and with its own result. A repeat of the same batch is harmless. Each message counts as ' +
+          'one request.',
         params,
         body: ref(NewMessageBatch),
         response: {

@@ -24,12 +24,12 @@ export function presenceRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'getPresence',
         tags: ['presence'],
-        summary: 'Who is online, of users who share a conversation with the caller',
+        summary: 'Online status of users who share a conversation with the caller',
         querystring: record({
           user: Type.Array(UsernameInput, {
             minItems: 1,
             maxItems: MAX_ASKED,
-            description: 'Usernames; may be given several times.'
+            description: 'A username. Repeat the parameter for several users.'
           })
         }),
         response: { 200: ref(PresencePage), ...problemResponses('device-required') }

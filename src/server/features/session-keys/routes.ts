@@ -40,7 +40,7 @@ export function sessionKeyRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'createSessionKey',
         tags: ['session keys'],
-        summary: 'Make a new current session key',
+        summary: 'Create a new current session key',
         params,
         body: ref(NewSessionKey),
         response: {
@@ -105,7 +105,8 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         operationId: 'getSessionKey',
         tags: ['session keys'],
         summary: 'One session key that was wrapped for the calling device',
-        description: 'Also for who has left: the events of that time come still, and have to be read.',
+        description:
+          'Former members may call this too: they still receive events from their time in the conversation.',
         params: keyParams,
         response: {
           200: record({ sessionKey: ref(SessionKey) }),
@@ -130,8 +131,8 @@ export function sessionKeyRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'addWraps',
         tags: ['session keys'],
-        summary: 'Wrap an older session key for devices that joined since',
-        description: 'Their users are told by `session-key.created`, which names the key.',
+        summary: 'Wrap an older session key for devices that joined later',
+        description: 'Their users receive a `session-key.created` event that names the key.',
         params: keyParams,
         body: ref(NewWraps),
         response: {

@@ -66,7 +66,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
       schema: {
         operationId: 'findUsers',
         tags: ['accounts'],
-        summary: 'Find users by the beginning of their names',
+        summary: 'Find users by a prefix of their names',
         querystring: record({
           prefix: Type.String({
             pattern: '^[A-Za-z][A-Za-z0-9_.-]{2,31}$',
