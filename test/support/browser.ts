@@ -59,14 +59,19 @@ export interface Site {
 }
 
 /** A site that serves one script and forbids all others, `eval` included, and a headless browser that visits it. */
-export async function browserSite(owner: Scope, executablePath: string, script: string): Promise<Site> {
+export async function browserSite(
+  owner: Scope,
+  executablePath: string,
+  script: string,
+  page = '<!doctype html><title>Secure Chat</title><script src="/script.js"></script>'
+): Promise<Site> {
   const server = createServer((request, response) => {
-    if (request.url === '/script.js') response.setHeader('content-type', 'text/javascript').end(script)
+    if (request.url?.endsWith('.js')) response.setHeader('content-type', 'text/javascript').end(script)
     else
       response
         .setHeader('content-type', 'text/html')
         .setHeader('content-security-policy', "default-src 'self'; connect-src *")
-        .end('<!doctype html><title>Secure Chat</title><script src="/script.js"></script>')
+        .end(page)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
