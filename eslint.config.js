@@ -41,7 +41,7 @@ export default defineConfig(
     rules: {
       // `t.test()` gives back a promise that the runner itself waits for.
       '@typescript-eslint/no-floating-promises': 'off',
-      // What `inject().json()` answers is looked at member by member.
+      // Tests check the JSON of a response member by member.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-call': 'off',

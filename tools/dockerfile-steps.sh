@@ -6,7 +6,7 @@
 # Follows the Dockerfile in temporary folders, one per stage, with NODE_BINARY in the place of the base image: it
 # obeys WORKDIR, COPY (of what .dockerignore lets through) and every RUN that calls npm; any other RUN it prints and
 # leaves out. Then it smoke tests what the last stage holds and checks that the server wrote nothing beside it.
-# What it cannot show: that the base image exists, who the user is, and what a read-only root file system refuses.
+# It cannot show whether the base image exists, who the user is, or what a read-only root file system refuses.
 set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/.." && pwd)

@@ -72,18 +72,18 @@ export const faults: readonly Fault[] = [
     happen: ({ databaseUrl }) => hang(databaseUrl, 15_000)
   },
   {
-    name: 'the bell’s connections break, ten times',
+    name: 'the notifier’s connections break, ten times',
     isShort: true,
     async happen({ databaseUrl }) {
       for (let i = 0; i < 10; i++, await sleep(150))
-        await query(databaseUrl, `select pg_terminate_backend(pid) from (${BELLS}) bells`)
+        await query(databaseUrl, `select pg_terminate_backend(pid) from (${NOTIFIERS}) notifiers`)
     }
   },
   {
-    name: 'the bell’s connections hang for 20 seconds',
+    name: 'the notifier’s connections hang for 20 seconds',
     isShort: false,
     async happen({ databaseUrl }) {
-      const pids = (await query<{ pid: number }>(databaseUrl, BELLS)).map(({ pid }) => pid)
+      const pids = (await query<{ pid: number }>(databaseUrl, NOTIFIERS)).map(({ pid }) => pid)
       signalAll(pids, 'SIGSTOP')
       await sleep(20_000)
       signalAll(pids, 'SIGCONT')
@@ -118,7 +118,7 @@ export const faults: readonly Fault[] = [
     happen: stalledReaders
   },
   {
-    name: 'Redis, which carries the bell, is killed, and comes back',
+    name: 'Redis, which carries the notices, is killed, and comes back',
     isShort: true,
     ground: overRedis,
     async happen({ ground: { redis } }) {
@@ -162,8 +162,8 @@ export const faults: readonly Fault[] = [
   }
 ]
 
-/** Connections that listen: what they did last is what a bell does, and nothing else. */
-const BELLS = `select pid from pg_stat_activity
+/** Connections of notifiers: their last statement was LISTEN or NOTIFY. */
+const NOTIFIERS = `select pid from pg_stat_activity
   where datname = current_database() and query ~* '^(listen|notify)' and pid <> pg_backend_pid()`
 
 async function query<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {

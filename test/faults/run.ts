@@ -11,12 +11,12 @@ const HEAD = `# What happens when something breaks
 
 Made by \`npm run faults -- --write\`, on ${machine()}.
 
-Three servers on one PostgreSQL; at each a member of a group writes as fast as it is answered, and has a stream open. Then
-something breaks. Afterwards it is checked that every message that was accepted is stored where the answer said, that it came
-to every member once and in order, and to nobody else. The longest silence is how long some stream got nothing meanwhile:
-the fault itself, and the time to recover.
+Three servers share one PostgreSQL. At each of them a member of a group has a stream open, and writes its next message as
+soon as the last one was accepted. Then something breaks. Afterwards the run checks that every accepted message is stored at
+the position that the server returned, and that it came to every member once and in order, and to nobody else. The longest
+silence is the longest time in which some stream got nothing: the fault itself, and the recovery.
 
-| What breaks | messages accepted | longest silence | what became of them |
+| Fault | messages accepted | longest silence | messages came |
 |---|---:|---:|---|
 `
 
@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
   const part = args.find((arg) => !arg.startsWith('--')) ?? ''
   const rows: string[] = []
   let harmful = 0
-  print('what breaks', 'accepted', 'longest silence', 'what became of them')
+  print('fault', 'accepted', 'longest silence', 'messages came')
   await withOwner(async (owner) => {
     const postgres = await findPostgres(owner)
     if (typeof postgres === 'string') throw new Error(postgres)
