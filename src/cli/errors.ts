@@ -1,6 +1,6 @@
 import { ChatError } from '../client/index.js'
-import { note, type Io } from './terminal/io.js'
-import { safe } from './terminal/sanitize.js'
+import { printToStderr, type Io } from './terminal/io.js'
+import { sanitize } from './terminal/sanitize.js'
 
 /** Exit codes, which scripts rely on. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
@@ -46,15 +46,19 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /** Tell the person in a sentence what is wrong and what to check; with `verbose` also where it came from. */
-export function explain(io: Io, error: unknown, { url, verbose }: { url: string; verbose: boolean }): void {
+export function printError(
+  io: Io,
+  error: unknown,
+  { url, verbose }: { url: string; verbose: boolean }
+): void {
   const { message } = error instanceof Error ? error : new Error(String(error))
-  note(io, `secure-chat: ${safe(message)}`)
+  printToStderr(io, `secure-chat: ${sanitize(message)}`)
   const hint = hintFor(error, url)
-  if (hint !== undefined) note(io, `  ${safe(hint)}`)
+  if (hint !== undefined) printToStderr(io, `  ${sanitize(hint)}`)
   if (!verbose) return
-  if (error instanceof ChatError) note(io, `  [${error.kind}: ${safe(error.code)}]`)
+  if (error instanceof ChatError) printToStderr(io, `  [${error.kind}: ${sanitize(error.code)}]`)
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-    note(io, safe(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
+    printToStderr(io, sanitize(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
 }
 
 /** What to do about an error; undefined where there is nothing to say. */

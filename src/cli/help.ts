@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 
 /** Examples at the end of a command's help. Those that do not name the program begin with it. */
-export function examples(command: Command, ...lines: readonly string[]): Command {
+export function addExamples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText(
     'after',
     `\nExamples:\n${lines.map((line) => `  $ ${/\bsecure-chat /.test(line) ? '' : 'secure-chat '}${line}`).join('\n')}`

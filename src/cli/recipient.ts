@@ -1,7 +1,7 @@
 import { ChatError, type ChatClient as Chat, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
 import { NotFoundError, UsageError } from './errors.js'
-import { named, namedConversations } from './output/titles.js'
+import { listWithTitles, withTitle } from './output/titles.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
 const NAME = new RegExp(`^${USERNAME}$`)
@@ -32,7 +32,7 @@ export async function findConversation(chat: Chat, name: string): Promise<Conver
 /** A group, by its id or name. */
 export async function findGroup(chat: Chat, name: string): Promise<Conversation> {
   const found = ID.test(name)
-    ? await named(chat, await chat.conversations.get(name.toLowerCase()))
+    ? await withTitle(chat, await chat.conversations.get(name.toLowerCase()))
     : oneOf(name, groupsNamed(await joined(chat), name))
   if (found?.kind === 'group') return found
   throw new NotFoundError(`There is no group "${name}".`, 'See "secure-chat conversations".')
@@ -64,7 +64,7 @@ async function isUser(chat: Chat, name: string): Promise<boolean> {
 }
 
 async function joined(chat: Chat): Promise<Conversation[]> {
-  return (await namedConversations(chat)).filter((conversation) => conversation.joined)
+  return (await listWithTitles(chat)).filter((conversation) => conversation.joined)
 }
 
 /** Of two, after both sides have begun anew, the one in which somebody still is who they were. */

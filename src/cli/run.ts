@@ -14,7 +14,7 @@ import { historyCommand } from './commands/history.js'
 import { listenCommand } from './commands/listen.js'
 import { sendCommand } from './commands/send.js'
 import { serveCommand } from './commands/serve.js'
-import { EXIT, ExitError, exitCode, explain } from './errors.js'
+import { EXIT, ExitError, exitCode, printError } from './errors.js'
 import type { Io } from './terminal/io.js'
 import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
 
@@ -22,10 +22,10 @@ type Process = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stder
 
 /** Run the program as a process. @returns the exit code */
 export async function run(process: Process): Promise<number> {
-  const enough = new AbortController()
+  const abort = new AbortController()
   const { argv, env, stdin, stdout, stderr } = process
   const stop = () => {
-    enough.abort()
+    abort.abort()
     stdin.destroy()
   }
   // Once: whoever asks a second time does not want to wait.
@@ -38,7 +38,7 @@ export async function run(process: Process): Promise<number> {
     stop()
   })
   try {
-    const code = await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: enough.signal })
+    const code = await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: abort.signal })
     const unwritten = broken ?? (await flush(stdout))
     if (!unwritten || unwritten.code === 'EPIPE') return code
     stderr.write(`secure-chat: The output can't be written: ${unwritten.message}\n`)
@@ -68,7 +68,7 @@ export async function runCommand(io: Io): Promise<number> {
     if (io.signal.aborted) return io.stdout.writable ? EXIT.interrupted : EXIT.ok
     const options = program.opts<GlobalOptions>()
     const url = await serverUrl(io, options).catch(() => DEFAULT_URL)
-    explain(io, error, { url, verbose: options.verbose === true })
+    printError(io, error, { url, verbose: options.verbose === true })
     return exitCode(error)
   }
 }

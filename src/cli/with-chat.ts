@@ -2,16 +2,16 @@ import { ChatClient, ChatError, type Account } from '../client/index.js'
 import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
 import { UsageError } from './errors.js'
-import { note, type Io } from './terminal/io.js'
+import { printToStderr, type Io } from './terminal/io.js'
 import { isOnThisMachine, profileOf, rememberUrl, serverUrl, type GlobalOptions } from './profile.js'
-import { accountPassword, askSecret } from './terminal/prompt.js'
-import { grouped } from './terminal/format.js'
+import { readPassword, promptSecret } from './terminal/prompt.js'
+import { formatFingerprint } from './terminal/format.js'
 
 /**
  * Do something with the profile's client, whoever is logged in there, and close it. It is closed at once, with all
  * that it waits for, when the person has had enough.
  */
-export async function withChat<T>(
+export async function withClient<T>(
   io: Io,
   options: GlobalOptions,
   work: (chat: ChatClient) => Promise<T>
@@ -38,7 +38,11 @@ export async function openStore(io: Io, folder: string): Promise<FileStore> {
     return await FileStore.open({ folder })
   } catch (error) {
     if (!(error instanceof ChatError && error.code === 'passphrase-needed')) throw error
-    const asked = await askSecret(io, 'Passphrase of the keys on this machine', 'Set SECURE_CHAT_PASSPHRASE.')
+    const asked = await promptSecret(
+      io,
+      'Passphrase of the keys on this machine',
+      'Set SECURE_CHAT_PASSPHRASE.'
+    )
     return FileStore.open({ folder, passphrase: asked })
   }
 }
@@ -47,12 +51,12 @@ export async function openStore(io: Io, folder: string): Promise<FileStore> {
  * The same for commands that need a session. One that has ended is begun anew with the account's password, and `work`
  * begins again: what it does twice must do no harm.
  */
-export async function withSession<T>(
+export async function withChat<T>(
   io: Io,
   options: GlobalOptions,
   work: (chat: ChatClient) => Promise<T>
 ): Promise<T> {
-  return withChat(io, options, async (chat) => {
+  return withClient(io, options, async (chat) => {
     const account = requireAccount(io, options, chat)
     if (account.loggedIn)
       try {
@@ -61,10 +65,10 @@ export async function withSession<T>(
       } catch (error) {
         if (!(error instanceof ChatError && error.kind === 'logged-out')) throw error
       }
-    const password = await accountPassword(io, options, `Password of ${account.username}`)
+    const password = await readPassword(io, options, `Password of ${account.username}`)
     const { status } = await chat.login({ username: account.username, password })
     if (status === 'pending')
-      note(io, 'The account does not know this device, or not any more: it asks again.')
+      printToStderr(io, 'The account does not know this device, or not any more: it asks again.')
     await requireApproved(chat)
     return work(chat)
   })
@@ -85,16 +89,16 @@ async function requireApproved(chat: ChatClient): Promise<void> {
   const own = (await chat.devices.list()).find(({ current }) => current)
   if (own?.status === 'pending')
     throw new UsageError(
-      `This device waits for approval. Its fingerprint is ${grouped(own.fingerprint)}.`,
+      `This device waits for approval. Its fingerprint is ${formatFingerprint(own.fingerprint)}.`,
       'Run "secure-chat devices approve" where you are logged in, or "secure-chat devices reset" if that is nowhere.'
     )
   await chat.waitForApproval()
 }
 
 /** Remember the server that an account is on, so that further commands need no --url. */
-export async function remember(io: Io, options: GlobalOptions): Promise<void> {
+export async function rememberServer(io: Io, options: GlobalOptions): Promise<void> {
   const url = await serverUrl(io, options)
   await rememberUrl(profileOf(io, options), url)
   if (url.startsWith('http:') && !isOnThisMachine(url))
-    note(io, 'This server is reached without TLS: others on the way see your password.')
+    printToStderr(io, 'This server is reached without TLS: others on the way see your password.')
 }

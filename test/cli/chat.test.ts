@@ -25,10 +25,10 @@ async function sitting(t: Test, username: string) {
   return {
     run,
     chat(...to: string[]) {
-      const [stdin, stdout, enough] = [new Keyboard(), new Terminal(100), new AbortController()]
-      const ended = run(['chat', ...to], { stdin, stdout, stderr: stdout, signal: enough.signal })
-      t.teardown(() => enough.abort())
-      return { keyboard: stdin, screen: stdout, ended, interrupt: () => enough.abort() }
+      const [stdin, stdout, abort] = [new Keyboard(), new Terminal(100), new AbortController()]
+      const ended = run(['chat', ...to], { stdin, stdout, stderr: stdout, signal: abort.signal })
+      t.teardown(() => abort.abort())
+      return { keyboard: stdin, screen: stdout, ended, interrupt: () => abort.abort() }
     }
   }
 }

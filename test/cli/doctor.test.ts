@@ -12,7 +12,7 @@ import { freePort } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
 
-type Finding = { check: string; status: string; message: string; hint?: string }
+type Check = { check: string; status: string; message: string; hint?: string }
 
 function folder(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'secure-chat-doctor-'))
@@ -20,16 +20,13 @@ function folder(t: Test): string {
   return path
 }
 
-async function examined(
-  run: CommandLine,
-  given?: Given
-): Promise<{ code: number | null; findings: Finding[] }> {
+async function doctor(run: CommandLine, given?: Given): Promise<{ code: number | null; checks: Check[] }> {
   const { code, out } = await run('doctor --json', given)
-  return { code, findings: lines<Finding>(out) }
+  return { code, checks: lines<Check>(out) }
 }
 
-function statuses(findings: readonly Finding[]): Record<string, string> {
-  return Object.fromEntries(findings.map(({ check, status }) => [check, status]))
+function statuses(checks: readonly Check[]): Record<string, string> {
+  return Object.fromEntries(checks.map(({ check, status }) => [check, status]))
 }
 
 const { url } = await startChat(t)
@@ -41,9 +38,9 @@ t.test('Where all is well, every check says so, and the exit code is 0', async (
   await bob('register bob')
   t.equal((await alice('send bob hello')).code, 0)
 
-  const { code, findings } = await examined(alice)
+  const { code, checks } = await doctor(alice)
   t.equal(code, 0)
-  t.strictSame(statuses(findings), {
+  t.strictSame(statuses(checks), {
     ...{ cryptography: 'ok', 'key store': 'ok', server: 'ok', TLS: 'ok', clock: 'ok', session: 'ok' },
     ...{ 'own chain': 'ok', conversations: 'ok', contacts: 'ok', backup: 'warn' }
   })
@@ -53,18 +50,18 @@ t.test('Where all is well, every check says so, and the exit code is 0', async (
   t.match(plain.out, /^warn {2}backup: .*\n {6}Make one with "secure-chat backup create"/m)
 
   await alice('logout')
-  const after = await examined(alice)
+  const after = await doctor(alice)
   t.equal(after.code, 0, 'to be logged out is no fault')
-  t.match(after.findings.at(-1), { check: 'session', status: 'warn', hint: /login alice/ })
+  t.match(after.checks.at(-1), { check: 'session', status: 'warn', hint: /login alice/ })
 })
 
 t.test('A server that is down is a fault, and what needs it is left out', async (t) => {
-  const { code, findings } = await examined(
+  const { code, checks } = await doctor(
     commandLine(t, { SECURE_CHAT_URL: `http://127.0.0.1:${await freePort()}` })
   )
   t.equal(code, 1)
-  t.strictSame(statuses(findings), { cryptography: 'ok', 'key store': 'warn', server: 'fail', TLS: 'ok' })
-  t.match(findings[2], { message: /ECONNREFUSED/, hint: /secure-chat serve/ })
+  t.strictSame(statuses(checks), { cryptography: 'ok', 'key store': 'warn', server: 'fail', TLS: 'ok' })
+  t.match(checks[2], { message: /ECONNREFUSED/, hint: /secure-chat serve/ })
 })
 
 t.test('A key store that others may read, or that the passphrase does not open, is a fault', async (t) => {
@@ -72,19 +69,19 @@ t.test('A key store that others may read, or that the passphrase does not open, 
   const run = commandLine(t, { SECURE_CHAT_URL: url, SECURE_CHAT_HOME: home })
   const right = { env: { SECURE_CHAT_PASSPHRASE: 'velvet anvil 77' } }
   await run('register anna', right)
-  t.equal((await examined(run, right)).code, 0)
+  t.equal((await doctor(run, right)).code, 0)
 
-  const wrong = await examined(run, { env: { SECURE_CHAT_PASSPHRASE: 'another' } })
+  const wrong = await doctor(run, { env: { SECURE_CHAT_PASSPHRASE: 'another' } })
   t.equal(wrong.code, 1)
-  t.equal(statuses(wrong.findings)['key store'], 'fail')
-  t.equal((await examined(run)).code, 1, 'none at all')
+  t.equal(statuses(wrong.checks)['key store'], 'fail')
+  t.equal((await doctor(run)).code, 1, 'none at all')
 
   const journal = join(home, 'default/keys/journal')
   t.notMatch(readFileSync(journal, 'latin1'), /anna/)
   chmodSync(journal, 0o644)
-  const exposed = await examined(run, right)
+  const exposed = await doctor(run, right)
   t.equal(exposed.code, 1)
-  t.match(exposed.findings[1], { status: 'fail', message: /may have access/, hint: /chmod/ })
+  t.match(exposed.checks[1], { status: 'fail', message: /may have access/, hint: /chmod/ })
 })
 
 t.test('A clock that goes wrong is told, with which way', async (t) => {
@@ -96,10 +93,10 @@ t.test('A clock that goes wrong is told, with which way', async (t) => {
   ] as const) {
     const time = () => new Date(Date.now() + minutes * 60_000).toISOString()
     proxy.tamper({ answer: ({ path, body }) => void (path === '/v1/server' && (body.time = time())) })
-    const { code, findings } = await examined(run)
+    const { code, checks } = await doctor(run)
     t.equal(code, 0)
     t.match(
-      findings.find(({ check }) => check === 'clock'),
+      checks.find(({ check }) => check === 'clock'),
       { status: 'warn', message: way, hint: /NTP/ }
     )
   }
@@ -118,20 +115,20 @@ t.test('A chain that does not stand is a fault, and named', async (t) => {
       if (/\/chain\?/.test(path)) body.items = [{ text: 'secure-chat/v1 nonsense\n', signatures: {} }]
     }
   })
-  const { code, findings } = await examined(ada)
+  const { code, checks } = await doctor(ada)
   t.equal(code, 1)
   t.match(
-    findings.filter(({ status }) => status === 'fail'),
+    checks.filter(({ status }) => status === 'fail'),
     [{ check: 'conversations' }, { check: 'conversations: basil' }]
   )
 
   proxy.tamper({
     answer: ({ path, body }) => void (path.startsWith('/v1/users/') && (body.root = 'f'.repeat(64)))
   })
-  const root = await examined(ada)
+  const root = await doctor(ada)
   t.equal(root.code, 1)
   t.match(
-    root.findings.find(({ check }) => check === 'own chain'),
+    root.checks.find(({ check }) => check === 'own chain'),
     { status: 'fail', message: /root/ }
   )
 })
@@ -168,7 +165,7 @@ t.test(
         ],
         { stdio: 'ignore' }
       )
-    const doctor = async (env: Record<string, string> = {}): Promise<Finding[]> => {
+    const doctorOverTls = async (env: Record<string, string> = {}): Promise<Check[]> => {
       const server = createServer(
         { key: readFileSync(key), cert: readFileSync(cert) },
         (incoming, outgoing) => {
@@ -185,19 +182,22 @@ t.test(
       const { out } = await new CliProcess(args, { SECURE_CHAT_HOME: folder(t), ...env }).ended()
       server.closeAllConnections()
       server.close()
-      return lines<Finding>(out)
+      return lines<Check>(out)
     }
-    const tls = (findings: Finding[]) => findings.find(({ check }) => check === 'TLS')
+    const tls = (checks: Check[]) => checks.find(({ check }) => check === 'TLS')
 
     make(90)
-    const unknown = await doctor()
+    const unknown = await doctorOverTls()
     t.match(
       unknown.find(({ check }) => check === 'server'),
       { status: 'fail', message: /self-signed certificate/ }
     )
     t.match(tls(unknown), { status: 'fail', message: /self-signed certificate/ })
-    t.match(tls(await doctor({ NODE_EXTRA_CA_CERTS: cert })), { status: 'ok', message: /(89|90) days/ })
+    t.match(tls(await doctorOverTls({ NODE_EXTRA_CA_CERTS: cert })), {
+      status: 'ok',
+      message: /(89|90) days/
+    })
     make(5)
-    t.match(tls(await doctor({ NODE_EXTRA_CA_CERTS: cert })), { status: 'warn', hint: /renew/ })
+    t.match(tls(await doctorOverTls({ NODE_EXTRA_CA_CERTS: cert })), { status: 'warn', hint: /renew/ })
   }
 )

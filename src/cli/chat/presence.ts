@@ -1,7 +1,7 @@
 import type { ChatClient as Chat } from '../../client/index.js'
 
 /** Of a large group so many are asked for. */
-const MOST_ASKED = 100
+const MAX_USERS = 100
 
 /** Who is online, as far as is known. */
 export class Presence {
@@ -13,17 +13,17 @@ export class Presence {
   }
 
   /** Ask the server about these users. */
-  async ask(usernames: readonly string[]): Promise<void> {
-    const found = await this.#chat.presence(usernames.slice(0, MOST_ASKED))
-    for (const one of found) this.take(one)
+  async fetch(usernames: readonly string[]): Promise<void> {
+    const found = await this.#chat.presence(usernames.slice(0, MAX_USERS))
+    for (const one of found) this.update(one)
   }
 
-  take({ username, online }: { username: string; online: boolean }): void {
+  update({ username, online }: { username: string; online: boolean }): void {
     if (online) this.#online.add(username)
     else this.#online.delete(username)
   }
 
-  has(username: string): boolean {
+  isOnline(username: string): boolean {
     return this.#online.has(username)
   }
 }

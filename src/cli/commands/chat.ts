@@ -1,23 +1,23 @@
 import { isCancel, select } from '@clack/prompts'
 import type { Command } from 'commander'
-import type { ChatClient as Chat, Conversation } from '../../client/index.js'
-import { enter } from '../chat/commands.js'
+import type { ChatClient, Conversation } from '../../client/index.js'
+import { handleLine } from '../chat/commands.js'
 import { ChatSession } from '../chat/session.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
-import { examples } from '../help.js'
+import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
-import { painter } from '../terminal/style.js'
+import { createStyle } from '../terminal/style.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
-import { safe } from '../terminal/sanitize.js'
+import { sanitize } from '../terminal/sanitize.js'
 import { Screen } from '../terminal/screen.js'
 import { isInteractive } from '../terminal/prompt.js'
-import { withSession } from '../with-chat.js'
-import { namedConversations } from '../output/titles.js'
+import { withChat } from '../with-chat.js'
+import { listWithTitles } from '../output/titles.js'
 
 /** `chat`: talk and listen in one terminal. */
 export function chatCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('chat')
       .description('talk and listen in one terminal: /help says what can be typed')
@@ -25,7 +25,7 @@ export function chatCommand(program: Command, io: Io): void {
       .action(async (to: string | undefined) => {
         const options = program.opts<GlobalOptions>()
         const url = await serverUrl(io, options)
-        await withSession(io, options, (chat) => talk(io, chat, url, to))
+        await withChat(io, options, (chat) => runChat(io, chat, url, to))
       }),
     'chat bob',
     'chat Lunch --profile work',
@@ -33,32 +33,34 @@ export function chatCommand(program: Command, io: Io): void {
   )
 }
 
-async function talk(io: Io, chat: Chat, url: string, to: string | undefined): Promise<void> {
-  const conversations = await namedConversations(chat)
+async function runChat(io: Io, chat: ChatClient, url: string, to: string | undefined): Promise<void> {
+  const conversations = await listWithTitles(chat)
   const first = to === undefined ? await choose(io, conversations) : await resolveRecipient(chat, to)
   const screen = new Screen(io)
-  const session = new ChatSession(chat, screen, { paint: painter(io), url })
-  const end = new AbortController()
-  session.name(conversations)
+  const session = new ChatSession(chat, screen, { style: createStyle(io), url })
+  const leave = new AbortController()
+  session.setTitles(conversations)
   try {
     await session.open(first)
-    const listening = listen(session, AbortSignal.any([io.signal, end.signal])).finally(() => screen.close())
+    const listening = showEvents(session, AbortSignal.any([io.signal, leave.signal])).finally(() =>
+      screen.close()
+    )
     // It is waited for below; until then its failure is nobody's.
     listening.catch(() => undefined)
-    for await (const line of screen.lines()) if (!(await enter(session, line))) break
-    end.abort()
+    for await (const line of screen.lines()) if (!(await handleLine(session, line))) break
+    leave.abort()
     await listening
   } catch (error) {
     // Whatever was under way when the person had enough is over, too.
     if (!io.signal.aborted) throw error
   } finally {
-    end.abort()
+    leave.abort()
     screen.close()
   }
 }
 
-async function listen(session: ChatSession, signal: AbortSignal): Promise<void> {
-  for await (const event of session.chat.events({ signal })) await session.take(event)
+async function showEvents(session: ChatSession, signal: AbortSignal): Promise<void> {
+  for await (const event of session.chat.events({ signal })) await session.handle(event)
 }
 
 async function choose(io: Io, conversations: readonly Conversation[]): Promise<Conversation> {
@@ -69,7 +71,7 @@ async function choose(io: Io, conversations: readonly Conversation[]): Promise<C
     message: 'Which conversation?',
     options: conversations.map((value) => ({
       value,
-      label: safe(value.title ?? value.id),
+      label: sanitize(value.title ?? value.id),
       hint: value.kind
     })),
     ...{ input: io.stdin, output: io.stderr, signal: io.signal }

@@ -1,12 +1,12 @@
 import { Argument, type Command } from 'commander'
 import { completionScripts } from '../completion/scripts.js'
 import { places } from '../completion/tree.js'
-import { examples } from '../help.js'
+import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 
 /** `completion`: what a shell needs to complete command lines, made from the commands themselves. */
 export function completionCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('completion')
       .description('print what makes a shell complete command lines')

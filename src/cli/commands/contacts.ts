@@ -1,44 +1,43 @@
 import type { Command } from 'commander'
 import type { ChatClient as Chat } from '../../client/index.js'
 import { username } from '../parsers.js'
-import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../terminal/io.js'
-import { table } from '../terminal/format.js'
+import { addExamples } from '../help.js'
+import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
+import { formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../terminal/sanitize.js'
+import { sanitize } from '../terminal/sanitize.js'
 import { confirm, isInteractive } from '../terminal/prompt.js'
-import { withSession } from '../with-chat.js'
-import { namedConversations } from '../output/titles.js'
+import { withChat } from '../with-chat.js'
+import { listWithTitles } from '../output/titles.js'
 
 /** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
 export function contactsCommands(program: Command, io: Io): void {
-  const session = (work: (chat: Chat) => Promise<void>) =>
-    withSession(io, program.opts<GlobalOptions>(), work)
-  examples(
+  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, program.opts<GlobalOptions>(), work)
+  addExamples(
     program
       .command('contacts')
       .description('users that this device has met: unverified, verified, or changed')
       .option('--json', 'one line of JSON each')
-      .action(({ json }: { json?: boolean }) => session((chat) => list(io, chat, json))),
+      .action(({ json }: { json?: boolean }) => inChat((chat) => list(io, chat, json))),
     'contacts',
     'contacts --json'
   )
-  examples(
+  addExamples(
     program
       .command('verify')
       .description('compare safety numbers with a user: if they are equal, nobody stands between you')
       .argument('<name>', 'username', username)
       .argument('[number...]', 'the number that the user reads to you: checked, and kept as verified')
-      .action((name: string, number: string[]) => session((chat) => verify(io, chat, name, number.join('')))),
+      .action((name: string, number: string[]) => inChat((chat) => verify(io, chat, name, number.join('')))),
     'verify bob',
     'verify bob 03561 92837 …'
   )
-  examples(
+  addExamples(
     program
       .command('accept')
       .description('go on with a user’s new identity')
       .argument('<name>', 'username', username)
-      .action((name: string) => session((chat) => accept(io, chat, name))),
+      .action((name: string) => inChat((chat) => accept(io, chat, name))),
     'accept bob'
   )
 }
@@ -50,7 +49,7 @@ async function list(io: Io, chat: Chat, json: boolean | undefined): Promise<void
     username,
     wasVerified === true ? `${status} (was verified)` : status
   ])
-  table(rows).forEach((line) => print(io, line))
+  formatTable(rows).forEach((line) => print(io, line))
 }
 
 async function verify(io: Io, chat: Chat, name: string, given: string): Promise<void> {
@@ -58,29 +57,33 @@ async function verify(io: Io, chat: Chat, name: string, given: string): Promise<
     const shown = await chat.contacts.safetyNumber(name)
     print(io, shown)
     const { status } = await chat.contacts.get(name)
-    if (status === 'verified') return note(io, `${name} is verified.`)
-    note(io, `Compare it with what ${name} sees, where nobody can change it: face to face, or by voice.`)
-    if (!isInteractive(io)) return note(io, `If it is equal: secure-chat verify ${name} ${shown}`)
+    if (status === 'verified') return printToStderr(io, `${name} is verified.`)
+    printToStderr(
+      io,
+      `Compare it with what ${name} sees, where nobody can change it: face to face, or by voice.`
+    )
+    if (!isInteractive(io)) return printToStderr(io, `If it is equal: secure-chat verify ${name} ${shown}`)
     await confirm(io, 'Is it equal?', false)
     // What was compared is what is meant, whatever the server shows by now.
     await chat.contacts.verify(name, shown)
   } else await chat.contacts.verify(name, given)
-  note(io, `${name} is verified.`)
+  printToStderr(io, `${name} is verified.`)
 }
 
 async function accept(io: Io, chat: Chat, name: string): Promise<void> {
   const { status } = await chat.contacts.get(name)
-  if (status !== 'changed') return note(io, `${name} has no new identity: there is nothing to accept.`)
+  if (status !== 'changed')
+    return printToStderr(io, `${name} has no new identity: there is nothing to accept.`)
   await chat.contacts.accept(name)
-  note(
+  printToStderr(
     io,
     `Messages go to ${name}'s new identity from now on. Compare safety numbers: secure-chat verify ${name}`
   )
   // A direct conversation is renewed with the next message.
-  for (const { id, kind, title, joined, members } of await namedConversations(chat))
+  for (const { id, kind, title, joined, members } of await listWithTitles(chat))
     if (joined && kind === 'group' && members.some(({ username, stale }) => username === name && stale))
-      note(
+      printToStderr(
         io,
-        `In "${safe(title ?? id)}" ${name} reads nothing until an admin says: secure-chat group renew ${id} ${name}`
+        `In "${sanitize(title ?? id)}" ${name} reads nothing until an admin says: secure-chat group renew ${id} ${name}`
       )
 }

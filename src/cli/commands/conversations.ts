@@ -1,24 +1,24 @@
 import type { Command } from 'commander'
 import type { Conversation } from '../../client/index.js'
-import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../terminal/io.js'
-import { table } from '../terminal/format.js'
+import { addExamples } from '../help.js'
+import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
+import { formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { conversationJson } from '../output/messages.js'
-import { safe } from '../terminal/sanitize.js'
-import { withSession } from '../with-chat.js'
-import { namedConversations } from '../output/titles.js'
+import { sanitize } from '../terminal/sanitize.js'
+import { withChat } from '../with-chat.js'
+import { listWithTitles } from '../output/titles.js'
 
 /** `conversations`: what there is to read and to write to. */
 export function conversationsCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('conversations')
       .description('the conversations that you are in')
       .option('--json', 'one line of JSON each')
       .action(({ json }: { json?: boolean }) =>
-        withSession(io, program.opts<GlobalOptions>(), async (chat) =>
-          show(io, await namedConversations(chat), json)
+        withChat(io, program.opts<GlobalOptions>(), async (chat) =>
+          show(io, await listWithTitles(chat), json)
         )
       ),
     'conversations',
@@ -29,10 +29,10 @@ export function conversationsCommand(program: Command, io: Io): void {
 function show(io: Io, conversations: readonly Conversation[], json: boolean | undefined): void {
   if (json === true) return conversations.forEach((one) => printJson(io, conversationJson(one)))
   const rows = conversations.map(({ id, kind, title, members }) => [
-    ...[id, kind, safe(title ?? '(no name)')],
-    members.map(({ username }) => safe(username)).join(', ')
+    ...[id, kind, sanitize(title ?? '(no name)')],
+    members.map(({ username }) => sanitize(username)).join(', ')
   ])
-  table(rows).forEach((line) => print(io, line))
+  formatTable(rows).forEach((line) => print(io, line))
   for (const { id, trouble } of conversations)
-    if (trouble !== undefined) note(io, `Warning: ${id} can't be used: ${safe(trouble.message)}`)
+    if (trouble !== undefined) printToStderr(io, `Warning: ${id} can't be used: ${sanitize(trouble.message)}`)
 }

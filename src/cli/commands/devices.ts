@@ -2,26 +2,26 @@ import type { Command } from 'commander'
 import type { ChatClient as Chat, DeviceInfo } from '../../client/index.js'
 import { fingerprint as fingerprintOf } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
-import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../terminal/io.js'
-import { grouped, localTime, table } from '../terminal/format.js'
+import { addExamples } from '../help.js'
+import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
+import { formatFingerprint, formatTime, formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../terminal/sanitize.js'
-import { accountPassword, confirm, isInteractive } from '../terminal/prompt.js'
-import { requireAccount, withChat, withSession } from '../with-chat.js'
+import { sanitize } from '../terminal/sanitize.js'
+import { readPassword, confirm, isInteractive } from '../terminal/prompt.js'
+import { requireAccount, withClient, withChat } from '../with-chat.js'
 
-interface Sure {
+interface ConfirmOptions {
   yes?: boolean
 }
 
 /** `devices …`: which devices are the user's, and which keys they have. */
 export function devicesCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
-  const session = (work: (chat: Chat) => Promise<void>) => withSession(io, options(), work)
+  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, options(), work)
   const devices = program
     .command('devices')
     .description('list, approve and revoke your devices, and change their keys')
-  examples(
+  addExamples(
     devices,
     'devices',
     'devices approve',
@@ -35,14 +35,14 @@ export function devicesCommands(program: Command, io: Io): void {
     .description('all devices')
     .option('--json', 'one line of JSON each')
     .action(({ json }: { json?: boolean }) =>
-      session(async (chat) => show(io, await chat.devices.list(), json))
+      inChat(async (chat) => show(io, await chat.devices.list(), json))
     )
   devices
     .command('requests')
     .description('devices that wait for approval')
     .option('--json', 'one line of JSON each')
     .action(({ json }: { json?: boolean }) =>
-      session(async (chat) => show(io, await chat.devices.requests(), json))
+      inChat(async (chat) => show(io, await chat.devices.requests(), json))
     )
   devices
     .command('approve')
@@ -54,17 +54,17 @@ export function devicesCommands(program: Command, io: Io): void {
       fingerprintOf
     )
     .action((id: string | undefined, { fingerprint }: { fingerprint?: string }) =>
-      session((chat) => approve(io, chat, id, fingerprint))
+      inChat((chat) => approve(io, chat, id, fingerprint))
     )
   devices
     .command('decline')
     .description('turn down a device that waits')
     .argument('[id]', 'its id or the beginning of it, if more than one waits')
     .action((id: string | undefined) =>
-      session(async (chat) => {
+      inChat(async (chat) => {
         const device = pick(await chat.devices.requests(), id)
         await chat.devices.reject(device.id)
-        note(io, `"${safe(device.name)}" was turned down.`)
+        printToStderr(io, `"${sanitize(device.name)}" was turned down.`)
       })
     )
   devices
@@ -72,7 +72,7 @@ export function devicesCommands(program: Command, io: Io): void {
     .description('shut a device out: its sessions end, and nothing more is encrypted for it')
     .argument('<id>', 'its id or the beginning of it')
     .option('--yes', 'do not ask')
-    .action((id: string, { yes }: Sure) => session((chat) => revoke(io, chat, id, yes)))
+    .action((id: string, { yes }: ConfirmOptions) => inChat((chat) => revoke(io, chat, id, yes)))
   devices
     .command('rekey')
     .description('change this device’s encryption key')
@@ -81,29 +81,29 @@ export function devicesCommands(program: Command, io: Io): void {
       'destroy what opens older messages too: no one can read them on this device again'
     )
     .option('--yes', 'do not ask')
-    .action(({ forgetPast = false, yes }: { forgetPast?: boolean } & Sure) =>
-      session(async (chat) => {
+    .action(({ forgetPast = false, yes }: { forgetPast?: boolean } & ConfirmOptions) =>
+      inChat(async (chat) => {
         if (forgetPast)
           await confirm(io, 'Make all messages until now unreadable on this device, for ever?', yes)
-        note(io, 'Making keys …')
+        printToStderr(io, 'Making keys …')
         await chat.devices.rekey({ forgetPast })
-        note(io, 'This device has a new encryption key.')
+        printToStderr(io, 'This device has a new encryption key.')
       })
     )
   devices
     .command('reset')
     .description('when all other devices are lost: begin anew; your contacts see a new identity')
     .option('--yes', 'do not ask')
-    .action(({ yes }: Sure) => reset(io, options(), yes))
+    .action(({ yes }: ConfirmOptions) => reset(io, options(), yes))
 }
 
 function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined): void {
   if (json === true) return devices.forEach((device) => printJson(io, device))
   const rows = devices.map(({ id, name, status, createdAt, fingerprint, current }) => [
-    ...[id, `${safe(name)}${current ? ' (this one)' : ''}`, status, localTime(createdAt)],
-    grouped(fingerprint)
+    ...[id, `${sanitize(name)}${current ? ' (this one)' : ''}`, status, formatTime(createdAt)],
+    formatFingerprint(fingerprint)
   ])
-  table(rows).forEach((line) => print(io, line))
+  formatTable(rows).forEach((line) => print(io, line))
 }
 
 async function approve(io: Io, chat: Chat, id: string | undefined, given: string | undefined): Promise<void> {
@@ -114,11 +114,14 @@ async function approve(io: Io, chat: Chat, id: string | undefined, given: string
         'The fingerprint has to be compared with what the new device shows.',
         'Say it with --fingerprint.'
       )
-    note(io, `"${safe(device.name)}" has the fingerprint\n  ${grouped(device.fingerprint)}`)
+    printToStderr(
+      io,
+      `"${sanitize(device.name)}" has the fingerprint\n  ${formatFingerprint(device.fingerprint)}`
+    )
     await confirm(io, 'Does the new device show the same?', false)
   }
   await chat.devices.approve(device.id, { fingerprint: given ?? device.fingerprint })
-  note(io, `"${safe(device.name)}" is yours now, and can read what this device can.`)
+  printToStderr(io, `"${sanitize(device.name)}" is yours now, and can read what this device can.`)
 }
 
 async function revoke(io: Io, chat: Chat, id: string, yes: boolean | undefined): Promise<void> {
@@ -126,26 +129,26 @@ async function revoke(io: Io, chat: Chat, id: string, yes: boolean | undefined):
     (await chat.devices.list()).filter(({ status }) => status === 'active'),
     id
   )
-  const which = device.current ? 'this very device' : `"${safe(device.name)}"`
+  const which = device.current ? 'this very device' : `"${sanitize(device.name)}"`
   await confirm(io, `Shut out ${which} (${device.id}), for ever?`, yes)
   await chat.devices.revoke(device.id)
-  note(io, `"${safe(device.name)}" was revoked.`)
+  printToStderr(io, `"${sanitize(device.name)}" was revoked.`)
 }
 
 async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): Promise<void> {
-  await withChat(io, options, async (chat) => {
+  await withClient(io, options, async (chat) => {
     const { username } = requireAccount(io, options, chat)
     await confirm(
       io,
       `Begin anew as ${username}? All other devices are shut out, older messages stay unreadable, and contacts are warned.`,
       yes
     )
-    const password = await accountPassword(io, options, `Password of ${username}`)
-    note(io, 'Making keys …')
+    const password = await readPassword(io, options, `Password of ${username}`)
+    printToStderr(io, 'Making keys …')
     const { fingerprint } = await chat.devices.reset({ username, password })
     print(
       io,
-      `You are ${username}, with a new identity. This device's fingerprint is ${grouped(fingerprint)}.`
+      `You are ${username}, with a new identity. This device's fingerprint is ${formatFingerprint(fingerprint)}.`
     )
   })
 }

@@ -1,18 +1,18 @@
 import type { Command } from 'commander'
-import { examine } from '../doctor/checks.js'
+import { runChecks } from '../doctor/checks.js'
 import { EXIT, ExitError } from '../errors.js'
-import type { Finding } from '../doctor/check.js'
-import { examples } from '../help.js'
+import type { Check } from '../doctor/check.js'
+import { addExamples } from '../help.js'
 import { print, printJson, type Io } from '../terminal/io.js'
-import { painter, type Paint, type Style } from '../terminal/style.js'
+import { createStyle, type Style, type StyleName } from '../terminal/style.js'
 import type { GlobalOptions } from '../profile.js'
-import { safe } from '../terminal/sanitize.js'
+import { sanitize } from '../terminal/sanitize.js'
 
-const styles: Record<Finding['status'], Style> = { ok: 'green', warn: 'yellow', fail: 'red' }
+const styles: Record<Check['status'], StyleName> = { ok: 'green', warn: 'yellow', fail: 'red' }
 
 /** `doctor`: what is well and what is not, from the cryptography to the chains. */
 export function doctorCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('doctor')
       .summary('check this machine, the server, and what lies between')
@@ -22,13 +22,13 @@ export function doctorCommand(program: Command, io: Io): void {
       )
       .option('--json', 'one object a line: check, status (ok, warn, fail), message, hint')
       .action(async ({ json }: { json?: boolean }) => {
-        const paint = painter(io)
+        const style = createStyle(io)
         let failed = false
-        for await (const finding of examine(io, program.opts<GlobalOptions>())) {
+        for await (const check of runChecks(io, program.opts<GlobalOptions>())) {
           io.signal.throwIfAborted()
-          if (json === true) printJson(io, finding)
-          else for (const line of lines(finding, paint)) print(io, line)
-          failed ||= finding.status === 'fail'
+          if (json === true) printJson(io, check)
+          else for (const line of lines(check, style)) print(io, line)
+          failed ||= check.status === 'fail'
         }
         if (failed) throw new ExitError(EXIT.refused)
       }),
@@ -37,7 +37,7 @@ export function doctorCommand(program: Command, io: Io): void {
   )
 }
 
-function lines({ check, status, message, hint }: Finding, paint: Paint): string[] {
-  const first = `${paint(styles[status], status.padEnd(4))}  ${safe(`${check}: ${message}`)}`
-  return hint === undefined ? [first] : [first, `      ${paint('dim', safe(hint))}`]
+function lines({ check, status, message, hint }: Check, style: Style): string[] {
+  const first = `${style(styles[status], status.padEnd(4))}  ${sanitize(`${check}: ${message}`)}`
+  return hint === undefined ? [first] : [first, `      ${style('dim', sanitize(hint))}`]
 }

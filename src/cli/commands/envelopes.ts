@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { ChatClient as Chat, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
-import { examples } from '../help.js'
-import { note, printJson, type Io } from '../terminal/io.js'
+import { addExamples } from '../help.js'
+import { printToStderr, printJson, type Io } from '../terminal/io.js'
 import { jsonValues } from '../output/json-values.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
 import { eventJson } from '../output/messages.js'
-import { withSession } from '../with-chat.js'
+import { withChat } from '../with-chat.js'
 import { textFromStdin } from '../terminal/stdin.js'
 
 /** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
@@ -23,7 +23,7 @@ interface SealOptions {
 }
 
 function sealCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('seal')
       .summary('encrypt a message from stdin without sending it')
@@ -39,7 +39,7 @@ function sealCommand(program: Command, io: Io): void {
       .action(async (to: string, { content, id, json }: SealOptions) => {
         const options = program.opts<GlobalOptions>()
         const text = await textFromStdin(io)
-        const { conversationId, message } = await withSession(io, options, async (chat) =>
+        const { conversationId, message } = await withChat(io, options, async (chat) =>
           chat.seal(
             (await resolveRecipient(chat, to)).id,
             content === true ? parseContent(text) : text,
@@ -49,7 +49,7 @@ function sealCommand(program: Command, io: Io): void {
         const path = `/v1/conversations/${conversationId}/messages`
         if (json === true) return printJson(io, { conversationId, path, message })
         printJson(io, message)
-        note(io, `Post it to ${(await serverUrl(io, options)).replace(/\/+$/, '')}${path}`)
+        printToStderr(io, `Post it to ${(await serverUrl(io, options)).replace(/\/+$/, '')}${path}`)
       }),
     'seal bob < letter.txt > body.json',
     'seal ops --json <<< "disk is full" | jq .path',
@@ -58,7 +58,7 @@ function sealCommand(program: Command, io: Io): void {
 }
 
 function openCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('open')
       .summary('verify and decrypt messages from stdin')
@@ -80,9 +80,12 @@ function openCommand(program: Command, io: Io): void {
             next = undefined
           }
         }
-        await withSession(io, program.opts<GlobalOptions>(), work)
+        await withChat(io, program.opts<GlobalOptions>(), work)
         if (unread === 0) return
-        note(io, unread === 1 ? 'A message could not be read.' : `${unread} messages could not be read.`)
+        printToStderr(
+          io,
+          unread === 1 ? 'A message could not be read.' : `${unread} messages could not be read.`
+        )
         throw new ExitError(EXIT.refused)
       }),
     'open < message.json',

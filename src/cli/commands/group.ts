@@ -2,28 +2,27 @@ import { Argument, type Command } from 'commander'
 import type { ChatClient as Chat, Conversation } from '../../client/index.js'
 import { username, usernames } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
-import { examples } from '../help.js'
-import { note, print, printJson, type Io } from '../terminal/io.js'
-import { table } from '../terminal/format.js'
+import { addExamples } from '../help.js'
+import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
+import { formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { findGroup } from '../recipient.js'
 import { conversationJson } from '../output/messages.js'
-import { safe } from '../terminal/sanitize.js'
+import { sanitize } from '../terminal/sanitize.js'
 import { confirm } from '../terminal/prompt.js'
-import { withSession } from '../with-chat.js'
+import { withChat } from '../with-chat.js'
 
 type Role = 'admin' | 'member'
 const GROUP = 'its id or name'
 
 /** `group …`: groups and who is in them. */
 export function groupCommands(program: Command, io: Io): void {
-  const session = (work: (chat: Chat) => Promise<void>) =>
-    withSession(io, program.opts<GlobalOptions>(), work)
+  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, program.opts<GlobalOptions>(), work)
   /** Do something with the group of that name. */
   const inGroup = (name: string, work: (chat: Chat, group: Conversation) => Promise<void>) =>
-    session(async (chat) => work(chat, await findGroup(chat, name)))
+    inChat(async (chat) => work(chat, await findGroup(chat, name)))
   const group = program.command('group').description('make groups, and change who is in them')
-  examples(
+  addExamples(
     group,
     'group create ops bob carol',
     'group add ops dave --admin',
@@ -37,10 +36,10 @@ export function groupCommands(program: Command, io: Io): void {
     .argument('<title>', 'what it is called')
     .argument('[names...]', 'usernames', usernames)
     .action((title: string, names: string[] = []) =>
-      session(async (chat) => {
+      inChat(async (chat) => {
         const made = await chat.conversations.createGroup(title, names)
         print(io, made.id)
-        note(io, `In "${safe(title)}": ${namesOf(made)}`)
+        printToStderr(io, `In "${sanitize(title)}": ${namesOf(made)}`)
       })
     )
   group
@@ -52,11 +51,11 @@ export function groupCommands(program: Command, io: Io): void {
     .action((name: string, names: string[], { admin }: { admin?: boolean }) =>
       inGroup(name, async (chat, { id, title, members }) => {
         const isIn = (each: string) => members.some(({ username }) => username === each)
-        for (const each of names.filter(isIn)) note(io, `${each} is in it already.`)
+        for (const each of names.filter(isIn)) printToStderr(io, `${each} is in it already.`)
         const added = names.filter((each) => !isIn(each))
         for (const each of added) {
           await chat.conversations.add(id, each, admin === true ? 'admin' : 'member')
-          note(io, `${each} is in "${safe(title ?? id)}".`)
+          printToStderr(io, `${each} is in "${sanitize(title ?? id)}".`)
         }
         if (added.length > 0) await sayAgain(chat, id, title)
       })
@@ -69,11 +68,11 @@ export function groupCommands(program: Command, io: Io): void {
     .action((name: string, username: string) =>
       inGroup(name, async (chat, group) => {
         if (username === chat.account!.username)
-          throw new UsageError('That is you.', `Say "secure-chat group leave ${safe(name)}".`)
+          throw new UsageError('That is you.', `Say "secure-chat group leave ${sanitize(name)}".`)
         if (!group.members.some((member) => member.username === username))
-          throw new NotFoundError(`${username} is not in "${safe(group.title ?? group.id)}".`)
+          throw new NotFoundError(`${username} is not in "${sanitize(group.title ?? group.id)}".`)
         await chat.conversations.remove(group.id, username)
-        note(io, `${username} is out.`)
+        printToStderr(io, `${username} is out.`)
       })
     )
   group
@@ -85,7 +84,7 @@ export function groupCommands(program: Command, io: Io): void {
     .action((name: string, username: string, role: Role) =>
       inGroup(name, async (chat, { id }) => {
         await chat.conversations.setRole(id, username, role)
-        note(io, `${username} is ${role === 'admin' ? 'an admin' : 'a member'} now.`)
+        printToStderr(io, `${username} is ${role === 'admin' ? 'an admin' : 'a member'} now.`)
       })
     )
   group
@@ -97,7 +96,7 @@ export function groupCommands(program: Command, io: Io): void {
       inGroup(name, async (chat, { id, title }) => {
         await chat.conversations.renew(id, username)
         await sayAgain(chat, id, title)
-        note(io, `${username} is in with the new identity.`)
+        printToStderr(io, `${username} is in with the new identity.`)
       })
     )
   group
@@ -108,7 +107,7 @@ export function groupCommands(program: Command, io: Io): void {
     .action((name: string, title: string) =>
       inGroup(name, async (chat, { id }) => {
         await chat.conversations.rename(id, title)
-        note(io, `It is called "${safe(title)}" now.`)
+        printToStderr(io, `It is called "${sanitize(title)}" now.`)
       })
     )
   group
@@ -118,9 +117,9 @@ export function groupCommands(program: Command, io: Io): void {
     .option('--yes', 'do not ask')
     .action((name: string, { yes }: { yes?: boolean }) =>
       inGroup(name, async (chat, { id, title }) => {
-        await confirm(io, `Leave "${safe(title ?? id)}"?`, yes)
+        await confirm(io, `Leave "${sanitize(title ?? id)}"?`, yes)
         await chat.conversations.leave(id)
-        note(io, `You have left "${safe(title ?? id)}".`)
+        printToStderr(io, `You have left "${sanitize(title ?? id)}".`)
       })
     )
   group
@@ -131,12 +130,12 @@ export function groupCommands(program: Command, io: Io): void {
     .action((name: string, { json }: { json?: boolean }) =>
       inGroup(name, async (_, found) => {
         if (json === true) return printJson(io, conversationJson(found))
-        print(io, `${safe(found.title ?? '(no name)')}  ${found.id}`)
+        print(io, `${sanitize(found.title ?? '(no name)')}  ${found.id}`)
         const rows = found.members.map(({ username, role, stale }) => [
-          ...[`  ${safe(username)}`, role],
+          ...[`  ${sanitize(username)}`, role],
           stale ? 'has begun anew: accept, then renew' : ''
         ])
-        table(rows).forEach((line) => print(io, line))
+        formatTable(rows).forEach((line) => print(io, line))
       })
     )
 }
@@ -147,5 +146,5 @@ async function sayAgain(chat: Chat, id: string, title: string | null): Promise<v
 }
 
 function namesOf({ members }: Conversation): string {
-  return members.map(({ username }) => safe(username)).join(', ')
+  return members.map(({ username }) => sanitize(username)).join(', ')
 }

@@ -1,16 +1,16 @@
 import type { Command } from 'commander'
 import type { ChatClient as Chat, HistoryRange, Incoming } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
-import { examples } from '../help.js'
-import { deliver, note, type Io } from '../terminal/io.js'
-import { noticeOf } from '../output/event-text.js'
+import { addExamples } from '../help.js'
+import { printAndWait, printToStderr, type Io } from '../terminal/io.js'
+import { eventText } from '../output/event-text.js'
 import type { GlobalOptions } from '../profile.js'
 import { findConversation } from '../recipient.js'
 import { eventJson, messageLine } from '../output/messages.js'
-import { safeJson } from '../terminal/sanitize.js'
-import { withSession } from '../with-chat.js'
+import { sanitizedJson } from '../terminal/sanitize.js'
+import { withChat } from '../with-chat.js'
 
-const LIMIT = 50
+const DEFAULT_LIMIT = 50
 
 interface Options extends HistoryRange {
   json?: boolean
@@ -18,12 +18,12 @@ interface Options extends HistoryRange {
 
 /** `history`: what was said, oldest first. */
 export function historyCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('history')
       .description('show what was said in a conversation, oldest first')
       .argument('<with>', 'username (or @username), or a group’s id or name')
-      .option('--limit <number>', `so many messages, the newest (default: ${LIMIT})`, wholeNumber(1))
+      .option('--limit <number>', `so many messages, the newest (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
       .option(
         '--before <position>',
         'the newest before that position; with --after, all between the two',
@@ -36,7 +36,7 @@ export function historyCommand(program: Command, io: Io): void {
       )
       .option('--json', 'one line of JSON each')
       .action((name: string, options: Options) =>
-        withSession(io, program.opts<GlobalOptions>(), (chat) => history(io, chat, name, options))
+        withChat(io, program.opts<GlobalOptions>(), (chat) => history(io, chat, name, options))
       ),
     'history bob',
     'history ops --limit 500 --json',
@@ -48,16 +48,16 @@ async function history(io: Io, chat: Chat, name: string, { json, ...range }: Opt
   const { id, title } = await findConversation(chat, name)
   let unread = 0
   const show = async (item: Incoming): Promise<void> => {
-    if (json === true) return deliver(io, safeJson(eventJson(item)))
-    if (item.type === 'message') return deliver(io, messageLine(item))
+    if (json === true) return printAndWait(io, sanitizedJson(eventJson(item)))
+    if (item.type === 'message') return printAndWait(io, messageLine(item))
     if (item.type === 'unreadable' && item.reason === 'no-key') unread++
-    else note(io, `Warning: ${noticeOf(item, () => title ?? id)!.text}`)
+    else printToStderr(io, `Warning: ${eventText(item, () => title ?? id)!.text}`)
   }
   if (range.after === undefined) {
     const newestFirst: Incoming[] = []
-    for await (const item of chat.history(id, { limit: LIMIT, ...range })) newestFirst.push(item)
+    for await (const item of chat.history(id, { limit: DEFAULT_LIMIT, ...range })) newestFirst.push(item)
     for (const item of newestFirst.reverse()) await show(item)
   } else for await (const item of chat.history(id, range)) await show(item)
   if (unread > 0)
-    note(io, `${unread} of these messages can't be read on this device, or not yet: it has no key.`)
+    printToStderr(io, `${unread} of these messages can't be read on this device, or not yet: it has no key.`)
 }

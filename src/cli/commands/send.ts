@@ -2,12 +2,12 @@ import type { Command } from 'commander'
 import { ChatError, type ChatClient as Chat, type TextContent } from '../../client/index.js'
 import { isUnreachable, UsageError } from '../errors.js'
 import { uuid } from '../parsers.js'
-import { examples } from '../help.js'
-import { note, printJson, type Io } from '../terminal/io.js'
+import { addExamples } from '../help.js'
+import { printToStderr, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
-import { safe } from '../terminal/sanitize.js'
-import { withSession } from '../with-chat.js'
+import { sanitize } from '../terminal/sanitize.js'
+import { withChat } from '../with-chat.js'
 import { TOO_LONG, textFromStdin } from '../terminal/stdin.js'
 
 interface Options {
@@ -18,7 +18,7 @@ interface Options {
 
 /** `send`: one message, from the command line or from stdin. */
 export function sendCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('send')
       .description('send a message to a user or a group')
@@ -36,7 +36,7 @@ export function sendCommand(program: Command, io: Io): void {
         }
         // Fixed before the first try, so that the next one is the same message.
         const id = options.id ?? crypto.randomUUID()
-        await withSession(io, program.opts<GlobalOptions>(), (chat) =>
+        await withChat(io, program.opts<GlobalOptions>(), (chat) =>
           send(io, chat, { to, content, id, json: options.json === true })
         )
       }),
@@ -56,15 +56,15 @@ async function send(
     const sent = await chat.send(conversation.id, content, { id })
     const stale = conversation.kind === 'group' ? conversation.members.filter((one) => one.stale) : []
     for (const { username } of stale)
-      note(
+      printToStderr(
         io,
-        `${safe(username)} has begun anew, and can't read it: see "secure-chat group info ${safe(to)}".`
+        `${sanitize(username)} has begun anew, and can't read it: see "secure-chat group info ${sanitize(to)}".`
       )
     if (json) printJson(io, sent)
-    else if (io.stderr.isTTY === true) note(io, 'Sent.')
+    else if (io.stderr.isTTY === true) printToStderr(io, 'Sent.')
   } catch (error) {
     if (isUnreachable(error))
-      note(io, `Not known to have arrived. To try again without sending it twice, add: --id ${id}`)
+      printToStderr(io, `Not known to have arrived. To try again without sending it twice, add: --id ${id}`)
     if (error instanceof ChatError && error.code === 'message-too-large')
       throw new UsageError(error.message, TOO_LONG)
     throw error

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InvalidArgumentError, type Command } from 'commander'
 import { EXIT, ExitError } from '../errors.js'
-import { examples } from '../help.js'
+import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 
 /** The server is a program of its own, beside this one in the package: nothing of it is loaded here. */
@@ -18,7 +18,7 @@ interface Options {
 
 /** `serve`: the server, in a process of its own that ends with this one. */
 export function serveCommand(program: Command, io: Io): void {
-  examples(
+  addExamples(
     program
       .command('serve')
       .description('start a server; all its settings are environment variables (docs/operations.md)')

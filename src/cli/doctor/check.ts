@@ -1,7 +1,7 @@
 import { hintFor } from '../errors.js'
 
 /** What one check of `doctor` has come to. */
-export interface Finding {
+export interface Check {
   check: string
   status: 'ok' | 'warn' | 'fail'
   message: string
@@ -9,20 +9,20 @@ export interface Finding {
   hint?: string
 }
 
-export function warning(message: string, hint: string): Omit<Finding, 'check'> {
+export function warning(message: string, hint: string): Omit<Check, 'check'> {
   return { status: 'warn', message, hint }
 }
 
-export function fault(message: string, hint: string): Omit<Finding, 'check'> {
+export function fault(message: string, hint: string): Omit<Check, 'check'> {
   return { status: 'fail', message, hint }
 }
 
 /** Do a check: `work` says in words that all is well, or what is not; whatever it throws is a fault. */
-export async function finding(
+export async function runCheck(
   check: string,
   url: string,
-  work: () => Promise<string | Omit<Finding, 'check'>>
-): Promise<Finding> {
+  work: () => Promise<string | Omit<Check, 'check'>>
+): Promise<Check> {
   try {
     const result = await work()
     return { check, ...(typeof result === 'string' ? { status: 'ok', message: result } : result) }

@@ -2,24 +2,24 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ChatClient, MemoryStore, selfTest, type Account, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
-import { fault, finding, warning, type Finding } from './check.js'
+import { fault, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
 import { openStore } from '../with-chat.js'
-import { examineTls } from './tls.js'
+import { checkTls } from './tls.js'
 
 /** Beyond this, messages of different people stand out of order. */
-const SKEW_MS = 30_000
+const MAX_CLOCK_SKEW_MS = 30_000
 
 /** Everything that has to be well for a message to come and go, one by one; what needs another is left out. */
-export async function* examine(io: Io, options: GlobalOptions): AsyncGenerator<Finding, void, undefined> {
+export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator<Check, void, undefined> {
   const url = await serverUrl(io, options)
-  yield finding('cryptography', url, async () => {
+  yield runCheck('cryptography', url, async () => {
     await selfTest()
     return 'keys, signatures and encryption work'
   })
   let store: Store | undefined
-  yield finding('key store', url, async () => {
+  yield runCheck('key store', url, async () => {
     const { name, store: folder } = profileOf(io, options)
     if (!existsSync(join(folder, 'journal')))
       return warning(
@@ -35,16 +35,16 @@ export async function* examine(io: Io, options: GlobalOptions): AsyncGenerator<F
   const stop = () => void chat.close().catch(() => undefined)
   io.signal.addEventListener('abort', stop)
   try {
-    yield* examineServer(chat, url, io.signal)
+    yield* checkServer(chat, url, io.signal)
   } finally {
     io.signal.removeEventListener('abort', stop)
     await chat.close()
   }
 }
 
-async function* examineServer(chat: ChatClient, url: string, signal: AbortSignal): AsyncGenerator<Finding> {
+async function* checkServer(chat: ChatClient, url: string, signal: AbortSignal): AsyncGenerator<Check> {
   let skew: number | undefined
-  const server = await finding('server', url, async () => {
+  const server = await runCheck('server', url, async () => {
     const asked = Date.now()
     const { version, protocol, time } = await chat.server()
     const took = Date.now() - asked
@@ -52,16 +52,16 @@ async function* examineServer(chat: ChatClient, url: string, signal: AbortSignal
     return `${url} answers in ${took} ms: version ${version} (this is ${VERSION}), ${protocol}`
   })
   yield server
-  yield finding('TLS', url, () => examineTls(url, signal))
+  yield runCheck('TLS', url, () => checkTls(url, signal))
   if (skew === undefined) return
-  yield clock(skew)
-  if (chat.account !== null) yield* examineAccount(chat, url, chat.account)
+  yield checkClock(skew)
+  if (chat.account !== null) yield* checkAccount(chat, url, chat.account)
 }
 
-function clock(skew: number): Finding {
+function checkClock(skew: number): Check {
   const seconds = Math.round(Math.abs(skew) / 1000)
   const check = 'clock'
-  if (Math.abs(skew) <= SKEW_MS) return { check, status: 'ok', message: 'goes with the server’s' }
+  if (Math.abs(skew) <= MAX_CLOCK_SKEW_MS) return { check, status: 'ok', message: 'goes with the server’s' }
   const message = `is ${seconds} seconds ${skew > 0 ? 'behind' : 'ahead of'} the server’s`
   return {
     check,
@@ -69,9 +69,9 @@ function clock(skew: number): Finding {
   }
 }
 
-async function* examineAccount(chat: ChatClient, url: string, account: Account): AsyncGenerator<Finding> {
+async function* checkAccount(chat: ChatClient, url: string, account: Account): AsyncGenerator<Check> {
   const { username, deviceId, fingerprint, status, loggedIn } = account
-  const session = await finding('session', url, async () => {
+  const session = await runCheck('session', url, async () => {
     if (!loggedIn) return warning(`${username} is logged out`, `Log in with "secure-chat login ${username}".`)
     await chat.sessions.list()
     if (status === 'active') return `${username} is logged in`
@@ -82,14 +82,14 @@ async function* examineAccount(chat: ChatClient, url: string, account: Account):
   })
   yield session
   if (session.status !== 'ok') return
-  yield finding('own chain', url, async () => {
+  yield runCheck('own chain', url, async () => {
     const { devices } = await chat.users.get(username)
     if (devices.some((device) => device.id === deviceId && device.fingerprint === fingerprint))
       return `stands, and this is one of its ${devices.length} device(s)`
     return fault('stands, but this device is not in it', `Log in anew with "secure-chat login ${username}".`)
   })
-  yield* examineConversations(chat, url)
-  yield finding('contacts', url, async () => {
+  yield* checkConversations(chat, url)
+  yield runCheck('contacts', url, async () => {
     const contacts = await chat.contacts.list()
     const changed = contacts
       .filter((contact) => contact.status === 'changed')
@@ -100,7 +100,7 @@ async function* examineAccount(chat: ChatClient, url: string, account: Account):
       'Compare safety numbers ("secure-chat verify NAME"), then "secure-chat accept NAME".'
     )
   })
-  yield finding('backup', url, async () =>
+  yield runCheck('backup', url, async () =>
     (await chat.backup.status()).exists
       ? 'there is one on the server, sealed'
       : warning(
@@ -110,14 +110,14 @@ async function* examineAccount(chat: ChatClient, url: string, account: Account):
   )
 }
 
-async function* examineConversations(chat: ChatClient, url: string): AsyncGenerator<Finding> {
+async function* checkConversations(chat: ChatClient, url: string): AsyncGenerator<Check> {
   const check = 'conversations'
-  const broken: Finding[] = []
-  yield finding(check, url, async () => {
+  const broken: Check[] = []
+  yield runCheck(check, url, async () => {
     const all = await chat.conversations.list()
     for (const { id, title, trouble } of all)
       if (trouble !== undefined)
-        broken.push(await finding(`${check}: ${title ?? id}`, url, () => Promise.reject(trouble)))
+        broken.push(await runCheck(`${check}: ${title ?? id}`, url, () => Promise.reject(trouble)))
     const standing = `the chains of ${all.length - broken.length} stand`
     if (broken.length === 0) return standing
     return fault(

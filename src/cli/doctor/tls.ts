@@ -1,5 +1,5 @@
 import { connect } from 'node:tls'
-import { warning, type Finding } from './check.js'
+import { warning, type Check } from './check.js'
 import { isOnThisMachine } from '../profile.js'
 
 const TIMEOUT_MS = 10_000
@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3600 * 1000
 const SOON_DAYS = 14
 
 /** Whether the way to a server is encrypted, and will be next week. @throws what the TLS library says against it */
-export async function examineTls(url: string, signal: AbortSignal): Promise<string | Omit<Finding, 'check'>> {
+export async function checkTls(url: string, signal: AbortSignal): Promise<string | Omit<Check, 'check'>> {
   const { protocol, hostname, port } = new URL(url)
   if (protocol === 'http:')
     return isOnThisMachine(url)

@@ -1,8 +1,8 @@
 import type { ChatEvent, MembersChanged, UnreadableMessage } from '../../client/index.js'
-import { safe } from '../terminal/sanitize.js'
+import { sanitize } from '../terminal/sanitize.js'
 
 /** What a person should hear about an event. A `warning` means that somebody may be playing tricks. */
-export interface Notice {
+export interface EventText {
   level: 'info' | 'warning'
   text: string
 }
@@ -12,8 +12,9 @@ export interface Notice {
  *
  * @param titleOf what a conversation is called, not yet made safe
  */
-export function noticeOf(event: ChatEvent, titleOf: (conversationId: string) => string): Notice | null {
-  const where = 'conversationId' in event && event.conversationId ? safe(titleOf(event.conversationId)) : ''
+export function eventText(event: ChatEvent, titleOf: (conversationId: string) => string): EventText | null {
+  const where =
+    'conversationId' in event && event.conversationId ? sanitize(titleOf(event.conversationId)) : ''
   switch (event.type) {
     case 'message':
     case 'connected':
@@ -23,31 +24,33 @@ export function noticeOf(event: ChatEvent, titleOf: (conversationId: string) => 
     case 'withheld': {
       const { first, last, from } = event
       const which = first === last ? `Message ${first}` : `Messages ${first} to ${last}`
-      return warning(`${where}: ${which} of ${safe(from.username)}'s device never came: held back or lost.`)
+      return warning(
+        `${where}: ${which} of ${sanitize(from.username)}'s device never came: held back or lost.`
+      )
     }
     case 'reordered':
       return warning(
-        `${where}: the next message of ${safe(event.from.username)} comes later than it was sent.`
+        `${where}: the next message of ${sanitize(event.from.username)} comes later than it was sent.`
       )
     case 'conversation': {
       const { kind, title, members } = event.conversation
-      if (kind === 'direct') return info(`${safe(title ?? '?')} can talk with you now.`)
-      return info(`You are in a group with ${members.map(({ username }) => safe(username)).join(', ')}.`)
+      if (kind === 'direct') return info(`${sanitize(title ?? '?')} can talk with you now.`)
+      return info(`You are in a group with ${members.map(({ username }) => sanitize(username)).join(', ')}.`)
     }
     case 'members':
       return info(`${where}: ${membersChange(event)}`)
     case 'not-sent':
       return warning(
-        `${where}: a message of yours was refused, and is not sent: ${safe(event.error.message)}`
+        `${where}: a message of yours was refused, and is not sent: ${sanitize(event.error.message)}`
       )
     case 'device-requested':
       return warning(
-        `A new device, "${safe(event.name)}", asks to be yours. If you know it: secure-chat devices requests`
+        `A new device, "${sanitize(event.name)}", asks to be yours. If you know it: secure-chat devices requests`
       )
     case 'device-changed':
-      return info(`A device of ${safe(event.username)} was ${event.change}. The identity is the same.`)
+      return info(`A device of ${sanitize(event.username)} was ${event.change}. The identity is the same.`)
     case 'identity-changed': {
-      const name = safe(event.username)
+      const name = sanitize(event.username)
       const before = event.wasVerified ? 'a new identity, not the one that you verified' : 'a new identity'
       return warning(
         `${name} has ${before}. Compare safety numbers (secure-chat verify ${name}), then: secure-chat accept ${name}`
@@ -55,10 +58,10 @@ export function noticeOf(event: ChatEvent, titleOf: (conversationId: string) => 
     }
     case 'untrusted':
       return warning(
-        `${where && `${where}: `}the server showed what cannot be true: ${safe(event.error.message)}`
+        `${where && `${where}: `}the server showed what cannot be true: ${sanitize(event.error.message)}`
       )
     case 'presence':
-      return info(`${safe(event.username)} is ${event.online ? 'online' : 'offline'}.`)
+      return info(`${sanitize(event.username)} is ${event.online ? 'online' : 'offline'}.`)
     case 'disconnected':
       return info('The connection to the server is lost. Trying again …')
     case 'reset':
@@ -66,33 +69,33 @@ export function noticeOf(event: ChatEvent, titleOf: (conversationId: string) => 
   }
 }
 
-function unreadable({ reason, from, error }: UnreadableMessage, where: string): Notice {
-  const name = safe(from.username)
+function unreadable({ reason, from, error }: UnreadableMessage, where: string): EventText {
+  const name = sanitize(from.username)
   return reason === 'no-key'
     ? info(`${where}: a message of ${name} can't be read yet. It comes as soon as its key does.`)
-    : warning(`${where}: a message that is said to be of ${name} was refused: ${safe(error.message)}`)
+    : warning(`${where}: a message that is said to be of ${name} was refused: ${sanitize(error.message)}`)
 }
 
 function membersChange({ change, username, by, role }: MembersChanged): string {
-  const name = safe(username)
+  const name = sanitize(username)
   switch (change) {
     case 'added':
-      return `${safe(by)} added ${name}.`
+      return `${sanitize(by)} added ${name}.`
     case 'removed':
-      return `${safe(by)} removed ${name}.`
+      return `${sanitize(by)} removed ${name}.`
     case 'left':
       return `${name} left.`
     case 'role':
-      return `${safe(by)} made ${name} ${role === 'admin' ? 'an admin' : 'a member'}.`
+      return `${sanitize(by)} made ${name} ${role === 'admin' ? 'an admin' : 'a member'}.`
     case 'renewed':
-      return `${safe(by)} took in ${name}'s new identity.`
+      return `${sanitize(by)} took in ${name}'s new identity.`
   }
 }
 
-function info(text: string): Notice {
+function info(text: string): EventText {
   return { level: 'info', text }
 }
 
-function warning(text: string): Notice {
+function warning(text: string): EventText {
   return { level: 'warning', text }
 }

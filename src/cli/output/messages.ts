@@ -5,8 +5,8 @@ import type {
   IncomingMessage,
   ReceivedContent
 } from '../../client/index.js'
-import { localTime } from '../terminal/format.js'
-import { safe, safeLines } from '../terminal/sanitize.js'
+import { formatTime } from '../terminal/format.js'
+import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
 
 /**
  * A message as a person reads it: `2026-05-04 21:07 bob [ops]: hello`. The sender comes first, since a group's name
@@ -15,27 +15,27 @@ import { safe, safeLines } from '../terminal/sanitize.js'
  * @param title where it was said, if that has to be told
  */
 export function messageLine({ from, sentAt, content }: IncomingMessage, title?: string): string {
-  const where = title === undefined ? '' : ` [${safe(title)}]`
-  return `${localTime(sentAt)} ${safe(from.username)}${where}: ${said(content)}`
+  const where = title === undefined ? '' : ` [${sanitize(title)}]`
+  return `${formatTime(sentAt)} ${sanitize(from.username)}${where}: ${contentText(content)}`
 }
 
 /** What a message says, safe for a terminal. */
-export function said(content: ReceivedContent): string {
+export function contentText(content: ReceivedContent): string {
   switch (content.type) {
     case 'text':
-      return `${content.ref === undefined ? '' : '(reply) '}${safeLines(content.text, '  ')}`
+      return `${content.ref === undefined ? '' : '(reply) '}${sanitizeLines(content.text, '  ')}`
     case 'edit':
-      return `(edit) ${safeLines(content.text, '  ')}`
+      return `(edit) ${sanitizeLines(content.text, '  ')}`
     case 'reaction':
-      return content.text === '' ? '(takes a reaction back)' : `(reacts) ${safe(content.text)}`
+      return content.text === '' ? '(takes a reaction back)' : `(reacts) ${sanitize(content.text)}`
     case 'title':
-      return `(names the group) ${safe(content.text)}`
+      return `(names the group) ${sanitize(content.text)}`
     case 'file': {
-      const caption = content.text === undefined ? '' : ` ${safeLines(content.text, '  ')}`
-      return `(file) ${safe(content.name)}, ${content.size} bytes${caption}`
+      const caption = content.text === undefined ? '' : ` ${sanitizeLines(content.text, '  ')}`
+      return `(file) ${sanitize(content.name)}, ${content.size} bytes${caption}`
     }
     case 'unknown':
-      return `(something that this version can't show: ${safe(content.of)})`
+      return `(something that this version can't show: ${sanitize(content.of)})`
   }
 }
 

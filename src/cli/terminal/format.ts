@@ -1,5 +1,5 @@
 /** Rows in columns that are as wide as they have to be, for people. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]!.length))) ?? []
   return rows.map((row) =>
     row
@@ -10,12 +10,12 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Hex in groups, for eyes to compare. */
-export function grouped(fingerprint: string): string {
+export function formatFingerprint(fingerprint: string): string {
   return fingerprint.match(/.{1,8}/g)?.join(' ') ?? ''
 }
 
 /** A time of the wire as the person's own clock shows it: `2026-05-04 21:07`. */
-export function localTime(iso: string): string {
+export function formatTime(iso: string): string {
   const time = new Date(iso)
   const two = (number: number) => String(number).padStart(2, '0')
   const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-')

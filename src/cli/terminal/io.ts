@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { safeJson } from './sanitize.js'
+import { sanitizedJson } from './sanitize.js'
 
 /** What a command may touch of the world: the process itself, or what a test puts in its place. */
 export interface Io {
@@ -13,14 +13,14 @@ export interface Io {
   signal: AbortSignal
 }
 
-/** Write a line. Text that others wrote has to be made `safe` first. */
+/** Write a line. Text that others wrote has to be sanitized first. */
 export function print(io: Io, line: string): void {
   io.stdout.write(`${line}\n`)
 }
 
 /** One object a line, for scripts. */
 export function printJson(io: Io, value: unknown): void {
-  print(io, safeJson(value))
+  print(io, sanitizedJson(value))
 }
 
 /**
@@ -29,14 +29,14 @@ export function printJson(io: Io, value: unknown): void {
  *
  * @throws if nobody reads any more
  */
-export async function deliver(io: Io, line: string): Promise<void> {
+export async function printAndWait(io: Io, line: string): Promise<void> {
   await new Promise<void>((taken, failed) => {
     io.stdout.write(`${line}\n`, (error) => (error ? failed(error) : taken()))
   })
 }
 
 /** What is for the person and not part of the output: progress, hints, warnings. */
-export function note(io: Io, line: string): void {
+export function printToStderr(io: Io, line: string): void {
   io.stderr.write(`${line}\n`)
 }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { confirm as askConfirm, isCancel, password as askHidden } from '@clack/prompts'
 import { PASSWORD_LENGTH } from '../../protocol/accounts.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
-import { note, type Io } from './io.js'
+import { printToStderr, type Io } from './io.js'
 import type { GlobalOptions } from '../profile.js'
 
 /** Where a secret comes from: an environment variable, else a file, else the person; never the command line. */
@@ -18,13 +18,13 @@ export interface SecretSource {
 }
 
 /** The account's password. */
-export function accountPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
-  return secret(io, passwordSource(options, message))
+export function readPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
+  return readSecret(io, passwordSource(options, message))
 }
 
 /** The password of a new account. @throws {UsageError} if the server would not take it */
-export async function newPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
-  const password = await secret(io, { ...passwordSource(options, message), isNew: true })
+export async function readNewPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
+  const password = await readSecret(io, { ...passwordSource(options, message), isNew: true })
   const { length } = [...password]
   if (length >= PASSWORD_LENGTH.min && length <= PASSWORD_LENGTH.max) return password
   const { min, max } = PASSWORD_LENGTH
@@ -32,7 +32,10 @@ export async function newPassword(io: Io, options: GlobalOptions, message: strin
 }
 
 /** The account's password if it need not be asked for. */
-export async function givenPassword(io: Io, { passwordFile }: GlobalOptions): Promise<string | undefined> {
+export async function configuredPassword(
+  io: Io,
+  { passwordFile }: GlobalOptions
+): Promise<string | undefined> {
   return passwordFile === undefined ? io.env['SECURE_CHAT_PASSWORD'] : firstLine(passwordFile)
 }
 
@@ -41,13 +44,13 @@ function passwordSource({ passwordFile: file }: GlobalOptions, message: string):
 }
 
 /** @throws {UsageError} if the secret is nowhere, and nobody can be asked */
-export async function secret(io: Io, source: SecretSource): Promise<string> {
+export async function readSecret(io: Io, source: SecretSource): Promise<string> {
   const { message, variable, file, fileOption, isNew = false } = source
   if (file !== undefined) return firstLine(file)
   const given = io.env[variable]
   if (given) return given
-  const asked = await askSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
-  if (isNew && (await askSecret(io, 'The same once more', '')) !== asked)
+  const asked = await promptSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
+  if (isNew && (await promptSecret(io, 'The same once more', '')) !== asked)
     throw new UsageError('That was not the same twice.')
   return asked
 }
@@ -64,7 +67,7 @@ async function firstLine(path: string): Promise<string> {
 }
 
 /** Ask without showing what is typed. @throws {UsageError} with `otherwise` if there is no terminal to ask on */
-export async function askSecret(io: Io, message: string, otherwise: string): Promise<string> {
+export async function promptSecret(io: Io, message: string, otherwise: string): Promise<string> {
   if (!isInteractive(io))
     throw new UsageError(`${message}: nobody can be asked here, this is no terminal.`, otherwise)
   const answer = await askHidden({ message, input: io.stdin, output: io.stderr, signal: io.signal })
@@ -83,7 +86,7 @@ export async function confirm(io: Io, message: string, yes: boolean | undefined)
 }
 
 function cancelled(io: Io): never {
-  note(io, 'Nothing was done.')
+  printToStderr(io, 'Nothing was done.')
   throw new ExitError(EXIT.interrupted)
 }
 

@@ -9,22 +9,22 @@ const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\
 const COLOURS = /\u001b\[[\d;:]*m/g
 
 /** For names and titles: one line. */
-export function safe(text: string): string {
+export function sanitize(text: string): string {
   return text.replace(UNSAFE, '\ufffd')
 }
 
 /** For messages: lines and tabs stay, further lines are indented by `indent` so that none passes for another's. */
-export function safeLines(text: string, indent = ''): string {
+export function sanitizeLines(text: string, indent = ''): string {
   return text
     .replace(COLOURS, '')
     .replaceAll('\r\n', '\n')
     .split('\n')
-    .map((line) => line.split('\t').map(safe).join('\t'))
+    .map((line) => line.split('\t').map(sanitize).join('\t'))
     .join(`\n${indent}`)
 }
 
 /** For scripts: on one line, and harmless on a terminal too, where JSON alone leaves C1 and bidirectional controls. */
-export function safeJson(value: unknown): string {
+export function sanitizedJson(value: unknown): string {
   const escape = (unsafe: string) => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`
   return JSON.stringify(value).replace(UNSAFE, escape)
 }

@@ -31,12 +31,12 @@ export class Screen {
     }
   }
 
-  /** What stands before the line that is being typed. It has to be `safe` already. */
-  ask(prompt: string): void {
+  /** What stands before the line that is being typed. It has to be sanitized already. */
+  setPrompt(prompt: string): void {
     if (prompt !== this.#readline.getPrompt()) this.#draw({ prompt })
   }
 
-  /** Write a line above the one that is being typed. It has to be `safe` already. */
+  /** Write a line above the one that is being typed. It has to be sanitized already. */
   show(line: string): void {
     this.#draw({ line })
   }

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.js'
-import { note, readAll, type Io } from './io.js'
+import { printToStderr, readAll, type Io } from './io.js'
 
 /** Far more than any message holds: what is too long is to be told from what never ends. */
 const MAX_STDIN_BYTES = 2 ** 20
@@ -7,7 +7,8 @@ export const TOO_LONG = 'Send its end ("â€¦ | tail -c 50000 | secure-chat send â
 
 /** All of stdin as text; without the line break at its end. */
 export async function textFromStdin(io: Io): Promise<string> {
-  if (io.stdin.isTTY === true) note(io, 'Type the message, and end it with Ctrl-D on a line of its own.')
+  if (io.stdin.isTTY === true)
+    printToStderr(io, 'Type the message, and end it with Ctrl-D on a line of its own.')
   const bytes = await readAll(io.stdin, MAX_STDIN_BYTES).catch((error: unknown) => {
     if (error instanceof RangeError)
       throw new UsageError('What came on stdin is too long for a message.', TOO_LONG)

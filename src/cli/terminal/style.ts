@@ -12,13 +12,13 @@ const styles = {
   cyan: [36, 39]
 } as const
 
-export type Style = keyof typeof styles
+export type StyleName = keyof typeof styles
 
-/** Text in a style, or as it is. It has to be `safe` already. */
-export type Paint = (style: Style, text: string) => string
+/** Text in a style, or as it is. It has to be sanitized already. */
+export type Style = (style: StyleName, text: string) => string
 
 /** Styles on a terminal that has them, unless `NO_COLOR` is set (no-color.org). */
-export function painter({ env, stdout }: Pick<Io, 'env' | 'stdout'>): Paint {
+export function createStyle({ env, stdout }: Pick<Io, 'env' | 'stdout'>): Style {
   if (stdout.isTTY !== true || env['NO_COLOR'] || env['TERM'] === 'dumb') return (_, text) => text
   return (style, text) => {
     const [begin, end] = styles[style]
@@ -29,7 +29,7 @@ export function painter({ env, stdout }: Pick<Io, 'env' | 'stdout'>): Paint {
 const people = ['cyan', 'magenta', 'green', 'blue', 'yellow'] as const
 
 /** The colour of a person's name: always the same one. Red is for warnings. */
-export function styleOf(username: string): Style {
+export function nameStyle(username: string): StyleName {
   const sum = [...username].reduce((total, letter) => (total * 31 + letter.codePointAt(0)!) % 65_521, 7)
   return people[sum % people.length]!
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { noticeOf } from '../../../src/cli/output/event-text.js'
+import { eventText } from '../../../src/cli/output/event-text.js'
 import { ChatError, type ChatEvent } from '../../../src/client/index.js'
 
 const conversationId = '0198c6f2-0000-7000-8000-000000000001'
@@ -27,7 +27,7 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
 
 t.test('Every event is told in a sentence, and what smells of a trick is a warning', async (t) => {
   for (const [event, level, says] of events) {
-    const notice = noticeOf(event, () => 'Lunch')
+    const notice = eventText(event, () => 'Lunch')
     t.equal(notice?.level, level, event.type)
     t.match(notice?.text, says, event.type)
   }
@@ -35,7 +35,7 @@ t.test('Every event is told in a sentence, and what smells of a trick is a warni
 
 t.test('Who came, who went and who may do what is told with who did it', async (t) => {
   const text = (change: 'added' | 'removed' | 'left' | 'role' | 'renewed') =>
-    noticeOf(
+    eventText(
       { type: 'members', conversationId, change, username: 'carol', by: 'alice', role: 'admin', position: 1 },
       () => 'Lunch'
     )?.text
@@ -48,5 +48,5 @@ t.test('Who came, who went and who may do what is told with who did it', async (
 
 t.test('Nothing in a notice can move the cursor or set the title', async (t) => {
   for (const [event] of events)
-    t.notMatch(noticeOf(event, () => '\u001b[2J\u202eLunch\r')?.text, /[\p{Cc}\u202e]/u, event.type)
+    t.notMatch(eventText(event, () => '\u001b[2J\u202eLunch\r')?.text, /[\p{Cc}\u202e]/u, event.type)
 })

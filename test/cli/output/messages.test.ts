@@ -1,6 +1,6 @@
 import t from 'tap'
 import { exitCode, UsageError } from '../../../src/cli/errors.js'
-import { localTime, table } from '../../../src/cli/terminal/format.js'
+import { formatTime, formatTable } from '../../../src/cli/terminal/format.js'
 import { eventJson, messageJson, messageLine } from '../../../src/cli/output/messages.js'
 import { ChatError, type IncomingMessage, type ReceivedContent } from '../../../src/client/index.js'
 
@@ -21,7 +21,7 @@ function message(content: ReceivedContent): IncomingMessage {
   }
 }
 
-const time = localTime('2026-05-04T21:07:09.000Z')
+const time = formatTime('2026-05-04T21:07:09.000Z')
 
 t.test('A message is a line that begins with when and who, whatever it says', async (t) => {
   const line = (content: ReceivedContent, title?: string) => messageLine(message(content), title)
@@ -111,11 +111,11 @@ t.test('The exit code says whether to change the command, to wait, or to give up
 
 t.test('Columns are as wide as what is in them', async (t) => {
   t.strictSame(
-    table([
+    formatTable([
       ['a', 'bb', ''],
       ['ccc', 'd', 'e']
     ]),
     ['a    bb', 'ccc  d   e']
   )
-  t.strictSame(table([]), [])
+  t.strictSame(formatTable([]), [])
 })

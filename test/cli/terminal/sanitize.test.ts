@@ -1,8 +1,8 @@
 import t from 'tap'
-import { safe, safeJson, safeLines } from '../../../src/cli/terminal/sanitize.js'
+import { sanitize, sanitizedJson, sanitizeLines } from '../../../src/cli/terminal/sanitize.js'
 
 t.test('A name stays on its line, and moves nothing', async (t) => {
-  t.equal(safe('Zoë 👩‍👩‍👧 שלום'), 'Zoë 👩‍👩‍👧 שלום')
+  t.equal(sanitize('Zoë 👩‍👩‍👧 שלום'), 'Zoë 👩‍👩‍👧 שלום')
   for (const evil of [
     '\n',
     '\r',
@@ -16,21 +16,21 @@ t.test('A name stays on its line, and moves nothing', async (t) => {
     '\u2028',
     '\ud800'
   ])
-    t.equal(safe(`a${evil}b`), 'a\ufffdb', evil.codePointAt(0)!.toString(16))
+    t.equal(sanitize(`a${evil}b`), 'a\ufffdb', evil.codePointAt(0)!.toString(16))
 })
 
 t.test('A message keeps its lines and tabs, set in below its sender', async (t) => {
-  t.equal(safeLines('a\tb\r\nc\nd', '  '), 'a\tb\n  c\n  d')
-  t.equal(safeLines('over\rwritten\u001b[2J', '  '), 'over\ufffdwritten\ufffd[2J')
+  t.equal(sanitizeLines('a\tb\r\nc\nd', '  '), 'a\tb\n  c\n  d')
+  t.equal(sanitizeLines('over\rwritten\u001b[2J', '  '), 'over\ufffdwritten\ufffd[2J')
 })
 
 t.test('Colours of a program whose output was sent along are left out', async (t) => {
-  t.equal(safeLines('\u001b[1;31mFAIL\u001b[0m \u001b[38:2::1:2:3mx'), 'FAIL x')
+  t.equal(sanitizeLines('\u001b[1;31mFAIL\u001b[0m \u001b[38:2::1:2:3mx'), 'FAIL x')
 })
 
 t.test('JSON is one line of what was said, with nothing that a terminal acts upon', async (t) => {
   const value = { text: 'a\nb\u001b[31m\u009b31m\u202e\u2028\u007f"\\é\ud83d\ude00', at: [1, null] }
-  const line = safeJson(value)
+  const line = sanitizedJson(value)
   t.notMatch(line, /[\p{Cc}\u2028\u202e]/u)
   t.strictSame(JSON.parse(line), value)
 })

@@ -13,7 +13,7 @@ function screen(columns?: number) {
 
 t.test('What comes in stands above the line that is being typed', async (t) => {
   const { stdin, stdout, shown } = screen()
-  shown.ask('bob> ')
+  shown.setPrompt('bob> ')
   stdin.write('half a sen')
   await stdout.until(/half a sen/)
   shown.show('21:07 bob: hello')
@@ -30,11 +30,11 @@ t.test(
   async (t) => {
     const { stdin, stdout, shown } = screen(20)
     shown.show('21:06 bob: first')
-    shown.ask('bob> ')
+    shown.setPrompt('bob> ')
     stdin.write('0123456789'.repeat(4))
     await stdout.until(/bob> (?:[\d\n]+)9$/)
     shown.show('21:07 bob: second')
-    shown.ask('bob (2)> ')
+    shown.setPrompt('bob (2)> ')
     shown.show('21:08 bob: third')
     t.strictSame(stdout.lines, [
       '21:06 bob: first',
@@ -66,7 +66,7 @@ t.test('Without a terminal there is no prompt: lines in, lines out', async (t) =
     ...{ argv: [], env: {}, stdin: Readable.from(['one\ntwo\n']), stdout, stderr: stdout },
     signal: new AbortController().signal
   })
-  shown.ask('bob> ')
+  shown.setPrompt('bob> ')
   for await (const line of shown.lines()) shown.show(`got ${line}`)
   t.equal(String(stdout.read()), 'got one\ngot two\n')
 })
