@@ -68,8 +68,10 @@ t.test('What "seal" prints can be posted, and what is fetched can be opened', as
     { id, from: 'alice', type: 'reaction', body: '👍', n: 2 }
   ])
   const { items } = JSON.parse(page) as { items: unknown[] }
-  const one = await bob('open', { stdin: items.map((item) => JSON.stringify(item, null, 2)).join('') })
-  t.equal(one.out, opened.out, 'one by one, and over many lines')
+  const oneByOne = await bob('open', { stdin: items.map((item) => `${JSON.stringify(item)}\n`).join('\n') })
+  t.equal(oneByOne.out, opened.out, 'one on each line')
+  const indented = await bob('open', { stdin: JSON.stringify(items, null, 2) })
+  t.equal(indented.out, opened.out, 'a list over many lines')
 })
 
 t.test('A message that was tampered with is not shown, and "open" fails', async (t) => {
@@ -94,6 +96,8 @@ t.test('What is no message, no text or no JSON is refused with a word about what
   const wrong: [command: string, stdin: string, says: RegExp][] = [
     ['open', 'hello', /not JSON/],
     ['open', '{"id": 1', /not JSON/],
+    ['open', '{"id": 1\n} {}', /not JSON/],
+    ['open', 'null', /no message as the server serves it/],
     ['open', '{"id": 1}', /no message as the server serves it/],
     ['seal bob', '', /nothing in the message/],
     ['seal bob', 'x'.repeat(70_000), /bytes at most/],

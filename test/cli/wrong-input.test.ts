@@ -26,7 +26,7 @@ const misused: Case[] = [
   ['send alice hi', /direct conversation is with somebody else/],
   [['send', 'bob', ''], /nothing in the message/],
   ['send bob --profile alice', /nothing in the message/, { stdin: '\n' }],
-  ['send bob', /no text in UTF-8/, { stdin: new Uint8Array([0xff, 0xfe]) }],
+  ['send bob', /not text in UTF-8/, { stdin: new Uint8Array([0xff, 0xfe]) }],
   [['send', 'bob', 'x'.repeat(70_000)], /bytes at most\.\n {2}Send its end .*tail/],
   ['send bob', /too long for a message/, { stdin: 'x'.repeat(2 ** 20 + 1) }],
   [['send', 'bob', ' \n\t '], /nothing in the message/],

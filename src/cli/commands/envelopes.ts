@@ -3,12 +3,11 @@ import type { ChatClient as Chat, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { printToStderr, printJson, type Io } from '../terminal/io.js'
-import { jsonValues } from '../output/json-values.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { resolveRecipient } from '../recipient.js'
 import { eventJson } from '../output/messages.js'
 import { withChat } from '../with-chat.js'
-import { textFromStdin } from '../terminal/stdin.js'
+import { jsonFromStdin, textFromStdin } from '../terminal/stdin.js'
 
 /** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
 export function envelopeCommands(program: Command, io: Io): void {
@@ -63,11 +62,12 @@ function openCommand(program: Command, io: Io): void {
       .command('open')
       .summary('verify and decrypt messages from stdin')
       .description(
-        'Verify and decrypt messages from stdin: JSON as the server serves it, items of a history page, whole pages, ' +
-          'or the data of "message" events. Prints lines like "history --json". Exit code 1 if one can\'t be read.'
+        'Verify and decrypt messages from stdin, in JSON as the server serves it: a message, a list or a page of ' +
+          'messages. Stdin holds one such value on each line, or a single one over many lines. Prints lines like ' +
+          '"history --json". The exit code is 1 if a message cannot be read.'
       )
       .action(async () => {
-        const messages = messagesFrom(jsonValues(io.stdin))
+        const messages = messagesFrom(jsonFromStdin(io.stdin))
         let next: IteratorResult<unknown, void> | undefined
         let unread = 0
         const work = async (chat: Chat) => {
@@ -108,7 +108,7 @@ function parseContent(text: string): Content {
 /** A page of the history stands for its items, and so does a list. */
 async function* messagesFrom(values: AsyncIterable<unknown>): AsyncGenerator<unknown, void, undefined> {
   for await (const value of values) {
-    const items = Array.isArray(value) ? value : (value as { items?: unknown }).items
+    const items = Array.isArray(value) ? value : (value as { items?: unknown } | null)?.items
     if (Array.isArray(items)) yield* items
     else yield value
   }

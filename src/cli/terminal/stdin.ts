@@ -1,22 +1,69 @@
+import type { Readable } from 'node:stream'
 import { UsageError } from '../errors.js'
 import { printToStderr, readAll, type Io } from './io.js'
 
-/** Far more than any message holds: what is too long is to be told from what never ends. */
-const MAX_STDIN_BYTES = 2 ** 20
+/** Far above the limit of a message: only input that may never end is cut off unread. */
+const MAX_TEXT_BYTES = 2 ** 20
+/** Of one line or document, in characters: a page of the 200 largest messages fits. */
+const MAX_JSON_LENGTH = 32 * 2 ** 20
 export const TOO_LONG = 'Send its end ("… | tail -c 50000 | secure-chat send …"), or send it in parts.'
 
-/** All of stdin as text; without the line break at its end. */
+/** All of stdin as text, without the line break at its end. */
 export async function textFromStdin(io: Io): Promise<string> {
-  if (io.stdin.isTTY === true)
-    printToStderr(io, 'Type the message, and end it with Ctrl-D on a line of its own.')
-  const bytes = await readAll(io.stdin, MAX_STDIN_BYTES).catch((error: unknown) => {
-    if (error instanceof RangeError)
-      throw new UsageError('What came on stdin is too long for a message.', TOO_LONG)
+  if (io.stdin.isTTY === true) printToStderr(io, 'Type the message. End it with Ctrl-D on a line of its own.')
+  const bytes = await readAll(io.stdin, MAX_TEXT_BYTES).catch((error: unknown) => {
+    if (error instanceof RangeError) throw new UsageError('Stdin is too long for a message.', TOO_LONG)
     throw error
   })
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
   } catch {
-    throw new UsageError('What came on stdin is no text in UTF-8.')
+    throw new UsageError('Stdin is not text in UTF-8.')
+  }
+}
+
+/**
+ * JSON from stdin: one value on each line (NDJSON), yielded as soon as the line is complete, or one document over
+ * many lines.
+ */
+export async function* jsonFromStdin(stdin: Readable): AsyncGenerator<unknown, void, undefined> {
+  let document = ''
+  for await (const line of lines(stdin)) {
+    const value = document === '' ? parseJson(line) : undefined
+    if (value !== undefined) yield value
+    else if (document !== '' || line.trim() !== '') document = appended(document, `${line}\n`)
+  }
+  if (document === '') return
+  const value = parseJson(document)
+  if (value === undefined)
+    throw new UsageError('Stdin is not JSON.', 'It takes messages as the server serves them.')
+  yield value
+}
+
+/** The lines of a stream, each as soon as it is complete. */
+async function* lines(stream: Readable): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const bytes of stream) {
+    const text = decoder.decode(bytes as Uint8Array, { stream: true })
+    rest = appended(rest, text)
+    if (!text.includes('\n')) continue
+    const complete = rest.split('\n')
+    rest = complete.pop()!
+    yield* complete
+  }
+  yield rest
+}
+
+function appended(text: string, more: string): string {
+  if (text.length + more.length <= MAX_JSON_LENGTH) return text + more
+  throw new UsageError('Stdin holds a value that is larger than any message.')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
