@@ -15,6 +15,9 @@ import type { Conversation } from '../types/conversations.js'
 import type { Sent } from '../types/messages.js'
 import type { ConversationCreation } from './conversation-creation.js'
 
+/** Conversations of a list that are verified at the same time. */
+const LISTED_AT_ONCE = 8
+
 /** The user's conversations and their members. */
 export class Conversations {
   readonly #api: Api
@@ -46,11 +49,21 @@ export class Conversations {
     this.#me = me
   }
 
-  /** All conversations that the user is in, verified. */
-  async list(): Promise<Conversation[]> {
+  /**
+   * All conversations that the user is in, verified.
+   *
+   * @param options.readTitles also read what groups are called now, as `readTitle` does: one request more for each
+   *   group in which something has happened since its title was read
+   */
+  async list({ readTitles = false }: { readTitles?: boolean } = {}): Promise<Conversation[]> {
+    const listed = async (served: ServedConversation) => {
+      const conversation = await this.#verified(served)
+      return readTitles ? this.#titled(conversation, served.lastPosition) : conversation
+    }
     const found: Conversation[] = []
     for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage))
-      for (const served of items) found.push(await this.#verified(served))
+      for (let at = 0; at < items.length; at += LISTED_AT_ONCE)
+        found.push(...(await Promise.all(items.slice(at, at + LISTED_AT_ONCE).map(listed))))
     return found
   }
 
@@ -130,6 +143,13 @@ export class Conversations {
           : await this.#toPublic(known)
       return { ...shown, trouble: error }
     }
+  }
+
+  /** @param lastPosition position of the newest message, by the server's word */
+  async #titled(conversation: Conversation, lastPosition: number): Promise<Conversation> {
+    const { id, kind, joined, trouble } = conversation
+    if (kind === 'direct' || !joined || trouble !== undefined) return conversation
+    return { ...conversation, title: await this.#titles.read(id, lastPosition) }
   }
 
   #toPublic(stored: StoredConversation): Promise<Conversation> {

@@ -20,9 +20,13 @@ export class TitleSearch {
     this.#history = history
   }
 
-  /** @returns null if no message that this device can read gives a title */
-  async read(conversationId: string): Promise<string | null> {
-    const { titleReadTo = 0 } = await this.#chains.get(conversationId)
+  /**
+   * @param lastPosition position of the newest message, where it is known: if that was read, nothing is asked
+   * @returns null if no message that this device can read gives a title
+   */
+  async read(conversationId: string, lastPosition = Infinity): Promise<string | null> {
+    const { title, titleReadTo = 0 } = await this.#chains.get(conversationId)
+    if (lastPosition <= titleReadTo) return title
     const readTo =
       titleReadTo === 0
         ? await this.#backward(conversationId, titleReadTo)
