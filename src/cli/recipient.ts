@@ -1,58 +1,98 @@
-import { ChatError, type ChatClient as Chat, type Conversation } from '../client/index.js'
+import { ChatError, type ChatClient, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
 import { NotFoundError, UsageError } from './errors.js'
-import { listWithTitles, withTitle } from './output/titles.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
 const NAME = new RegExp(`^${USERNAME}$`)
 
+/** A conversation that exists, or the user with whom to have a direct one. */
+export type Recipient = Conversation | { username: string }
+
 /**
- * The conversation that TO means: its id; `@name` for a user; or a plain name, of a user or a group. A direct
- * conversation is begun where there is none.
+ * The recipient that TO names: a conversation's id, `@name` for a user, or a plain name of a user or a group. An id
+ * takes one request and `@name` none. A plain name takes the list of conversations and the titles of groups.
  *
- * @throws {UsageError} if it means more than one: anybody can register under a group's name, or put the user into a
- *   group that is named like another user, so that to guess would be to send to whom they like
+ * @param conversations the list with titles, where the caller has just read it
+ * @throws {UsageError} if TO could mean more than one: anybody can register under a group's name, or add the user to a
+ *   group that is named like another user, so a guess could send the message to them
  */
-export async function resolveRecipient(chat: Chat, to: string): Promise<Conversation> {
-  const found = await lookUp(chat, to)
-  if (found !== undefined) return found
-  return chat.conversations.direct(username(to))
+export async function resolveRecipient(
+  chat: ChatClient,
+  to: string,
+  conversations?: readonly Conversation[]
+): Promise<Recipient> {
+  if (ID.test(to)) return chat.conversations.get(to.toLowerCase())
+  if (to.startsWith('@')) return { username: usernameIn(to) }
+  const group = await groupUnlessUser(chat, to, conversations ?? (await listWithTitles(chat)))
+  return group ?? { username: usernameIn(to) }
 }
 
-/** The same, but no conversation is begun. */
-export async function findConversation(chat: Chat, name: string): Promise<Conversation> {
-  const found = await lookUp(chat, name)
+/** A recipient as the SDK's `send` and `seal` take it. */
+export function addressOf(recipient: Recipient): { conversationId: string } | { username: string } {
+  return 'id' in recipient ? { conversationId: recipient.id } : recipient
+}
+
+/** The conversation with a recipient. A direct one is created if there is none. */
+export async function openConversation(
+  chat: ChatClient,
+  to: string,
+  conversations?: readonly Conversation[]
+): Promise<Conversation> {
+  const recipient = await resolveRecipient(chat, to, conversations)
+  return 'id' in recipient ? recipient : chat.conversations.direct(recipient.username)
+}
+
+/** The conversation that a name stands for. None is created. */
+export async function findConversation(chat: ChatClient, name: string): Promise<Conversation> {
+  if (ID.test(name)) return chat.conversations.get(name.toLowerCase())
+  const isUsername = name.startsWith('@')
+  const conversations = isUsername ? await chat.conversations.list() : await listWithTitles(chat)
+  const group = isUsername ? undefined : await groupUnlessUser(chat, name, conversations)
+  const found = group ?? directWith(conversations, usernameIn(name))
   if (found !== undefined) return found
   throw new NotFoundError(
     `There is no conversation with "${name}".`,
-    'See "secure-chat conversations", or begin one with "secure-chat send".'
+    'List yours with "secure-chat conversations", or start one with "secure-chat send".'
   )
 }
 
 /** A group, by its id or name. */
-export async function findGroup(chat: Chat, name: string): Promise<Conversation> {
-  const found = ID.test(name)
+export async function findGroup(chat: ChatClient, name: string): Promise<Conversation> {
+  const group = ID.test(name)
     ? await withTitle(chat, await chat.conversations.get(name.toLowerCase()))
-    : oneOf(name, groupsNamed(await joined(chat), name))
-  if (found?.kind === 'group') return found
-  throw new NotFoundError(`There is no group "${name}".`, 'See "secure-chat conversations".')
+    : groupNamed(await listWithTitles(chat), name)
+  if (group?.kind === 'group') return group
+  throw new NotFoundError(`There is no group "${name}".`, 'List yours with "secure-chat conversations".')
 }
 
-async function lookUp(chat: Chat, name: string): Promise<Conversation | undefined> {
-  if (ID.test(name)) return chat.conversations.get(name.toLowerCase())
-  const conversations = await joined(chat)
-  const direct = directWith(conversations, username(name))
-  if (name.startsWith('@')) return direct
+function listWithTitles(chat: ChatClient): Promise<Conversation[]> {
+  return chat.conversations.list({ readTitles: true })
+}
+
+async function withTitle(chat: ChatClient, conversation: Conversation): Promise<Conversation> {
+  const { id, kind, joined } = conversation
+  if (kind === 'direct' || !joined) return conversation
+  return { ...conversation, title: await chat.conversations.readTitle(id) }
+}
+
+/** The group of that name, if there is one. @throws {UsageError} if the name is a user's, too */
+async function groupUnlessUser(
+  chat: ChatClient,
+  name: string,
+  conversations: readonly Conversation[]
+): Promise<Conversation | undefined> {
   const groups = groupsNamed(conversations, name)
-  if (groups.length > 0 && (direct !== undefined || (await isUser(chat, username(name)))))
+  if (groups.length === 0) return undefined
+  const username = usernameIn(name)
+  if (directWith(conversations, username) !== undefined || (await isUser(chat, username)))
     throw new UsageError(
-      `"${name}" is a user, and the name of a group.`,
-      `Say @${username(name)} for the user, or the group's id: ${ids(groups)}.`
+      `"${name}" is the name of a user and of a group.`,
+      `Use @${username} for the user, or the group's id: ${ids(groups)}.`
     )
-  return direct ?? oneOf(name, groups)
+  return groupNamed(conversations, name)
 }
 
-async function isUser(chat: Chat, name: string): Promise<boolean> {
+async function isUser(chat: ChatClient, name: string): Promise<boolean> {
   if (!NAME.test(name)) return false
   try {
     await chat.users.get(name)
@@ -63,30 +103,28 @@ async function isUser(chat: Chat, name: string): Promise<boolean> {
   }
 }
 
-async function joined(chat: Chat): Promise<Conversation[]> {
-  return (await listWithTitles(chat)).filter((conversation) => conversation.joined)
-}
-
-/** Of two, after both sides have begun anew, the one in which somebody still is who they were. */
-function directWith(conversations: readonly Conversation[], name: string): Conversation | undefined {
-  const all = conversations.filter(({ kind, title }) => kind === 'direct' && title === name)
+/** After both users have reset, there can be two. The one in which an identity is still current comes first. */
+function directWith(conversations: readonly Conversation[], username: string): Conversation | undefined {
+  const all = conversations.filter(({ kind, title }) => kind === 'direct' && title === username)
   return all.find(({ members }) => members.some(({ stale }) => !stale)) ?? all.at(-1)
 }
 
-function groupsNamed(conversations: readonly Conversation[], name: string): Conversation[] {
-  return conversations.filter(({ kind, title }) => kind === 'group' && title === name)
+/** @throws {UsageError} if there are several */
+function groupNamed(conversations: readonly Conversation[], name: string): Conversation | undefined {
+  const groups = groupsNamed(conversations, name)
+  if (groups.length > 1)
+    throw new UsageError(`More than one group is named "${name}".`, `Use the id of one: ${ids(groups)}.`)
+  return groups[0]
 }
 
-function oneOf(name: string, groups: readonly Conversation[]): Conversation | undefined {
-  if (groups.length > 1)
-    throw new UsageError(`More than one group is named "${name}".`, `Say which by its id: ${ids(groups)}.`)
-  return groups[0]
+function groupsNamed(conversations: readonly Conversation[], name: string): Conversation[] {
+  return conversations.filter(({ kind, title, joined }) => kind === 'group' && title === name && joined)
 }
 
 function ids(groups: readonly Conversation[]): string {
   return groups.map(({ id }) => id).join(', ')
 }
 
-function username(name: string): string {
+function usernameIn(name: string): string {
   return name.replace(/^@/, '').toLowerCase()
 }

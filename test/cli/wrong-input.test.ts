@@ -108,7 +108,7 @@ t.test('A name that could be a user or a group is not guessed', async (t) => {
   const group = out.trim()
   const { code, err } = await cli('send bob secret', as('alice'))
   t.equal(code, 2)
-  t.match(err, `Say @bob for the user, or the group's id: ${group}.`)
+  t.match(err, `Use @bob for the user, or the group's id: ${group}.`)
   const sentTo = async (to: string) => {
     const { out } = await cli(['send', to, 'clear', '--json'], as('alice'))
     return (JSON.parse(out) as { conversationId: string }).conversationId
@@ -118,7 +118,7 @@ t.test('A name that could be a user or a group is not guessed', async (t) => {
   // Whoever puts bob into a group of a user's name, before he has met that user, gets nothing by it.
   await cli('register dave', as('dave'))
   t.equal((await cli('group create dave bob', as('alice'))).code, 0)
-  t.match(await cli('send dave secret', as('bob')), { code: 2, err: /is a user, and the name of a group/ })
+  t.match(await cli('send dave secret', as('bob')), { code: 2, err: /is the name of a user and of a group/ })
   t.equal((await cli('group create twice', as('alice'))).code, 0)
   t.equal((await cli('group create twice', as('alice'))).code, 0)
   t.match(await cli('send twice hi', as('alice')), { code: 2, err: /More than one group is named "twice"/ })

@@ -1,5 +1,5 @@
 import type { ChatSession } from './session.js'
-import { resolveRecipient } from '../recipient.js'
+import { openConversation } from '../recipient.js'
 import { sanitize } from '../terminal/sanitize.js'
 
 interface ChatCommand {
@@ -60,7 +60,7 @@ async function list(session: ChatSession): Promise<void> {
 
 async function go(session: ChatSession, name: string): Promise<void> {
   if (name === '') session.showWarning('Say where, such as: /go bob')
-  else await session.open(await resolveRecipient(session.chat, name))
+  else await session.open(await openConversation(session.chat, name))
 }
 
 async function who(session: ChatSession): Promise<void> {

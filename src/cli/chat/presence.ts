@@ -1,14 +1,14 @@
-import type { ChatClient as Chat } from '../../client/index.js'
+import type { ChatClient } from '../../client/index.js'
 
 /** Of a large group so many are asked for. */
 const MAX_USERS = 100
 
 /** Who is online, as far as is known. */
 export class Presence {
-  readonly #chat: Chat
+  readonly #chat: ChatClient
   readonly #online = new Set<string>()
 
-  constructor(chat: Chat) {
+  constructor(chat: ChatClient) {
     this.#chat = chat
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   ChatError,
-  type ChatClient as Chat,
+  type ChatClient,
   type ChatEvent,
   type Conversation,
   type Incoming,
@@ -21,7 +21,7 @@ const RECENT_MESSAGES = 20
 
 /** One open conversation on a screen, and what goes on in the others meanwhile. */
 export class ChatSession {
-  readonly chat: Chat
+  readonly chat: ChatClient
   readonly presence: Presence
   readonly #screen: Screen
   readonly #style: Style
@@ -38,7 +38,7 @@ export class ChatSession {
   #opening: Promise<void> = Promise.resolve()
   #isConnected = true
 
-  constructor(chat: Chat, screen: Screen, { style, url }: { style: Style; url: string }) {
+  constructor(chat: ChatClient, screen: Screen, { style, url }: { style: Style; url: string }) {
     this.chat = chat
     this.presence = new Presence(chat)
     this.#screen = screen

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat } from '../../client/index.js'
+import type { ChatClient } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
@@ -106,7 +106,7 @@ async function login(
   })
 }
 
-async function waitForApproval(io: Io, chat: Chat): Promise<void> {
+async function waitForApproval(io: Io, chat: ChatClient): Promise<void> {
   printToStderr(io, 'Waiting … (Ctrl-C stops waiting; the next command goes on if it was approved meanwhile)')
   await chat.waitForApproval({ signal: io.signal })
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat } from '../../client/index.js'
+import type { ChatClient } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
@@ -22,7 +22,7 @@ interface RestoreOptions extends BackupOptions {
 /** `backup …` and `restore`: a sealed way back in, for when all devices are lost. */
 export function backupCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
-  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, options(), work)
+  const inChat = (work: (chat: ChatClient) => Promise<void>) => withChat(io, options(), work)
   const backup = program
     .command('backup')
     .description('keep a sealed way back in on the server, for when all devices are lost')
@@ -76,7 +76,12 @@ export function backupCommands(program: Command, io: Io): void {
   )
 }
 
-async function create(io: Io, options: GlobalOptions, chat: Chat, sealing: BackupOptions): Promise<void> {
+async function create(
+  io: Io,
+  options: GlobalOptions,
+  chat: ChatClient,
+  sealing: BackupOptions
+): Promise<void> {
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
   if (passphrase !== undefined && passphrase === (await configuredPassword(io, options)))
     throw new UsageError(

@@ -8,12 +8,11 @@ import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 import { createStyle } from '../terminal/style.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
-import { resolveRecipient } from '../recipient.js'
+import { openConversation } from '../recipient.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { Screen } from '../terminal/screen.js'
 import { isInteractive } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
-import { listWithTitles } from '../output/titles.js'
 
 /** `chat`: talk and listen in one terminal. */
 export function chatCommand(program: Command, io: Io): void {
@@ -34,8 +33,9 @@ export function chatCommand(program: Command, io: Io): void {
 }
 
 async function runChat(io: Io, chat: ChatClient, url: string, to: string | undefined): Promise<void> {
-  const conversations = await listWithTitles(chat)
-  const first = to === undefined ? await choose(io, conversations) : await resolveRecipient(chat, to)
+  const conversations = await chat.conversations.list({ readTitles: true })
+  const first =
+    to === undefined ? await choose(io, conversations) : await openConversation(chat, to, conversations)
   const screen = new Screen(io)
   const session = new ChatSession(chat, screen, { style: createStyle(io), url })
   const leave = new AbortController()

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat } from '../../client/index.js'
+import type { ChatClient } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
@@ -8,11 +8,11 @@ import type { GlobalOptions } from '../profile.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { confirm, isInteractive } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
-import { listWithTitles } from '../output/titles.js'
 
 /** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
 export function contactsCommands(program: Command, io: Io): void {
-  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, program.opts<GlobalOptions>(), work)
+  const inChat = (work: (chat: ChatClient) => Promise<void>) =>
+    withChat(io, program.opts<GlobalOptions>(), work)
   addExamples(
     program
       .command('contacts')
@@ -42,7 +42,7 @@ export function contactsCommands(program: Command, io: Io): void {
   )
 }
 
-async function list(io: Io, chat: Chat, json: boolean | undefined): Promise<void> {
+async function list(io: Io, chat: ChatClient, json: boolean | undefined): Promise<void> {
   const contacts = await chat.contacts.list()
   if (json === true) return contacts.forEach((contact) => printJson(io, contact))
   const rows = contacts.map(({ username, status, wasVerified }) => [
@@ -52,7 +52,7 @@ async function list(io: Io, chat: Chat, json: boolean | undefined): Promise<void
   formatTable(rows).forEach((line) => print(io, line))
 }
 
-async function verify(io: Io, chat: Chat, name: string, given: string): Promise<void> {
+async function verify(io: Io, chat: ChatClient, name: string, given: string): Promise<void> {
   if (given === '') {
     const shown = await chat.contacts.safetyNumber(name)
     print(io, shown)
@@ -70,7 +70,7 @@ async function verify(io: Io, chat: Chat, name: string, given: string): Promise<
   printToStderr(io, `${name} is verified.`)
 }
 
-async function accept(io: Io, chat: Chat, name: string): Promise<void> {
+async function accept(io: Io, chat: ChatClient, name: string): Promise<void> {
   const { status } = await chat.contacts.get(name)
   if (status !== 'changed')
     return printToStderr(io, `${name} has no new identity: there is nothing to accept.`)
@@ -80,7 +80,7 @@ async function accept(io: Io, chat: Chat, name: string): Promise<void> {
     `Messages go to ${name}'s new identity from now on. Compare safety numbers: secure-chat verify ${name}`
   )
   // A direct conversation is renewed with the next message.
-  for (const { id, kind, title, joined, members } of await listWithTitles(chat))
+  for (const { id, kind, title, joined, members } of await chat.conversations.list({ readTitles: true }))
     if (joined && kind === 'group' && members.some(({ username, stale }) => username === name && stale))
       printToStderr(
         io,

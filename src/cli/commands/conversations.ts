@@ -7,7 +7,6 @@ import type { GlobalOptions } from '../profile.js'
 import { conversationJson } from '../output/messages.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { withChat } from '../with-chat.js'
-import { listWithTitles } from '../output/titles.js'
 
 /** `conversations`: what there is to read and to write to. */
 export function conversationsCommand(program: Command, io: Io): void {
@@ -18,7 +17,7 @@ export function conversationsCommand(program: Command, io: Io): void {
       .option('--json', 'one line of JSON each')
       .action(({ json }: { json?: boolean }) =>
         withChat(io, program.opts<GlobalOptions>(), async (chat) =>
-          show(io, await listWithTitles(chat), json)
+          show(io, await chat.conversations.list({ readTitles: true }), json)
         )
       ),
     'conversations',

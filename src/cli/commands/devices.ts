@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat, DeviceInfo } from '../../client/index.js'
+import type { ChatClient, DeviceInfo } from '../../client/index.js'
 import { fingerprint as fingerprintOf } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
@@ -17,7 +17,7 @@ interface ConfirmOptions {
 /** `devices …`: which devices are the user's, and which keys they have. */
 export function devicesCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
-  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, options(), work)
+  const inChat = (work: (chat: ChatClient) => Promise<void>) => withChat(io, options(), work)
   const devices = program
     .command('devices')
     .description('list, approve and revoke your devices, and change their keys')
@@ -106,7 +106,12 @@ function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined)
   formatTable(rows).forEach((line) => print(io, line))
 }
 
-async function approve(io: Io, chat: Chat, id: string | undefined, given: string | undefined): Promise<void> {
+async function approve(
+  io: Io,
+  chat: ChatClient,
+  id: string | undefined,
+  given: string | undefined
+): Promise<void> {
   const device = pick(await chat.devices.requests(), id)
   if (given === undefined) {
     if (!isInteractive(io))
@@ -124,7 +129,7 @@ async function approve(io: Io, chat: Chat, id: string | undefined, given: string
   printToStderr(io, `"${sanitize(device.name)}" is yours now, and can read what this device can.`)
 }
 
-async function revoke(io: Io, chat: Chat, id: string, yes: boolean | undefined): Promise<void> {
+async function revoke(io: Io, chat: ChatClient, id: string, yes: boolean | undefined): Promise<void> {
   const device = pick(
     (await chat.devices.list()).filter(({ status }) => status === 'active'),
     id

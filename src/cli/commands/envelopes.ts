@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat, Content } from '../../client/index.js'
+import type { ChatClient, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { printToStderr, printJson, type Io } from '../terminal/io.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
-import { resolveRecipient } from '../recipient.js'
+import { addressOf, resolveRecipient } from '../recipient.js'
 import { eventJson } from '../output/messages.js'
 import { withChat } from '../with-chat.js'
 import { jsonFromStdin, textFromStdin } from '../terminal/stdin.js'
@@ -40,7 +40,7 @@ function sealCommand(program: Command, io: Io): void {
         const text = await textFromStdin(io)
         const { conversationId, message } = await withChat(io, options, async (chat) =>
           chat.seal(
-            (await resolveRecipient(chat, to)).id,
+            addressOf(await resolveRecipient(chat, to)),
             content === true ? parseContent(text) : text,
             id === undefined ? {} : { id }
           )
@@ -70,7 +70,7 @@ function openCommand(program: Command, io: Io): void {
         const messages = messagesFrom(jsonFromStdin(io.stdin))
         let next: IteratorResult<unknown, void> | undefined
         let unread = 0
-        const work = async (chat: Chat) => {
+        const work = async (chat: ChatClient) => {
           // What was read from stdin is kept, should the session end under way.
           while (!(next ??= await messages.next()).done) {
             for (const item of await chat.open(next.value)) {

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import type { ChatClient as Chat, Conversation } from '../../client/index.js'
+import type { ChatClient, Conversation } from '../../client/index.js'
 import { username, usernames } from '../parsers.js'
 import { NotFoundError, UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
@@ -17,9 +17,10 @@ const GROUP = 'its id or name'
 
 /** `group …`: groups and who is in them. */
 export function groupCommands(program: Command, io: Io): void {
-  const inChat = (work: (chat: Chat) => Promise<void>) => withChat(io, program.opts<GlobalOptions>(), work)
+  const inChat = (work: (chat: ChatClient) => Promise<void>) =>
+    withChat(io, program.opts<GlobalOptions>(), work)
   /** Do something with the group of that name. */
-  const inGroup = (name: string, work: (chat: Chat, group: Conversation) => Promise<void>) =>
+  const inGroup = (name: string, work: (chat: ChatClient, group: Conversation) => Promise<void>) =>
     inChat(async (chat) => work(chat, await findGroup(chat, name)))
   const group = program.command('group').description('make groups, and change who is in them')
   addExamples(
@@ -141,7 +142,7 @@ export function groupCommands(program: Command, io: Io): void {
 }
 
 /** Who is new cannot read the message that has named the group. */
-async function sayAgain(chat: Chat, id: string, title: string | null): Promise<void> {
+async function sayAgain(chat: ChatClient, id: string, title: string | null): Promise<void> {
   if (title !== null) await chat.conversations.rename(id, title)
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat, HistoryRange, Incoming } from '../../client/index.js'
+import type { ChatClient, HistoryRange, Incoming } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printAndWait, printToStderr, type Io } from '../terminal/io.js'
@@ -44,7 +44,7 @@ export function historyCommand(program: Command, io: Io): void {
   )
 }
 
-async function history(io: Io, chat: Chat, name: string, { json, ...range }: Options): Promise<void> {
+async function history(io: Io, chat: ChatClient, name: string, { json, ...range }: Options): Promise<void> {
   const { id, title } = await findConversation(chat, name)
   let unread = 0
   const show = async (item: Incoming): Promise<void> => {

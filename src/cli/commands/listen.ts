@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatClient as Chat, ChatEvent } from '../../client/index.js'
+import type { ChatClient, ChatEvent } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printAndWait, printToStderr, type Io } from '../terminal/io.js'
@@ -46,7 +46,7 @@ export function listenCommand(program: Command, io: Io): void {
 
 async function listen(
   io: Io,
-  chat: Chat,
+  chat: ChatClient,
   options: Options,
   isLast: (event: ChatEvent) => boolean
 ): Promise<void> {
@@ -73,7 +73,7 @@ function jsonLines(io: Io, { events }: Options): (event: ChatEvent) => Promise<v
   }
 }
 
-function textLines(io: Io, chat: Chat, { events }: Options): (event: ChatEvent) => Promise<void> {
+function textLines(io: Io, chat: ChatClient, { events }: Options): (event: ChatEvent) => Promise<void> {
   const titles = new TitleCache(chat)
   return async (event) => {
     if (event.type === 'connected' || event.type === 'disconnected') return

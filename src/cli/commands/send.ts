@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { ChatError, type ChatClient as Chat, type TextContent } from '../../client/index.js'
+import { ChatError, type ChatClient, type TextContent } from '../../client/index.js'
 import { isUnreachable, UsageError } from '../errors.js'
 import { uuid } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printToStderr, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
-import { resolveRecipient } from '../recipient.js'
+import { addressOf, resolveRecipient, type Recipient } from '../recipient.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { withChat } from '../with-chat.js'
 import { TOO_LONG, textFromStdin } from '../terminal/stdin.js'
@@ -48,17 +48,16 @@ export function sendCommand(program: Command, io: Io): void {
 
 async function send(
   io: Io,
-  chat: Chat,
+  chat: ChatClient,
   { to, content, id, json }: { to: string; content: TextContent; id: string; json: boolean }
 ): Promise<void> {
   try {
-    const conversation = await resolveRecipient(chat, to)
-    const sent = await chat.send(conversation.id, content, { id })
-    const stale = conversation.kind === 'group' ? conversation.members.filter((one) => one.stale) : []
-    for (const { username } of stale)
+    const recipient = await resolveRecipient(chat, to)
+    const sent = await chat.send(addressOf(recipient), content, { id })
+    for (const username of staleMembers(recipient))
       printToStderr(
         io,
-        `${sanitize(username)} has begun anew, and can't read it: see "secure-chat group info ${sanitize(to)}".`
+        `${sanitize(username)} has a new identity and cannot read this until an admin renews the membership. See "secure-chat group info ${sanitize(to)}".`
       )
     if (json) printJson(io, sent)
     else if (io.stderr.isTTY === true) printToStderr(io, 'Sent.')
@@ -69,4 +68,10 @@ async function send(
       throw new UsageError(error.message, TOO_LONG)
     throw error
   }
+}
+
+/** Members of a group who have reset. A direct conversation is renewed with the message. */
+function staleMembers(recipient: Recipient): string[] {
+  if (!('id' in recipient) || recipient.kind === 'direct') return []
+  return recipient.members.filter(({ stale }) => stale).map(({ username }) => username)
 }

@@ -1,32 +1,11 @@
-import type { ChatClient as Chat, ChatEvent, Conversation } from '../../client/index.js'
-
-/** Groups whose titles are read at the same time. */
-const AT_ONCE = 8
-
-/** The conversations that the user is in. A group's title is said in a message: what was said since is read. */
-export async function listWithTitles(chat: Chat): Promise<Conversation[]> {
-  const conversations = await chat.conversations.list()
-  const found: Conversation[] = []
-  while (found.length < conversations.length) {
-    const some = conversations.slice(found.length, found.length + AT_ONCE)
-    found.push(...(await Promise.all(some.map((conversation) => withTitle(chat, conversation)))))
-  }
-  return found
-}
-
-/** The same for one conversation. */
-export async function withTitle(chat: Chat, conversation: Conversation): Promise<Conversation> {
-  const { id, kind, joined, trouble } = conversation
-  if (kind === 'direct' || !joined || trouble !== undefined) return conversation
-  return { ...conversation, title: await chat.conversations.readTitle(id) }
-}
+import type { ChatClient, ChatEvent } from '../../client/index.js'
 
 /** What conversations are called, as far as was asked for. */
 export class TitleCache {
-  readonly #chat: Chat
+  readonly #chat: ChatClient
   readonly #titles = new Map<string, { title: string; kind: 'direct' | 'group' }>()
 
-  constructor(chat: Chat) {
+  constructor(chat: ChatClient) {
     this.#chat = chat
   }
 
