@@ -2,10 +2,10 @@ import { ChatError } from '../client/index.js'
 import { printToStderr, type Io } from './terminal/io.js'
 import { sanitize } from './terminal/sanitize.js'
 
-/** Exit codes, which scripts rely on. */
+/** Exit codes. Scripts rely on them. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
 
-/** The command was called in a way that makes no sense. `hint` says what would. */
+/** A wrong command line. `hint` says how to correct it. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly hint: string | undefined
@@ -16,10 +16,10 @@ export class UsageError extends Error {
   }
 }
 
-/** What was named does not exist. */
+/** Something that the command line names does not exist. */
 export class NotFoundError extends UsageError {}
 
-/** Everything has been said: only the exit code is left. */
+/** Ends the command with an exit code. The message is printed already. */
 export class ExitError extends Error {
   override readonly name = 'ExitError'
   readonly code: number
@@ -34,18 +34,18 @@ export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return error instanceof NotFoundError ? EXIT.refused : EXIT.usage
   if (!(error instanceof ChatError)) return EXIT.refused
   if (isUnreachable(error)) return EXIT.unreachable
-  // The command was right; what it was about is not so.
+  // The command line is correct, but what it asks for is not possible.
   if (['other-safety-number', 'no-backup', 'wrong-secret', 'not-a-member'].includes(error.code))
     return EXIT.refused
   return error.kind === 'usage' ? EXIT.usage : EXIT.refused
 }
 
-/** Whether trying again later may help: no answer came, or one that says so (5xx, such as without its database). */
+/** Whether a later try may succeed: the server did not answer, or answered with a 5xx status. */
 export function isUnreachable(error: unknown): boolean {
   return error instanceof ChatError && (error.kind === 'unreachable' || (error.status ?? 0) >= 500)
 }
 
-/** Tell the person in a sentence what is wrong and what to check; with `verbose` also where it came from. */
+/** Print what is wrong and what to do about it. `verbose` adds the causes with their stacks. */
 export function printError(
   io: Io,
   error: unknown,
@@ -61,27 +61,27 @@ export function printError(
     printToStderr(io, sanitize(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
 }
 
-/** What to do about an error; undefined where there is nothing to say. */
+/** Advice on an error, if there is any. */
 export function hintFor(error: unknown, url: string): string | undefined {
   if (error instanceof UsageError) return error.hint
-  if (!(error instanceof ChatError)) return 'Run again with --verbose to see where it came from.'
+  if (!(error instanceof ChatError)) return 'Run the command again with --verbose to see the cause.'
   if (error.status !== undefined && error.status >= 500)
-    return `The server at ${url} answers, but can't work now. Try again later, or ask whoever runs it.`
+    return `The server at ${url} answers, but cannot work now. Try again later, or ask its operator.`
   if (error.code === 'other-account')
-    return 'Use another profile (--profile NAME), or "secure-chat logout --forget" first.'
+    return 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.'
   if (error.code === 'other-backup-kind')
-    return 'With a passphrase it is "secure-chat restore NAME --passphrase", with a code it is without.'
+    return 'With a passphrase, run "secure-chat restore NAME --passphrase". With a code, leave out --passphrase.'
   if (error.code === 'user-not-found')
-    return 'Is the name spelt right? "secure-chat conversations" shows whom, and which groups, you write to.'
+    return 'Check the spelling. "secure-chat conversations" lists the users and groups that you write to.'
   switch (error.kind) {
     case 'unreachable':
       return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`
     case 'logged-out':
       return 'Log in again with "secure-chat login NAME", or set SECURE_CHAT_PASSWORD.'
     case 'identity-changed':
-      return 'Compare safety numbers ("secure-chat verify NAME"), then "secure-chat accept NAME".'
+      return 'Compare safety numbers with "secure-chat verify NAME". Then run "secure-chat accept NAME".'
     case 'untrusted':
-      return 'Nothing of it was used. Ask whoever runs the server; "secure-chat doctor" checks what it can.'
+      return 'Nothing of it was used. Ask the operator of the server. "secure-chat doctor" shows what is wrong.'
     case 'usage':
     case 'refused':
     case 'store':

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** Examples at the end of a command's help. Those that do not name the program begin with it. */
+/** Adds examples to a command's help. The program's name is added to lines that lack it. */
 export function addExamples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText(
     'after',

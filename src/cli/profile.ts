@@ -15,19 +15,19 @@ export interface GlobalOptions {
   verbose?: boolean
 }
 
-/** An account on this machine: a folder of its own that holds the key store and the server's address. */
+/** An account on this machine: a folder with the key store and the server's address. */
 export interface Profile {
   name: string
   folder: string
   store: string
 }
 
-/** `SECURE_CHAT_HOME`, else where the platform keeps users' data (XDG Base Directory Specification). */
+/** The folder of all profiles: `SECURE_CHAT_HOME`, else a folder by the XDG Base Directory Specification. */
 export function homeFolder({ env }: Pick<Io, 'env'>, os: string = platform()): string {
   if (env['SECURE_CHAT_HOME']) return resolve(env['SECURE_CHAT_HOME'])
   if (os === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'secure-chat')
   const data = env['XDG_DATA_HOME']
-  // The specification has relative paths ignored.
+  // The specification says to ignore relative paths.
   return join(data?.startsWith('/') ? data : join(env['HOME'] ?? homedir(), '.local', 'share'), 'secure-chat')
 }
 
@@ -35,21 +35,24 @@ export function homeFolder({ env }: Pick<Io, 'env'>, os: string = platform()): s
 export function profileOf({ env }: Pick<Io, 'env'>, options: GlobalOptions): Profile {
   const name = options.profile ?? (env['SECURE_CHAT_PROFILE'] || 'default')
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
-    throw new UsageError(`"${name}" can't be a profile's name.`, 'Use letters, digits, dots and dashes.')
+    throw new UsageError(
+      `"${name}" is not a valid profile name.`,
+      'Use letters, digits, dots, dashes and underscores.'
+    )
   const folder = join(homeFolder({ env }), name)
   return { name, folder, store: join(folder, 'keys') }
 }
 
-/** `--url`, `SECURE_CHAT_URL`, the server of the last log-in, or the one that `secure-chat serve` starts. */
+/** The server: `--url`, else `SECURE_CHAT_URL`, else that of the last log-in, else `DEFAULT_URL`. */
 export async function serverUrl({ env }: Pick<Io, 'env'>, options: GlobalOptions): Promise<string> {
   const given = options.url ?? env['SECURE_CHAT_URL']
   const url = given || (await rememberedUrl(profileOf({ env }, options))) || DEFAULT_URL
   if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
-    throw new UsageError(`${url} is not the address of a server.`, `It looks like ${DEFAULT_URL}.`)
+    throw new UsageError(`${url} is not the address of a server.`, `Use an address such as ${DEFAULT_URL}.`)
   return url
 }
 
-/** Whether what is sent to a server never leaves this machine. */
+/** Whether the server is on this machine, so that no traffic leaves it. */
 export function isOnThisMachine(url: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
 }

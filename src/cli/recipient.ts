@@ -9,12 +9,13 @@ const NAME = new RegExp(`^${USERNAME}$`)
 export type Recipient = Conversation | { username: string }
 
 /**
- * The recipient that TO names: a conversation's id, `@name` for a user, or a plain name of a user or a group. An id
- * takes one request and `@name` none. A plain name takes the list of conversations and the titles of groups.
+ * The recipient that TO names: a conversation's id, `@name` for a user, or a plain name of a user or a group.
+ * An id takes one request and `@name` none. A plain name takes the list of conversations and the titles of
+ * groups.
  *
  * @param conversations the list with titles, where the caller has just read it
- * @throws {UsageError} if TO could mean more than one: anybody can register under a group's name, or add the user to a
- *   group that is named like another user, so a guess could send the message to them
+ * @throws {UsageError} if TO could mean more than one: anybody can register under a group's name, or add the
+ *   user to a group that is named like another user, so a guess could send the message to them
  */
 export async function resolveRecipient(
   chat: ChatClient,
@@ -42,7 +43,7 @@ export async function openConversation(
   return 'id' in recipient ? recipient : chat.conversations.direct(recipient.username)
 }
 
-/** The conversation that a name stands for. None is created. */
+/** The conversation that a name means. None is created. */
 export async function findConversation(chat: ChatClient, name: string): Promise<Conversation> {
   if (ID.test(name)) return chat.conversations.get(name.toLowerCase())
   const isUsername = name.startsWith('@')
@@ -103,7 +104,7 @@ async function isUser(chat: ChatClient, name: string): Promise<boolean> {
   }
 }
 
-/** After both users have reset, there can be two. The one in which an identity is still current comes first. */
+/** There can be two, after both users have reset. One in which an identity is still current comes first. */
 function directWith(conversations: readonly Conversation[], username: string): Conversation | undefined {
   const all = conversations.filter(({ kind, title }) => kind === 'direct' && title === username)
   return all.find(({ members }) => members.some(({ stale }) => !stale)) ?? all.at(-1)

@@ -28,10 +28,10 @@ export async function run(process: Process): Promise<number> {
     abort.abort()
     stdin.destroy()
   }
-  // Once: whoever asks a second time does not want to wait.
+  // Only once: a second signal ends the process at once.
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  // Whoever reads the output may stop reading, as `head` does.
+  // The reader of the output may stop reading, as `head` does.
   let broken: NodeJS.ErrnoException | undefined
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     broken = error
@@ -50,7 +50,7 @@ export async function run(process: Process): Promise<number> {
   }
 }
 
-/** Wait until all was written. @returns why it was not */
+/** Wait until all output is written. @returns the error if it was not */
 function flush(stdout: NodeJS.WritableStream): Promise<NodeJS.ErrnoException | null | undefined> {
   return new Promise((flushed) => stdout.write('', flushed))
 }
@@ -62,7 +62,7 @@ export async function runCommand(io: Io): Promise<number> {
     await program.parseAsync(io.argv, { from: 'user' })
     return EXIT.ok
   } catch (error) {
-    // Commander has written its message, or the help that was asked for.
+    // Commander has printed its message or the help already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     if (error instanceof ExitError) return error.code
     if (io.signal.aborted) return io.stdout.writable ? EXIT.interrupted : EXIT.ok
@@ -73,7 +73,7 @@ export async function runCommand(io: Io): Promise<number> {
   }
 }
 
-/** All commands with their help: also what shell completion is made from. */
+/** The program with all its commands. Shell completion is generated from it. */
 export function makeProgram(io: Io): Command {
   const program = new Command('secure-chat')
     .description('End-to-end encrypted chat: the server cannot read a message.')
@@ -82,9 +82,9 @@ export function makeProgram(io: Io): Command {
       '--url <url>',
       `the server (SECURE_CHAT_URL; default: that of the last log-in, or ${DEFAULT_URL})`
     )
-    .option('--profile <name>', 'which account of this machine (SECURE_CHAT_PROFILE)')
-    .option('--password-file <path>', 'take the password from the first line of a file')
-    .option('--verbose', 'say where an error came from')
+    .option('--profile <name>', 'the account on this machine to use (SECURE_CHAT_PROFILE)')
+    .option('--password-file <path>', 'read the password from the first line of this file')
+    .option('--verbose', 'show the cause of an error')
     .showHelpAfterError('(add --help for examples)')
     .showSuggestionAfterError()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })

@@ -8,8 +8,8 @@ import { readPassword, promptSecret } from './terminal/prompt.js'
 import { formatFingerprint } from './terminal/format.js'
 
 /**
- * Do something with the profile's client, whoever is logged in there, and close it. It is closed at once, with all
- * that it waits for, when the person has had enough.
+ * Run `work` with the profile's client, whether or not somebody is logged in, and close the client. A signal
+ * closes it at once, and ends all that it waits for.
  */
 export async function withClient<T>(
   io: Io,
@@ -30,7 +30,7 @@ export async function withClient<T>(
   }
 }
 
-/** The key store; its passphrase comes from the environment, or is asked for. */
+/** Open the key store. Its passphrase comes from the environment or a prompt. */
 export async function openStore(io: Io, folder: string): Promise<FileStore> {
   const passphrase = io.env['SECURE_CHAT_PASSPHRASE']
   if (passphrase) return FileStore.open({ folder, passphrase })
@@ -48,8 +48,8 @@ export async function openStore(io: Io, folder: string): Promise<FileStore> {
 }
 
 /**
- * The same for commands that need a session. One that has ended is begun anew with the account's password, and `work`
- * begins again: what it does twice must do no harm.
+ * Run `work` with a client that is logged in. If the session has ended, the client logs in again with the
+ * account's password, and `work` runs again from its start: doing the same twice must do no harm.
  */
 export async function withChat<T>(
   io: Io,
@@ -68,7 +68,10 @@ export async function withChat<T>(
     const password = await readPassword(io, options, `Password of ${account.username}`)
     const { status } = await chat.login({ username: account.username, password })
     if (status === 'pending')
-      printToStderr(io, 'The account does not know this device, or not any more: it asks again.')
+      printToStderr(
+        io,
+        'The account does not know this device, or no longer does. The device asks for approval again.'
+      )
     await requireApproved(chat)
     return work(chat)
   })
@@ -79,26 +82,29 @@ export function requireAccount(io: Io, options: GlobalOptions, { account }: Chat
   if (account !== null) return account
   throw new UsageError(
     `There is no account in the profile "${profileOf(io, options).name}" yet.`,
-    'Begin with "secure-chat register NAME" or "secure-chat login NAME".'
+    'Start with "secure-chat register NAME" or "secure-chat login NAME".'
   )
 }
 
-/** A device that was pending may have been approved meanwhile. */
+/** A pending device may have been approved since. @throws {UsageError} if it still waits */
 async function requireApproved(chat: ChatClient): Promise<void> {
   if (chat.account!.status === 'active') return
   const own = (await chat.devices.list()).find(({ current }) => current)
   if (own?.status === 'pending')
     throw new UsageError(
       `This device waits for approval. Its fingerprint is ${formatFingerprint(own.fingerprint)}.`,
-      'Run "secure-chat devices approve" where you are logged in, or "secure-chat devices reset" if that is nowhere.'
+      'Run "secure-chat devices approve" on a device that is logged in. If you have none: "secure-chat devices reset".'
     )
   await chat.waitForApproval()
 }
 
-/** Remember the server that an account is on, so that further commands need no --url. */
+/** Remember the account's server, so that later commands need no --url. */
 export async function rememberServer(io: Io, options: GlobalOptions): Promise<void> {
   const url = await serverUrl(io, options)
   await rememberUrl(profileOf(io, options), url)
   if (url.startsWith('http:') && !isOnThisMachine(url))
-    printToStderr(io, 'This server is reached without TLS: others on the way see your password.')
+    printToStderr(
+      io,
+      'There is no TLS between you and this server: anybody on the way can read your password.'
+    )
 }

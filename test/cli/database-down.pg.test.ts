@@ -17,7 +17,7 @@ else {
     await postgres.stop()
     const { code, err } = await home.run('alice', ['send', 'bob', 'meanwhile'])
     t.equal(code, 3, err)
-    t.match(err, /can't work now\. Try again later/)
+    t.match(err, /cannot work now\. Try again later/)
     const [, id] = /--id ([0-9a-f-]{36})$/m.exec(err)!
     await postgres.restart()
     await home.ok('alice', ['send', 'bob', 'meanwhile', '--id', id!])

@@ -47,7 +47,7 @@ t.test('A device that was turned down or revoked has to ask again', async (t) =>
   await home.ok('bob', ['send', 'alice', 'not for the laptop'])
   t.match(await home.run('laptop', ['history', 'bob']), {
     code: 2,
-    err: /not any more: it asks again[^]*waits for approval/
+    err: /no longer does\. The device asks for approval again[^]*waits for approval/
   })
 })
 
@@ -76,7 +76,7 @@ t.test('A recovery code brings everything back on a new machine, under the same 
   t.match(await restored({ SECURE_CHAT_RECOVERY_CODE: 'AAAAA' }), { code: 2 })
   t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'something else' }, '--passphrase'), {
     code: 2,
-    err: /sealed with a recovery code\.\n.*with a code it is without/
+    err: /sealed with a recovery code\.\n.*With a code, leave out --passphrase/
   })
   await home.ok('rescue', ['restore', 'bob'], { env: { SECURE_CHAT_RECOVERY_CODE: code } })
   t.equal((await texts('rescue', 'alice')).at(-1), 'since the backup')

@@ -46,7 +46,7 @@ t.test('Where all is well, every check says so, and the exit code is 0', async (
   })
   const plain = await alice('doctor')
   t.equal(plain.code, 0)
-  t.match(plain.out, /^ok {4}conversations: the chains of 1 stand$/m)
+  t.match(plain.out, /^ok {4}conversations: 1 of 1 chains are valid$/m)
   t.match(plain.out, /^warn {2}backup: .*\n {6}Make one with "secure-chat backup create"/m)
 
   await alice('logout')

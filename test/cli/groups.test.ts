@@ -11,12 +11,12 @@ t.test('Whom a group does not have cannot be taken out, and whom it has not be t
   await run('alice', 'group create ops bob')
   t.match(await run('alice', 'group remove ops carol'), { code: 1, err: /carol is not in "ops"/ })
   t.match(await run('alice', 'group remove ops alice'), { code: 2, err: /group leave ops/ })
-  t.match(await run('bob', 'group add ops alice'), { code: 0, err: 'alice is in it already.\n' })
+  t.match(await run('bob', 'group add ops alice'), { code: 0, err: 'alice is already in "ops".\n' })
   t.match(await run('alice', 'group add ops bob carol'), {
     code: 0,
-    err: /bob is in it already.\ncarol is in "ops"/
+    err: /bob is already in "ops"\.\ncarol was added to "ops"/
   })
-  t.match(await run('alice', 'group remove ops carol'), { code: 0, err: 'carol is out.\n' })
+  t.match(await run('alice', 'group remove ops carol'), { code: 0, err: 'carol was removed from "ops".\n' })
   const { out } = await run('bob', 'history ops')
   t.equal(
     out.split('\n').filter((line) => line.includes('names the group')).length,

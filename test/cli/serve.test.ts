@@ -54,6 +54,6 @@ t.test('"serve" refuses a port that is none', async (t) => {
   for (const port of ['65536', '-1', 'http', '1e3']) {
     const { code, err } = await commandLine(t)(['serve', `--port=${port}`])
     t.equal(code, 2, port)
-    t.match(err, 'It is a number from 0 to 65535.')
+    t.match(err, 'It must be a number from 0 to 65535.')
   }
 })

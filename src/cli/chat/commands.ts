@@ -3,31 +3,31 @@ import { openConversation } from '../recipient.js'
 import { sanitize } from '../terminal/sanitize.js'
 
 interface ChatCommand {
-  /** What follows the name. */
+  /** The argument after the name. */
   argument?: string
   description: string
   run: (session: ChatSession, argument: string) => Promise<void> | void
 }
 
-/** What can be asked for while chatting; `/quit` is the end of it. */
+/** The commands of a chat. `handleLine` itself handles `/quit`. */
 const commands: Record<string, ChatCommand> = {
-  help: { description: 'this list', run: help },
-  list: { description: 'your conversations, and what is unread in them', run: list },
+  help: { description: 'show this list', run: help },
+  list: { description: 'list your conversations and count unread messages', run: list },
   go: { argument: 'NAME', description: 'open another conversation', run: go },
-  who: { description: 'who is in this one, and who is online', run: who },
+  who: { description: 'show who is in this conversation and who is online', run: who },
   history: {
     argument: '[N]',
-    description: 'the newest N messages (50)',
+    description: 'show the newest N messages (50)',
     run: async (session, argument) => {
       const count = Number(argument || 50)
       if (Number.isInteger(count) && count > 0) await session.showHistory(count)
-      else session.showWarning('Say how many messages, such as: /history 100')
+      else session.showWarning('Name a number of messages, such as: /history 100')
     }
   },
-  quit: { description: 'leave; so do Ctrl-C and Ctrl-D', run: () => undefined }
+  quit: { description: 'leave, as Ctrl-C and Ctrl-D do', run: () => undefined }
 }
 
-/** Do what a typed line says: a command, or a message. @returns false if it is the end */
+/** Run the command that was typed, or send the line as a message. @returns false if the chat ends */
 export async function handleLine(session: ChatSession, line: string): Promise<boolean> {
   if (line.trim() === '') return true
   const [, name, argument = ''] = /^\/([a-z]+)(?:\s+(.*?))?\s*$/.exec(line) ?? []
@@ -37,7 +37,9 @@ export async function handleLine(session: ChatSession, line: string): Promise<bo
       session.showError(error)
     )
   else if (/^\/(?!\/)/.test(line))
-    session.showWarning(`There is no such command. Try /help, or // for a message in /.`)
+    session.showWarning(
+      'There is no such command. Type /help for a list, or // to send a message that begins with /.'
+    )
   else await session.send(line.replace(/^\/\//, '/'))
   return true
 }
@@ -45,7 +47,7 @@ export async function handleLine(session: ChatSession, line: string): Promise<bo
 function help(session: ChatSession): void {
   for (const [name, { argument = '', description }] of Object.entries(commands))
     session.showInfo(`${`/${name} ${argument}`.padEnd(14)} ${description}`)
-  session.showInfo(`${'//…'.padEnd(14)} a message that begins with /`)
+  session.showInfo(`${'//…'.padEnd(14)} send a message that begins with /`)
 }
 
 async function list(session: ChatSession): Promise<void> {
@@ -59,7 +61,7 @@ async function list(session: ChatSession): Promise<void> {
 }
 
 async function go(session: ChatSession, name: string): Promise<void> {
-  if (name === '') session.showWarning('Say where, such as: /go bob')
+  if (name === '') session.showWarning('Name a conversation, such as: /go bob')
   else await session.open(await openConversation(session.chat, name))
 }
 

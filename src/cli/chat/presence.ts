@@ -1,9 +1,9 @@
 import type { ChatClient } from '../../client/index.js'
 
-/** Of a large group so many are asked for. */
+/** Members of a large group beyond this number are not asked for. */
 const MAX_USERS = 100
 
-/** Who is online, as far as is known. */
+/** The users that are online, as far as known. */
 export class Presence {
   readonly #chat: ChatClient
   readonly #online = new Set<string>()

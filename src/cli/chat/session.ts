@@ -16,10 +16,10 @@ import { contentText } from '../output/messages.js'
 import { sanitize } from '../terminal/sanitize.js'
 import type { Screen } from '../terminal/screen.js'
 
-/** Messages of the past that are shown when a conversation is opened. */
+/** Messages that are shown when a conversation is opened. */
 const RECENT_MESSAGES = 20
 
-/** One open conversation on a screen, and what goes on in the others meanwhile. */
+/** A screen with one open conversation. It counts what arrives in the others. */
 export class ChatSession {
   readonly chat: ChatClient
   readonly presence: Presence
@@ -28,9 +28,9 @@ export class ChatSession {
   readonly #url: string
   readonly #titles = new Map<string, string>()
   readonly #unread = new Map<string, number>()
-  /** Sent from here: they stand on the screen as they were typed. */
+  /** Ids of messages sent from here. They are on the screen as they were typed. */
   readonly #sentHere = new Set<string>()
-  /** Messages on the screen that could not be read yet. */
+  /** Ids of messages on the screen that could not be read yet. */
   readonly #unreadable = new Set<string>()
   #conversation: Conversation | undefined
   /** The newest position on the screen. */
@@ -55,12 +55,12 @@ export class ChatSession {
     return this.#unread.get(conversationId) ?? 0
   }
 
-  /** Remember what conversations are called. */
+  /** Remember the titles of conversations. */
   setTitles(conversations: readonly Conversation[]): void {
     for (const { id, title } of conversations) this.#titles.set(id, title ?? 'a group without a name')
   }
 
-  /** Show the newest messages of a conversation, and from now on what is said in it. */
+  /** Show the newest messages of a conversation, and from now on its new ones. */
   open(conversation: Conversation): Promise<void> {
     const opened = this.#opening.then(async () => {
       this.setTitles([conversation])
@@ -68,7 +68,7 @@ export class ChatSession {
       this.#newestShown = 0
       this.#unread.delete(conversation.id)
       await this.presence.fetch(this.#otherMembers())
-      // The past tells what a group is called.
+      // The messages may hold the group's title.
       const messages = await this.#readNewest(RECENT_MESSAGES)
       this.#showHeading(this.#titleOf(conversation.id))
       this.#showAll(messages)
@@ -83,7 +83,7 @@ export class ChatSession {
     this.#showAll(await this.#readNewest(limit))
   }
 
-  /** Send what was typed. What goes wrong is said on the screen. @throws {ChatError} `logged-out` */
+  /** Send a message. The screen shows what goes wrong. @throws errors that end the chat */
   async send(text: string): Promise<void> {
     const id = randomUUID()
     this.#sentHere.add(id)
@@ -91,12 +91,14 @@ export class ChatSession {
       await this.chat.send({ conversationId: this.conversation.id }, text, { id })
     } catch (error) {
       if (isUnreachable(error))
-        this.showWarning('The server can’t be reached. Your message is kept, and goes out when it is back.')
+        this.showWarning(
+          'The server can’t be reached. Your message is kept, and is sent when the server is back.'
+        )
       else this.showError(error)
     }
   }
 
-  /** Say what has gone wrong. @throws what ends the session */
+  /** Show an error. @throws it if it ends the chat */
   showError(error: unknown): void {
     const isKnown = error instanceof ChatError || error instanceof UsageError
     if (!isKnown || (error instanceof ChatError && ['logged-out', 'store'].includes(error.kind))) throw error
@@ -104,7 +106,7 @@ export class ChatSession {
     this.showWarning(sanitize(hint === undefined ? error.message : `${error.message} ${hint}`))
   }
 
-  /** Take in what has happened, and show what concerns the person. */
+  /** Show an event, if it concerns the user. */
   async handle(event: ChatEvent): Promise<void> {
     await this.#opening
     switch (event.type) {
@@ -122,7 +124,7 @@ export class ChatSession {
       case 'connected':
         if (!this.#isConnected) this.showInfo('Connected again.')
         this.#isConnected = true
-        // Nobody has told who came and went until now.
+        // Presence events of the time without a connection are missing.
         await this.presence.fetch(this.#otherMembers()).catch((error: unknown) => this.showError(error))
         break
       case 'disconnected':
@@ -164,10 +166,10 @@ export class ChatSession {
       if (item.type === 'unreadable' || item.own) return
       const unread = this.unreadIn(conversationId) + 1
       this.#unread.set(conversationId, unread)
-      if (unread === 1) this.showInfo(`Something new in ${sanitize(this.#titleOf(conversationId))}.`)
+      if (unread === 1) this.showInfo(`New messages in ${sanitize(this.#titleOf(conversationId))}.`)
       return
     }
-    // The stream begins where it was left, and so repeats what the past has shown.
+    // The stream starts where it ended the last time, and repeats messages that are on the screen.
     if (position <= this.#newestShown && (item.type === 'unreadable' || !this.#unreadable.delete(id))) return
     this.#newestShown = Math.max(this.#newestShown, position)
     this.#showIncoming(item)
@@ -197,7 +199,7 @@ export class ChatSession {
     if (item.type === 'unreadable' && item.reason === 'no-key') this.#unreadable.add(item.id)
   }
 
-  /** `21:07 bob: hello`, with the date if it was not today. */
+  /** `21:07 bob: hello`, with the date if it is not today's. */
   #line({ from: { username }, sentAt, content }: IncomingMessage): string {
     const [day, time] = formatTime(sentAt).split(' ')
     const isToday = formatTime(new Date().toISOString()).startsWith(day!)
@@ -206,9 +208,9 @@ export class ChatSession {
   }
 
   #showEvent(event: ChatEvent): void {
-    const notice = eventText(event, (id) => this.#titleOf(id))
-    if (notice?.level === 'warning') this.showWarning(notice.text)
-    else if (notice !== null) this.showInfo(notice.text)
+    const shown = eventText(event, (id) => this.#titleOf(id))
+    if (shown?.level === 'warning') this.showWarning(shown.text)
+    else if (shown !== null) this.showInfo(shown.text)
   }
 
   async #refreshConversation(): Promise<void> {

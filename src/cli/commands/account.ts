@@ -14,15 +14,15 @@ interface LoginOptions {
   wait?: boolean
 }
 
-/** `register`, `login`, `logout`, `whoami`: who is at this machine. */
+/** `register`, `login`, `logout`, `whoami`: the account of a profile. */
 export function accountCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
   addExamples(
     program
       .command('register')
-      .description('make an account, with this machine as its first device')
-      .argument('<name>', 'username: 3 to 32 of a-z 0-9 _ . -', username)
-      .option('--device-name <name>', 'what to call this machine')
+      .description('create an account, with this machine as its first device')
+      .argument('<name>', 'username: 3 to 32 characters of a-z 0-9 _ . -', username)
+      .option('--device-name <name>', 'name of this machine')
       .action((name: string, given: LoginOptions) => register(io, options(), name, given)),
     'register alice',
     'register ops-bot --profile ops-bot --password-file /run/secrets/ops-bot'
@@ -30,9 +30,9 @@ export function accountCommands(program: Command, io: Io): void {
   addExamples(
     program
       .command('login')
-      .description('begin a session; a machine that is new to the account waits for its approval')
+      .description('log in; a machine that is new to the account waits for approval')
       .argument('<name>', 'username', username)
-      .option('--device-name <name>', 'what to call this machine, if it is new')
+      .option('--device-name <name>', 'name of this machine, if it is new')
       .option('--no-wait', 'do not wait for the approval')
       .action((name: string, given: LoginOptions) => login(io, options(), name, given)),
     'login alice',
@@ -41,8 +41,8 @@ export function accountCommands(program: Command, io: Io): void {
   addExamples(
     program
       .command('logout')
-      .description('end the session; the keys stay, for the next log-in')
-      .option('--forget', 'destroy the keys too: this device is never to be used again')
+      .description('log out; the keys stay for the next log-in')
+      .option('--forget', 'also destroy the keys: this device can never be used again')
       .option('--yes', 'do not ask')
       .action((given: { forget?: boolean; yes?: boolean }) => logout(io, options(), given)),
     'logout',
@@ -52,7 +52,7 @@ export function accountCommands(program: Command, io: Io): void {
     program
       .command('whoami')
       .description('show the account of this profile')
-      .option('--json', 'as one line of JSON')
+      .option('--json', 'print one line of JSON')
       .action(({ json }: { json?: boolean }) => whoami(io, options(), json)),
     'whoami',
     'whoami --json --profile work'
@@ -67,7 +67,7 @@ async function register(
 ): Promise<void> {
   const password = await readNewPassword(io, options, `Choose a password for ${username}`)
   await withClient(io, options, async (chat) => {
-    printToStderr(io, 'Making keys …')
+    printToStderr(io, 'Generating keys …')
     const named = deviceName === undefined ? {} : { deviceName }
     const account = await chat.register({ username, password, ...named })
     await rememberServer(io, options)
@@ -77,7 +77,7 @@ async function register(
     )
     printToStderr(
       io,
-      'Should this machine be lost, a backup saves what it can read: secure-chat backup create'
+      'If you lose this machine, only a backup can restore your messages: secure-chat backup create'
     )
   })
 }
@@ -97,7 +97,7 @@ async function login(
       print(io, `This device is new. Its fingerprint is ${formatFingerprint(result.fingerprint)}.`)
       printToStderr(
         io,
-        'Approve it where you are logged in, if the same is shown there: secure-chat devices approve'
+        'On a device that is logged in, compare the fingerprint and approve it: secure-chat devices approve'
       )
       if (wait === false) return
       await waitForApproval(io, chat)
@@ -107,7 +107,10 @@ async function login(
 }
 
 async function waitForApproval(io: Io, chat: ChatClient): Promise<void> {
-  printToStderr(io, 'Waiting … (Ctrl-C stops waiting; the next command goes on if it was approved meanwhile)')
+  printToStderr(
+    io,
+    'Waiting for approval … (You can stop with Ctrl-C. After the approval, every command works.)'
+  )
   await chat.waitForApproval({ signal: io.signal })
 }
 
@@ -119,18 +122,21 @@ async function logout(
   await withClient(io, options, async (chat) => {
     const { username, deviceId } = requireAccount(io, options, chat)
     if (forget)
-      await confirm(io, `Destroy the keys of ${username} on this machine? Nothing brings them back.`, yes)
+      await confirm(io, `Destroy the keys of ${username} on this machine? This cannot be undone.`, yes)
     await chat.logout({ forget })
-    printToStderr(io, forget ? 'Logged out, and the keys are destroyed.' : 'Logged out.')
+    printToStderr(io, forget ? 'Logged out. The keys are destroyed.' : 'Logged out.')
     if (forget)
-      printToStderr(io, `Revoke the device where you are logged in: secure-chat devices revoke ${deviceId}`)
+      printToStderr(
+        io,
+        `On a device that is logged in, revoke this one: secure-chat devices revoke ${deviceId}`
+      )
   })
 }
 
 async function whoami(io: Io, options: GlobalOptions, json: boolean | undefined): Promise<void> {
   const account = await withClient(io, options, async (chat) => chat.account)
   if (json === true) return printJson(io, account)
-  if (account === null) return print(io, 'Nobody is registered in this profile.')
+  if (account === null) return print(io, 'There is no account in this profile.')
   const { username, status, loggedIn, fingerprint } = account
   print(io, `${username} (${status}, ${loggedIn ? 'logged in' : 'logged out'})`)
   print(io, `This device's fingerprint is ${formatFingerprint(fingerprint)}.`)

@@ -19,27 +19,27 @@ interface RestoreOptions extends BackupOptions {
   deviceName?: string
 }
 
-/** `backup …` and `restore`: a sealed way back in, for when all devices are lost. */
+/** `backup …` and `restore`: an encrypted backup, for the loss of all devices. */
 export function backupCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
   const inChat = (work: (chat: ChatClient) => Promise<void>) => withChat(io, options(), work)
   const backup = program
     .command('backup')
-    .description('keep a sealed way back in on the server, for when all devices are lost')
+    .description('keep an encrypted backup on the server, for the loss of all devices')
   addExamples(backup, 'backup create', 'backup create > recovery-code.txt', 'backup status', 'backup remove')
   backup
     .command('create')
-    .description('make it, in the place of an older one; prints the recovery code')
+    .description('create a backup that replaces an older one; prints the recovery code')
     .option(
       '--passphrase',
-      'seal it with a passphrase of yours (SECURE_CHAT_BACKUP_PASSPHRASE), not with a code'
+      'encrypt it with your own passphrase (SECURE_CHAT_BACKUP_PASSPHRASE) instead of a code'
     )
-    .option('--passphrase-file <path>', 'the same, from the first line of a file')
+    .option('--passphrase-file <path>', 'read the passphrase from the first line of this file')
     .action((sealing: BackupOptions) => inChat((chat) => create(io, options(), chat, sealing)))
   backup
     .command('status')
-    .description('whether there is one')
-    .option('--json', 'as one line of JSON')
+    .description('show whether there is a backup')
+    .option('--json', 'print one line of JSON')
     .action(({ json }: { json?: boolean }) =>
       inChat(async (chat) => {
         const status = await chat.backup.status()
@@ -49,11 +49,11 @@ export function backupCommands(program: Command, io: Io): void {
     )
   backup
     .command('remove')
-    .description('remove it')
+    .description('remove the backup')
     .option('--yes', 'do not ask')
     .action(({ yes }: { yes?: boolean }) =>
       inChat(async (chat) => {
-        await confirm(io, 'Remove the backup? Its recovery code is worth nothing then.', yes)
+        await confirm(io, 'Remove the backup? Its recovery code will open nothing.', yes)
         await chat.backup.remove()
         printToStderr(io, 'The backup is removed.')
       })
@@ -61,15 +61,15 @@ export function backupCommands(program: Command, io: Io): void {
   addExamples(
     program
       .command('restore')
-      .description('log in on this machine with the recovery code: it reads what your devices could read')
+      .description('log in on this machine with the recovery code, and read what your devices could read')
       .argument('<name>', 'username', username)
       .option(
         '--code-file <path>',
-        'the code from the first line of a file (else SECURE_CHAT_RECOVERY_CODE, or asked for)'
+        'read the code from the first line of this file (default: SECURE_CHAT_RECOVERY_CODE, or a prompt)'
       )
-      .option('--passphrase', 'the backup was sealed with a passphrase (SECURE_CHAT_BACKUP_PASSPHRASE)')
-      .option('--passphrase-file <path>', 'the same, from the first line of a file')
-      .option('--device-name <name>', 'what to call this machine')
+      .option('--passphrase', 'the backup has a passphrase (SECURE_CHAT_BACKUP_PASSPHRASE)')
+      .option('--passphrase-file <path>', 'read the passphrase from the first line of this file')
+      .option('--device-name <name>', 'name of this machine')
       .action((name: string, given: RestoreOptions) => restore(io, options(), name, given)),
     'restore alice',
     'restore alice --profile new --code-file recovery-code.txt'
@@ -85,19 +85,19 @@ async function create(
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
   if (passphrase !== undefined && passphrase === (await configuredPassword(io, options)))
     throw new UsageError(
-      'That is the password of the account, which the server sees when you log in.',
-      'Take another passphrase: it alone keeps the server from opening the backup.'
+      'The passphrase is the password of the account, which the server sees when you log in.',
+      'Choose another passphrase: nothing else keeps the server from opening the backup.'
     )
   const { exists } = await chat.backup.status()
-  printToStderr(io, 'Making keys …')
+  printToStderr(io, 'Generating keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
-  if (exists)
-    printToStderr(io, 'It takes the place of the earlier backup, whose code or passphrase opens nothing now.')
-  if (recoveryCode === null) return printToStderr(io, 'The backup is made. Your passphrase opens it.')
+  if (exists) printToStderr(io, 'It replaces the earlier backup, whose code or passphrase opens nothing now.')
+  if (recoveryCode === null)
+    return printToStderr(io, 'The backup is on the server. Your passphrase opens it.')
   print(io, recoveryCode)
   printToStderr(
     io,
-    'Write it down and keep it safe: it is shown only now, and whoever has it and your password is you.'
+    'Write it down and keep it safe. It is shown only once, and with your password it gives access to everything.'
   )
 }
 
@@ -112,7 +112,7 @@ async function restore(
     const key = usesPassphrase(given)
       ? { passphrase: await askPassphrase(io, given, false) }
       : { code: await askCode(io, given) }
-    printToStderr(io, 'Making keys, and fetching what they open …')
+    printToStderr(io, 'Generating keys and restoring the backup …')
     const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
     const { fingerprint } = await chat.backup.restore({ username, password, ...named, ...key })
     await rememberServer(io, options)

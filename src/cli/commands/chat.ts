@@ -14,13 +14,13 @@ import { Screen } from '../terminal/screen.js'
 import { isInteractive } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
 
-/** `chat`: talk and listen in one terminal. */
+/** `chat`: sends and shows messages in one terminal. */
 export function chatCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('chat')
-      .description('talk and listen in one terminal: /help says what can be typed')
-      .argument('[with]', "a username, or a group's id or name; without it there is a list to choose from")
+      .description('send and receive messages in one terminal; /help lists its commands')
+      .argument('[with]', "a username, or a group's id or name; without it, choose from a list")
       .action(async (to: string | undefined) => {
         const options = program.opts<GlobalOptions>()
         const url = await serverUrl(io, options)
@@ -45,13 +45,13 @@ async function runChat(io: Io, chat: ChatClient, url: string, to: string | undef
     const listening = showEvents(session, AbortSignal.any([io.signal, leave.signal])).finally(() =>
       screen.close()
     )
-    // It is waited for below; until then its failure is nobody's.
+    // Awaited below. Until then an error must not count as unhandled.
     listening.catch(() => undefined)
     for await (const line of screen.lines()) if (!(await handleLine(session, line))) break
     leave.abort()
     await listening
   } catch (error) {
-    // Whatever was under way when the person had enough is over, too.
+    // A signal has ended what was under way.
     if (!io.signal.aborted) throw error
   } finally {
     leave.abort()
@@ -65,8 +65,12 @@ async function showEvents(session: ChatSession, signal: AbortSignal): Promise<vo
 
 async function choose(io: Io, conversations: readonly Conversation[]): Promise<Conversation> {
   if (conversations.length === 0)
-    throw new UsageError('You are in no conversation yet.', 'Begin one: secure-chat chat NAME')
-  if (!isInteractive(io)) throw new UsageError('With whom?', 'Name a user or a group: secure-chat chat NAME')
+    throw new UsageError('You are in no conversation yet.', 'Start one: secure-chat chat NAME')
+  if (!isInteractive(io))
+    throw new UsageError(
+      'There is no terminal to choose on.',
+      'Name a user or a group: secure-chat chat NAME'
+    )
   const chosen = await select({
     message: 'Which conversation?',
     options: conversations.map((value) => ({
@@ -74,7 +78,9 @@ async function choose(io: Io, conversations: readonly Conversation[]): Promise<C
       label: sanitize(value.title ?? value.id),
       hint: value.kind
     })),
-    ...{ input: io.stdin, output: io.stderr, signal: io.signal }
+    input: io.stdin,
+    output: io.stderr,
+    signal: io.signal
   })
   if (isCancel(chosen)) throw new ExitError(EXIT.interrupted)
   return chosen

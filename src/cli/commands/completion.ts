@@ -4,13 +4,13 @@ import { places } from '../completion/tree.js'
 import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 
-/** `completion`: what a shell needs to complete command lines, made from the commands themselves. */
+/** `completion`: completion scripts for shells, generated from the commands. */
 export function completionCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('completion')
-      .description('print what makes a shell complete command lines')
-      .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(completionScripts)))
+      .description('print a script that makes a shell complete command lines')
+      .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(completionScripts)))
       .action((shell: keyof typeof completionScripts) => {
         io.stdout.write(completionScripts[shell](places(program)))
       }),

@@ -9,15 +9,15 @@ import { sanitize } from '../terminal/sanitize.js'
 import { confirm, isInteractive } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
 
-/** `contacts`, `verify`, `accept`: how far other users' identities are trusted. */
+/** `contacts`, `verify`, `accept`: the trust in other users' identities. */
 export function contactsCommands(program: Command, io: Io): void {
   const inChat = (work: (chat: ChatClient) => Promise<void>) =>
     withChat(io, program.opts<GlobalOptions>(), work)
   addExamples(
     program
       .command('contacts')
-      .description('users that this device has met: unverified, verified, or changed')
-      .option('--json', 'one line of JSON each')
+      .description('list the users that this device has met: unverified, verified or changed')
+      .option('--json', 'print one line of JSON for each')
       .action(({ json }: { json?: boolean }) => inChat((chat) => list(io, chat, json))),
     'contacts',
     'contacts --json'
@@ -25,9 +25,11 @@ export function contactsCommands(program: Command, io: Io): void {
   addExamples(
     program
       .command('verify')
-      .description('compare safety numbers with a user: if they are equal, nobody stands between you')
+      .description(
+        'compare safety numbers with a user; equal numbers prove that nobody intercepts your messages'
+      )
       .argument('<name>', 'username', username)
-      .argument('[number...]', 'the number that the user reads to you: checked, and kept as verified')
+      .argument('[number...]', 'the number that the user reads to you; the user is verified if it is equal')
       .action((name: string, number: string[]) => inChat((chat) => verify(io, chat, name, number.join('')))),
     'verify bob',
     'verify bob 03561 92837 …'
@@ -35,7 +37,7 @@ export function contactsCommands(program: Command, io: Io): void {
   addExamples(
     program
       .command('accept')
-      .description('go on with a user’s new identity')
+      .description('accept a user’s new identity')
       .argument('<name>', 'username', username)
       .action((name: string) => inChat((chat) => accept(io, chat, name))),
     'accept bob'
@@ -58,13 +60,10 @@ async function verify(io: Io, chat: ChatClient, name: string, given: string): Pr
     print(io, shown)
     const { status } = await chat.contacts.get(name)
     if (status === 'verified') return printToStderr(io, `${name} is verified.`)
-    printToStderr(
-      io,
-      `Compare it with what ${name} sees, where nobody can change it: face to face, or by voice.`
-    )
-    if (!isInteractive(io)) return printToStderr(io, `If it is equal: secure-chat verify ${name} ${shown}`)
-    await confirm(io, 'Is it equal?', false)
-    // What was compared is what is meant, whatever the server shows by now.
+    printToStderr(io, `Compare it with the number that ${name} sees, face to face or by voice.`)
+    if (!isInteractive(io)) return printToStderr(io, `If they are equal: secure-chat verify ${name} ${shown}`)
+    await confirm(io, 'Are they equal?', false)
+    // The number that was compared counts, whatever the server shows by now.
     await chat.contacts.verify(name, shown)
   } else await chat.contacts.verify(name, given)
   printToStderr(io, `${name} is verified.`)
@@ -84,6 +83,7 @@ async function accept(io: Io, chat: ChatClient, name: string): Promise<void> {
     if (joined && kind === 'group' && members.some(({ username, stale }) => username === name && stale))
       printToStderr(
         io,
-        `In "${sanitize(title ?? id)}" ${name} reads nothing until an admin says: secure-chat group renew ${id} ${name}`
+        `In "${sanitize(title ?? id)}" ${name} reads nothing until an admin runs: ` +
+          `secure-chat group renew ${id} ${name}`
       )
 }

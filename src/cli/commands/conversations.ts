@@ -8,13 +8,13 @@ import { conversationJson } from '../output/messages.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { withChat } from '../with-chat.js'
 
-/** `conversations`: what there is to read and to write to. */
+/** `conversations`: lists the user's conversations. */
 export function conversationsCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('conversations')
-      .description('the conversations that you are in')
-      .option('--json', 'one line of JSON each')
+      .description('list your conversations')
+      .option('--json', 'print one line of JSON for each')
       .action(({ json }: { json?: boolean }) =>
         withChat(io, program.opts<GlobalOptions>(), async (chat) =>
           show(io, await chat.conversations.list({ readTitles: true }), json)
@@ -28,10 +28,13 @@ export function conversationsCommand(program: Command, io: Io): void {
 function show(io: Io, conversations: readonly Conversation[], json: boolean | undefined): void {
   if (json === true) return conversations.forEach((one) => printJson(io, conversationJson(one)))
   const rows = conversations.map(({ id, kind, title, members }) => [
-    ...[id, kind, sanitize(title ?? '(no name)')],
+    id,
+    kind,
+    sanitize(title ?? '(no name)'),
     members.map(({ username }) => sanitize(username)).join(', ')
   ])
   formatTable(rows).forEach((line) => print(io, line))
   for (const { id, trouble } of conversations)
-    if (trouble !== undefined) printToStderr(io, `Warning: ${id} can't be used: ${sanitize(trouble.message)}`)
+    if (trouble !== undefined)
+      printToStderr(io, `Warning: ${id} cannot be used: ${sanitize(trouble.message)}`)
 }

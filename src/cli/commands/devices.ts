@@ -14,7 +14,7 @@ interface ConfirmOptions {
   yes?: boolean
 }
 
-/** `devices …`: which devices are the user's, and which keys they have. */
+/** `devices …`: the user's devices and their keys. */
 export function devicesCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
   const inChat = (work: (chat: ChatClient) => Promise<void>) => withChat(io, options(), work)
@@ -32,25 +32,25 @@ export function devicesCommands(program: Command, io: Io): void {
 
   devices
     .command('list', { isDefault: true })
-    .description('all devices')
-    .option('--json', 'one line of JSON each')
+    .description('list all devices')
+    .option('--json', 'print one line of JSON for each')
     .action(({ json }: { json?: boolean }) =>
       inChat(async (chat) => show(io, await chat.devices.list(), json))
     )
   devices
     .command('requests')
-    .description('devices that wait for approval')
-    .option('--json', 'one line of JSON each')
+    .description('list the devices that wait for approval')
+    .option('--json', 'print one line of JSON for each')
     .action(({ json }: { json?: boolean }) =>
       inChat(async (chat) => show(io, await chat.devices.requests(), json))
     )
   devices
     .command('approve')
-    .description('let a new device in, and pass on what this one can read')
-    .argument('[id]', 'its id or the beginning of it, if more than one waits')
+    .description('approve a new device; it can then read what this one can')
+    .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
     .option(
       '--fingerprint <hex>',
-      'what the new device shows, where nobody can be asked to compare',
+      'the fingerprint that the new device shows; needed without a terminal',
       fingerprintOf
     )
     .action((id: string | undefined, { fingerprint }: { fingerprint?: string }) =>
@@ -58,41 +58,38 @@ export function devicesCommands(program: Command, io: Io): void {
     )
   devices
     .command('decline')
-    .description('turn down a device that waits')
-    .argument('[id]', 'its id or the beginning of it, if more than one waits')
+    .description('decline a device that waits for approval')
+    .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
     .action((id: string | undefined) =>
       inChat(async (chat) => {
         const device = pick(await chat.devices.requests(), id)
         await chat.devices.reject(device.id)
-        printToStderr(io, `"${sanitize(device.name)}" was turned down.`)
+        printToStderr(io, `"${sanitize(device.name)}" was declined.`)
       })
     )
   devices
     .command('revoke')
-    .description('shut a device out: its sessions end, and nothing more is encrypted for it')
-    .argument('<id>', 'its id or the beginning of it')
+    .description('revoke a device: its sessions end, and no message is encrypted for it any more')
+    .argument('<id>', 'id of the device, or the beginning of it')
     .option('--yes', 'do not ask')
     .action((id: string, { yes }: ConfirmOptions) => inChat((chat) => revoke(io, chat, id, yes)))
   devices
     .command('rekey')
-    .description('change this device’s encryption key')
-    .option(
-      '--forget-past',
-      'destroy what opens older messages too: no one can read them on this device again'
-    )
+    .description('replace the encryption key of this device')
+    .option('--forget-past', 'also destroy the keys of older messages: this device can never read them again')
     .option('--yes', 'do not ask')
     .action(({ forgetPast = false, yes }: { forgetPast?: boolean } & ConfirmOptions) =>
       inChat(async (chat) => {
         if (forgetPast)
-          await confirm(io, 'Make all messages until now unreadable on this device, for ever?', yes)
-        printToStderr(io, 'Making keys …')
+          await confirm(io, 'Make all earlier messages unreadable on this device, for good?', yes)
+        printToStderr(io, 'Generating keys …')
         await chat.devices.rekey({ forgetPast })
         printToStderr(io, 'This device has a new encryption key.')
       })
     )
   devices
     .command('reset')
-    .description('when all other devices are lost: begin anew; your contacts see a new identity')
+    .description('start again when all other devices are lost; your contacts see a new identity')
     .option('--yes', 'do not ask')
     .action(({ yes }: ConfirmOptions) => reset(io, options(), yes))
 }
@@ -100,7 +97,10 @@ export function devicesCommands(program: Command, io: Io): void {
 function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined): void {
   if (json === true) return devices.forEach((device) => printJson(io, device))
   const rows = devices.map(({ id, name, status, createdAt, fingerprint, current }) => [
-    ...[id, `${sanitize(name)}${current ? ' (this one)' : ''}`, status, formatTime(createdAt)],
+    id,
+    `${sanitize(name)}${current ? ' (this one)' : ''}`,
+    status,
+    formatTime(createdAt),
     formatFingerprint(fingerprint)
   ])
   formatTable(rows).forEach((line) => print(io, line))
@@ -116,17 +116,17 @@ async function approve(
   if (given === undefined) {
     if (!isInteractive(io))
       throw new UsageError(
-        'The fingerprint has to be compared with what the new device shows.',
-        'Say it with --fingerprint.'
+        'There is no terminal to compare the fingerprint on.',
+        'Pass the fingerprint that the new device shows: --fingerprint HEX.'
       )
     printToStderr(
       io,
       `"${sanitize(device.name)}" has the fingerprint\n  ${formatFingerprint(device.fingerprint)}`
     )
-    await confirm(io, 'Does the new device show the same?', false)
+    await confirm(io, 'Does the new device show the same fingerprint?', false)
   }
   await chat.devices.approve(device.id, { fingerprint: given ?? device.fingerprint })
-  printToStderr(io, `"${sanitize(device.name)}" is yours now, and can read what this device can.`)
+  printToStderr(io, `"${sanitize(device.name)}" is approved, and can read what this device can.`)
 }
 
 async function revoke(io: Io, chat: ChatClient, id: string, yes: boolean | undefined): Promise<void> {
@@ -134,8 +134,8 @@ async function revoke(io: Io, chat: ChatClient, id: string, yes: boolean | undef
     (await chat.devices.list()).filter(({ status }) => status === 'active'),
     id
   )
-  const which = device.current ? 'this very device' : `"${sanitize(device.name)}"`
-  await confirm(io, `Shut out ${which} (${device.id}), for ever?`, yes)
+  const which = device.current ? 'this device' : `"${sanitize(device.name)}"`
+  await confirm(io, `Revoke ${which} (${device.id})? This cannot be undone.`, yes)
   await chat.devices.revoke(device.id)
   printToStderr(io, `"${sanitize(device.name)}" was revoked.`)
 }
@@ -145,11 +145,12 @@ async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): 
     const { username } = requireAccount(io, options, chat)
     await confirm(
       io,
-      `Begin anew as ${username}? All other devices are shut out, older messages stay unreadable, and contacts are warned.`,
+      `Start again as ${username}? All other devices are revoked, older messages stay unreadable, ` +
+        'and contacts are warned.',
       yes
     )
     const password = await readPassword(io, options, `Password of ${username}`)
-    printToStderr(io, 'Making keys …')
+    printToStderr(io, 'Generating keys …')
     const { fingerprint } = await chat.devices.reset({ username, password })
     print(
       io,
@@ -158,14 +159,17 @@ async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): 
   })
 }
 
-/** The one device that is meant. */
+/** The device whose id begins with `id`; without an id, the only one. */
 function pick(devices: readonly DeviceInfo[], id: string | undefined): DeviceInfo {
   if (devices.length === 0) throw new UsageError('No device waits for approval.')
-  const meant =
+  const matching =
     id === undefined ? devices : devices.filter((device) => device.id.startsWith(id.toLowerCase()))
-  const [first, ...others] = meant
+  const [first, ...others] = matching
   if (first === undefined) throw new NotFoundError(`No such device: "${id}".`, 'See "secure-chat devices".')
   if (others.length > 0)
-    throw new UsageError('More than one device fits.', `Say which: ${meant.map(({ id }) => id).join(', ')}.`)
+    throw new UsageError(
+      'More than one device matches.',
+      `Use the id of one: ${matching.map(({ id }) => id).join(', ')}.`
+    )
   return first
 }

@@ -10,17 +10,17 @@ import { sanitize } from '../terminal/sanitize.js'
 
 const styles: Record<Check['status'], StyleName> = { ok: 'green', warn: 'yellow', fail: 'red' }
 
-/** `doctor`: what is well and what is not, from the cryptography to the chains. */
+/** `doctor`: checks everything that messages depend on. */
 export function doctorCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('doctor')
-      .summary('check this machine, the server, and what lies between')
+      .summary('check this machine, the server and the connection')
       .description(
-        'Check the cryptography, the key store, the server, its TLS and clock, the session, and that the chains of ' +
-          'all conversations stand. Changes nothing. Exit code 1 if something failed.'
+        'Check the cryptography, the key store, the server, its TLS certificate and clock, the session, and the ' +
+          'chains of all conversations. Nothing is changed. The exit code is 1 if a check fails.'
       )
-      .option('--json', 'one object a line: check, status (ok, warn, fail), message, hint')
+      .option('--json', 'print one line of JSON for each: check, status (ok, warn, fail), message, hint')
       .action(async ({ json }: { json?: boolean }) => {
         const style = createStyle(io)
         let failed = false

@@ -9,7 +9,7 @@ import { eventJson } from '../output/messages.js'
 import { withChat } from '../with-chat.js'
 import { jsonFromStdin, textFromStdin } from '../terminal/stdin.js'
 
-/** `seal` and `open`: the protocol's envelopes on stdin and stdout, for people who do the HTTP themselves. */
+/** `seal` and `open`: encrypt and decrypt messages for people who make the HTTP requests themselves. */
 export function envelopeCommands(program: Command, io: Io): void {
   sealCommand(program, io)
   openCommand(program, io)
@@ -28,13 +28,13 @@ function sealCommand(program: Command, io: Io): void {
       .summary('encrypt a message from stdin without sending it')
       .description(
         'Encrypt a message from stdin and print it as the body of POST /v1/conversations/{id}/messages.\n' +
-          'Post it before you send anything else in this conversation: its place in the order is taken. One that is ' +
-          'never posted is reported to its receivers as withheld.'
+          'Post it before you send anything else in this conversation: its place in the order is taken. If it is ' +
+          'never posted, its receivers are told that a message was withheld.'
       )
       .argument('<to>', 'a user, or a group by its id or name')
-      .option('--content', 'stdin is a JSON object with a type, such as a reaction, and not a text')
-      .option('--id <uuid>', "the message's id, so that it can be known beforehand")
-      .option('--json', 'print conversationId, path and message, and not only the message')
+      .option('--content', 'stdin is a JSON object with a type, such as a reaction, instead of a text')
+      .option('--id <uuid>', 'id of the message')
+      .option('--json', 'print conversationId, path and message instead of the message only')
       .action(async (to: string, { content, id, json }: SealOptions) => {
         const options = program.opts<GlobalOptions>()
         const text = await textFromStdin(io)
@@ -71,7 +71,7 @@ function openCommand(program: Command, io: Io): void {
         let next: IteratorResult<unknown, void> | undefined
         let unread = 0
         const work = async (chat: ChatClient) => {
-          // What was read from stdin is kept, should the session end under way.
+          // After another log-in `work` runs again. The value that was read from stdin is kept for it.
           while (!(next ??= await messages.next()).done) {
             for (const item of await chat.open(next.value)) {
               printJson(io, eventJson(item))
@@ -100,12 +100,12 @@ function parseContent(text: string): Content {
   } catch {
     content = null
   }
-  // What its type asks for is checked when it is sealed.
+  // `seal` checks the rest.
   if (typeof content === 'object' && content !== null) return content as Content
   throw new UsageError('Stdin is not a JSON object.', 'A content looks like {"type":"text","text":"Hello"}.')
 }
 
-/** A page of the history stands for its items, and so does a list. */
+/** The messages in values: each value is a message, a list of messages or a page with `items`. */
 async function* messagesFrom(values: AsyncIterable<unknown>): AsyncGenerator<unknown, void, undefined> {
   for await (const value of values) {
     const items = Array.isArray(value) ? value : (value as { items?: unknown } | null)?.items

@@ -13,16 +13,16 @@ import { confirm } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
 
 type Role = 'admin' | 'member'
-const GROUP = 'its id or name'
+const GROUP = 'id or name of the group'
 
-/** `group …`: groups and who is in them. */
+/** `group …`: groups and their members. */
 export function groupCommands(program: Command, io: Io): void {
   const inChat = (work: (chat: ChatClient) => Promise<void>) =>
     withChat(io, program.opts<GlobalOptions>(), work)
-  /** Do something with the group of that name. */
+  /** Run `work` with the group of that name. */
   const inGroup = (name: string, work: (chat: ChatClient, group: Conversation) => Promise<void>) =>
     inChat(async (chat) => work(chat, await findGroup(chat, name)))
-  const group = program.command('group').description('make groups, and change who is in them')
+  const group = program.command('group').description('create groups and change their members')
   addExamples(
     group,
     'group create ops bob carol',
@@ -33,8 +33,8 @@ export function groupCommands(program: Command, io: Io): void {
 
   group
     .command('create')
-    .description('a new group, with you as its admin; prints its id')
-    .argument('<title>', 'what it is called')
+    .description('create a group with you as its admin; prints its id')
+    .argument('<title>', 'name of the group')
     .argument('[names...]', 'usernames', usernames)
     .action((title: string, names: string[] = []) =>
       inChat(async (chat) => {
@@ -45,35 +45,39 @@ export function groupCommands(program: Command, io: Io): void {
     )
   group
     .command('add')
-    .description('take users in; they read what is said from then on')
+    .description('add users; they can read later messages only')
     .argument('<group>', GROUP)
     .argument('<names...>', 'usernames', usernames)
-    .option('--admin', 'as admins')
+    .option('--admin', 'add them as admins')
     .action((name: string, names: string[], { admin }: { admin?: boolean }) =>
       inGroup(name, async (chat, { id, title, members }) => {
         const isIn = (each: string) => members.some(({ username }) => username === each)
-        for (const each of names.filter(isIn)) printToStderr(io, `${each} is in it already.`)
+        for (const each of names.filter(isIn))
+          printToStderr(io, `${each} is already in "${sanitize(title ?? id)}".`)
         const added = names.filter((each) => !isIn(each))
         for (const each of added) {
           await chat.conversations.add(id, each, admin === true ? 'admin' : 'member')
-          printToStderr(io, `${each} is in "${sanitize(title ?? id)}".`)
+          printToStderr(io, `${each} was added to "${sanitize(title ?? id)}".`)
         }
-        if (added.length > 0) await sayAgain(chat, id, title)
+        if (added.length > 0) await repeatTitle(chat, id, title)
       })
     )
   group
     .command('remove')
-    .description('take a user out, who reads nothing that is said from then on')
+    .description('remove a user, who can then read no later message')
     .argument('<group>', GROUP)
     .argument('<name>', 'username', username)
     .action((name: string, username: string) =>
       inGroup(name, async (chat, group) => {
         if (username === chat.account!.username)
-          throw new UsageError('That is you.', `Say "secure-chat group leave ${sanitize(name)}".`)
+          throw new UsageError(
+            'You cannot remove yourself.',
+            `Use "secure-chat group leave ${sanitize(name)}".`
+          )
         if (!group.members.some((member) => member.username === username))
           throw new NotFoundError(`${username} is not in "${sanitize(group.title ?? group.id)}".`)
         await chat.conversations.remove(group.id, username)
-        printToStderr(io, `${username} is out.`)
+        printToStderr(io, `${username} was removed from "${sanitize(group.title ?? group.id)}".`)
       })
     )
   group
@@ -81,7 +85,7 @@ export function groupCommands(program: Command, io: Io): void {
     .description('make a member an admin, or an admin a member')
     .argument('<group>', GROUP)
     .argument('<name>', 'username', username)
-    .addArgument(new Argument('<role>', 'what to make of the user').choices(['admin', 'member']))
+    .addArgument(new Argument('<role>', 'the new role').choices(['admin', 'member']))
     .action((name: string, username: string, role: Role) =>
       inGroup(name, async (chat, { id }) => {
         await chat.conversations.setRole(id, username, role)
@@ -90,30 +94,30 @@ export function groupCommands(program: Command, io: Io): void {
     )
   group
     .command('renew')
-    .description('go on with a member who has begun anew, and whose new identity you have accepted')
+    .description('renew the membership of a user whose new identity you have accepted')
     .argument('<group>', GROUP)
     .argument('<name>', 'username', username)
     .action((name: string, username: string) =>
       inGroup(name, async (chat, { id, title }) => {
         await chat.conversations.renew(id, username)
-        await sayAgain(chat, id, title)
-        printToStderr(io, `${username} is in with the new identity.`)
+        await repeatTitle(chat, id, title)
+        printToStderr(io, `The membership of ${username} is renewed.`)
       })
     )
   group
     .command('rename')
-    .description('give it another name')
+    .description('rename the group')
     .argument('<group>', GROUP)
-    .argument('<title>', 'what it is to be called')
+    .argument('<title>', 'the new name')
     .action((name: string, title: string) =>
       inGroup(name, async (chat, { id }) => {
         await chat.conversations.rename(id, title)
-        printToStderr(io, `It is called "${sanitize(title)}" now.`)
+        printToStderr(io, `The group is called "${sanitize(title)}" now.`)
       })
     )
   group
     .command('leave')
-    .description('leave it')
+    .description('leave the group')
     .argument('<group>', GROUP)
     .option('--yes', 'do not ask')
     .action((name: string, { yes }: { yes?: boolean }) =>
@@ -125,24 +129,25 @@ export function groupCommands(program: Command, io: Io): void {
     )
   group
     .command('info')
-    .description('who is in it')
+    .description('show the members of the group')
     .argument('<group>', GROUP)
-    .option('--json', 'as one line of JSON')
+    .option('--json', 'print one line of JSON')
     .action((name: string, { json }: { json?: boolean }) =>
       inGroup(name, async (_, found) => {
         if (json === true) return printJson(io, conversationJson(found))
         print(io, `${sanitize(found.title ?? '(no name)')}  ${found.id}`)
         const rows = found.members.map(({ username, role, stale }) => [
-          ...[`  ${sanitize(username)}`, role],
-          stale ? 'has begun anew: accept, then renew' : ''
+          `  ${sanitize(username)}`,
+          role,
+          stale ? 'has a new identity: accept it, then renew the membership' : ''
         ])
         formatTable(rows).forEach((line) => print(io, line))
       })
     )
 }
 
-/** Who is new cannot read the message that has named the group. */
-async function sayAgain(chat: ChatClient, id: string, title: string | null): Promise<void> {
+/** A new member cannot read the earlier message that names the group. */
+async function repeatTitle(chat: ChatClient, id: string, title: string | null): Promise<void> {
   if (title !== null) await chat.conversations.rename(id, title)
 }
 

@@ -16,25 +16,29 @@ interface Options extends HistoryRange {
   json?: boolean
 }
 
-/** `history`: what was said, oldest first. */
+/** `history`: shows earlier messages, oldest first. */
 export function historyCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('history')
-      .description('show what was said in a conversation, oldest first')
+      .description('show the messages of a conversation, oldest first')
       .argument('<with>', 'username (or @username), or a group’s id or name')
-      .option('--limit <number>', `so many messages, the newest (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
+      .option(
+        '--limit <number>',
+        `show this many messages, the newest ones (default: ${DEFAULT_LIMIT})`,
+        wholeNumber(1)
+      )
       .option(
         '--before <position>',
-        'the newest before that position; with --after, all between the two',
+        'show the newest before this position; with --after, all between the two',
         wholeNumber(1)
       )
       .option(
         '--after <position>',
-        'all after that position, or the first of them; 0 for the beginning',
+        'show all after this position; with --limit, the first ones; 0 is the beginning',
         wholeNumber(0)
       )
-      .option('--json', 'one line of JSON each')
+      .option('--json', 'print one line of JSON for each')
       .action((name: string, options: Options) =>
         withChat(io, program.opts<GlobalOptions>(), (chat) => history(io, chat, name, options))
       ),
@@ -58,6 +62,5 @@ async function history(io: Io, chat: ChatClient, name: string, { json, ...range 
     for await (const item of chat.history(id, { limit: DEFAULT_LIMIT, ...range })) newestFirst.push(item)
     for (const item of newestFirst.reverse()) await show(item)
   } else for await (const item of chat.history(id, range)) await show(item)
-  if (unread > 0)
-    printToStderr(io, `${unread} of these messages can't be read on this device, or not yet: it has no key.`)
+  if (unread > 0) printToStderr(io, `This device has no key for ${unread} of these messages, or not yet.`)
 }

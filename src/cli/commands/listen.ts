@@ -16,23 +16,29 @@ interface Options {
   count?: number
 }
 
-/** What scripts get unless they ask for every event: messages, and what should make one suspicious. */
+/** Events for scripts without --events: messages, and whatever is suspicious. */
 const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
-  ...(['message', 'unreadable', 'withheld', 'reordered', 'not-sent', 'untrusted'] as const),
-  ...(['identity-changed', 'device-requested'] as const)
+  'message',
+  'unreadable',
+  'withheld',
+  'reordered',
+  'not-sent',
+  'untrusted',
+  'identity-changed',
+  'device-requested'
 ]
-/** What people get only if they ask for it. */
+/** Events that people see only with --events. */
 const OPTIONAL_EVENTS: readonly ChatEvent['type'][] = ['presence', 'device-changed']
 
-/** `listen`: messages as they come, from where the last `listen` was left. */
+/** `listen`: shows messages as they arrive, from where the last `listen` ended. */
 export function listenCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('listen')
-      .description('show messages as they come, beginning with those since the last time; Ctrl-C ends it')
-      .option('--json', 'one line of JSON each')
-      .option('--events', 'show everything that happens, such as who comes online')
-      .option('-n, --count <number>', 'end after so many messages', wholeNumber(1))
+      .description('show messages as they arrive, starting with those since the last time; Ctrl-C ends it')
+      .option('--json', 'print one line of JSON for each')
+      .option('--events', 'show all events, such as who comes online')
+      .option('-n, --count <number>', 'end after this many messages', wholeNumber(1))
       .action((options: Options) => {
         let left = options.count ?? Infinity
         const isLast = (event: ChatEvent) => event.type === 'message' && --left === 0
@@ -55,7 +61,7 @@ async function listen(
   const connection = new ConnectionStatus(io)
   try {
     for await (const event of chat.events({ signal: AbortSignal.any([io.signal, abort.signal]) })) {
-      // The one before counts as handled, since this one was asked for; this one comes again the next time.
+      // Asking for this event has marked the one before as handled. This one comes again the next time.
       if (abort.signal.aborted) break
       connection.print(event)
       await show(event)
@@ -84,13 +90,13 @@ function textLines(io: Io, chat: ChatClient, { events }: Options): (event: ChatE
       const isPlain = titles.isDirect(conversationId) && !own
       return printAndWait(io, messageLine(event, isPlain ? undefined : titles.of(conversationId)))
     }
-    const notice = eventText(event, (id) => titles.of(id))
-    if (notice?.level === 'warning') printToStderr(io, `Warning: ${notice.text}`)
-    else if (notice !== null) await printAndWait(io, `* ${notice.text}`)
+    const shown = eventText(event, (id) => titles.of(id))
+    if (shown?.level === 'warning') printToStderr(io, `Warning: ${shown.text}`)
+    else if (shown !== null) await printAndWait(io, `* ${shown.text}`)
   }
 }
 
-/** Says once that the connection stands, or is lost, however often it is tried. */
+/** Prints when the connection is there and when it is lost, but not each try. */
 class ConnectionStatus {
   readonly #io: Io
   #isConnected: boolean | null = null
@@ -106,7 +112,7 @@ class ConnectionStatus {
     const again = this.#isConnected === null ? '' : ' again'
     printToStderr(
       this.#io,
-      isConnected ? `Connected${again}.` : 'No connection to the server; trying again until there is.'
+      isConnected ? `Connected${again}.` : 'No connection to the server. Trying again …'
     )
     this.#isConnected = isConnected
   }

@@ -16,25 +16,26 @@ interface Options {
   json?: boolean
 }
 
-/** `send`: one message, from the command line or from stdin. */
+/** `send`: sends one message from the command line or from stdin. */
 export function sendCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('send')
       .description('send a message to a user or a group')
       .argument('<to>', 'username (or @username), or a group’s id or name')
-      .argument('[text]', 'what to say; all of stdin if it is missing')
-      .option('--reply <id>', 'answer the message of that id', uuid)
-      .option('--id <uuid>', 'the message’s own id: the same one given again sends nothing again', uuid)
+      .argument('[text]', 'the message; read from stdin if it is missing')
+      .option('--reply <id>', 'id of the message that this one answers', uuid)
+      .option('--id <uuid>', 'id of this message; sending the same id again does nothing', uuid)
       .option('--json', 'print its id, conversationId, position and sentAt')
       .action(async (to: string, text: string | undefined, options: Options) => {
         const body = text ?? (await textFromStdin(io))
-        if (body.trim() === '') throw new UsageError('There is nothing in the message.')
+        if (body.trim() === '') throw new UsageError('The message is empty.')
         const content: TextContent = {
-          ...{ type: 'text', text: body },
+          type: 'text',
+          text: body,
           ...(options.reply !== undefined && { ref: options.reply })
         }
-        // Fixed before the first try, so that the next one is the same message.
+        // Chosen before the first try, so that a second try sends the same message.
         const id = options.id ?? crypto.randomUUID()
         await withChat(io, program.opts<GlobalOptions>(), (chat) =>
           send(io, chat, { to, content, id, json: options.json === true })
@@ -57,13 +58,17 @@ async function send(
     for (const username of staleMembers(recipient))
       printToStderr(
         io,
-        `${sanitize(username)} has a new identity and cannot read this until an admin renews the membership. See "secure-chat group info ${sanitize(to)}".`
+        `${sanitize(username)} has a new identity and cannot read this until an admin renews the membership. ` +
+          `See "secure-chat group info ${sanitize(to)}".`
       )
     if (json) printJson(io, sent)
     else if (io.stderr.isTTY === true) printToStderr(io, 'Sent.')
   } catch (error) {
     if (isUnreachable(error))
-      printToStderr(io, `Not known to have arrived. To try again without sending it twice, add: --id ${id}`)
+      printToStderr(
+        io,
+        `The message may not have arrived. To try again without sending it twice, add: --id ${id}`
+      )
     if (error instanceof ChatError && error.code === 'message-too-large')
       throw new UsageError(error.message, TOO_LONG)
     throw error

@@ -7,7 +7,7 @@ import { EXIT, ExitError } from '../errors.js'
 import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 
-/** The server is a program of its own, beside this one in the package: nothing of it is loaded here. */
+/** The server is a separate program in this package. This one loads nothing of it. */
 const SERVER = fileURLToPath(new URL('../../server/main.js', import.meta.url))
 
 interface Options {
@@ -16,15 +16,15 @@ interface Options {
   dataDir?: string
 }
 
-/** `serve`: the server, in a process of its own that ends with this one. */
+/** `serve`: runs the server in a process of its own, which ends with this one. */
 export function serveCommand(program: Command, io: Io): void {
   addExamples(
     program
       .command('serve')
-      .description('start a server; all its settings are environment variables (docs/operations.md)')
-      .option('--port <number>', 'where it listens, 0 for any free port (SERVER_PORT; default: 3000)', port)
-      .option('--host <address>', 'on which address it listens (SERVER_HOST; default: 127.0.0.1)')
-      .option('--data-dir <folder>', 'where it keeps its data (DATA_DIR; default: ./data)')
+      .description('start a server; environment variables hold its settings (docs/operations.md)')
+      .option('--port <number>', 'port to listen on, 0 for any free one (SERVER_PORT; default: 3000)', port)
+      .option('--host <address>', 'address to listen on (SERVER_HOST; default: 127.0.0.1)')
+      .option('--data-dir <folder>', 'folder for its data (DATA_DIR; default: ./data)')
       .action(async (options: Options) => {
         const server = fork(SERVER, [], { env: { ...io.env, ...settings(options) } })
         const stop = () => server.kill('SIGTERM')
@@ -38,7 +38,7 @@ export function serveCommand(program: Command, io: Io): void {
   )
 }
 
-/** What was asked for, as the server's environment variables. */
+/** The options as environment variables of the server. */
 function settings({ port, host, dataDir }: Options): Record<string, string> {
   return {
     ...(port !== undefined && { SERVER_PORT: port }),
@@ -47,15 +47,15 @@ function settings({ port, host, dataDir }: Options): Record<string, string> {
   }
 }
 
-/** The server's own exit code; one that a signal has ended counts as shells count it. */
+/** The server's exit code. After a signal it is the code that shells use: 128 and the signal's number. */
 function exitOf(server: ChildProcess): Promise<number> {
-  return new Promise((ended, failed) => {
-    server.once('error', failed)
-    server.once('exit', (code, signal) => ended(code ?? 128 + constants.signals[signal!]))
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]))
   })
 }
 
 function port(text: string): string {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text
-  throw new InvalidArgumentError('It is a number from 0 to 65535.')
+  throw new InvalidArgumentError('It must be a number from 0 to 65535.')
 }

@@ -1,6 +1,6 @@
 import type { CompletedOption, Place, Word } from './tree.js'
 
-/** What makes a shell complete the program's command lines: it walks the words before the cursor to a place. */
+/** A completion script for each shell. The script follows the words before the cursor to a place. */
 export const completionScripts: Readonly<
   Record<'bash' | 'zsh' | 'fish', (places: readonly Place[]) => string>
 > = {
@@ -23,7 +23,7 @@ ${places.map(({ path, words, options }) => `    ${quoted(path)}) words=${quoted(
 complete -F _secure_chat secure-chat
 `,
 
-  // The variable `path` is the search path in zsh, and so must not be used.
+  // In zsh the variable `path` is the search path, so the script must not use it.
   zsh: (places) => `#compdef secure-chat
 _secure_chat() {
   local place='' word
@@ -67,12 +67,12 @@ ${places.flatMap(fishLines).join('\n')}
 `
 }
 
-/** The places below the beginning, as a pattern of `case`. */
+/** All places but the first, as a pattern of `case`. */
 function pattern(places: readonly Place[]): string {
   return places.flatMap(({ path }) => (path === '' ? [] : [quoted(path)])).join('|')
 }
 
-/** After an option that takes a value come files, or nothing that could be known. */
+/** After an option with a value, the script completes files or nothing. */
 function prevCases(places: readonly Place[], files: string): string {
   const options = places.flatMap((place) => place.options)
   const after = (value: CompletedOption['value']) =>

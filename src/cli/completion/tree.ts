@@ -1,10 +1,10 @@
 import type { Command, Option } from 'commander'
 
-/** What may stand at one place of a command line. */
+/** The words and options that are possible at one place of a command line. */
 export interface Place {
-  /** The commands that lead there, such as `devices approve`; empty for the beginning. */
+  /** The commands that lead there, such as `devices approve`; empty for the first place. */
   path: string
-  /** Commands below, and words that an argument has to be one of. */
+  /** The subcommands, and the choices of an argument. */
   words: Word[]
   options: CompletedOption[]
 }
@@ -15,11 +15,11 @@ export interface Word {
 }
 
 export interface CompletedOption extends Word {
-  /** Whether a value follows; `file` if it is a path. */
+  /** Whether a value follows. `file` if it is a path. */
   value: 'none' | 'file' | 'other'
 }
 
-/** Every place of the program's command line, the beginning first. Options of the program may stand everywhere. */
+/** Every place of the program's command line. The program's own options are possible at each. */
 export function places(program: Command): Place[] {
   const everywhere = program.options.filter(({ long }) => long !== '--version')
   const below = (command: Command, path: readonly string[]): Place[] => {
@@ -32,7 +32,7 @@ export function places(program: Command): Place[] {
       words: [...commands.map(named), ...choices(command)],
       options: options.flatMap(spelled)
     }
-    // The `help` that Commander adds takes any command, and has nothing below.
+    // Commander's own `help` has no subcommands.
     const known = commands.filter((child) => command.commands.includes(child))
     return [place, ...known.flatMap((child) => below(child, [...path, child.name()]))]
   }

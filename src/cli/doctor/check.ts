@@ -1,6 +1,6 @@
 import { hintFor } from '../errors.js'
 
-/** What one check of `doctor` has come to. */
+/** The result of one check of `doctor`. */
 export interface Check {
   check: string
   status: 'ok' | 'warn' | 'fail'
@@ -13,11 +13,11 @@ export function warning(message: string, hint: string): Omit<Check, 'check'> {
   return { status: 'warn', message, hint }
 }
 
-export function fault(message: string, hint: string): Omit<Check, 'check'> {
+export function failure(message: string, hint: string): Omit<Check, 'check'> {
   return { status: 'fail', message, hint }
 }
 
-/** Do a check: `work` says in words that all is well, or what is not; whatever it throws is a fault. */
+/** Run a check. `work` returns a text if all is well, else a warning or a failure. An error is a failure. */
 export async function runCheck(
   check: string,
   url: string,
@@ -32,10 +32,10 @@ export async function runCheck(
   }
 }
 
-/** What went wrong, and what was behind it: of a certificate that has run out, say, the SDK knows only the outcome. */
+/** The error and its causes. Of an expired certificate, only the cause tells. */
 function reasons(error: unknown): string {
-  const said: string[] = []
-  for (let cause: unknown = error; cause instanceof Error && said.length < 5; cause = cause.cause)
-    if (cause.message !== '' && cause.message !== 'fetch failed') said.push(cause.message.replace(/\.$/, ''))
-  return said.length === 0 ? String(error) : `${said.join(': ')}.`
+  const found: string[] = []
+  for (let cause: unknown = error; cause instanceof Error && found.length < 5; cause = cause.cause)
+    if (cause.message !== '' && cause.message !== 'fetch failed') found.push(cause.message.replace(/\.$/, ''))
+  return found.length === 0 ? String(error) : `${found.join(': ')}.`
 }

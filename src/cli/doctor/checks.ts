@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ChatClient, MemoryStore, selfTest, type Account, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
-import { fault, runCheck, warning, type Check } from './check.js'
+import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
 import { openStore } from '../with-chat.js'
 import { checkTls } from './tls.js'
 
-/** Beyond this, messages of different people stand out of order. */
+/** Above this, messages of different users appear out of order. */
 const MAX_CLOCK_SKEW_MS = 30_000
 
-/** Everything that has to be well for a message to come and go, one by one; what needs another is left out. */
+/** Run all checks in order. A check is left out if it needs one that has failed. */
 export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator<Check, void, undefined> {
   const url = await serverUrl(io, options)
   yield runCheck('cryptography', url, async () => {
@@ -24,12 +24,12 @@ export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator
     if (!existsSync(join(folder, 'journal')))
       return warning(
         `there is no account in the profile "${name}" yet`,
-        'Begin with "secure-chat register NAME" or "secure-chat login NAME".'
+        'Start with "secure-chat register NAME" or "secure-chat login NAME".'
       )
     store = await openStore(io, folder)
-    // Whether it can be locked, too.
+    // This also locks the store.
     await store.update(() => undefined)
-    return `${folder} can be read and written, and by nobody else`
+    return `only you can read and write ${folder}`
   })
   const chat = await ChatClient.open({ url, store: store ?? new MemoryStore() })
   const stop = () => void chat.close().catch(() => undefined)
@@ -49,7 +49,7 @@ async function* checkServer(chat: ChatClient, url: string, signal: AbortSignal):
     const { version, protocol, time } = await chat.server()
     const took = Date.now() - asked
     skew = Date.parse(time) - (asked + took / 2)
-    return `${url} answers in ${took} ms: version ${version} (this is ${VERSION}), ${protocol}`
+    return `${url} answers in ${took} ms: version ${version} (this program: ${VERSION}), ${protocol}`
   })
   yield server
   yield runCheck('TLS', url, () => checkTls(url, signal))
@@ -61,11 +61,11 @@ async function* checkServer(chat: ChatClient, url: string, signal: AbortSignal):
 function checkClock(skew: number): Check {
   const seconds = Math.round(Math.abs(skew) / 1000)
   const check = 'clock'
-  if (Math.abs(skew) <= MAX_CLOCK_SKEW_MS) return { check, status: 'ok', message: 'goes with the server’s' }
+  if (Math.abs(skew) <= MAX_CLOCK_SKEW_MS) return { check, status: 'ok', message: 'agrees with the server’s' }
   const message = `is ${seconds} seconds ${skew > 0 ? 'behind' : 'ahead of'} the server’s`
   return {
     check,
-    ...warning(message, 'Have this machine, or the server, take its time from the network (NTP).')
+    ...warning(message, 'Set the clock of this machine, or of the server, from the network (NTP).')
   }
 }
 
@@ -77,7 +77,7 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
     if (status === 'active') return `${username} is logged in`
     return warning(
       `${username} is logged in, but this device waits for approval`,
-      'Run "secure-chat devices approve" where you are logged in.'
+      'Run "secure-chat devices approve" on a device that is logged in.'
     )
   })
   yield session
@@ -85,8 +85,11 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
   yield runCheck('own chain', url, async () => {
     const { devices } = await chat.users.get(username)
     if (devices.some((device) => device.id === deviceId && device.fingerprint === fingerprint))
-      return `stands, and this is one of its ${devices.length} device(s)`
-    return fault('stands, but this device is not in it', `Log in anew with "secure-chat login ${username}".`)
+      return `is valid, and this is one of its ${devices.length} device(s)`
+    return failure(
+      'is valid, but this device is not in it',
+      `Log in again with "secure-chat login ${username}".`
+    )
   })
   yield* checkConversations(chat, url)
   yield runCheck('contacts', url, async () => {
@@ -96,15 +99,15 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
       .map((contact) => contact.username)
     if (changed.length === 0) return `${contacts.length}, none with a new identity`
     return warning(
-      `a new identity: ${changed.join(', ')}; nothing is sent to them`,
-      'Compare safety numbers ("secure-chat verify NAME"), then "secure-chat accept NAME".'
+      `new identity, so nothing is sent: ${changed.join(', ')}`,
+      'Compare safety numbers with "secure-chat verify NAME". Then run "secure-chat accept NAME".'
     )
   })
   yield runCheck('backup', url, async () =>
     (await chat.backup.status()).exists
-      ? 'there is one on the server, sealed'
+      ? 'the server keeps one, encrypted'
       : warning(
-          'there is none: whoever loses all devices loses what was said',
+          'there is none: if you lose all devices, you lose your messages',
           'Make one with "secure-chat backup create".'
         )
   )
@@ -118,12 +121,9 @@ async function* checkConversations(chat: ChatClient, url: string): AsyncGenerato
     for (const { id, title, trouble } of all)
       if (trouble !== undefined)
         broken.push(await runCheck(`${check}: ${title ?? id}`, url, () => Promise.reject(trouble)))
-    const standing = `the chains of ${all.length - broken.length} stand`
-    if (broken.length === 0) return standing
-    return fault(
-      `${standing}, of ${broken.length} not`,
-      'Nothing is sent there. Ask whoever runs the server.'
-    )
+    const valid = `${all.length - broken.length} of ${all.length} chains are valid`
+    if (broken.length === 0) return valid
+    return failure(valid, 'Nothing is sent to the others. Ask the operator of the server.')
   })
   yield* broken
 }

@@ -4,18 +4,18 @@ import { isOnThisMachine } from '../profile.js'
 
 const TIMEOUT_MS = 10_000
 const DAY_MS = 24 * 3600 * 1000
-/** Whoever renews certificates by a timer has done so by then. */
+/** Automatic renewal leaves at least this much. */
 const SOON_DAYS = 14
 
-/** Whether the way to a server is encrypted, and will be next week. @throws what the TLS library says against it */
+/** Check that the connection is encrypted, and will be next week. @throws the TLS library's objection */
 export async function checkTls(url: string, signal: AbortSignal): Promise<string | Omit<Check, 'check'>> {
   const { protocol, hostname, port } = new URL(url)
   if (protocol === 'http:')
     return isOnThisMachine(url)
-      ? 'none is needed: the server is on this machine'
+      ? 'not needed: the server is on this machine'
       : warning(
-          'others on the way see your password',
-          'Put a proxy with TLS before the server (docs/operations.md).'
+          'there is none: anybody on the way can read your password',
+          'Put a proxy with TLS in front of the server (docs/operations.md).'
         )
   const until = await certificateEnd(
     hostname.replace(/^\[|\]$/g, ''),
@@ -23,12 +23,12 @@ export async function checkTls(url: string, signal: AbortSignal): Promise<string
     signal
   )
   const days = Math.floor((until.getTime() - Date.now()) / DAY_MS)
-  const message = `the certificate is good until ${until.toISOString().slice(0, 10)}, ${days} days`
+  const message = `the certificate is valid until ${until.toISOString().slice(0, 10)}, for ${days} days`
   if (days >= SOON_DAYS) return message
-  return warning(message, 'Whoever runs the server should renew it now.')
+  return warning(message, 'The operator of the server should renew it now.')
 }
 
-/** When the certificate ends that a server shows, and that is valid for it. */
+/** When the server's certificate ends. @throws if it is not valid for that server */
 function certificateEnd(host: string, port: number, signal: AbortSignal): Promise<Date> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, servername: /[^\d.:]/.test(host) ? host : '', timeout: TIMEOUT_MS })

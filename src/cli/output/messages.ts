@@ -9,17 +9,17 @@ import { formatTime } from '../terminal/format.js'
 import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
 
 /**
- * A message as a person reads it: `2026-05-04 21:07 bob [ops]: hello`. The sender comes first, since a group's name
- * could be made to look like one.
+ * A message for people: `2026-05-04 21:07 bob [ops]: hello`. The sender comes first, because a group's name
+ * could imitate a sender.
  *
- * @param title where it was said, if that has to be told
+ * @param title of the conversation, where the line has to name it
  */
 export function messageLine({ from, sentAt, content }: IncomingMessage, title?: string): string {
   const where = title === undefined ? '' : ` [${sanitize(title)}]`
   return `${formatTime(sentAt)} ${sanitize(from.username)}${where}: ${contentText(content)}`
 }
 
-/** What a message says, safe for a terminal. */
+/** The content of a message, sanitized. */
 export function contentText(content: ReceivedContent): string {
   switch (content.type) {
     case 'text':
@@ -27,7 +27,7 @@ export function contentText(content: ReceivedContent): string {
     case 'edit':
       return `(edit) ${sanitizeLines(content.text, '  ')}`
     case 'reaction':
-      return content.text === '' ? '(takes a reaction back)' : `(reacts) ${sanitize(content.text)}`
+      return content.text === '' ? '(removes a reaction)' : `(reacts) ${sanitize(content.text)}`
     case 'title':
       return `(names the group) ${sanitize(content.text)}`
     case 'file': {
@@ -35,24 +35,35 @@ export function contentText(content: ReceivedContent): string {
       return `(file) ${sanitize(content.name)}, ${content.size} bytes${caption}`
     }
     case 'unknown':
-      return `(something that this version can't show: ${sanitize(content.of)})`
+      return `(content that this version cannot show: ${sanitize(content.of)})`
   }
 }
 
 /**
- * A message for scripts: `id, conversationId, from, type, body, sentAt, position`, in every version, then more.
- * `type` is that of its content, and `body` its text, null where it has none.
+ * A message for scripts: `id, conversationId, from, type, body, sentAt, position` in every version, then
+ * more. `type` is the type of its content. `body` is its text, or null.
  */
 export function messageJson(message: IncomingMessage): Record<string, unknown> {
   const { id, conversationId, from, own, content, sentAt, position, receivedAt, sessionKeyId, n } = message
   const { type, text = null, ...members } = { text: undefined, ...content }
   return {
-    ...{ id, conversationId, from: from.username, type, body: text, sentAt, position },
-    ...{ own, deviceId: from.deviceId, receivedAt, sessionKeyId, n, ...members }
+    id,
+    conversationId,
+    from: from.username,
+    type,
+    body: text,
+    sentAt,
+    position,
+    own,
+    deviceId: from.deviceId,
+    receivedAt,
+    sessionKeyId,
+    n,
+    ...members
   }
 }
 
-/** Any event for scripts: a message as `messageJson` shows it; of all others `type` says what they are. */
+/** An event for scripts: a message as `messageJson` writes it, and any other event with its `type`. */
 export function eventJson(event: ChatEvent): Record<string, unknown> {
   switch (event.type) {
     case 'message':
@@ -60,8 +71,18 @@ export function eventJson(event: ChatEvent): Record<string, unknown> {
     case 'unreadable': {
       const { id, conversationId, from, type, position, reason, error, receivedAt, sessionKeyId } = event
       return {
-        ...{ id, conversationId, from: from.username, type, body: null, sentAt: null, position },
-        ...{ reason, error: errorJson(error), deviceId: from.deviceId, receivedAt, sessionKeyId }
+        id,
+        conversationId,
+        from: from.username,
+        type,
+        body: null,
+        sentAt: null,
+        position,
+        reason,
+        error: errorJson(error),
+        deviceId: from.deviceId,
+        receivedAt,
+        sessionKeyId
       }
     }
     case 'withheld':
@@ -78,7 +99,7 @@ export function eventJson(event: ChatEvent): Record<string, unknown> {
   }
 }
 
-/** A conversation for scripts; `error` says why it can't be used. */
+/** A conversation for scripts. `error` says why it cannot be used. */
 export function conversationJson({ trouble, ...members }: Conversation): Record<string, unknown> {
   return { ...members, ...(trouble && { error: errorJson(trouble) }) }
 }

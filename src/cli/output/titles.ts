@@ -1,6 +1,6 @@
 import type { ChatClient, ChatEvent } from '../../client/index.js'
 
-/** What conversations are called, as far as was asked for. */
+/** The titles of conversations that events have named. */
 export class TitleCache {
   readonly #chat: ChatClient
   readonly #titles = new Map<string, { title: string; kind: 'direct' | 'group' }>()
@@ -9,14 +9,14 @@ export class TitleCache {
     this.#chat = chat
   }
 
-  /** Learn what has to be known to speak of this event. */
+  /** Learn the title that this event needs. */
   async update(event: ChatEvent): Promise<void> {
     if (event.type === 'conversation') this.#keep(event.conversation)
     const id = 'conversationId' in event ? event.conversationId : undefined
     if (id === undefined) return
     const isRenamed = event.type === 'message' && event.content.type === 'title'
     if (!isRenamed && this.#titles.has(id)) return
-    // A name is a comfort: what it is for is shown without it, too.
+    // The event is shown with or without a title.
     const found = await this.#chat.conversations.get(id).catch(() => undefined)
     if (found !== undefined) this.#keep(found)
   }

@@ -1,41 +1,41 @@
 import type { Readable, Writable } from 'node:stream'
 import { sanitizedJson } from './sanitize.js'
 
-/** What a command may touch of the world: the process itself, or what a test puts in its place. */
+/** The parts of a process that a command uses. Tests pass their own. */
 export interface Io {
-  /** Without the program and the script. */
+  /** The arguments, without the program and the script. */
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
   stdin: Readable & { isTTY?: boolean }
   stdout: Writable & { isTTY?: boolean; columns?: number }
   stderr: Writable & { isTTY?: boolean }
-  /** Aborts when the person has had enough (SIGINT, SIGTERM), or nobody reads the output any more. */
+  /** Aborts on SIGINT and SIGTERM, and when the reader of the output has gone. */
   signal: AbortSignal
 }
 
-/** Write a line. Text that others wrote has to be sanitized first. */
+/** Write a line of output. Text by others must be sanitized first. */
 export function print(io: Io, line: string): void {
   io.stdout.write(`${line}\n`)
 }
 
-/** One object a line, for scripts. */
+/** Write a value as one line of JSON, for scripts. */
 export function printJson(io: Io, value: unknown): void {
   print(io, sanitizedJson(value))
 }
 
 /**
- * Write a line, and wait until it was taken: what comes without end must neither pile up here nor count as read when
- * it was not.
+ * Write a line, and wait until it is taken. Lines of an endless stream must not pile up here, and a message
+ * that nobody has read must not count as read.
  *
- * @throws if nobody reads any more
+ * @throws if the reader has gone
  */
 export async function printAndWait(io: Io, line: string): Promise<void> {
-  await new Promise<void>((taken, failed) => {
-    io.stdout.write(`${line}\n`, (error) => (error ? failed(error) : taken()))
+  await new Promise<void>((resolve, reject) => {
+    io.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()))
   })
 }
 
-/** What is for the person and not part of the output: progress, hints, warnings. */
+/** Write a line that is not part of the output: progress, hints, warnings. */
 export function printToStderr(io: Io, line: string): void {
   io.stderr.write(`${line}\n`)
 }

@@ -5,15 +5,15 @@ import { EXIT, ExitError, UsageError } from '../errors.js'
 import { printToStderr, type Io } from './io.js'
 import type { GlobalOptions } from '../profile.js'
 
-/** Where a secret comes from: an environment variable, else a file, else the person; never the command line. */
+/** Where a secret comes from: a file, else an environment variable, else a prompt; never the command line. */
 export interface SecretSource {
-  /** What it is called when it is asked for. */
+  /** The name of the secret in the prompt. */
   message: string
   variable: string
   file: string | undefined
   /** The option that names the file. */
   fileOption: string
-  /** A new one is asked for twice. */
+  /** The prompt asks for a new secret twice. */
   isNew?: boolean
 }
 
@@ -22,7 +22,7 @@ export function readPassword(io: Io, options: GlobalOptions, message: string): P
   return readSecret(io, passwordSource(options, message))
 }
 
-/** The password of a new account. @throws {UsageError} if the server would not take it */
+/** The password of a new account. @throws {UsageError} if the server would not accept its length */
 export async function readNewPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
   const password = await readSecret(io, { ...passwordSource(options, message), isNew: true })
   const { length } = [...password]
@@ -31,7 +31,7 @@ export async function readNewPassword(io: Io, options: GlobalOptions, message: s
   throw new UsageError(`A password has ${min} to ${max} characters, not ${length}.`)
 }
 
-/** The account's password if it need not be asked for. */
+/** The account's password, if an option or the environment gives it. */
 export async function configuredPassword(
   io: Io,
   { passwordFile }: GlobalOptions
@@ -43,15 +43,15 @@ function passwordSource({ passwordFile: file }: GlobalOptions, message: string):
   return { message, variable: 'SECURE_CHAT_PASSWORD', file, fileOption: '--password-file' }
 }
 
-/** @throws {UsageError} if the secret is nowhere, and nobody can be asked */
+/** @throws {UsageError} if there is no secret, and no terminal to ask on */
 export async function readSecret(io: Io, source: SecretSource): Promise<string> {
   const { message, variable, file, fileOption, isNew = false } = source
   if (file !== undefined) return firstLine(file)
   const given = io.env[variable]
   if (given) return given
   const asked = await promptSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
-  if (isNew && (await promptSecret(io, 'The same once more', '')) !== asked)
-    throw new UsageError('That was not the same twice.')
+  if (isNew && (await promptSecret(io, 'Enter it again', '')) !== asked)
+    throw new UsageError('The two entries are not equal.')
   return asked
 }
 
@@ -66,21 +66,24 @@ async function firstLine(path: string): Promise<string> {
   return line
 }
 
-/** Ask without showing what is typed. @throws {UsageError} with `otherwise` if there is no terminal to ask on */
+/** Ask without showing the input. @throws {UsageError} with the hint `otherwise` if there is no terminal */
 export async function promptSecret(io: Io, message: string, otherwise: string): Promise<string> {
-  if (!isInteractive(io))
-    throw new UsageError(`${message}: nobody can be asked here, this is no terminal.`, otherwise)
+  if (!isInteractive(io)) throw new UsageError(`${message}: there is no terminal to ask on.`, otherwise)
   const answer = await askHidden({ message, input: io.stdin, output: io.stderr, signal: io.signal })
   return isCancel(answer) ? cancelled(io) : answer
 }
 
-/** Ask yes or no; where nobody can be asked, `--yes` has to have said it. */
+/** Ask yes or no. Without a terminal, `--yes` is required. */
 export async function confirm(io: Io, message: string, yes: boolean | undefined): Promise<void> {
   if (yes === true) return
-  if (!isInteractive(io)) throw new UsageError(`${message} Nobody can be asked here.`, 'Say --yes.')
+  if (!isInteractive(io))
+    throw new UsageError(`${message} There is no terminal to ask on.`, 'Confirm with --yes.')
   const answer = await askConfirm({
-    ...{ message, initialValue: false },
-    ...{ input: io.stdin, output: io.stderr, signal: io.signal }
+    message,
+    initialValue: false,
+    input: io.stdin,
+    output: io.stderr,
+    signal: io.signal
   })
   if (isCancel(answer) || !answer) cancelled(io)
 }

@@ -1,19 +1,19 @@
 /**
- * What others wrote must not reach the terminal as it is: control characters move the cursor, set titles or paste
- * commands, and bidirectional controls make a line read as what it is not. Each becomes U+FFFD.
+ * Characters that must not reach a terminal: control characters move the cursor, set titles or paste
+ * commands, and bidirectional controls make a line read differently. Each becomes U+FFFD.
  */
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]/gu
 
-/** Colours, as programs write them whose output was sent along (ECMA-48, SGR). */
-// eslint-disable-next-line no-control-regex -- it is what has to go
+/** Colours (ECMA-48, SGR): people send the output of programs, and it contains them. */
+// eslint-disable-next-line no-control-regex -- the pattern is for control characters
 const COLOURS = /\u001b\[[\d;:]*m/g
 
-/** For names and titles: one line. */
+/** A name or a title, on one line. */
 export function sanitize(text: string): string {
   return text.replace(UNSAFE, '\ufffd')
 }
 
-/** For messages: lines and tabs stay, further lines are indented by `indent` so that none passes for another's. */
+/** A message, with its lines and tabs. `indent` keeps further lines from looking like other messages. */
 export function sanitizeLines(text: string, indent = ''): string {
   return text
     .replace(COLOURS, '')
@@ -23,7 +23,7 @@ export function sanitizeLines(text: string, indent = ''): string {
     .join(`\n${indent}`)
 }
 
-/** For scripts: on one line, and harmless on a terminal too, where JSON alone leaves C1 and bidirectional controls. */
+/** JSON on one line. JSON.stringify does not escape C1 and bidirectional controls. */
 export function sanitizedJson(value: unknown): string {
   const escape = (unsafe: string) => `\\u${unsafe.charCodeAt(0).toString(16).padStart(4, '0')}`
   return JSON.stringify(value).replace(UNSAFE, escape)

@@ -1,7 +1,7 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline'
 import type { Io } from './io.js'
 
-/** A terminal on which lines appear above the one that is being typed. Without a terminal: lines in, lines out. */
+/** A terminal that shows lines above the one that is being typed. Without a terminal, it uses plain lines. */
 export class Screen {
   readonly #io: Io
   readonly #readline: Interface
@@ -13,17 +13,17 @@ export class Screen {
     const terminal = input.isTTY === true && output.isTTY === true
     this.#io = io
     this.#readline = createInterface({ input, output, terminal, signal, prompt: '', historySize: 200 })
-    // From now on: what is typed before anybody asks for it is not lost.
+    // Created now, so that no line is lost that is typed before the first read.
     const lines = this.#readline[Symbol.asyncIterator]()
     this.#lines = { [Symbol.asyncIterator]: () => lines }
     this.#readline.once('close', () => {
       this.#isClosed = true
-      // What comes next begins on a line of its own.
+      // The next output begins on a line of its own.
       if (terminal) output.write('\n')
     })
   }
 
-  /** What is typed, line by line, until Ctrl-C, Ctrl-D, or the end of the input. */
+  /** The typed lines, until Ctrl-C, Ctrl-D or the end of the input. */
   async *lines(): AsyncGenerator<string, void, undefined> {
     for await (const line of this.#lines) {
       this.#draw()
@@ -31,17 +31,17 @@ export class Screen {
     }
   }
 
-  /** What stands before the line that is being typed. It has to be sanitized already. */
+  /** Show a prompt before the line that is being typed. It must be sanitized already. */
   setPrompt(prompt: string): void {
     if (prompt !== this.#readline.getPrompt()) this.#draw({ prompt })
   }
 
-  /** Write a line above the one that is being typed. It has to be sanitized already. */
+  /** Write a line above the one that is being typed. It must be sanitized already. */
   show(line: string): void {
     this.#draw({ line })
   }
 
-  /** Ask no more. What was typed and not entered stays on the screen. */
+  /** Stop reading. An unfinished line stays on the screen. */
   close(): void {
     this.#readline.close()
   }
@@ -54,13 +54,13 @@ export class Screen {
     if (isTyping) this.#readline.prompt(true)
   }
 
-  /** Take away the line that is being typed, however many rows of the terminal it fills. */
+  /** Erase the line that is being typed, on all its rows. */
   #clear(): void {
     const { stdout } = this.#io
     moveCursor(stdout, 0, -this.#readline.getCursorPos().rows)
     cursorTo(stdout, 0)
     clearScreenDown(stdout)
-    // Readline would move up by the rows that it has counted, too, and it does not count them when text is pasted.
+    // Readline would also move up by the rows that it has counted, and it does not count pasted ones.
     Object.assign(this.#readline, { prevRows: 0 })
   }
 }

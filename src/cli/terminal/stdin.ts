@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream'
 import { UsageError } from '../errors.js'
 import { printToStderr, readAll, type Io } from './io.js'
 
-/** Far above the limit of a message: only input that may never end is cut off unread. */
+/** Far above the limit of a message. It is for input that never ends. */
 const MAX_TEXT_BYTES = 2 ** 20
-/** Of one line or document, in characters: a page of the 200 largest messages fits. */
+/** Characters of one line or document. A page of the 200 largest messages fits. */
 const MAX_JSON_LENGTH = 32 * 2 ** 20
 export const TOO_LONG = 'Send its end ("… | tail -c 50000 | secure-chat send …"), or send it in parts.'
 
@@ -23,8 +23,8 @@ export async function textFromStdin(io: Io): Promise<string> {
 }
 
 /**
- * JSON from stdin: one value on each line (NDJSON), yielded as soon as the line is complete, or one document over
- * many lines.
+ * JSON from stdin: one value on each line (NDJSON), each as soon as its line is complete, or one document
+ * over many lines.
  */
 export async function* jsonFromStdin(stdin: Readable): AsyncGenerator<unknown, void, undefined> {
   let document = ''

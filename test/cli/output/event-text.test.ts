@@ -8,12 +8,12 @@ const error = new ChatError('untrusted', 'bad-signature', 'It is not signed by \
 const unreadable = { type: 'unreadable', ...place, id: 'i', position: 1, receivedAt: '', error } as const
 
 const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
-  [{ type: 'withheld', ...place, first: 3, last: 3 }, 'warning', /^Lunch: Message 3 of bob/],
+  [{ type: 'withheld', ...place, first: 3, last: 3 }, 'warning', /^Lunch: Message 3 from bob/],
   [{ type: 'withheld', ...place, first: 3, last: 5 }, 'warning', /Messages 3 to 5/],
-  [{ type: 'reordered', ...place, id: 'i', n: 4 }, 'warning', /later than it was sent/],
-  [{ ...unreadable, reason: 'no-key' }, 'info', /comes as soon as its key does/],
+  [{ type: 'reordered', ...place, id: 'i', n: 4 }, 'warning', /arrived out of order/],
+  [{ ...unreadable, reason: 'no-key' }, 'info', /appears when its key arrives/],
   [{ ...unreadable, reason: 'untrusted' }, 'warning', /was refused: It is not signed/],
-  [{ type: 'not-sent', id: 'i', conversationId, error }, 'warning', /is not sent/],
+  [{ type: 'not-sent', id: 'i', conversationId, error }, 'warning', /will not be sent/],
   [{ type: 'untrusted', error }, 'warning', /^the server showed/],
   [{ type: 'untrusted', error, conversationId }, 'warning', /^Lunch: the server showed/],
   [{ type: 'identity-changed', username: 'bob', wasVerified: true }, 'warning', /that you verified/],
@@ -43,7 +43,7 @@ t.test('Who came, who went and who may do what is told with who did it', async (
   t.equal(text('removed'), 'Lunch: alice removed carol.')
   t.equal(text('left'), 'Lunch: carol left.')
   t.equal(text('role'), 'Lunch: alice made carol an admin.')
-  t.equal(text('renewed'), "Lunch: alice took in carol's new identity.")
+  t.equal(text('renewed'), 'Lunch: alice renewed the membership of carol, who has a new identity.')
 })
 
 t.test('Nothing in a notice can move the cursor or set the title', async (t) => {

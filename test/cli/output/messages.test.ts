@@ -30,9 +30,9 @@ t.test('A message is a line that begins with when and who, whatever it says', as
   t.equal(line({ type: 'text', text: 'x' }, 'evil\n] eve: y'), `${time} bob [evil\ufffd] eve: y]: x`)
   t.equal(line({ type: 'edit', ref: 'm', text: 'better' }), `${time} bob: (edit) better`)
   t.equal(line({ type: 'reaction', ref: 'm', text: '👍' }), `${time} bob: (reacts) 👍`)
-  t.equal(line({ type: 'reaction', ref: 'm', text: '' }), `${time} bob: (takes a reaction back)`)
+  t.equal(line({ type: 'reaction', ref: 'm', text: '' }), `${time} bob: (removes a reaction)`)
   t.equal(line({ type: 'title', text: 'ops' }), `${time} bob: (names the group) ops`)
-  t.match(line({ type: 'unknown', of: 'poll' }), "that this version can't show: poll")
+  t.match(line({ type: 'unknown', of: 'poll' }), 'that this version cannot show: poll')
   const file = {
     attachment: 'a',
     name: 'x\u001b.png',
