@@ -2,17 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { runCommand } from '../../src/cli/run.js'
 import { PASSWORD, registered, texts } from '../support/chat-clients.js'
+import { eventually } from '../support/eventually.js'
 import { startChat } from '../support/start-chat.js'
 import { Keyboard, Terminal } from '../support/terminal.js'
 
 const NOW = /\d\d:\d\d/.source
 
-/** Somebody has registered here, and sits in front of a terminal. */
-async function sitting(t: Test, username: string) {
+/** A user who has registered on this machine, and has a terminal. */
+async function userAtTerminal(t: Test, username: string) {
   const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD, NO_COLOR: '1' }
@@ -35,16 +35,16 @@ async function sitting(t: Test, username: string) {
 
 const { url } = await startChat(t)
 
-t.test('One talks and listens in one terminal', async (t) => {
+t.test('A chat sends and shows messages in one terminal', async (t) => {
   const bob = await registered(t, url, 'bob')
-  const alice = await sitting(t, 'alice')
+  const alice = await userAtTerminal(t, 'alice')
   const { conversationId } = await bob.send({ username: 'alice' }, 'said before')
 
   const { keyboard, screen, ended } = alice.chat('bob')
   await screen.until(new RegExp(`── bob ──\n${NOW} bob: said before\nbob>$`))
   keyboard.enter('hello from the keyboard')
   await screen.until(/bob> hello from the keyboard\nbob>$/)
-  while (!(await texts(bob, conversationId)).includes('hello from the keyboard')) await setTimeout(50)
+  await eventually(async () => (await texts(bob, conversationId)).includes('hello from the keyboard'))
   keyboard.write('half a ')
   await bob.send(conversationId, 'heard at once\nin two lines')
   await screen.until(new RegExp(`${NOW} bob: heard at once\n  in two lines\nbob> half a$`))
@@ -63,9 +63,9 @@ t.test('One talks and listens in one terminal', async (t) => {
   t.equal(shown.length, 3, 'nothing stands there twice')
 })
 
-t.test('What is said elsewhere is counted, and a command goes there', async (t) => {
+t.test('Messages in other conversations are counted, and /go opens them', async (t) => {
   const [ben, cora] = [await registered(t, url, 'ben'), await registered(t, url, 'cora')]
-  const anna = await sitting(t, 'anna')
+  const anna = await userAtTerminal(t, 'anna')
   const { id } = await cora.conversations.createGroup('Lunch', ['anna', 'ben'])
   await ben.send({ username: 'anna' }, 'hello')
 
@@ -91,9 +91,9 @@ t.test('What is said elsewhere is counted, and a command goes there', async (t) 
   t.ok((await texts(ben, id)).includes('I am'))
 })
 
-t.test('Who comes online is shown, and Ctrl-C ends it', async (t) => {
+t.test('A chat shows who is online, and Ctrl-C ends it', async (t) => {
   const bella = await registered(t, url, 'bella')
-  const adam = await sitting(t, 'adam')
+  const adam = await userAtTerminal(t, 'adam')
   await bella.send({ username: 'adam' }, 'hello')
   const { screen, ended, interrupt } = adam.chat('bella')
   await screen.until(/bella: hello\nbella>$/)
@@ -109,14 +109,14 @@ t.test('Who comes online is shown, and Ctrl-C ends it', async (t) => {
   t.equal(await ended, 0)
 })
 
-t.test('Nothing that others write reaches the terminal as a command to it', async (t) => {
+t.test('Text by others cannot control the terminal of a chat', async (t) => {
   const max = await registered(t, url, 'max')
-  const ada = await sitting(t, 'ada')
+  const ada = await userAtTerminal(t, 'ada')
   const { id } = await max.conversations.createGroup('\u001b]0;owned\u0007Lunch\u202e', ['ada'])
   await max.send(id, '\u001b[2J\u001b[H\u0007you are root\r#')
 
   const { keyboard, screen, ended } = ada.chat(id)
-  // The terminal of this test throws for what it does not expect.
+  // The terminal of this test throws for control characters that it does not know.
   await screen.until(/── .*Lunch.* ──[^]*you are root.*#\n.*Lunch.*>$/)
   t.notMatch(screen.lines.join(''), /[\p{Cc}\u202e]/u)
   keyboard.enter('/quit')
@@ -125,7 +125,7 @@ t.test('Nothing that others write reaches the terminal as a command to it', asyn
 
 t.test('Without a terminal, each line of stdin is a message', async (t) => {
   const betty = await registered(t, url, 'betty')
-  const amos = await sitting(t, 'amos')
+  const amos = await userAtTerminal(t, 'amos')
   const { id } = await betty.conversations.direct('amos')
   t.equal(await amos.run(['chat', 'betty'], { stdin: Readable.from(['one\ntwo\n']) }), 0)
   t.strictSame(await texts(betty, id), ['one', 'two'])

@@ -9,7 +9,7 @@ const server = await startServer(t)
 const home = await machine(t, server.url)
 await home.register('alice', 'bob', 'carol')
 
-t.test('Three people chat in a group, and each sees who said what', async (t) => {
+t.test('Three users chat in a group, and each sees all messages with their senders', async (t) => {
   const [id] = (await home.ok('alice', ['group', 'create', 'lunch', 'bob', 'carol'])).trim().split('\n')
   const bobs = home.start('bob', ['listen'])
   const carols = home.start('carol', ['listen', '--json'])
@@ -49,7 +49,7 @@ t.test('Three people chat in a group, and each sees who said what', async (t) =>
   }
 })
 
-t.test('What was said can be read after all programs and the server have started again', async (t) => {
+t.test('Messages can be read after the programs and the server have restarted', async (t) => {
   await home.ok('alice', ['send', 'bob', 'one'])
   await home.ok('bob', ['send', 'alice', 'two'])
   await server.restart('SIGTERM')
@@ -67,7 +67,7 @@ t.test('What was said can be read after all programs and the server have started
   t.match(await home.ok('alice', ['history', 'bob', ...before]), /^[\d :-]+ alice: one\n$/)
 })
 
-t.test('"listen" goes on where it was left, and ends after so many messages', async (t) => {
+t.test('"listen" continues where it ended, and --count limits its messages', async (t) => {
   await home.ok('carol', ['send', 'alice', 'first'])
   await home.ok('carol', ['send', 'alice', 'second'])
   await home.ok('carol', ['send', 'alice', 'third'])
@@ -75,14 +75,14 @@ t.test('"listen" goes on where it was left, and ends after so many messages', as
     (await home.json('alice', ['listen', '--count', String(count)]))
       .map(({ body }) => body)
       .filter((body) => ['first', 'second', 'third'].includes(String(body)))
-  // What was said in the tests before comes first.
+  // Messages of the tests before come first.
   let heard: unknown[] = []
   while (heard.length === 0) heard = await listen(1)
   t.strictSame(heard, ['first'])
   t.strictSame(await listen(2), ['second', 'third'])
 })
 
-t.test('"listen" ends quietly when nobody reads what it writes, and loses nothing by it', async (t) => {
+t.test('"listen" ends quietly when the reader of its output goes away, and loses no message', async (t) => {
   const listening = home.start('carol', ['listen', '--json'])
   await listening.shows('Connected')
   listening.child.stdout!.destroy()
@@ -93,7 +93,7 @@ t.test('"listen" ends quietly when nobody reads what it writes, and loses nothin
   await again.interrupted()
 })
 
-t.test('What others write cannot take the terminal over', async (t) => {
+t.test('Text by others cannot control the terminal', async (t) => {
   const evil = 'a\u001b]0;pwned\u0007b\u009b31mc\u202ed\rback\n2026-01-01 00:00 bob: I owe you'
   await home.ok('alice', ['send', 'bob'], { stdin: evil })
   await home.ok('alice', ['group', 'create', 'x\u001b[2J] bob: hi', 'bob'])
@@ -114,7 +114,7 @@ t.test('What others write cannot take the terminal over', async (t) => {
   )
 })
 
-t.test('A message given twice under one id is sent once', async (t) => {
+t.test('A message that is sent twice with one id arrives once', async (t) => {
   const id = '6f1c2a52-5a36-4d8e-9a3e-0d5a4a1f7f10'
   const [first] = await home.json('alice', ['send', 'carol', 'once', '--id', id])
   const [second] = await home.json('alice', ['send', 'carol', 'once', '--id', id])
@@ -125,7 +125,7 @@ t.test('A message given twice under one id is sent once', async (t) => {
   t.match(history.at(-1), { id: answer!['id'], ref: id, own: false })
 })
 
-t.test('Nothing but its owner can read what is kept on the machine, and no password is', async (t) => {
+t.test('Only the user can read the files of a profile, and no password is stored', async (t) => {
   const entries = await readdir(home.home, { recursive: true, withFileTypes: true })
   const paths = entries
     .filter((entry) => entry.isFile() || entry.isDirectory())
@@ -138,7 +138,7 @@ t.test('Nothing but its owner can read what is kept on the machine, and no passw
   }
 })
 
-t.test('The program itself ends with the codes that scripts rely on', async (t) => {
+t.test('The program ends with the documented exit codes', async (t) => {
   const code = async (args: readonly string[]) => (await home.start('alice', args).ended()).code
   t.equal(await code(['send', 'bob', 'hello']), 0)
   t.equal(await code(['send', 'nobody-at-all', 'hello']), 1)

@@ -17,7 +17,7 @@ async function script(owner: Test, shell: string): Promise<string> {
   return out
 }
 
-/** What bash offers for the last word of a command line. */
+/** The words that bash offers for the last word of a command line. */
 async function offers(owner: Test, ...words: string[]): Promise<string[]> {
   const asked = `COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _secure_chat; printf '%s\\n' "\${COMPREPLY[@]}"`
   const source = `${await script(owner, 'bash')}\n${asked}`
@@ -36,7 +36,7 @@ for (const shell of shells)
     }
   )
 
-t.test('Every command and every option of it is in every script', async (t) => {
+t.test('Each completion script holds all commands and options', async (t) => {
   const streams = { stdin: Readable.from([]), stdout: new PassThrough(), stderr: new PassThrough() }
   const program = makeProgram({ ...streams, argv: [], env: {}, signal: new AbortController().signal })
   const all = places(program)
@@ -58,7 +58,12 @@ t.test(
     t.strictSame(await offers(t, 'comp'), ['completion'])
     t.strictSame(await offers(t, 'completion', ''), [
       ...shells,
-      ...['--help', '-h', '--url', '--profile', '--password-file', '--verbose']
+      '--help',
+      '-h',
+      '--url',
+      '--profile',
+      '--password-file',
+      '--verbose'
     ])
     t.strictSame(await offers(t, 'serve', '--d'), ['--data-dir'])
     t.strictSame(await offers(t, '--profile', 'work', 'completion', 'z'), ['zsh'])
@@ -67,7 +72,7 @@ t.test(
   }
 )
 
-t.test('A shell that nobody has heard of is refused', async (t) => {
+t.test('"completion" refuses an unknown shell', async (t) => {
   const { code, out, err } = await commandLine(t)('completion tcsh')
   t.equal(code, 2)
   t.equal(out, '')

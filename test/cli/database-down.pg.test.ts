@@ -10,7 +10,7 @@ else {
   const home = await machine(t, server.url)
   await home.register('alice', 'bob')
 
-  t.test('When the database goes, "send" ends with 3; all goes on when it comes back', async (t) => {
+  t.test('Without its database, "send" ends with 3, and messages arrive when it is back', async (t) => {
     await home.ok('alice', ['send', 'bob', 'before'])
     const listening = home.start('bob', ['listen'])
     await listening.shows('before')

@@ -8,12 +8,12 @@ const server = await startServer(t)
 const home = await machine(t, server.url)
 await home.register('alice', 'bob')
 
-/** The texts that a profile finds in its history. */
+/** The texts of a history, as a profile reads it. */
 async function texts(profile: string, name: string): Promise<unknown[]> {
   return (await home.json(profile, ['history', name])).map(({ body, type }) => body ?? type)
 }
 
-t.test('A new device waits until another one has approved it, and then reads the past', async (t) => {
+t.test('A new device waits for approval, and can then read earlier messages', async (t) => {
   await home.ok('alice', ['send', 'bob', 'long ago'])
   const laptop = home.start('laptop', ['login', 'alice', '--device-name', 'laptop'])
   await laptop.shows('Waiting')
@@ -35,7 +35,7 @@ t.test('A new device waits until another one has approved it, and then reads the
   t.strictSame(await texts('laptop', 'bob'), ['long ago', 'for both'])
 })
 
-t.test('A device that was turned down or revoked has to ask again', async (t) => {
+t.test('A device that was declined or revoked asks for approval again', async (t) => {
   await home.ok('phone', ['login', 'alice', '--no-wait'])
   await home.ok('alice', ['devices', 'decline'])
   t.match(await home.run('phone', ['conversations']), {
@@ -51,7 +51,7 @@ t.test('A device that was turned down or revoked has to ask again', async (t) =>
   })
 })
 
-t.test('A session that has ended is begun anew with the password, if there is one', async (t) => {
+t.test('If a session has ended, a command logs in again with the password', async (t) => {
   await home.ok('alice', ['logout'])
   t.match(await home.ok('alice', ['whoami']), /^alice \(active, logged out\)$/m)
   const without = { env: { SECURE_CHAT_PASSWORD: '' } }
@@ -63,7 +63,7 @@ t.test('A session that has ended is begun anew with the password, if there is on
   t.match(await home.ok('alice', ['whoami']), /^alice \(active, logged in\)$/m)
 })
 
-t.test('A recovery code brings everything back on a new machine, under the same identity', async (t) => {
+t.test('A recovery code restores messages and identity on a new machine', async (t) => {
   const code = (await home.ok('bob', ['backup', 'create'])).trim()
   t.match(await home.ok('bob', ['backup', 'status']), 'There is a backup.')
   const number = (await home.ok('alice', ['verify', 'bob'])).trim()
@@ -84,30 +84,33 @@ t.test('A recovery code brings everything back on a new machine, under the same 
   t.match(await home.json('alice', ['contacts']), [{ username: 'bob', status: 'verified' }])
 })
 
-t.test('A backup under a passphrase takes the place of the first, and the password is none', async (t) => {
-  const sealed = (passphrase: string) =>
-    home.run('alice', ['backup', 'create', '--passphrase'], {
-      env: { SECURE_CHAT_BACKUP_PASSPHRASE: passphrase }
+t.test(
+  'A backup with a passphrase replaces an older one, and the password is refused as its passphrase',
+  async (t) => {
+    const sealed = (passphrase: string) =>
+      home.run('alice', ['backup', 'create', '--passphrase'], {
+        env: { SECURE_CHAT_BACKUP_PASSPHRASE: passphrase }
+      })
+    const code = (await home.ok('alice', ['backup', 'create'])).trim()
+    t.match(await sealed('correct horse battery staple 42'), { code: 2, err: /the password of the account/ })
+    t.match(await sealed('four words of alice'), { code: 0, err: /the earlier backup, whose code/ })
+    const restored = (env: Record<string, string>, ...options: string[]) =>
+      home.run('second', ['restore', 'alice', ...options], { env })
+    t.match(await restored({ SECURE_CHAT_RECOVERY_CODE: code }), {
+      code: 2,
+      err: /sealed with a passphrase\.\n.*restore NAME --passphrase/
     })
-  const code = (await home.ok('alice', ['backup', 'create'])).trim()
-  t.match(await sealed('correct horse battery staple 42'), { code: 2, err: /the password of the account/ })
-  t.match(await sealed('four words of alice'), { code: 0, err: /the earlier backup, whose code/ })
-  const restored = (env: Record<string, string>, ...options: string[]) =>
-    home.run('second', ['restore', 'alice', ...options], { env })
-  t.match(await restored({ SECURE_CHAT_RECOVERY_CODE: code }), {
-    code: 2,
-    err: /sealed with a passphrase\.\n.*restore NAME --passphrase/
-  })
-  t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of carol' }, '--passphrase'), {
-    code: 1,
-    err: /is not the one of this backup/
-  })
-  t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }, '--passphrase'), {
-    code: 0
-  })
-})
+    t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of carol' }, '--passphrase'), {
+      code: 1,
+      err: /is not the one of this backup/
+    })
+    t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }, '--passphrase'), {
+      code: 0
+    })
+  }
+)
 
-t.test('After a reset nothing is sent until the new identity was accepted', async (t) => {
+t.test('After a reset, nothing is sent until the new identity is accepted', async (t) => {
   await home.ok('anew', ['login', 'bob', '--no-wait'])
   await home.ok('anew', ['devices', 'reset', '--yes'])
   const listening = home.start('alice', ['listen'])

@@ -6,7 +6,7 @@ interface World {
   url: string
   alice: CommandLine
   bob: CommandLine
-  /** What curl would do, in a session of a user's device. */
+  /** A request by curl, in a session of the user's device. */
   curl: (as: CommandLine, path: string, body?: string) => Promise<{ status: number; text: string }>
 }
 
@@ -15,7 +15,9 @@ async function world(t: Test): Promise<World> {
   const [alice, bob] = [commandLine(t, { SECURE_CHAT_URL: url }), commandLine(t, { SECURE_CHAT_URL: url })]
   for (const [name, run] of Object.entries({ alice, bob })) t.equal((await run(`register ${name}`)).code, 0)
   return {
-    ...{ url, alice, bob },
+    url,
+    alice,
+    bob,
     async curl(as, path, body) {
       const { username, deviceId } = JSON.parse((await as('whoami --json')).out) as Record<string, string>
       const login = await post(
@@ -37,7 +39,7 @@ function post(url: string, body: string, headers: Record<string, string> = {}): 
   return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
 }
 
-t.test('What "seal" prints can be posted, and what is fetched can be opened', async (t) => {
+t.test('The output of "seal" can be posted, and "open" reads what the server serves', async (t) => {
   const { url, alice, bob, curl } = await world(t)
   const sealed = await alice('seal bob', { stdin: 'two\nlines\n' })
   t.equal(sealed.code, 0)
@@ -74,7 +76,7 @@ t.test('What "seal" prints can be posted, and what is fetched can be opened', as
   t.equal(indented.out, opened.out, 'a list over many lines')
 })
 
-t.test('A message that was tampered with is not shown, and "open" fails', async (t) => {
+t.test('"open" fails for a changed message and does not show it', async (t) => {
   const { alice, bob, curl } = await world(t)
   const sealed = await alice('seal bob --json', { stdin: 'secret' })
   const { path, message } = JSON.parse(sealed.out) as { path: string; message: object }
@@ -91,7 +93,7 @@ t.test('A message that was tampered with is not shown, and "open" fails', async 
   t.match(err, 'A message could not be read.')
 })
 
-t.test('What is no message, no text or no JSON is refused with a word about what is', async (t) => {
+t.test('Wrong input of "seal" and "open" is refused with a reason', async (t) => {
   const { alice, bob } = await world(t)
   const wrong: [command: string, stdin: string, says: RegExp][] = [
     ['open', 'hello', /not JSON/],

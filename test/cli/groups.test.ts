@@ -7,7 +7,7 @@ const cli = commandLine(t, { SECURE_CHAT_URL: url })
 const run = (who: string, line: string | string[]) => cli(line, { env: { SECURE_CHAT_PROFILE: who } })
 for (const who of ['alice', 'bob', 'carol']) await run(who, `register ${who}`)
 
-t.test('Whom a group does not have cannot be taken out, and whom it has not be taken in', async (t) => {
+t.test('Only members can be removed, and members are not added twice', async (t) => {
   await run('alice', 'group create ops bob')
   t.match(await run('alice', 'group remove ops carol'), { code: 1, err: /carol is not in "ops"/ })
   t.match(await run('alice', 'group remove ops alice'), { code: 2, err: /group leave ops/ })
@@ -25,18 +25,18 @@ t.test('Whom a group does not have cannot be taken out, and whom it has not be t
   )
 })
 
-t.test('Who never listens still knows what a group is called now', async (t) => {
+t.test('A command finds a group by its newest title, without "listen"', async (t) => {
   await run('alice', 'group rename ops operations')
   t.match(await run('bob', 'group info ops'), { code: 1, err: /no group "ops"/ })
   t.match(await run('bob', 'send operations hi'), { code: 0 })
   await run('alice', 'group rename operations night')
-  // More than one page of news.
+  // More new messages than fit on a page.
   for (let i = 0; i < 60; i++) t.equal((await run('alice', ['send', 'night', `alert ${i}`])).code, 0)
   t.match(await run('bob', 'conversations'), { out: '  night  alice, bob' })
   t.match(await run('bob', 'send night hi'), { code: 0 })
 })
 
-t.test('Whoever has begun anew is taken in again where "accept" says', async (t) => {
+t.test('"accept" names the command that renews a membership after a reset', async (t) => {
   await run('bob2', 'login bob --no-wait')
   t.equal((await run('bob2', 'devices reset --yes')).code, 0)
   t.match(await run('alice', 'send night secret'), { code: 1, err: /bob has a new identity/ })
@@ -53,7 +53,7 @@ t.test('Whoever has begun anew is taken in again where "accept" says', async (t)
   t.notMatch(out, /secret|early/)
 })
 
-t.test('A part of a history is what lies between two positions', async (t) => {
+t.test('"history" shows the messages between two positions', async (t) => {
   const said = (await run('alice', 'history night --after 0 --limit 9 --json')).out.trim().split('\n')
   const positions = said.map((line) => (JSON.parse(line) as { position: number }).position)
   const between = await run(

@@ -10,11 +10,11 @@ const streams = { stdin: Readable.from([]), stdout: new PassThrough(), stderr: n
 const program = makeProgram({ ...streams, argv: [], env: {}, signal: new AbortController().signal })
 const commands = places(program).flatMap(({ path }) => path || [])
 
-t.test('The manual tells of every command', async (t) => {
+t.test('The manual describes every command', async (t) => {
   for (const command of commands) t.match(manual, command, command)
 })
 
-t.test('The manual tells of no command and no option that there is not', async (t) => {
+t.test('The manual names only commands and options that exist', async (t) => {
   const first = new Set(commands.map((command) => command.split(' ')[0]))
   const options = new Set(places(program).flatMap((place) => place.options.map(({ name }) => name)))
   const shown = manual.matchAll(/(?<=^\$ |[|(] ?|npx )secure-chat((?: --\w[\w-]* \S+)*) ([a-z]+)\b/gm)

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { lines, machine, type CliProcess } from '../support/cli-process.js'
 import { startServer } from '../support/server-process.js'
@@ -12,12 +13,12 @@ function bodies({ out }: CliProcess): unknown[] {
     .map(({ body }) => body)
 }
 
-t.test('A listener that is killed gets what it missed, once, when it starts again', async (t) => {
+t.test('After a kill, "listen" shows the messages that it missed, once', async (t) => {
   const listening = home.start('bob', ['listen', '--json'])
   await listening.shows('Connected')
   await home.ok('alice', ['send', 'bob', 'one'])
   await listening.shows('"one"')
-  // What was shown counts as handled when the next is awaited, a moment later.
+  // A message counts as handled when the next one is awaited, a moment later.
   await home.ok('alice', ['send', 'bob', 'two'])
   await listening.shows('"two"')
   await listening.killed()
@@ -33,13 +34,13 @@ t.test('A listener that is killed gets what it missed, once, when it starts agai
   )
 })
 
-t.test('A send that is killed can be repeated under its id, and arrives once', async (t) => {
+t.test('A killed "send" can be repeated with its id, and its message arrives once', async (t) => {
   const id = '0b9a4f0e-52c5-4c07-9d5f-3f6a2b8d9c11'
   const command = ['send', 'bob', 'but once', '--id', id]
-  // At moments that spread over all that a send does.
+  // The moments are spread over the time that a send takes.
   for (const afterMs of [450, 600, 750]) {
     const sending = home.start('alice', command)
-    await new Promise((resolve) => setTimeout(resolve, afterMs))
+    await setTimeout(afterMs)
     await sending.killed()
   }
   await home.ok('alice', command)
@@ -54,7 +55,7 @@ t.test('A send that is killed can be repeated under its id, and arrives once', a
   )
 })
 
-t.test('When the server goes, "send" ends with 3, and "listen" waits for it to come back', async (t) => {
+t.test('Without a server, "send" ends with 3, and "listen" waits until it is back', async (t) => {
   const listening = home.start('bob', ['listen', '--json'])
   await listening.shows('Connected')
   await server.kill()

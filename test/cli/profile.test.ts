@@ -7,7 +7,7 @@ import { DEFAULT_URL, homeFolder, profileOf, rememberUrl, serverUrl } from '../.
 
 const home = (env: Record<string, string>, os = 'linux') => homeFolder({ env }, os)
 
-t.test('Keys lie where the platform keeps users’ data, or where SECURE_CHAT_HOME says', async (t) => {
+t.test('Profiles are in the platform’s folder for user data, or in SECURE_CHAT_HOME', async (t) => {
   t.equal(home({ HOME: '/home/a' }), '/home/a/.local/share/secure-chat')
   t.equal(home({ HOME: '/home/a', XDG_DATA_HOME: '/data' }), '/data/secure-chat')
   t.equal(home({ HOME: '/home/a', XDG_DATA_HOME: 'not/absolute' }), '/home/a/.local/share/secure-chat')
@@ -15,7 +15,7 @@ t.test('Keys lie where the platform keeps users’ data, or where SECURE_CHAT_HO
   t.equal(home({ LOCALAPPDATA: '/local' }, 'win32'), join('/local', 'secure-chat'))
 })
 
-t.test('A profile is a folder of its own, whose name cannot lead elsewhere', async (t) => {
+t.test('A profile is a folder, and its name cannot lead out of the folder of profiles', async (t) => {
   const env = { SECURE_CHAT_HOME: '/home' }
   t.match(profileOf({ env }, {}), { name: 'default', folder: '/home/default' })
   t.match(profileOf({ env: { ...env, SECURE_CHAT_PROFILE: 'work' } }, {}), { folder: '/home/work' })
@@ -24,7 +24,7 @@ t.test('A profile is a folder of its own, whose name cannot lead elsewhere', asy
     t.throws(() => profileOf({ env }, { profile: name }), UsageError, JSON.stringify(name))
 })
 
-t.test('The server is the one that was named, else that of the last log-in', async (t) => {
+t.test('The server is the one that is named, else that of the last log-in', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'secure-chat-home-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const env = { SECURE_CHAT_HOME: folder }

@@ -34,7 +34,7 @@ const chainOf = (name: string) => `GET /v1/conversations/${name}/chain`
 const messagesOf = (name: string) => `GET /v1/conversations/${name}/messages`
 const messageTo = (name: string) => `POST /v1/conversations/${name}/messages`
 
-t.test('A message to @NAME is one request', async (t) => {
+t.test('A message to @NAME takes one request', async (t) => {
   await run('alice', 'send @bob first')
   const names = { [await idOf('bob')]: 'bob' }
   t.strictSame(await requestsOf('send @bob second', names), [messageTo('bob')])
@@ -46,7 +46,7 @@ t.test('A message to an id takes one request more', async (t) => {
 })
 
 t.test(
-  'A message to a group by its name reads the titles of groups in which something has happened',
+  'A message to a group by its name takes the list, and the titles of groups with new messages',
   async (t) => {
     const names: Record<string, string> = {}
     for (const name of ['ops', 'dev', 'night']) {

@@ -34,7 +34,7 @@ async function started(t: Test): Promise<{ child: ChildProcess; url: string }> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  t.test(`"serve" starts a server that ends in order with ${signal}`, async (t) => {
+  t.test(`"serve" starts a server that ${signal} shuts down in order`, async (t) => {
     const { child, url } = await started(t)
     const { name } = (await (await fetch(`${url}/v1/server`)).json()) as { name: string }
     t.equal(name, 'secure-chat')
@@ -50,7 +50,7 @@ t.test('"serve" ends with the exit code of its server', async (t) => {
   t.match(said, /^secure-chat: /m)
 })
 
-t.test('"serve" refuses a port that is none', async (t) => {
+t.test('"serve" refuses an invalid port', async (t) => {
   for (const port of ['65536', '-1', 'http', '1e3']) {
     const { code, err } = await commandLine(t)(['serve', `--port=${port}`])
     t.equal(code, 2, port)

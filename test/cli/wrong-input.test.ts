@@ -9,7 +9,7 @@ const as = (name: string) => ({ env: { SECURE_CHAT_PROFILE: name } })
 await cli('register alice', as('alice'))
 await cli('register bob', as('bob'))
 
-/** Command lines, the exit code that each ends with, and what it says. */
+/** A command line, and the message that it ends with. */
 type Case = [line: string | string[], says: RegExp, given?: Given]
 
 const misused: Case[] = [
@@ -51,7 +51,7 @@ const misused: Case[] = [
   ['logout --forget', /no terminal to ask on[^]*--yes/]
 ]
 
-t.test('A command that makes no sense ends with 2, and says what would', async (t) => {
+t.test('A wrong command line ends with 2, and the message says how to correct it', async (t) => {
   for (const [line, says, given] of misused) {
     const { code, out, err } = await cli(line, given ?? as('alice'))
     t.equal(code, 2, `${String(line).slice(0, 60)}: ${err}`)
@@ -60,7 +60,7 @@ t.test('A command that makes no sense ends with 2, and says what would', async (
   }
 })
 
-t.test('What the server or the protocol refuses ends with 1', async (t) => {
+t.test('A request that is refused ends with 1', async (t) => {
   const refused: Case[] = [
     ['send zelda hi', /no such user[^]*Check the spelling/],
     ['group create ops zelda', /no such user/],
@@ -94,7 +94,7 @@ t.test('What the server or the protocol refuses ends with 1', async (t) => {
   }
 })
 
-t.test('A server that is not there ends with 3, and the message names what to check', async (t) => {
+t.test('A server that cannot be reached ends with 3, and the message says what to check', async (t) => {
   const { code, out, err } = await cli(`--url ${nowhere} login bob`, as('bob'))
   t.strictSame([code, out], [3, ''])
   t.match(err, `Is a server running at ${nowhere}?`)
@@ -102,7 +102,7 @@ t.test('A server that is not there ends with 3, and the message names what to ch
   t.match(longer, /\[unreachable: no-connection\]/)
 })
 
-t.test('A name that could be a user or a group is not guessed', async (t) => {
+t.test('A name of both a user and a group is ambiguous, and nothing is sent', async (t) => {
   t.equal((await cli('send bob hi', as('alice'))).code, 0)
   const { out } = await cli('group create bob', as('alice'))
   const group = out.trim()
@@ -115,7 +115,7 @@ t.test('A name that could be a user or a group is not guessed', async (t) => {
   }
   t.equal(await sentTo(group), group)
   t.not(await sentTo('@bob'), group)
-  // Whoever puts bob into a group of a user's name, before he has met that user, gets nothing by it.
+  // Somebody adds bob to a group that is named like a user whom bob has not met yet.
   await cli('register dave', as('dave'))
   t.equal((await cli('group create dave bob', as('alice'))).code, 0)
   t.match(await cli('send dave secret', as('bob')), { code: 2, err: /is the name of a user and of a group/ })
@@ -124,7 +124,7 @@ t.test('A name that could be a user or a group is not guessed', async (t) => {
   t.match(await cli('send twice hi', as('alice')), { code: 2, err: /More than one group is named "twice"/ })
 })
 
-t.test('Every command has help with its description', async (t) => {
+t.test('Every command has help with examples', async (t) => {
   const { code, out } = await cli('--help')
   t.equal(code, 0)
   for (const [, name] of out.matchAll(/^ {2}([a-z]+)/gm)) {

@@ -25,15 +25,15 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
   [{ type: 'reset' }, 'info', /may come again/]
 ]
 
-t.test('Every event is told in a sentence, and what smells of a trick is a warning', async (t) => {
+t.test('Every event is a sentence, and a suspicious one is a warning', async (t) => {
   for (const [event, level, says] of events) {
-    const notice = eventText(event, () => 'Lunch')
-    t.equal(notice?.level, level, event.type)
-    t.match(notice?.text, says, event.type)
+    const shown = eventText(event, () => 'Lunch')
+    t.equal(shown?.level, level, event.type)
+    t.match(shown?.text, says, event.type)
   }
 })
 
-t.test('Who came, who went and who may do what is told with who did it', async (t) => {
+t.test('A change of members names the member and who made the change', async (t) => {
   const text = (change: 'added' | 'removed' | 'left' | 'role' | 'renewed') =>
     eventText(
       { type: 'members', conversationId, change, username: 'carol', by: 'alice', role: 'admin', position: 1 },
@@ -46,7 +46,7 @@ t.test('Who came, who went and who may do what is told with who did it', async (
   t.equal(text('renewed'), 'Lunch: alice renewed the membership of carol, who has a new identity.')
 })
 
-t.test('Nothing in a notice can move the cursor or set the title', async (t) => {
+t.test('The text of an event has no control characters', async (t) => {
   for (const [event] of events)
     t.notMatch(eventText(event, () => '\u001b[2J\u202eLunch\r')?.text, /[\p{Cc}\u202e]/u, event.type)
 })

@@ -6,24 +6,23 @@ import { ChatError, type IncomingMessage, type ReceivedContent } from '../../../
 
 function message(content: ReceivedContent): IncomingMessage {
   return {
-    ...{
-      type: 'message',
-      id: 'm',
-      conversationId: 'c',
-      sessionKeyId: 'k',
-      n: 3,
-      own: false,
-      position: 7,
-      content
-    },
-    ...{ from: { username: 'bob', deviceId: 'd' }, sentAt: '2026-05-04T21:07:09.000Z' },
+    type: 'message',
+    id: 'm',
+    conversationId: 'c',
+    sessionKeyId: 'k',
+    n: 3,
+    from: { username: 'bob', deviceId: 'd' },
+    own: false,
+    content,
+    position: 7,
+    sentAt: '2026-05-04T21:07:09.000Z',
     receivedAt: '2026-05-04T21:07:10.000Z'
   }
 }
 
 const time = formatTime('2026-05-04T21:07:09.000Z')
 
-t.test('A message is a line that begins with when and who, whatever it says', async (t) => {
+t.test('Every message is a line that begins with its time and sender', async (t) => {
   const line = (content: ReceivedContent, title?: string) => messageLine(message(content), title)
   t.equal(line({ type: 'text', text: 'hello' }), `${time} bob: hello`)
   t.equal(line({ type: 'text', text: 'a\nb', ref: 'm' }, 'ops'), `${time} bob [ops]: (reply) a\n  b`)
@@ -47,16 +46,19 @@ t.test('A message is a line that begins with when and who, whatever it says', as
 
 t.test('A message for scripts begins with the same seven members', async (t) => {
   t.strictSame(messageJson(message({ type: 'text', text: 'hello', ref: 'r' })), {
-    ...{ id: 'm', conversationId: 'c', from: 'bob', type: 'text', body: 'hello' },
-    ...{ sentAt: '2026-05-04T21:07:09.000Z', position: 7 },
-    ...{
-      own: false,
-      deviceId: 'd',
-      receivedAt: '2026-05-04T21:07:10.000Z',
-      sessionKeyId: 'k',
-      n: 3,
-      ref: 'r'
-    }
+    id: 'm',
+    conversationId: 'c',
+    from: 'bob',
+    type: 'text',
+    body: 'hello',
+    sentAt: '2026-05-04T21:07:09.000Z',
+    position: 7,
+    own: false,
+    deviceId: 'd',
+    receivedAt: '2026-05-04T21:07:10.000Z',
+    sessionKeyId: 'k',
+    n: 3,
+    ref: 'r'
   })
   const unknown = messageJson(message({ type: 'unknown', of: 'poll' }))
   t.match(unknown, { type: 'unknown', body: null, of: 'poll' })
@@ -71,7 +73,7 @@ t.test('A message for scripts begins with the same seven members', async (t) => 
   ])
 })
 
-t.test('What is wrong is an object too, and its type says what', async (t) => {
+t.test('An event that is not a message is an object with its type', async (t) => {
   const error = new ChatError('untrusted', 'bad-signature', 'It is not signed.', {
     cause: new Error('inner')
   })
@@ -79,7 +81,13 @@ t.test('What is wrong is an object too, and its type says what', async (t) => {
   const { id, conversationId, sessionKeyId, from, position, receivedAt } = message({ type: 'text', text: '' })
   const rest = { id, conversationId, sessionKeyId, from, position, receivedAt }
   t.match(eventJson({ ...rest, type: 'unreadable', reason: 'untrusted', error }), {
-    ...{ id: 'm', from: 'bob', type: 'unreadable', body: null, sentAt: null, position: 7, error: told }
+    id: 'm',
+    from: 'bob',
+    type: 'unreadable',
+    body: null,
+    sentAt: null,
+    position: 7,
+    error: told
   })
   t.strictSame(
     eventJson({ type: 'withheld', conversationId: 'c', sessionKeyId: 'k', from, first: 2, last: 4 }),
@@ -98,7 +106,7 @@ t.test('What is wrong is an object too, and its type says what', async (t) => {
   t.strictSame(eventJson(changed), changed)
 })
 
-t.test('The exit code says whether to change the command, to wait, or to give up', async (t) => {
+t.test('The exit code tells a wrong command line, a refusal and an outage apart', async (t) => {
   t.equal(exitCode(new UsageError('')), 2)
   t.equal(exitCode(new ChatError('usage', 'x', '')), 2)
   t.equal(exitCode(new ChatError('unreachable', 'x', '')), 3)
@@ -109,7 +117,7 @@ t.test('The exit code says whether to change the command, to wait, or to give up
   t.equal(exitCode(new Error('a bug')), 1)
 })
 
-t.test('Columns are as wide as what is in them', async (t) => {
+t.test('Columns are as wide as their widest cell', async (t) => {
   t.strictSame(
     formatTable([
       ['a', 'bb', ''],

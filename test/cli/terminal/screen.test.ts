@@ -11,7 +11,7 @@ function screen(columns?: number) {
   return { stdin, stdout, shown }
 }
 
-t.test('What comes in stands above the line that is being typed', async (t) => {
+t.test('New lines appear above the line that is being typed', async (t) => {
   const { stdin, stdout, shown } = screen()
   shown.setPrompt('bob> ')
   stdin.write('half a sen')
@@ -26,7 +26,7 @@ t.test('What comes in stands above the line that is being typed', async (t) => {
 })
 
 t.test(
-  'A line that is longer than the terminal is wide stays whole, and so does what is above it',
+  'A typed line that is wider than the terminal stays whole, and so do the lines above it',
   async (t) => {
     const { stdin, stdout, shown } = screen(20)
     shown.show('21:06 bob: first')
@@ -48,7 +48,7 @@ t.test(
   }
 )
 
-t.test('Lines are handed on one by one, those too that were typed before anybody asked', async (t) => {
+t.test('Typed lines are read one by one, even those that were typed before the first read', async (t) => {
   const { stdin, shown } = screen()
   stdin.enter('one')
   stdin.enter('two')
@@ -60,10 +60,14 @@ t.test('Lines are handed on one by one, those too that were typed before anybody
   t.strictSame(lines, ['one', 'two'])
 })
 
-t.test('Without a terminal there is no prompt: lines in, lines out', async (t) => {
+t.test('Without a terminal there is no prompt', async (t) => {
   const stdout = new PassThrough()
   const shown = new Screen({
-    ...{ argv: [], env: {}, stdin: Readable.from(['one\ntwo\n']), stdout, stderr: stdout },
+    argv: [],
+    env: {},
+    stdin: Readable.from(['one\ntwo\n']),
+    stdout,
+    stderr: stdout,
     signal: new AbortController().signal
   })
   shown.setPrompt('bob> ')
