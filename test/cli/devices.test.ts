@@ -111,8 +111,8 @@ t.test(
 )
 
 t.test('After a reset, nothing is sent until the new identity is accepted', async (t) => {
-  await home.ok('anew', ['login', 'bob', '--no-wait'])
-  await home.ok('anew', ['devices', 'reset', '--yes'])
+  await home.ok('phone2', ['login', 'bob', '--no-wait'])
+  await home.ok('phone2', ['devices', 'reset', '--yes'])
   const listening = home.start('alice', ['listen'])
   await listening.shows(/Warning: bob has a new identity, not the one that you verified/)
   await listening.interrupted()
@@ -123,5 +123,5 @@ t.test('After a reset, nothing is sent until the new identity is accepted', asyn
   t.match(await home.json('alice', ['contacts']), [{ status: 'changed', wasVerified: true }])
   await home.ok('alice', ['accept', 'bob'])
   await home.ok('alice', ['send', 'bob', 'welcome back'])
-  t.equal((await texts('anew', 'alice')).at(-1), 'welcome back')
+  t.equal((await texts('phone2', 'alice')).at(-1), 'welcome back')
 })

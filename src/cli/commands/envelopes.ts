@@ -29,7 +29,7 @@ function sealCommand(program: Command, io: Io): void {
       .description(
         'Encrypt a message from stdin and print it as the body of POST /v1/conversations/{id}/messages.\n' +
           'Post it before you send anything else in this conversation: its place in the order is taken. If it is ' +
-          'never posted, its receivers are told that a message was withheld.'
+          'never posted, its receivers see that a message was withheld.'
       )
       .argument('<to>', 'a user, or a group by its id or name')
       .option('--content', 'stdin is a JSON object with a type, such as a reaction, instead of a text')

@@ -77,7 +77,7 @@ t.test('An event that is not a message is an object with its type', async (t) =>
   const error = new ChatError('untrusted', 'bad-signature', 'It is not signed.', {
     cause: new Error('inner')
   })
-  const told = { kind: 'untrusted', code: 'bad-signature', message: 'It is not signed.' }
+  const shown = { kind: 'untrusted', code: 'bad-signature', message: 'It is not signed.' }
   const { id, conversationId, sessionKeyId, from, position, receivedAt } = message({ type: 'text', text: '' })
   const rest = { id, conversationId, sessionKeyId, from, position, receivedAt }
   t.match(eventJson({ ...rest, type: 'unreadable', reason: 'untrusted', error }), {
@@ -87,7 +87,7 @@ t.test('An event that is not a message is an object with its type', async (t) =>
     body: null,
     sentAt: null,
     position: 7,
-    error: told
+    error: shown
   })
   t.strictSame(
     eventJson({ type: 'withheld', conversationId: 'c', sessionKeyId: 'k', from, first: 2, last: 4 }),
@@ -101,7 +101,7 @@ t.test('An event that is not a message is an object with its type', async (t) =>
       last: 4
     }
   )
-  t.strictSame(eventJson({ type: 'untrusted', error }), { type: 'untrusted', error: told })
+  t.strictSame(eventJson({ type: 'untrusted', error }), { type: 'untrusted', error: shown })
   const changed = { type: 'identity-changed', username: 'bob', wasVerified: true } as const
   t.strictSame(eventJson(changed), changed)
 })
