@@ -25,6 +25,18 @@ export function duplicateOf(error: unknown): string | null {
   return code === '23505' ? String(constraint) : null
 }
 
+/**
+ * Do work that inserts, and once more if another request has inserted the same meanwhile: now the work finds it.
+ */
+export async function retryDuplicate<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (duplicateOf(error) === null) throw error
+    return work()
+  }
+}
+
 /** Whether the database user may not do this. */
 export function isForbidden(error: unknown): boolean {
   return root(error).code === '42501'

@@ -13,7 +13,7 @@ import type { ProblemCode } from '../../../protocol/problems.js'
 import { ChainQuery, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { duplicateOf } from '../../db/errors.js'
+import { retryDuplicate } from '../../db/errors.js'
 import type { Db } from '../../db/database.js'
 import { transaction } from '../../log/append.js'
 import { requireMember } from '../../chains/memberships.js'
@@ -59,12 +59,9 @@ export function conversationRoutes(app: App, services: Services): void {
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
-      const create = () => transaction(services, (tx) => createConversation(tx, session, request.body))
-      // Whoever loses a race against a duplicate finds it when he looks again.
-      const isNew = await create().catch((error: unknown) => {
-        if (duplicateOf(error) === null) throw error
-        return create()
-      })
+      const isNew = await retryDuplicate(() =>
+        transaction(services, (tx) => createConversation(tx, session, request.body))
+      )
       const conversation = await readOne(db, session.userId, request.body.id)
       return reply.status(isNew ? 201 : 200).send({ conversation })
     }

@@ -11,7 +11,7 @@ import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { lockUsers } from '../../chains/signing-device.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf, type DeviceSession } from '../../access/auth.js'
-import { duplicateOf } from '../../db/errors.js'
+import { retryDuplicate } from '../../db/errors.js'
 import type { Tx } from '../../db/database.js'
 import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append.js'
@@ -55,12 +55,9 @@ export function sessionKeyRoutes(app: App, services: Services): void {
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
-      const create = () =>
+      const isNew = await retryDuplicate(() =>
         transaction(services, (tx) => createSessionKey(tx, session, request.params.id, request.body))
-      const isNew = await create().catch((error: unknown) => {
-        if (duplicateOf(error) === null) throw error
-        return create()
-      })
+      )
       const key = await findSessionKey(db, request.params.id, request.body.id)
       return reply
         .status(isNew ? 201 : 200)
