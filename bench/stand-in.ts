@@ -8,7 +8,8 @@ import type { App } from '../src/server/http/app.js'
 import { buildApp } from '../src/server/app.js'
 import { readConfig } from '../src/server/config.js'
 import { messageRoutes } from '../src/server/features/messages/routes.js'
-import type { Outgoing, Sent } from '../src/server/log/group-commit.js'
+import type { StoredResult } from '../src/server/log/group-commit.js'
+import type { OutgoingMessage } from '../src/server/log/message.js'
 import type { Log } from '../src/server/log/index.js'
 import { createLogger } from '../src/server/logger.js'
 import { openServices, type Services } from '../src/server/services.js'
@@ -56,7 +57,7 @@ async function insertEach(url: string): Promise<Log['send']> {
   const text = `insert into each_message (message_id, conversation_id, sender_id, sender_device_id, session_key_id,
     iv, ciphertext, signature) values ($1, $2, $3, $4, $5, decode($6, 'base64'), decode($7, 'base64'),
     decode($8, 'base64')) returning position, created_at`
-  const insert = async (message: Outgoing): Promise<Sent> => {
+  const insert = async (message: OutgoingMessage): Promise<StoredResult> => {
     const { id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature } = message
     const values = [id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature]
     const { rows } = await pool.query<{ position: string; created_at: Date }>({ name: 'each', text, values })

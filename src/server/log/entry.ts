@@ -1,5 +1,5 @@
-import type { Message } from '../../protocol/messages.js'
 import type { DurableEvent } from '../../protocol/events.js'
+import { toMessage, type StoredMessage } from './message.js'
 
 /** The type of an event that only the server's own processes read: sessions that were revoked. */
 export const SESSIONS_ENDED = 'sessions.ended'
@@ -7,38 +7,29 @@ export type EventType = Exclude<DurableEvent, 'message'> | typeof SESSIONS_ENDED
 
 /** One event of the log, as the tail and the streams pass it on. */
 export interface Entry {
-  position: number
-  type: DurableEvent | typeof SESSIONS_ENDED
+  readonly position: number
+  readonly type: DurableEvent | typeof SESSIONS_ENDED
   /** The event's data, one line of JSON. */
   readonly json: string
-  /** Its length, about. */
-  size: number
-  conversationId: string | null
-  /** Who sees an event that belongs to no conversation. */
-  recipients: readonly string[]
-  /** Users whom this event brings into the conversation, and whom it takes out of it. */
-  joined: readonly string[]
-  left: readonly string[]
+  /** About as many bytes as `json` has. */
+  readonly size: number
+  readonly conversationId: string | null
+  /** The users who see an event that belongs to no conversation. */
+  readonly recipients: readonly string[]
+  /** Users whom this event adds to the conversation. */
+  readonly joined: readonly string[]
+  /** Users whom it removes. */
+  readonly left: readonly string[]
 }
 
-/** The columns that make an entry; `EVENT_COLUMNS` selects them from `events e` and `users u`, the sender. */
-export interface EventRow {
-  position: string
+/** A row of `EVENT_COLUMNS`. If it is no message it has null in place of the message's columns. */
+export interface EventRow extends Omit<StoredMessage, 'conversationId'> {
   type: Entry['type']
-  conversation_id: string | null
-  created_at: string
+  conversationId: string | null
   data: string | null
-  message_id: string | null
-  sender_id: string
-  sender_username: string
-  sender_device_id: string
-  session_key_id: string
-  iv: string
-  ciphertext: string
-  signature: string
   recipients?: string[] | null
   joined?: string[] | null
-  left_users?: string[] | null
+  left?: string[] | null
 }
 
 const base64 = (column: string) => `replace(encode(e.${column}, 'base64'), E'\\n', '') as ${column}`
@@ -47,58 +38,46 @@ const base64 = (column: string) => `replace(encode(e.${column}, 'base64'), E'\\n
 export const isoTime = (expression: string) =>
   `to_char(${expression} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
+/** A position as a JavaScript number: drivers give a bigint as text. */
+export const asNumber = (expression: string) => `${expression}::float8`
+
+/** The columns of an entry, from `events e` and `users u`, the sender. */
 export const EVENT_COLUMNS = `
-  e.position, e.type, e.conversation_id, ${isoTime('e.created_at')} as created_at, e.data::text as data,
-  e.message_id, e.sender_id, u.username as sender_username, e.sender_device_id, e.session_key_id,
+  ${asNumber('e.position')} as position, e.type, e.conversation_id as "conversationId",
+  ${isoTime('e.created_at')} as "createdAt", e.data::text as data,
+  e.message_id as id, e.sender_id as "senderId", u.username as "senderUsername",
+  e.sender_device_id as "senderDeviceId", e.session_key_id as "sessionKeyId",
   ${base64('iv')}, ${base64('ciphertext')}, ${base64('signature')}`
 
-export function toMessage(row: EventRow): Message {
-  return {
-    id: row.message_id!,
-    conversationId: row.conversation_id!,
-    position: Number(row.position),
-    sender: { userId: row.sender_id, username: row.sender_username, deviceId: row.sender_device_id },
-    sessionKeyId: row.session_key_id,
-    iv: row.iv,
-    ciphertext: row.ciphertext,
-    signature: row.signature,
-    createdAt: row.created_at
-  }
-}
-
 export function toEntry(row: EventRow): Entry {
-  if (row.type === 'message') return messageEntry(toMessage(row))
-  const position = Number(row.position)
+  if (row.type === 'message') return new MessageEntry(row as StoredMessage)
+  const { position, type, conversationId } = row
   return {
     position,
-    type: row.type,
+    type,
     json: `{"position":${position},${row.data!.slice(1)}`,
     size: row.data!.length,
-    conversationId: row.conversation_id,
-    recipients: row.recipients ?? [],
-    joined: row.joined ?? [],
-    left: row.left_users ?? []
+    conversationId,
+    recipients: row.recipients ?? nobody,
+    joined: row.joined ?? nobody,
+    left: row.left ?? nobody
   }
-}
-
-export function messageEntry(message: Message): Entry {
-  return new MessageEntry(message)
 }
 
 const nobody: readonly string[] = []
-/** Of a message without its ciphertext. */
-const ENVELOPE = 600
+/** Bytes of a message's JSON without its ciphertext. */
+const ENVELOPE_BYTES = 600
 
-/** A message that is stored here may have all its readers elsewhere: its JSON is made when somebody asks for it. */
-class MessageEntry implements Entry {
+/** A message. Its JSON is made when somebody asks for it: all its readers may be on other processes. */
+export class MessageEntry implements Entry {
   readonly type = 'message'
   readonly recipients = nobody
   readonly joined = nobody
   readonly left = nobody
-  readonly #message: Message
+  readonly #message: StoredMessage
   #json: string | undefined
 
-  constructor(message: Message) {
+  constructor(message: StoredMessage) {
     this.#message = message
   }
 
@@ -109,9 +88,9 @@ class MessageEntry implements Entry {
     return this.#message.conversationId
   }
   get json(): string {
-    return (this.#json ??= JSON.stringify(this.#message))
+    return (this.#json ??= JSON.stringify(toMessage(this.#message)))
   }
   get size(): number {
-    return this.#message.ciphertext.length + ENVELOPE
+    return this.#message.ciphertext.length + ENVELOPE_BYTES
   }
 }

@@ -1,27 +1,28 @@
 import { Problem } from '../http/problem.js'
 import type { Database } from '../db/database.js'
-import { duplicateOf, isDatabaseDown } from '../db/errors.js'
+import { isDatabaseDown, retryDuplicate } from '../db/errors.js'
 import type { Logger } from '../logger.js'
-import { messageEntry, type Entry } from './entry.js'
-import { SEND, sendValues, type Sending, type SendRow, type Verdict } from './send.js'
+import { MessageEntry, type Entry } from './entry.js'
+import type { OutgoingMessage } from './message.js'
+import { SEND, sendValues, type Refusal, type SendRow } from './send.js'
 
-export interface Sent {
-  /** `failed` if the database refuses to store this very message. */
-  verdict: Verdict | 'failed'
-  /** Of a message that is stored, now or before. */
+/** A message is stored, now or before. */
+export interface StoredResult {
+  verdict: 'stored' | 'repeat'
   position: number
   createdAt: string
 }
 
-export type Outgoing = Sending & { senderUsername: string }
+/** `failed` if the database cannot store this very message. */
+export type SendResult = StoredResult | { verdict: Refusal | 'failed' }
 
 /** Messages of one request: they are stored together, in their order, with nothing of others between them. */
 interface Waiting {
-  messages: readonly Outgoing[]
+  messages: readonly OutgoingMessage[]
   bytes: number
   /** When it came, in milliseconds of the process' clock. */
   since: number
-  resolve: (sent: Sent[]) => void
+  resolve: (results: SendResult[]) => void
   reject: (error: unknown) => void
 }
 
@@ -31,7 +32,7 @@ export interface GroupCommit {
    * @returns what became of each of them
    * @throws {Problem} `overloaded` when too much is queued, `database-unavailable`
    */
-  send: (messages: readonly Outgoing[]) => Promise<Sent[]>
+  send: (messages: readonly OutgoingMessage[]) => Promise<SendResult[]>
   /** Resolves when all that was accepted has been answered. */
   idle: () => Promise<void>
 }
@@ -83,24 +84,23 @@ export function groupCommit(options: {
   }
 
   /** One statement. Whoever reads is told before whoever sent. */
-  async function store(messages: readonly Outgoing[]): Promise<Sent[]> {
+  async function store(messages: readonly OutgoingMessage[]): Promise<SendResult[]> {
     const rows = await prepared<SendRow>(SEND, sendValues(messages))
     const entries: Entry[] = []
-    const sent = messages.map((message, index) => {
-      const { verdict, position, created_at: createdAt } = rows[index]!
-      const result = { verdict, position: Number(position), createdAt: createdAt ?? '' }
-      if (verdict === 'stored') entries.push(toEntry(message, result))
-      return result
+    const results = rows.map(({ verdict, position, createdAt }, index): SendResult => {
+      if (verdict === 'stored') entries.push(new MessageEntry({ ...messages[index]!, position, createdAt }))
+      return verdict === 'stored' || verdict === 'repeat' ? { verdict, position, createdAt } : { verdict }
     })
     if (entries.length > 0) options.onCommit(entries)
-    return sent
+    return results
   }
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     try {
-      const sent = await store(batch.flatMap(({ messages }) => messages))
+      const results = await store(batch.flatMap(({ messages }) => messages))
       let answered = 0
-      for (const { messages, resolve } of batch) resolve(sent.slice(answered, (answered += messages.length)))
+      for (const { messages, resolve } of batch)
+        resolve(results.slice(answered, (answered += messages.length)))
     } catch (error) {
       if (isDatabaseDown(error)) for (const { reject } of batch) reject(error)
       else for (const request of batch) await storeApart(request).then(request.resolve, request.reject)
@@ -108,21 +108,20 @@ export function groupCommit(options: {
   }
 
   /** One poisoned row must not take the others with it; repeats that raced between processes end up here too. */
-  async function storeApart({ messages }: Waiting): Promise<Sent[]> {
-    const sent: Sent[] = []
-    for (const message of messages) sent.push(await storeAlone(message))
-    return sent
+  async function storeApart({ messages }: Waiting): Promise<SendResult[]> {
+    const results: SendResult[] = []
+    for (const message of messages) results.push(await storeAlone(message))
+    return results
   }
 
-  async function storeAlone(message: Outgoing, again = false): Promise<Sent> {
+  async function storeAlone(message: OutgoingMessage): Promise<SendResult> {
     try {
-      return (await store([message]))[0]!
+      const [result] = await retryDuplicate(() => store([message]))
+      return result!
     } catch (error) {
       if (isDatabaseDown(error)) throw error
-      // A message that another process is storing at this moment is there when we look again: a repeat.
-      if (!again && duplicateOf(error) !== null) return storeAlone(message, true)
-      logger.error({ err: error, messageId: message.id }, 'a message can’t be stored')
-      return { verdict: 'failed', position: 0, createdAt: '' }
+      logger.error({ err: error, messageId: message.id }, 'a message could not be stored')
+      return { verdict: 'failed' }
     }
   }
 
@@ -159,19 +158,4 @@ export function groupCommit(options: {
     },
     idle: () => (state === 'idle' ? Promise.resolve() : new Promise((resolve) => idle.push(resolve)))
   }
-}
-
-function toEntry({ senderUsername, ...message }: Outgoing, sent: Sent): Entry {
-  const { id, conversationId, senderId, senderDeviceId, sessionKeyId, iv, ciphertext, signature } = message
-  return messageEntry({
-    id,
-    conversationId,
-    position: sent.position,
-    sender: { userId: senderId, username: senderUsername, deviceId: senderDeviceId },
-    sessionKeyId,
-    iv,
-    ciphertext,
-    signature,
-    createdAt: sent.createdAt
-  })
 }

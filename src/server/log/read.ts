@@ -61,16 +61,20 @@ export interface VisiblePage {
 
 /** One page of what `userId` may see after `position`, oldest first. */
 export async function readVisible(
-  hot: Database['prepared'],
+  prepared: Database['prepared'],
   userId: string,
   position: number,
   { events, bytes }: { events: number; bytes: number }
 ): Promise<VisiblePage> {
-  const rows = await hot<
-    EventRow & { head: string; conversations: string[] | null; position: string | null }
-  >(VISIBLE, [userId, position, events, bytes])
-  const entries = rows.filter((row) => row.position !== null).map(toEntry)
+  const rows = await prepared<EventRow & { head: string; conversations: string[] | null }>(VISIBLE, [
+    userId,
+    position,
+    events,
+    bytes
+  ])
   const { head, conversations } = rows[0]!
+  // The one row of an empty page has no event.
+  const entries = (rows[0]!.position as number | null) === null ? [] : rows.map(toEntry)
   return {
     entries,
     through: conversations === null ? entries.at(-1)!.position : Math.max(Number(head), position),
@@ -90,14 +94,18 @@ select ${EVENT_COLUMNS},
     where m.conversation_id = e.conversation_id and m.joined_at = e.position) end as joined,
   case when e.type = 'conversation.chain' then array(
     select m.user_id from memberships m
-    where m.conversation_id = e.conversation_id and m.left_at = e.position) end as left_users
+    where m.conversation_id = e.conversation_id and m.left_at = e.position) end as "left"
 from events e left join users u on u.id = e.sender_id
 where e.position > $1 order by e.position limit $2`
 }
 
 /** One page of the whole log after `position`, for the tail alone. */
-export async function readAll(hot: Database['prepared'], position: number, limit: number): Promise<Entry[]> {
-  return (await hot<EventRow>(ALL, [position, limit])).map(toEntry)
+export async function readAll(
+  prepared: Database['prepared'],
+  position: number,
+  limit: number
+): Promise<Entry[]> {
+  return (await prepared<EventRow>(ALL, [position, limit])).map(toEntry)
 }
 
 const BOUNDS: PreparedStatement = {
@@ -115,7 +123,7 @@ export interface Bounds {
   oldest: number
 }
 
-export async function readBounds(hot: Database['prepared']): Promise<Bounds> {
-  const [row] = await hot<{ last: string; epoch: string; oldest: string }>(BOUNDS, [])
+export async function readBounds(prepared: Database['prepared']): Promise<Bounds> {
+  const [row] = await prepared<{ last: string; epoch: string; oldest: string }>(BOUNDS, [])
   return { epoch: row!.epoch, last: Number(row!.last), oldest: Number(row!.oldest) }
 }

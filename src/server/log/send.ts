@@ -1,37 +1,26 @@
 import { listOf } from '../db/prepared.js'
 import type { PreparedStatement } from '../db/database.js'
-import { isoTime } from './entry.js'
+import { asNumber, isoTime } from './entry.js'
+import type { OutgoingMessage } from './message.js'
 
 /** Messages under one session key at most (protocol, "Session key"). */
 export const MAX_MESSAGES_PER_KEY = 2 ** 20
 
-/** A message to append, as its sender's request gives it: ids as UUIDs, bytes as base64. */
-export interface Sending {
-  id: string
-  conversationId: string
-  senderId: string
-  senderDeviceId: string
-  sessionKeyId: string
-  iv: string
-  ciphertext: string
-  signature: string
-}
+export type Refusal = 'not-found' | 'conflict' | 'rekey' | 'not-in-roster'
 
-export type Verdict = 'stored' | 'repeat' | 'not-found' | 'conflict' | 'rekey' | 'not-in-roster'
-
+/** The answer to one message of a batch. A refused message has no position of its own. */
 export interface SendRow {
-  n: string
-  verdict: Verdict
-  position: string | null
-  created_at: string | null
+  verdict: 'stored' | 'repeat' | Refusal
+  position: number
+  createdAt: string
 }
 
 /**
  * The columns of a batch, one text each, values joined by commas (which no UUID and no base64 contains): an
  * array literal would have to be quoted value by value.
  */
-export function sendValues(batch: readonly Sending[]): string[] {
-  const column = (name: keyof Sending) => batch.map((message) => message[name]).join(',')
+export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername'>[]): string[] {
+  const column = (name: keyof (typeof batch)[number]) => batch.map((message) => message[name]).join(',')
   return [
     column('id'),
     column('conversationId'),
@@ -117,8 +106,8 @@ inserted as (
   from accepted a, head
   returning message_id, position, created_at
 )
-select j.n, j.verdict, coalesce(i.position, j.old_position) as position,
-       ${isoTime('coalesce(i.created_at, j.old_created_at)')} as created_at
+select j.verdict, ${asNumber('coalesce(i.position, j.old_position)')} as position,
+       ${isoTime('coalesce(i.created_at, j.old_created_at)')} as "createdAt"
 from judged j left join inserted i on i.message_id = j.id and j.verdict = 'stored'
 order by j.n`
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { type Problem } from '../../../src/server/http/problem.js'
-import type { Outgoing } from '../../../src/server/log/group-commit.js'
+import type { OutgoingMessage } from '../../../src/server/log/message.js'
 import type { Services } from '../../../src/server/services.js'
 import { startChat } from '../../support/start-chat.js'
 
@@ -28,7 +28,10 @@ async function world() {
   return { alice, bob, conversationId, message }
 }
 
-const send = async (message: Outgoing) => (await chat.services.log.send([message]))[0]!
+const send = async (
+  message: OutgoingMessage
+): Promise<{ verdict: string; position?: number; createdAt?: string }> =>
+  (await chat.services.log.send([message]))[0]!
 
 async function stored({ database }: Services): Promise<{ positions: number[]; last: number }> {
   const rows = await database.prepared<{ position: string }>(

@@ -1,6 +1,7 @@
 import type { Message } from '../../../protocol/messages.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
-import { EVENT_COLUMNS, toMessage, type EventRow } from '../../log/entry.js'
+import { EVENT_COLUMNS } from '../../log/entry.js'
+import { toMessage, type StoredMessage } from '../../log/message.js'
 
 /** Messages of `$1` that the user `$2` may see, walking from position `$3`, each of his stays through the index. */
 function historyStatement(direction: 'before' | 'after'): PreparedStatement {
@@ -26,13 +27,13 @@ const statements = { before: historyStatement('before'), after: historyStatement
 
 /** A page of history: newest first before a position, oldest first after one. */
 export async function readHistory(
-  hot: Database['prepared'],
+  prepared: Database['prepared'],
   conversationId: string,
   userId: string,
   direction: 'before' | 'after',
   position: number,
   limit: number
 ): Promise<Message[]> {
-  const rows = await hot<EventRow>(statements[direction], [conversationId, userId, position, limit])
+  const rows = await prepared<StoredMessage>(statements[direction], [conversationId, userId, position, limit])
   return rows.map(toMessage)
 }

@@ -4,6 +4,7 @@ import {
   HistoryQuery,
   MAX_BATCH_BYTES,
   MAX_CIPHERTEXT_BYTES,
+  type MessageOutcome,
   MessagePage,
   MessageReceipt,
   NewMessage,
@@ -14,7 +15,8 @@ import type { ProblemCode } from '../../../protocol/problems.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import type { Outgoing, Sent } from '../../log/group-commit.js'
+import type { SendResult, StoredResult } from '../../log/group-commit.js'
+import type { OutgoingMessage } from '../../log/message.js'
 import { requireMember } from '../../chains/memberships.js'
 import { problemDocument } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -24,17 +26,21 @@ import { readHistory } from './history.js'
 /** The largest ciphertext in base64, and room for the rest of the envelope. */
 const MESSAGE_BODY_LIMIT = 90 * 1024
 
+const statuses = { stored: 201, repeat: 200 } as const
 const refusals = {
   'not-found': 'conversation-not-found',
   conflict: 'id-conflict',
   rekey: 'rekey-required',
   'not-in-roster': 'not-in-roster',
   failed: 'internal-error'
-} as const satisfies Record<Exclude<Sent['verdict'], 'stored' | 'repeat'>, ProblemCode>
+} as const satisfies Record<Exclude<SendResult['verdict'], keyof typeof statuses>, ProblemCode>
 
 const params = record({ id: Uuid('The conversation’s id.') })
 
-export function messageRoutes(app: App, { log, db, database }: Services): void {
+export function messageRoutes(
+  app: App,
+  { log, db, database }: Pick<Services, 'log' | 'db' | 'database'>
+): void {
   app.post(
     '/conversations/:id/messages',
     {
@@ -56,10 +62,9 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
     },
     async (request, reply) => {
       const sender = deviceSessionOf(request)
-      const [sent] = await log.send([outgoing(sender, request.params.id, request.body)])
-      const { status, receipt, problem } = outcomeOf(request.body.id, sent!)
-      if (problem !== undefined) throw problem
-      return reply.status(status).send(receipt)
+      const [result] = await log.send([outgoing(sender, request.params.id, request.body)])
+      if (!('position' in result!)) throw new Problem(refusals[result!.verdict])
+      return reply.status(statuses[result.verdict]).send(receipt(request.body.id, result))
     }
   )
 
@@ -90,13 +95,8 @@ export function messageRoutes(app: App, { log, db, database }: Services): void {
       app.spend(request, reply, 'send', messages.length - 1)
       if (new Set(messages.map(({ id }) => id)).size < messages.length)
         throw new Problem('invalid-request', 'Two `messages` have the same `id`.')
-      const sent = await log.send(messages.map((message) => outgoing(sender, request.params.id, message)))
-      const items = messages.map(({ id }, index) => {
-        const { status, receipt, problem } = outcomeOf(id, sent[index]!)
-        if (problem === undefined) return { id, status, receipt }
-        return { id, status, problem: problemDocument(problem, request.id) }
-      })
-      return { items }
+      const results = await log.send(messages.map((message) => outgoing(sender, request.params.id, message)))
+      return { items: messages.map(({ id }, index) => outcome(id, results[index]!, request.id)) }
     }
   )
 
@@ -138,7 +138,7 @@ function outgoing(
   { userId, username, deviceId }: ReturnType<typeof deviceSessionOf>,
   conversationId: string,
   { id, sessionKeyId, iv, ciphertext, signature }: NewMessage
-): Outgoing {
+): OutgoingMessage {
   if (base64Bytes(ciphertext) > MAX_CIPHERTEXT_BYTES)
     throw new Problem('payload-too-large', `\`ciphertext\` has more than ${MAX_CIPHERTEXT_BYTES} bytes.`)
   return {
@@ -154,15 +154,14 @@ function outgoing(
   }
 }
 
-type Outcome =
-  | { status: 200 | 201; receipt: MessageReceipt; problem?: undefined }
-  | { status: number; problem: Problem; receipt?: undefined }
+function receipt(id: string, { position, createdAt }: StoredResult): MessageReceipt {
+  return { id, position, createdAt }
+}
 
-function outcomeOf(id: string, { verdict, position, createdAt }: Sent): Outcome {
-  if (verdict === 'stored' || verdict === 'repeat')
-    return { status: verdict === 'stored' ? 201 : 200, receipt: { id, position, createdAt } }
-  const problem = new Problem(refusals[verdict])
-  return { status: problem.status, problem }
+function outcome(id: string, result: SendResult, instance: string): MessageOutcome {
+  if ('position' in result) return { id, status: statuses[result.verdict], receipt: receipt(id, result) }
+  const problem = new Problem(refusals[result.verdict])
+  return { id, status: problem.status, problem: problemDocument(problem, instance) }
 }
 
 interface Place {
