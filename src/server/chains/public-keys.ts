@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, publicEncrypt, verify, type KeyObject } from 'node:crypto'
 import { Problem } from '../http/problem.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { isSmallOrder } from '../../protocol/small-order.js'
 
@@ -67,7 +68,7 @@ export function readEncryptionKey(pem: string, smallestBits: number): PublicKey 
  * Verify all signatures of a statement with the keys that may sign it.
  *
  * @returns the fingerprints of the signers
- * @throws {Problem} `invalid-signature` if one is by an unknown key or does not verify
+ * @throws {RuleViolation} `invalid-signature` if one is by an unknown key or does not verify
  */
 export function verifySignatures(
   statement: SignedStatement,
@@ -77,10 +78,16 @@ export function verifySignatures(
   for (const [fingerprint, signature] of Object.entries(statement.signatures)) {
     const key = keys.get(fingerprint)
     if (key === undefined)
-      throw new Problem('invalid-signature', `${fingerprint} is not a key that may sign this statement.`)
+      throw new RuleViolation(
+        'invalid-signature',
+        `${fingerprint} is not a key that may sign this statement.`
+      )
     const bytes = Buffer.from(signature, 'base64')
     if (isSmallOrder(bytes.subarray(0, 32)) || !verify(null, text, key, bytes))
-      throw new Problem('invalid-signature', `The signature of ${fingerprint} does not verify over \`text\`.`)
+      throw new RuleViolation(
+        'invalid-signature',
+        `The signature of ${fingerprint} does not verify over \`text\`.`
+      )
   }
   return new Set(Object.keys(statement.signatures))
 }

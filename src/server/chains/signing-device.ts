@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { and, asc, eq, inArray } from 'drizzle-orm'
 import { Problem } from '../http/problem.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import type { DeviceSession } from '../access/auth.js'
 import type { Tx } from '../db/database.js'
@@ -31,7 +32,8 @@ export async function lockUsers(
  * caller's user is locked.
  *
  * @param by the fingerprint in the statement's `by` line
- * @throws {Problem} `device-required`, `invalid-statement` or `invalid-signature`
+ * @throws {Problem} `device-required`
+ * @throws {RuleViolation} `invalid-statement` or `invalid-signature`
  */
 export async function requireSigningDevice(
   tx: Tx,
@@ -45,7 +47,10 @@ export async function requireSigningDevice(
     .where(and(eq(devices.id, session.deviceId), eq(devices.status, 'active')))
   if (device === undefined) throw new Problem('device-required')
   if (device.fingerprint !== by)
-    throw new Problem('invalid-statement', `\`by\` must be this device's signing key, ${device.fingerprint}.`)
+    throw new RuleViolation(
+      'invalid-statement',
+      `\`by\` must be this device's signing key, ${device.fingerprint}.`
+    )
   const signers = verifySignatures(signed, new Map([[by, createPublicKey(device.key)]]))
-  if (!signers.has(by)) throw new Problem('invalid-signature')
+  if (!signers.has(by)) throw new RuleViolation('invalid-signature')
 }

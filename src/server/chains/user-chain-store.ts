@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { and, asc, eq, gt } from 'drizzle-orm'
 import type { NewDevice } from '../../protocol/devices.js'
 import { Problem } from '../http/problem.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { parseStatement, type Statement } from '../../protocol/statements.js'
 import type { UserChain } from '../../protocol/user-chain.js'
@@ -21,7 +22,7 @@ export interface DeviceMaterial {
   hash: string
 }
 
-/** @throws {Problem} `invalid-key` or `invalid-statement` */
+/** @throws {Problem} `invalid-key` @throws {RuleViolation} `invalid-statement` */
 export function readNewDevice(
   body: NewDevice,
   username: string,
@@ -47,10 +48,13 @@ export function readNewDevice(
   }
 }
 
-/** @throws {Problem} `invalid-statement` unless a line of a statement says what the request says */
+/** @throws {RuleViolation} `invalid-statement` unless a line of a statement says what the request says */
 export function requireLine(name: string, actual: string, expected: string): void {
   if (actual !== expected)
-    throw new Problem('invalid-statement', `The statement's \`${name}\` must be ${expected}, not ${actual}.`)
+    throw new RuleViolation(
+      'invalid-statement',
+      `The statement's \`${name}\` must be ${expected}, not ${actual}.`
+    )
 }
 
 /** @throws {Problem} `id-conflict` or `key-in-use` */

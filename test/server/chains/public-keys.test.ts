@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { isUtf8 } from 'node:buffer'
 import t from 'tap'
-import { Problem } from '../../../src/server/http/problem.js'
+import { RuleViolation } from '../../../src/protocol/rule-violation.js'
 import { readSigningKey, verifySignatures } from '../../../src/server/chains/public-keys.js'
 import { wycheproof } from '../../support/vectors.js'
 
@@ -34,7 +34,7 @@ t.test('A signature counts exactly when RFC 8032 says so: Wycheproof’s vectors
         verifySignatures({ text: message.toString(), signatures }, new Map([[fingerprint, key]]))
         valid = true
       } catch (error) {
-        valid = !(error instanceof Problem && error.code === 'invalid-signature')
+        valid = !(error instanceof RuleViolation && error.code === 'invalid-signature')
       }
       if (valid !== (result === 'valid')) wrong.push(`${tcId} of a statement: ${comment}`)
     }
