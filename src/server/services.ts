@@ -20,7 +20,7 @@ import { Hub } from './streaming/hub.js'
 import { startSweeper } from './db/sweep.js'
 import { refreshTokens, type RefreshTokens } from './access/tokens.js'
 
-/** What features are made of. */
+/** The parts that features are built on. */
 export interface Services {
   config: Config
   logger: Logger
@@ -30,13 +30,13 @@ export interface Services {
   log: Log
   sessions: Sessions
   hub: Hub
-  /** Bounds on attempts, for all processes together. */
+  /** Counters of attempts that all processes share. */
   attempts: CounterSync
   passwords: Passwords
   /** Signs access tokens. */
   secret: string
   refresh: RefreshTokens
-  /** Ends everything, the last opened first. */
+  /** Closes everything, the last opened first. */
   close: () => Promise<void>
 }
 
@@ -47,9 +47,10 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     await database.migrate(MIGRATIONS_FOLDER)
     const epoch = await ensureEpoch(database)
     const secret = await signingSecret(config, database)
-    const bell = await openBell(config, epoch, logger)
-    const log = await openLog(database, bell, config.log, logger)
+    const notifier = await openNotifier(config, epoch, logger)
+    const log = await openLog(database, notifier, config.log, logger)
     const sessions = new Sessions(database, log)
+    // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
     const stopSweeping = startSweeper(database, logger)
@@ -58,7 +59,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       logger,
       database,
       db: database.db,
-      notifier: bell,
+      notifier,
       log,
       sessions,
       hub,
@@ -72,7 +73,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
         log.stop()
         stopSweeping()
         attempts.stop()
-        await bell.close()
+        await notifier.close()
         await database.close()
       }
     }
@@ -82,7 +83,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
   }
 }
 
-async function openBell(config: Config, epoch: string, logger: Logger): Promise<Notifier> {
+async function openNotifier(config: Config, epoch: string, logger: Logger): Promise<Notifier> {
   const { database, redisUrl } = config
   if (database.url === undefined) return noopNotifier
   if (redisUrl === undefined)
@@ -92,7 +93,7 @@ async function openBell(config: Config, epoch: string, logger: Logger): Promise<
   return redisNotifier(redisUrl.reveal(), epoch, logger)
 }
 
-/** `JWT_SECRET`; else one made at first start and kept beside the data: in `DATA_DIR`, or in the database. */
+/** `JWT_SECRET`; otherwise one that is made at the first start and kept with the data: in `DATA_DIR` or the database. */
 async function signingSecret(config: Config, { kind, db }: Database): Promise<string> {
   const { secret } = config.sessions
   if (secret !== undefined) return secret.reveal()

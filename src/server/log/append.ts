@@ -4,7 +4,7 @@ import type { Db, Tx } from '../db/database.js'
 import { eventRecipients, events, logHead, memberships } from '../db/schema.js'
 import type { EventType } from './entry.js'
 
-/** An event to append. Its audience: a conversation's members, or users, or all who share a conversation. */
+/** An event to append, and who sees it: members, users, a user's contacts, or only the server's processes. */
 export interface NewEvent {
   type: EventType
   data: object
@@ -12,9 +12,8 @@ export interface NewEvent {
 }
 
 /**
- * Take `count` dense positions; the counter row stays locked until the transaction ends, so the order of
- * positions is the order of commits. Lock whatever else the transaction needs before: users, then
- * conversations, each in the order of their ids, then this.
+ * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of positions is the
+ * order of commits. Lock everything else before it: users, then conversations, each in the order of their ids.
  *
  * @returns the first of the positions
  */
@@ -39,7 +38,7 @@ export async function appendEvents(tx: Tx, added: readonly NewEvent[]): Promise<
       conversationId: typeof to === 'object' && 'conversation' in to ? to.conversation : null
     }))
   )
-  // Only now, with the counter locked, is it certain who shares a conversation at this position.
+  // Read after the counter is locked: until then it can change who shares a conversation at this position.
   for (const [index, { to }] of added.entries()) {
     if (to === 'processes' || 'conversation' in to) continue
     const position = positions[index]!
@@ -50,7 +49,7 @@ export async function appendEvents(tx: Tx, added: readonly NewEvent[]): Promise<
   return positions
 }
 
-/** The user and everybody who shares a conversation with him now. */
+/** A user and everybody who shares a conversation with them now. */
 async function contactsOf(tx: Tx, userId: string): Promise<string[]> {
   const mine = alias(memberships, 'mine')
   const shared = await tx
@@ -61,7 +60,7 @@ async function contactsOf(tx: Tx, userId: string): Promise<string[]> {
   return [...new Set([userId, ...shared.map((row) => row.userId)])]
 }
 
-/** Run a transaction that appends events; when it is through, this process has seen them and others look. */
+/** Run a transaction that appends events. On return this process has read them, and the others are notified. */
 export async function transaction<T>(
   { db, log }: { db: Db; log: { changed: () => Promise<void> } },
   change: (tx: Tx) => Promise<T>

@@ -1,7 +1,7 @@
 import type { DurableEvent } from '../../protocol/events.js'
 import { toMessage, type StoredMessage } from './message.js'
 
-/** The type of an event that only the server's own processes read: sessions that were revoked. */
+/** Sessions were revoked: an event that only the server's own processes read. */
 export const SESSIONS_ENDED = 'sessions.ended'
 export type EventType = Exclude<DurableEvent, 'message'> | typeof SESSIONS_ENDED
 

@@ -4,14 +4,14 @@ import type { Database } from '../db/database.js'
 import { logHead } from '../db/schema.js'
 
 /**
- * Make sure that the log has a head and an epoch of this very database: in a restored copy positions may come
- * again that clients have seen with other events, so their old cursors must not count.
+ * Make sure that the log has a head, and an epoch made in this very database. A restored copy may give positions to new
+ * events that clients have seen with others, so it gets a new epoch, and old cursors no longer count.
  *
- * @returns the epoch: the name of this log
+ * @returns the epoch, which names this log
  */
 export async function ensureEpoch({ db, origin }: Database): Promise<string> {
   const here = await origin()
-  // Eight letters and digits, as a cursor spells it.
+  // Eight letters and digits, as in a cursor.
   const epoch = BigInt(`0x${randomBytes(8).toString('hex')}`)
     .toString(36)
     .padStart(8, '0')

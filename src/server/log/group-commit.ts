@@ -16,11 +16,11 @@ export interface StoredResult {
 /** `failed` if the database cannot store this very message. */
 export type SendResult = StoredResult | { verdict: Refusal | 'failed' }
 
-/** Messages of one request: they are stored together, in their order, with nothing of others between them. */
+/** The messages of one request: they are stored together and in their order, with no others between them. */
 interface Waiting {
   messages: readonly OutgoingMessage[]
   bytes: number
-  /** When it came, in milliseconds of the process' clock. */
+  /** When it came, in milliseconds on the monotonic clock. */
   since: number
   resolve: (results: SendResult[]) => void
   reject: (error: unknown) => void
@@ -29,30 +29,30 @@ interface Waiting {
 export interface GroupCommit {
   /**
    * @param messages of different ids, at most as many and as large as a batch
-   * @returns what became of each of them
+   * @returns a result for each, in their order
    * @throws {Problem} `overloaded` when too much is queued, `database-unavailable`
    */
   send: (messages: readonly OutgoingMessage[]) => Promise<SendResult[]>
-  /** Resolves when all that was accepted has been answered. */
+  /** Resolves when every accepted message has its result. */
   idle: () => Promise<void>
 }
 
-/** Bytes of one batch, and of all that waits, at most: what the queue may cost in memory. */
+/** Most bytes of one batch, and of the whole queue in memory. */
 const BATCH_BYTES = 4 * 2 ** 20
 const QUEUE_BYTES = 64 * 2 ** 20
-/** Messages that are worth a batch at once. */
+/** Messages for which a batch starts at once. */
 const EAGER = 16
 
 /**
- * Group commit: sends that arrive while a batch is in flight form the next one, so that one statement and one
- * fsync serve them all, and a lone message waits for nothing.
+ * Group commit: sends that arrive while a batch is in flight form the next one, so that one statement and one fsync serve
+ * them all. A single message waits for nothing.
  */
 export function groupCommit(options: {
   prepared: Database['prepared']
   logger: Logger
   maxQueue: number
   maxBatch: number
-  /** Milliseconds that a message may have waited when another one comes. */
+  /** How many milliseconds the first message of the queue may have waited when another one is accepted. */
   maxWait: number
   /** Called after each commit with the new entries in the order of their positions. */
   onCommit: (entries: Entry[]) => void
@@ -68,7 +68,7 @@ export function groupCommit(options: {
     const ids = new Set<string>()
     let bytes = 0
     for (const request of queue) {
-      // A repeat of a message in this batch has to find it stored: it waits for the next one.
+      // A repeat of a message in this batch must find it stored: it waits for the next batch.
       if (request.messages.some(({ id }) => ids.has(id))) break
       for (const { id } of request.messages) ids.add(id)
       bytes += request.bytes
@@ -83,7 +83,7 @@ export function groupCommit(options: {
     return batch
   }
 
-  /** One statement. Whoever reads is told before whoever sent. */
+  /** Store in one statement. Readers get the messages before the senders get their results. */
   async function store(messages: readonly OutgoingMessage[]): Promise<SendResult[]> {
     const rows = await prepared<SendRow>(SEND, sendValues(messages))
     const entries: Entry[] = []
@@ -107,7 +107,7 @@ export function groupCommit(options: {
     }
   }
 
-  /** One poisoned row must not take the others with it; repeats that raced between processes end up here too. */
+  /** One by one, so that one bad row harms no others. Repeats that raced between processes end up here, too. */
   async function storeApart({ messages }: Waiting): Promise<SendResult[]> {
     const results: SendResult[] = []
     for (const message of messages) results.push(await storeAlone(message))
@@ -138,7 +138,7 @@ export function groupCommit(options: {
     send(messages) {
       const now = performance.now()
       const waited = now - (queue[0]?.since ?? now)
-      // Whoever comes back later fares better than in a line that does not move.
+      // To try again later is better than to wait in a queue that does not move.
       if (queued.messages >= options.maxQueue || queued.bytes >= QUEUE_BYTES || waited > options.maxWait)
         return Promise.reject(new Problem('overloaded'))
       return new Promise((resolve, reject) => {
@@ -151,7 +151,7 @@ export function groupCommit(options: {
           // Requests that are read in this turn of the event loop share the first batch …
           setImmediate(() => void run())
         } else if (state === 'forming' && queued.messages >= EAGER) {
-          // … but many of them let the database begin while the rest are still being read.
+          // … but if there are many, the database starts while the rest are still being read.
           void run()
         }
       })

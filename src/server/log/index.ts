@@ -6,29 +6,30 @@ import { groupCommit, type GroupCommit } from './group-commit.js'
 import { readBounds } from './read.js'
 import { Tail } from './tail.js'
 
-/** The log as the rest of the server knows it. */
+/** The ordered log of events: the one way to append to it, to read it, and to hear of what is new. */
 export interface Log {
   readonly epoch: string
   /** Call a listener with all new entries, in order. */
   listen: Tail['listen']
+  /** The part of the log that a reader has missed, from memory. */
   since: Tail['since']
   send: GroupCommit['send']
-  /** To be called after a transaction that appended events: this process reads them, the others are told. */
+  /** Call this after a transaction that appended events: this process reads them, and the others are notified. */
   changed: () => Promise<void>
-  /** Resolves when every send that was accepted has been answered. */
+  /** Resolves when every accepted send has its result. */
   idle: GroupCommit['idle']
   stop: () => void
 }
 
 export async function openLog(
   { prepared }: Database,
-  bell: Notifier,
+  notifier: Notifier,
   config: Config['log'],
   logger: Logger
 ): Promise<Log> {
   const { epoch, last } = await readBounds(prepared)
   const tail = new Tail({ prepared, logger, head: last, pollInterval: config.pollIntervalMs })
-  const stopListening = bell.listen('log', () => void tail.look())
+  const stopListening = notifier.listen('log', () => void tail.look())
   const { send, idle } = groupCommit({
     prepared,
     logger,
@@ -37,7 +38,7 @@ export async function openLog(
     maxWait: config.maxWaitMs,
     onCommit(entries) {
       tail.offer(entries)
-      bell.notify('log')
+      notifier.notify('log')
     }
   })
   return {
@@ -47,7 +48,7 @@ export async function openLog(
     send,
     idle,
     changed() {
-      bell.notify('log')
+      notifier.notify('log')
       return tail.look()
     },
     stop() {

@@ -2,17 +2,17 @@ import type { Database, PreparedStatement } from '../db/database.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
- * That a membership lasts, as of the head. Not `left_at is null`: the index of current members would look fit for that
- * while it is small, but it begins with the conversation, and all of it would be searched for a user's.
+ * SQL: a membership has not ended at the head. Not `left_at is null`: while tables are small, PostgreSQL would choose the
+ * index of current members for that, which begins with the conversation and would be searched as a whole for a user's.
  */
 export const isCurrent = (membership: string, head: string) =>
   `coalesce(${membership}.left_at, ${head}.last + 1) > ${head}.last`
 
 /**
- * What `$1`, a user, may see after position `$2`, at most `$3` events and, past the first, `$4` bytes: per
- * conversation from the event that let him in to the one that took him out, each read through its own index, and
- * what is addressed to himself. The head is of the same snapshot: a page that holds all there was is complete up to
- * it, and `conversations` are then those the user is in at that position.
+ * Events that user `$1` may see after position `$2`: at most `$3` events and, past the first, `$4` bytes. In each
+ * conversation: from the event that added the user to the one that removed them, read by index; and the events addressed
+ * to the user. The head is of the same snapshot: a page that holds everything is complete up to the head, and
+ * `conversations` are the user's at the head.
  */
 const VISIBLE: PreparedStatement = {
   name: 'visible',
@@ -53,13 +53,13 @@ order by page.position`
 
 export interface VisiblePage {
   entries: Entry[]
-  /** The last position of this page, or of the log if the page holds all there was. */
+  /** The last position of this page, or of the log if the page holds everything. */
   through: number
   /** The user's conversations at `through`; null while there is more to read. */
   conversations: string[] | null
 }
 
-/** One page of what `userId` may see after `position`, oldest first. */
+/** One page of the events that a user may see after `position`, oldest first. */
 export async function readVisible(
   prepared: Database['prepared'],
   userId: string,
@@ -82,7 +82,7 @@ export async function readVisible(
   }
 }
 
-/** All events after `$1`, with what the tail needs to route them. */
+/** All events after `$1`, with the users they concern. */
 const ALL: PreparedStatement = {
   name: 'all',
   text: `
@@ -99,7 +99,7 @@ from events e left join users u on u.id = e.sender_id
 where e.position > $1 order by e.position limit $2`
 }
 
-/** One page of the whole log after `position`, for the tail alone. */
+/** One page of the whole log after `position`. */
 export async function readAll(
   prepared: Database['prepared'],
   position: number,

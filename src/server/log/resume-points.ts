@@ -2,29 +2,29 @@ import { listOf } from '../db/prepared.js'
 import type { Database, PreparedStatement } from '../db/database.js'
 import { isCurrent } from './read.js'
 
-/** Somebody who has read the log up to a position, and wants to go on. */
+/** A user who has read the log up to a position and wants to go on. */
 export interface ResumeRequest {
   userId: string
-  /** Above the log's last position for its end. */
+  /** Any number above the log's last position stands for its end. */
   after: number
 }
 
 export interface ResumePoint {
-  /** The log's last position, of the same snapshot as all that stands here. */
+  /** The log's last position, of the same snapshot as the rest. */
   last: number
   /** Position of the oldest event that is kept; `last + 1` in an empty log. */
   oldest: number
-  /** The user's conversations at `last`, if nothing after `after` concerns him; else null, and he reads pages. */
+  /** The user's conversations at `last` if no event since `after` concerns them; otherwise null, and they read pages. */
   conversations: string[] | null
 }
 
 /**
- * Where many readers begin, in one statement. Whether somebody has missed something is a look-up by index in each of
- * his conversations, which ends at the first that says yes. Rows are compared as a whole because only the right index
- * answers that: a plan that is made while the tables are small is kept when they have grown.
+ * Resolve the resume points of many readers in one statement. For each conversation, probe the index for one event after
+ * the cursor, and stop at the first hit. Whole rows are compared because only the right index can answer that: a plan that
+ * was made while the tables were small is kept when they have grown.
  */
 const RESUME_POINTS: PreparedStatement = {
-  name: 'beginnings',
+  name: 'resume-points',
   text: `
 select h.last,
   coalesce((select position from events order by position limit 1), h.last + 1) as oldest,
@@ -49,15 +49,15 @@ from unnest(${listOf(1)}::uuid[], ${listOf(2)}::bigint[]) with ordinality as i(u
 order by i.n`
 }
 
-/** @returns an answer for each of the askers, in their order */
+/** @returns a point for each request, in their order */
 export async function readResumePoints(
-  hot: Database['prepared'],
-  askers: readonly ResumeRequest[]
+  prepared: Database['prepared'],
+  requests: readonly ResumeRequest[]
 ): Promise<ResumePoint[]> {
-  const rows = await hot<{ last: string; oldest: string; conversations: string[] | null }>(RESUME_POINTS, [
-    askers.map(({ userId }) => userId).join(','),
-    askers.map(({ after }) => after).join(',')
-  ])
+  const rows = await prepared<{ last: string; oldest: string; conversations: string[] | null }>(
+    RESUME_POINTS,
+    [requests.map(({ userId }) => userId).join(','), requests.map(({ after }) => after).join(',')]
+  )
   return rows.map(({ last, oldest, conversations }) => ({
     last: Number(last),
     oldest: Number(oldest),

@@ -16,8 +16,8 @@ export interface SendRow {
 }
 
 /**
- * The columns of a batch, one text each, values joined by commas (which no UUID and no base64 contains): an
- * array literal would have to be quoted value by value.
+ * The columns of a batch, each one text with its values joined by commas, which neither UUIDs nor base64 contain. An array
+ * literal would have to be quoted value by value.
  */
 export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername'>[]): string[] {
   const column = (name: keyof (typeof batch)[number]) => batch.map((message) => message[name]).join(',')
@@ -34,12 +34,12 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
 }
 
 /**
- * Judge and append a whole batch, one verdict a message.
+ * Check and append a whole batch, with one verdict for each message.
  *
- * What a send depends on that can change stands in one row, its conversation's: the current session key, and
- * whether it is out of date. The rows are locked FOR SHARE, in the order of their ids, which also re-reads what
- * a concurrent change has just committed; a change of members or devices waits for the batch or the batch for
- * it. That the sender's device is in the key's roster never changes. The counter is locked last.
+ * All that can change and decides about a send is in the row of its conversation: the current session key, and whether
+ * it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a
+ * concurrent change has just committed: a change of members or devices waits for the batch, or the batch for the change.
+ * The roster of a key never changes. The counter is locked last.
  */
 export const SEND: PreparedStatement = {
   name: 'send',
@@ -74,8 +74,8 @@ judged as materialized (
     end as verdict
   from input i
   left join conversation c on c.id = i.conversation_id
-  -- LIMIT keeps each of these a look-up by index per row: a plan is made while the tables are small and kept when
-  -- they have grown, and must not scan one of them then.
+  -- LIMIT makes each of these one look-up by index per row. Without it, a plan that was made while the tables were
+  -- small could scan one that has grown.
   left join lateral (select * from events where message_id = i.id limit 1) e on true
   left join lateral (select message_count from session_keys where id = i.session_key_id limit 1) k on true
   left join lateral (

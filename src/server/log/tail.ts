@@ -48,18 +48,18 @@ export class Tail {
     this.#timer.unref()
   }
 
-  /** Call `listener` with all new entries, in order. Listeners are called one after the other, the first added first. */
+  /** Call `listener` with all new entries, in order. Listeners are called in the order in which they were added. */
   listen(listener: (entries: readonly Entry[]) => void): void {
     this.#listeners.push(listener)
   }
 
-  /** Take entries that this process has just committed; what others wrote in between is read first. */
+  /** Take entries that this process has just committed. Entries of others that come before them are read first. */
   offer(entries: readonly Entry[]): void {
     if (entries[0]!.position === this.#head + 1) this.#apply(entries)
     else void this.look()
   }
 
-  /** Read what is new. Resolves when everything committed before the call has been seen, or reading failed. */
+  /** Read what is new. Resolves when everything committed before the call has been read, or when reading failed. */
   look(): Promise<void> {
     if (this.#looking !== null) {
       this.#lookAgain = true
@@ -74,7 +74,7 @@ export class Tail {
       do {
         this.#lookAgain = false
         const page = await readAll(this.#prepared, this.#head, PAGE)
-        // Own commits may have been offered while the page was on its way.
+        // Own commits may have been offered while the page was being read.
         const fresh = page.filter((entry) => entry.position > this.#head)
         if (fresh.length > 0) this.#apply(fresh)
         if (page.length === PAGE) this.#lookAgain = true
@@ -129,7 +129,7 @@ export class Tail {
       this.#ringBytes += entry.size
     }
     if (this.#ring.length <= 2 * RING_ENTRIES && this.#ringBytes <= 2 * RING_BYTES) return
-    // Cut to half at a time, so that the cost of moving the array is shared by many entries.
+    // Cut in half, so that many entries share the cost of moving the array.
     let keepFrom = Math.max(0, this.#ring.length - RING_ENTRIES)
     let bytes = this.#ring.slice(keepFrom).reduce((sum, { size }) => sum + size, 0)
     while (bytes > RING_BYTES) bytes -= this.#ring[keepFrom++]!.size

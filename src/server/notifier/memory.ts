@@ -1,6 +1,6 @@
 import type { Notifier } from './notifier.js'
 
-/** The bell of a process that has its database to itself: there is nobody to ring for. */
+/** For a process that has its database to itself: there is nobody to notify. */
 export const noopNotifier: Notifier = {
   notify: () => undefined,
   listen: () => () => undefined,

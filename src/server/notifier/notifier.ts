@@ -1,15 +1,15 @@
-/** What one can listen for. */
+/** What a notice can be about. */
 export const topics = ['log', 'presence'] as const
 export type Topic = (typeof topics)[number]
 
 /**
- * The bell between processes. It carries no data: a ring says "look", after a commit. Rings may be merged or
- * lost, so whoever listens also looks from time to time by himself.
+ * Notifies the other processes, after a commit, that there is something new. A notice carries no data. Notices may be
+ * merged or lost, so a listener also polls.
  */
 export interface Notifier {
-  /** Tell the other processes to look; returns at once. Whoever rings looks for himself. */
+  /** Notify the other processes, not this one; returns at once. */
   notify: (topic: Topic) => void
   /** @returns how to stop listening */
-  listen: (topic: Topic, onRing: () => void) => () => void
+  listen: (topic: Topic, onNotice: () => void) => () => void
   close: () => Promise<void>
 }

@@ -1,40 +1,40 @@
 import type { Logger } from '../logger.js'
 import { topics, type Notifier, type Topic } from './notifier.js'
 
-/** For another end to answer. */
-export const PATIENCE_MS = 5000
+/** How long the other end may take to respond. */
+export const RESPONSE_TIMEOUT_MS = 5000
 const HEARTBEAT_MS = 10_000
 const MIN_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5000
 
-/** One connection to whatever carries the rings. */
+/** One connection to the service that carries the notices. */
 export interface NotifierConnection {
-  /** Ring at the other processes. */
-  ring: (rung: readonly Topic[]) => Promise<unknown>
-  /** Resolves when the other end has answered. */
+  /** Notify the other processes. */
+  notify: (pending: readonly Topic[]) => Promise<unknown>
+  /** Resolves when the other end has responded. */
   check: () => Promise<unknown>
   close: () => Promise<unknown>
 }
 
-/** Connect and listen; reject, leaving nothing open, where that fails or takes longer than `PATIENCE_MS`. */
-export type ConnectNotifier = (told: {
-  /** Another process has rung: not this one. */
-  onRing: (topic: Topic) => void
+/** Connect and listen. If that fails or takes longer than `RESPONSE_TIMEOUT_MS`, reject and leave nothing open. */
+export type ConnectNotifier = (handlers: {
+  /** Another process, not this one, has sent a notice. */
+  onNotice: (topic: Topic) => void
   onLost: (error?: Error) => void
 }) => Promise<NotifierConnection>
 
-/** A bell over one connection at a time, that is made anew for ever. */
+/** A notifier over one connection at a time. When it is lost, it is opened again, without end. */
 export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): Notifier {
   const listeners = new Map<Topic, Set<() => void>>(topics.map((topic) => [topic, new Set()]))
-  const wanted = new Set<Topic>()
+  const pending = new Set<Topic>()
   let connection: NotifierConnection | null = null
   let backoff = MIN_BACKOFF_MS
-  let isRinging = false
+  let isNotifying = false
   let isClosed = false
   let timer: NodeJS.Timeout | undefined
 
-  const look = (topic: Topic) => {
-    for (const onRing of listeners.get(topic)!) onRing()
+  const onNotice = (topic: Topic) => {
+    for (const listener of listeners.get(topic)!) listener()
   }
 
   async function open(): Promise<void> {
@@ -48,12 +48,12 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
       clearTimeout(timer)
       close()
       if (isClosed) return
-      logger.warn({ err: error }, 'the bell lost its connection; polling until it is back')
+      logger.warn({ err: error }, 'the notifier has lost its connection; polling until it is back')
       timer = setTimeout(() => void open(), backoff)
       backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)
     }
     try {
-      opened = await connect({ onRing: look, onLost })
+      opened = await connect({ onNotice, onLost })
     } catch (error) {
       return onLost(error as Error)
     }
@@ -61,14 +61,15 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
     connection = opened
     backoff = MIN_BACKOFF_MS
     heartbeat(opened, onLost)
-    for (const topic of topics) look(topic)
-    ring()
+    // Notices may have been lost meanwhile.
+    for (const topic of topics) onNotice(topic)
+    send()
   }
 
-  /** A connection whose other end hangs looks fine until it is asked something. */
+  /** A connection whose other end hangs looks fine until a response is due. */
   function heartbeat(over: NotifierConnection, onLost: (error: Error) => void): void {
     timer = setTimeout(() => {
-      timer = setTimeout(() => onLost(new Error('no answer')), PATIENCE_MS)
+      timer = setTimeout(() => onLost(new Error('no response')), RESPONSE_TIMEOUT_MS)
       over.check().then(() => {
         if (connection !== over) return
         clearTimeout(timer)
@@ -78,30 +79,30 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
     timer.unref()
   }
 
-  /** Rings that come while one is under way are merged into the next one. */
-  function ring(): void {
-    if (connection === null || isRinging || wanted.size === 0) return
-    isRinging = true
-    const rung = [...wanted]
-    wanted.clear()
+  /** Notices that come while one is under way are merged into the next one. */
+  function send(): void {
+    if (connection === null || isNotifying || pending.size === 0) return
+    isNotifying = true
+    const sent = [...pending]
+    pending.clear()
     connection
-      .ring(rung)
-      .catch((error: unknown) => logger.debug({ err: error }, 'a ring was lost'))
+      .notify(sent)
+      .catch((error: unknown) => logger.debug({ err: error }, 'a notice was lost'))
       .finally(() => {
-        isRinging = false
-        ring()
+        isNotifying = false
+        send()
       })
   }
 
   void open()
   return {
     notify(topic) {
-      wanted.add(topic)
-      ring()
+      pending.add(topic)
+      send()
     },
-    listen(topic, onRing) {
-      listeners.get(topic)!.add(onRing)
-      return () => listeners.get(topic)!.delete(onRing)
+    listen(topic, listener) {
+      listeners.get(topic)!.add(listener)
+      return () => listeners.get(topic)!.delete(listener)
     },
     async close() {
       isClosed = true

@@ -2,22 +2,22 @@ import { randomUUID } from 'node:crypto'
 import { createClient } from '@redis/client'
 import type { Logger } from '../logger.js'
 import { topics, type Notifier, type Topic } from './notifier.js'
-import { PATIENCE_MS, reconnectingNotifier } from './reconnecting.js'
+import { RESPONSE_TIMEOUT_MS, reconnectingNotifier } from './reconnecting.js'
 
 /**
- * The bell over PUBLISH and SUBSCRIBE of Redis 6 or Valkey. Nothing is stored there. A ring bears who rang, so that a
- * process recognises its own.
+ * Notices by PUBLISH and SUBSCRIBE of Redis 6 or Valkey. Nothing is stored there. A notice names its sender, so that a
+ * process recognises its own and ignores them.
  *
- * @param name of the log: others may use the same Redis
+ * @param name of the log: other services may use the same Redis
  */
 export function redisNotifier(url: string, name: string, logger: Logger): Notifier {
   const self = randomUUID()
   const channel = (topic: Topic) => `secure-chat:${name}:${topic}`
-  return reconnectingNotifier(async ({ onRing, onLost }) => {
+  return reconnectingNotifier(async ({ onNotice, onLost }) => {
     const client = createClient({
       url,
       RESP: 3,
-      // It would carry on by itself, and as if nothing had been missed.
+      // The client would reconnect silently, and notices in between would be lost unnoticed.
       socket: { reconnectStrategy: false },
       maintNotifications: 'disabled',
       disableClientInfo: true
@@ -27,12 +27,12 @@ export function redisNotifier(url: string, name: string, logger: Logger): Notifi
     const close = async () => {
       if (client.isOpen) client.destroy()
     }
-    const late = setTimeout(() => void close(), PATIENCE_MS)
+    const late = setTimeout(() => void close(), RESPONSE_TIMEOUT_MS)
     try {
       await client.connect()
       for (const topic of topics)
-        await client.subscribe(channel(topic), (by) => {
-          if (by !== self) onRing(topic)
+        await client.subscribe(channel(topic), (sender) => {
+          if (sender !== self) onNotice(topic)
         })
     } catch (error) {
       await close()
@@ -41,7 +41,7 @@ export function redisNotifier(url: string, name: string, logger: Logger): Notifi
       clearTimeout(late)
     }
     return {
-      ring: (rung) => Promise.all(rung.map((topic) => client.publish(channel(topic), self))),
+      notify: (pending) => Promise.all(pending.map((topic) => client.publish(channel(topic), self))),
       check: () => client.ping(),
       close
     }

@@ -8,7 +8,7 @@ const chat = await startChat(t)
 t.test(
   'Who has missed nothing since a position begins at the end of the log, all others read it',
   async (t) => {
-    const { prepared: hot } = chat.services.database
+    const { prepared } = chat.services.database
     const people = [await chat.user('alice'), await chat.user('bob'), await chat.user('carol')] as const
     const [alice, bob] = people
     const { id: group } = await alice.createConversation('group', ['bob'])
@@ -30,14 +30,14 @@ t.test(
         return body.user.id
       })
     )
-    const [{ last } = { last: 0 }] = await readResumePoints(hot, [{ userId: ids[0]!, after: 0 }])
+    const [{ last } = { last: 0 }] = await readResumePoints(prepared, [{ userId: ids[0]!, after: 0 }])
     t.ok(last > 15)
     const askers = ids.flatMap((userId) =>
       Array.from({ length: last + 2 }, (_, after) => ({ userId, after }))
     )
-    const beginnings = await readResumePoints(hot, askers)
+    const beginnings = await readResumePoints(prepared, askers)
     for (const [n, { userId, after }] of askers.entries()) {
-      const page = await readVisible(hot, userId, after, { events: 200, bytes: 2 ** 20 })
+      const page = await readVisible(prepared, userId, after, { events: 200, bytes: 2 ** 20 })
       const conversations = page.entries.length === 0 ? [...page.conversations!].sort() : null
       const beginning = beginnings[n]!
       t.strictSame(
