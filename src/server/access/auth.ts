@@ -17,7 +17,7 @@ declare module '@fastify/jwt' {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set on every route behind `requireSession`. */
+    /** Set on every route that requires a session. */
     session: ActiveSession | null
   }
   interface FastifyInstance {
@@ -29,7 +29,7 @@ declare module 'fastify' {
   }
 }
 
-/** Tokens that were verified lately, at most. */
+/** Most verified tokens that are remembered. */
 const REMEMBERED = 50_000
 
 interface AuthParts {
@@ -40,7 +40,7 @@ interface AuthParts {
   attempts: CounterSync
 }
 
-/** JWT access tokens (HS256 alone), and the session behind each, checked on every request from memory. */
+/** JWT access tokens (HS256 only), and their sessions, which are checked from memory on every request. */
 export async function registerAuth(
   app: FastifyInstance,
   { config, secret, sessions, attempts }: AuthParts
@@ -55,14 +55,14 @@ export async function registerAuth(
       requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'sid']
     }
   })
-  /** By the tokens' digests, which are a tenth of their length. */
+  /** By the tokens' digests, which have a tenth of their length. */
   const verified = new Map<string, { session: ActiveSession; endsAt: number }>()
   const refused = attempts.of('refused-tokens', {
     max: config.rateLimits.perMinute.read,
     windowMs: 60_000
   })
 
-  /** Who sends nothing but bad tokens is told to wait before the next is looked at. */
+  /** A network that has sent too many bad tokens must wait before the next one is looked at. */
   async function authenticate(request: FastifyRequest, reply: FastifyReply, token: string | null) {
     const network = networkOf(request)
     requireNoWait(reply, refused.wait(network))
@@ -102,7 +102,7 @@ export async function registerAuth(
   app.decorate('signAccessToken', (session) => {
     const left = Math.ceil((session.endsAt - performance.now()) / 1000)
     const lifetime = config.sessions.accessTokenSeconds
-    // The token may outlive the session, so that who comes too late is told that it has ended.
+    // The token may outlive its session, so that a late request is told that the session has ended.
     const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })
     return { accessToken, expiresIn: Math.max(1, Math.min(lifetime, left)) }
   })

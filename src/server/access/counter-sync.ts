@@ -6,8 +6,8 @@ import type { Logger } from '../logger.js'
 const EXCHANGE_MS = 1000
 
 /**
- * Add what is new in each window to what all processes have counted there. A window that has ended begins anew. Rows
- * are taken in their order, so that two processes never wait for each other.
+ * Add this process' new attempts to the count of all processes. A window that has ended starts again. Rows are locked in
+ * the order of their keys, so that two processes never wait for each other.
  */
 const EXCHANGE: PreparedStatement = {
   name: 'exchange-attempts',
@@ -23,41 +23,37 @@ returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as t
 }
 
 /**
- * Bounds on attempts that hold for all processes on a database together. Each counts by itself, and once a second they
- * exchange what is new: over the bound is at most what comes in meanwhile.
+ * Counters of attempts whose bounds hold for all processes on a database together. Each process counts by itself, and
+ * once a second they exchange what is new: only attempts within that second can exceed a bound.
  */
 export interface CounterSync {
-  /** @param name the same in all processes, and of no other */
+  /** @param name of the counter, the same in all processes */
   of: (name: string, bounds: Bounds) => WindowCounter
   stop: () => void
 }
 
-export function startCounterSync(
-  { kind, prepared: hot }: Database,
-  secret: string,
-  logger: Logger
-): CounterSync {
-  const all = new Map<string, WindowCounter>()
+export function startCounterSync({ kind, prepared }: Database, secret: string, logger: Logger): CounterSync {
+  const counters = new Map<string, WindowCounter>()
   // The embedded database has one process.
   if (kind === 'embedded') return { of: (_, bounds) => new WindowCounter(bounds), stop: () => undefined }
 
   async function exchange(): Promise<void> {
-    const told = new Map<string, { attempts: WindowCounter; change: Change }>()
-    for (const [name, attempts] of all)
-      for (const change of attempts.takeChanges())
-        told.set(createHmac('sha256', secret).update(`${name} ${change.key}`).digest('base64url'), {
-          attempts,
+    const published = new Map<string, { counter: WindowCounter; change: Change }>()
+    for (const [name, counter] of counters)
+      for (const change of counter.takeChanges())
+        published.set(createHmac('sha256', secret).update(`${name} ${change.key}`).digest('base64url'), {
+          counter,
           change
         })
-    if (told.size === 0) return
-    const changes = [...told].map(([key, { change }]) => ({ ...change, key }))
+    if (published.size === 0) return
+    const changes = [...published].map(([key, { change }]) => ({ ...change, key }))
     try {
-      for (const known of await hot<Change>(EXCHANGE, [JSON.stringify(changes)])) {
-        const { attempts, change } = told.get(known.key)!
-        attempts.merge({ ...known, key: change.key })
+      for (const known of await prepared<Change>(EXCHANGE, [JSON.stringify(changes)])) {
+        const { counter, change } = published.get(known.key)!
+        counter.merge({ ...known, key: change.key })
       }
     } catch (error) {
-      // Each process goes on by what it has counted itself.
+      // Each process goes on with its own counts.
       logger.debug({ err: error }, 'attempts were not exchanged')
     }
   }
@@ -70,10 +66,10 @@ export function startCounterSync(
   later()
   return {
     of(name, bounds) {
-      const attempts = new WindowCounter(bounds)
-      attempts.share()
-      all.set(name, attempts)
-      return attempts
+      const counter = new WindowCounter(bounds)
+      counter.share()
+      counters.set(name, counter)
+      return counter
     },
     stop() {
       clearTimeout(timer)

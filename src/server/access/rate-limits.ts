@@ -10,7 +10,7 @@ import type { WindowCounter } from './window-counter.js'
 import type { Config } from '../config.js'
 import type { CounterSync } from './counter-sync.js'
 
-/** Classes of routes, each with a budget a minute: per address before log-in, per user after it. */
+/** Classes of routes, each with a budget per minute: of a network before log-in, of a user after it. */
 export type LimitClass = 'auth' | 'read' | 'write' | 'send'
 
 const WINDOW_MS = 60_000
@@ -18,21 +18,21 @@ const REMEMBERED = 50_000
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Which budget a route draws on; `read` for GET and HEAD and `write` for the rest where nothing is said. */
+    /** The budget of a route; by default `read` for GET and HEAD, and `write` for the rest. */
     limit?: LimitClass | false
   }
   interface FastifyInstance {
-    /** Let a request count for so many more. @throws {Problem} `too-many-requests` if the budget has less left */
+    /** Let a request count for `amount` more. @throws {Problem} `too-many-requests` if the budget has less left */
     spend: Spend
   }
 }
 
-/** Where a request comes from: of IPv6 it is the /64 that counts, which one customer has to himself. */
+/** The network of a request: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer. */
 export function networkOf(request: FastifyRequest): string {
   return normalizeIP(request.ip)
 }
 
-/** @throws {Problem} `too-many-requests` with `Retry-After`, if there are seconds to wait */
+/** @throws {Problem} `too-many-requests` with `Retry-After`, unless `seconds` is 0 */
 export function requireNoWait(reply: FastifyReply, seconds: number, detail?: string): void {
   if (seconds === 0) return
   reply.header('retry-after', seconds)
@@ -41,7 +41,7 @@ export function requireNoWait(reply: FastifyReply, seconds: number, detail?: str
 
 type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, amount: number) => void
 
-/** Rate limits on every route that is registered after this. */
+/** Limit every route that is registered after this. */
 export async function registerLimits(
   app: FastifyInstance,
   config: Config['rateLimits'],
@@ -64,7 +64,7 @@ export async function registerLimits(
     keyGenerator: keyOf,
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
-  // One limiter a class, shared by its routes: the plugin's own route option would count each route apart.
+  // One limiter for each class, shared by its routes: the plugin's own route option would count each route apart.
   const limiters = mapValues(budgets, (max, limit) => app.rateLimit({ max, limit } as RateLimitOptions))
   app.addHook('onRoute', (route) => {
     const reads = [route.method].flat().some((method) => method === 'GET' || method === 'HEAD')
@@ -74,7 +74,7 @@ export async function registerLimits(
   const spend: Spend = (request, reply, limit, amount) => {
     const [key, max] = [keyOf(request), budgets[limit]]
     const { current, ttl } = spent[limit].count(key, 0)
-    // What could never be afforded costs the whole budget.
+    // An amount above the whole budget costs the whole budget.
     const cost = Math.min(amount, max - 1)
     if (current + cost > max) requireNoWait(reply, Math.ceil(ttl / 1000))
     spent[limit].count(key, cost)
@@ -83,7 +83,7 @@ export async function registerLimits(
   app.decorate('spend', spend)
 }
 
-/** The plugin counts in these windows, so that a request can be made to count for more than one. */
+/** Let the plugin count in our own counters, so that processes share them and a request can count for several. */
 function storeOf(spent: Record<LimitClass, WindowCounter>): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     readonly #spent: WindowCounter

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { makeFolder, syncPath } from '../../node/durable-folder.js'
 
 /**
- * The secret kept in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same one.
+ * The secret in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same one.
  *
- * @param random gives that many random bytes
+ * @param random makes `size` random bytes
  * @returns 32 bytes in base64url without padding: 43 characters
- * @throws {Error} saying how to mend it, if others can read the file or it does not hold such a secret
+ * @throws {Error} that says how to fix it, if others can read the file or it holds no such secret
  */
 export function loadSecret(
   dataDir: string,
@@ -55,7 +55,7 @@ function parse(text: string, path: string): string {
   )
 }
 
-/** Never written in place: a reader finds a whole secret or none, and the first of several writers wins. */
+/** Not written in place: a reader finds a whole secret or none, and the first of several writers wins. */
 function create(dataDir: string, path: string, random: (size: number) => Buffer): string {
   makeFolder(dataDir)
   const value = random(32).toString('base64url')

@@ -15,8 +15,8 @@ export interface ActiveSession {
   readonly deviceId: string | null
   readonly deviceActive: boolean
   /**
-   * When it ends, on this process' monotonic clock (`performance.now()`): what is left of it is the database's to say, so
-   * that processes whose clocks differ agree. May have moved on since, through a refresh on another process.
+   * When it ends, on this process' monotonic clock (`performance.now()`). The database says how much time is left, so that
+   * processes whose clocks differ agree. A refresh on another process may have put the end off since.
    */
   readonly endsAt: number
 }
@@ -25,14 +25,14 @@ const CACHED = 100_000
 const LOADED_AT_ONCE = 200
 
 /**
- * The sessions that requests use, kept in memory and kept true through the log: whoever revokes a session or
- * changes a device appends an event, and each process forgets what it knew when it reads it.
+ * The sessions that requests use, in memory. The log keeps them true: every change of a session or a device appends an
+ * event, and each process that reads it forgets the sessions concerned.
  */
 export class Sessions {
   readonly #load: (id: string) => Promise<ActiveSession | null>
   readonly #cache = new Map<string, ActiveSession>()
   readonly #onEnded: ((sessionId: string) => void)[] = []
-  /** Rises with every invalidation: what was loaded across one may be outdated. */
+  /** Rises with every invalidation: a session that was loaded across one may be outdated. */
   #generation = 0
 
   constructor({ prepared }: Database, log: Pick<Log, 'listen'>) {

@@ -3,7 +3,7 @@ import { createHmac, hkdfSync, randomUUID, timingSafeEqual } from 'node:crypto'
 export const ISSUER = 'secure-chat'
 export const AUDIENCE = 'secure-chat'
 
-/** What an access token says, beside what every JWT of ours says. */
+/** The claims of an access token, besides those that all our JWTs have. */
 export interface AccessClaims {
   sub: string
   sid: string
@@ -17,7 +17,7 @@ export function accessClaims(session: { id: string; userId: string; deviceId: st
 
 export interface RefreshTokens {
   make: (sessionId: string, generation: number) => string
-  /** Which session and generation a token was made for; null if this server did not make it. */
+  /** The session and generation of a token; null if this server did not make it. */
   read: (token: string) => { sessionId: string; generation: number } | null
 }
 
@@ -25,8 +25,8 @@ const ID_BYTES = 16
 const BODY_BYTES = ID_BYTES + 4
 
 /**
- * Refresh tokens: session id, generation and an HMAC over both. Nothing of them is stored but the session's
- * generation, so the database holds no token, not even a hashed one, and an old token is recognised as used.
+ * Refresh tokens: session id, generation and an HMAC over both. Only the session's current generation is stored: the
+ * database holds no token, not even a hashed one, and an old token is recognised as used.
  */
 export function refreshTokens(secret: string): RefreshTokens {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'secure-chat refresh token', 32))
@@ -40,7 +40,7 @@ export function refreshTokens(secret: string): RefreshTokens {
     },
     read(token) {
       const bytes = Buffer.from(token, 'base64url')
-      // Node skips what is no base64url: one token would have many spellings.
+      // Node.js skips characters that are not base64url: one token would have many spellings.
       if (bytes.toString('base64url') !== token) return null
       const body = bytes.subarray(0, BODY_BYTES)
       const mac = bytes.subarray(BODY_BYTES)

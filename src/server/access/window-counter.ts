@@ -7,27 +7,27 @@ export interface Bounds {
   /** Attempts within a window. */
   max: number
   windowMs: number
-  /** Keys that are remembered at most; of more, the oldest are forgotten. */
+  /** Most keys that are remembered; the oldest are forgotten first. */
   remembered?: number
   now?: () => number
 }
 
-/** What is new in a key's window, and the milliseconds until it ends. */
+/** Attempts in a key's window, and the milliseconds until it ends. */
 export interface Change {
   key: string
   count: number
   ttl: number
 }
 
-/** Attempts, counted by key: who has made too many waits until the window ends that the first began. */
+/** Attempts, counted by key. After too many, the key must wait until the window ends that its first attempt began. */
 export class WindowCounter {
   readonly #windows = new Map<string, Window>()
   readonly #max: number
   readonly #windowMs: number
   readonly #remembered: number
   readonly #now: () => number
-  /** What others have not been told; null where there are none. */
-  #untold: Map<string, number> | null = null
+  /** Attempts that the other processes do not know of; null if the counter is not shared. */
+  #unpublished: Map<string, number> | null = null
 
   constructor({ max, windowMs, remembered = 50_000, now = () => performance.now() }: Bounds) {
     this.#max = max
@@ -44,16 +44,16 @@ export class WindowCounter {
       : Math.ceil((window.endsAt - this.#now()) / 1000)
   }
 
-  /** @returns how many there are in the window now, and in how many milliseconds it ends */
+  /** @returns the attempts in the window now, and the milliseconds until it ends */
   count(key: string, attempts = 1): { current: number; ttl: number } {
     let window = this.#open(key)
     if (window === undefined) window = this.#begin(key, this.#now() + this.#windowMs)
     window.count += attempts
-    this.#untold?.set(key, (this.#untold.get(key) ?? 0) + attempts)
+    this.#unpublished?.set(key, (this.#unpublished.get(key) ?? 0) + attempts)
     return { current: window.count, ttl: window.endsAt - this.#now() }
   }
 
-  /** Take back one that was counted and has turned out well. */
+  /** Take back an attempt that has succeeded. */
   takeBack(key: string): void {
     if ((this.#open(key)?.count ?? 0) > 0) this.count(key, -1)
   }
@@ -63,25 +63,25 @@ export class WindowCounter {
     if (window !== undefined) this.count(key, -window.count)
   }
 
-  /** Begin to keep what has to be told to others. */
+  /** Collect changes from now on, for `takeChanges`. */
   share(): void {
-    this.#untold ??= new Map()
+    this.#unpublished ??= new Map()
   }
 
-  /** What has changed since the last time, to be told to others. */
+  /** The attempts since the last call, to be published to the other processes. */
   takeChanges(): Change[] {
-    const changes = [...(this.#untold ?? [])].map(([key, count]) => {
+    const changes = [...(this.#unpublished ?? [])].map(([key, count]) => {
       const window = this.#open(key)
       return { key, count, ttl: window === undefined ? 0 : Math.ceil(window.endsAt - this.#now()) }
     })
-    this.#untold?.clear()
+    this.#unpublished?.clear()
     return changes.filter(({ ttl }) => ttl > 0)
   }
 
-  /** What others know of a key, beside what they have not been told yet. */
+  /** Apply the shared count of a key, keeping local attempts that are not published yet. */
   merge({ key, count, ttl }: Change): void {
     const window = this.#open(key) ?? this.#begin(key, 0)
-    window.count = Math.max(0, count + (this.#untold?.get(key) ?? 0))
+    window.count = Math.max(0, count + (this.#unpublished?.get(key) ?? 0))
     window.endsAt = this.#now() + ttl
   }
 

@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Problem } from './problem.js'
 
-/** Entity tags as a header names them; `*` stands for whatever there is. */
+/** The entity tags in a header; `*` matches any. */
 type Tags = readonly string[] | '*'
 
 const TAG = String.raw`(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"`
 const tag = new RegExp(TAG, 'g')
 const list = new RegExp(String.raw`^${TAG}(?:(?:[ \t]*,)+[ \t]*${TAG})*$`)
 
-/** @throws {Problem} `invalid-request` if it is no list of entity tags (RFC 9110, section 8.8.3) */
+/** @throws {Problem} `invalid-request` if the header is no list of entity tags (RFC 9110, section 8.8.3) */
 function readTags(headers: IncomingHttpHeaders, name: 'if-match' | 'if-none-match'): Tags | undefined {
   const value = headers[name]
   if (value === undefined || value === '*') return value
@@ -20,14 +20,14 @@ function readTags(headers: IncomingHttpHeaders, name: 'if-match' | 'if-none-matc
   return value.match(tag)!
 }
 
-/** A weak tag says nothing about the bytes, so only strong ones count for `If-Match`. */
+/** `If-Match` compares strongly: a weak tag says nothing about the bytes. */
 const matches = (tags: Tags, etag: string) => tags === '*' || tags.includes(etag)
 
 /** `If-None-Match` compares weakly. */
 const matchesWeakly = (tags: Tags, etag: string) => matches(tags, etag) || tags.includes(`W/${etag}`)
 
 /**
- * Whether someone who reads what has this strong tag has it already, so that 304 is the answer.
+ * Whether a reader already has the content with this strong tag, so that the response is 304.
  *
  * @throws {Problem} `precondition-failed` if `If-Match` names something else
  */
@@ -39,9 +39,9 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
 }
 
 /**
- * What a change may replace: one of these strong tags, or, by `If-None-Match: *`, nothing.
+ * The content that a change may replace: that of one of these strong tags or, with `If-None-Match: *`, none.
  *
- * @throws {Problem} `precondition-required` unless the request says so
+ * @throws {Problem} `precondition-required` if the request does not say
  */
 export function readReplaceable(headers: IncomingHttpHeaders): readonly string[] | 'nothing' {
   const ifMatch = readTags(headers, 'if-match')

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { App } from './app.js'
 
-/** Then whoever has begun a request and not finished it is cut off, so that the rest can end in order. */
-const PATIENCE_MS = 5000
+/** After this, connections with an unfinished request are cut off, so that the rest can end in order. */
+const DRAIN_MS = 5000
 
 /**
- * When the app closes, connections close with it: at once where nothing is asked, else as soon as it is answered.
- * Node.js leaves out connections on which nothing was ever asked, as browsers and clients open them in advance.
+ * When the app closes, its connections close too: idle ones at once, the others after their response. Node.js itself
+ * forgets connections without any request, which browsers open in advance.
  */
 export function closeConnections(app: App): void {
   const open = new Set<Socket>()
@@ -16,7 +16,7 @@ export function closeConnections(app: App): void {
   })
   app.addHook('preClose', (done) => {
     for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
-    setTimeout(() => app.server.closeAllConnections(), PATIENCE_MS).unref()
+    setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref()
     done()
   })
 }

@@ -6,11 +6,11 @@ import { RuleViolation } from '../../protocol/rule-violation.js'
 import { isDatabaseDown } from '../db/errors.js'
 import { Problem, problemDocument } from './problem.js'
 
-/** Seconds after which a client may try again, for problems that pass by themselves. */
+/** Seconds after which a client may try again, for problems that are temporary. */
 const RETRY_AFTER: Partial<Record<ProblemCode, number>> = {
   overloaded: 1,
   'too-many-streams': 5,
-  // Of streams; the limiter of requests knows better, and has said so already.
+  // For streams. The rate limits of requests set the exact value themselves.
   'too-many-requests': 5,
   'database-unavailable': 2,
   stopping: 2
@@ -31,7 +31,7 @@ const fastifyDetails: Record<string, string> = {
   FST_ERR_MAX_PARAM_LENGTH: 'A part of the address is too long.'
 }
 
-/** Any error → the problem that the client is told; what is not known is `internal-error`. */
+/** The problem for any error; an unknown error is `internal-error`. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof RuleViolation) return new Problem(error.code, error.detail)
@@ -48,7 +48,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof SyntaxError && statusCode === 400) return new Problem('malformed-json')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new Problem('invalid-request', fastifyDetails[code ?? ''] ?? MALFORMED)
-  // Only now: a client that hangs up in the middle of its request has the code of a database that does.
+  // Last, because a client that hangs up during its request causes the same code as a database that does.
   if (isDatabaseDown(error)) return new Problem('database-unavailable')
   return new Problem('internal-error')
 }
@@ -76,7 +76,7 @@ const socketProblems: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout'
 }
 
-/** What is not even HTTP becomes no request: it is answered on the socket, which is closed. */
+/** Respond to bytes that are not HTTP on the socket itself, and close it: there is no request. */
 export function answerSocket(error: Error & { code?: string }, socket: Socket, instance: string): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const code = socketProblems[error.code ?? '']

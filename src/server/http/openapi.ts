@@ -8,11 +8,14 @@ import { VERSION } from '../../protocol/version.js'
 const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders
 ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names the problem.`
 
-/** Of the page its own files alone, over HTTP where there is no TLS: the plugin's policy would ask for HTTPS. */
+/**
+ * Content security policy of the documentation page: its own files only. Unlike the plugin's default it does not upgrade
+ * to HTTPS, so the page works over plain HTTP.
+ */
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-/** The OpenAPI 3.1 document, made from the routes' own schemas, at `/openapi.json`, and a reference at `/docs`. */
+/** The OpenAPI 3.1 document at `/openapi.json`, made from the schemas of the routes, and a reference at `/docs`. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -63,7 +66,7 @@ const withToken: ProblemCode[] = ['unauthenticated', 'token-expired', 'session-e
 const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type']
 const withJson: ProblemCode[] = ['malformed-json', ...withBody]
 
-/** Add to the schemas of an app's routes what holds for all of them: the security, and the common problems. */
+/** Add to the schemas of an app's routes what they have in common: the security and the common problems. */
 export function describeRoutes(app: FastifyInstance, { authenticated }: { authenticated: boolean }): void {
   app.addHook('onRoute', (route) => {
     const body = route.schema?.body

@@ -1,6 +1,6 @@
 import { problems, type ProblemCode } from '../../protocol/problems.js'
 
-/** The responses of a route in its schema: the problems it can answer with, by status. */
+/** The problems of a route as responses of its schema, by status. */
 export function problemResponses(...codes: ProblemCode[]): Record<string, object> {
   const responses: Record<string, { description: string; content: object }> = {}
   for (const code of new Set(codes)) {
@@ -15,7 +15,7 @@ export function problemResponses(...codes: ProblemCode[]): Record<string, object
   return responses
 }
 
-/** Two sets of responses as one; where both describe a problem status, the descriptions are joined. */
+/** Two sets of responses as one. If both have a status, the descriptions are joined. */
 export function joinResponses(
   some: Record<string, object>,
   more: Record<string, object>

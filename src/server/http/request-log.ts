@@ -1,9 +1,9 @@
 import { LogController, type FastifyReply, type FastifyRequest } from 'fastify'
 
-/** One line per request, at `debug` alone: it costs a fifth of the send rate. Errors are logged where they are answered. */
+/** One line per request, only at `debug`: it costs a fifth of the send rate. The error handler logs errors. */
 export class RequestLog extends LogController {
   override incomingRequest(): void {
-    // The line comes when the request is complete.
+    // The line is written when the request is complete.
   }
 
   override requestCompleted(
@@ -20,6 +20,6 @@ export class RequestLog extends LogController {
   }
 
   override routeNotFound(): void {
-    // A request like any other.
+    // Logged like any other request.
   }
 }

@@ -9,7 +9,7 @@ const headers = {
   'x-frame-options': 'DENY'
 }
 
-/** The security headers that mean something for an API; a page that needs another policy overrides it. */
+/** The security headers that matter for an API. A page that needs another policy overrides it. */
 export function secureHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers)

@@ -8,7 +8,10 @@ const strict = {
   code: { regExp: Object.assign(toRegExp, { code: 'new RegExp' }) }
 }
 
-/** Of base64 most of what comes in consists; to encode it again and compare takes a sixth of the expression's time. */
+/**
+ * Most request bytes are base64. Decoding and encoding again is six times as fast as the regular expression, and accepts
+ * the same set.
+ */
 function toRegExp(pattern: string, flags: string) {
   if (pattern !== `^${BASE64}$`) return new RegExp(pattern, flags)
   return {
@@ -21,7 +24,10 @@ interface Failed {
   schema: number
 }
 
-/** Ajv counts code points, for each bound anew. The units of a text are no fewer, and at most twice as many. */
+/**
+ * Ajv would count the code points of a text for each bound. Its length in code units, which costs nothing, is at least
+ * their number and at most twice as large: it decides nearly always.
+ */
 const lengths = [
   {
     keyword: 'maxLength',
@@ -42,9 +48,9 @@ function codePoints(text: string): number {
 }
 
 /**
- * Two validators: bodies are taken as they are, nothing is coerced and nothing unknown dropped; what comes in the
- * address or in headers is text, so numbers there are read from text. Ajv's strict numbers are off for these, since
- * it would read `Infinity` as a number and then not hold it to any bounds.
+ * Two validators. Bodies are taken as they are: nothing is coerced, and nothing unknown is dropped. Parameters and headers
+ * are text, so numbers are read from text. Ajv's strict numbers are off there: with them, `Infinity` would pass as a
+ * number and be held to no bounds.
  */
 export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const compilers = AjvCompiler()
@@ -61,7 +67,7 @@ export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
     customOptions: { ...strict, coerceTypes: 'array', strictNumbers: false }
   })
   return (route) => {
-    // A body of bytes has no form that could be checked.
+    // Bytes have no form to check.
     if (isBytes(route)) return body({ schema: {} })
     return isBody(route) ? body(route) : address(route)
   }
