@@ -28,7 +28,7 @@ import { buildSerializer } from './http/serialization.js'
 import type { Services } from './services.js'
 import { buildValidator } from './http/validation.js'
 
-/** The whole service: every part by name, in order. Closing the app closes the services. */
+/** The whole service: its parts by name, in order. Closing the app closes the services. */
 export async function buildApp(services: Services): Promise<App> {
   const { config } = services
   const logger: FastifyBaseLogger = services.logger
@@ -36,7 +36,7 @@ export async function buildApp(services: Services): Promise<App> {
   const app: App = fastify({
     loggerInstance: logger,
     logController: new RequestLog({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
-    // A child logger per request would cost more than most requests; what we log names the request itself.
+    // A child logger per request would cost more than most requests. Log lines name the request themselves.
     childLoggerFactory: (parent) => parent,
     genReqId: nextId,
     trustProxy: config.http.trustedProxies,
@@ -48,7 +48,7 @@ export async function buildApp(services: Services): Promise<App> {
     exposeHeadRoutes: false,
     return503OnClosing: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
-    // Errors that come before there is a route do not reach the error handler.
+    // Errors before routing do not reach the error handler.
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: (error, socket) => answerSocket(error, socket, nextId())
   }).withTypeProvider<TypeBoxTypeProvider>()

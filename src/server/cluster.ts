@@ -1,26 +1,28 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from './logger.js'
 
-/** Before a worker that died is replaced: one that dies at once must not take the machine with it. */
+/** Pause before a dead worker is replaced: one that always dies at once must not occupy the machine. */
 const PAUSE_MS = 1000
-/** A worker ends by itself in less; then it is killed. */
-const PATIENCE_MS = 15_000
+/** A worker that takes longer to end is killed. */
+const STOP_MS = 15_000
 
 /**
- * Run this program in so many processes that share one address. Those that die are replaced, until it is enough.
- * The first starts alone: it brings the database up to date, and if it can't even start, that is the end.
+ * Run this program in `count` processes that share one address, and replace those that die, until `signal` aborts. The
+ * first starts alone: it brings the database up to date. If it cannot start, the others are not started.
  *
- * @param onReady called when all of them listen
+ * @param onReady called when all processes listen
  * @returns the exit code, when all have ended
  */
 export function superviseWorkers(
   count: number,
   logger: Logger,
-  { enough, onReady }: { enough: AbortSignal; onReady: (port: number) => void }
+  { signal: abort, onReady }: { signal: AbortSignal; onReady: (port: number) => void }
 ): Promise<number> {
   const workers = new Set<Worker>()
   const listening = new Set<Worker>()
-  let [isReady, isStopping, code] = [false, false, 0]
+  let isReady = false
+  let isStopping = false
+  let code = 0
 
   return new Promise((resolve) => {
     function stop(): void {
@@ -29,7 +31,7 @@ export function superviseWorkers(
       for (const worker of workers) worker.process.kill('SIGTERM')
       setTimeout(() => {
         for (const worker of workers) worker.process.kill('SIGKILL')
-      }, PATIENCE_MS).unref()
+      }, STOP_MS).unref()
     }
 
     function start(): void {
@@ -59,7 +61,7 @@ export function superviseWorkers(
       })
     }
 
-    enough.addEventListener('abort', stop)
+    abort.addEventListener('abort', stop)
     start()
   })
 }

@@ -1,10 +1,10 @@
 /**
- * The server for a program of one's own; `secure-chat serve` is the usual way to start one.
+ * The server, for use within another program. `secure-chat serve` is the usual way to start one.
  *
  *     const config = readConfig(process.env)
  *     const app = await buildApp(await openServices(config, createLogger(config.logLevel)))
  *     await app.listen({ host: config.http.host, port: config.http.port })
- *     // … `await app.close()` ends it, with everything that it has opened.
+ *     // … `await app.close()` stops it and closes everything that it has opened.
  */
 export { buildApp } from './app.js'
 export type { App } from './http/app.js'

@@ -3,7 +3,7 @@ import { pino, type DestinationStream, type Logger } from 'pino'
 
 export type { Logger }
 
-/** JSON lines on standard output. Whatever might be a secret is redacted, wherever it hides in the object. */
+/** JSON lines on standard output. Fields that may hold a secret are redacted, up to two levels deep. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options = {
     level,
@@ -20,23 +20,34 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
-/** What tells about an error, of Node's and of PostgreSQL's, beside its message. */
-const TELLING = ['code', 'syscall', 'address', 'port', 'constraint', 'table', 'column', 'routine'] as const
+/** Fields of errors of Node.js and PostgreSQL that are logged besides the message. */
+const ERROR_FIELDS = [
+  'code',
+  'syscall',
+  'address',
+  'port',
+  'constraint',
+  'table',
+  'column',
+  'routine'
+] as const
 
 /**
- * What failed, without the values that it failed on, hashes and keys among them: Drizzle's message holds the query's
+ * An error without the values that it failed on, since these may be hashes and keys: Drizzle's message holds the query's
  * parameters, PGlite adds them to the error, and PostgreSQL shows whole rows in its `detail`.
  */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error }
   const { cause, errors } = error as { cause?: unknown; errors?: unknown }
-  const told = error as Error & Partial<Record<(typeof TELLING)[number], unknown>>
+  const fields = error as Error & Partial<Record<(typeof ERROR_FIELDS)[number], unknown>>
   return {
     type: error.constructor.name,
     ...(error instanceof DrizzleQueryError
       ? { query: error.query }
       : { message: error.message, stack: error.stack }),
-    ...Object.fromEntries(TELLING.flatMap((name) => (told[name] === undefined ? [] : [[name, told[name]]]))),
+    ...Object.fromEntries(
+      ERROR_FIELDS.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]]))
+    ),
     ...(Array.isArray(errors) && { errors: errors.map(serializeError) }),
     ...(cause !== undefined && { cause: serializeError(cause) })
   }

@@ -18,17 +18,17 @@ async function main(): Promise<void> {
   const config = readConfig(process.env)
   const logger = createLogger(config.logLevel)
   if (config.workers === 1 || cluster.isWorker) return serve(config, logger)
-  const enough = new AbortController()
-  for (const signal of SIGNALS) process.on(signal, () => enough.abort())
+  const stop = new AbortController()
+  for (const signal of SIGNALS) process.on(signal, () => stop.abort())
   const onReady = (port: number) => {
     const host = isIPv6(config.http.host) ? `[${config.http.host}]` : config.http.host
     process.stderr.write(banner(config, `http://${host}:${port}`))
   }
-  process.exit(await superviseWorkers(config.workers, logger, { enough: enough.signal, onReady }))
+  process.exit(await superviseWorkers(config.workers, logger, { signal: stop.signal, onReady }))
 }
 
 async function serve(config: Config, logger: Logger): Promise<void> {
-  // There is nothing to end in order yet; and process 1 of a container ignores signals without a handler.
+  // Nothing has to be closed yet. Process 1 of a container ignores signals that have no handler.
   const quit = () => process.exit(0)
   for (const signal of SIGNALS) process.on(signal, quit)
   const services = await openServices(config, logger)
@@ -39,7 +39,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
     stopping = true
     logger.info({ signal }, 'stopping')
     setTimeout(() => {
-      logger.error('not everything ended in time')
+      logger.error('the server did not stop in time')
       process.exit(1)
     }, STOP_MS).unref()
     app.close().then(
@@ -56,8 +56,8 @@ async function serve(config: Config, logger: Logger): Promise<void> {
 }
 
 /**
- * Connections that wait to be taken, of which the kernel allows `net.core.somaxconn`. Node.js has 511: when thousands of
- * clients come back at once, all others have their first packet dropped and try again after 1, 3, 7, 15 and 31 s.
+ * Length of the accept queue; the kernel cuts it to `net.core.somaxconn`. With the 511 of Node.js, when thousands of clients
+ * reconnect at once, the first packets of all others are dropped, and they retry after 1, 3, 7, 15 and 31 s.
  */
 const BACKLOG = 65_535
 
@@ -66,7 +66,7 @@ async function listen(app: FastifyInstance, { host, port }: Config['http']): Pro
     return await app.listen({ host, port, backlog: BACKLOG })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    const message = `EADDRINUSE: something listens on ${host}:${port} already. Is it another server? Or choose another SERVER_PORT.`
+    const message = `EADDRINUSE: something listens on ${host}:${port} already. Stop it, or choose another SERVER_PORT.`
     throw new Error(message, { cause: error })
   }
 }
@@ -85,7 +85,7 @@ function banner({ database, workers }: Config, address: string): string {
 `
 }
 
-/** Mistakes of ours, and what holds a query's parameters. All others say what the operator can do. */
+/** Our own mistakes, and errors that hold a query's parameters. All others say what the operator can do. */
 const UNEXPECTED = [TypeError, RangeError, ReferenceError, SyntaxError, DrizzleQueryError]
 
 main().catch((error: unknown) => {

@@ -1,40 +1,40 @@
 /**
- * Questions that arrive while one query is under way are answered together by the next: a thousand clients that come
- * back at once cost a few round trips. A query begins after each of its questions was asked, so that its answers are
- * as fresh as if each had been put alone.
+ * Batches look-ups: keys that arrive while one query is under way are loaded together by the next one, so that a thousand
+ * clients that reconnect at once cost a few round trips. The query starts after each of its keys was asked for, so every
+ * value is as fresh as if it had been loaded on its own.
  *
- * @param ask answers all questions, in their order
- * @param most questions that one query takes
+ * @param loadAll loads the values of all keys, in their order
+ * @param maxKeys of one query
  */
-export function batchLoader<Question, Answer>(
-  ask: (questions: Question[]) => Promise<Answer[]>,
-  most: number
-): (question: Question) => Promise<Answer> {
-  interface Asked {
-    question: Question
-    resolve: (answer: Answer) => void
+export function batchLoader<Key, Value>(
+  loadAll: (keys: Key[]) => Promise<Value[]>,
+  maxKeys: number
+): (key: Key) => Promise<Value> {
+  interface Load {
+    key: Key
+    resolve: (value: Value) => void
     reject: (error: unknown) => void
   }
-  let waiting: Asked[] = []
+  let waiting: Load[] = []
   let running = false
 
   async function run(): Promise<void> {
     while (waiting.length > 0) {
-      const asked = waiting.slice(0, most)
-      waiting = waiting.slice(asked.length)
+      const batch = waiting.slice(0, maxKeys)
+      waiting = waiting.slice(batch.length)
       try {
-        const answers = await ask(asked.map(({ question }) => question))
-        for (const [n, { resolve }] of asked.entries()) resolve(answers[n]!)
+        const values = await loadAll(batch.map(({ key }) => key))
+        for (const [n, { resolve }] of batch.entries()) resolve(values[n]!)
       } catch (error) {
-        for (const { reject } of asked) reject(error)
+        for (const { reject } of batch) reject(error)
       }
     }
     running = false
   }
 
-  return (question) =>
+  return (key) =>
     new Promise((resolve, reject) => {
-      waiting.push({ question, resolve, reject })
+      waiting.push({ key, resolve, reject })
       if (running) return
       running = true
       // Not at once: requests that are read in this turn of the event loop share the first query.

@@ -6,18 +6,18 @@ export type Fsync = (fd: number) => void
 
 export interface DurableFsHooks {
   fsync: Fsync
-  /** PostgreSQL has gone on to the next file of its write-ahead log (16 MiB each). */
+  /** PostgreSQL has started the next file of its write-ahead log (16 MiB each). */
   onWalSegment: () => void
-  /** PostgreSQL has given itself up (a PANIC). It may not be called again: it would never return. */
+  /** PostgreSQL has aborted (a PANIC). It must not be called again: the call would never return. */
   onAbort: () => void
 }
 
 type EmscriptenOptions = Partial<postgresMod.PostgresMod>
 
-/** What NODEFS shows of itself; PGlite's published types leave it out. */
+/** The part of NODEFS that is used here; PGlite's published types leave it out. */
 interface NodeFsModule {
   NODEFS: {
-    /** Turns an error of Node's into the errno that PostgreSQL understands. */
+    /** Turns an error of Node.js into the errno that PostgreSQL understands. */
     tryFSOperation: (operation: () => void) => void
     stream_ops: { fsync?: (stream: { nfd: number; path: string }) => number }
   }

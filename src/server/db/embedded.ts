@@ -9,7 +9,7 @@ import { checkApplied } from './migrate.js'
 import { openPglite } from './pglite.js'
 import * as schema from './schema.js'
 
-/** PGlite in the data directory, which this process then holds alone. */
+/** PGlite in the data directory, which is then locked for other processes. */
 export async function openEmbedded(dataDir: string): Promise<Database> {
   const lock = await lockDataDir(dataDir)
   const pglite = await openPglite(dataDir).catch(async (error: unknown) => {
@@ -26,13 +26,13 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
       await migrate(db, { migrationsFolder: folder })
       await checkApplied(db, folder)
     },
-    // A copy that was restored lies in another folder node than the one the log was written in.
+    // A restored copy is in another folder, by inode or time of birth, than the one in which the log was written.
     origin: () => {
       const { ino, birthtimeMs } = statSync(join(dataDir, 'pgdata'))
       return Promise.resolve(`${ino}/${Math.round(birthtimeMs)}`)
     },
     async maintain() {
-      // The small tables that change all the time; the log only grows, and a pass over it would block the process.
+      // Small tables that change all the time. The log only grows, and vacuuming it would block the process.
       for (const table of ['log_head', 'sessions', 'conversations', 'session_keys', 'presence', 'processes'])
         await pglite.exec(`vacuum (analyze) ${table}`)
       await pglite.exec('analyze')

@@ -1,10 +1,10 @@
-/** SQLSTATEs and system errors that mean: the database is away or too busy, not: the statement is wrong. */
+/** SQLSTATEs and system errors of a database that is away or too busy, unlike those of a wrong statement. */
 const DOWN =
   /^(08...|53...|57P0.|57014|55P03|40001|40P01|25P03|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)$/
 const DOWN_MESSAGE =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|Cannot use a pool after|PGlite is clos/
 
-/** The driver's error, whatever Drizzle has wrapped it in. */
+/** The driver's error, without what Drizzle has wrapped around it. */
 function root(error: unknown): { code?: unknown; message?: unknown; constraint?: unknown } {
   let at = error
   while (at instanceof Error && at.cause instanceof Error) at = at.cause
@@ -19,15 +19,13 @@ export function isDatabaseDown(error: unknown): boolean {
   )
 }
 
-/** The constraint that an INSERT violated by a duplicate, or null if the error is another one. */
+/** The unique constraint that an INSERT has violated; null for any other error. */
 export function duplicateOf(error: unknown): string | null {
   const { code, constraint } = root(error)
   return code === '23505' ? String(constraint) : null
 }
 
-/**
- * Do work that inserts, and once more if another request has inserted the same meanwhile: now the work finds it.
- */
+/** Do work that inserts. If another request has inserted the same meanwhile, do it again: now it finds the row. */
 export async function retryDuplicate<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -37,7 +35,7 @@ export async function retryDuplicate<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether the database user may not do this. */
+/** Whether the database user lacks the permission. */
 export function isForbidden(error: unknown): boolean {
   return root(error).code === '42501'
 }

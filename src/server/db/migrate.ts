@@ -3,12 +3,14 @@ import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 
-/** Where the generated migrations are: at the top of the package, seen from the built file. */
+/** The folder of the generated migrations: at the top of the package, seen from the built file. */
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../drizzle', import.meta.url))
 
 /**
- * Compare what is applied with the journal: Drizzle's migrator passes silently over a migration that is older
- * than the newest applied one, and knows nothing of a database that is ahead.
+ * Compare the applied migrations with the journal. Drizzle's migrator silently skips a migration that is older than the
+ * newest applied one, and does not notice a database that is ahead.
+ *
+ * @throws {Error} if they differ
  */
 export async function checkApplied(
   db: PgDatabase<PgQueryResultHKT, Record<string, unknown>>,

@@ -7,19 +7,19 @@ import { makeFolder, syncPath } from '../../node/durable-folder.js'
 import { DurableFs, type Fsync } from './durable-fs.js'
 
 export interface PgliteOptions {
-  /** In place of `fs.fsyncSync`, e.g. to count. What it throws reaches PostgreSQL as a failed fsync. */
+  /** Replaces `fs.fsyncSync`, to count for example. An error that it throws reaches PostgreSQL as a failed fsync. */
   fsync?: Fsync
   /**
-   * Called at most once, if the database gives itself up while open, as when the disk fails. All queries fail from
-   * then on; opening it again recovers every commit. By default the error is thrown as an uncaught exception.
+   * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from then on; opening
+   * it again recovers every commit. By default the error is thrown as an uncaught exception.
    */
   onCrash?: (error: Error) => void
 }
 
-/** Put after PGlite's own parameters, which turn fsync off (`-F`): the last one holds. */
+/** Follow PGlite's own parameters, which turn fsync off (`-F`): the last one counts. */
 const DURABLE = ['-c', 'fsync=on', '-c', 'wal_sync_method=fsync']
 
-/** 64 MiB of write-ahead log: what a start after a crash reads back in well under a second. */
+/** 64 MiB of write-ahead log, which a start after a crash reads back in well under a second. */
 const SEGMENTS_PER_CHECKPOINT = 4
 
 /**
@@ -44,7 +44,7 @@ function removeUnfinished(folder: string): void {
     if (name.startsWith('pgdata.new-')) rmSync(join(dirname(folder), name), { recursive: true })
 }
 
-/** Under another name at first: a folder that was left half made does not open again. */
+/** Created under another name: a folder that was left half made does not open again. */
 async function create(folder: string, fsync: Fsync): Promise<void> {
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new Error(
@@ -83,7 +83,7 @@ async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => vo
       fsync,
       onWalSegment() {
         segments += 1
-        // Nobody else does: PostgreSQL without a checkpointer lets its log grow without end.
+        // PGlite has no checkpointer, and the log would grow without end.
         if (segments % SEGMENTS_PER_CHECKPOINT === 0) void pglite.exec('CHECKPOINT').catch(() => {})
       },
       onAbort() {

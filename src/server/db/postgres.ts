@@ -17,7 +17,7 @@ type DatabaseConfig = Config['database']
 /** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
 const MIGRATION_LOCK = 7_236_418_203
 
-/** What every connection to the database needs, those for LISTEN included. */
+/** The options of every connection to the database, those for LISTEN included. */
 export function connectionOptions(config: DatabaseConfig, url: Secret): pg.ClientConfig {
   const ssl = {
     url: undefined,
@@ -37,13 +37,13 @@ export function connectionOptions(config: DatabaseConfig, url: Secret): pg.Clien
   }
 }
 
-/** Where a connection is one and the same from its beginning to its end, which a pooler's is not. */
+/** The address for connections that must keep their session: past the pooler, if there is one. */
 export function directUrl({ directUrl }: DatabaseConfig, url: Secret): Secret {
   return directUrl ?? url
 }
 
-/** Settings that hold as long as a connection, which through a pooler is another one for each transaction. */
-function ofASession(timeout: number): pg.PoolConfig {
+/** Settings of a connection's session. Through a pooler each transaction may have another session. */
+function sessionSettings(timeout: number): pg.PoolConfig {
   return {
     statement_timeout: timeout,
     idle_in_transaction_session_timeout: timeout,
@@ -52,20 +52,20 @@ function ofASession(timeout: number): pg.PoolConfig {
   }
 }
 
-/** A pool on PostgreSQL, once it answers: a database that is still starting is waited for. */
+/** A pool on PostgreSQL. Waits for a database that is still starting. */
 export async function openPostgres(config: DatabaseConfig, url: Secret, logger: Logger): Promise<Database> {
   const timeout = config.statementTimeoutSeconds * 1000
   const isPooled = config.directUrl !== undefined
   const pool = new pg.Pool({
     ...connectionOptions(config, url),
     max: config.poolSize,
-    // PostgreSQL cancels a slow statement; this covers one that hangs and does not even do that.
+    // PostgreSQL cancels a slow statement. This covers a PostgreSQL that hangs.
     query_timeout: timeout + 2000,
-    ...(!isPooled && ofASession(timeout))
+    ...(!isPooled && sessionSettings(timeout))
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
   await waitFor(pool, config.startTimeoutSeconds * 1000, logger)
-  if (isPooled) await warnOfUnbounded(pool, logger)
+  if (isPooled) await warnOfMissingTimeouts(pool, logger)
   const db = drizzle(pool, { schema })
 
   return {
@@ -90,7 +90,7 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
       const { rows } = await db.execute<{ oid: string }>(
         sql`select oid::text from pg_database where datname = current_database()`
       )
-      // Hosted databases may refuse this one; the oid still tells databases of one cluster apart.
+      // Hosted databases may refuse this query; the oid still tells databases of one cluster apart.
       const cluster = await db
         .execute<{ id: string }>(
           sql`select s.system_identifier || '/' || c.timeline_id as id
@@ -108,8 +108,8 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
   }
 }
 
-/** Settings that can't be made through a pooler have to be the role's. */
-async function warnOfUnbounded(pool: pg.Pool, logger: Logger): Promise<void> {
+/** Warn if the role lacks settings that cannot be made through a pooler. */
+async function warnOfMissingTimeouts(pool: pg.Pool, logger: Logger): Promise<void> {
   for (const setting of ['statement_timeout', 'idle_in_transaction_session_timeout']) {
     const { rows } = await pool.query<{ value: string; role: string }>(
       'select current_setting($1) as value, current_user as role',
@@ -123,20 +123,20 @@ async function warnOfUnbounded(pool: pg.Pool, logger: Logger): Promise<void> {
   }
 }
 
-async function waitFor(pool: pg.Pool, patience: number, logger: Logger): Promise<void> {
-  const deadline = performance.now() + patience
+async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promise<void> {
+  const deadline = performance.now() + timeoutMs
   for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
     try {
       await pool.query('select 1')
       return
     } catch (error) {
       const down = isDatabaseDown(error)
-      // Of a host with several addresses the message is empty.
+      // The message is empty if a host has several addresses.
       const { message, code } = error as { message: string; code?: unknown }
       const reason = message || String(code)
       if (!down || performance.now() + wait > deadline) {
         await pool.end()
-        throw down ? new Error(`The database has not answered for ${patience / 1000} s: ${reason}`) : error
+        throw down ? new Error(`The database has not answered for ${timeoutMs / 1000} s: ${reason}`) : error
       }
       logger.info({ reason }, 'waiting for the database')
       await sleep(wait)

@@ -2,23 +2,20 @@ import type { PGlite } from '@electric-sql/pglite'
 import type { PreparedStatement } from './database.js'
 
 /**
- * Hot statements keep the plan that was made first. Made while a table was a page or two, it would scan that table
- * when it has grown, until the next ANALYZE: 50 times as slow after 20,000 messages. Without scans there is nothing
- * for JIT to speed up, and the few that are left would look dear enough to be compiled each time.
+ * A prepared statement keeps its first plan until the next ANALYZE. Made while a table is a page or two, it would scan the
+ * table when that has grown: 50 times as slow after 20,000 messages. Without scans JIT has nothing to speed up, but would
+ * compile the few that are left each time, since they seem expensive.
  */
 export const KEEP_TO_INDEXES = 'set enable_seqscan = off; set jit = off'
 
 /**
- * A parameter that holds many values, joined by commas. As a sub-select its length is not known when the statement is
- * planned: all batches then look alike and share one plan, where a small one would be planned anew, which takes longer
- * than to run it.
+ * SQL: a parameter that holds many values, joined by commas. As it is a sub-select, its length is unknown when the statement
+ * is planned, so that batches of all sizes share one plan. Otherwise a small batch would be planned again, which takes
+ * longer than running it.
  */
 export const listOf = (parameter: number) => `(select string_to_array($${parameter}, ','))`
 
-/**
- * Hot statements on PGlite, which prepares none by itself: to plan SEND takes it 3 ms, in which the process stands
- * still, and to run it 1 ms.
- */
+/** Prepared statements on PGlite. Planning SEND blocks the process for 3 ms each time, running it for 1 ms. */
 export function preparedBy(pglite: PGlite) {
   const prepared = new Map<string, Promise<unknown>>()
   return async <Row>({ name, text }: PreparedStatement, values: unknown[]): Promise<Row[]> => {

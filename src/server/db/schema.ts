@@ -65,7 +65,7 @@ export const devices = pgTable(
     encryptionKey: text('encryption_key').notNull(),
     encryptionFingerprint: text('encryption_fingerprint').notNull(),
     encryptionVersion: integer('encryption_version').notNull(),
-    /** What a pending device asks to be approved; null once it is active. */
+    /** The statement that a pending device wants approved; null once the device is active. */
     request: json().$type<{ text: string; signatures: Record<string, string> }>(),
     createdAt: createdAt()
   },
@@ -91,13 +91,13 @@ export const sessions = pgTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     deviceId: uuid('device_id').references(() => devices.id, { onDelete: 'cascade' }),
-    /** Which refresh token is the good one; older ones have been used. */
+    /** The generation of the valid refresh token; older ones have been used. */
     refreshGeneration: integer('refresh_generation').notNull().default(0),
     address: text().notNull(),
     userAgent: text('user_agent').notNull(),
     createdAt: createdAt(),
     lastUsedAt: time('last_used_at').notNull().defaultNow(),
-    /** The nearer of idle and absolute expiry. */
+    /** The earlier of idle and absolute expiry. */
     expiresAt: time('expires_at').notNull()
   },
   (table) => [
@@ -107,13 +107,13 @@ export const sessions = pgTable(
   ]
 )
 
-/** What a user's devices put by for the day when all of them are lost: bytes that nobody here can read. */
+/** A user's sealed keys, for the case that all devices are lost. The server cannot read them. */
 export const keyBackups = pgTable('key_backups', {
   userId: uuid('user_id')
     .primaryKey()
     .references(() => users.id, { onDelete: 'cascade' }),
   blob: bytea('blob').notNull(),
-  /** As it stands in the header of that name; follows from the bytes. */
+  /** The value of the header `ETag`: a hash of the bytes. */
   etag: text().notNull()
 })
 
@@ -122,7 +122,7 @@ export const conversations = pgTable('conversations', {
   kind: text().$type<'direct' | 'group'>().notNull(),
   chainSequence: integer('chain_sequence').notNull(),
   chainHead: text('chain_head').notNull(),
-  /** The two user ids of a direct conversation, sorted: it exists once. */
+  /** The two user ids of a direct conversation, sorted, so that it exists once. */
   directKey: text('direct_key').unique(),
   sessionKeyId: uuid('session_key_id'),
   rekeyRequired: boolean('rekey_required').notNull().default(true),
@@ -143,7 +143,7 @@ export const conversationStatements = pgTable(
   (table) => [primaryKey({ columns: [table.conversationId, table.sequence] })]
 )
 
-/** Who was in a conversation from which event to which, both included. */
+/** The members of a conversation, each from one event to another, both included. */
 export const memberships = pgTable(
   'memberships',
   {
@@ -192,9 +192,9 @@ export const sessionKeyWraps = pgTable(
       .notNull()
       .references(() => devices.id, { onDelete: 'cascade' }),
     wrappedKey: bytea('wrapped_key').notNull(),
-    /** Fingerprint of the encryption key that it is wrapped with. */
+    /** Fingerprint of the encryption key that the session key is wrapped with. */
     wrappedFor: text('wrapped_for').notNull(),
-    /** The device's line in the roster. */
+    /** This and the next: the device's line in the roster. */
     signingFingerprint: text('signing_fingerprint').notNull(),
     encryptionFingerprint: text('encryption_fingerprint').notNull(),
     /** Whether the device is in the roster that the key's statement fixes, or was given the key later. */
@@ -212,32 +212,32 @@ export const sessionKeyWraps = pgTable(
 )
 
 /**
- * The counter that positions are taken from: one row, updated in the transaction that writes the events, so
- * that positions become visible in their order and without a gap.
+ * The counter of positions: one row, updated in the transaction that writes the events, so that positions become visible
+ * in their order and without a gap.
  */
 export const logHead = pgTable(
   'log_head',
   {
     one: boolean().primaryKey().default(true),
     last: position('last').notNull(),
-    /** Names this log; changes when the database turns out to be another one, restored from a backup say. */
+    /** Names this log. Changes if the database turns out to be another one, such as a restored backup. */
     epoch: text().notNull(),
-    /** The database that the epoch was made in. */
+    /** Names the database in which the epoch was made. */
     origin: text().notNull()
   },
   (table) => [check('log_head_one', sql`${table.one}`)]
 )
 
 /**
- * The log. A message is an event that has its envelope in columns; other events have `data`. The columns of
- * messages bear no foreign keys: the statement that appends them has checked each one already.
+ * The log. A message is an event with its envelope in columns; other events have `data`. The columns of messages have no
+ * foreign keys: the statement that appends messages has checked each one.
  */
 export const events = pgTable(
   'events',
   {
     position: position('position').primaryKey(),
     type: text().notNull(),
-    /** Who sees it: the members of this conversation, or those in `event_recipients`. */
+    /** The members of this conversation see the event; if null, the users in `event_recipients`. */
     conversationId: uuid('conversation_id'),
     createdAt: createdAt(),
     data: json(),
@@ -271,7 +271,7 @@ export const eventRecipients = pgTable(
   ]
 )
 
-/** Running server processes. One whose lease has run out is dead, and nobody is online through it. */
+/** Running server processes. One whose lease has expired is dead, and nobody is online through it. */
 export const processes = pgTable('processes', {
   id: uuid().primaryKey(),
   /** Rises with every change of the process' presence rows. */
@@ -279,7 +279,7 @@ export const processes = pgTable('processes', {
   leaseUntil: time('lease_until').notNull()
 })
 
-/** Who has an open stream on which process; rows of users who have gone stay as `online = false` for a while. */
+/** The users with an open stream on a process. Rows of users who have gone stay for a while, with `online = false`. */
 export const presence = pgTable(
   'presence',
   {
@@ -299,14 +299,14 @@ export const presence = pgTable(
   ]
 )
 
-/** Windows of attempts, as all processes together have counted them; `key` is a MAC, for a dump must not say whose. */
+/** Windows of attempts, counted by all processes together. `key` is a MAC: a dump must not say whose they are. */
 export const attempts = pgTable('attempts', {
   key: text().primaryKey(),
   count: integer().notNull(),
   endsAt: time('ends_at').notNull()
 })
 
-/** Secrets that the processes on one database share where the configuration gives none. */
+/** Secrets that the processes on one database share if they are not configured. */
 export const serverSecrets = pgTable('server_secrets', {
   name: text().primaryKey(),
   value: text().notNull(),

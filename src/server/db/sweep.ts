@@ -9,17 +9,17 @@ const MAINTAIN_MS = 3_600_000
 /** Remove what has expired. */
 export async function sweep(db: Db): Promise<void> {
   await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
-  // Those that are being counted on at this moment are left to the next time.
+  // Rows that are in use at this moment are left for the next time.
   await db.execute(sql`
     delete from ${attempts} where ctid = any (array(
       select ctid from ${attempts} where ${attempts.endsAt} < now() for update skip locked))`)
-  // A request to approve a device that nobody has answered for a week.
+  // Devices that nobody has approved for a week.
   await db
     .delete(devices)
     .where(and(eq(devices.status, 'pending'), lt(devices.createdAt, sql`now() - interval '7 days'`)))
 }
 
-/** Sweep from time to time. @returns how to stop */
+/** Sweep every minute, and maintain the database every hour. @returns how to stop */
 export function startSweeper({ db, maintain }: Database, logger: Logger): () => void {
   const safely = (task: () => Promise<unknown>) => () =>
     void task().catch((error: unknown) => logger.warn({ err: error }, 'sweeping failed; trying again later'))

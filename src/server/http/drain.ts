@@ -6,7 +6,7 @@ const DRAIN_MS = 5000
 
 /**
  * When the app closes, its connections close too: idle ones at once, the others after their response. Node.js itself
- * forgets connections without any request, which browsers open in advance.
+ * leaves connections open that never had a request, such as browsers open in advance.
  */
 export function closeConnections(app: App): void {
   const open = new Set<Socket>()
