@@ -57,7 +57,7 @@ export async function assemble(options: ChatClientOptions) {
   const keys = new SessionKeys(api, store, users, chains, me, now)
   const factory = new SessionKeyFactory(users, me, now)
   const rosters = new Rosters(api, users, trust, chains, changes, me)
-  const rotation = new KeyRotation(api, chains, rosters, keys, factory, me, random)
+  const rotation = new KeyRotation(api, rosters, keys, factory, me, random)
   const forwarding = new KeyForwarding(api, store, users, keys, me)
 
   const seen = new SeenMessages(store)

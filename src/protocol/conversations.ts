@@ -16,6 +16,12 @@ import {
 
 const RoleName = Type.Enum(['admin', 'member'], { description: 'Only admins can change a group.' })
 const Head = Sha256('Hash of the newest statement of the conversation’s chain.')
+const currentKey = {
+  sessionKeyId: nullable(Uuid('The current session key.')),
+  rekeyRequired: Type.Boolean({
+    description: 'Whether a new session key is needed before the next message.'
+  })
+}
 
 export type Wrap = Static<typeof Wrap>
 export const Wrap = record(
@@ -75,10 +81,7 @@ export const Conversation = record(
     head: Head,
     sequence: Type.Integer({ description: 'Sequence of the newest statement in the chain.', examples: [1] }),
     members: Type.Array(ref(Member)),
-    sessionKeyId: nullable(Uuid('The current session key.')),
-    rekeyRequired: Type.Boolean({
-      description: 'Whether a new session key is needed before the next message.'
-    }),
+    ...currentKey,
     lastPosition: Position('Position of the newest event that the caller may see.'),
     createdAt: Time('When the conversation was created.')
   },
@@ -114,7 +117,8 @@ export const Roster = record(
         root: Sha256('The root that the chain has for the member.'),
         devices: Type.Array(ref(PublicDevice))
       })
-    )
+    ),
+    ...currentKey
   },
   {
     $id: 'Roster',

@@ -52,11 +52,14 @@ export class ConversationChains {
   /**
    * Fetch and verify the new statements of a conversation's chain.
    *
+   * @param head hash of the newest statement, if the server has named it: if it is the newest one here too, nothing is
+   *   fetched
    * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain is not valid
    */
-  sync(id: string): Promise<SyncedConversation> {
+  sync(id: string, head?: string): Promise<SyncedConversation> {
     return this.#exclusively(id, async () => {
       const before = (await this.peek(id)) ?? null
+      if (before !== null && before.head === head) return { conversation: before, added: [] }
       return this.#extend(id, before, this.#fetch(id, before))
     })
   }

@@ -130,13 +130,12 @@ export class Conversations {
   }
 
   /** One whose chain is not valid is returned as far as it was known, with the error. */
-  async #verified({ id, kind, sequence, head }: ServedConversation): Promise<Conversation> {
-    const known = await this.#chains.peek(id)
-    if (known?.sequence === sequence && known.head === head) return this.#toPublic(known)
+  async #verified({ id, kind, head }: ServedConversation): Promise<Conversation> {
     try {
-      return await this.#toPublic((await this.#chains.sync(id)).conversation)
+      return await this.#toPublic((await this.#chains.sync(id, head)).conversation)
     } catch (error) {
       if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
+      const known = await this.#chains.peek(id)
       const shown =
         known === undefined
           ? { id, kind, title: null, members: [], joined: true }

@@ -19,6 +19,14 @@ export interface RosterDevice {
   encryptionKey: string
 }
 
+/** A conversation and its roster after a sync. */
+export interface SyncedRoster {
+  conversation: StoredConversation
+  devices: RosterDevice[]
+  /** The session key that the server accepts; null if a new one has to be made. */
+  sessionKeyId: string | null
+}
+
 type ServedDevices = Roster['members'][number]['devices']
 
 /** Which devices a conversation's session key has to cover: those that the verified chains name, and no others. */
@@ -78,12 +86,10 @@ export class Rosters {
    *
    * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
    */
-  async sync(
-    known: StoredConversation
-  ): Promise<{ conversation: StoredConversation; devices: RosterDevice[] }> {
-    const path = `/v1/conversations/${known.id}/roster`
+  async sync(conversationId: string): Promise<SyncedRoster> {
+    const path = `/v1/conversations/${conversationId}/roster`
     const { body } = await this.#api.call({ method: 'GET', path, response: Roster })
-    const conversation = body.head === known.head ? known : (await this.#chains.sync(known.id)).conversation
+    const { conversation } = await this.#chains.sync(conversationId, body.head)
     // A roster of another statement says nothing about this one; the server takes no key for an old one.
     if (body.head === conversation.head) requireSameMembers(conversation, body.members)
     const served = new Map(body.members.map(({ username, devices }) => [username, devices]))
@@ -91,7 +97,9 @@ export class Rosters {
     const users = await inGroups(conversation.members, ({ username }) => this.#users.get(username))
     await this.#trust.requireTrusted(users)
     const renewed = await this.#changes.renewDirect(conversation, users)
-    return { conversation: renewed, devices: await this.devicesOf(renewed.members) }
+    const devices = await this.devicesOf(renewed.members)
+    const isCurrent = renewed.head === body.head && !body.rekeyRequired
+    return { conversation: renewed, devices, sessionKeyId: isCurrent ? body.sessionKeyId : null }
   }
 
   /** Sync the chains of members whose devices are not those that the server shows. */

@@ -1,6 +1,5 @@
-import { ConversationResponse, SessionKeyResponse, type Conversation } from '../../protocol/conversations.js'
+import { SessionKeyResponse } from '../../protocol/conversations.js'
 import { rosterHash } from '../../crypto/session-keys.js'
-import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { sleep } from '../transport/abort.js'
@@ -15,7 +14,6 @@ const TRIES = 6
 /** Finds the session key to send under, or makes a new one. */
 export class KeyRotation {
   readonly #api: Api
-  readonly #chains: ConversationChains
   readonly #rosters: Rosters
   readonly #keys: SessionKeys
   readonly #factory: SessionKeyFactory
@@ -24,7 +22,6 @@ export class KeyRotation {
 
   constructor(
     api: Api,
-    chains: ConversationChains,
     rosters: Rosters,
     keys: SessionKeys,
     factory: SessionKeyFactory,
@@ -32,7 +29,6 @@ export class KeyRotation {
     random: () => number
   ) {
     this.#api = api
-    this.#chains = chains
     this.#rosters = rosters
     this.#keys = keys
     this.#factory = factory
@@ -59,37 +55,23 @@ export class KeyRotation {
   }
 
   async #ensureCurrent(conversationId: string, spent: string | undefined): Promise<SessionKey> {
-    const { conversation, devices } = await this.#rosters.sync(
-      (await this.#chains.sync(conversationId)).conversation
-    )
+    const { conversation, devices, sessionKeyId } = await this.#rosters.sync(conversationId)
     if (!devices.some(({ deviceId }) => deviceId === this.#me.active().device.id)) throw notInRoster()
-    const current = await this.#adoptable(await this.#fetch(conversationId), await rosterHash(devices), spent)
-    if (current !== null) return current
+    if (sessionKeyId !== null && sessionKeyId !== spent) {
+      const key = await this.#usable(conversationId, sessionKeyId)
+      if (key?.rosterHash === (await rosterHash(devices))) return key
+    }
     const { body, stored } = await this.#factory.create(conversation, devices)
     const path = `/v1/conversations/${conversationId}/session-keys`
     await this.#api.call({ method: 'POST', path, body, response: SessionKeyResponse })
     return this.#keys.save(stored)
   }
 
-  async #fetch(id: string): Promise<Conversation> {
-    const path = `/v1/conversations/${id}`
-    const { body } = await this.#api.call({ method: 'GET', path, response: ConversationResponse })
-    if (body.conversation.id === id) return body.conversation
-    throw untrusted('moved-conversation', 'The server shows another conversation than it was asked for.')
-  }
-
-  /** The server's current key, if it is good and covers exactly the devices of the roster. */
-  async #adoptable(
-    { id, sessionKeyId, rekeyRequired }: Conversation,
-    roster: string,
-    spent: string | undefined
-  ): Promise<SessionKey | null> {
-    if (sessionKeyId === null || rekeyRequired || sessionKeyId === spent) return null
+  /** A session key, or null if it was refused: nothing is sent under it. */
+  async #usable(conversationId: string, id: string): Promise<SessionKey | null> {
     try {
-      const key = await this.#keys.get(id, sessionKeyId)
-      return key.rosterHash === roster ? key : null
+      return await this.#keys.get(conversationId, id)
     } catch (error) {
-      // Nothing is sent under a key that was refused.
       if (error instanceof ChatError && (error.kind === 'untrusted' || error.kind === 'usage')) return null
       throw error
     }

@@ -7,6 +7,7 @@ import type { DeviceSession } from '../access/auth.js'
 import { duplicateOf } from '../db/errors.js'
 import type { Db, Tx } from '../db/database.js'
 import { conversations, devices, memberships, sessionKeyWraps, sessionKeys, users } from '../db/schema.js'
+import type { ConversationRow } from './memberships.js'
 import { requireLine } from './user-chain-store.js'
 import { sha256Hex } from './public-keys.js'
 import type { NewEvent } from '../log/append.js'
@@ -51,7 +52,10 @@ export async function readRoster(db: Db, conversationId: string): Promise<Roster
 }
 
 /** The roster as the API shows it. */
-export function rosterView(head: string, rows: readonly RosterDevice[]): Roster {
+export function rosterView(
+  { chainHead: head, sessionKeyId, rekeyRequired }: ConversationRow,
+  rows: readonly RosterDevice[]
+): Roster {
   const members = new Map<string, Roster['members'][number]>()
   for (const { username, role, root, device } of rows) {
     let member = members.get(username)
@@ -60,7 +64,7 @@ export function rosterView(head: string, rows: readonly RosterDevice[]): Roster 
     const { id, signingKey, encryptionKey, encryptionVersion } = device
     member.devices.push({ id, signingKey, encryptionKey, encryptionVersion })
   }
-  return { head, members: [...members.values()] }
+  return { head, members: [...members.values()], sessionKeyId, rekeyRequired }
 }
 
 /** A session key of a conversation by its id. */

@@ -181,8 +181,8 @@ export function conversationRoutes(app: App, services: Services): void {
     (request) =>
       db.transaction(
         async (tx) => {
-          const { id, chainHead } = await requireRequester(tx, request, request.params.id)
-          return rosterView(chainHead, await readRoster(tx, id))
+          const conversation = await requireRequester(tx, request, request.params.id)
+          return rosterView(conversation, await readRoster(tx, conversation.id))
         },
         { isolationLevel: 'repeatable read', accessMode: 'read only' }
       )

@@ -1,0 +1,64 @@
+import t from 'tap'
+import { all, registered, texts } from '../../support/chat-clients.js'
+import { startChat } from '../../support/start-chat.js'
+
+const { url } = await startChat(t)
+
+/** A `fetch` that keeps the method and the last part of the path of each request. */
+function recording(): { fetch: typeof globalThis.fetch; requests: string[] } {
+  const requests: string[] = []
+  return {
+    requests,
+    fetch: (input, init) => {
+      const { pathname } = new URL(input)
+      requests.push(`${init?.method ?? 'GET'} ${pathname.replace(/.*\//, '')}`)
+      return fetch(input, init)
+    }
+  }
+}
+
+t.test('A new session key takes one read and one post', async (t) => {
+  const { fetch, requests } = recording()
+  const alice = await registered(t, url, 'alice')
+  const bob = await registered(t, url, 'bob', { fetch })
+  await registered(t, url, 'carol')
+  const { id } = await alice.conversations.createGroup('Keys', ['bob', 'carol'])
+  await alice.conversations.remove(id, 'carol')
+  // Bob reads, and so knows the chains.
+  await all(bob.history(id))
+  await bob.conversations.get(id)
+  requests.length = 0
+  await bob.send(id, 'first')
+  t.strictSame(requests, ['GET roster', 'POST session-keys', 'POST messages'])
+  requests.length = 0
+  await bob.send(id, 'second')
+  t.strictSame(requests, ['POST messages'], 'the next message takes no other request')
+  t.strictSame(await texts(alice, id), ['message', 'first', 'second'])
+})
+
+t.test('A session key of another member is adopted with two reads', async (t) => {
+  const { fetch, requests } = recording()
+  const dora = await registered(t, url, 'dora')
+  const emil = await registered(t, url, 'emil', { fetch })
+  const { conversationId } = await dora.send({ username: 'emil' }, 'hello')
+  await emil.conversations.get(conversationId)
+  requests.length = 0
+  await emil.send(conversationId, 'hello yourself')
+  t.strictSame(
+    requests.map((request) => request.replace(/[0-9a-f-]{36}$/, 'key')),
+    ['GET roster', 'GET key', 'POST messages']
+  )
+})
+
+t.test('Only a change of the members makes a new session key fetch the chain', async (t) => {
+  const { fetch, requests } = recording()
+  const fred = await registered(t, url, 'fred')
+  const gwen = await registered(t, url, 'gwen', { fetch })
+  await registered(t, url, 'hans')
+  const { id } = await fred.conversations.createGroup('Chain', ['gwen', 'hans'])
+  await gwen.send(id, 'all of us')
+  await fred.conversations.remove(id, 'hans')
+  requests.length = 0
+  await gwen.send(id, 'without hans')
+  t.strictSame(requests, ['POST messages', 'GET roster', 'GET chain', 'POST session-keys', 'POST messages'])
+})
