@@ -23,7 +23,7 @@ import { MessageHistory } from './messages/history.js'
 import { SeenMessages } from './messages/seen.js'
 import { TitleSearch } from './messages/title.js'
 import type { ChatClientOptions } from './options.js'
-import { OutboundKeys } from './outbox/outbound-key.js'
+import { OutboundKeys, type KeyLimits } from './outbox/outbound-key.js'
 import { Outbox } from './outbox/outbox.js'
 import { OutboxState } from './outbox/state.js'
 import { SessionKeyFactory } from './session-keys/create.js'
@@ -36,11 +36,12 @@ import { Api } from './transport/api.js'
 import { Http } from './transport/http.js'
 
 const TIMEOUT_MS = 30_000
+const KEY_LIMITS: KeyLimits = { messages: 10_000, ageMs: 7 * 24 * 3600 * 1000 }
 
 export type Parts = Awaited<ReturnType<typeof assemble>>
 
 /** Makes the parts of a client over its store, each with what it needs. Needs no network. */
-export async function assemble(options: ChatClientOptions) {
+export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMITS) {
   const { url, store, now = Date.now, random = Math.random, rsaKeyBits = 3072 } = options
   const { fetch = globalThis.fetch, timeout = TIMEOUT_MS, userAgent } = options
 
@@ -66,7 +67,7 @@ export async function assemble(options: ChatClientOptions) {
   const titles = new TitleSearch(store, chains, history)
 
   const outboxState = new OutboxState(store)
-  const outboundKeys = new OutboundKeys(store, outboxState, keys, rosters, rotation, me, now)
+  const outboundKeys = new OutboundKeys(store, outboxState, keys, rosters, rotation, me, now, keyLimits)
   const outbox = new Outbox(api, store, outboxState, outboundKeys, rosters, seen, me, now)
 
   const rekey = new DeviceRekey(api, users, keys, me)
@@ -89,7 +90,8 @@ export async function assemble(options: ChatClientOptions) {
   const devices = new Devices(api, users, keys, forwarding, me, auth, rekey)
   const creation = new ConversationCreation(api, users, trust, chains, rosters, keys, factory, me)
   const conversations = new Conversations(api, users, chains, changes, creation, titles, outbox, me)
-  const openRecovery = (): Promise<RecoveryClient> => assemble({ ...options, store: new MemoryStore() })
+  const openRecovery = (): Promise<RecoveryClient> =>
+    assemble({ ...options, store: new MemoryStore() }, keyLimits)
   const backup = new Backup(api, store, users, forwarding, me, auth, devices, openRecovery)
 
   await me.load()

@@ -8,9 +8,11 @@ import type { SessionKey, SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import type { OutboxState, QueuedMessage, SendState } from './state.js'
 
-/** A device uses a session key for this many messages, or this long, whichever ends first. */
-const MAX_MESSAGES = 10_000
-const MAX_AGE_MS = 7 * 24 * 3600 * 1000
+/** How long a device uses a session key: whichever ends first. */
+export interface KeyLimits {
+  messages: number
+  ageMs: number
+}
 
 /** The session key under which this device sends in each conversation. */
 export class OutboundKeys {
@@ -21,6 +23,7 @@ export class OutboundKeys {
   readonly #rotation: KeyRotation
   readonly #me: OwnDevice
   readonly #now: () => number
+  readonly #limits: KeyLimits
   /** Signatures of encrypted messages that have not left this process. */
   readonly #unposted = new Set<string>()
 
@@ -31,7 +34,8 @@ export class OutboundKeys {
     rosters: Rosters,
     rotation: KeyRotation,
     me: OwnDevice,
-    now: () => number
+    now: () => number,
+    limits: KeyLimits
   ) {
     this.#store = store
     this.#state = state
@@ -40,6 +44,7 @@ export class OutboundKeys {
     this.#rotation = rotation
     this.#me = me
     this.#now = now
+    this.#limits = limits
   }
 
   /** The key to encrypt under for now. `ready` checks it again before anything is posted. */
@@ -113,6 +118,6 @@ export class OutboundKeys {
 
   #isSpent({ count, first, next, since }: SendState): boolean {
     const posted = count - (next - first)
-    return posted >= MAX_MESSAGES || this.#now() - since >= MAX_AGE_MS
+    return posted >= this.#limits.messages || this.#now() - since >= this.#limits.ageMs
   }
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { assemble } from '../../../src/client/assemble.js'
 import type { ChatClient } from '../../../src/client/client.js'
 import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
@@ -44,20 +45,17 @@ t.test('After 7 days a device takes another session key', async (t) => {
   t.equal(third, fourth, 'others take it too')
 })
 
-t.test('After 10,000 messages a device takes another session key', async (t) => {
-  const store = new MemoryStore()
-  const anna = await registered(t, url, 'anna', { store })
+t.test('After as many messages as its limit allows, a device takes another session key', async (t) => {
   const ben = await registered(t, url, 'ben')
-  const { conversationId } = await anna.send({ username: 'ben' }, 'the first')
-  await store.update(async (tx) => {
-    const [[name, sending]] = (await tx.list('sending/')) as [[string, { count: number }]]
-    t.equal(sending.count, 1)
-    tx.set(name, { ...sending, count: 9_999 })
-  })
-  await anna.send(conversationId, 'the 10,000th')
-  await anna.send(conversationId, 'one more')
-  t.strictSame(await texts(ben, conversationId), ['the first', 'the 10,000th', 'one more'])
-  const [first, second, third] = await keys(ben, conversationId)
+  const limits = { messages: 2, ageMs: Infinity }
+  const anna = await assemble({ url, store: new MemoryStore(), rsaKeyBits: 2048 }, limits)
+  t.teardown(() => anna.http.close())
+  await anna.auth.register({ username: 'anna', password: PASSWORD })
+  const { id } = await anna.conversations.direct('ben')
+  const said = ['the first', 'the last under this key', 'one more']
+  for (const text of said) await anna.outbox.send(id, { type: 'text', text })
+  t.strictSame(await texts(ben, id), said)
+  const [first, second, third] = await keys(ben, id)
   t.equal(first, second)
   t.not(second, third)
 })
