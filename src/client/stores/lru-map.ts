@@ -1,10 +1,10 @@
-/** A map that holds so many entries at most, and forgets the one that was used longest ago. */
+/** A map of bounded size. When it is full, it drops the entry that was used longest ago. */
 export class LruMap<K, V> {
-  readonly #most: number
+  readonly #capacity: number
   readonly #entries = new Map<K, V>()
 
-  constructor(most: number) {
-    this.#most = most
+  constructor(capacity: number) {
+    this.#capacity = capacity
   }
 
   get(key: K): V | undefined {
@@ -16,7 +16,7 @@ export class LruMap<K, V> {
   set(key: K, value: V): void {
     this.#entries.delete(key)
     this.#entries.set(key, value)
-    if (this.#entries.size > this.#most) this.#entries.delete(this.#entries.keys().next().value!)
+    if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value!)
   }
 
   delete(key: K): void {

@@ -4,13 +4,13 @@ import { copyValue } from './values.js'
 import { Mutex } from './mutex.js'
 
 /**
- * A store that lasts as long as the object: for tests, and for devices that are meant to be forgotten. To close it
- * does nothing, so that the next client may go on with it.
+ * A store in memory, for tests and for devices that are used once. Closing it does nothing, so that another client can
+ * use it afterwards.
  */
 export class MemoryStore implements Store {
   readonly extractableKeys = false
   readonly #entries = new Map<string, Value>()
-  readonly #turns = new Mutex()
+  readonly #mutex = new Mutex()
 
   async get<T extends Value = Value>(name: string): Promise<T | undefined> {
     const value = this.#entries.get(name)
@@ -22,7 +22,7 @@ export class MemoryStore implements Store {
   }
 
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
-    return this.#turns.runExclusive(() =>
+    return this.#mutex.runExclusive(() =>
       transact(this, work, (changes) => applyChanges(this.#entries, changes))
     )
   }

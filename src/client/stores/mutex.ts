@@ -1,41 +1,41 @@
 import { ChatError } from '../errors.js'
 
-/** How long an update waits for others, in ms. Theirs may include a request to the server that times out. */
+/** How long an update waits for others, which may include a request to the server that times out. */
 export const LOCK_TIMEOUT_MS = 60_000
 
-/** One piece of work at a time, first come, first served. */
+/** Runs one piece of work at a time, in the order of the calls. */
 export class Mutex {
-  /** Ends with the turn that was taken last. Never fails. */
+  /** Resolves when all work so far has ended. Never rejects. */
   #last: Promise<void> = Promise.resolve()
 
   /**
-   * Do `work` when all that came before has ended.
+   * Run `work` when all earlier work has ended.
    *
-   * @param patience how long to wait for that, in ms
-   * @throws {ChatError} `store-busy` if that is not long enough; `work` is not done then
+   * @param timeoutMs how long to wait for that
+   * @throws {ChatError} `store-busy` if it takes longer; then `work` is not run
    */
-  runExclusive<T>(work: () => Promise<T>, patience = LOCK_TIMEOUT_MS): Promise<T> {
+  runExclusive<T>(work: () => Promise<T>, timeoutMs = LOCK_TIMEOUT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
-      let late = false
+      let isLate = false
       const timer = setTimeout(() => {
-        late = true
-        reject(storeBusy('another update of the same program', patience))
-      }, patience)
-      const turn = async () => {
+        isLate = true
+        reject(storeBusy('another update of the same program', timeoutMs))
+      }, timeoutMs)
+      const run = async () => {
         clearTimeout(timer)
-        if (!late) resolve(await work())
+        if (!isLate) resolve(await work())
       }
-      this.#last = this.#last.then(turn).catch(reject)
+      this.#last = this.#last.then(run).catch(reject)
     })
   }
 }
 
-/** @param holder who does not let go */
-export function storeBusy(holder: string, patience: number): ChatError {
+/** @param holder who holds the lock */
+export function storeBusy(holder: string, timeoutMs: number): ChatError {
   return new ChatError(
     'store',
     'store-busy',
-    `The key store is still held by ${holder} after ${patience / 1000} s.`,
+    `The key store is still held by ${holder} after ${timeoutMs / 1000} s.`,
     {
       hint: 'Try again; if it lasts, end the program that holds it. An update may not begin another one.'
     }

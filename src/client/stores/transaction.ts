@@ -1,12 +1,12 @@
 import type { StoreReader, StoreTransaction, Value } from './store.js'
 import { copyValue } from './values.js'
 
-/** What a transaction changes, by name; undefined stands for "deleted". */
+/** The changes of a transaction, by name; undefined means deleted. */
 export type Changes = ReadonlyMap<string, Value | undefined>
 
 /**
- * Let `work` read `committed` and collect what it changes; then `commit` that at once, if there is anything.
- * That nobody else commits meanwhile is the caller's care. What `commit` gets is a copy of its own.
+ * Run `work` on `committed`, collect its changes, and pass copies of them to `commit`, if there are any. The caller has to
+ * see to it that nobody else commits meanwhile.
  */
 export async function transact<T>(
   committed: StoreReader,

@@ -2,16 +2,16 @@ import { ChatError } from '../errors.js'
 import type { CryptoKey } from '../../crypto/web-crypto.js'
 import type { Value } from './store.js'
 
-/** How deep a value may be nested: far beyond use, and far below what overflows the stack. */
-const DEEPEST = 64
+/** Values may be nested this deep: far deeper than needed, and far from overflowing the stack. */
+const MAX_DEPTH = 64
 
 /**
- * A copy that shares nothing with `value` that can be changed.
+ * A copy that shares nothing mutable with `value`.
  *
- * @throws {ChatError} `unstorable-value` if it is not a `Value` after all
+ * @throws {ChatError} `unstorable-value` if it is no `Value`
  */
 export function copyValue<T extends Value>(value: T): T {
-  return copy(value, DEEPEST) as T
+  return copy(value, MAX_DEPTH) as T
 }
 
 function copy(value: unknown, depth: number): Value {

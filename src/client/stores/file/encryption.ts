@@ -2,16 +2,16 @@ import { ChatError } from '../../errors.js'
 import { fromBase64 } from './values.js'
 import type { CryptoKey } from '../../../crypto/web-crypto.js'
 
-/** PBKDF2 rounds, as the OWASP Password Storage Cheat Sheet asks for. A file that asks for fewer is a downgrade. */
+/** PBKDF2 rounds, from the OWASP Password Storage Cheat Sheet. A file with fewer is refused as a downgrade. */
 const ITERATIONS = 600_000
 
-/** A file that asks for more would stall its reader. */
-const MOST_ITERATIONS = 10_000_000
+/** A file with more would stall its reader. */
+const MAX_ITERATIONS = 10_000_000
 
 const SALT_BYTES = 16
 const IV_BYTES = 12
 
-/** How a sealing key comes from the passphrase. Not secret: the file's header shows it. */
+/** How the encryption key is derived from the passphrase. Not secret: it stands in the file's header. */
 export interface SealParameters {
   kdf: 'PBKDF2-SHA-256'
   iterations: number
@@ -43,7 +43,7 @@ export class Seal {
   }
 
   /**
-   * @param bound what the text belongs to; it opens together with that only
+   * @param bound additional data; the text opens only together with the same data
    * @returns base64 of IV, ciphertext and tag
    */
   async seal(text: string, bound: string): Promise<string> {
@@ -53,7 +53,7 @@ export class Seal {
     return Buffer.concat([iv, new Uint8Array(sealed)]).toString('base64')
   }
 
-  /** @returns null if it was sealed under another key or together with something else, or has been changed */
+  /** @returns null if the key or the bound data is another one, or if the text was changed */
   async open(sealed: string, bound: string): Promise<string | null> {
     const bytes = fromBase64(sealed)
     const iv = bytes.subarray(0, IV_BYTES)
@@ -68,7 +68,7 @@ export class Seal {
   }
 }
 
-/** A passphrase, held so that nobody can read it again. */
+/** A passphrase that can't be read again. */
 export class Passphrase {
   readonly #key: CryptoKey
   #last: Seal | undefined
@@ -78,7 +78,7 @@ export class Passphrase {
   }
 
   /**
-   * @param text is normalised (NFKC), because keyboards differ
+   * @param text is normalised to NFKC, because keyboards differ
    * @throws {ChatError} `empty-passphrase`
    */
   static async from(text: string): Promise<Passphrase> {
@@ -94,7 +94,7 @@ export class Passphrase {
     return this.sealOf({ kdf: 'PBKDF2-SHA-256', iterations: ITERATIONS, salt })
   }
 
-  /** The seal of a file that exists. Takes as long, unless it is the same as the last time. */
+  /** The seal of an existing file. Takes as long as `makeSeal`, unless the file is the same as the last time. */
   async sealOf(parameters: SealParameters): Promise<Seal> {
     const { salt, iterations } = this.#last?.parameters ?? {}
     if (salt !== parameters.salt || iterations !== parameters.iterations) {
@@ -111,7 +111,7 @@ export function isSealParameters(value: unknown): value is SealParameters {
     kdf === 'PBKDF2-SHA-256' &&
     Number.isSafeInteger(iterations) &&
     (iterations as number) >= ITERATIONS &&
-    (iterations as number) <= MOST_ITERATIONS &&
+    (iterations as number) <= MAX_ITERATIONS &&
     typeof salt === 'string' &&
     /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(salt)
   )

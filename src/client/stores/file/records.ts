@@ -2,17 +2,18 @@ import { ChatError } from '../../errors.js'
 import { isSealParameters, type SealParameters } from './encryption.js'
 
 /**
- * A journal's text: a header line, then a line per transaction. Each of those is
+ * The header line of a journal. After it comes a line per transaction:
  *
  *     <length> <checksum> <payload> LF
  *
- * with the payload's bytes as 8 hex digits, and as 64 the SHA-256 of the checksum before it (for the first, of the
- * SHA-256 of the header line), the length and the payload. So a change anywhere shows, and a line has one place only.
+ * The length is that of the payload in bytes, as 8 hex digits. The checksum is the SHA-256 of the checksum before it (for
+ * the first line, of the SHA-256 of the header line), the length and the payload, as 64 hex digits. So no line can be
+ * changed or moved unnoticed.
  */
 export interface Header {
   format: 'secure-chat-store'
   version: 1
-  /** Made anew whenever the file is rewritten. */
+  /** A new UUID whenever the file is rewritten. */
   generation: string
   /** Null if the payloads are not encrypted. */
   seal: SealParameters | null
@@ -20,27 +21,27 @@ export interface Header {
 
 export interface JournalRecord {
   payload: string
-  /** The checksum before it. */
+  /** Checksum of the line before it. */
   previous: string
-  /** In bytes, of the whole line. */
+  /** Bytes of the whole line. */
   size: number
 }
 
 export interface Records {
   records: JournalRecord[]
-  /** In bytes, of all. */
+  /** Bytes of all lines. */
   size: number
-  /** The last one's. */
+  /** Of the last line. */
   checksum: string
 }
 
 const LF = 10
 const HEAD_BYTES = 8 + 1 + 64 + 1
 
-/** Of one payload, some 64 MiB: far beyond use. */
-const MOST_BYTES = 0x4000000
+/** Bytes of one payload, 64 MiB: far more than needed. */
+const MAX_PAYLOAD_BYTES = 0x4000000
 
-/** What a file system may leave at the end after a power cut: it has noted the new length, but not written the bytes. */
+/** This many zero bytes at the end are a sign of a power cut: the file system had the new length, but not the bytes. */
 const UNWRITTEN_BYTES = 16
 
 export async function formatHeader(header: Header): Promise<{ line: string; checksum: string }> {
@@ -84,16 +85,17 @@ export async function formatRecord(
   previous: string
 ): Promise<{ line: string; checksum: string }> {
   const bytes = Buffer.byteLength(payload)
-  if (bytes > MOST_BYTES) throw new ChatError('store', 'store-full', 'The key store has grown too large.')
+  if (bytes > MAX_PAYLOAD_BYTES)
+    throw new ChatError('store', 'store-full', 'The key store has grown too large.')
   const length = bytes.toString(16).padStart(8, '0')
   const checksum = await sha256Hex(previous + length + payload)
   return { line: `${length} ${checksum} ${payload}\n`, checksum }
 }
 
 /**
- * Read whole records. What stands behind them, if the file ends in the middle of one, is left alone.
+ * Read whole records. An incomplete one at the end is ignored.
  *
- * @param previous the checksum before them
+ * @param previous checksum of the line before them
  * @throws {ChatError} `store-damaged`
  */
 export async function readRecords(bytes: Buffer, previous: string): Promise<Records> {
@@ -112,7 +114,7 @@ export async function readRecords(bytes: Buffer, previous: string): Promise<Reco
   }
 }
 
-/** Null if there is none, or the file ends in its middle: that is, it is shorter than it says itself. */
+/** The line that begins at `start`; null if the file ends there, or within the line. */
 function lineAt(bytes: Buffer, start: number): Buffer | null {
   const end = bytes.indexOf(LF, start)
   if (end !== -1) return bytes.subarray(start, end + 1)
@@ -130,7 +132,7 @@ function withoutUnwritten(bytes: Buffer): Buffer {
 
 export function damaged(how: string): ChatError {
   return new ChatError('store', 'store-damaged', `The key store has been damaged: ${how}.`, {
-    hint: 'Restore it from a copy, or register this device anew.'
+    hint: 'Restore it from a copy, or register this device again.'
   })
 }
 
