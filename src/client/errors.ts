@@ -2,7 +2,7 @@ import { CryptoError } from '../crypto/errors.js'
 import { RuleViolation } from '../protocol/rule-violation.js'
 
 /**
- * What has gone wrong, and so what helps:
+ * The kind of an error says what helps:
  * - `usage`: the caller's mistake, such as a user who does not exist
  * - `refused`: the server said no; `code` is its problem's code, `status` its HTTP status
  * - `unreachable`: no answer came; trying again later may help
@@ -15,14 +15,14 @@ export type ChatErrorKind =
   'usage' | 'refused' | 'unreachable' | 'untrusted' | 'identity-changed' | 'logged-out' | 'store'
 
 export interface ChatErrorDetails {
-  /** What to do about it, for a person to read. */
+  /** Advice for the user. */
   hint?: string
   /** The HTTP status of the server's answer. */
   status?: number
   cause?: unknown
 }
 
-/** The one error that the SDK throws: `kind` says whose business it is, `code` what it is, for programs. */
+/** The error that the SDK throws. `kind` and `code` are for programs, the message and `hint` for the user. */
 export class ChatError extends Error {
   override readonly name = 'ChatError'
   readonly kind: ChatErrorKind
@@ -39,25 +39,25 @@ export class ChatError extends Error {
   }
 }
 
-/** A refusal, with the members that its problem document adds: `head`, `statements`, `conversationId`, … */
+/** The server's refusal, with all members of its problem document: `head`, `statements`, `conversationId`, … */
 export class RefusedError extends ChatError {
   readonly members: Readonly<Record<string, unknown>>
-  /** Milliseconds after which the server wants to be asked again. */
+  /** Milliseconds to wait before the next attempt, if the server says so. */
   readonly retryAfter: number | null
 
   constructor(status: number, problem: Record<string, unknown>, retryAfter: number | null) {
     const { type, detail } = problem
     const code = typeof type === 'string' ? type.replace(/^.*\//, '').slice(0, 64) : `status-${status}`
     const message = typeof detail === 'string' ? detail.slice(0, 1000) : `The server answered ${status}.`
-    const hint = whereWrong(problem['errors'])
+    const hint = hintFrom(problem['errors'])
     super('refused', code, message, { status, ...(hint !== '' && { hint }) })
     this.members = problem
     this.retryAfter = retryAfter
   }
 }
 
-/** What `errors` of a problem say, such as `password: must NOT have fewer than 10 characters`. */
-function whereWrong(errors: unknown): string {
+/** The `errors` of a problem document, such as `password: must NOT have fewer than 10 characters`. */
+function hintFrom(errors: unknown): string {
   if (!Array.isArray(errors)) return ''
   return (errors as { path?: unknown; message?: unknown }[])
     .slice(0, 5)
@@ -70,25 +70,25 @@ export function isRefusal(error: unknown, ...codes: string[]): error is RefusedE
   return error instanceof RefusedError && codes.includes(error.code)
 }
 
-/** Whether a refusal says nothing about the request itself. */
+/** Whether the same request may succeed later. */
 export function isTransient(error: unknown): boolean {
   return (
     error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
   )
 }
 
-/** Trying again would not help, or would say to a new identity what was meant for the one before. */
+/** Whether a message that failed so is never sent: the server has refused it, or its receiver has a new identity. */
 export function isPermanent(error: unknown): boolean {
   if (error instanceof ChatError && error.kind === 'identity-changed') return true
   return error instanceof RefusedError && !isTransient(error) && error.status !== 429 && error.status !== 401
 }
 
-/** The server showed something that the protocol refuses; `code` names the attack. */
+/** An error for data that the protocol refuses. @param code names the attack */
 export function untrusted(code: string, message: string, cause?: unknown): ChatError {
   return new ChatError('untrusted', code, message, cause === undefined ? {} : { cause })
 }
 
-/** A rule of the protocol or a check that something fails, as what it means to a client. */
+/** A failed check of the protocol or the cryptography as an `untrusted` error; any other error as it is. */
 export function toUntrusted(error: unknown, what: string): unknown {
   if (error instanceof CryptoError) return untrusted(error.code, `${what}: ${error.message}`, error)
   if (!(error instanceof RuleViolation)) return error

@@ -15,8 +15,8 @@ import {
 import { ChatError } from './errors.js'
 
 /**
- * Whether the cryptography of this platform does what the protocol needs: keys are made, a session key is wrapped and
- * unwrapped, a message sealed under it and opened, and a forged one refused. Takes a second or so.
+ * Check that the cryptography of this platform works: make keys, wrap and unwrap a session key, encrypt and decrypt a
+ * message, and refuse a forged one. Takes about a second.
  *
  * @throws {ChatError} `crypto-unavailable` (`usage`)
  */
@@ -42,7 +42,10 @@ async function roundTrip(): Promise<void> {
   const conversationId = crypto.randomUUID()
   const text = 'Gruß 👋'
   const message = await sealMessage({
-    ...{ conversationId, id: crypto.randomUUID(), sessionKey: made, signer: signing },
+    conversationId,
+    id: crypto.randomUUID(),
+    sessionKey: made,
+    signer: signing,
     content: { type: 'text', text }
   })
   const by = signing.fingerprint

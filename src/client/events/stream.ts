@@ -16,11 +16,11 @@ const MAX_PAUSE_MS = 60_000
 /** Until the server gives its own: the pause before reconnecting, in ms; the interval of its keepalives, in s. */
 const INITIAL = { retry: 3000, keepalive: 15 }
 
-/** What else is to be done where the stream is followed. */
+/** Callbacks of the stream. */
 export interface StreamHooks {
   /** Called whenever the stream is connected. */
   connected: () => Promise<unknown>
-  /** Events that come from this client, shown among those of the server. */
+  /** Takes events of this client, to be shown among the server's. */
   takeOwn: () => ChatEvent[]
 }
 
@@ -84,9 +84,9 @@ export class EventStream {
         // A session that is not refreshed ends, and its stream with it.
         await this.#api.keepAlive()
         yield* this.#hooks.takeOwn()
-        for (const run of runs(frames)) {
-          if (run[0]!.event === 'message') last = yield* this.#messages(run, last)
-          else last = yield* this.#frame(run[0]!, last)
+        for (const group of grouped(frames)) {
+          if (group[0]!.event === 'message') last = yield* this.#messages(group, last)
+          else last = yield* this.#frame(group[0]!, last)
         }
       }
     } finally {
@@ -151,7 +151,7 @@ export class EventStream {
       if (last === undefined) await saveCursor(this.#store, ready.cursor)
       this.#hooks.connected().catch(() => undefined)
       yield { type: 'connected' }
-      // Without a reset event, the stream may not go back behind this.
+      // Until a reset, every event has to come after this.
       return last ?? ready.cursor
     }
     if (frame.event === 'reset') {
@@ -170,9 +170,9 @@ export class EventStream {
   }
 
   #pause(failures: number, error: ChatError | undefined): number {
-    const asked = error instanceof RefusedError ? (error.retryAfter ?? 0) : 0
+    const requested = error instanceof RefusedError ? (error.retryAfter ?? 0) : 0
     const least = Math.min(this.#retry * 2 ** Math.max(0, failures - 1), MAX_PAUSE_MS)
-    return Math.max(asked, Math.round(least * (0.5 + this.#random() / 2)))
+    return Math.max(requested, Math.round(least * (0.5 + this.#random() / 2)))
   }
 }
 
@@ -187,8 +187,8 @@ function isRetryable(error: unknown): error is ChatError {
   )
 }
 
-/** Messages that follow each other, and every other frame by itself. */
-function runs(frames: readonly Frame[]): Frame[][] {
+/** Groups of consecutive messages; every other frame is a group by itself. */
+function grouped(frames: readonly Frame[]): Frame[][] {
   const found: Frame[][] = []
   for (const frame of frames) {
     const last = found.at(-1)

@@ -17,7 +17,9 @@ export class TrustStore {
     this.#store = store
   }
 
-  /** Pin a user who is met for the first time. Call it in the transaction that stores the chain: none is without a pin. */
+  /**
+   * Pin a user who is met for the first time. Call it in the transaction that stores the chain: none is without a pin.
+   */
   async pinOnFirstUse(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
     if ((await tx.get<Pin>(name(username))) === undefined)
       tx.set(name(username), { username, root, verified: false })

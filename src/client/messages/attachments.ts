@@ -9,19 +9,19 @@ import { ChatError, untrusted } from '../errors.js'
 export type { AttachmentReference, ByteRange, ByteSource, EncryptedAttachment, ReadRange }
 
 /**
- * Encrypt a file as it streams, under a new key, in constant memory. What comes out is to be stored where its readers
- * can fetch it; the reference, which holds the key, goes into a message (`FileContent`).
+ * Encrypt a file as a stream, under a new key, in constant memory. Store the ciphertext where its readers can fetch it,
+ * and send the reference, which holds the key, in a message (`FileContent`).
  *
  * @throws {ChatError} from the ciphertext: `too-large` (`usage`)
  */
 export function encryptAttachment(file: ByteSource): EncryptedAttachment {
   const { ciphertext, reference } = sealed.encryptAttachment(file)
-  return { ciphertext: explained(ciphertext), reference }
+  return { ciphertext: withChatErrors(ciphertext), reference }
 }
 
 /**
- * Decrypt an attachment as it streams, in constant memory. The file is the one that the message meant when the last
- * piece has come: if an error comes before that, throw away what came out.
+ * Decrypt an attachment as a stream, in constant memory. Only when the last piece has come is it certain that the file
+ * is the one that was sent: if an error comes before that, discard all pieces.
  *
  * @param reference a `FileContent` is one
  * @throws {ChatError} from the pieces: `bad-attachment`, `wrong-commitment` (`untrusted`)
@@ -30,14 +30,14 @@ export function decryptAttachment(
   reference: AttachmentReference,
   ciphertext: ByteSource
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  return explained(sealed.decryptAttachment(reference, ciphertext))
+  return withChatErrors(sealed.decryptAttachment(reference, ciphertext))
 }
 
 /**
- * Decrypt a part of an attachment without the rest. Its hash can't be checked then: somebody who has the key, and
- * whoever keeps the ciphertext, could together show other bytes here than in the whole file.
+ * Decrypt a part of an attachment without the rest. Then its hash can't be checked: a person who has the key, together
+ * with the one who stores the ciphertext, could show other bytes here than in the whole file.
  *
- * @param read fetches bytes of the ciphertext
+ * @param read fetches a range of the ciphertext
  * @throws {ChatError} from the pieces: `bad-range` (`usage`); `bad-attachment`, `wrong-commitment` (`untrusted`)
  */
 export function decryptAttachmentRange(
@@ -45,10 +45,10 @@ export function decryptAttachmentRange(
   range: ByteRange,
   read: ReadRange
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  return explained(sealed.decryptAttachmentRange(reference, range, read))
+  return withChatErrors(sealed.decryptAttachmentRange(reference, range, read))
 }
 
-async function* explained(
+async function* withChatErrors(
   pieces: AsyncGenerator<Uint8Array, void, undefined>
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {

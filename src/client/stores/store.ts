@@ -19,8 +19,8 @@ export interface Store extends StoreReader {
   readonly extractableKeys: boolean
 
   /**
-   * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it resolves. If `work`
-   * throws, nothing changes. `work` may await anything except another `update` of the same store.
+   * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it resolves. If
+   * `work` throws, nothing changes. `work` may await anything except another `update` of the same store.
    *
    * @returns the result of `work`
    * @throws {ChatError} `store-busy` if others hold the lock too long, `store-unwritable`, or as reading does

@@ -6,20 +6,20 @@ import { unshared } from '../../crypto/web-crypto.js'
 import { checked } from './response-schema.js'
 
 const TRIES = 5
-/** Longer than this nobody waits within a call: the caller is told. */
-const LONGEST_PAUSE_MS = 20_000
+/** If the server asks for a longer pause, the call fails instead. */
+const MAX_PAUSE_MS = 20_000
 const FIRST_PAUSE_MS = 250
 
 export interface Request<S extends TSchema = TSchema> {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** With its query, below the server's address. */
+  /** Path and query. */
   path: string
   body?: unknown
   headers?: Record<string, string>
   token?: string
-  /** What a 2xx answer must hold; without it the body is not read. */
+  /** Schema of a 2xx response; without it the body is not read. */
   response?: S
-  /** The same request again would do harm. With few it does, since ids are made by clients. */
+  /** Never send this request twice. Most may be: clients make the ids, so a repetition changes nothing. */
   once?: boolean
   signal?: AbortSignal
 }
@@ -32,7 +32,7 @@ export interface ApiResponse<T> {
 
 export interface OpenResponse {
   response: Response
-  /** Has to be called in the end. */
+  /** The caller has to call it in the end. */
   close: () => void
 }
 
@@ -44,7 +44,7 @@ export interface HttpOptions {
   userAgent: string | undefined
 }
 
-/** HTTP as the SDK needs it: JSON, time-outs, bounded answers, retries where they are harmless, one kind of error. */
+/** HTTP with JSON, time-outs, bounded responses, retries where they are harmless, and `ChatError` for every failure. */
 export class Http {
   readonly #options: HttpOptions
   readonly #closed = new AbortController()
@@ -65,20 +65,20 @@ export class Http {
   }
 
   /**
-   * @throws {RefusedError} for a 4xx answer; {ChatError} `unreachable` when no answer comes, or only 5xx, and
-   *   `untrusted` for one that does not have its form
+   * @throws {RefusedError} for a 4xx response, and for a 5xx that lasts; {ChatError} `unreachable` if no response
+   *   comes, `untrusted` if it does not fit the schema
    */
   async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
-    const { method, path, response: answer } = request
-    return this.#tried(request, async (response) => {
-      if (answer !== undefined)
-        return checked(answer, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
+    const { method, path, response: schema } = request
+    return this.#withRetries(request, async (response) => {
+      if (schema !== undefined)
+        return checked(schema, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
       await response.body?.cancel()
       return null as Static<S>
     })
   }
 
-  async #tried<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
+  async #withRetries<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#once(request, read)
@@ -91,9 +91,9 @@ export class Http {
     }
   }
 
-  /** The same for an answer of bytes. */
+  /** Like `call`, for a response of bytes. */
   async bytes(request: Omit<Request, 'response'>): Promise<ApiResponse<Uint8Array>> {
-    return this.#tried(request, (response) => readBytes(response))
+    return this.#withRetries(request, (response) => readBytes(response))
   }
 
   /** A response whose body the caller reads, such as an event stream. */
@@ -125,7 +125,7 @@ export class Http {
       const { status, headers } = response
       return { status, headers, body: await read(response) }
     } catch (error) {
-      throw explained(error, end.signal)
+      throw toRequestError(error, end.signal)
     } finally {
       clearTimeout(timer)
       end.unlink()
@@ -147,7 +147,7 @@ export class Http {
         ...headers
       },
       ...(body !== undefined && { body: body instanceof Uint8Array ? unshared(body) : JSON.stringify(body) }),
-      // A token goes nowhere but to the server that it is for.
+      // A redirect must not carry the token to another server.
       redirect: 'error' as const,
       credentials: 'omit' as const,
       cache: 'no-store' as const
@@ -155,24 +155,24 @@ export class Http {
     try {
       return await fetch(url + path, init)
     } catch (error) {
-      throw explained(error, signal)
+      throw toRequestError(error, signal)
     }
   }
 
   /** Milliseconds to wait before trying again; null to give up. */
   #pauseAfter(error: unknown, { once = false }: Request, attempt: number): number | null {
     if (!(error instanceof ChatError)) return null
-    const asked = error instanceof RefusedError ? error.retryAfter : null
-    const refusedForNow = error instanceof RefusedError && error.status === 429
-    if (!refusedForNow && (once || !(error.kind === 'unreachable' || isTransient(error)))) return null
-    const least = asked ?? FIRST_PAUSE_MS * 2 ** (attempt - 1)
-    if (least > LONGEST_PAUSE_MS) return null
+    const requested = error instanceof RefusedError ? error.retryAfter : null
+    const isRateLimited = error instanceof RefusedError && error.status === 429
+    if (!isRateLimited && (once || !(error.kind === 'unreachable' || isTransient(error)))) return null
+    const least = requested ?? FIRST_PAUSE_MS * 2 ** (attempt - 1)
+    if (least > MAX_PAUSE_MS) return null
     return least + this.#options.random() * Math.max(least / 2, FIRST_PAUSE_MS)
   }
 }
 
-/** What aborted the request, if something did, else that the server can't be reached. */
-function explained(error: unknown, signal: AbortSignal): unknown {
+/** The reason of an abort, or an `unreachable` error. */
+function toRequestError(error: unknown, signal: AbortSignal): unknown {
   if (error instanceof ChatError) return error
   return signal.aborted ? signal.reason : unreachable(error)
 }

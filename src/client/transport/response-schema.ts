@@ -5,10 +5,10 @@ import { schemaName } from '../../protocol/schema.js'
 import { ChatError } from '../errors.js'
 
 /**
- * The protocol's schemas for what a server answers: unlike requests, answers may hold members that this client does
- * not know, so that it goes on working with a newer server.
+ * The protocol's schemas for responses, opened: a response may have members that this client does not know, so that it
+ * works with a newer server.
  */
-const lenient = new WeakMap<TSchema, TSchema>()
+const opened = new WeakMap<TSchema, TSchema>()
 const named = Object.fromEntries(
   namedSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
 )
@@ -23,7 +23,7 @@ function open(node: unknown): unknown {
 }
 
 /**
- * `value` as what the schema says, from a server's answer.
+ * Check a value from a response against its schema.
  *
  * @throws {ChatError} `untrusted`, `malformed-answer`
  */
@@ -40,7 +40,7 @@ export function checked<S extends TSchema>(schema: S, value: unknown, what: stri
 }
 
 export function fits<S extends TSchema>(schema: S, value: unknown): value is Static<S> {
-  let form = lenient.get(schema)
-  if (form === undefined) lenient.set(schema, (form = open(schema) as TSchema))
-  return Check(named, form, value)
+  let openSchema = opened.get(schema)
+  if (openSchema === undefined) opened.set(schema, (openSchema = open(schema) as TSchema))
+  return Check(named, openSchema, value)
 }

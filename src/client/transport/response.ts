@@ -1,7 +1,7 @@
 import { ChatError, RefusedError } from '../errors.js'
 
-/** Of an answer at most; the largest honest one is a page of 200 long statements. */
-const MAX_ANSWER_BYTES = 64 * 2 ** 20
+/** The largest honest response is a page of 200 long statements. */
+const MAX_RESPONSE_BYTES = 64 * 2 ** 20
 
 export async function refusal(response: Response): Promise<ChatError> {
   const body = await readJson(response).catch(() => ({}))
@@ -28,7 +28,7 @@ export async function readBytes(response: Response): Promise<Uint8Array> {
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.length
-    if (size > MAX_ANSWER_BYTES)
+    if (size > MAX_RESPONSE_BYTES)
       throw new ChatError('untrusted', 'malformed-answer', 'The server’s answer is larger than any may be.')
     chunks.push(chunk)
   }

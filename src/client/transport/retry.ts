@@ -1,11 +1,11 @@
 import { isRefusal, type RefusedError } from '../errors.js'
 
 /**
- * Do `work` again when the server refuses it because something has changed meanwhile. Each attempt has to start from
- * what the server has then.
+ * Do `work` again when the server refuses it because others have changed something meanwhile. Each attempt has to read
+ * the server's state again.
  *
- * @param codes the problem codes that say so
- * @param tries how many attempts there are; the last one's refusal is thrown
+ * @param codes problem codes of such a refusal
+ * @param tries number of attempts; the refusal of the last one is thrown
  * @param pause awaited before each further attempt
  */
 export async function retryOnConflict<T>(

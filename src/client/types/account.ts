@@ -1,7 +1,7 @@
 export interface Credentials {
   username: string
   password: string
-  /** For the owner's eyes; 1–64 characters. */
+  /** Shown to the user only; 1–64 characters. */
   deviceName?: string
 }
 
@@ -17,7 +17,7 @@ export interface Account {
 
 export type LoginResult =
   | { status: 'active'; deviceId: string }
-  /** `fingerprint` is to be compared with what the approving device shows. */
+  /** The user has to compare `fingerprint` with the one that the approving device shows. */
   | { status: 'pending'; deviceId: string; fingerprint: string }
 
 export interface SessionInfo {

@@ -1,19 +1,19 @@
 export interface UserInfo {
   username: string
   userId: string
-  /** Fingerprint of the signing key on which the user's identity stands. */
+  /** Identity key fingerprint: the signing key of the first device in the user's chain since the last reset. */
   root: string
-  /** Active devices, as the user's verified chain names them. */
+  /** Active devices from the user's verified chain. */
   devices: { id: string; fingerprint: string }[]
 }
 
 export interface Contact {
   username: string
   /**
-   * `unverified`: taken on trust at first sight; `verified`: safety numbers were compared; `changed`: has a new
-   * identity, to which nothing is sent until `accept`.
+   * `unverified`: trusted on first use; `verified`: safety numbers were compared; `changed`: has a new identity, to
+   * which nothing is sent until `accept`.
    */
   status: 'unverified' | 'verified' | 'changed'
-  /** Whether the identity that has been replaced was a verified one. */
+  /** Whether the identity before the change was verified. */
   wasVerified?: boolean
 }

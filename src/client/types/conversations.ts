@@ -3,18 +3,18 @@ import type { ChatError } from '../errors.js'
 export interface Conversation {
   id: string
   kind: 'direct' | 'group'
-  /** What a group was named last, as far as this device has read; of a direct conversation the other user's name. */
+  /** For a group, the newest title that this device has read; for a direct conversation, the other user's name. */
   title: string | null
   members: Member[]
   /** False once the user has left or was removed. */
   joined: boolean
-  /** Why it can't be used: what the server shows of it does not stand. */
+  /** Why it can't be used: the server's data about it is not valid. */
   trouble?: ChatError
 }
 
 export interface Member {
   username: string
   role: 'admin' | 'member'
-  /** The member has reset, and reads nothing until an admin (the other side) has renewed the membership. */
+  /** The member has reset, and can't read until an admin, or the other user of a direct conversation, renews them. */
   stale: boolean
 }

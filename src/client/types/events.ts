@@ -2,10 +2,10 @@ import type { ChatError } from '../errors.js'
 import type { Conversation } from './conversations.js'
 import type { Incoming } from './messages.js'
 
-/** What `events()` gives, discriminated by `type`. */
+/** An event of `events()`, discriminated by `type`. */
 export type ChatEvent =
   | Incoming
-  /** A conversation has come into being, or the user has been taken into it. */
+  /** A conversation was created, or the user was added to it. */
   | { type: 'conversation'; conversation: Conversation }
   | MembersChanged
   | MessageNotSent
@@ -13,18 +13,18 @@ export type ChatEvent =
   | { type: 'device-requested'; deviceId: string; name: string; fingerprint: string }
   /** A user's devices have changed; the identity is the same. */
   | { type: 'device-changed'; username: string; change: 'added' | 'rekeyed' | 'revoked'; deviceId: string }
-  /** A user has begun anew, or somebody else under that name: nothing is sent until it has been accepted. */
+  /** A user, or somebody else under that name, has a new identity: nothing is sent until it was accepted. */
   | { type: 'identity-changed'; username: string; wasVerified: boolean }
-  /** The server showed something that the protocol refuses. It was not used. */
+  /** The server's data broke the protocol, and was not used. */
   | { type: 'untrusted'; error: ChatError; conversationId?: string }
   | { type: 'presence'; username: string; online: boolean; at: string }
   | { type: 'connected' }
-  /** The stream broke; the next attempt comes in `retryIn` milliseconds. */
+  /** The connection broke; the next attempt comes in `retryIn` milliseconds. */
   | { type: 'disconnected'; retryIn: number; error?: ChatError }
-  /** Events were lost, or the server's log was restored: what was seen before may come again. */
+  /** Events were lost, or the server's log was restored: earlier events may come again. */
   | { type: 'reset' }
 
-/** The server has refused a message that an earlier process left in the outbox. */
+/** The server has refused a message that an earlier process queued. */
 export interface MessageNotSent {
   type: 'not-sent'
   id: string
@@ -36,7 +36,7 @@ export interface MembersChanged {
   type: 'members'
   conversationId: string
   change: 'added' | 'removed' | 'left' | 'role' | 'renewed'
-  /** Who has come, gone or changed. */
+  /** The member whose membership changed. */
   username: string
   by: string
   role?: 'admin' | 'member'

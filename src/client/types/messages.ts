@@ -21,7 +21,7 @@ export interface HistoryRange {
   before?: number
   /** Messages after this one, oldest first. */
   after?: number
-  /** At most so many messages (all). */
+  /** At most this many messages (all). */
   limit?: number
 }
 
@@ -30,28 +30,28 @@ export interface Sender {
   deviceId: string
 }
 
-/** A message of which every signature, the roster, the key and the counter have been checked. */
+/** A message that has passed all checks: of signatures, roster, session key and counter. */
 export interface IncomingMessage {
   type: 'message'
   id: string
   conversationId: string
   sessionKeyId: string
   from: Sender
-  /** Whether the user of this client has sent it, on whatever device. */
+  /** Whether this client's user has sent it, on any device. */
   own: boolean
-  /** Its place in the server's log: the server's word, as is `receivedAt`. */
+  /** Position in the server's log. Like `receivedAt` it comes from the server, unsigned. */
   position: number
   receivedAt: string
-  /** The sender's clock. */
+  /** By the sender's clock. */
   sentAt: string
-  /** Counts from 1 for each sending device and session key. */
+  /** The sender's counter: from 1 for each device and session key. */
   n: number
   content: ReceivedContent
 }
 
 /**
- * A message that cannot be shown: `no-key` if no session key for it has come yet (it comes as a `message` when the
- * key does), `untrusted` if a check has failed, which `error` names. `from` is the server's word.
+ * A message that cannot be shown. `no-key`: its session key has not come yet; when it does, the message comes again as
+ * a `message`. `untrusted`: a check failed, which `error` names. `from` comes from the server, unsigned.
  */
 export interface UnreadableMessage {
   type: 'unreadable'
@@ -65,7 +65,7 @@ export interface UnreadableMessage {
   error: ChatError
 }
 
-/** The sender's counter jumps: messages `first` to `last` were sent and have not been shown to us. */
+/** The sender's counter jumps: the messages `first` to `last` were sent, and the server has not shown them. */
 export interface WithheldMessages {
   type: 'withheld'
   conversationId: string
@@ -75,7 +75,7 @@ export interface WithheldMessages {
   last: number
 }
 
-/** The next message comes later than the sender sent it: those after it came first. */
+/** The next message comes out of order: messages that were sent after it came first. */
 export interface ReorderedMessage {
   type: 'reordered'
   conversationId: string
@@ -85,5 +85,5 @@ export interface ReorderedMessage {
   n: number
 }
 
-/** What one reads in a conversation: messages, and what is wrong about them. Nothing is left out silently. */
+/** An item of a conversation: a message, or an error about one. Nothing is left out silently. */
 export type Incoming = IncomingMessage | UnreadableMessage | WithheldMessages | ReorderedMessage

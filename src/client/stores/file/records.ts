@@ -6,9 +6,9 @@ import { isSealParameters, type SealParameters } from './encryption.js'
  *
  *     <length> <checksum> <payload> LF
  *
- * The length is that of the payload in bytes, as 8 hex digits. The checksum is the SHA-256 of the checksum before it (for
- * the first line, of the SHA-256 of the header line), the length and the payload, as 64 hex digits. So no line can be
- * changed or moved unnoticed.
+ * The length is that of the payload in bytes, as 8 hex digits. The checksum is the SHA-256 of the checksum before it
+ * (for the first line, of the SHA-256 of the header line), the length and the payload, as 64 hex digits. So no line
+ * can be changed or moved unnoticed.
  */
 export interface Header {
   format: 'secure-chat-store'
