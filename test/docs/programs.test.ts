@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import ts from 'typescript'
+import { installClient } from '../support/client-package.js'
 import { startChat } from '../support/start-chat.js'
 
 const run = promisify(execFile)
@@ -28,14 +29,11 @@ function compile(files: readonly string[]): string {
   })
 }
 
-// The programs find the package by its name, as where it is installed; its dependencies are the repository's.
+// Inside the repository, where its dependencies are found.
 await mkdir(join(root, 'build', 'docs'), { recursive: true })
 const folder = await mkdtemp(join(root, 'build', 'docs', 'programs-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
-const client = join(folder, 'node_modules', 'secure-chat-client')
-await mkdir(client, { recursive: true })
-await symlink(join(root, 'packages/client/package.json'), join(client, 'package.json'))
-await symlink(join(root, 'build/src'), join(client, 'dist'))
+await installClient(folder)
 const documents = ['README.md', 'docs/sdk.md']
 for (const [n, document] of documents.entries()) {
   const program = programOf(await readFile(join(root, document), 'utf8'))

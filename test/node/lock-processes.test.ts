@@ -7,8 +7,6 @@ import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { acquireLock, LockHeld } from '../../src/node/lock.js'
 
-t.setTimeout(180_000)
-
 function lockFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'lock-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -126,7 +124,7 @@ t.test('A process that waits gets the lock as soon as its holder is killed', asy
   await (await waiting).release()
 })
 
-t.test('Of eight processes that start at once, exactly one takes over from a dead one', async (t) => {
+t.test('Exactly one of eight processes that start at once takes over from a dead one', async (t) => {
   const folder = lockFolder(t)
   for (let round = 1; round <= 8; round++) {
     const contenders = await start(folder, 8)

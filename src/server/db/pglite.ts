@@ -7,7 +7,7 @@ import { makeFolder, syncPath } from '../../node/durable-folder.js'
 import { DurableFs, type Fsync } from './durable-fs.js'
 
 export interface PgliteOptions {
-  /** Replaces `fs.fsyncSync`, to count for example. An error that it throws reaches PostgreSQL as a failed fsync. */
+  /** In place of `fs.fsyncSync`, for example to count. An error that it throws reaches PostgreSQL as a failed fsync. */
   fsync?: Fsync
   /**
    * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from then on; opening

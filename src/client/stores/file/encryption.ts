@@ -5,13 +5,13 @@ import type { CryptoKey } from '../../../crypto/web-crypto.js'
 /** PBKDF2 rounds, from the OWASP Password Storage Cheat Sheet. A file with fewer is refused as a downgrade. */
 const ITERATIONS = 600_000
 
-/** A file with more would stall its reader. */
+/** A file that asks for more rounds would stall its reader. */
 const MAX_ITERATIONS = 10_000_000
 
 const SALT_BYTES = 16
 const IV_BYTES = 12
 
-/** How the encryption key is derived from the passphrase. Not secret: it stands in the file's header. */
+/** How to derive the key from the passphrase. Not secret: the file's header shows it. */
 export interface SealParameters {
   kdf: 'PBKDF2-SHA-256'
   iterations: number
@@ -43,7 +43,7 @@ export class Seal {
   }
 
   /**
-   * @param bound additional data; the text opens only together with the same data
+   * @param bound additional data: the text opens only together with it
    * @returns base64 of IV, ciphertext and tag
    */
   async seal(text: string, bound: string): Promise<string> {
@@ -53,7 +53,7 @@ export class Seal {
     return Buffer.concat([iv, new Uint8Array(sealed)]).toString('base64')
   }
 
-  /** @returns null if the key or the bound data is another one, or if the text was changed */
+  /** @returns null if it was sealed under another key or with other additional data, or has been changed */
   async open(sealed: string, bound: string): Promise<string | null> {
     const bytes = fromBase64(sealed)
     const iv = bytes.subarray(0, IV_BYTES)
@@ -68,7 +68,7 @@ export class Seal {
   }
 }
 
-/** A passphrase that can't be read again. */
+/** A passphrase in memory, as a key that cannot be exported. */
 export class Passphrase {
   readonly #key: CryptoKey
   #last: Seal | undefined
@@ -88,13 +88,13 @@ export class Passphrase {
     return new Passphrase(await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey']))
   }
 
-  /** A new seal. Takes some tenths of a second. */
+  /** Derive a key with a new salt. Takes some tenths of a second. */
   makeSeal(): Promise<Seal> {
     const salt = Buffer.from(crypto.getRandomValues(new Uint8Array(SALT_BYTES))).toString('base64')
     return this.sealOf({ kdf: 'PBKDF2-SHA-256', iterations: ITERATIONS, salt })
   }
 
-  /** The seal of an existing file. Takes as long as `makeSeal`, unless the file is the same as the last time. */
+  /** Derive the key of an existing file. Takes as long, unless the parameters are those of the last call. */
   async sealOf(parameters: SealParameters): Promise<Seal> {
     const { salt, iterations } = this.#last?.parameters ?? {}
     if (salt !== parameters.salt || iterations !== parameters.iterations) {

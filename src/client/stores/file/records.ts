@@ -2,18 +2,18 @@ import { ChatError } from '../../errors.js'
 import { isSealParameters, type SealParameters } from './encryption.js'
 
 /**
- * The header line of a journal. After it comes a line per transaction:
+ * The text of a journal is a header line, then a line for each transaction:
  *
  *     <length> <checksum> <payload> LF
  *
- * The length is that of the payload in bytes, as 8 hex digits. The checksum is the SHA-256 of the checksum before it
- * (for the first line, of the SHA-256 of the header line), the length and the payload, as 64 hex digits. So no line
- * can be changed or moved unnoticed.
+ * The length of the payload in bytes has 8 hex digits. The checksum is the SHA-256 (64 hex digits) of the checksum
+ * before it, the length and the payload; before the first stands the SHA-256 of the header line. So no line can be
+ * changed or moved unseen.
  */
 export interface Header {
   format: 'secure-chat-store'
   version: 1
-  /** A new UUID whenever the file is rewritten. */
+  /** A new UUID each time the file is rewritten. */
   generation: string
   /** Null if the payloads are not encrypted. */
   seal: SealParameters | null
@@ -23,25 +23,25 @@ export interface JournalRecord {
   payload: string
   /** Checksum of the line before it. */
   previous: string
-  /** Bytes of the whole line. */
+  /** The bytes of the whole line. */
   size: number
 }
 
 export interface Records {
   records: JournalRecord[]
-  /** Bytes of all lines. */
+  /** The bytes of all records. */
   size: number
-  /** Of the last line. */
+  /** The checksum of the last record. */
   checksum: string
 }
 
 const LF = 10
 const HEAD_BYTES = 8 + 1 + 64 + 1
 
-/** Bytes of one payload, 64 MiB: far more than needed. */
+/** 64 MiB for one payload: far more than a store needs. */
 const MAX_PAYLOAD_BYTES = 0x4000000
 
-/** This many zero bytes at the end are a sign of a power cut: the file system had the new length, but not the bytes. */
+/** This many zeros at the end are a power cut: the file system stored the new length, but not the bytes. */
 const UNWRITTEN_BYTES = 16
 
 export async function formatHeader(header: Header): Promise<{ line: string; checksum: string }> {
@@ -93,7 +93,7 @@ export async function formatRecord(
 }
 
 /**
- * Read whole records. An incomplete one at the end is ignored.
+ * Read whole records. A last one that is cut off is left out.
  *
  * @param previous checksum of the line before them
  * @throws {ChatError} `store-damaged`
@@ -114,7 +114,7 @@ export async function readRecords(bytes: Buffer, previous: string): Promise<Reco
   }
 }
 
-/** The line that begins at `start`; null if the file ends there, or within the line. */
+/** Null at the end, or if the line is cut off: shorter than its length says. */
 function lineAt(bytes: Buffer, start: number): Buffer | null {
   const end = bytes.indexOf(LF, start)
   if (end !== -1) return bytes.subarray(start, end + 1)

@@ -3,9 +3,7 @@ import type { CryptoKey } from '../../../crypto/web-crypto.js'
 import type { Value } from '../store.js'
 import { isCryptoKey } from '../values.js'
 
-/**
- * A value as JSON: bytes are `{"$bytes": base64}`, keys `{"$key": …}`. Other names that begin with $ get a second $.
- */
+/** A value as JSON: bytes are `{"$bytes": base64}`, keys `{"$key": …}`; other names that begin with $ get one more $. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
 /** A key in the file. `data` is base64 of PKCS #8 (private), SPKI (public) or the raw bytes (secret). */
@@ -18,7 +16,7 @@ type StoredKey = {
 
 const formats = { private: 'pkcs8', public: 'spki', secret: 'raw' } as const
 
-/** @throws {ChatError} `unstorable-value` if it has a key that cannot be extracted */
+/** @throws {ChatError} `unstorable-value` if it holds a key that cannot be extracted */
 export async function encodeValue(value: Value): Promise<Json> {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return { $bytes: toBase64(value) }
@@ -42,7 +40,7 @@ export async function decodeValue(json: Json): Promise<Value> {
   return Object.fromEntries(await Promise.all(members))
 }
 
-/** The `data` of all private and secret keys in a value. */
+/** The data of the private and secret keys in a value. */
 export function secretKeysIn(json: Json | undefined): string[] {
   if (typeof json !== 'object' || json === null) return []
   if (!Object.hasOwn(json, '$key')) return Object.values(json).flatMap(secretKeysIn)

@@ -32,33 +32,37 @@ t.test('In a browser, tabs that count in one store at the same time lose no numb
   await Promise.all(tabs.map((tab) => tab.close()))
 })
 
-t.test('In a browser, a key that cannot be read works after the page is loaded anew', { skip }, async (t) => {
-  const page = await site.open()
-  const verifying = await page.evaluate(async () => {
-    const store = await kit.IndexedDbStore.open({ name: 'keys' })
-    const pair = await crypto.subtle.generateKey('Ed25519', store.extractableKeys, ['sign', 'verify'])
-    if (!('privateKey' in pair)) throw new TypeError('Ed25519 keys come in pairs.')
-    await store.update((tx) => {
-      tx.set('device/keys', { signing: pair.privateKey })
-      tx.set('device/bytes', Uint8Array.of(1, 2))
-      tx.set('devices', null)
+t.test(
+  'In a browser, a key that cannot be read works after the page is loaded again',
+  { skip },
+  async (t) => {
+    const page = await site.open()
+    const verifying = await page.evaluate(async () => {
+      const store = await kit.IndexedDbStore.open({ name: 'keys' })
+      const pair = await crypto.subtle.generateKey('Ed25519', store.extractableKeys, ['sign', 'verify'])
+      if (!('privateKey' in pair)) throw new TypeError('Ed25519 keys come in pairs.')
+      await store.update((tx) => {
+        tx.set('device/keys', { signing: pair.privateKey })
+        tx.set('device/bytes', Uint8Array.of(1, 2))
+        tx.set('devices', null)
+      })
+      return [...new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))]
     })
-    return [...new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))]
-  })
-  await page.reload()
-  const after = await page.evaluate(async () => {
-    const store = await kit.IndexedDbStore.open({ name: 'keys' })
-    const { signing } = (await store.get<{ signing: CryptoKey }>('device/keys'))!
-    const signature = [...new Uint8Array(await crypto.subtle.sign('Ed25519', signing, Uint8Array.of(3)))]
-    const names = (await store.list('device/')).map(([name]) => name)
-    const bytes = [...(await store.get<Uint8Array>('device/bytes'))!]
-    return { extractable: signing.extractable, signature, names, bytes }
-  })
-  t.match(after, { extractable: false, names: ['device/bytes', 'device/keys'], bytes: [1, 2] })
-  const key = await crypto.subtle.importKey('raw', Uint8Array.from(verifying), 'Ed25519', true, ['verify'])
-  t.ok(await crypto.subtle.verify('Ed25519', key, Uint8Array.from(after.signature), Uint8Array.of(3)))
-  await page.close()
-})
+    await page.reload()
+    const after = await page.evaluate(async () => {
+      const store = await kit.IndexedDbStore.open({ name: 'keys' })
+      const { signing } = (await store.get<{ signing: CryptoKey }>('device/keys'))!
+      const signature = [...new Uint8Array(await crypto.subtle.sign('Ed25519', signing, Uint8Array.of(3)))]
+      const names = (await store.list('device/')).map(([name]) => name)
+      const bytes = [...(await store.get<Uint8Array>('device/bytes'))!]
+      return { extractable: signing.extractable, signature, names, bytes }
+    })
+    t.match(after, { extractable: false, names: ['device/bytes', 'device/keys'], bytes: [1, 2] })
+    const key = await crypto.subtle.importKey('raw', Uint8Array.from(verifying), 'Ed25519', true, ['verify'])
+    t.ok(await crypto.subtle.verify('Ed25519', key, Uint8Array.from(after.signature), Uint8Array.of(3)))
+    await page.close()
+  }
+)
 
 t.test(
   'In a browser, a tab that is closed in an update changes nothing and keeps nobody waiting',

@@ -21,23 +21,20 @@ async function openStore(
 
 keepsTheContract(t, (t) => openStore(t))
 
-t.test(
-  'What was stored is there when the page is loaded again, also a key that cannot be read',
-  async (t) => {
-    const name = crypto.randomUUID()
-    const keys = await generateKeys(false)
-    const first = await openStore(t, name)
-    await first.update((tx) => tx.set('device', { keys: { ...keys }, bytes: Uint8Array.of(1) }))
-    await first.close()
-    const second = await openStore(t, name)
-    const stored = await second.get<{ keys: { signing: CryptoKey }; bytes: Uint8Array }>('device')
-    t.strictSame(stored!.bytes, Uint8Array.of(1))
-    t.equal(stored!.keys.signing.extractable, false)
-    const data = Uint8Array.of(1, 2, 3)
-    const signature = await crypto.subtle.sign('Ed25519', stored!.keys.signing, data)
-    t.ok(await crypto.subtle.verify('Ed25519', keys.verifying, signature, data))
-  }
-)
+t.test('Stored values are there when the page is loaded again, also a key that cannot be read', async (t) => {
+  const name = crypto.randomUUID()
+  const keys = await generateKeys(false)
+  const first = await openStore(t, name)
+  await first.update((tx) => tx.set('device', { keys: { ...keys }, bytes: Uint8Array.of(1) }))
+  await first.close()
+  const second = await openStore(t, name)
+  const stored = await second.get<{ keys: { signing: CryptoKey }; bytes: Uint8Array }>('device')
+  t.strictSame(stored!.bytes, Uint8Array.of(1))
+  t.equal(stored!.keys.signing.extractable, false)
+  const data = Uint8Array.of(1, 2, 3)
+  const signature = await crypto.subtle.sign('Ed25519', stored!.keys.signing, data)
+  t.ok(await crypto.subtle.verify('Ed25519', keys.verifying, signature, data))
+})
 
 t.test('Tabs take turns, and each sees at once what another has committed', async (t) => {
   const name = crypto.randomUUID()
