@@ -112,10 +112,14 @@ async function madeOnce(place: string, build: (folder: string) => Promise<void>)
   }
 }
 
-/** The binaries of the npm package, else of the machine; a text says why there are none. */
+/**
+ * The binaries in the folder `TEST_POSTGRES_BIN`, else those of the npm package, else those of the machine.
+ * A text says why there are none.
+ */
 export async function findBinaries(): Promise<Binaries | string> {
-  const npm = fromNpm()
-  const machine = npm === undefined ? fromMachine() : undefined
+  const chosen = process.env['TEST_POSTGRES_BIN'] ?? ''
+  const npm = chosen === '' ? fromNpm() : undefined
+  const machine = chosen !== '' ? chosen : npm === undefined ? fromMachine() : undefined
   if (npm === undefined && machine === undefined) {
     return 'no PostgreSQL: set TEST_DATABASE_URL, or install with optional dependencies, or install PostgreSQL'
   }
