@@ -29,7 +29,7 @@ async function started(t: Test): Promise<{ child: ChildProcess; url: string }> {
   const port = await freePort()
   const child = serve(['--port', String(port), '--data-dir', await emptyDataDir(t)])
   const url = `http://127.0.0.1:${port}`
-  await eventually(() => answers(url), 60_000)
+  await eventually(() => answers(url))
   return { child, url }
 }
 

@@ -71,7 +71,7 @@ t.test('Two tabs are one device: both hear and both send, and nothing is lost', 
   const tab = await site.open()
   await tab.evaluate((url) => app.start(url), url)
   await tab.evaluate(() => app.listen())
-  await eventually(async () => (await tab.evaluate(() => app.events('connected'))).length > 0, 15_000, 'both')
+  await eventually(async () => (await tab.evaluate(() => app.events('connected'))).length > 0, 'both')
   const said = [1, 2, 3, 4, 5].flatMap((n) => [
     { from: page, text: `first tab ${n}` },
     { from: tab, text: `second tab ${n}` }
@@ -110,7 +110,7 @@ function heard(one: Page): Promise<string[]> {
 }
 
 function hears(one: Page, text: string): Promise<void> {
-  return eventually(async () => (await heard(one)).includes(text), 15_000, text)
+  return eventually(async () => (await heard(one)).includes(text), text)
 }
 
 function viewIn(one: Page): Promise<string[]> {

@@ -62,7 +62,7 @@ class Phone {
     this.#listening = new AbortController()
     const before = this.connected
     this.#ended = this.#follow(this.#listening.signal)
-    await eventually(() => this.connected > before || this.faults.length > 0, 15_000, 'connected')
+    await eventually(() => this.connected > before || this.faults.length > 0, 'connected')
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -247,7 +247,7 @@ async function settle(world: World): Promise<void> {
       if (world.may.get(phone)!.to === Infinity) await phone.chat.flush().catch(() => undefined)
   const last = await world.say(world.admin)
   const alice = world.phones.get('alice')![0]!
-  await eventually(() => alice.heard.at(-1)?.position === last, 15_000).catch(() => {
+  await eventually(() => alice.heard.at(-1)?.position === last).catch(() => {
     throw new Error(`alice’s device 1 does not hear the last message; it says ${alice.faults.join()}`)
   })
   for (const text of world.confirmed)
@@ -264,7 +264,7 @@ async function settle(world: World): Promise<void> {
       const device = `${name}’s device ${world.phones.get(name)!.indexOf(phone) + 1}`
       const heard = () => phone.heard.map(({ text }) => text)
       const missing = () => must.filter((text) => !heard().includes(text))
-      await eventually(() => missing().length === 0, 10_000, `${device} hears ${must.join()}`).catch(() => {
+      await eventually(() => missing().length === 0, `${device} hears ${must.join()}`).catch(() => {
         throw new Error(`${device} misses ${missing().join()}; it says ${phone.faults.join()}`)
       })
       const order = heard().filter((text) => may.includes(text))
@@ -281,7 +281,7 @@ async function settle(world: World): Promise<void> {
           () => true,
           (error: unknown) => ((fault = error), false)
         )
-      await eventually(reads, 10_000).catch(() => {
+      await eventually(reads).catch(() => {
         throw fault
       })
     }

@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scope } from '../support/server-process.js'
 
 /** A network between clients and a server. It passes everything on, until it is told to do worse. */
@@ -59,7 +60,7 @@ export class BadNetwork {
     const later = (work: () => void) => {
       const { delay } = this
       line = line.then(async () => {
-        if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
+        if (delay > 0) await sleep(delay)
         work()
       })
     }

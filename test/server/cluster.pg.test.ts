@@ -13,7 +13,7 @@ if (postgres !== undefined) {
   const start = async (t: Test, env: Record<string, string> = {}): Promise<ServerProcess> => {
     const options = { databaseUrl: await postgres.newDatabase(), env: { WORKERS: '2', ...env } }
     const server = await startServer(t, options)
-    await eventually(() => server.output.includes(READY), 20_000, 'both workers listen')
+    await eventually(() => server.output.includes(READY), 'both workers listen')
     return server
   }
 
@@ -63,7 +63,7 @@ if (postgres !== undefined) {
       await stream.until(() => heard().length >= 20)
       t.equal(heard().length, 20)
     }
-    await eventually(() => childrenOf(server.pid!).length === 2, 20_000, 'there are two again')
+    await eventually(() => childrenOf(server.pid!).length === 2, 'there are two again')
     t.notOk(childrenOf(server.pid!).includes(first!))
     t.match(server.output, /a worker died; starting another/)
   })
@@ -73,7 +73,7 @@ if (postgres !== undefined) {
     const workers = childrenOf(server.pid!)
     t.equal(workers.length, 2)
     await server.kill()
-    await eventually(() => !workers.some(isAlive), 10_000, 'the workers are gone')
+    await eventually(() => !workers.some(isAlive), 'the workers are gone')
     await server.start()
     t.equal((await fetch(`${server.url}/readyz`)).status, 200)
   })

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
-import pg from 'pg'
 import t from 'tap'
+import { LockHolder } from '../support/database-locks.js'
 import { eventually } from '../support/eventually.js'
 import { conversation, user } from '../support/people.js'
 import { plainStream } from '../support/plain-stream.js'
@@ -18,20 +18,12 @@ if (postgres !== undefined) {
     const alice = await user(t, server, 'alice')
     const id = await conversation(alice, [])
     const stream = await plainStream(t, alice)
-    const lock = new pg.Client({ connectionString: databaseUrl })
-    await lock.connect()
-    t.teardown(() => lock.end())
-    const waiting = async () => {
-      const { rowCount } = await lock.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-      )
-      return rowCount === 1
-    }
+    const lock = await LockHolder.connect(t, databaseUrl)
 
-    await lock.query('begin; update log_head set last = last')
+    await lock.client.query('begin; update log_head set last = last')
     const sealed = alice.seal(id, 'under way')
     const sending = alice.post(id, sealed)
-    await eventually(waiting, 10_000, 'the send waits for the log')
+    await lock.holdsUp()
     const half = halfRequest(server.port)
     const never = halfRequest(server.port)
     await eventually(() => half.connected && never.connected)
@@ -40,10 +32,10 @@ if (postgres !== undefined) {
 
     const before = Date.now()
     const ended = server.stop()
-    await eventually(() => stream.over, 5000, 'the stream has ended')
+    await eventually(() => stream.over, 'the stream has ended')
     t.match(stream.text, /\n\nretry: \d{4}\n\n$/)
     half.finish()
-    await eventually(() => half.text !== '', 5000, 'an answer')
+    await eventually(() => half.text !== '', 'an answer')
     t.match(half.text, /^HTTP\/1\.1 503 /)
     t.match(half.text, /\r\nretry-after: 2\r\n/i)
     t.match(half.text, /\r\nconnection: close\r\n/i)
@@ -55,12 +47,12 @@ if (postgres !== undefined) {
     t.ok(late === 503 || late === 'refused', `a new connection is answered: ${late}`)
     t.ok(server.running, 'it waits for the send')
 
-    await lock.query('commit')
+    await lock.client.query('commit')
     expect(await sending, 201)
     t.equal(await ended, 0, 'a request that never ends does not keep it for ever')
     t.ok(Date.now() - before < 10_000)
     await eventually(() => never.over)
-    const { rowCount } = await lock.query('select from events where message_id = $1', [sealed.id])
+    const { rowCount } = await lock.client.query('select from events where message_id = $1', [sealed.id])
     t.equal(rowCount, 1)
   })
 }

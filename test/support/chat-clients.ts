@@ -4,6 +4,7 @@ import type { ChatEvent } from '../../src/client/types/events.js'
 import type { Incoming, IncomingMessage } from '../../src/client/types/messages.js'
 import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
+import { DEADLINE_MS } from './eventually.js'
 import { useReadyKeys } from './ready-keys.js'
 import type { Scope } from './server-process.js'
 
@@ -83,10 +84,9 @@ export class Listener {
   /** The first event, heard already or to come, that fits. @throws what ended the stream, or that it takes too long */
   async first<E extends ChatEvent['type']>(
     type: E,
-    fits: (event: Extract<ChatEvent, { type: E }>) => boolean = () => true,
-    timeoutMs = 40_000
+    fits: (event: Extract<ChatEvent, { type: E }>) => boolean = () => true
   ): Promise<Extract<ChatEvent, { type: E }>> {
-    const until = Date.now() + timeoutMs
+    const until = Date.now() + DEADLINE_MS
     for (let at = 0; ;) {
       for (; at < this.heard.length; at++) {
         const event = this.heard[at]!
@@ -96,7 +96,7 @@ export class Listener {
       if (this.error !== undefined) throw this.error as Error
       const left = until - Date.now()
       if (left <= 0)
-        throw new Error(`no ${type} in ${timeoutMs} ms; heard ${this.heard.map((one) => one.type).join()}`)
+        throw new Error(`no ${type} in ${DEADLINE_MS} ms; heard ${this.heard.map((one) => one.type).join()}`)
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
         this.#wake = resolve

@@ -32,9 +32,9 @@ export class CliProcess {
   }
 
   /** Wait until it has written so. @throws with what it wrote if it has not in time */
-  async shows(what: string | RegExp, timeoutMs = 20_000): Promise<void> {
+  async shows(what: string | RegExp): Promise<void> {
     const isThere = () => `${this.out}\n${this.err}`.search(what) >= 0
-    await eventually(isThere, timeoutMs, String(what)).catch((error: unknown) => {
+    await eventually(isThere, String(what)).catch((error: unknown) => {
       throw new Error(`${this.out}\n${this.err}`, { cause: error })
     })
   }

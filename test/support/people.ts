@@ -51,7 +51,7 @@ export function sessionId({ accessToken }: InteropClient): string {
 
 /** The reason that a stream gives before it ends. */
 export async function lastWord(stream: EventStream): Promise<unknown> {
-  const { data } = await stream.waitFor(({ event }) => event === 'session.ended', 10_000, 'session.ended')
-  await stream.over(5000)
+  const { data } = await stream.waitFor(({ event }) => event === 'session.ended', 'session.ended')
+  await stream.over()
   return data['reason']
 }

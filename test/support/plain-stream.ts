@@ -35,7 +35,7 @@ export class PlainStream {
   /** Resolves when the text holds all these. */
   says(...parts: readonly string[]): Promise<void> {
     const all = () => parts.every((part) => this.text.includes(part))
-    return eventually(all, 10_000, `${parts.join()} in ${JSON.stringify(this.text.slice(-500))}`)
+    return eventually(all, `${parts.join()} in ${JSON.stringify(this.text.slice(-500))}`)
   }
 
   stopReading(): void {

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { DEADLINE_MS } from './eventually.js'
 import { findBinaries, type Binaries } from './postgres-binaries.js'
 import { dieTogether, freePort, type Scope } from './server-process.js'
 
@@ -24,8 +26,6 @@ export interface Postgres {
   /** Start it if it has ended by itself. */
   revive(): Promise<void>
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function query(url: string, text: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
@@ -114,7 +114,7 @@ class Cluster {
     child.once('error', (error) => (this.#output += error.message))
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (text: string) => (this.#output = (this.#output + text).slice(-65_536)))
-    for (const until = Date.now() + 30_000; Date.now() < until; await pause(20)) {
+    for (const until = Date.now() + DEADLINE_MS; Date.now() < until; await sleep(20)) {
       if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return false
       const up = await query(this.server, 'SELECT 1').then(
         () => true,
@@ -127,7 +127,7 @@ class Cluster {
 
   /** After a kill -9 of the first process the others take a moment to notice, and block the next start. */
   async start(): Promise<void> {
-    for (let tries = 0; tries < 20; tries++, await pause(250)) if (await this.#launch()) return
+    for (let tries = 0; tries < 20; tries++, await sleep(250)) if (await this.#launch()) return
     throw new Error(`PostgreSQL did not start:\n${this.#output}`)
   }
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from './eventually.js'
 import type { RunAs } from './postgres-binaries.js'
 import { dieTogether, type Scope } from './server-process.js'
 
@@ -43,7 +44,7 @@ export async function startDaemon(
     pipe.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-65_536)))
   const kill = () => ended(child)
   owner.teardown(kill)
-  for (const until = Date.now() + 10_000; !(await listens(port)); await sleep(20))
+  for (const until = Date.now() + DEADLINE_MS; !(await listens(port)); await sleep(20))
     if (Date.now() > until || child.pid === undefined || child.exitCode !== null)
       throw new Error(`${path} did not start:\n${output}`)
   return { pid: child.pid!, kill }

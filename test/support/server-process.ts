@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { copyEmptyDatabase } from './empty-database.js'
+import { DEADLINE_MS } from './eventually.js'
 
 /** Whatever ends: a tap test, or a script's list of things to undo. */
 export interface Scope {
@@ -28,18 +31,33 @@ function projectRoot(): string {
   return folder
 }
 
-/** Below the range for outgoing connections, so that no client takes it while a server is being restarted. */
+/**
+ * A TCP port that no other test gets while this process lives, though nobody listens on it yet or for a while. It is
+ * below the range for outgoing connections, so that no client takes it either.
+ */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = 10_000 + Math.floor(Math.random() * 20_000)
-    const free = await new Promise<boolean>((resolve) => {
-      const probe = createServer()
-      probe.once('error', () => resolve(false))
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-    })
-    if (free) return port
+    if ((await reserve(port)) && (await isFree(port))) return port
   }
   throw new Error('no free port was found')
+}
+
+/** A UDP socket of the same number marks a port as taken. It ends with this process, whatever happens. */
+function reserve(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const mark = createSocket('udp4').unref()
+    mark.once('error', () => resolve(false))
+    mark.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
+  })
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
 }
 
 /** So many processes for each server on PostgreSQL, to see that all holds with several. */
@@ -67,8 +85,6 @@ export function dieTogether(child: ChildProcess): void {
     for (const one of alive) one.kill('SIGKILL')
   })
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** A real server in a process of its own, that can be killed and started again on the same port and data. */
 export class ServerProcess {
@@ -113,7 +129,7 @@ export class ServerProcess {
   async start(): Promise<this> {
     if (this.running) throw new Error('the server is running already')
     const root = projectRoot()
-    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = 30_000 } = this.#options
+    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = DEADLINE_MS } = this.#options
     const child = spawn(process.execPath, [...nodeOptions, join(root, 'build/src/server/main.js')], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -137,7 +153,7 @@ export class ServerProcess {
       pipe.setEncoding('utf8')
       pipe.on('data', (text: string) => (this.#output = (this.#output + text).slice(-262_144)))
     }
-    for (const until = Date.now() + readyMs; ; await pause(25)) {
+    for (const until = Date.now() + readyMs; ; await sleep(25)) {
       if (!this.running) {
         throw new Error(`the server ended (${child.exitCode ?? child.signalCode}):\n${this.#output}`)
       }
@@ -169,13 +185,13 @@ export class ServerProcess {
   }
 
   /** SIGTERM; answers with its exit code, or `SIGKILL` if it had to be killed after the grace. */
-  stop(graceMs = 15_000): Promise<number | NodeJS.Signals | null> {
+  stop(graceMs = DEADLINE_MS): Promise<number | NodeJS.Signals | null> {
     return this.#end('SIGTERM', graceMs)
   }
 
   /** Ends it (kill -9 by default) and starts it again on the same port and data. */
   async restart(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<this> {
-    await this.#end(signal, 15_000)
+    await this.#end(signal, DEADLINE_MS)
     return this.start()
   }
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { FileStore } from '../../src/client/stores/file/store.js'
 import { dieTogether } from './server-process.js'
@@ -23,7 +24,7 @@ const jobs = {
   hold: (store: FileStore, ms: number) =>
     store.update(async () => {
       print('holding')
-      await new Promise((resolve) => setTimeout(resolve, ms))
+      await sleep(ms)
     }),
   /** Store so many bytes. */
   fill: async (store: FileStore, bytes: number) => {

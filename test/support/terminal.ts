@@ -1,4 +1,5 @@
 import { PassThrough, Writable } from 'node:stream'
+import { DEADLINE_MS } from './eventually.js'
 
 const ESCAPE = String.fromCharCode(27)
 /** A control sequence, or a character. */
@@ -30,8 +31,8 @@ export class Terminal extends Writable {
   }
 
   /** Resolves when the whole screen fits. @throws with the screen when that takes too long */
-  async until(fits: RegExp, timeoutMs = 30_000): Promise<string> {
-    const deadline = Date.now() + timeoutMs
+  async until(fits: RegExp): Promise<string> {
+    const deadline = Date.now() + DEADLINE_MS
     for (;;) {
       const screen = this.lines.join('\n')
       if (fits.test(screen)) return screen

@@ -1,17 +1,20 @@
 import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { eventually } from '../../support/eventually.js'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import { messageOf, pause, person, positionOf, rising } from './world.js'
+import { user } from '../../support/people.js'
+import { messageOf, positionOf, rising } from './world.js'
 
 const writers = 8
 const crashes = 3
 
 /** kill -9 under load, again and again: an answer of 201 is a promise. */
 export async function crash(t: Test, server: ServerProcess): Promise<void> {
-  const bob = await person(t, server, 'bob', { keys: await generateKeys() })
-  const alice = await person(t, server, 'alice', { keys: await generateKeys(), connections: writers })
+  const bob = await user(t, server, 'bob', { keys: await generateKeys() })
+  const alice = await user(t, server, 'alice', { keys: await generateKeys(), connections: writers })
   const { id, answer } = await alice.createConversation('direct', ['bob'])
   expect(answer, 201)
   const stream = await bob.live()
@@ -31,14 +34,12 @@ export async function crash(t: Test, server: ServerProcess): Promise<void> {
   const load = Promise.all(Array.from({ length: writers }, writer))
   const more = async (messages: number): Promise<void> => {
     const goal = told.size + messages
-    for (const until = Date.now() + 20_000; told.size < goal; await pause(5)) {
-      if (Date.now() > until) throw new Error(`only ${told.size} of ${goal} messages were answered`)
-    }
+    await eventually(() => told.size >= goal, `${goal} messages are answered`)
   }
   try {
     for (let i = 0; i < crashes; i++) {
       await more(100)
-      await pause(randomInt(0, 150))
+      await sleep(randomInt(0, 150))
       await server.restart('SIGKILL')
     }
     await more(100)
@@ -57,11 +58,7 @@ export async function crash(t: Test, server: ServerProcess): Promise<void> {
   t.same(lost, [], 'whatever was answered stands where the answer said')
 
   const last = kept.at(-1)?.position
-  await stream.until(
-    () => stream.received.some((event) => positionOf(event) === last),
-    20_000,
-    'the last message'
-  )
+  await stream.until(() => stream.received.some((event) => positionOf(event) === last), 'the last message')
   const streamed = stream.received.filter((event) => event.event === 'message').map(messageOf)
   t.equal(stream.connections, crashes + 1, 'the stream was resumed after each crash')
   t.same(

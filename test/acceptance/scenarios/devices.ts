@@ -5,7 +5,8 @@ import { expect, problem } from '../../support/interop/http.js'
 import type { ChatEvent, EventStream } from '../../support/interop/events.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import type { InteropClient } from '../../support/interop/client.js'
-import { furtherDevice, mentions, messageOf, person } from './world.js'
+import { user } from '../../support/people.js'
+import { furtherDevice, mentions, messageOf } from './world.js'
 
 /** The first thing in the event that looks like a statement about this device. */
 function statementIn(value: unknown, deviceId: string): Statement | undefined {
@@ -27,11 +28,7 @@ const named =
     event.event === type && mentions(event, ...texts)
 
 async function opened(stream: EventStream, reader: InteropClient, messageId: string): Promise<unknown> {
-  const event = await stream.waitFor(
-    (one) => one.event === 'message' && mentions(one, messageId),
-    5_000,
-    messageId
-  )
+  const event = await stream.waitFor((one) => one.event === 'message' && mentions(one, messageId), messageId)
   return (await reader.open(messageOf(event))).text
 }
 
@@ -41,8 +38,8 @@ async function sent(by: InteropClient, conversation: string, text: string): Prom
 
 /** A second device is approved, reads the past, changes its key; then all is lost, and begins anew. */
 export async function devices(t: Test, server: ServerProcess): Promise<void> {
-  const bob = await person(t, server, 'bob', { keys: await generateKeys() })
-  const phone = await person(t, server, 'alice', { keys: await generateKeys() })
+  const bob = await user(t, server, 'bob', { keys: await generateKeys() })
+  const phone = await user(t, server, 'alice', { keys: await generateKeys() })
   const { id, answer } = await phone.createConversation('direct', ['bob'])
   expect(answer, 201)
   const root = (await bob.user('alice')).root
@@ -63,12 +60,12 @@ export async function devices(t: Test, server: ServerProcess): Promise<void> {
   t.ok(early.status >= 400 && early.status < 500, `it can't log in as that device yet (${early.status})`)
   expect(await laptop.login(false), 200)
 
-  const request = await phones.waitFor(named('device.requested', laptop.deviceId), 5_000, 'device.requested')
+  const request = await phones.waitFor(named('device.requested', laptop.deviceId), 'device.requested')
   const statement = statementIn(request.data, laptop.deviceId)
   t.ok(statement, 'device.requested holds the statement to be signed')
   if (statement === undefined) return
   expect(await phone.approve(statement), 200, 201, 204)
-  await bobs.waitFor(named('device.chain', laptop.deviceId), 5_000, 'device.chain')
+  await bobs.waitFor(named('device.chain', laptop.deviceId), 'device.chain')
   expect(await laptop.login(), 200)
   t.equal((await bob.user('alice')).root, root, 'an approved device does not change the root')
   t.equal((await bob.user('alice')).active.size, 2)
@@ -89,7 +86,7 @@ export async function devices(t: Test, server: ServerProcess): Promise<void> {
 
   const before = laptop.keys.encryptionFp
   expect(await laptop.rekey(), 200, 201, 204)
-  await bobs.waitFor(named('device.chain', 'device-rekey', laptop.keys.encryptionFp), 5_000, 'the rekey')
+  await bobs.waitFor(named('device.chain', 'device-rekey', laptop.keys.encryptionFp), 'the rekey')
   const device = (await bob.user('alice')).active.get(laptop.deviceId)
   t.match(device, { version: 2, encryptionFp: laptop.keys.encryptionFp })
   t.not(before, laptop.keys.encryptionFp)
@@ -120,12 +117,12 @@ async function reset(
   const tablet = await furtherDevice(t, was.lost[0], { keys: was.keys })
   expect(await tablet.login(false), 200)
   expect(await tablet.reset(), 201)
-  await was.phones.waitFor((event) => event.event === 'session.ended', 5_000, 'session.ended')
-  await was.laptops.waitFor((event) => event.event === 'session.ended', 5_000, 'session.ended')
+  await was.phones.waitFor((event) => event.event === 'session.ended', 'session.ended')
+  await was.laptops.waitFor((event) => event.event === 'session.ended', 'session.ended')
   for (const device of was.lost)
     t.equal((await device.raw('GET', '/v1/users/me')).status, 401, 'a reset ends all')
   expect(await tablet.login(), 200)
-  await bobs.waitFor(named('device.chain', 'device-reset', tablet.deviceId), 5_000, 'the reset')
+  await bobs.waitFor(named('device.chain', 'device-reset', tablet.deviceId), 'the reset')
   const alice = await bob.user('alice')
   t.equal(alice.root, tablet.keys.signingFp, 'a reset makes a new root')
   t.same([...alice.active.keys()], [tablet.deviceId])
@@ -139,11 +136,7 @@ async function reset(
   )
   const tablets = await tablet.live()
   expect(await bob.addMember(id, 'alice'), 201)
-  await tablets.waitFor(
-    named('conversation.chain', 'conversation-add', tablet.keys.signingFp),
-    5_000,
-    'the add'
-  )
+  await tablets.waitFor(named('conversation.chain', 'conversation-add', tablet.keys.signingFp), 'the add')
   t.equal(
     await opened(tablets, tablet, await sent(bob, id, 'five')),
     'five',

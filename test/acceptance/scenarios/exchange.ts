@@ -1,9 +1,11 @@
 import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import { messageOf, pause, person, positionOf, rising } from './world.js'
+import { user } from '../../support/people.js'
+import { messageOf, positionOf, rising } from './world.js'
 
 const messages = 500
 const connections = 8
@@ -11,8 +13,8 @@ const cuts = 20
 
 /** Two users; a receiver whose connection keeps breaking. The two servers may be one. */
 export async function exchange(t: Test, sending: ServerProcess, receiving: ServerProcess): Promise<void> {
-  const bob = await person(t, receiving, 'bob', { keys: await generateKeys() })
-  const alice = await person(t, sending, 'alice', { keys: await generateKeys(), connections })
+  const bob = await user(t, receiving, 'bob', { keys: await generateKeys() })
+  const alice = await user(t, sending, 'alice', { keys: await generateKeys(), connections })
   const { id, answer } = await alice.createConversation('direct', ['bob'])
   expect(answer, 201)
 
@@ -33,15 +35,15 @@ export async function exchange(t: Test, sending: ServerProcess, receiving: Serve
       const sealed = alice.seal(id, text)
       const { body } = expect(await alice.post(id, sealed), 201)
       sent.set(sealed.id, { text, position: body.position })
-      await pause(randomInt(0, 40))
+      await sleep(randomInt(0, 40))
     }
   }
   await Promise.all(Array.from({ length: connections }, sender))
   const last = Math.max(...[...sent.values()].map(({ position }) => position))
   const reached = (): boolean => stream.received.some((event) => positionOf(event) === last)
-  await stream.until(reached, 20_000, 'the last message')
+  await stream.until(reached, 'the last message')
   // Whatever came twice would still be on its way.
-  await pause(200)
+  await sleep(200)
 
   const got = stream.received.filter((event) => event.event === 'message').map(messageOf)
   t.equal(stream.connections, cuts + 1, 'the stream was cut as often as was meant')

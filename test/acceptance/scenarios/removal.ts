@@ -1,21 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect, problem, problemBody } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
-import { furtherDevice, mentions, messageOf, pause, person, positionOf } from './world.js'
+import { user } from '../../support/people.js'
+import { furtherDevice, mentions, messageOf, positionOf } from './world.js'
 
 /** Names carry a suffix, so that both scenarios may run on one server. */
 export async function removedMember(t: Test, server: ServerProcess): Promise<void> {
-  const bob = await person(t, server, 'bob-m', { keys: await generateKeys() })
-  const carol = await person(t, server, 'carol-m', { keys: await generateKeys() })
-  const alice = await person(t, server, 'alice-m', { keys: await generateKeys() })
+  const bob = await user(t, server, 'bob-m', { keys: await generateKeys() })
+  const carol = await user(t, server, 'carol-m', { keys: await generateKeys() })
+  const alice = await user(t, server, 'alice-m', { keys: await generateKeys() })
   const { id, answer } = await alice.createConversation('group', ['bob-m', 'carol-m'])
   expect(answer, 201)
   const bobs = await bob.live()
   const carols = await carol.live()
   await bob.fetchKeys(id)
   expect(await alice.send(id, 'with bob'), 201)
-  const before = await bobs.waitFor((event) => event.event === 'message', 5_000, 'a message while a member')
+  const before = await bobs.waitFor((event) => event.event === 'message', 'a message while a member')
   t.equal((await bob.open(messageOf(before))).text, 'with bob')
 
   const old = await alice.roster(id)
@@ -23,7 +25,6 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
   expect(await alice.removeMember(id, 'bob-m'), 201)
   const removal = await bobs.waitFor(
     (event) => event.event === 'conversation.chain' && mentions(event, 'conversation-remove', 'bob-m'),
-    5_000,
     'the removal'
   )
   t.pass('the removed member is told of his removal')
@@ -52,9 +53,9 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
   expect(await alice.newKey(id), 201)
   expect(await alice.post(id, alice.seal(id, 'without bob', late.id)), 201)
 
-  const event = await carols.waitFor((one) => mentions(one, late.id), 5_000, 'the message without bob')
+  const event = await carols.waitFor((one) => mentions(one, late.id), 'the message without bob')
   t.equal((await carol.open(messageOf(event))).text, 'without bob', 'the others go on under the new key')
-  await pause(250)
+  await sleep(250)
   const after = bobs.durable().filter((one) => positionOf(one) > positionOf(removal))
   t.same(after, [], 'nothing after it comes on his stream')
   const { body } = expect(await bob.poll('0'), 200)
@@ -64,8 +65,8 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
 }
 
 export async function revokedDevice(t: Test, server: ServerProcess): Promise<void> {
-  const carol = await person(t, server, 'carol-d', { keys: await generateKeys() })
-  const alice = await person(t, server, 'alice-d', { keys: await generateKeys() })
+  const carol = await user(t, server, 'carol-d', { keys: await generateKeys() })
+  const alice = await user(t, server, 'alice-d', { keys: await generateKeys() })
   const laptop = await furtherDevice(t, alice, { keys: await generateKeys() })
   expect(await laptop.login(false), 200)
   expect(await laptop.addDevice(alice.keys), 201)
@@ -76,14 +77,14 @@ export async function revokedDevice(t: Test, server: ServerProcess): Promise<voi
   const stream = await laptop.live()
   const carols = await carol.live()
   expect(await alice.send(id, 'to both devices'), 201)
-  const first = await stream.waitFor((event) => event.event === 'message', 5_000, 'a message while active')
+  const first = await stream.waitFor((event) => event.event === 'message', 'a message while active')
   t.equal((await laptop.open(messageOf(first))).text, 'to both devices')
   const old = await carol.roster(id)
 
   const began = Date.now()
   expect(await alice.revoke(laptop.deviceId), 200, 201, 204)
-  await stream.waitFor((event) => event.event === 'session.ended', 1_000, 'session.ended')
-  await stream.over(1_000)
+  await stream.waitFor((event) => event.event === 'session.ended', 'session.ended')
+  await stream.over()
   t.ok(Date.now() - began < 1_500, "the device's stream ends at once")
   t.notOk('id' in (stream.received.at(-1) ?? {}), 'session.ended bears no id')
   const denied = await laptop.raw('GET', '/v1/users/me')
@@ -96,7 +97,6 @@ export async function revokedDevice(t: Test, server: ServerProcess): Promise<voi
 
   await carols.waitFor(
     (event) => event.event === 'device.chain' && mentions(event, 'device-revoke', laptop.deviceId),
-    5_000,
     'device.chain'
   )
   t.pass('contacts are told by device.chain')

@@ -30,30 +30,16 @@ export const postgres = (pg: Postgres): Store => {
   return { name: 'PostgreSQL', start, startMany }
 }
 
-/** A registered user whose sockets close with the test. */
-export async function person(
-  t: Test,
-  server: ServerProcess,
-  name: string,
-  options: InteropOptions = {}
-): Promise<InteropClient> {
-  const stranger = await InteropClient.registered(server.url, name, options)
-  t.teardown(() => stranger.close())
-  return stranger
-}
-
 /** Another device of the same user, not yet known to the server. */
 export async function furtherDevice(
   t: Test,
   of: InteropClient,
   options: InteropOptions = {}
 ): Promise<InteropClient> {
-  const stranger = await InteropClient.create(of.base, of.username, { password: of.password, ...options })
-  t.teardown(() => stranger.close())
-  return stranger
+  const device = await InteropClient.create(of.base, of.username, { password: of.password, ...options })
+  t.teardown(() => device.close())
+  return device
 }
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export const messageOf = (event: ChatEvent): Message => event.data as unknown as Message
 

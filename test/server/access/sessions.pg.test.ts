@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import t, { type Test } from 'tap'
-import { eventually } from '../../support/eventually.js'
+import t from 'tap'
+import { LockHolder } from '../../support/database-locks.js'
 import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
@@ -28,8 +27,7 @@ if (postgres !== undefined) {
         return of.refresh(used)
       }
     ]
-    const took: number[] = []
-    for (const way of [...ways, ...ways]) {
+    const end = async (way: (typeof ways)[number]) => {
       expect(await alice.refresh(), 200)
       const session = await anotherSession(t, alice)
       session.base = there.url
@@ -38,12 +36,17 @@ if (postgres !== undefined) {
       const before = Date.now()
       expect(await way(session), 204, 401)
       t.equal(await lastWord(stream), 'revoked')
-      took.push(Date.now() - before)
+      const took = Date.now() - before
       session.base = there.url
       const answer = await session.raw('GET', '/v1/users/me')
       t.equal(`${answer.status} ${problem(answer)}`, '401 session-ended')
+      return took
     }
-    t.ok(took.sort((a, b) => a - b)[2]! < 1000, `took ${took.join(', ')} ms`)
+    for (const way of ways) {
+      // A busy machine may hold up one of them.
+      const took = [await end(way), await end(way)]
+      t.ok(Math.min(...took) < 1000, `took ${took.join(', ')} ms`)
+    }
   })
 
   t.test(
@@ -67,41 +70,27 @@ if (postgres !== undefined) {
 
   t.test('A stream that opens while its session is being ended ends too', async (t) => {
     const databaseUrl = await postgres.newDatabase()
-    // Polls wait for the counter too, and would be counted.
-    const server = await startServer(t, { databaseUrl, env: { POLL_INTERVAL: '60000' } })
+    const env = { POLL_INTERVAL: '60000', DATABASE_STATEMENT_TIMEOUT: '120' }
+    const server = await startServer(t, { databaseUrl, env })
     const carol = await user(t, server, 'carol')
     const session = await anotherSession(t, carol)
     expect(await session.raw('GET', '/v1/users/me'), 200)
-    const [inserts, head] = await Promise.all([connect(t, databaseUrl), connect(t, databaseUrl)])
+    const inserts = await LockHolder.connect(t, databaseUrl)
+    const head = await LockHolder.connect(t, databaseUrl)
     // Logging out stops with the log's counter in hand, before its event; the stream has to wait for that counter.
-    await inserts.query('begin; lock table events in share mode')
+    await inserts.client.query('begin; lock table events in share mode')
     const ending = session.logout()
-    await eventually(async () => (await waiting(inserts)) === 1, 10_000, 'logging out waits')
-    await head.query('begin')
-    const locked = head.query('lock table log_head in access exclusive mode')
-    await eventually(async () => (await waiting(inserts)) === 2, 10_000, 'the lock waits')
+    await inserts.holdsUp()
+    await head.client.query('begin')
+    const locked = head.client.query('lock table log_head in access exclusive mode')
+    await head.isHeldUp()
     const stream = session.events({ resume: false })
-    await eventually(async () => (await waiting(inserts)) === 3, 10_000, 'the stream waits')
-    await inserts.query('commit')
+    await head.holdsUp('as oldest')
+    await inserts.client.query('commit')
     expect(await ending, 204)
     await locked
-    await head.query('commit')
-    await stream.over(5000)
+    await head.client.query('commit')
+    await stream.over()
     t.ok(stream.status === 401 || stream.received.some(({ event }) => event === 'session.ended'))
   })
-}
-
-async function connect(t: Test, connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString })
-  await client.connect()
-  t.teardown(() => client.end())
-  return client
-}
-
-/** How many wait for a lock on a table or row of this database. */
-async function waiting(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ count: string }>(
-    `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  )
-  return Number(rows[0]!.count)
 }

@@ -54,10 +54,10 @@ if (postgres !== undefined) {
         }
       }
       const load = Promise.all(Array.from({ length: 8 }, writer))
-      await eventually(() => stored.length > 200, 20_000, 'messages before')
+      await eventually(() => stored.length > 200, 'messages before')
 
       await postgres.kill()
-      await eventually(() => (told[503] ?? 0) > 8, 20_000, 'sends are refused')
+      await eventually(() => (told[503] ?? 0) > 8, 'sends are refused')
       for (const [of, method, path, body] of [
         [alice, 'GET', '/v1/users/me'],
         [bob, 'GET', `/v1/conversations/${id}/messages`],
@@ -84,7 +84,7 @@ if (postgres !== undefined) {
       const before = stored.length
       await postgres.restart()
       const back = Date.now()
-      await eventually(() => stored.length > before + 200, 20_000, 'messages after')
+      await eventually(() => stored.length > before + 200, 'messages after')
       const healed = Date.now() - back
       stopped = true
       await load
@@ -98,7 +98,7 @@ if (postgres !== undefined) {
       )
       t.ok(slowest < 15_000, `the slowest answer took ${slowest} ms`)
       for (const { base } of [alice, bob])
-        await eventually(async () => (await fetch(`${base}/readyz`)).status === 200, 15_000, 'readiness')
+        await eventually(async () => (await fetch(`${base}/readyz`)).status === 200, 'readiness')
       t.ok(here.running && there.running)
     }
   )
@@ -106,7 +106,7 @@ if (postgres !== undefined) {
   t.test('No stream has lost an event, on whichever process it is', async (t) => {
     for (const stream of [near, far]) {
       const messages = () => stream.durable().filter(({ event }) => event === 'message')
-      await stream.until(() => messages().length >= stored.length, 15_000, 'all messages')
+      await stream.until(() => messages().length >= stored.length, 'all messages')
       const ids = messages().map(({ data }) => String(data['id']))
       t.strictSame([...ids].sort(), [...stored].sort(), `each once, over ${stream.connections} connection(s)`)
       const positions = messages().map(({ data }) => Number(data['position']))
@@ -119,7 +119,7 @@ if (postgres !== undefined) {
     for (let i = 0; i < 5; i++) {
       const before = Date.now()
       const { body } = expect(await alice.send(id, 'hello'), 201)
-      await far.waitFor(({ data }) => data['id'] === body.id, 15_000, 'the message')
+      await far.waitFor(({ data }) => data['id'] === body.id, 'the message')
       took.push(Date.now() - before)
     }
     t.ok(took.sort((a, b) => a - b)[2]! < 1000, `${took.join(', ')} ms`)

@@ -50,7 +50,7 @@ if (pg !== undefined)
       }
       const { body } = await alice.send(id, 'the end')
       const isLast = (event: ChatEvent) => event.data['id'] === body.id
-      await Promise.all(whole.map((stream) => stream.waitFor(isLast, 20_000, 'the last message')))
+      await Promise.all(whole.map((stream) => stream.waitFor(isLast, 'the last message')))
 
       for (const [index, user] of [bob, bobThere, carol].entries()) {
         const again = await user.live({ after: '0' })

@@ -21,7 +21,7 @@ function open(t: Test): { socket: Socket; text: () => string; says: (what: strin
   let all = ''
   socket.setEncoding('utf8').on('data', (text: string) => (all += text))
   socket.on('error', () => undefined)
-  return { socket, text: () => all, says: (what) => eventually(() => all.includes(what), 10_000, what) }
+  return { socket, text: () => all, says: (what) => eventually(() => all.includes(what), what) }
 }
 
 const answers = (text: string) => text.match(/HTTP\/1\.1 \d+/g)

@@ -20,7 +20,6 @@ const alice = await user(t, chat, 'alice', { connections: 32 })
 const bob = await user(t, chat, 'bob')
 const id = await conversation(alice, [bob])
 const idle = await plainStream(t, await user(t, chat, 'eve'))
-const idleSince = Date.now()
 
 const poll = (query: string, headers: Record<string, string> = {}) =>
   bob.raw<EventPage>('GET', `/v1/events?${query}`, { headers })
@@ -44,7 +43,7 @@ t.test('Durable events bear the cursor after them as id, ephemeral ones none', a
   await conversation(carol, [alice])
   const stream = await alice.live({ after: '0' })
   const online = await carol.live()
-  await stream.waitFor(({ event }) => event === 'presence', 10_000, 'presence')
+  await stream.waitFor(({ event }) => event === 'presence', 'presence')
   const ended = lastWord(online)
   expect(await carol.logout(), 204)
   await ended
@@ -131,7 +130,7 @@ t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
   )
   await eventually(() => hub.count === 3)
   for (const gone of [reading, waiting]) gone.leave()
-  await eventually(() => hub.count === 1, 10_000, 'one stream is left')
+  await eventually(() => hub.count === 1, 'one stream is left')
   t.equal(hub.usersIn([id]).size, 0)
 })
 
@@ -180,7 +179,7 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
   t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
   t.ok(ofGone.writableNeedDrain)
   gone.leave()
-  await eventually(() => hub.count === 2, 10_000, 'who leaves while he stalls is forgotten')
+  await eventually(() => hub.count === 2, 'who leaves while he stalls is forgotten')
 
   const behind = await bob.live()
   sent.push(expect(await alice.send(id, 'one more'), 201).body.id)
@@ -189,7 +188,7 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
   behind.close()
 
   slow.readOn()
-  await eventually(() => slow.text.slice(-8000).includes(`"id":"${sent.at(-1)}"`), 30_000, 'the last message')
+  await eventually(() => slow.text.slice(-8000).includes(`"id":"${sent.at(-1)}"`), 'the last message')
   const messages = slow.text.match(/^data: \{"id":"[^"]+".*?"position":\d+/gm) ?? []
   const ids = messages.map((line) => line.slice('data: {"id":"'.length).split('"', 1)[0]!)
   const positions = messages.map((line) => Number(/"position":(\d+)/.exec(line)![1]))
@@ -245,6 +244,6 @@ t.test('A stream ends after STREAM_LIFETIME, and is resumed without losing an ev
 })
 
 t.test('A stream on which nothing happens carries a comment every 15 seconds', async (t) => {
-  await eventually(() => /^: /m.test(idle.text), 40_000 - (Date.now() - idleSince), 'a comment')
+  await eventually(() => /^: /m.test(idle.text), 'a comment')
   t.match(idle.text, /\n\n: [^\n]*\n\n/)
 })

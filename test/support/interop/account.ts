@@ -228,7 +228,7 @@ export class Account {
   /** A stream that has said `ready`: whatever happens from now on is on it. */
   async live(options: EventsOptions = {}): Promise<EventStream> {
     const stream = this.events(options)
-    await stream.waitFor((event) => event.event === 'ready', 10_000, 'ready')
+    await stream.waitFor((event) => event.event === 'ready', 'ready')
     return stream
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as crypto from './crypto.js'
 import { parseStatement, requireSignature, value } from './chains.js'
 import { Account, type InteropOptions } from './account.js'
@@ -146,7 +147,7 @@ export class InteropClient extends Rooms {
         return undefined
       })
       if (answer !== undefined && (answer.status !== 503 || Date.now() > until)) return answer
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await sleep(50)
     }
   }
 

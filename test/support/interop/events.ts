@@ -1,4 +1,5 @@
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http'
+import { DEADLINE_MS } from '../eventually.js'
 
 export interface ChatEvent {
   /** Absent on ephemeral events. */
@@ -55,7 +56,7 @@ export class EventStream implements AsyncIterable<ChatEvent> {
   }
 
   /** Resolves with the first event, past or to come, that fits. @throws when it does not come in time. */
-  async waitFor(fits: (event: ChatEvent) => boolean, timeoutMs = 10_000, what = 'event'): Promise<ChatEvent> {
+  async waitFor(fits: (event: ChatEvent) => boolean, what = 'event'): Promise<ChatEvent> {
     let seen = 0
     let found: ChatEvent | undefined
     const look = (): boolean => {
@@ -65,12 +66,12 @@ export class EventStream implements AsyncIterable<ChatEvent> {
       }
       return found !== undefined
     }
-    await this.until(look, timeoutMs, what)
+    await this.until(look, what)
     return found as unknown as ChatEvent
   }
 
   /** Resolves when the condition holds; it is looked at whenever something arrives. */
-  until(holds: () => boolean, timeoutMs = 10_000, what = 'condition'): Promise<void> {
+  until(holds: () => boolean, what = 'condition'): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error?: Error): void => {
         clearTimeout(timer)
@@ -86,18 +87,18 @@ export class EventStream implements AsyncIterable<ChatEvent> {
         const tail = this.received.slice(-3).map((event) => event.event)
         done(
           new Error(
-            `not in ${timeoutMs} ms: ${what}; ${this.received.length} events, last ${tail.join(', ')}`
+            `not in ${DEADLINE_MS} ms: ${what}; ${this.received.length} events, last ${tail.join(', ')}`
           )
         )
-      }, timeoutMs)
+      }, DEADLINE_MS)
       this.#waiting.add(check)
       check()
     })
   }
 
   /** Resolves once the stream is over, for whatever reason. */
-  async over(timeoutMs: number): Promise<void> {
-    await this.until(() => this.ended, timeoutMs, 'the end of the stream')
+  async over(): Promise<void> {
+    await this.until(() => this.ended, 'the end of the stream')
   }
 
   durable(): ChatEvent[] {
