@@ -3,8 +3,6 @@ import { startPostgres } from '../support/postgres.js'
 import { faults } from './faults.js'
 import { Stage } from './stage.js'
 
-t.setTimeout(180_000)
-
 /** Other tests run at the same time. */
 const PAUSE_MS = 20
 

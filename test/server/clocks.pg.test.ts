@@ -4,8 +4,6 @@ import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
 import { expect, problem } from '../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const HOURS = 3
 
 /** Node.js with its wall clock set wrong. */

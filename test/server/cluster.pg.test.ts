@@ -6,8 +6,6 @@ import { startPostgres } from '../support/postgres.js'
 import { READY, startServer, type ServerProcess } from '../support/server-process.js'
 import { expect } from '../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const start = async (t: Test, env: Record<string, string> = {}): Promise<ServerProcess> => {

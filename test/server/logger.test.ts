@@ -10,8 +10,6 @@ import { startChat } from '../support/start-chat.js'
 import { expect, problem } from '../support/interop/http.js'
 import type { InteropClient } from '../support/interop/client.js'
 
-t.setTimeout(120_000)
-
 /** What of a user's must not be found in a log, each by a name. */
 function secretsOf(user: InteropClient): Record<string, string> {
   const key = (pem: string) => pem.split('\n')[1]!

@@ -8,8 +8,6 @@ import { startPostgres } from '../support/postgres.js'
 import { startServer } from '../support/server-process.js'
 import { expect } from '../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   t.test('A send that is under way at SIGTERM is answered and stored; what comes later is not', async (t) => {

@@ -6,8 +6,6 @@ import { plainStream, type PlainStream } from '../support/plain-stream.js'
 import { startServer } from '../support/server-process.js'
 import { expect, problem } from '../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const dataDir = await emptyDataDir(t)
 const server = await startServer(t, { dataDir })
 const alice = await user(t, server, 'alice', { connections: 8 })

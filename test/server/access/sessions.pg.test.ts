@@ -10,7 +10,7 @@ const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const databaseUrl = await postgres.newDatabase()
   // Without polls it is the bell that carries the news, or nothing.
-  const env = { SESSION_TIMEOUT: '3', POLL_INTERVAL: '60000' }
+  const env = { SESSION_TIMEOUT: '5', POLL_INTERVAL: '60000' }
   const [here, there] = await Promise.all([
     startServer(t, { databaseUrl, env }),
     startServer(t, { databaseUrl, env })
@@ -58,7 +58,7 @@ if (postgres !== undefined) {
       const first = bob.accessToken!
       expect(await bob.raw('GET', '/v1/users/me'), 200)
       bob.base = here.url
-      for (const until = Date.now() + 4200; Date.now() < until; await sleep(500))
+      for (const until = Date.now() + 6200; Date.now() < until; await sleep(500))
         expect(await bob.refresh(), 200)
       bob.base = there.url
       expect(await bob.raw('GET', '/v1/users/me', { token: first }), 200)

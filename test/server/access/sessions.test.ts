@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { devices, sessions } from '../../../src/server/db/schema.js'
 import { sweep } from '../../../src/server/db/sweep.js'
 import { accessClaims } from '../../../src/server/access/tokens.js'
+import { advanceClocks } from '../../support/clocks.js'
 import { cheapKeys } from '../../support/bad-input.js'
 import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startChat, type Chat } from '../../support/start-chat.js'
@@ -28,7 +29,8 @@ async function isOver(t: Test, of: InteropClient): Promise<void> {
 t.test(
   'A session that is not refreshed within SESSION_TIMEOUT is over, and its stream says so',
   async (t) => {
-    const chat = await startChat(t, { SESSION_TIMEOUT: '2' })
+    const lifetimes = { ACCESS_TOKEN_LIFETIME: '86400', STREAM_LIFETIME: '86400' }
+    const chat = await startChat(t, { SESSION_TIMEOUT: '3600', ...lifetimes })
     const alice = await user(t, chat, 'alice')
     const bob = await user(t, chat, 'bob')
     const [left, kept] = await Promise.all([alice.live({ resume: false }), bob.live({ resume: false })])
@@ -36,14 +38,16 @@ t.test(
     const [ofAlice, ofBob] = [await expiryOf(chat, alice), await expiryOf(chat, bob)]
 
     const ended = lastWord(left).then((reason) => ({ reason, at: Date.now() }))
-    for (const until = ofBob + 2500; Date.now() < until; await sleep(250)) expect(await bob.refresh(), 200)
+    advanceClocks(t, 1_800_000)
+    expect(await bob.refresh(), 200)
+    advanceClocks(t, 1_798_000)
     const { reason, at } = await ended
     t.equal(reason, 'expired')
     t.ok(at >= ofAlice, 'not before its time')
     t.ok(at < ofAlice + 4000, 'the streams are looked through every second')
     await isOver(t, alice)
 
-    t.ok((await expiryOf(chat, bob)) > ofBob + 2000, 'refreshing has put off the end of the other')
+    t.ok((await expiryOf(chat, bob)) > ofBob + 1_000_000, 'refreshing has put off the end of the other')
     t.notOk(kept.ended, 'whose stream has gone on all the time')
     const id = await conversation(bob, [alice])
     await kept.waitFor(({ data }) => data['conversationId'] === id)
@@ -97,9 +101,10 @@ t.test('The expiry of an access token alone does not end the stream that it open
   const alice = await user(t, chat, 'alice')
   const kept = alice.accessToken!
   const claims = accessClaims({ id: sessionId(alice), userId: alice.userId, deviceId: alice.deviceId })
-  alice.accessToken = chat.app.jwt.sign(claims, { expiresIn: 1 })
+  alice.accessToken = chat.app.jwt.sign(claims, { expiresIn: 60 })
   const stream = await alice.live({ resume: false })
-  while ((await me(alice)).status === 200) await sleep(50)
+  expect(await me(alice), 200)
+  advanceClocks(t, 61_000)
   t.equal(problem(await me(alice)), 'token-expired')
   // Longer than it takes to look through the streams once.
   await sleep(1200)

@@ -3,8 +3,6 @@ import { anotherSession, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 
-t.setTimeout(120_000)
-
 /** The processes tell each other once a second. */
 const toldEachOther = () => new Promise((resolve) => setTimeout(resolve, 1500))
 

@@ -1,17 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { EventEmitter, once } from 'node:events'
 import t from 'tap'
 import { batchLoader } from '../../../src/server/db/batch-loader.js'
 
 t.test('Questions that come together, or while a query is under way, are answered by one', async (t) => {
   const asked: number[][] = []
+  const underWay = new EventEmitter()
   const square = batchLoader(async (numbers: number[]) => {
     asked.push(numbers)
-    await sleep(20)
+    underWay.emit('asked')
+    if (asked.length === 1) await once(underWay, 'answered')
     return numbers.map((number) => number ** 2)
   }, 100)
+  const isAsked = once(underWay, 'asked')
   const first = [square(1), square(2)]
-  await sleep(5)
+  await isAsked
   const rest = [square(3), square(4), square(3)]
+  underWay.emit('answered')
   t.strictSame(await Promise.all([...first, ...rest]), [1, 4, 9, 16, 9], 'each gets its own answer')
   t.strictSame(asked, [
     [1, 2],

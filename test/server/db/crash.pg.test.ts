@@ -6,8 +6,6 @@ import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 import { expect } from '../../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const databaseUrl = await postgres.newDatabase()

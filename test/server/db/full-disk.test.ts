@@ -8,8 +8,6 @@ import { startServer } from '../../support/server-process.js'
 import { SmallDisk } from '../../support/small-disk.js'
 import { problem } from '../../support/interop/http.js'
 
-t.setTimeout(60_000)
-
 const disk = await SmallDisk.make(t)
 if (typeof disk === 'string') t.pass(disk, { skip: disk })
 else

@@ -7,8 +7,6 @@ import { startServer } from '../../support/server-process.js'
 import { generateKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 const postgres = await startPostgres(t)
 const pooler = postgres === undefined ? '' : await startPooler(t, postgres.url)
 if (typeof pooler === 'string') t.pass(pooler, { skip: pooler })

@@ -5,8 +5,6 @@ import { user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { ServerProcess, freePort, startServer } from '../../support/server-process.js'
 
-t.setTimeout(120_000)
-
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   /** What a server says that refuses to start, without what comes before its last words. */

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type Problem } from '../../../src/server/http/problem.js'
 import type { OutgoingMessage } from '../../../src/server/log/message.js'
 import type { Services } from '../../../src/server/services.js'
+import { advanceClocks } from '../../support/clocks.js'
 import { startChat } from '../../support/start-chat.js'
 
 const chat = await startChat(t, { SEND_QUEUE: '10', SEND_BATCH: '4', SEND_WAIT: '200' })
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const users = Promise.all([chat.user('alice'), chat.user('bob')])
 
 async function world() {
@@ -105,15 +107,19 @@ t.test('past a bound the queue refuses at once', async (t) => {
 
 t.test('while the database stands still, no line forms that nobody wants to wait in', async (t) => {
   const { message } = await world()
-  let goOn: () => void = () => undefined
-  const standing = chat.services.db.transaction(() => new Promise<void>((resolve) => (goOn = resolve)))
-  await pause(50)
+  const transaction = new EventEmitter()
+  const hasBegun = once(transaction, 'begun')
+  const standing = chat.services.db.transaction(async () => {
+    transaction.emit('begun')
+    await once(transaction, 'goOn')
+  })
+  await hasBegun
   const underWay = send(message())
-  await pause(50)
+  await sleep(50)
   const waiting = send(message())
-  await pause(300)
+  advanceClocks(t, 300)
   await t.rejects(send(message()), { code: 'overloaded' })
-  goOn()
+  transaction.emit('goOn')
   await standing
   t.match(await Promise.all([underWay, waiting]), [{ verdict: 'stored' }, { verdict: 'stored' }])
   t.match(await send(message()), { verdict: 'stored' })

@@ -11,8 +11,6 @@ import { readAll, readBounds, readVisible } from '../../../src/server/log/read.j
 import { SEND, sendValues } from '../../../src/server/log/send.js'
 import { startPostgres } from '../../support/postgres.js'
 
-t.setTimeout(120_000)
-
 const FEW = 5000
 const MANY = 250_000
 /** How often PostgreSQL runs a statement before it may keep one plan for good. */

@@ -12,8 +12,6 @@ import { Redis } from '../../support/redis.js'
 import { startServer } from '../../support/server-process.js'
 import { expect } from '../../support/interop/http.js'
 
-t.setTimeout(120_000)
-
 interface Carrier {
   name: string
   open: () => Notifier

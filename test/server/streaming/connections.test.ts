@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -32,13 +33,16 @@ const isLive = async (says: (what: string) => Promise<void>) => {
 t.afterEach(() => eventually(() => hub.count === 0))
 
 t.test('A stream begins on a connection that was kept alive, and outlives the time it is kept', async (t) => {
-  chat.app.server.keepAliveTimeout = 200
+  chat.app.server.keepAliveTimeout = 500
   const { socket, text, says } = open(t)
   socket.write(me)
   await says('"username":"alice"')
   socket.write(events)
   await says('event: ready')
-  await sleep(1500)
+  const idle = open(t)
+  const idleClosed = once(idle.socket, 'end')
+  idle.socket.write(me)
+  await idleClosed
   await isLive(says)
   t.strictSame(answers(text()), ['HTTP/1.1 200', 'HTTP/1.1 200'])
   socket.destroy()

@@ -13,8 +13,6 @@ interface EventPage {
   cursor: string
 }
 
-t.setTimeout(120_000)
-
 const chat = await startChat(t, { STREAM_BUFFER: '16384' })
 const alice = await user(t, chat, 'alice', { connections: 32 })
 const bob = await user(t, chat, 'bob')

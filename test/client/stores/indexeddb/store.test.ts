@@ -1,4 +1,5 @@
 import 'fake-indexeddb/auto'
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { IndexedDbStore } from '../../../../src/client/stores/indexeddb/store.js'
 import type { CryptoKey } from '../../../../src/crypto/web-crypto.js'
@@ -83,9 +84,8 @@ t.test('A closed store, and one whose database was deleted, refuse work', async 
   const [one, two] = [await openStore(t, name), await openStore(t, name)]
   await one.close()
   await t.rejects(one.get('a'), { kind: 'store', code: 'store-closed' })
-  const { indexedDB } = globalThis as unknown as { indexedDB: { deleteDatabase(name: string): unknown } }
-  indexedDB.deleteDatabase(name)
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  const { indexedDB } = globalThis as unknown as { indexedDB: { deleteDatabase(name: string): EventTarget } }
+  await once(indexedDB.deleteDatabase(name), 'success')
   await t.rejects(two.get('a'), { kind: 'store', code: 'store-unreadable' })
   await t.rejects(
     two.update((tx) => tx.set('a', 1)),
