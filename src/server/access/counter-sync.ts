@@ -29,15 +29,25 @@ returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as t
 export interface CounterSync {
   /** @param name of the counter, the same in all processes */
   of: (name: string, bounds: Bounds) => WindowCounter
+  /** Resolves when all that was counted here before the call is exchanged, or could not be. */
+  exchange: () => Promise<void>
   stop: () => void
 }
 
 export function startCounterSync({ kind, prepared }: Database, secret: string, logger: Logger): CounterSync {
   const counters = new Map<string, WindowCounter>()
   // The embedded database has one process.
-  if (kind === 'embedded') return { of: (_, bounds) => new WindowCounter(bounds), stop: () => undefined }
+  if (kind === 'embedded')
+    return {
+      of: (_, bounds) => new WindowCounter(bounds),
+      exchange: () => Promise.resolve(),
+      stop: () => undefined
+    }
 
-  async function exchange(): Promise<void> {
+  let last = Promise.resolve()
+  const exchange = () => (last = last.then(exchangeChanges))
+
+  async function exchangeChanges(): Promise<void> {
     const published = new Map<string, { counter: WindowCounter; change: Change }>()
     for (const [name, counter] of counters)
       for (const change of counter.takeChanges())
@@ -71,6 +81,7 @@ export function startCounterSync({ kind, prepared }: Database, secret: string, l
       counters.set(name, counter)
       return counter
     },
+    exchange,
     stop() {
       clearTimeout(timer)
       timer = undefined

@@ -1,19 +1,20 @@
 import t from 'tap'
+import { attempts } from '../../../src/server/db/schema.js'
+import { eventually } from '../../support/eventually.js'
 import { anotherSession, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
-import { startServer } from '../../support/server-process.js'
-
-/** The processes tell each other once a second. */
-const toldEachOther = () => new Promise((resolve) => setTimeout(resolve, 1500))
+import { startChat, type Chat } from '../../support/start-chat.js'
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   t.test('A budget is one for all processes, and a restart does not renew it', async (t) => {
-    const options = {
-      databaseUrl: await postgres.newDatabase(),
-      env: { RATE_LIMIT: 'on', RATE_LIMIT_READ: '20', RATE_LIMIT_AUTH: '100' }
+    const env = {
+      DATABASE_URL: await postgres.newDatabase(),
+      RATE_LIMIT: 'on',
+      RATE_LIMIT_READ: '20',
+      RATE_LIMIT_AUTH: '100'
     }
-    const [one, two] = await Promise.all([startServer(t, options), startServer(t, options)])
+    const [one, two] = [await startChat(t, env), await startChat(t, env)]
     const here = await user(t, one, 'alice')
     const there = await anotherSession(t, here, two.url)
     const read = async (by: typeof here, times: number) => {
@@ -22,20 +23,24 @@ if (postgres !== undefined) {
       return statuses
     }
     t.strictSame(await read(here, 12), Array(12).fill(200))
-    await toldEachOther()
+    const isStored = async () =>
+      (await one.services.db.select().from(attempts)).some(({ count }) => count === 12)
+    await eventually(isStored, 'the process stores its counts by itself')
     t.strictSame(await read(there, 2), [200, 200])
-    await toldEachOther()
+    await exchange(one, two)
     t.strictSame(await read(there, 7), [...Array(6).fill(200), 429], 'twenty in all')
-    await toldEachOther()
-    await two.restart()
+    await exchange(one, two)
+
+    const restarted = await startChat(t, env)
+    there.base = restarted.url
     await read(there, 1)
-    await toldEachOther()
+    await exchange(restarted)
     t.strictSame(await read(there, 1), [429])
   })
 
   t.test('Wrong passwords are counted wherever they are tried', async (t) => {
-    const options = { databaseUrl: await postgres.newDatabase(), env: { RATE_LIMIT: 'on' } }
-    const [one, two] = await Promise.all([startServer(t, options), startServer(t, options)])
+    const env = { DATABASE_URL: await postgres.newDatabase(), RATE_LIMIT: 'on' }
+    const [one, two] = [await startChat(t, env), await startChat(t, env)]
     const alice = await user(t, one, 'alice')
     const guess = async (url: string) => {
       const body = JSON.stringify({ username: alice.username, password: 'a wrong password' })
@@ -43,9 +48,14 @@ if (postgres !== undefined) {
       return (await fetch(`${url}/v1/auth/login`, { method: 'POST', headers, body })).status
     }
     for (let i = 0; i < 9; i++) t.equal(await guess(one.url), 401)
-    await toldEachOther()
+    await exchange(one, two)
     t.equal(await guess(two.url), 401)
-    await toldEachOther()
+    await exchange(one, two)
     t.equal(await guess(two.url), 429)
   })
+}
+
+/** What each of these has counted is known to all of them, as it is after a second at most. */
+async function exchange(...chats: readonly Chat[]): Promise<void> {
+  for (const { services } of chats) await services.attempts.exchange()
 }
