@@ -6,6 +6,7 @@ import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
 import { PASSWORD, textOf } from '../support/chat-clients.js'
 import { eventually } from '../support/eventually.js'
+import { useReadyKeys } from '../support/ready-keys.js'
 import { startChat } from '../support/start-chat.js'
 
 const NAMES = ['alice', 'bob', 'carol', 'dave'] as const
@@ -50,6 +51,7 @@ class Phone {
   }
 
   async open(): Promise<ChatClient> {
+    useReadyKeys()
     const fetch: typeof globalThis.fetch = (input, init) => {
       const signals = [this.#connections.signal, ...(init?.signal ? [init.signal] : [])]
       return globalThis.fetch(input, { ...init, signal: AbortSignal.any(signals) })

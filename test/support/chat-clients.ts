@@ -8,8 +8,6 @@ import { DEADLINE_MS } from './eventually.js'
 import { useReadyKeys } from './ready-keys.js'
 import type { Scope } from './server-process.js'
 
-useReadyKeys()
-
 export const PASSWORD = 'correct horse battery staple'
 
 /** A client of the SDK on a store of its own, closed with the test. RSA keys are as small as allowed, to be quick. */
@@ -18,6 +16,7 @@ export async function client(
   url: string,
   options: Partial<ChatClientOptions> = {}
 ): Promise<ChatClient> {
+  useReadyKeys()
   const chat = await ChatClient.open({ url, store: new MemoryStore(), rsaKeyBits: 2048, ...options })
   owner.teardown(() => chat.close())
   return chat

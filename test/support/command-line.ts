@@ -6,8 +6,6 @@ import { runCommand } from '../../src/cli/run.js'
 import { useReadyKeys } from './ready-keys.js'
 import type { Scope } from './server-process.js'
 
-useReadyKeys()
-
 export interface Outcome {
   /** Null if a signal has ended it. */
   code: number | null
@@ -35,6 +33,7 @@ export function commandLine(owner: Scope, env: Readonly<Record<string, string>> 
 
 /** Runs a command line in this process, which spares it a start. */
 export async function runHere(argv: readonly string[], { stdin, env = {} }: Given): Promise<Outcome> {
+  useReadyKeys()
   const [out, err] = [new PassThrough(), new PassThrough()]
   const code = await runCommand({
     argv,

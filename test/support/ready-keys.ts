@@ -8,6 +8,7 @@ const SIZE = 32
 
 const rsaOaep = { name: 'RSA-OAEP', hash: 'SHA-256' }
 let pool: string[] | undefined
+let inUse = false
 
 /**
  * An RSA key of 2048 bits, made once for all tests: half the time of an account goes into such a key. No two calls in
@@ -36,6 +37,8 @@ function readPool(): string[] {
 
 /** From now on the clients in this process get such keys, of whatever size they ask for. */
 export function useReadyKeys(): void {
+  if (inUse) return
+  inUse = true
   const { subtle } = crypto
   const generateKey = subtle.generateKey.bind(subtle) as (...args: unknown[]) => Promise<unknown>
   const ready = async (
