@@ -1,11 +1,7 @@
 import { ChildProcess } from 'node:child_process'
-import { readdirSync } from 'node:fs'
 import { Server } from 'node:net'
-import { join } from 'node:path'
 import t from 'tap'
-
-/** All `*.unit.test.ts`, in one process: to start one costs more than most of these tests. */
-const here = import.meta.dirname
+import { importTests } from './support/import-tests.js'
 
 for (const [prototype, method] of [
   [Server.prototype, 'listen'],
@@ -17,8 +13,5 @@ for (const [prototype, method] of [
     }
   })
 
-for (const name of readdirSync(here, { recursive: true, encoding: 'utf8' }).sort()) {
-  if (!name.endsWith('.unit.test.js')) continue
-  t.comment(name.replace(/js$/, 'ts'))
-  await import(join(here, name))
-}
+// To start a process takes longer than most of these tests.
+await importTests(t, import.meta.dirname, '.unit.test.js')
