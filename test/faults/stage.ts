@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 interface Reader {
-  stranger: InteropClient
+  client: InteropClient
   stream: EventStream
 }
 
@@ -75,22 +75,22 @@ export class Stage {
     const start = () => startServer(owner, { databaseUrl, nodeOptions: [], env })
     const servers = [await start(), ...(await Promise.all(Array.from({ length: SERVERS - 1 }, start)))]
     const networks = await Promise.all(servers.map(({ port }) => BadNetwork.open(owner, port)))
-    const strangers: InteropClient[] = []
+    const clients: InteropClient[] = []
     for (const [n, network] of networks.entries())
-      strangers.push(
+      clients.push(
         await user(owner, network, `member-${n}`, { keys: await generateKeys(), connections: WRITERS })
       )
-    const group = await conversation(strangers[0]!, strangers.slice(1))
-    for (const stranger of strangers.slice(1)) await stranger.fetchKeys(group)
+    const group = await conversation(clients[0]!, clients.slice(1))
+    for (const client of clients.slice(1)) await client.fetchKeys(group)
     const outsider = await user(owner, servers[0]!, 'outsider')
     await conversation(outsider, [])
-    const reader = async (stranger: InteropClient) => ({ stranger, stream: await stranger.live() })
-    const members = await Promise.all(strangers.map(reader))
+    const reader = async (client: InteropClient) => ({ client, stream: await client.live() })
+    const members = await Promise.all(clients.map(reader))
     return new Stage(owner, ground, databaseUrl, servers, networks, members, await reader(outsider), group)
   }
 
   get members(): readonly InteropClient[] {
-    return this.#members.map(({ stranger }) => stranger)
+    return this.#members.map(({ client }) => client)
   }
 
   /**
@@ -102,9 +102,9 @@ export class Stage {
     const before = this.#accepted.size
     const watches = this.#members.map(({ stream }) => new Watch(stream))
     let isOver = false
-    const writers = this.members.flatMap((stranger) =>
+    const writers = this.members.flatMap((client) =>
       Array.from({ length: WRITERS }, async () => {
-        for (; !isOver; await sleep(pauseMs)) await this.#write(stranger)
+        for (; !isOver; await sleep(pauseMs)) await this.#write(client)
       })
     )
     const written = Promise.all(writers)
@@ -122,9 +122,9 @@ export class Stage {
     return { accepted: this.#accepted.size - before, silence, wrong: await this.#judge() }
   }
 
-  async #write(stranger: InteropClient): Promise<void> {
-    const sealed = stranger.seal(this.#group, `message ${++this.#count}`)
-    const { body } = expect(await stranger.sendSurely(this.#group, sealed), 200, 201)
+  async #write(client: InteropClient): Promise<void> {
+    const sealed = client.seal(this.#group, `message ${++this.#count}`)
+    const { body } = expect(await client.sendSurely(this.#group, sealed), 200, 201)
     this.#accepted.set(sealed.id, body.position)
   }
 
@@ -139,17 +139,17 @@ export class Stage {
       if (places.get(id) !== position) wrong.push(`${id} was accepted at ${position}, and is not there`)
     if (places.size !== this.#accepted.size)
       wrong.push(`${this.#accepted.size} messages were accepted, and ${places.size} stored`)
-    for (const { stranger, stream } of this.#members) {
+    for (const { client, stream } of this.#members) {
       const last = stored.at(-1)?.position
       const hasAll = () => stream.received.some(({ data }) => data['position'] === last)
       await eventually(hasAll).catch(() => undefined)
       const heard = stream.received.filter(({ event }) => event === 'message')
       const ids = new Set(heard.map(({ data }) => data['id']))
       const missing = stored.filter(({ id }) => !ids.has(id)).length
-      if (missing > 0) wrong.push(`${missing} messages never came to ${stranger.username}`)
-      if (ids.size !== heard.length) wrong.push(`${stranger.username} heard one twice`)
+      if (missing > 0) wrong.push(`${missing} messages never came to ${client.username}`)
+      if (ids.size !== heard.length) wrong.push(`${client.username} heard one twice`)
       if (!isRising(heard.map(({ data }) => Number(data['position']))))
-        wrong.push(`${stranger.username} heard them out of order`)
+        wrong.push(`${client.username} heard them out of order`)
     }
     if (this.#outsider.stream.received.some(({ event }) => event === 'message'))
       wrong.push('somebody who is not in the group heard a message')

@@ -34,18 +34,18 @@ export async function startTarget(t: Test, env: Record<string, string> = {}): Pr
   )
   const stored = await storeReader(chat.services)
   const device: Target['device'] = async (username, options = {}) => {
-    const stranger = await InteropClient.create(chat.url, username, { keys: cheapKeys(), ...options })
-    t.teardown(() => stranger.close())
-    return stranger
+    const client = await InteropClient.create(chat.url, username, { keys: cheapKeys(), ...options })
+    t.teardown(() => client.close())
+    return client
   }
   return {
     ...chat,
     log,
     device,
     async user(name) {
-      const stranger = await device(name)
-      expect(await stranger.register(), 201)
-      return stranger
+      const client = await device(name)
+      expect(await client.register(), 201)
+      return client
     },
     async refuses(t, cases) {
       const before = await stored()

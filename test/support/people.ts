@@ -12,10 +12,10 @@ export async function user(
   name: string,
   options: InteropOptions = {}
 ): Promise<InteropClient> {
-  const stranger = await InteropClient.create(url, name, { keys: cheapKeys(), ...options })
-  owner.teardown(() => stranger.close())
-  expect(await stranger.register(), 201)
-  return stranger
+  const client = await InteropClient.create(url, name, { keys: cheapKeys(), ...options })
+  owner.teardown(() => client.close())
+  expect(await client.register(), 201)
+  return client
 }
 
 /** Another session of the same device, with tokens of its own. */
@@ -24,11 +24,11 @@ export async function anotherSession(
   of: InteropClient,
   base = of.base
 ): Promise<InteropClient> {
-  const stranger = await InteropClient.create(base, of.username, { keys: of.keys, password: of.password })
-  owner.teardown(() => stranger.close())
-  ;(stranger as { deviceId: string }).deviceId = of.deviceId
-  expect(await stranger.login(), 200)
-  return stranger
+  const session = await InteropClient.create(base, of.username, { keys: of.keys, password: of.password })
+  owner.teardown(() => session.close())
+  ;(session as { deviceId: string }).deviceId = of.deviceId
+  expect(await session.login(), 200)
+  return session
 }
 
 /** A conversation with a session key, ready to be sent in. */

@@ -66,6 +66,9 @@ const WORKERS = process.env['TEST_WORKERS'] ?? '1'
 /** A Redis through which they tell each other, to see that all holds with it. */
 const REDIS_URL = process.env['TEST_REDIS_URL'] ?? ''
 
+/** A connection that a dying process took is never answered: ask again. */
+const PATIENCE_MS = 5000
+
 /** What the server writes when all its processes listen. */
 export const READY = 'is ready on'
 
@@ -129,7 +132,7 @@ export class ServerProcess {
   async start(): Promise<this> {
     if (this.running) throw new Error('the server is running already')
     const root = projectRoot()
-    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = DEADLINE_MS } = this.#options
+    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = 2 * DEADLINE_MS } = this.#options
     const child = spawn(process.execPath, [...nodeOptions, join(root, 'build/src/server/main.js')], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -161,7 +164,8 @@ export class ServerProcess {
         await this.kill()
         throw new Error(`the server was not ready in ${readyMs} ms:\n${this.#output}`)
       }
-      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined)
+      const signal = AbortSignal.timeout(PATIENCE_MS)
+      const answer = await fetch(`${this.url}/readyz`, { signal }).catch(() => undefined)
       await answer?.arrayBuffer().catch(() => undefined)
       const areAllUp = WORKERS === '1' || databaseUrl === undefined || this.#output.includes(READY)
       if (answer?.status === 200 && areAllUp) return this

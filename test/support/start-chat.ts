@@ -39,9 +39,9 @@ export async function startChat(
   const services = await openServices(config, createLogger(config.logLevel, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  const strangers: InteropClient[] = []
+  const clients: InteropClient[] = []
   t.teardown(async () => {
-    for (const stranger of strangers) stranger.close()
+    for (const client of clients) client.close()
     await app.close()
     await rm(dataDir, { recursive: true, force: true })
   })
@@ -50,9 +50,9 @@ export async function startChat(
     services,
     url,
     async user(name) {
-      const stranger = await InteropClient.registered(url, name)
-      strangers.push(stranger)
-      return stranger
+      const client = await InteropClient.registered(url, name)
+      clients.push(client)
+      return client
     }
   }
 }

@@ -26,9 +26,9 @@ interface Profile {
 
 /** A user whom Bob has met, unless told otherwise. */
 async function contact(name: string, met = true): Promise<InteropClient> {
-  const stranger = await user(name)
+  const client = await user(name)
   if (met) await bob.users.get(name)
-  return stranger
+  return client
 }
 
 /** What becomes of a look at a user whose profile the server changes. */
@@ -243,6 +243,6 @@ function pick({ signingKey, encryptionKey }: DeviceKeys): Pick<PublicDevice, 'si
   return { signingKey, encryptionKey }
 }
 
-async function profileOf(stranger: InteropClient): Promise<Profile> {
-  return expect(await stranger.raw<Profile>('GET', `/v1/users/${stranger.username}`), 200).body
+async function profileOf(of: InteropClient): Promise<Profile> {
+  return expect(await of.raw<Profile>('GET', `/v1/users/${of.username}`), 200).body
 }

@@ -14,14 +14,14 @@ const chat = await startChat(t, {
     Object.entries(budgets).map(([name, budget]) => [`RATE_LIMIT_${name}`, String(budget)])
   )
 })
-const stranger = await InteropClient.create(chat.url, 'nobody', { keys: cheapKeys() })
-t.teardown(() => stranger.close())
+const nobody = await InteropClient.create(chat.url, 'nobody', { keys: cheapKeys() })
+t.teardown(() => nobody.close())
 
 /** A request as it comes through a proxy from this address. */
 const from = (of: InteropClient, address: string, method: string, path: string, body?: unknown) =>
   of.raw(method, path, { headers: { 'x-forwarded-for': address }, ...(body !== undefined && { body }) })
 const login = (address: string) =>
-  from(stranger, address, 'POST', '/v1/auth/login', { username: 'nobody', password: 'no password' })
+  from(nobody, address, 'POST', '/v1/auth/login', { username: 'nobody', password: 'no password' })
 const limitsOf = ({ headers }: Answer<unknown>) =>
   ['limit', 'remaining'].map((name) => Number(headers[`ratelimit-${name}`]))
 
@@ -79,9 +79,9 @@ t.test('After log-in it is the user who is counted, wherever he comes from', asy
 t.test('Before log-in it is the address, for all that leads to a session together', async (t) => {
   const path = '/v1/auth/refresh'
   for (let i = 0; i < budgets.AUTH - 1; i++) expect(await login('203.0.113.1'), 401)
-  expect(await from(stranger, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 400, 401)
+  expect(await from(nobody, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 400, 401)
   expect(await login('203.0.113.1'), 429)
-  expect(await from(stranger, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 429)
+  expect(await from(nobody, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 429)
   expect(await login('203.0.113.2'), 401)
 
   for (let i = 0; i < budgets.AUTH; i++) expect(await login(`2001:db8::${i + 1}`), 401)
@@ -112,11 +112,11 @@ t.test('An address that sends bad tokens is told to wait; whoever is logged in t
 
 t.test('What is said to everybody is limited too, and what watches over the server is not', async (t) => {
   for (const path of ['/v1/server', '/openapi.json', '/docs/', '/docs/static/swagger-ui.css', '/docs/json'])
-    t.equal((await from(stranger, '192.0.2.1', 'GET', path)).status, 200, path)
-  expect(await from(stranger, '192.0.2.1', 'GET', '/openapi.json'), 429)
+    t.equal((await from(nobody, '192.0.2.1', 'GET', path)).status, 200, path)
+  expect(await from(nobody, '192.0.2.1', 'GET', '/openapi.json'), 429)
   for (const path of ['/healthz', '/readyz'])
     for (let i = 0; i < 20; i++) {
-      const { headers } = expect(await from(stranger, '192.0.2.1', 'GET', path), 200)
+      const { headers } = expect(await from(nobody, '192.0.2.1', 'GET', path), 200)
       if ('ratelimit-limit' in headers) t.fail(`${path} says a limit`)
     }
 })

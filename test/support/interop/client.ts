@@ -37,9 +37,9 @@ export class InteropClient extends Rooms {
     username: string,
     options: InteropOptions = {}
   ): Promise<InteropClient> {
-    const stranger = await InteropClient.create(base, username, options)
-    expect(await stranger.register(), 201)
-    return stranger
+    const client = await InteropClient.create(base, username, options)
+    expect(await client.register(), 201)
+    return client
   }
 
   /** Makes and uploads a session key, for the present roster unless told another. */

@@ -21,6 +21,9 @@ export interface EventsOptions {
   readonly onEvent?: (event: ChatEvent, stream: EventStream) => void
 }
 
+/** A connection that a dying server took is never answered: then the reader connects again. */
+const PATIENCE_MS = 10_000
+
 /** A Server-Sent Events reader after the WHATWG parsing rules, that keeps all it was given. */
 export class EventStream implements AsyncIterable<ChatEvent> {
   readonly received: ChatEvent[] = []
@@ -149,9 +152,14 @@ export class EventStream implements AsyncIterable<ChatEvent> {
       if (this.#last || this.#options.resume === false) this.#finish()
       else this.#timer = setTimeout(() => this.#connect(), this.#options.pauseMs ?? 20)
     }
+    const giveUp = setTimeout(() => request.destroy(), PATIENCE_MS)
     request.on('error', again)
-    request.on('close', again)
+    request.on('close', () => {
+      clearTimeout(giveUp)
+      again()
+    })
     request.on('response', (response) => {
+      clearTimeout(giveUp)
       this.status = response.statusCode ?? 0
       this.headers = response.headers
       if (this.status === 503) response.resume().on('close', again)
