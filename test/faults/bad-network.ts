@@ -2,12 +2,12 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scope } from '../support/server-process.js'
 
-/** A network between clients and a server. It passes everything on, until it is told to do worse. */
+/** A network between clients and a server. It passes everything on, until a test makes it worse. */
 export class BadNetwork {
   readonly url: string
-  /** Bytes go on so much later, in milliseconds. */
+  /** Bytes go on later by this many milliseconds. */
   delay = 0
-  /** Bytes go on in pieces of so many at most. */
+  /** Bytes go on in pieces of at most this size. */
   piece = Infinity
   readonly #pairs = new Set<readonly [Socket, Socket]>()
 

@@ -15,7 +15,7 @@ const FAKETIME = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((path) => existsSync(path))
 
-/** What a stage stands on beside the PostgreSQL of all. */
+/** The parts of a stage that a fault needs for itself. */
 export interface Ground {
   /** In place of that one. */
   readonly postgres?: Postgres

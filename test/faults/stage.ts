@@ -15,13 +15,13 @@ const WRITERS = 3
 /** Before and after a fault. */
 const CALM_MS = 1000
 
-/** What a fault came to. */
+/** The outcome of a fault. */
 export interface Outcome {
   /** Messages that were answered with 201 or 200 meanwhile. */
   accepted: number
   /** The longest that a reader got nothing, in milliseconds, while messages were sent all the time. */
   silence: number
-  /** What was lost, doubled, out of order, or read by somebody who may not. */
+  /** Messages that were lost, doubled, out of order, or read by somebody who may not read them. */
   wrong: string[]
 }
 

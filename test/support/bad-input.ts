@@ -7,7 +7,7 @@ import { fingerprint, type DeviceKeys } from './interop/crypto.js'
 import { expect, type Answer } from './interop/http.js'
 import { InteropClient } from './interop/client.js'
 
-/** What is wrong with the request, how it is refused (`409 id-conflict`), the request, and what the answer says. */
+/** A request that is refused: what is wrong with it, the refusal (`409 id-conflict`), and what the answer contains. */
 export type Case = readonly [
   wrong: string,
   expected: `${4 | 5}${number} ${string}`,
@@ -16,7 +16,7 @@ export type Case = readonly [
 ]
 
 export interface Target extends Chat {
-  /** Lines of the log, warnings and errors alone. */
+  /** Lines of the log: warnings and errors only. */
   log: string[]
   /** Another device, of another user or the same, that is not registered. */
   device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<InteropClient>
@@ -24,7 +24,7 @@ export interface Target extends Chat {
   refuses: (t: Test, cases: readonly Case[]) => Promise<void>
 }
 
-/** A service to be maltreated, with users whose keys cost nothing. */
+/** The same as `startChat`, for invalid requests: it keeps the log, and keys of its users cost nothing. */
 export async function startTarget(t: Test, env: Record<string, string> = {}): Promise<Target> {
   const log: string[] = []
   const chat = await startChat(
@@ -91,12 +91,12 @@ export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3
     : `the answer does not say ${JSON.stringify(Object.fromEntries(different))}`
 }
 
-/** What an answer says, but for the id of its request. */
+/** The body of an answer without the id of the request. */
 export function said({ body }: Answer<unknown>): Record<string, unknown> {
   return { ...(body as Record<string, unknown>), instance: null }
 }
 
-/** Who is online is not in question here, and processes renew their leases all the time. */
+/** Processes renew their leases all the time. */
 const EPHEMERAL = ['processes', 'presence']
 
 /** Reads all that is stored: for each table its number of rows and a digest of them. */

@@ -16,7 +16,7 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
   return [...(env['CHROMIUM'] ? [env['CHROMIUM']] : []), ...onPath].find(isExecutable)
 }
 
-/** What to give a test as `skip`, beside the browser. @throws in CI, where there has to be one */
+/** The browser, and the `skip` option of its tests. @throws in CI if there is no browser */
 export function browserOrSkip(env: NodeJS.ProcessEnv = process.env): {
   browser: string | undefined
   skip: string | false

@@ -34,7 +34,7 @@ export async function registered(
   return chat
 }
 
-/** What a message says, if it is a text. */
+/** The text of a message, if it is a text. */
 export function textOf(event: { type: string } | undefined): string | undefined {
   const message = event as IncomingMessage | undefined
   return message?.type === 'message' && message.content.type === 'text' ? message.content.text : undefined
@@ -114,7 +114,7 @@ export class Listener {
   }
 }
 
-/** What a call fails with. @throws if it does not fail, or not with a ChatError */
+/** The error of a call that must fail. @throws if it does not fail, or not with a ChatError */
 export async function failure(call: Promise<unknown>): Promise<ChatError> {
   try {
     await call

@@ -12,10 +12,10 @@ import { tamperingProxy, type Answer, type TamperingProxy } from './tampering-pr
 
 type Body = Record<string, unknown>
 
-/** What a client has posted, whatever became of it. */
+/** Records all that a client posts, and can answer in the server's place. */
 export class RecordingFetch {
   readonly seen: { path: string; body: Body }[] = []
-  /** What is answered in the server's place, by the last part of the path. */
+  /** Answers in the server's place, by the last part of the path. */
   readonly answers = new Map<string, (body: Body) => Response>()
 
   readonly fetch: typeof globalThis.fetch = (input, init) => {
@@ -47,7 +47,7 @@ export interface MaliciousServer extends Chat {
   victim: (name: string, options?: Partial<ChatClientOptions>) => Promise<ChatClient>
 }
 
-/** An honest server, and one in front of it that lies to its victims when it is told to. */
+/** The same as `startChat`, behind a proxy that changes answers to its victims when a test says so. */
 export async function maliciousServer(t: Test): Promise<MaliciousServer> {
   const chat = await startChat(t)
   const proxy = await tamperingProxy(t, chat.url)
@@ -61,14 +61,14 @@ export const isProfile = ({ path }: Answer, username: string): boolean =>
   path.startsWith(`/v1/users/${username}?`)
 export const isSessionKey = ({ path }: Answer): boolean => /\/session-keys\/./.test(path)
 
-/** What a client shows of something, in short: a text, an error's code, or what is missing. */
+/** An event or item in short: its text, its error's code, or the range that is missing. */
 export function inShort(item: ChatEvent | Incoming): string {
   if (item.type === 'unreadable' || item.type === 'untrusted') return item.error.code
   if (item.type === 'withheld') return `withheld ${item.first}–${item.last}`
   return textOf(item) ?? item.type
 }
 
-/** What a client reads in a conversation, oldest first. */
+/** The items that a client reads in a conversation, in short, oldest first. */
 export async function told(chat: ChatClient, conversationId: string, after = 0): Promise<string[]> {
   return (await all<Incoming>(chat.history(conversationId, { after }))).map(inShort)
 }
@@ -95,9 +95,9 @@ export function forgedKey(
 }
 
 export interface Forger {
-  /** Whom the statement names. */
+  /** The device that the statement names. */
   readonly by: crypto.DeviceKeys
-  /** Whose key has made the signature. */
+  /** The device whose key made the signature. */
   readonly signer?: crypto.DeviceKeys
   readonly key?: Buffer
 }

@@ -1,22 +1,22 @@
 import { statfsSync } from 'node:fs'
 import module, { syncBuiltinESMExports } from 'node:module'
 
-/** Loaded before all else by each test file, and by each process that it starts (`.taprc`). */
+/** Each test file loads this first, and so does each process that it starts (`.taprc`). */
 const MEMORY = '/dev/shm'
 const ENOUGH = 4 * 2 ** 30
 
-// What tests keep in temporary folders lies in memory, if there is room.
+// Temporary folders are in memory if there is room.
 try {
   const { bavail, bsize } = statfsSync(MEMORY)
   if (bavail * bsize >= ENOUGH) process.env['TMPDIR'] ??= MEMORY
 } catch {
-  // Then they lie where the system has its temporary folders.
+  // There is no such folder: the system's temporary folder is used.
 }
 
-// tap has every module pass through a second thread, for coverage and mocks. We use neither, and to start a server would
-// take twice the time.
+// tap registers loader hooks for coverage and mocks. We use neither, and with them every module goes through a second
+// thread, so that a server takes twice as long to start. Therefore registering does nothing here.
 Object.assign(module, { register: () => undefined, registerHooks: () => undefined })
 syncBuiltinESMExports()
 
-// Who is started elsewhere would not find a relative path.
+// A process that starts in another folder would not find a relative path.
 process.env['NODE_OPTIONS'] = `--import=${import.meta.url}`

@@ -1,7 +1,7 @@
 import { findProgram, startDaemon, type Daemon } from './programs.js'
 import { freePort, type Scope } from './server-process.js'
 
-/** A Redis or Valkey of the machine's, for the tests alone: it keeps nothing. */
+/** The machine's Redis or Valkey, started for one test. It writes nothing to disk. */
 export class Redis {
   readonly url: string
   readonly #owner: Scope

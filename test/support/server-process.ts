@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { copyEmptyDatabase } from './empty-database.js'
 import { DEADLINE_MS } from './eventually.js'
 
-/** Whatever ends: a tap test, or a script's list of things to undo. */
+/** Something that ends: a tap test, or the work of a script. */
 export interface Scope {
   teardown(undo: () => unknown): void
 }
@@ -22,7 +22,6 @@ export interface ServerOptions {
   readonly port?: number
   readonly env?: Readonly<Record<string, string>>
   readonly nodeOptions?: readonly string[]
-  readonly readyMs?: number
 }
 
 function projectRoot(): string {
@@ -60,16 +59,19 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** So many processes for each server on PostgreSQL, to see that all holds with several. */
+/** How many processes each server on PostgreSQL has: all tests must hold with several. */
 const WORKERS = process.env['TEST_WORKERS'] ?? '1'
 
-/** A Redis through which they tell each other, to see that all holds with it. */
+/** A Redis through which these processes notify each other: all tests must hold with it. */
 const REDIS_URL = process.env['TEST_REDIS_URL'] ?? ''
+
+/** Several servers may start at once. */
+const READY_MS = 2 * DEADLINE_MS
 
 /** A connection that a dying process took is never answered: ask again. */
 const PATIENCE_MS = 5000
 
-/** What the server writes when all its processes listen. */
+/** The server writes this when all its processes listen. */
 export const READY = 'is ready on'
 
 /** PGlite is compiled quickly rather than well: most tests end before that pays. */
@@ -89,7 +91,7 @@ export function dieTogether(child: ChildProcess): void {
   })
 }
 
-/** A real server in a process of its own, that can be killed and started again on the same port and data. */
+/** A server's process, which can be killed and started again on the same port and data. */
 export class ServerProcess {
   readonly port: number
   readonly url: string
@@ -132,7 +134,7 @@ export class ServerProcess {
   async start(): Promise<this> {
     if (this.running) throw new Error('the server is running already')
     const root = projectRoot()
-    const { databaseUrl, env = {}, nodeOptions = QUICK, readyMs = 2 * DEADLINE_MS } = this.#options
+    const { databaseUrl, env = {}, nodeOptions = QUICK } = this.#options
     const child = spawn(process.execPath, [...nodeOptions, join(root, 'build/src/server/main.js')], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -156,13 +158,13 @@ export class ServerProcess {
       pipe.setEncoding('utf8')
       pipe.on('data', (text: string) => (this.#output = (this.#output + text).slice(-262_144)))
     }
-    for (const until = Date.now() + readyMs; ; await sleep(25)) {
+    for (const until = Date.now() + READY_MS; ; await sleep(25)) {
       if (!this.running) {
         throw new Error(`the server ended (${child.exitCode ?? child.signalCode}):\n${this.#output}`)
       }
       if (Date.now() > until) {
         await this.kill()
-        throw new Error(`the server was not ready in ${readyMs} ms:\n${this.#output}`)
+        throw new Error(`the server was not ready in ${READY_MS} ms:\n${this.#output}`)
       }
       const signal = AbortSignal.timeout(PATIENCE_MS)
       const answer = await fetch(`${this.url}/readyz`, { signal }).catch(() => undefined)
@@ -200,7 +202,7 @@ export class ServerProcess {
   }
 }
 
-/** Starts a server on a free port that ends with the test. */
+/** A server in a process of its own, on a free port. It ends with its owner. */
 export async function startServer(owner: Scope, options: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'secure-chat-data-')))
   if (options.dataDir === undefined && options.databaseUrl === undefined) await copyEmptyDatabase(dataDir)

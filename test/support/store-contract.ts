@@ -4,7 +4,7 @@ import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import type { Store, Value } from '../../src/client/stores/store.js'
 import { generateKeys } from './store-keys.js'
 
-/** What every store promises. `open` opens a new, empty one. */
+/** Tests of the promises that every store makes. `open` opens a new, empty one. */
 export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): void {
   t.test('What was set is there, and what was deleted is not', async (t) => {
     const store = await open(t)

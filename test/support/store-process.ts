@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { FileStore } from '../../src/client/stores/file/store.js'
 import { dieTogether } from './server-process.js'
 
-/** What another process can do with a file store. It prints a line whenever it has come so far. */
+/** The jobs that another process can do with a file store. It prints a line after each step. */
 const jobs = {
   /** Count one up, `times` times; print each number that is safely stored. */
   count: async (store: FileStore, times: number) => {
@@ -13,20 +13,20 @@ const jobs = {
       const number = await store.update(async (tx) => {
         const next = ((await tx.get<number>('number')) ?? 0) + 1
         tx.set('number', next)
-        // Large enough that the file has to be written anew again and again.
+        // Large enough that the file is rewritten again and again.
         tx.set('copy', { number: next, padding: String(next).padEnd(next % 50 === 0 ? 30_000 : 500, '.') })
         return next
       })
       print(number)
     }
   },
-  /** Hold the store for so many ms. */
+  /** Hold the store for `ms` milliseconds. */
   hold: (store: FileStore, ms: number) =>
     store.update(async () => {
       print('holding')
       await sleep(ms)
     }),
-  /** Store so many bytes. */
+  /** Store a value of `bytes` bytes. */
   fill: async (store: FileStore, bytes: number) => {
     await store.update((tx) => tx.set('small', 'x')).then(() => print('small'))
     await store
@@ -44,7 +44,7 @@ export interface StoreProcess {
   signal: (signal: NodeJS.Signals) => void
 }
 
-/** @param limit in KiB: how large a file the process may write; it is told when that is not enough, not killed */
+/** @param limit in KiB: the largest file that the process may write. Beyond it a write fails, and the process goes on */
 export function startStoreProcess(
   folder: string,
   job: keyof typeof jobs,

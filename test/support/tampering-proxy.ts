@@ -8,7 +8,7 @@ export interface Answer {
   /** With its query. */
   readonly path: string
   status: number
-  // What an answer holds depends on the call.
+  // Each call has an answer of its own shape.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   body: any
 }

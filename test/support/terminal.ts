@@ -5,7 +5,7 @@ const ESCAPE = String.fromCharCode(27)
 /** A control sequence, or a character. */
 const TOKEN = new RegExp(`${ESCAPE}\\[[0-9;]*[A-Za-z]|[^]`, 'gu')
 
-/** What a person sees: a terminal's screen that only grows, as far as readline makes use of one. */
+/** A terminal's screen that only grows. It knows the control sequences that readline uses. */
 export class Terminal extends Writable {
   readonly isTTY = true
   readonly columns: number
@@ -103,7 +103,7 @@ export class Terminal extends Writable {
   }
 }
 
-/** What a person types on. */
+/** A terminal's keyboard. */
 export class Keyboard extends PassThrough {
   readonly isTTY = true
 

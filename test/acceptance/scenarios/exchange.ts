@@ -42,7 +42,7 @@ export async function exchange(t: Test, sending: ServerProcess, receiving: Serve
   const last = Math.max(...[...sent.values()].map(({ position }) => position))
   const reached = (): boolean => stream.received.some((event) => positionOf(event) === last)
   await stream.until(reached, 'the last message')
-  // Whatever came twice would still be on its way.
+  // A message that comes twice would still be on its way.
   await sleep(200)
 
   const got = stream.received.filter((event) => event.event === 'message').map(messageOf)

@@ -68,7 +68,7 @@ export async function comesAndGoes(t: Test, { alice, bob, eve }: PresenceWorld):
   )
 }
 
-/** Bob's process dies without a word; he must not stay online for ever. */
+/** Bob's process is killed: Bob must not stay online for ever. */
 export async function dies(t: Test, { alice, bob }: PresenceWorld, server: ServerProcess): Promise<void> {
   await bob.live({ pauseMs: 100 })
   await seenAs(true, alice, bob)

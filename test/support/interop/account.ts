@@ -213,7 +213,7 @@ export class Account {
     })
   }
 
-  /** All other devices are lost: this one begins anew, under a new root. */
+  /** All other devices are lost: this one starts again under a new root. */
   async reset(): Promise<Answer<unknown>> {
     const text = this.#deviceText('device-reset', await this.user(this.username), this.keys, 1)
     return this.raw('POST', '/v1/devices', { body: this.#newDevice(signed(text, this.keys)) })

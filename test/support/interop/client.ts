@@ -42,7 +42,7 @@ export class InteropClient extends Rooms {
     return client
   }
 
-  /** Makes and uploads a session key, for the present roster unless told another. */
+  /** Makes and uploads a session key, for the present roster unless another is given. */
   async newKey(id: string, told?: { head: string; covered: readonly Covered[] }): Promise<Answer<unknown>> {
     const { head, covered } = told ?? (await this.roster(id))
     const { body, held } = this.makeKey(id, head, covered)

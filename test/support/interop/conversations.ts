@@ -102,7 +102,7 @@ export class Rooms extends Account {
     return replayConversation(conversationId, items, this.knownKeys, (fp) => this.ownerOf.get(fp))
   }
 
-  /** `add` needs role and root in the line, `remove` the name alone, `leave` nothing. */
+  /** `add` needs role and root in the line, `remove` only the name, `leave` nothing. */
   async changeMembers(
     id: string,
     kind: 'add' | 'remove' | 'role' | 'leave',
@@ -135,7 +135,7 @@ export class Rooms extends Account {
     return this.changeMembers(id, 'leave')
   }
 
-  /** What a session key must cover, derived from the chains; the server's roster has to say the same. */
+  /** The devices that a session key must cover, derived from the chains; the server's roster has to say the same. */
   async roster(id: string): Promise<{ head: string; covered: Covered[] }> {
     const { body } = expect(await this.raw<RosterAnswer>('GET', `/v1/conversations/${id}/roster`), 200)
     const chain = await this.chain(id)

@@ -15,7 +15,7 @@ export interface EventsOptions {
   readonly resume?: boolean
   /** Pause before connecting again; the server's `retry` would make tests slow. */
   readonly pauseMs?: number
-  /** False for floods: `received` then holds ephemeral events only, and `onEvent` alone is told of the others. */
+  /** False for floods: `received` then holds ephemeral events only; the others come to `onEvent` only. */
   readonly keep?: boolean
   /** Called within the parser: `cut()` in here loses whatever had already arrived behind this event. */
   readonly onEvent?: (event: ChatEvent, stream: EventStream) => void
@@ -48,7 +48,7 @@ export class EventStream implements AsyncIterable<ChatEvent> {
     this.#connect()
   }
 
-  /** Destroys the socket as a dying network would; the reader resumes unless told not to. */
+  /** Destroys the socket as a dying network would; the reader resumes unless `resume` is false. */
   cut(): void {
     this.#request?.destroy()
   }
