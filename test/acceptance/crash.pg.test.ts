@@ -5,7 +5,7 @@ import { postgres } from './scenarios/world.js'
 
 const pg = await startPostgres(t)
 if (pg !== undefined) {
-  t.test('what was answered 201 survives kill -9 and is delivered once', async (t) => {
+  t.test('A message that was answered 201 survives kill -9 and is delivered once', async (t) => {
     await crash(t, await postgres(pg).start(t))
   })
 }

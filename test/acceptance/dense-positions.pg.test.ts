@@ -7,7 +7,7 @@ const seconds = process.env['FULL'] === '1' ? 20 : 4
 const pg = await startPostgres(t)
 if (pg !== undefined) {
   t.test(
-    'eight writers on two processes leave no gap, and no reader misses or doubles an event',
+    'With eight writers on two processes positions have no gap, and no reader misses or repeats an event',
     async (t) => {
       await densePositions(t, await postgres(pg).startMany(t, 2), seconds)
     }

@@ -5,7 +5,10 @@ import { postgres } from './scenarios/world.js'
 
 const pg = await startPostgres(t)
 if (pg !== undefined) {
-  t.test('a second device is approved, reads the past, is rekeyed; a reset begins anew', async (t) => {
-    await devices(t, await postgres(pg).start(t))
-  })
+  t.test(
+    'A second device is approved, reads the past and is rekeyed; after a reset the user starts again',
+    async (t) => {
+      await devices(t, await postgres(pg).start(t))
+    }
+  )
 }

@@ -2,6 +2,9 @@ import t from 'tap'
 import { devices } from './scenarios/devices.js'
 import { pglite } from './scenarios/world.js'
 
-t.test('a second device is approved, reads the past, is rekeyed; a reset begins anew (PGlite)', async (t) => {
-  await devices(t, await pglite.start(t))
-})
+t.test(
+  'A second device is approved, reads the past and is rekeyed; after a reset the user starts again (PGlite)',
+  async (t) => {
+    await devices(t, await pglite.start(t))
+  }
+)

@@ -6,12 +6,12 @@ import { postgres } from './scenarios/world.js'
 const pg = await startPostgres(t)
 if (pg !== undefined) {
   const store = postgres(pg)
-  t.test('a receiver whose stream is cut 20 times gets 500 messages once each, in order', async (t) => {
+  t.test('A receiver whose stream is cut 20 times gets each of 500 messages once, in order', async (t) => {
     const server = await store.start(t)
     await exchange(t, server, server)
   })
 
-  t.test('so does one whose stream is on another process than the sender', async (t) => {
+  t.test('A receiver on another process than the sender does so too', async (t) => {
     const [first, second] = await store.startMany(t, 2)
     if (first === undefined || second === undefined) throw new Error('two servers are needed')
     await exchange(t, first, second)

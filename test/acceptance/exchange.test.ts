@@ -3,7 +3,7 @@ import { exchange } from './scenarios/exchange.js'
 import { pglite } from './scenarios/world.js'
 
 t.test(
-  'a receiver whose stream is cut 20 times gets 500 messages once each, in order (PGlite)',
+  'A receiver whose stream is cut 20 times gets each of 500 messages once, in order (PGlite)',
   async (t) => {
     const server = await pglite.start(t)
     await exchange(t, server, server)

@@ -5,7 +5,7 @@ import { postgres } from './scenarios/world.js'
 
 const pg = await startPostgres(t)
 if (pg !== undefined) {
-  t.test('presence is right across two processes, and within 15 s of the death of one', async (t) => {
+  t.test('Presence is right across two processes, and 15 s after one of them died', async (t) => {
     const [first, second] = await postgres(pg).startMany(t, 2)
     if (first === undefined || second === undefined) throw new Error('two servers are needed')
     const world = await presenceWorld(t, first, second)

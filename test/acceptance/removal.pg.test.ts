@@ -7,11 +7,11 @@ const pg = await startPostgres(t)
 if (pg !== undefined) {
   const server = await postgres(pg).start(t)
 
-  t.test('a removed member is refused, told, and left out of the next session key', async (t) => {
+  t.test('A removed member is refused and notified, and the next session key leaves it out', async (t) => {
     await removedMember(t, server)
   })
 
-  t.test('a revoked device is cut off within a second and left out of the next session key', async (t) => {
+  t.test('A revoked device is cut off within a second, and the next session key leaves it out', async (t) => {
     await revokedDevice(t, server)
   })
 }

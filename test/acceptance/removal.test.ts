@@ -4,12 +4,15 @@ import { pglite } from './scenarios/world.js'
 
 const server = await pglite.start(t)
 
-t.test('a removed member is refused, told, and left out of the next session key (PGlite)', async (t) => {
-  await removedMember(t, server)
-})
+t.test(
+  'A removed member is refused and notified, and the next session key leaves it out (PGlite)',
+  async (t) => {
+    await removedMember(t, server)
+  }
+)
 
 t.test(
-  'a revoked device is cut off within a second and left out of the next session key (PGlite)',
+  'A revoked device is cut off within a second, and the next session key leaves it out (PGlite)',
   async (t) => {
     await revokedDevice(t, server)
   }

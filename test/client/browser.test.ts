@@ -50,7 +50,7 @@ t.test('In a browser, a user registers and talks with a client on Node.js', { sk
   t.equal(await bob.contacts.safetyNumber('alice'), number)
 })
 
-t.test('A page that is loaded anew goes on where it was', { skip }, async (t) => {
+t.test('A page that is reloaded continues where it was', { skip }, async (t) => {
   await page.reload()
   await bob.send(conversationId, 'while the page was away')
   t.match(await page.evaluate((url) => app.start(url), url), { username: 'alice', loggedIn: true })
@@ -94,7 +94,7 @@ t.test('Two tabs are one device: both hear and both send, and nothing is lost', 
   }
 })
 
-t.test('The SDK does without eval, which the page forbids', { skip }, async (t) => {
+t.test('The SDK works on a page that forbids eval', { skip }, async (t) => {
   t.equal(await page.evaluate(() => app.evaluates), false)
   t.strictSame(await page.evaluate(() => app.violations), ['eval'], 'which was that trial alone')
 })

@@ -4,33 +4,36 @@ import t from 'tap'
 import { Listener, registered, texts } from '../support/chat-clients.js'
 import { startServer } from '../support/server-process.js'
 
-t.test('After a server was put back to a backup, its log is told again, and people talk on', async (t) => {
-  const server = await startServer(t)
-  const [data, backup] = [join(server.dataDir, 'pgdata'), join(server.dataDir, 'backup')]
-  const alice = await registered(t, server.url, 'alice')
-  const bob = await registered(t, server.url, 'bob', { random: () => 0 })
-  const bobs = new Listener(t, bob)
-  await bobs.first('connected')
-  const { conversationId } = await alice.send({ username: 'bob' }, 'before the backup')
-  await bobs.message('before the backup')
+t.test(
+  'After a server was restored from a backup its log is read again, and conversations continue',
+  async (t) => {
+    const server = await startServer(t)
+    const [data, backup] = [join(server.dataDir, 'pgdata'), join(server.dataDir, 'backup')]
+    const alice = await registered(t, server.url, 'alice')
+    const bob = await registered(t, server.url, 'bob', { random: () => 0 })
+    const bobs = new Listener(t, bob)
+    await bobs.first('connected')
+    const { conversationId } = await alice.send({ username: 'bob' }, 'before the backup')
+    await bobs.message('before the backup')
 
-  await server.stop()
-  await cp(data, backup, { recursive: true })
-  await server.start()
-  await alice.send(conversationId, 'lost with the disk')
-  await bobs.message('lost with the disk')
-  await server.kill()
-  await rm(data, { recursive: true })
-  await cp(backup, data, { recursive: true })
-  await server.start()
+    await server.stop()
+    await cp(data, backup, { recursive: true })
+    await server.start()
+    await alice.send(conversationId, 'lost with the disk')
+    await bobs.message('lost with the disk')
+    await server.kill()
+    await rm(data, { recursive: true })
+    await cp(backup, data, { recursive: true })
+    await server.start()
 
-  await bobs.first('reset')
-  await alice.send(conversationId, 'after')
-  await bobs.message('after')
-  const again = 'before the backup'
-  t.strictSame(bobs.texts(), ['before the backup', 'lost with the disk', again, 'after'])
-  t.notOk(bobs.heard.some(({ type }) => type === 'untrusted'))
-  t.strictSame(await texts(alice, conversationId), ['before the backup', 'withheld', 'after'])
-  await bob.send(conversationId, 'I have it still')
-  t.equal((await texts(alice, conversationId)).at(-1), 'I have it still')
-})
+    await bobs.first('reset')
+    await alice.send(conversationId, 'after')
+    await bobs.message('after')
+    const again = 'before the backup'
+    t.strictSame(bobs.texts(), ['before the backup', 'lost with the disk', again, 'after'])
+    t.notOk(bobs.heard.some(({ type }) => type === 'untrusted'))
+    t.strictSame(await texts(alice, conversationId), ['before the backup', 'withheld', 'after'])
+    await bob.send(conversationId, 'I have it still')
+    t.equal((await texts(alice, conversationId)).at(-1), 'I have it still')
+  }
+)

@@ -4,7 +4,7 @@ import { FileStore } from '../../src/client/node.js'
 import { client, registered, texts } from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
 
-t.test('A device lives in a folder: the next process goes on with its keys', async (t) => {
+t.test('A device is stored in a folder: the next process continues with its keys', async (t) => {
   const { url } = await startChat(t)
   const folder = join(t.testdir(), 'keys')
   const store = () => FileStore.open({ folder })

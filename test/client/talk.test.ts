@@ -52,7 +52,7 @@ t.test('A group has a name, members that come and go, and a title that changes',
   t.strictSame(await texts(anna, id), ['message', 'before cora', 'with cora', 'message', 'without ben'])
 })
 
-t.test('A client that starts again on its store goes on where it was', async (t) => {
+t.test('A client that starts again on its store continues where it was', async (t) => {
   const store = new MemoryStore()
   const adam = await registered(t, url, 'adam', { store })
   const bella = await registered(t, url, 'bella')
@@ -67,7 +67,7 @@ t.test('A client that starts again on its store goes on where it was', async (t)
   t.strictSame(await texts(bella, conversationId), ['one', 'two'])
 })
 
-t.test('Logging out ends the session, logging in begins another on the same device', async (t) => {
+t.test('Logging out ends the session, logging in starts another on the same device', async (t) => {
   const ada = await registered(t, url, 'ada')
   const { deviceId } = ada.account!
   await ada.logout()

@@ -10,7 +10,7 @@ const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const usual = await Stage.set(t, { postgres })
   for (const { name, happen, ground } of faults.filter(({ isShort }) => isShort))
-    t.test(`${name}: what was accepted reaches everybody once, in order`, async (t) => {
+    t.test(`${name}: each accepted message reaches every member once, in order`, async (t) => {
       const special = await ground?.(t)
       if (typeof special === 'string') return t.pass(special, { skip: special })
       const stage = special === undefined ? usual : await Stage.set(t, { postgres, ...special })

@@ -24,7 +24,7 @@ if (postgres !== undefined) {
   const right = await startServer(t, { databaseUrl })
 
   for (const hours of [HOURS, -HOURS])
-    t.test(`a session goes on at a server whose clock is wrong by ${hours} hours, and back`, async (t) => {
+    t.test(`A session continues on a server whose clock is wrong by ${hours} hours, and back`, async (t) => {
       const wrong = await startServer(t, { databaseUrl, nodeOptions: wrongBy(hours) })
       const { time } = (await (await fetch(`${wrong.url}/v1/server`)).json()) as { time: string }
       t.ok(Math.abs(Date.parse(time) - Date.now() - hours * 3_600_000) < 10_000)

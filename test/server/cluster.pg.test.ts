@@ -15,7 +15,7 @@ if (postgres !== undefined) {
     return server
   }
 
-  t.test('What comes in at one worker reaches the streams of both, once and in order', async (t) => {
+  t.test('Messages that one worker takes reach the streams of both, once and in order', async (t) => {
     const server = await start(t)
     t.match(server.output, `http://127.0.0.1:${server.port}   (PostgreSQL, 2 processes)`)
     const alice = await user(t, server, 'alice')
@@ -44,7 +44,7 @@ if (postgres !== undefined) {
     t.equal(await server.stop(), 0, 'SIGTERM ends all of them, in order')
   })
 
-  t.test('A worker that dies is replaced, and its streams go on without a gap', async (t) => {
+  t.test('A worker that dies is replaced, and its streams continue without a gap', async (t) => {
     const server = await start(t)
     const alice = await user(t, server, 'alice')
     const id = await conversation(alice, [])

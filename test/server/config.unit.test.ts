@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { ConfigError, readConfig, variables } from '../../src/server/config.js'
 
-t.test('with nothing set there is a default for everything', (t) => {
+t.test('Every variable has a default', (t) => {
   const config = readConfig({})
   t.equal(config.http.host, '127.0.0.1')
   t.equal(config.http.port, 3000)
@@ -12,7 +12,7 @@ t.test('with nothing set there is a default for everything', (t) => {
   t.end()
 })
 
-t.test('every mistake is named at once, without the value', (t) => {
+t.test('All mistakes are named together, without their values', (t) => {
   const env = {
     SERVER_PORT: 'http',
     SESSION_TIMEOUT: '-1',
@@ -34,19 +34,19 @@ t.test('every mistake is named at once, without the value', (t) => {
   t.end()
 })
 
-t.test('what needs something else is refused without it', (t) => {
+t.test('A variable that needs another one is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
   t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)
   t.throws(() => readConfig({ DATABASE_TLS_CA: '/ca.pem' }), /DATABASE_TLS_CA needs DATABASE_TLS=verify/)
   t.end()
 })
 
-t.test('an empty variable counts as not set', (t) => {
+t.test('An empty variable counts as not set', (t) => {
   t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).http.port, 3000)
   t.end()
 })
 
-t.test('secrets do not print', (t) => {
+t.test('Secrets do not print', (t) => {
   const config = readConfig({ JWT_SECRET: 'x'.repeat(32), DATABASE_URL: 'postgres://u:hunter2@h/db' })
   for (const print of [
     inspect(config, { depth: 5 }),

@@ -79,7 +79,7 @@ t.test('Even at LOG_LEVEL=trace the log holds no password, token, key or message
   tellsNone(t, server.output, registered, loggedIn, refreshed, secretsOf(bob), mistakes, message)
 })
 
-t.test('A query that fails is logged without its parameters, and told to nobody', async (t) => {
+t.test('A query that fails is logged without its parameters, and no answer shows it', async (t) => {
   let log = ''
   const chat = await startChat(t, { LOG_LEVEL: 'trace' }, { write: (line: string) => void (log += line) })
   const alice = await user(t, chat, 'alice')

@@ -10,7 +10,7 @@ import { expect } from '../support/interop/http.js'
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
-  t.test('A send that is under way at SIGTERM is answered and stored; what comes later is not', async (t) => {
+  t.test('A send that is under way at SIGTERM is answered and stored; a later one is refused', async (t) => {
     const databaseUrl = await postgres.newDatabase()
     const server = await startServer(t, { databaseUrl })
     const alice = await user(t, server, 'alice')

@@ -41,7 +41,7 @@ t.test('A new device that another approves reads the past, and both write', asyn
   t.match(await phone.devices.list(), [{ current: true }, { name: 'laptop', status: 'active' }])
 })
 
-t.test('A device that is turned down is told, and one that is revoked is out', async (t) => {
+t.test('A device learns that it was turned down, and a revoked one is logged out', async (t) => {
   const phone = await registered(t, url, 'anna')
   const ben = await registered(t, url, 'ben')
   const laptop = await client(t, url)
@@ -67,7 +67,7 @@ t.test('A device that is turned down is told, and one that is revoked is out', a
   )
 })
 
-t.test('A device changes its encryption key and goes on reading; it may also forget the past', async (t) => {
+t.test('A device changes its encryption key and still reads; it may also forget the past', async (t) => {
   const adam = await registered(t, url, 'adam')
   const bella = await registered(t, url, 'bella')
   const { conversationId } = await adam.send({ username: 'bella' }, 'one')
@@ -81,7 +81,7 @@ t.test('A device changes its encryption key and goes on reading; it may also for
   t.strictSame(await texts(adam, conversationId), ['one', 'two', 'three', 'four'])
 })
 
-t.test('A user who begins anew is a new identity: nothing is sent until it is accepted', async (t) => {
+t.test('A user who resets is a new identity: nothing is sent until it is accepted', async (t) => {
   const basil = await registered(t, url, 'basil')
   const lost = await registered(t, url, 'ada')
   const basils = new Listener(t, basil)

@@ -67,7 +67,7 @@ t.test('Another conversation than the one that was meant is refused', async (t) 
   t.equal(`${kind} ${code}`, 'untrusted moved-conversation')
 })
 
-t.test('An answer that has not its form is refused', async (t) => {
+t.test('An answer of the wrong form is refused', async (t) => {
   const malformed = { kind: 'untrusted', code: 'malformed-answer' }
   proxy.tamper({ answer: ({ body }) => delete body.head })
   t.match(await failure(bob.conversations.get(group.id)), malformed)

@@ -188,7 +188,7 @@ t.test('A chain that forks from the one seen before is refused', async (t) => {
   t.equal(await looked(ava, (profile) => (profile.root = mallory.signingFp)), 'untrusted second-root')
 })
 
-t.test('A new root is told, whether or not the server announces it, and nothing is sent', async (t) => {
+t.test('A new root is reported, whether or not the server announces it, and nothing is sent', async (t) => {
   const [ada, ann] = [await contact('ada'), await contact('ann')]
   const bobs = new Listener(t, bob)
   await bobs.first('connected')
@@ -221,7 +221,7 @@ t.test('A new root is told, whether or not the server announces it, and nothing 
   await bobs.stop()
 })
 
-t.test('What is forged about devices in the stream is told, and not believed', async (t) => {
+t.test('Forged statements about devices in the stream are reported, and not believed', async (t) => {
   const abe = await contact('abe')
   await bob.send({ username: 'abe' }, 'hello')
   const bobs = new Listener(t, bob)

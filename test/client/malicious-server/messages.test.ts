@@ -53,7 +53,7 @@ t.test('A message that is shown again, at another place or under another id, is 
   t.strictSame(await again({ id: randomUUID() }), ['one', 'two', 'three', 'bad-signature'])
 })
 
-t.test('Messages in another order than they were sent are told', async (t) => {
+t.test('Messages in another order than they were sent are reported', async (t) => {
   const { id } = await three()
   const swapped = await served(id, ([one, two, last]) => [
     one!,
@@ -161,7 +161,7 @@ t.test('In the stream, a frame that is shown again is not shown as new', async (
   t.strictSame(heard.sort(), due.sort(), 'in whichever order they were read from the socket')
 })
 
-t.test('In the stream, messages in another order than they were sent are told', async (t) => {
+t.test('In the stream, messages in another order than they were sent are reported', async (t) => {
   const { id } = await three()
   await carols.first('message', (event) => event.conversationId === id && textOf(event) === 'three')
   let held: Frame | undefined

@@ -5,7 +5,7 @@ import type { Content } from '../../../src/client/types/content.js'
 const id = '0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01'
 const envelope = { n: 1, sentAt: '2026-01-31T12:00:00.000Z' }
 
-t.test('What is sent has the form of its type, and nothing more', async (t) => {
+t.test('Sent content has exactly the members of its type', async (t) => {
   t.strictSame(checkContent('hi'), { type: 'text', text: 'hi' })
   t.strictSame(checkContent({ type: 'text', text: 'hi', ref: id, n: 7 } as Content), {
     type: 'text',
@@ -25,7 +25,7 @@ t.test('What is sent has the form of its type, and nothing more', async (t) => {
   for (const content of wrong) t.throws(() => checkContent(content as Content), { code: 'invalid-content' })
 })
 
-t.test('Of what arrives, unknown types are kept by name and unknown members left out', async (t) => {
+t.test('Unknown types that arrive are kept by name, and unknown members are left out', async (t) => {
   const text = { type: 'text', text: 'hi', colour: 'red', ...envelope }
   t.strictSame(readContent(text), { content: { type: 'text', text: 'hi' }, ...envelope })
   t.strictSame(readContent({ type: 'poll', ...envelope }), {

@@ -94,7 +94,7 @@ function frozen<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-t.test('Whatever was said, in whatever order and however often it comes, the view is one', async () => {
+t.test('Any messages in any order, and any number of times, give the same view', async () => {
   const shuffled = conversation.chain((story) =>
     fc.record({
       story: fc.constant(story),
@@ -109,7 +109,7 @@ t.test('Whatever was said, in whatever order and however often it comes, the vie
   )
 })
 
-t.test('Nobody changes what another has said, and nothing that was said is lost', async () => {
+t.test('No user changes the messages of another, and no message is lost', async () => {
   fc.assert(
     fc.property(conversation, (story) => {
       const { messages } = foldConversation(story)

@@ -62,7 +62,7 @@ t.test('A message whose answer was lost is sent again by the next client, and st
 })
 
 t.test(
-  'What waits when the session key goes out of date is sealed anew, under its id, in its order',
+  'Messages that wait when the session key becomes stale are sealed again, under their ids, in their order',
   async (t) => {
     const store = new MemoryStore()
     const { network, fetch } = badNetwork()
@@ -87,7 +87,7 @@ t.test(
   }
 )
 
-t.test('What was meant for an identity never goes to the next one', async (t) => {
+t.test('A message for one identity never goes to the next one', async (t) => {
   const store = new MemoryStore()
   const { network, fetch } = badNetwork()
   const abby = await registered(t, url, 'abby', { store, fetch, random: () => 0 })
@@ -149,7 +149,7 @@ t.test('The stream of events survives a restart of the server', async (t) => {
   t.strictSame(bobs.texts(), ['before', 'after'])
 })
 
-t.test('Who was away for long catches up page by page', async (t) => {
+t.test('A device that was away for long catches up page by page', async (t) => {
   const store = new MemoryStore()
   const ada = await registered(t, url, 'ada')
   const basil = await registered(t, url, 'basil', { store })

@@ -15,7 +15,7 @@ async function furtherDevice(of: ChatClient): Promise<ChatClient> {
   return device
 }
 
-t.test('Whoever approves a device passes on also the keys that it had not fetched yet', async (t) => {
+t.test('The device that approves another also forwards the keys that it had not fetched yet', async (t) => {
   const alice = await registered(t, url, 'alice')
   const bob = await registered(t, url, 'bob')
   const { conversationId } = await alice.send({ username: 'bob' }, 'bob was not listening')
@@ -23,7 +23,7 @@ t.test('Whoever approves a device passes on also the keys that it had not fetche
   t.strictSame(await texts(phone, conversationId), ['bob was not listening'])
 })
 
-t.test('A device that came while its user was out of a group reads the time before, too', async (t) => {
+t.test('A device that was added while its user was out of a group also reads the time before', async (t) => {
   const cora = await registered(t, url, 'cora')
   const dan = await registered(t, url, 'dan')
   new Listener(t, dan)

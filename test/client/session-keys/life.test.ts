@@ -60,7 +60,7 @@ t.test('After as many messages as its limit allows, a device takes another sessi
   t.not(second, third)
 })
 
-t.test('Who was away for a month reads all that was said, and talks on', async (t) => {
+t.test('A user who was away for a month reads all messages, and sends again', async (t) => {
   const store = new MemoryStore()
   const cora = await registered(t, url, 'cora', { now })
   const dora = await registered(t, url, 'dora', { now })
@@ -114,7 +114,7 @@ t.test('Who was away for a month reads all that was said, and talks on', async (
   t.equal((await texts(phone, id)).at(-1), 'I am back')
 })
 
-t.test('Who was removed while away reads what was said before that', async (t) => {
+t.test('A user who was removed while away reads the messages before that', async (t) => {
   const store = new MemoryStore()
   const fred = await registered(t, url, 'fred')
   const gwen = await registered(t, url, 'gwen', { store })

@@ -12,7 +12,7 @@ t.test('A memory store that was closed can be handed on', async (t) => {
   t.equal(await store.get('a'), 1)
 })
 
-t.test('Who waits for a turn longer than the limit is told so, and its work is never done', async (t) => {
+t.test('An update that waits longer than the limit fails, and its work never runs', async (t) => {
   const turns = new Mutex()
   let end: () => void
   const first = turns.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))

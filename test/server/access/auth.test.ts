@@ -7,7 +7,7 @@ const chat = await startChat(t)
 const [alice, bob] = [await chat.user('alice'), await chat.user('bob')]
 const { id } = await alice.createConversation('group', ['bob'])
 
-t.test('a session without a device reads the account, and no conversation', async (t) => {
+t.test('A session without a device reads the account, and no conversation', async (t) => {
   const phone = await InteropClient.create(chat.url, 'alice', { keys: alice.keys })
   t.teardown(() => phone.close())
   t.equal((await phone.login(false)).status, 200)
@@ -28,7 +28,7 @@ t.test('a session without a device reads the account, and no conversation', asyn
   }
 })
 
-t.test('a large body of tiny values is refused before it is parsed', async (t) => {
+t.test('A large body of tiny values is refused before it is parsed', async (t) => {
   const wraps = `{"wraps":[${'{},'.repeat(2_000_000)}{}]}`
   const answer = await fetch(`${chat.url}/v1/conversations/${id}/session-keys/${randomUUID()}/wraps`, {
     method: 'POST',
@@ -38,7 +38,7 @@ t.test('a large body of tiny values is refused before it is parsed', async (t) =
   t.equal(answer.status, 413)
 })
 
-t.test('creating a conversation again is harmless, unless it comes with another session key', async (t) => {
+t.test('Creating a conversation again is harmless, unless it has another session key', async (t) => {
   const users = await Promise.all(['alice', 'bob'].map((name) => alice.user(name)))
   t.equal(users.length, 2)
   const page = await alice.raw<{ items: { text: string; signatures: Record<string, string> }[] }>(

@@ -26,7 +26,7 @@ const limitsOf = ({ headers }: Answer<unknown>) =>
   ['limit', 'remaining'].map((name) => Number(headers[`ratelimit-${name}`]))
 
 t.test(
-  'Each class of routes has one budget a minute, and every answer says what is left of it',
+  'Each class of routes has one budget a minute, and every answer says how much of it is left',
   async (t) => {
     const alice = await user(t, chat, 'alice')
     const routes = [
@@ -67,7 +67,7 @@ t.test(
   }
 )
 
-t.test('After log-in it is the user who is counted, wherever he comes from', async (t) => {
+t.test('Requests with a session are counted by user, from any address', async (t) => {
   const [bob, carol] = [await user(t, chat, 'bob'), await user(t, chat, 'carol')]
   for (let i = 0; i < budgets.READ; i++)
     expect(await from(bob, `198.51.100.${i}`, 'GET', '/v1/users/me'), 200)
@@ -76,7 +76,7 @@ t.test('After log-in it is the user who is counted, wherever he comes from', asy
   t.pass('another user at the same address goes on')
 })
 
-t.test('Before log-in it is the address, for all that leads to a session together', async (t) => {
+t.test('Requests that lead to a session are counted together, by address', async (t) => {
   const path = '/v1/auth/refresh'
   for (let i = 0; i < budgets.AUTH - 1; i++) expect(await login('203.0.113.1'), 401)
   expect(await from(nobody, '203.0.113.1', 'POST', path, { refreshToken: 'a'.repeat(75) }), 400, 401)
@@ -90,7 +90,7 @@ t.test('Before log-in it is the address, for all that leads to a session togethe
   t.pass('of IPv6 the first 64 bits are the address')
 })
 
-t.test('An address that sends bad tokens is told to wait; whoever is logged in there goes on', async (t) => {
+t.test('An address that sends bad tokens must wait; users who are logged in there need not', async (t) => {
   const erin = await user(t, chat, 'erin')
   const later = await anotherSession(t, erin)
   const ask = (address: string, of: InteropClient, token = of.accessToken!) =>
@@ -110,7 +110,7 @@ t.test('An address that sends bad tokens is told to wait; whoever is logged in t
   expect(await ask('192.0.2.8', erin, 'garbage'), 401)
 })
 
-t.test('What is said to everybody is limited too, and what watches over the server is not', async (t) => {
+t.test('Public pages are limited too, and health checks are not', async (t) => {
   for (const path of ['/v1/server', '/openapi.json', '/docs/', '/docs/static/swagger-ui.css', '/docs/json'])
     t.equal((await from(nobody, '192.0.2.1', 'GET', path)).status, 200, path)
   expect(await from(nobody, '192.0.2.1', 'GET', '/openapi.json'), 429)
@@ -121,7 +121,7 @@ t.test('What is said to everybody is limited too, and what watches over the serv
     }
 })
 
-t.test('A user has no more than MAX_CLIENTS_PER_USER streams, and is told when to try again', async (t) => {
+t.test('A user has at most MAX_CLIENTS_PER_USER streams, and learns when to try again', async (t) => {
   const dave = await user(t, chat, 'dave')
   const streams = [await dave.live(), await dave.live()]
   const third = await dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } })

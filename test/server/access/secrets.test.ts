@@ -37,7 +37,7 @@ t.test('Only its owner can read a secret', async (t) => {
   t.equal(statSync(join(dir, 'jwt-secret')).mode & 0o777, 0o600)
 })
 
-t.test('A secret that others can read is refused, with the command that mends it', async (t) => {
+t.test('A secret that others can read is refused, with the command that fixes it', async (t) => {
   const dir = dataDir(t)
   const secret = loadSecret(dir, 'jwt-secret')
   const path = join(dir, 'jwt-secret')

@@ -50,7 +50,7 @@ if (postgres !== undefined) {
   })
 
   t.test(
-    'A session that is refreshed on one process goes on, and its stream with it, on another',
+    'A session that is refreshed on one process continues on another, and so does its stream',
     async (t) => {
       const bob = await user(t, here, 'bob')
       bob.base = there.url

@@ -59,7 +59,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
   const chat = await startChat(t)
   const alice = await user(t, chat, 'alice')
 
-  t.test('by logging out', async (t) => {
+  t.test('By logging out', async (t) => {
     const here = await anotherSession(t, alice)
     const streams = [await here.live(), await here.live()]
     const { body } = await here.poll('0')
@@ -71,7 +71,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     await isOver(t, here)
   })
 
-  t.test('by DELETE /v1/auth/sessions/{id} from another one, which goes on', async (t) => {
+  t.test('By DELETE /v1/auth/sessions/{id} from another session, which continues', async (t) => {
     const lost = await anotherSession(t, alice)
     const [gone, stays] = [await lost.live(), await alice.live()]
     expect(await alice.raw('DELETE', `/v1/auth/sessions/${sessionId(lost)}`), 204)
@@ -84,7 +84,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     stays.close()
   })
 
-  t.test('by a refresh token that is used a second time', async (t) => {
+  t.test('By a refresh token that is used a second time', async (t) => {
     const stolen = await anotherSession(t, alice)
     const token = stolen.refreshToken!
     expect(await stolen.refresh(token), 200)
@@ -96,7 +96,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
   })
 })
 
-t.test('The expiry of an access token alone does not end the stream that it opened', async (t) => {
+t.test('The expiry of an access token does not end the stream that it opened', async (t) => {
   const chat = await startChat(t)
   const alice = await user(t, chat, 'alice')
   const kept = alice.accessToken!

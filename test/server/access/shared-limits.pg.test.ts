@@ -7,7 +7,7 @@ import { startChat, type Chat } from '../../support/start-chat.js'
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
-  t.test('A budget is one for all processes, and a restart does not renew it', async (t) => {
+  t.test('All processes share one budget, and a restart does not renew it', async (t) => {
     const env = {
       DATABASE_URL: await postgres.newDatabase(),
       RATE_LIMIT: 'on',
@@ -38,7 +38,7 @@ if (postgres !== undefined) {
     t.strictSame(await read(there, 1), [429])
   })
 
-  t.test('Wrong passwords are counted wherever they are tried', async (t) => {
+  t.test('Wrong passwords are counted across all processes', async (t) => {
     const env = { DATABASE_URL: await postgres.newDatabase(), RATE_LIMIT: 'on' }
     const [one, two] = [await startChat(t, env), await startChat(t, env)]
     const alice = await user(t, one, 'alice')

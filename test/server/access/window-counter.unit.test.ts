@@ -1,7 +1,7 @@
 import t from 'tap'
 import { WindowCounter } from '../../../src/server/access/window-counter.js'
 
-t.test('Who has made too many attempts waits until the window of the first has passed', async (t) => {
+t.test('After too many attempts the next one waits until the window of the first has passed', async (t) => {
   let now = 1000
   const attempts = new WindowCounter({ max: 2, windowMs: 10_000, now: () => now })
   t.equal(attempts.wait('a'), 0)
@@ -33,7 +33,7 @@ t.test('An attempt that turned out well does not count, and all can be forgotten
   t.equal(attempts.wait('nobody'), 0)
 })
 
-t.test('What others have counted counts too, and nothing is told twice', async (t) => {
+t.test('Counts of other processes are added, and no count is exchanged twice', async (t) => {
   let now = 1000
   const [here, there] = [0, 1].map(() => new WindowCounter({ max: 5, windowMs: 10_000, now: () => now }))
   here!.share()
@@ -55,7 +55,7 @@ t.test('What others have counted counts too, and nothing is told twice', async (
   t.strictSame(here!.takeChanges(), [], 'what has ended is nobody’s business')
 })
 
-t.test('No more keys are remembered than allowed, the newest of them', async (t) => {
+t.test('Only the newest keys are remembered, up to the limit', async (t) => {
   const attempts = new WindowCounter({ max: 1, windowMs: 10_000, remembered: 3, now: () => 0 })
   for (const key of ['a', 'b', 'c', 'd']) attempts.count(key)
   t.strictSame(

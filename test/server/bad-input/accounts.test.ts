@@ -76,7 +76,7 @@ t.test('A username has 3 to 32 of `a-z 0-9 _ . -` and begins with a letter', asy
   )
 })
 
-t.test('Usernames are the same in upper and lower case, and belong to whoever came first', async (t) => {
+t.test('Usernames are the same in upper and lower case, and the first user keeps them', async (t) => {
   const twin = await target.device('alice')
   const body = {
     username: 'ALICE',
@@ -144,7 +144,7 @@ t.test('A password has 10 to 256 characters and is not easy to guess', async (t)
   )
 })
 
-t.test('A device’s name has 1 to 64 characters, all of which can be seen', async (t) => {
+t.test('A device’s name has 1 to 64 visible characters', async (t) => {
   const names: [string, unknown][] = [
     ['that is empty', ''],
     ['of 65 characters', 'x'.repeat(65)],
@@ -294,7 +294,7 @@ t.test('A wrong password and a user who does not exist get the same answer', asy
   t.strictSame(said(one!), said(other!))
 })
 
-t.test('One logs in with a device of one’s own', async (t) => {
+t.test('A user logs in only with a device of their own', async (t) => {
   const { username, password } = alice
   const login = (deviceId: string) => post('/v1/auth/login', { username, password, deviceId })
   await refuses(t, [
@@ -374,7 +374,7 @@ t.test('Looking users up takes a name, or three characters of it, and nothing is
   }
 })
 
-t.test('Presence is told of up to 100 users, by their names', async (t) => {
+t.test('Presence is given for up to 100 users, by their names', async (t) => {
   await refuses(t, [
     ['nobody', invalid, () => get('/v1/presence')],
     ['a name that is none', invalid, () => get('/v1/presence?user=%D0%B0lice')],
@@ -386,7 +386,7 @@ t.test('Presence is told of up to 100 users, by their names', async (t) => {
   })
 })
 
-t.test('One ends one’s own sessions', async (t) => {
+t.test('A user ends only their own sessions', async (t) => {
   const { body } = await bob.raw<{ items: { id: string }[] }>('GET', '/v1/auth/sessions')
   const end = (id: string) => alice.raw('DELETE', `/v1/auth/sessions/${id}`)
   await refuses(t, [
@@ -397,7 +397,7 @@ t.test('One ends one’s own sessions', async (t) => {
   ])
 })
 
-t.test('A registration that was refused so often is good once nothing is wrong with it', async (t) => {
+t.test('A registration that was refused many times is accepted once it is valid', async (t) => {
   expect(await register({}), 201)
   await refuses(t, [['the same again', '409 username-taken', () => register({})]])
   t.strictSame(target.log, [], 'and none of this was worth a warning in the log')

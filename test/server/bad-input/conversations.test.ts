@@ -149,7 +149,7 @@ t.test('The body that creates a conversation has its members, of their types', a
   ])
 })
 
-t.test('Whoever creates a conversation signs for it, is in it, and leads a group', async (t) => {
+t.test('The creator of a conversation signs it, is a member, and is the admin of a group', async (t) => {
   const members = [member('alice', 'admin'), member('bob')]
   const { text, signatures } = signed(good, alice.keys)
   const [fp] = Object.keys(signatures) as [string]
@@ -194,7 +194,7 @@ t.test('Whoever creates a conversation signs for it, is in it, and leads a group
   ])
 })
 
-t.test('A direct conversation is of two users, once and for ever', async (t) => {
+t.test('Two users have one direct conversation, and it never changes', async (t) => {
   const both = [member('alice'), member('bob')]
   const forbidden = '403 forbidden'
   await refuses(t, [
@@ -476,7 +476,7 @@ t.test('A session key covers exactly the devices of the members', async (t) => {
   ])
 })
 
-t.test('A wrap is base64 of as many bytes as the key has that it is for', async (t) => {
+t.test('A wrap is base64 of as many bytes as the device’s key has', async (t) => {
   const wrapped = (value: unknown, more: Body = {}) =>
     newKey(alice, group, { wraps: ([one, ...rest]) => [{ ...one, wrappedKey: value, ...more }, ...rest] })
   const of = (bytes: number) => randomBytes(bytes).toString('base64')
@@ -501,39 +501,50 @@ t.test('A wrap is base64 of as many bytes as the key has that it is for', async 
   ])
 })
 
-t.test('A session key’s statement has exactly its lines, by the device that made it', async (t) => {
-  const { head, covered } = await alice.roster(group)
-  const { body } = alice.makeKey(group, head, covered)
-  const put = (statement: unknown, changed: Body = {}, by = alice, id = group) =>
-    post(by, `/v1/conversations/${id}/session-keys`, { ...body, statement, ...changed })
-  const { text } = body.statement
-  const by = alice.keys.signingFp
-  const forged = (signatures: Body) => put({ text, signatures })
-  await refuses(t, [
-    ...malformed(text).map(([wrong, spoilt]): Case => [
-      `a statement ${wrong}`,
-      badStatement,
-      () => put(signed(spoilt, alice.keys))
-    ]),
-    ['another key’s id', badStatement, () => put(body.statement, { id: randomUUID() })],
-    ['another conversation', badStatement, () => put(signed(line(text, 'conversation', direct), alice.keys))],
-    ['another conversation’s address', badStatement, () => put(body.statement, {}, alice, direct)],
-    ['another maker', badStatement, () => put(signed(line(text, 'by', bob.keys.signingFp), bob.keys))],
-    ['another’s statement', badStatement, () => put(body.statement, {}, bob)],
-    [
-      'another’s signature under the maker’s name',
-      badSignature,
-      () => forged({ [by]: sign(bob.keys, text) })
-    ],
-    ['another’s signature alone', badSignature, () => forged({ [bob.keys.signingFp]: sign(bob.keys, text) })],
-    ['another’s signature too', badSignature, () => put(signed(text, alice.keys, bob.keys))],
-    ['a signature over another text', badSignature, () => forged({ [by]: sign(alice.keys, `${text} `) })],
-    ['a member that is unknown', invalid, () => put(body.statement, { key: 'c2VjcmV0' }), /key/],
-    ['an id that is a number', invalid, () => put(body.statement, { id: 1 })]
-  ])
-})
+t.test(
+  'The statement of a session key has exactly its lines, signed by the device that made it',
+  async (t) => {
+    const { head, covered } = await alice.roster(group)
+    const { body } = alice.makeKey(group, head, covered)
+    const put = (statement: unknown, changed: Body = {}, by = alice, id = group) =>
+      post(by, `/v1/conversations/${id}/session-keys`, { ...body, statement, ...changed })
+    const { text } = body.statement
+    const by = alice.keys.signingFp
+    const forged = (signatures: Body) => put({ text, signatures })
+    await refuses(t, [
+      ...malformed(text).map(([wrong, spoilt]): Case => [
+        `a statement ${wrong}`,
+        badStatement,
+        () => put(signed(spoilt, alice.keys))
+      ]),
+      ['another key’s id', badStatement, () => put(body.statement, { id: randomUUID() })],
+      [
+        'another conversation',
+        badStatement,
+        () => put(signed(line(text, 'conversation', direct), alice.keys))
+      ],
+      ['another conversation’s address', badStatement, () => put(body.statement, {}, alice, direct)],
+      ['another maker', badStatement, () => put(signed(line(text, 'by', bob.keys.signingFp), bob.keys))],
+      ['another’s statement', badStatement, () => put(body.statement, {}, bob)],
+      [
+        'another’s signature under the maker’s name',
+        badSignature,
+        () => forged({ [by]: sign(bob.keys, text) })
+      ],
+      [
+        'another’s signature alone',
+        badSignature,
+        () => forged({ [bob.keys.signingFp]: sign(bob.keys, text) })
+      ],
+      ['another’s signature too', badSignature, () => put(signed(text, alice.keys, bob.keys))],
+      ['a signature over another text', badSignature, () => forged({ [by]: sign(alice.keys, `${text} `) })],
+      ['a member that is unknown', invalid, () => put(body.statement, { key: 'c2VjcmV0' }), /key/],
+      ['an id that is a number', invalid, () => put(body.statement, { id: 1 })]
+    ])
+  }
+)
 
-t.test('A session key’s id is used once, in whichever conversation', async (t) => {
+t.test('The id of a session key is used once across all conversations', async (t) => {
   const [mine, theirs] = [alice.currentKey.get(group)!, mallory.currentKey.get(foreign)!]
   const renamed = (id: string) => ({
     text: (text: string) => line(text, 'session-key', id),
@@ -555,7 +566,7 @@ t.test('A session key’s id is used once, in whichever conversation', async (t)
   ])
 })
 
-t.test('A conversation begins with a session key that is right, or not at all', async (t) => {
+t.test('A conversation starts with a valid session key, or not at all', async (t) => {
   const statement = signed(creation([member('alice', 'admin')]), alice.keys)
   const { body } = alice.makeKey(fresh, statementHash(statement), [cover(alice)])
   const { body: other } = alice.makeKey(fresh, statementHash(statement), [cover(alice), cover(bob)])
@@ -580,7 +591,7 @@ t.test('A conversation begins with a session key that is right, or not at all', 
   ])
 })
 
-t.test('Wraps of an older key are added by whoever holds it, for devices of members', async (t) => {
+t.test('Any device that holds an older key adds wraps of it, for devices of members', async (t) => {
   const key = alice.currentKey.get(group)!
   const wrap = (deviceId: string, bytes = 256) => ({
     deviceId,
@@ -633,7 +644,7 @@ t.test('Wraps of an older key are added by whoever holds it, for devices of memb
   ])
 })
 
-t.test('A conversation that one is not in looks like one that there is not', async (t) => {
+t.test('A conversation of others looks like one that does not exist', async (t) => {
   const message = {
     id: randomUUID(),
     sessionKeyId: alice.currentKey.get(group)!,
@@ -693,7 +704,7 @@ t.test('A conversation that one is not in looks like one that there is not', asy
   }
 })
 
-t.test('Whoever was removed sees and changes nothing any more', async (t) => {
+t.test('A removed member reads and changes nothing any more', async (t) => {
   const { id, answer } = await alice.createConversation('group', ['bob', 'carol'])
   expect(answer, 201)
   const late = await next(id, 'conversation-leave', undefined, carol)
@@ -714,7 +725,7 @@ t.test('Whoever was removed sees and changes nothing any more', async (t) => {
   expect(await alice.newKey(id), 201)
 })
 
-t.test('A conversation has 1,024 members at most', async (t) => {
+t.test('A conversation has at most 1,024 members', async (t) => {
   const { id, answer } = await alice.createConversation('group', ['bob'])
   expect(answer, 201)
   await target.services.db.execute(sql`
@@ -759,7 +770,7 @@ t.test('An id in an address is a lower-case UUID', async (t) => {
   )
 })
 
-t.test('A conversation that was refused so often is good once nothing is wrong with it', async (t) => {
+t.test('A conversation that was refused many times is accepted once it is valid', async (t) => {
   const statement: Statement = signed(good, alice.keys)
   expect(await create(statement), 201)
   expect(await create(statement), 200)

@@ -109,7 +109,7 @@ t.test('A poll waits up to 60 seconds for up to 200 events', async (t) => {
   ])
 })
 
-t.test('A cursor from another log, or from the future, is told of the loss and goes on', async (t) => {
+t.test('A cursor from another log, or from the future, gets `reset`, and the reader continues', async (t) => {
   const lost: [string, EventsOptions][] = [
     ['of another epoch', { after: `${otherEpoch}-${newest}` }],
     ['of another epoch, at its beginning', { after: `${otherEpoch}-0` }],
@@ -147,7 +147,7 @@ t.test('A cursor from another log, or from the future, is told of the loss and g
   )
 })
 
-t.test('The cursor of a list is one that the list gave out', async (t) => {
+t.test('A list accepts only cursors that it gave out', async (t) => {
   const lists: [path: string, cursors: string[]][] = [
     ['/v1/conversations', ['abc', '-1', '0', '01', '1.5', '12345678901234567', '1%00', 'NaN']],
     [`/v1/conversations/${group}/session-keys`, ['abc', '-1', '1.5', '1234567890123456', '1%00', '1e3']],
@@ -187,6 +187,6 @@ t.test('The cursor of a list is one that the list gave out', async (t) => {
   for (const after of ['2147483648', '9007199254740991']) t.match((await chain(after)).body, { items: [] })
 })
 
-t.test('Of all this nothing gets into the log', async (t) => {
+t.test('The log stays empty after all of this', async (t) => {
   t.strictSame(target.log, [])
 })

@@ -234,7 +234,7 @@ t.test('A statement about a device has exactly its lines', async (t) => {
   ])
 })
 
-t.test('Numbers and names in a statement about a device are those that are due', async (t) => {
+t.test('Numbers and names in a statement about a device continue the chain', async (t) => {
   const text = await adding()
   const line = (name: string, value: string) =>
     text.replace(new RegExp(`^${name} .*$`, 'm'), `${name} ${value}`)
@@ -321,7 +321,7 @@ t.test('A new device signs for itself, and an active device of the same user app
   ])
 })
 
-t.test('No key and no device id is bound twice, whoever has it', async (t) => {
+t.test('No key and no device id is bound twice, by any user', async (t) => {
   const laptop = async (changed: {
     device?: string
     signing?: KeyObject
@@ -399,7 +399,7 @@ t.test('A rekey is by the device itself, one version on, under the same signing 
   ])
 })
 
-t.test('A user’s devices are his: strangers neither approve, rekey nor revoke them', async (t) => {
+t.test('Other users neither approve, rekey nor revoke a user’s devices', async (t) => {
   const { encryptionKey } = cheapKeys()
   const pending = { device: randomUUID(), keys: cheapKeys() }
   const asked = await next(alice, 'device-add', pending)
@@ -508,7 +508,7 @@ t.test('A user’s devices are his: strangers neither approve, rekey nor revoke 
   ])
 })
 
-t.test('A pending device may wait, and not more than five of a user at once', async (t) => {
+t.test('A user has at most five pending devices', async (t) => {
   const more = async (): Promise<InteropClient> => {
     const device = await target.device('alice', { password: alice.password })
     expect(await device.login(false), 200)
@@ -545,7 +545,7 @@ t.test('A pending device may wait, and not more than five of a user at once', as
   await refuses(t, [['the sixth that waits', '409 too-many-devices', () => sixth.addDevice()]])
 })
 
-t.test('A device that is revoked never comes back', async (t) => {
+t.test('A revoked device never comes back', async (t) => {
   const tablet = await target.device('alice', { password: alice.password })
   expect(await tablet.login(false), 200)
   expect(await tablet.addDevice(alice.keys), 201)
@@ -593,7 +593,7 @@ t.test('A device that is revoked never comes back', async (t) => {
   ])
 })
 
-t.test('A device that was refused so often is good once nothing is wrong with it', async (t) => {
+t.test('A device that was refused many times is accepted once it is valid', async (t) => {
   expect(await add(), 201)
   t.equal((await bob.user('alice')).active.size, 2)
   const tablet = { device: waiting[0]!.deviceId, keys: waiting[0]!.keys }

@@ -134,7 +134,7 @@ t.test('A message’s id stands for one content in one conversation', async (t) 
   ])
 })
 
-t.test('A message goes to a conversation that one is in, under its current session key', async (t) => {
+t.test('A message goes to a conversation of its sender, under the current session key', async (t) => {
   const rekey = '409 rekey-required'
   const absent = '404 conversation-not-found'
   await refuses(t, [
@@ -175,7 +175,7 @@ t.test('A message goes to a conversation that one is in, under its current sessi
   await refuses(t, [['a session without a device', '403 device-required', () => send({}, lost)]])
 })
 
-t.test('A session key is good for 2^20 messages', async (t) => {
+t.test('A session key is valid for 2^20 messages', async (t) => {
   const { id } = await alice.createConversation('group', [])
   const sessionKeyId = alice.currentKey.get(id)!
   const { db } = target.services
@@ -266,7 +266,7 @@ t.test('History is asked for from one place at a time, by whole numbers', async 
     t.match(expect(await history(query), 200).body, { items: [], next: null }, query)
 })
 
-t.test('A message that was refused so often is good once nothing is wrong with it', async (t) => {
+t.test('A message that was refused many times is accepted once it is valid', async (t) => {
   expect(await send(), 201)
   t.strictSame(target.log, [], 'and none of this was worth a warning in the log')
 })

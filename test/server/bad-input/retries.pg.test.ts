@@ -115,7 +115,7 @@ if (pg !== undefined) {
     t.strictSame(devices, ['200 200 200 201'], 'a device')
   })
 
-  t.test('Of different messages under one id, sent at the same moment, one is stored', async (t) => {
+  t.test('If different messages are sent under one id at the same moment, one is stored', async (t) => {
     const { id: of } = await alice.createConversation('group', [])
     const sessionKeyId = alice.currentKey.get(of)
     const path = `/v1/conversations/${of}/messages`
@@ -129,7 +129,7 @@ if (pg !== undefined) {
     }
   })
 
-  t.test('None of these races is worth an error in the log', async (t) => {
+  t.test('None of these races leaves an error in the log', async (t) => {
     const errors = [...first.log, ...second.log].filter(
       (line) => (JSON.parse(line) as { level: number }).level >= 50
     )

@@ -166,7 +166,7 @@ t.test('A refresh token that is used twice ends the whole session and its stream
   expect(await alice.login(), 200)
 })
 
-t.test('Of two uses of a refresh token at the same moment one is too many', async (t) => {
+t.test('If a refresh token is used twice at the same moment, the session ends', async (t) => {
   const answers = await Promise.all([1, 2].map(() => refresh(alice.refreshToken!)))
   t.strictSame(answers.map(({ status }) => status).sort(), [200, 401])
   const { accessToken } = answers.find(({ status }) => status === 200)!.body

@@ -38,7 +38,7 @@ async function bytes(text: string): Promise<Answer<unknown>> {
   return { status: Number(head.split(' ')[1]), headers, body: body === '' ? {} : JSON.parse(body) }
 }
 
-t.test('A body is JSON in UTF-8, whole, and of ordinary members', async (t) => {
+t.test('A body is one whole JSON document in UTF-8, without dangerous members', async (t) => {
   const utf16 = Buffer.from(credentials, 'utf16le')
   const latin1 = Buffer.from('{"username":"alice","password":"caf\u00e9 and croissant"}', 'latin1')
   const overlong = Buffer.concat([Buffer.from('{"username":"alice","password":"'), Buffer.from([0xc0, 0xaf])])
@@ -112,7 +112,7 @@ t.test('A body is application/json', async (t) => {
   expect(await login(credentials, { 'content-type': 'application/json; charset=utf-8' }), 200)
 })
 
-t.test('A body is no larger than its route needs', async (t) => {
+t.test('A body has at most the size that its route allows', async (t) => {
   const tooLarge = '413 payload-too-large'
   const spaces = (count: number) => Buffer.alloc(count, 0x20)
   await refuses(t, [
@@ -143,7 +143,7 @@ t.test('A body is no larger than its route needs', async (t) => {
   ])
 })
 
-t.test('What is not even HTTP is answered with a problem document too', async (t) => {
+t.test('Bytes that are not HTTP are answered with a problem document too', async (t) => {
   const request = (first: string, ...headers: string[]) =>
     bytes(`${[first, 'Host: x', ...headers].join('\r\n')}\r\n\r\n`)
   const line = 'GET /v1/server HTTP/1.1'
@@ -197,7 +197,7 @@ t.test('An address is percent-encoded UTF-8 of moderate length', async (t) => {
   ])
 })
 
-t.test('There is nothing outside the routes', async (t) => {
+t.test('Paths outside the routes are not found', async (t) => {
   const paths = [
     '/',
     '/v1',
@@ -235,7 +235,7 @@ t.test('There is nothing outside the routes', async (t) => {
   t.equal(head.body, undefined)
 })
 
-t.test('Without a token nothing is told, not even what exists', async (t) => {
+t.test('Without a token no answer shows what exists', async (t) => {
   const routes: [string, string][] = [
     ['GET', '/v1/users/me'],
     ['GET', '/v1/users/alice'],
@@ -262,7 +262,7 @@ t.test('Without a token nothing is told, not even what exists', async (t) => {
   )
 })
 
-t.test('A client that leaves in the middle of its request is no trouble of the database', async (t) => {
+t.test('A client that leaves in the middle of its request causes no database error', async (t) => {
   const socket = connect(port, '127.0.0.1')
   const gone = once(socket, 'close')
   socket.write(
@@ -275,7 +275,7 @@ t.test('A client that leaves in the middle of its request is no trouble of the d
   t.strictSame(target.log, [])
 })
 
-t.test('What fails inside is told to nobody, and to the log without its values', async (t) => {
+t.test('An internal error is in no answer, and in the log without its values', async (t) => {
   const { db } = target.services
   await db.execute(sql`alter table users add constraint nobody_new check (username <> 'eve')`)
   const eve = await target.device('eve')
@@ -291,6 +291,6 @@ t.test('What fails inside is told to nobody, and to the log without its values',
   target.log.length = 0
 })
 
-t.test('Of all that was refused nothing gets into the log', async (t) => {
+t.test('Refused requests leave nothing in the log', async (t) => {
   t.strictSame(target.log, [])
 })

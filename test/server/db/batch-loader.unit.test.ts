@@ -2,27 +2,30 @@ import { EventEmitter, once } from 'node:events'
 import t from 'tap'
 import { batchLoader } from '../../../src/server/db/batch-loader.js'
 
-t.test('Questions that come together, or while a query is under way, are answered by one', async (t) => {
-  const asked: number[][] = []
-  const underWay = new EventEmitter()
-  const square = batchLoader(async (numbers: number[]) => {
-    asked.push(numbers)
-    underWay.emit('asked')
-    if (asked.length === 1) await once(underWay, 'answered')
-    return numbers.map((number) => number ** 2)
-  }, 100)
-  const isAsked = once(underWay, 'asked')
-  const first = [square(1), square(2)]
-  await isAsked
-  const rest = [square(3), square(4), square(3)]
-  underWay.emit('answered')
-  t.strictSame(await Promise.all([...first, ...rest]), [1, 4, 9, 16, 9], 'each gets its own answer')
-  t.strictSame(asked, [
-    [1, 2],
-    [3, 4, 3]
-  ])
-  t.equal(await square(5), 25)
-})
+t.test(
+  'One query answers all questions that come together, or while another query is under way',
+  async (t) => {
+    const asked: number[][] = []
+    const underWay = new EventEmitter()
+    const square = batchLoader(async (numbers: number[]) => {
+      asked.push(numbers)
+      underWay.emit('asked')
+      if (asked.length === 1) await once(underWay, 'answered')
+      return numbers.map((number) => number ** 2)
+    }, 100)
+    const isAsked = once(underWay, 'asked')
+    const first = [square(1), square(2)]
+    await isAsked
+    const rest = [square(3), square(4), square(3)]
+    underWay.emit('answered')
+    t.strictSame(await Promise.all([...first, ...rest]), [1, 4, 9, 16, 9], 'each gets its own answer')
+    t.strictSame(asked, [
+      [1, 2],
+      [3, 4, 3]
+    ])
+    t.equal(await square(5), 25)
+  }
+)
 
 t.test('One query takes a bounded number of questions', async (t) => {
   const sizes: number[] = []
@@ -35,7 +38,7 @@ t.test('One query takes a bounded number of questions', async (t) => {
   t.strictSame(sizes, [4, 4, 2])
 })
 
-t.test('A query that fails fails for all who asked, and for nobody after them', async (t) => {
+t.test('A query that fails rejects all its callers, and no later ones', async (t) => {
   let broken = true
   const same = batchLoader(async (numbers: number[]) => {
     if (broken) throw new Error('the database is away')

@@ -24,7 +24,7 @@ if (postgres !== undefined) {
   const stored: string[] = []
 
   t.test(
-    'When PostgreSQL is killed every request is told so in time, and all heals when it is back',
+    'When PostgreSQL is killed every request is answered with 503 in time, and all recovers when it is back',
     async (t) => {
       const told: Record<string, number> = {}
       const odd: string[] = []
@@ -112,7 +112,7 @@ if (postgres !== undefined) {
     }
   })
 
-  t.test('The bell rings again: an event comes from one process to the other at once', async (t) => {
+  t.test('The notifier works again: an event reaches the other process at once', async (t) => {
     const took: number[] = []
     for (let i = 0; i < 5; i++) {
       const before = Date.now()

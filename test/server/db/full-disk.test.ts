@@ -12,7 +12,7 @@ const disk = await SmallDisk.make(t)
 if (typeof disk === 'string') t.pass(disk, { skip: disk })
 else
   t.test(
-    'On a full disk the embedded database refuses messages, and goes on when there is room',
+    'On a full disk the embedded database refuses messages, and continues when there is space',
     async (t) => {
       const dataDir = join(disk.folder, 'data')
       mkdirSync(dataDir, { mode: 0o700 })

@@ -114,7 +114,7 @@ t.test('PostgreSQL writes with fsync, whole pages and checksums', async (t) => {
   await pglite.close()
 })
 
-t.test('A commit that the disk refuses fails, and so does all that follows, at once', async (t) => {
+t.test('A commit that the disk refuses fails, and so do all later ones, at once', async (t) => {
   let broken = false
   const crashes: Error[] = []
   const pglite = await openPglite(dataDir, {
@@ -144,7 +144,7 @@ t.test('A commit that the disk refuses fails, and so does all that follows, at o
   await again.close()
 })
 
-t.test('The write-ahead log does not grow without end', async (t) => {
+t.test('The write-ahead log is bounded', async (t) => {
   const pglite = await openPglite(dataDir)
   await pglite.exec('CREATE TABLE bulk (text text)')
   const segments = () =>
@@ -173,7 +173,7 @@ t.test('A database that does not open says why, in the words of PostgreSQL', asy
   await t.rejects(openPglite(other), { message: /pgdata does not open: ./ })
 })
 
-t.test('A folder in the place of the database that is none is left alone', async (t) => {
+t.test('A folder at the place of the database that is no database is left as it is', async (t) => {
   const other = join(root, 'foreign')
   mkdirSync(join(other, 'pgdata'), { recursive: true })
   writeFileSync(join(other, 'pgdata', 'letter.txt'), 'mine')

@@ -52,22 +52,19 @@ else if (postgres !== undefined) {
     }
   )
 
-  t.test(
-    'What needs a session has one: no pooled connection keeps a statement, a lock or a setting',
-    async (t) => {
-      const client = new pg.Client({ connectionString: pooler.url })
-      await client.connect()
-      t.teardown(() => client.end())
-      const { rows } = await client.query(
-        'select (select count(*)::int from pg_prepared_statements) as statements, (select count(*)::int from pg_listening_channels()) as channels'
-      )
-      t.strictSame(rows, [{ statements: 0, channels: 0 }])
-      const { rows: setting } = await client.query('show enable_seqscan')
-      t.strictSame(setting, [{ enable_seqscan: 'on' }])
-    }
-  )
+  t.test('No pooled connection keeps a statement, a lock or a setting', async (t) => {
+    const client = new pg.Client({ connectionString: pooler.url })
+    await client.connect()
+    t.teardown(() => client.end())
+    const { rows } = await client.query(
+      'select (select count(*)::int from pg_prepared_statements) as statements, (select count(*)::int from pg_listening_channels()) as channels'
+    )
+    t.strictSame(rows, [{ statements: 0, channels: 0 }])
+    const { rows: setting } = await client.query('show enable_seqscan')
+    t.strictSame(setting, [{ enable_seqscan: 'on' }])
+  })
 
-  t.test('The log says what must be set where the pooler is, while nothing bounds a statement', async (t) => {
+  t.test('Without a bound on statements, the log says what to set at the pooler', async (t) => {
     t.match(here.output, 'statement_timeout')
   })
 }

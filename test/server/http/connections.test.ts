@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually.js'
 import { startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 
-t.test('A connection on which nothing was asked does not hold up the end', async (t) => {
+t.test('A connection without a request does not delay the stop', async (t) => {
   const chat = await startChat(t)
   const accepted = once(chat.app.server, 'connection')
   const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1' })
@@ -22,7 +22,7 @@ t.test('A connection on which nothing was asked does not hold up the end', async
 const AT_ONCE = 1500
 const skip = mostWaiting() < AT_ONCE && `the kernel lets fewer than ${AT_ONCE} connections wait`
 
-t.test('When all clients come back at once, none has to knock twice', { skip }, async (t) => {
+t.test('When all clients reconnect at once, none of them has to retry', { skip }, async (t) => {
   const server = await startServer(t)
   process.kill(server.pid!, 'SIGSTOP')
   t.teardown(() => process.kill(server.pid!, 'SIGCONT'))

@@ -47,7 +47,7 @@ async function stored({ database }: Services): Promise<{ positions: number[]; la
   return { positions: rows.map(({ position }) => Number(position)), last: Number(head!.last) }
 }
 
-t.test('a poisoned message harms only itself, and leaves no gap', async (t) => {
+t.test('A message that the database refuses harms no other, and leaves no gap', async (t) => {
   const { message } = await world()
   const poisoned = { ...message(), sessionKeyId: 'not-a-uuid' }
   const outcomes = await Promise.all([message(), message(), poisoned, message()].map((one) => send(one)))
@@ -63,7 +63,7 @@ t.test('a poisoned message harms only itself, and leaves no gap', async (t) => {
   )
 })
 
-t.test('each message of a batch has its own verdict', async (t) => {
+t.test('Each message of a batch has its own verdict', async (t) => {
   const { message, bob } = await world()
   const first = message()
   await send(first)
@@ -88,7 +88,7 @@ t.test('each message of a batch has its own verdict', async (t) => {
   t.equal((await stored(chat.services)).last, last + 2, 'those refused took no position')
 })
 
-t.test('the same message twice at once is stored once, and both are answered alike', async (t) => {
+t.test('A message that is sent twice at once is stored once, and both answers are the same', async (t) => {
   const { message } = await world()
   const twice = message()
   const answers = await Promise.all([twice, message(), twice].map((one) => send(one)))
@@ -97,7 +97,7 @@ t.test('the same message twice at once is stored once, and both are answered ali
   t.equal(answers[0]!.createdAt, answers[2]!.createdAt)
 })
 
-t.test('past a bound the queue refuses at once', async (t) => {
+t.test('A full queue refuses at once', async (t) => {
   const { message } = await world()
   const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => send(message())))
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
@@ -105,7 +105,7 @@ t.test('past a bound the queue refuses at once', async (t) => {
   for (const { reason } of refused) t.equal((reason as Problem).code, 'overloaded')
 })
 
-t.test('while the database stands still, no line forms that nobody wants to wait in', async (t) => {
+t.test('While the database stands still, messages that would wait too long are refused', async (t) => {
   const { message } = await world()
   const transaction = new EventEmitter()
   const hasBegun = once(transaction, 'begun')
@@ -125,7 +125,7 @@ t.test('while the database stands still, no line forms that nobody wants to wait
   t.match(await send(message()), { verdict: 'stored' })
 })
 
-t.test('a session key that has served 2^20 messages is worn out', async (t) => {
+t.test('A session key serves at most 2^20 messages', async (t) => {
   const { alice, conversationId, message } = await world()
   await chat.services.database.prepared(
     { name: 'wear-out', text: 'update session_keys set message_count = 1048576 where conversation_id = $1' },

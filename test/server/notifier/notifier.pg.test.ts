@@ -35,7 +35,7 @@ function holds({ name, open, cut }: Carrier): void {
     return { bells, close: () => Promise.all(bells.map((bell) => bell.close())) }
   }
 
-  t.test(`${name}: a ring reaches the others who listen for it, and not who rang`, async (t) => {
+  t.test(`${name}: a notice reaches the others that listen for it, and not its sender`, async (t) => {
     const { bells, close } = two()
     t.teardown(close)
     const [here, there] = [new Ear(bells[0], 'log'), new Ear(bells[1], 'log')]
@@ -47,19 +47,22 @@ function holds({ name, open, cut }: Carrier): void {
     t.strictSame([here.rings, there.rings, elsewhere.rings], [1, 2, 1])
   })
 
-  t.test(`${name}: who was cut off comes back, and looks for what it may have missed`, async (t) => {
-    const { bells, close } = two()
-    t.teardown(close)
-    const ears = bells.map((bell) => new Ear(bell, 'log'))
-    await eventually(() => ears.every(({ rings }) => rings === 1))
-    await cut()
-    await eventually(() => ears.every(({ rings }) => rings >= 2), 'both look again')
-    const before = ears[1]!.rings
-    bells[0].notify('log')
-    await eventually(() => ears[1]!.rings > before, 'rings come through again')
-  })
+  t.test(
+    `${name}: a listener that was cut off reconnects, and looks for events that it may have missed`,
+    async (t) => {
+      const { bells, close } = two()
+      t.teardown(close)
+      const ears = bells.map((bell) => new Ear(bell, 'log'))
+      await eventually(() => ears.every(({ rings }) => rings === 1))
+      await cut()
+      await eventually(() => ears.every(({ rings }) => rings >= 2), 'both look again')
+      const before = ears[1]!.rings
+      bells[0].notify('log')
+      await eventually(() => ears[1]!.rings > before, 'rings come through again')
+    }
+  )
 
-  t.test(`${name}: closed before it was connected, it does not come back`, async (t) => {
+  t.test(`${name}: a notifier that is closed before it is connected does not reconnect`, async (t) => {
     const bell = open()
     const ear = new Ear(bell, 'log')
     await bell.close()
@@ -94,7 +97,7 @@ if (typeof redis !== 'string') {
     }
   })
 
-  t.test('Redis: rings of one log are not heard at another', async (t) => {
+  t.test('Redis: notices of one log do not reach another', async (t) => {
     const [here, there] = [
       redisNotifier(redis.url, 'here', logger),
       redisNotifier(redis.url, 'there', logger)
@@ -107,7 +110,7 @@ if (typeof redis !== 'string') {
     t.equal(ear.rings, 1)
   })
 
-  t.test('Redis: one that hangs is given up, and asked again', async (t) => {
+  t.test('Redis: a server that hangs is given up, and tried again', async (t) => {
     process.kill(redis.pid, 'SIGSTOP')
     const lines: string[] = []
     const bell = redisNotifier(
@@ -125,7 +128,7 @@ if (typeof redis !== 'string') {
 
 if (typeof postgres !== 'string' && typeof redis !== 'string')
   t.test(
-    'servers with REDIS_URL hear of each other’s messages, presence and sessions through it',
+    'Servers with REDIS_URL learn of each other’s messages, presence and sessions through Redis',
     async (t) => {
       const databaseUrl = await postgres.newDatabase()
       // Without polls it is the bell that carries the news, or nothing.

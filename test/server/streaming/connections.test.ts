@@ -32,23 +32,26 @@ const isLive = async (says: (what: string) => Promise<void>) => {
 }
 t.afterEach(() => eventually(() => hub.count === 0))
 
-t.test('A stream begins on a connection that was kept alive, and outlives the time it is kept', async (t) => {
-  chat.app.server.keepAliveTimeout = 500
-  const { socket, text, says } = open(t)
-  socket.write(me)
-  await says('"username":"alice"')
-  socket.write(events)
-  await says('event: ready')
-  const idle = open(t)
-  const idleClosed = once(idle.socket, 'end')
-  idle.socket.write(me)
-  await idleClosed
-  await isLive(says)
-  t.strictSame(answers(text()), ['HTTP/1.1 200', 'HTTP/1.1 200'])
-  socket.destroy()
-})
+t.test(
+  'A stream starts on a connection that was kept alive, and outlives the keep-alive timeout',
+  async (t) => {
+    chat.app.server.keepAliveTimeout = 500
+    const { socket, text, says } = open(t)
+    socket.write(me)
+    await says('"username":"alice"')
+    socket.write(events)
+    await says('event: ready')
+    const idle = open(t)
+    const idleClosed = once(idle.socket, 'end')
+    idle.socket.write(me)
+    await idleClosed
+    await isLive(says)
+    t.strictSame(answers(text()), ['HTTP/1.1 200', 'HTTP/1.1 200'])
+    socket.destroy()
+  }
+)
 
-t.test('A stream that is asked for behind other requests begins when these are answered', async (t) => {
+t.test('A stream that is requested behind other requests starts when they are answered', async (t) => {
   const { socket, text, says } = open(t)
   socket.write(`${me}${me}${events}`)
   await says('event: ready')
@@ -58,7 +61,7 @@ t.test('A stream that is asked for behind other requests begins when these are a
   socket.destroy()
 })
 
-t.test('What a client sends on a stream’s connection is neither read nor answered', async (t) => {
+t.test('Requests on the connection of a stream are neither read nor answered', async (t) => {
   const { socket, text, says } = open(t)
   socket.write(events)
   await says('event: ready')
@@ -68,19 +71,22 @@ t.test('What a client sends on a stream’s connection is neither read nor answe
   socket.destroy()
 })
 
-t.test('Whoever sends more requests, or half a body, before his stream has begun is cut off', async (t) => {
-  const half = 'content-type: application/json\r\ncontent-length: 2\r\n\r\n{'
-  for (const request of [`${events}${me}`, `GET /v1/events ${head}${half}`]) {
-    const { socket } = open(t)
-    const ended = new Promise((resolve) => socket.on('end', resolve).on('close', resolve))
-    socket.write(request)
-    await ended
-    socket.destroy()
-    await eventually(() => hub.count === 0)
+t.test(
+  'A client that sends more requests, or half a body, before its stream starts is cut off',
+  async (t) => {
+    const half = 'content-type: application/json\r\ncontent-length: 2\r\n\r\n{'
+    for (const request of [`${events}${me}`, `GET /v1/events ${head}${half}`]) {
+      const { socket } = open(t)
+      const ended = new Promise((resolve) => socket.on('end', resolve).on('close', resolve))
+      socket.write(request)
+      await ended
+      socket.destroy()
+      await eventually(() => hub.count === 0)
+    }
   }
-})
+)
 
-t.test('Whoever closes his half of a stream’s connection has left', async (t) => {
+t.test('A client that closes its half of a stream’s connection has left', async (t) => {
   const { socket, says } = open(t)
   socket.write(events)
   await says('event: ready')
@@ -93,7 +99,7 @@ t.test('Whoever closes his half of a stream’s connection has left', async (t) 
 })
 
 t.test(
-  'For HTTP an open stream is no connection any more: no time limit ends it, nor `Connection: close`',
+  'HTTP does not manage the connection of an open stream: neither a timeout nor `Connection: close` ends it',
   async (t) => {
     const { server } = chat.app
     const { socket, text, says } = open(t)
@@ -110,7 +116,7 @@ t.test(
   }
 )
 
-t.test('A request for a stream may have a body, of which nothing is made', async (t) => {
+t.test('A request for a stream may have a body, which is ignored', async (t) => {
   const { socket, says } = open(t)
   socket.write(`GET /v1/events ${head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`)
   await says('event: ready')
@@ -118,7 +124,7 @@ t.test('A request for a stream may have a body, of which nothing is made', async
   socket.destroy()
 })
 
-t.test('Whoever hangs up while his stream is being opened leaves nothing behind', async (t) => {
+t.test('A client that disconnects while its stream is being opened leaves nothing behind', async (t) => {
   for (const wait of [0, 1, 2, 3, 5, 8]) {
     const { socket } = open(t)
     socket.write(events)

@@ -22,7 +22,7 @@ const idle = await plainStream(t, await user(t, chat, 'eve'))
 const poll = (query: string, headers: Record<string, string> = {}) =>
   bob.raw<EventPage>('GET', `/v1/events?${query}`, { headers })
 
-t.test('A stream first says how to reconnect, where it begins and for whom it is', async (t) => {
+t.test('A stream first says how to reconnect, where it starts and which device it is for', async (t) => {
   const { body } = expect(await poll('after=0&limit=200'), 200)
   const stream = await plainStream(t, bob)
   const ready = { cursor: body.cursor, deviceId: bob.deviceId, keepaliveSeconds: 15 }
@@ -36,7 +36,7 @@ t.test('A stream first says how to reconnect, where it begins and for whom it is
   stream.leave()
 })
 
-t.test('Durable events bear the cursor after them as id, ephemeral ones none', async (t) => {
+t.test('Durable events have the cursor after them as id, and ephemeral ones have none', async (t) => {
   const carol = await user(t, chat, 'carol')
   await conversation(carol, [alice])
   const stream = await alice.live({ after: '0' })
@@ -116,7 +116,7 @@ t.test(
   }
 )
 
-t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
+t.test('A client that leaves is removed, whether it reads or waits', async (t) => {
   const { hub } = chat.services
   const { body } = expect(await poll('after=0&limit=200'), 200)
   const reading = await plainStream(t, bob)
@@ -132,7 +132,7 @@ t.test('Whoever leaves is forgotten, whether he reads or waits', async (t) => {
   t.equal(hub.usersIn([id]).size, 0)
 })
 
-t.test('A cursor of another epoch or from the future gets `reset`, and the stream goes on', async (t) => {
+t.test('A cursor of another epoch or from the future gets `reset`, and the stream continues', async (t) => {
   const { body } = expect(await poll('after=0&limit=1'), 200)
   const [epoch] = body.cursor.split('-') as [string]
   const other = epoch === 'aaaaaaaa' ? 'bbbbbbbb' : 'aaaaaaaa'
@@ -151,7 +151,7 @@ t.test('A cursor of another epoch or from the future gets `reset`, and the strea
   }
 })
 
-t.test('A reader that stalls loses nothing, and the server buffers little for him', async (t) => {
+t.test('A reader that stalls loses nothing, and the server buffers little for it', async (t) => {
   const { hub } = chat.services
   const sockets: Socket[] = []
   chat.app.server.prependListener('connection', (socket: Socket) => sockets.push(socket))
@@ -198,7 +198,7 @@ t.test('A reader that stalls loses nothing, and the server buffers little for hi
   slow.leave()
 })
 
-t.test('No more than MAX_CLIENTS streams are open at a time', async (t) => {
+t.test('At most MAX_CLIENTS streams are open at a time', async (t) => {
   const small = await startChat(t, { MAX_CLIENTS: '2' })
   const carol = await user(t, small, 'carol')
   const dave = await user(t, small, 'dave')
@@ -241,7 +241,7 @@ t.test('A stream ends after STREAM_LIFETIME, and is resumed without losing an ev
   stream.close()
 })
 
-t.test('A stream on which nothing happens carries a comment every 15 seconds', async (t) => {
+t.test('A stream without events carries a comment every 15 seconds', async (t) => {
   await eventually(() => /^: /m.test(idle.text), 'a comment')
   t.match(idle.text, /\n\n: [^\n]*\n\n/)
 })

@@ -28,7 +28,7 @@ async function smallStore(t: Test, passphrase?: string) {
   return { options, journal, before, bytes: readFileSync(journal) }
 }
 
-t.test('A process that is killed at any moment loses nothing that it was told is stored', async (t) => {
+t.test('A process that is killed at any moment loses no confirmed change', async (t) => {
   const folder = join(t.testdir(), 'store')
   let last = 0
   const rounds = process.env['FULL'] === '1' ? 32 : 8
@@ -47,7 +47,7 @@ t.test('A process that is killed at any moment loses nothing that it was told is
   }
 })
 
-t.test('A last line that a crash has cut, wherever, was never there', async (t) => {
+t.test('A last line that a crash cut at any byte counts as not written', async (t) => {
   const { options, journal, before, bytes } = await smallStore(t)
   for (let length = before.length; length < bytes.length; length++) {
     writeFileSync(journal, bytes.subarray(0, length))
@@ -65,19 +65,22 @@ t.test('A last line that a crash has cut, wherever, was never there', async (t) 
   }
 })
 
-t.test('A last line that was never written, so that the file ends in zeros, was never there', async (t) => {
-  const { options, journal, before, bytes } = await smallStore(t)
-  for (const written of [0, 5, 73, 80]) {
-    writeFileSync(journal, bytes.fill(0, before.length + written))
-    const store = await FileStore.open(options)
-    t.equal(await store.get('a'), 'second')
-    await store.update((tx) => tx.set('a', 'new'))
-    t.equal(await store.get('a'), 'new')
-    await store.close()
+t.test(
+  'A file that ends in zeros, because its last line was not written, is read without that line',
+  async (t) => {
+    const { options, journal, before, bytes } = await smallStore(t)
+    for (const written of [0, 5, 73, 80]) {
+      writeFileSync(journal, bytes.fill(0, before.length + written))
+      const store = await FileStore.open(options)
+      t.equal(await store.get('a'), 'second')
+      await store.update((tx) => tx.set('a', 'new'))
+      t.equal(await store.get('a'), 'new')
+      await store.close()
+    }
   }
-})
+)
 
-t.test('A file that has lost its first line or more is not taken for an empty store', async (t) => {
+t.test('A file without its first lines does not count as an empty store', async (t) => {
   const { options, journal, bytes } = await smallStore(t)
   const end = bytes.indexOf('\n', bytes.indexOf('\n') + 1)
   for (let length = 0; length <= end; length += 7) {
@@ -107,7 +110,7 @@ for (const passphrase of [undefined, 'correct horse']) {
   })
 }
 
-t.test('A line that was moved, left out or repeated is noticed', async (t) => {
+t.test('A line that was moved, left out or repeated is detected', async (t) => {
   const { options, journal, bytes } = await smallStore(t)
   const [header, first, second, third, fourth] = bytes.toString().split('\n')
   for (const lines of [
@@ -121,7 +124,7 @@ t.test('A line that was moved, left out or repeated is noticed', async (t) => {
   }
 })
 
-t.test('Damage done while a store is open is noticed with the next change', async (t) => {
+t.test('Damage to a store that is open is detected at the next change', async (t) => {
   const { options, journal, bytes } = await smallStore(t)
   const store = await FileStore.open(options)
   writeFileSync(journal, Buffer.concat([bytes, Buffer.from('garbage\n')]))
@@ -134,7 +137,7 @@ t.test('Damage done while a store is open is noticed with the next change', asyn
   await store.close()
 })
 
-t.test('A change that there is no room for fails as a whole, and the store goes on', async (t) => {
+t.test('A change for which there is no space fails as a whole, and the store continues', async (t) => {
   const folder = join(t.testdir(), 'store')
   const process = startStoreProcess(folder, 'fill', 100_000, 40)
   t.equal(await process.line(), 'small')

@@ -30,7 +30,7 @@ t.test('With a passphrase the file shows neither names nor values', async (t) =>
   await again.close()
 })
 
-t.test('A wrong passphrase, one too few and one too many each have an error of their own', async (t) => {
+t.test('A wrong, a missing and an unexpected passphrase each have an error of their own', async (t) => {
   const folder = newFolder(t)
   const store = await FileStore.open({ folder, passphrase })
   await t.rejects(FileStore.open({ folder, passphrase: `${passphrase} ` }), {
@@ -71,7 +71,7 @@ t.test('When the passphrase is changed, the new one opens the store and the old 
   await again.close()
 })
 
-t.test('An encrypted store that is written anew can be read on by others', async (t) => {
+t.test('Other processes can still read an encrypted store after it is rewritten', async (t) => {
   const folder = newFolder(t)
   const [one, two] = await Promise.all([1, 2].map(() => FileStore.open({ folder, passphrase })))
   for (let n = 0; n < 12; n++) {
@@ -82,7 +82,7 @@ t.test('An encrypted store that is written anew can be read on by others', async
   await Promise.all([one!.close(), two!.close()])
 })
 
-t.test('Who does not know the passphrase cannot make up a line, even with all checksums right', async (t) => {
+t.test('Without the passphrase nobody can forge a line, even with correct checksums', async (t) => {
   const folder = newFolder(t)
   const journal = join(folder, 'journal')
   const store = await FileStore.open({ folder, passphrase })

@@ -51,7 +51,7 @@ t.test('Stores of one process take turns as well', async (t) => {
   for (const store of stores) t.equal(await store.get('number'), 60)
 })
 
-t.test('Who holds a store and dies does not keep others waiting', async (t) => {
+t.test('A process that dies while it holds a store does not keep others waiting', async (t) => {
   const folder = newFolder(t)
   const store = await openStore(t, folder)
   const holder = startStoreProcess(folder, 'hold', 60_000)
@@ -62,7 +62,7 @@ t.test('Who holds a store and dies does not keep others waiting', async (t) => {
   t.equal(await store.get('a'), 1)
 })
 
-t.test('Who waits for a store too long is told by whom it is held', async (t) => {
+t.test('The error after waiting too long for a store names the process that holds it', async (t) => {
   const folder = newFolder(t)
   const store = await openStore(t, folder, 100)
   const holder = startStoreProcess(folder, 'hold', 60_000)

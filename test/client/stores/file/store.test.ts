@@ -16,7 +16,7 @@ keepsTheContract(t, async (t) => {
   return store
 })
 
-t.test('What was stored is there after a restart, keys included', async (t) => {
+t.test('Stored values are there after a restart, keys included', async (t) => {
   const folder = newFolder(t)
   const keys = await generateKeys(true)
   const first = await FileStore.open({ folder })
@@ -49,7 +49,7 @@ t.test('Only the owner can read the file and enter the folder', async (t) => {
   await store.close()
 })
 
-t.test('A store that others could read is refused, not mended in silence', async (t) => {
+t.test('A store that others could read is refused, not repaired silently', async (t) => {
   const folder = newFolder(t)
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   chmodSync(folder, 0o750)
@@ -93,7 +93,7 @@ t.test('A private key that is deleted or replaced leaves the file at once', asyn
   await store.close()
 })
 
-t.test('The file is written anew when it is mostly dead weight', async (t) => {
+t.test('The file is rewritten when most of it is outdated', async (t) => {
   const folder = newFolder(t)
   const store = await FileStore.open({ folder })
   let largest = 0
@@ -106,7 +106,7 @@ t.test('The file is written anew when it is mostly dead weight', async (t) => {
   await store.close()
 })
 
-t.test('A closed store refuses work, after the updates that were asked for before', async (t) => {
+t.test('A closed store finishes earlier updates, and refuses later ones', async (t) => {
   const folder = newFolder(t)
   const store = await FileStore.open({ folder })
   const updates = [1, 2, 3].map((n) => store.update((tx) => tx.set(`${n}`, n)))
@@ -125,7 +125,7 @@ t.test('A closed store refuses work, after the updates that were asked for befor
 })
 
 t.test(
-  'A file that is gone, is no store, or cannot be reached, is told apart from an empty store',
+  'A missing file, a file that is no store and an unreachable one are distinguished from an empty store',
   async (t) => {
     const folder = newFolder(t)
     const store = await FileStore.open({ folder })

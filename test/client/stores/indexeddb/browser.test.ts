@@ -33,7 +33,7 @@ t.test('In a browser, tabs that count in one store at the same time lose no numb
 })
 
 t.test(
-  'In a browser, a key that cannot be read works after the page is loaded again',
+  'In a browser, a key that cannot be extracted works after the page is reloaded',
   { skip },
   async (t) => {
     const page = await site.open()

@@ -22,20 +22,23 @@ async function openStore(
 
 keepsTheContract(t, (t) => openStore(t))
 
-t.test('Stored values are there when the page is loaded again, also a key that cannot be read', async (t) => {
-  const name = crypto.randomUUID()
-  const keys = await generateKeys(false)
-  const first = await openStore(t, name)
-  await first.update((tx) => tx.set('device', { keys: { ...keys }, bytes: Uint8Array.of(1) }))
-  await first.close()
-  const second = await openStore(t, name)
-  const stored = await second.get<{ keys: { signing: CryptoKey }; bytes: Uint8Array }>('device')
-  t.strictSame(stored!.bytes, Uint8Array.of(1))
-  t.equal(stored!.keys.signing.extractable, false)
-  const data = Uint8Array.of(1, 2, 3)
-  const signature = await crypto.subtle.sign('Ed25519', stored!.keys.signing, data)
-  t.ok(await crypto.subtle.verify('Ed25519', keys.verifying, signature, data))
-})
+t.test(
+  'Stored values are there when the page is loaded again, also a key that cannot be extracted',
+  async (t) => {
+    const name = crypto.randomUUID()
+    const keys = await generateKeys(false)
+    const first = await openStore(t, name)
+    await first.update((tx) => tx.set('device', { keys: { ...keys }, bytes: Uint8Array.of(1) }))
+    await first.close()
+    const second = await openStore(t, name)
+    const stored = await second.get<{ keys: { signing: CryptoKey }; bytes: Uint8Array }>('device')
+    t.strictSame(stored!.bytes, Uint8Array.of(1))
+    t.equal(stored!.keys.signing.extractable, false)
+    const data = Uint8Array.of(1, 2, 3)
+    const signature = await crypto.subtle.sign('Ed25519', stored!.keys.signing, data)
+    t.ok(await crypto.subtle.verify('Ed25519', keys.verifying, signature, data))
+  }
+)
 
 t.test('Tabs take turns, and each sees at once what another has committed', async (t) => {
   const name = crypto.randomUUID()
@@ -50,7 +53,7 @@ t.test('Tabs take turns, and each sees at once what another has committed', asyn
   for (const tab of tabs) t.equal(await tab.get('number'), 30)
 })
 
-t.test('A tab that waits too long for another is told so', async (t) => {
+t.test('A tab that waits too long for another gets an error', async (t) => {
   const name = crypto.randomUUID()
   const [one, two] = [await openStore(t, name), await openStore(t, name, 30)]
   let end = () => {}
@@ -69,7 +72,7 @@ t.test('A tab that waits too long for another is told so', async (t) => {
   t.equal(await one.get('a'), 1)
 })
 
-t.test('Stores of different names have nothing to do with each other', async (t) => {
+t.test('Stores of different names are independent of each other', async (t) => {
   const [one, two] = [await openStore(t), await openStore(t)]
   await one.update(async (tx) => {
     tx.set('a', 1)

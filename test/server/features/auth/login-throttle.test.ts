@@ -41,13 +41,13 @@ t.test('After ten wrong passwords from one network its log-ins to that account w
   t.pass('sessions go on')
 })
 
-t.test('Names that nobody has wait alike', async (t) => {
+t.test('Unknown names wait as well', async (t) => {
   const carol = await user(t, chat, 'carol')
   for (let i = 0; i < 10; i++) expect(await wrong(carol, '192.0.2.3', 'nobody'), 401)
   toWait(t, await wrong(carol, '192.0.2.3', 'nobody'), 900)
 })
 
-t.test('Passwords that are tried all at once gain nothing', async (t) => {
+t.test('Passwords that are tried all at once are counted as well', async (t) => {
   const dave = await user(t, chat, 'dave')
   const answers = await Promise.all(Array.from({ length: 20 }, () => wrong(dave, '192.0.2.4')))
   const statuses = answers.map(({ status }) => status)
@@ -55,7 +55,7 @@ t.test('Passwords that are tried all at once gain nothing', async (t) => {
   t.equal(statuses.filter((status) => status === 429).length, 10)
 })
 
-t.test('The right password makes up for the wrong ones before it', async (t) => {
+t.test('The right password clears the wrong ones before it', async (t) => {
   const erin = await user(t, chat, 'erin')
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 9; i++) expect(await wrong(erin, '192.0.2.5'), 401)
@@ -66,7 +66,7 @@ t.test('The right password makes up for the wrong ones before it', async (t) => 
 })
 
 t.test(
-  'A hundred wrong passwords from everywhere stop log-ins but those from where the owner has been',
+  'A hundred wrong passwords from anywhere stop all log-ins except from networks that the owner has used',
   async (t) => {
     const frank = await user(t, chat, 'frank')
     const home = '198.51.100.1'

@@ -53,7 +53,7 @@ t.test('The keys of a device that was turned down are free again', async (t) => 
   t.strictSame((await devicesOf(bob)).sort(), [bob.deviceId, again.deviceId].sort())
 })
 
-t.test('Only an active device turns down, only pending devices, and only its own user’s', async (t) => {
+t.test('Only an active device turns down others, and only pending ones of its own user', async (t) => {
   const [carol, dave] = [await target.user('carol'), await target.user('dave')]
   const revoked = await newDevice(carol)
   expect(await revoked.addDevice(carol.keys), 201)

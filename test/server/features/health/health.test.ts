@@ -16,7 +16,7 @@ const get = async (path: string) => {
   }
 }
 
-t.test('Health and readiness are told to everybody', async (t) => {
+t.test('Health and readiness are public', async (t) => {
   for (const path of ['/healthz', '/readyz']) {
     const { status, text } = await get(path)
     t.strictSame([status, JSON.parse(text)], [200, { status: 'ok' }], path)
@@ -62,7 +62,7 @@ t.test('/openapi.json is the document that is committed, and names every route',
   t.strictSame(JSON.parse(text), JSON.parse(await file('openapi/openapi.json')))
 })
 
-t.test('/docs shows the calls in a browser, under a policy that lets in its own files alone', async (t) => {
+t.test('/docs shows the calls in a browser, under a policy that allows only its own files', async (t) => {
   const page = await get('/docs')
   t.equal(page.status, 200)
   t.match(page.headers.get('content-type'), /^text\/html/)

@@ -23,7 +23,7 @@ if (pg !== undefined) {
     of.raw('DELETE', PATH, { headers: { 'if-match': etag } })
   const etag = async () => (await alice.raw('HEAD', PATH)).headers.etag
 
-  t.test('Of first backups that are stored at the same moment one is kept', async (t) => {
+  t.test('If two first backups are stored at the same moment, one is kept', async (t) => {
     for (let round = 0; round < 10; round++) {
       const answers = await Promise.all(
         clients.map((of) => put(of, randomBytes(200_000), { 'if-none-match': '*' }))
@@ -35,7 +35,7 @@ if (pg !== undefined) {
     }
   })
 
-  t.test('Of changes to the same backup, made at the same moment, one is made', async (t) => {
+  t.test('If two changes to a backup are made at the same moment, one succeeds', async (t) => {
     let present = (await put(alice, randomBytes(100), { 'if-none-match': '*' })).headers.etag!
     for (let round = 0; round < 20; round++) {
       const answers = await Promise.all(
@@ -47,22 +47,25 @@ if (pg !== undefined) {
     }
   })
 
-  t.test('Between replacing and deleting one comes first, and the other is told', async (t) => {
-    const seen = new Set<string>()
-    for (let round = 0; round < 20; round++) {
-      const present =
-        (await etag()) ?? (await put(alice, randomBytes(9), { 'if-none-match': '*' })).headers.etag!
-      const [replaced, deleted] = await Promise.all([
-        put(alice, randomBytes(9), { 'if-match': present }),
-        remove(there, present)
-      ])
-      const outcome = `${replaced.status} ${deleted.status}`
-      t.ok(['204 412', '412 204'].includes(outcome), outcome)
-      t.equal(await etag(), outcome === '204 412' ? replaced.headers.etag : undefined)
-      seen.add(outcome)
+  t.test(
+    'If a backup is replaced and deleted at the same moment, one succeeds and the other is refused',
+    async (t) => {
+      const seen = new Set<string>()
+      for (let round = 0; round < 20; round++) {
+        const present =
+          (await etag()) ?? (await put(alice, randomBytes(9), { 'if-none-match': '*' })).headers.etag!
+        const [replaced, deleted] = await Promise.all([
+          put(alice, randomBytes(9), { 'if-match': present }),
+          remove(there, present)
+        ])
+        const outcome = `${replaced.status} ${deleted.status}`
+        t.ok(['204 412', '412 204'].includes(outcome), outcome)
+        t.equal(await etag(), outcome === '204 412' ? replaced.headers.etag : undefined)
+        seen.add(outcome)
+      }
+      t.comment([...seen].join(', '))
     }
-    t.comment([...seen].join(', '))
-  })
+  )
 
   t.test('A retry that overtakes the first try is answered like any other', async (t) => {
     for (let round = 0; round < 10; round++) {
@@ -78,7 +81,7 @@ if (pg !== undefined) {
     }
   })
 
-  t.test('None of these races is worth an error in the log', async (t) => {
+  t.test('None of these races leaves an error in the log', async (t) => {
     const errors = [...first.log, ...second.log].filter(
       (line) => (JSON.parse(line) as { level: number }).level >= 50
     )

@@ -58,24 +58,27 @@ t.test('A key backup is given back as it was stored, and replaced or deleted by 
   t.match(await get(alice), { status: 404 })
 })
 
-t.test('HEAD tells size and tag, and If-None-Match saves who holds the backup the bytes', async (t) => {
-  const bob = await target.user('bob')
-  t.match(await get(bob, {}, 'HEAD'), { status: 404 })
-  const etag = await stored(bob, randomBytes(321))
-  const head = await get(bob, {}, 'HEAD')
-  t.match(head, { status: 200, headers: { etag, 'content-length': '321' } })
-  t.equal(head.bytes.length, 0)
-  for (const known of [etag, `W/${etag}`, `"x,y",, ${etag}`, '*']) {
-    const answer = await get(bob, { 'if-none-match': known })
-    t.match(answer, { status: 304, headers: { etag } }, known)
-    t.equal(answer.bytes.length, 0)
+t.test(
+  'HEAD returns size and tag, and If-None-Match saves the bytes if the client holds the backup',
+  async (t) => {
+    const bob = await target.user('bob')
+    t.match(await get(bob, {}, 'HEAD'), { status: 404 })
+    const etag = await stored(bob, randomBytes(321))
+    const head = await get(bob, {}, 'HEAD')
+    t.match(head, { status: 200, headers: { etag, 'content-length': '321' } })
+    t.equal(head.bytes.length, 0)
+    for (const known of [etag, `W/${etag}`, `"x,y",, ${etag}`, '*']) {
+      const answer = await get(bob, { 'if-none-match': known })
+      t.match(answer, { status: 304, headers: { etag } }, known)
+      t.equal(answer.bytes.length, 0)
+    }
+    t.equal((await get(bob, { 'if-none-match': '"x"' })).status, 200)
+    t.equal((await get(bob, { 'if-match': etag })).status, 200)
+    t.equal((await get(bob, { 'if-match': '"x"' })).status, 412)
   }
-  t.equal((await get(bob, { 'if-none-match': '"x"' })).status, 200)
-  t.equal((await get(bob, { 'if-match': etag })).status, 200)
-  t.equal((await get(bob, { 'if-match': '"x"' })).status, 412)
-})
+)
 
-t.test('Nothing is overwritten or deleted that the request does not name', async (t) => {
+t.test('A request overwrites or deletes only the backup that it names', async (t) => {
   const carol = await target.user('carol')
   const [blob, other] = [randomBytes(100), randomBytes(100)]
   const etag = await stored(carol, blob)
@@ -117,7 +120,7 @@ t.test('Nothing is overwritten or deleted that the request does not name', async
   ])
 })
 
-t.test('A retry of what was stored succeeds, for the answer to the first try may be lost', async (t) => {
+t.test('A retry of a stored backup succeeds, because the first answer may be lost', async (t) => {
   const erin = await target.user('erin')
   const [first, second] = [randomBytes(100), randomBytes(100)]
   const etag = await stored(erin, first)
@@ -130,7 +133,7 @@ t.test('A retry of what was stored succeeds, for the answer to the first try may
   ])
 })
 
-t.test('A body that is not the bytes themselves, all of them and within bounds, is refused', async (t) => {
+t.test('A body that is not all of the bytes, within bounds, is refused', async (t) => {
   const frank = await target.user('frank')
   const blob = randomBytes(100)
   const create = { 'if-none-match': '*' }
@@ -165,7 +168,7 @@ t.test('A body that is not the bytes themselves, all of them and within bounds, 
   }
 })
 
-t.test('A key backup is its owner’s alone', async (t) => {
+t.test('Only the owner can read or change a key backup', async (t) => {
   const [grace, heidi] = [await target.user('grace'), await target.user('heidi')]
   const [hers, theirs] = [randomBytes(100), randomBytes(100)]
   const etag = await stored(grace, hers)
@@ -180,7 +183,7 @@ t.test('A key backup is its owner’s alone', async (t) => {
   t.ok((await get(heidi)).bytes.equals(theirs))
 })
 
-t.test('Who has lost every device reads the backup; only an active device changes it', async (t) => {
+t.test('A user who has lost every device reads the backup; only an active device changes it', async (t) => {
   const ivan = await target.user('ivan')
   const blob = randomBytes(100)
   const etag = await stored(ivan, blob)
@@ -209,7 +212,7 @@ t.test('A web page of an allowed origin can read the tag', async (t) => {
   t.match(headers, { etag, 'access-control-expose-headers': /\bETag\b/ })
 })
 
-t.test('What a key backup holds is in no line of the log', async (t) => {
+t.test('The log contains nothing of a key backup', async (t) => {
   const loud = await startTarget(t, { LOG_LEVEL: 'trace' })
   const kim = await loud.user('kim')
   const blob = Buffer.from('the recovery of everything')

@@ -18,7 +18,7 @@ const post = (by: InteropClient, conversationId: string, messages: readonly unkn
 const sealed = (by: InteropClient, id: string, texts: readonly string[]) =>
   texts.map((text) => by.seal(id, text))
 
-t.test('A batch is stored in its order, at positions of its own, and comes once to everybody', async (t) => {
+t.test('A batch is stored in its order, at positions of its own, and reaches each member once', async (t) => {
   const id = await conversation(alice, [bob])
   const stream = await bob.live()
   const texts = Array.from({ length: 100 }, (_, i) => `m${i}`)
@@ -75,7 +75,7 @@ t.test('Each message of a batch has an answer of its own', async (t) => {
   t.match(strange, [{ status: 404, problem: { type: '/problems/conversation-not-found' } }])
 })
 
-t.test('What is no batch is refused as a whole, and nothing of it is stored', async (t) => {
+t.test('An invalid batch is refused as a whole, and nothing of it is stored', async (t) => {
   const id = await conversation(bob, [alice])
   const message = () => bob.seal(id, 'x')
   const twice = message()

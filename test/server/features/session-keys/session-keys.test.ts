@@ -26,7 +26,7 @@ const covered = ({ deviceId, keys: { signingFp, encryptionKey } }: InteropClient
 })
 
 t.test(
-  'Who gets a wrap of an older key later is told which key it is, and so reads what is older',
+  'A device that gets a wrap of an older key later is notified of that key, and reads older messages',
   async (t) => {
     const phone = await laterDevice()
     const [onPhone, onLaptop, maker] = [await phone.live(), await bob.live(), await alice.live()]
@@ -55,7 +55,7 @@ t.test(
   }
 )
 
-t.test('A session key is read by its id as it stands in the list', async (t) => {
+t.test('A session key read by its id is the same as in the list', async (t) => {
   expect(await alice.newKey(id), 201)
   const { items } = (await alice.raw<{ items: SessionKeyItem[] }>('GET', keys())).body
   t.equal(items.length, 2)
@@ -65,7 +65,7 @@ t.test('A session key is read by its id as it stands in the list', async (t) => 
   }
 })
 
-t.test('A session key exists for the devices that hold it alone', async (t) => {
+t.test('A session key exists only for the devices that hold it', async (t) => {
   const tablet = await laterDevice()
   const stranger = await target.user('carol')
   const elsewhere = await alice.createConversation('group', [])
@@ -86,7 +86,7 @@ t.test('A session key exists for the devices that hold it alone', async (t) => {
   ])
 })
 
-t.test('Who was removed reads the session keys of that time, by their ids, and no later one', async (t) => {
+t.test('A removed member reads the session keys of its time by their ids, and no later one', async (t) => {
   const dora = await target.user('dora')
   const { id: group } = await alice.createConversation('group', ['dora'])
   const list = `/v1/conversations/${group}/session-keys`
