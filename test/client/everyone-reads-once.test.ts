@@ -108,7 +108,7 @@ interface Span {
   to: number
 }
 
-/** A group of which alice is the admin, and all the phones. What is expected is derived from what alice's saw. */
+/** A group of which alice is the admin, and all the phones. The expected messages follow from those that alice's phone saw. */
 class World {
   readonly url: string
   readonly phones = new Map<Name, Phone[]>()

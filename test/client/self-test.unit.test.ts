@@ -7,7 +7,7 @@ t.test('The cryptography of this platform does what the protocol needs', async (
 })
 
 t.test('A platform that accepts any signature, or lacks an algorithm, fails the self-test', async (t) => {
-  // What is put on the object hides what its prototype has.
+  // Members of the object hide those of its prototype.
   const hide = (methods: Record<string, () => Promise<unknown>>) => Object.assign(crypto.subtle, methods)
   const show = (name: string) => Reflect.deleteProperty(crypto.subtle, name)
   hide({ verify: async () => true })

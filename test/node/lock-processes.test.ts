@@ -124,7 +124,7 @@ t.test('A process that waits gets the lock as soon as its holder is killed', asy
   await (await waiting).release()
 })
 
-t.test('Exactly one of eight processes that start at once takes over from a dead one', async (t) => {
+t.test('If eight processes start at once, exactly one takes over from a dead one', async (t) => {
   const folder = lockFolder(t)
   for (let round = 1; round <= 8; round++) {
     const contenders = await start(folder, 8)

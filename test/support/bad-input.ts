@@ -151,7 +151,7 @@ export function malformed(text: string): [wrong: string, text: string][] {
   const lines = text.slice(0, -1).split('\n')
   const join = (changed: readonly string[]) => `${changed.join('\n')}\n`
   const nameOf = (line: string) => line.split(' ', 1)[0]!
-  // Of two members one may be left out.
+  // One of two members may be left out.
   const due = (line: string) => lines.filter((other) => nameOf(other) === nameOf(line)).length === 1
   const swapped = [...lines]
   ;[swapped[1], swapped[2]] = [swapped[2]!, swapped[1]!]

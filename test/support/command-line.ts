@@ -46,7 +46,7 @@ export async function runHere(argv: readonly string[], { stdin, env = {} }: Give
   return { code, out: written(out), err: written(err) }
 }
 
-/** Of every account that a test makes. */
+/** The password of every account that a test makes. */
 export const PASSWORD = 'correct horse battery staple 42'
 
 function written(stream: PassThrough): string {

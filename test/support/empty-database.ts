@@ -28,7 +28,7 @@ export async function copyEmptyDatabase(dataDir: string): Promise<void> {
     const database = await openDatabase(config, createLogger('fatal'))
     await database.migrate(MIGRATIONS_FOLDER)
     await database.close()
-    // Of several test files that start together one comes first.
+    // Another test file that started at the same time may have made it first.
     await rename(made, template).catch(() => rm(made, { recursive: true }))
   }
   // Five times as fast as `cp`.

@@ -6,7 +6,7 @@ import { generateKeys } from './store-keys.js'
 
 /** Tests of the promises that every store makes. `open` opens a new, empty one. */
 export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): void {
-  t.test('What was set is there, and what was deleted is not', async (t) => {
+  t.test('Values that were set are there, and deleted ones are not', async (t) => {
     const store = await open(t)
     t.equal(await store.get('a/1'), undefined)
     await store.update((tx) => {
@@ -159,7 +159,7 @@ export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): vo
     t.strictSame(await store.list(''), [])
   })
 
-  t.test('What is no value is refused', async (t) => {
+  t.test('Anything but a value is refused', async (t) => {
     const store = await open(t)
     const cyclic: unknown[] = []
     cyclic.push(cyclic)

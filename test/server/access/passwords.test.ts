@@ -90,7 +90,7 @@ t.test(
     t.equal(refused[0]?.headers['content-type'], 'application/problem+json; charset=utf-8')
     t.match(refused[0]?.body, { type: '/problems/overloaded', status: 503 })
     for (const [path, times] of Object.entries(took)) {
-      // Of a machine that is busy with other tests only the median says something.
+      // Other tests keep the machine busy: only the median is meaningful.
       const median = at(ascending(times), 0.5)
       t.ok(median < 500, `${path} is answered in ${Math.round(median)} ms (median of ${times.length})`)
     }
@@ -102,7 +102,7 @@ t.test('A log-in costs the same and says the same whether or not the user exists
   const chat = await startChat(t, { PASSWORD_ITERATIONS: '200000' })
   const alice = await user(t, chat, 'alice')
   const told = new Set<string>()
-  // Of the processor, the thread pool included: unlike time it does not depend on who else is busy.
+  // CPU time, thread pool included. Unlike elapsed time it does not depend on other processes.
   const cost = async (username: string) => {
     const before = process.cpuUsage()
     const { status, body } = await alice.raw('POST', '/v1/auth/login', {

@@ -9,7 +9,7 @@ import { expect } from '../../support/interop/http.js'
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const databaseUrl = await postgres.newDatabase()
-  // Without polls it is the bell that carries events from one process to the other, or nothing.
+  // Without polls only the notifier carries events between processes.
   const env = { POLL_INTERVAL: '60000' }
   const [here, there] = await Promise.all([
     startServer(t, { databaseUrl, env }),

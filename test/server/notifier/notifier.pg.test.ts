@@ -131,7 +131,7 @@ if (typeof postgres !== 'string' && typeof redis !== 'string')
     'Servers with REDIS_URL learn of each other’s messages, presence and sessions through Redis',
     async (t) => {
       const databaseUrl = await postgres.newDatabase()
-      // Without polls it is the bell that carries the news, or nothing.
+      // Without polls only the notifier carries events between processes.
       const env = { REDIS_URL: redis.url, POLL_INTERVAL: '60000' }
       const here = await startServer(t, { databaseUrl, env })
       const there = await startServer(t, { databaseUrl, env })

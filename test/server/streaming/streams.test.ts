@@ -173,7 +173,7 @@ t.test('A reader that stalls loses nothing, and the server buffers little for it
   await Promise.all(Array.from({ length: 32 }, writer))
   t.ok(ofSlow.writableNeedDrain, 'its socket is full')
   t.ok(slow.text.length < 2 ** 20, 'and it has not read')
-  // What it may hold, and one delivery or page on top.
+  // The buffer's limit, and one delivery or page more.
   t.ok(most < 2 ** 20, `${most} bytes were buffered at most, of ${3000 * 4000} and more`)
   t.ok(ofGone.writableNeedDrain)
   gone.leave()
