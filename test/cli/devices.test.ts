@@ -102,7 +102,7 @@ t.test(
     })
     t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of carol' }, '--passphrase'), {
       code: 1,
-      err: /is not the one of this backup/
+      err: /passphrase does not open this backup/
     })
     t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }, '--passphrase'), {
       code: 0

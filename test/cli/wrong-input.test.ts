@@ -79,7 +79,7 @@ t.test('A request that is refused ends with 1', async (t) => {
     ],
     [
       'register carol',
-      /common password/,
+      /password is a common one/,
       { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'password1234' } }
     ],
     ['login bob', /password/, { env: { SECURE_CHAT_PROFILE: 'bob', SECURE_CHAT_PASSWORD: 'wrong' } }],
