@@ -50,7 +50,7 @@ export class MembershipVerifier {
       const members = membersBefore(chain, statement)
       const signer = await keyOwner(this.#users, statement.by, members)
       if (signer === null)
-        throw untrusted('ghost-member', 'A statement about members is signed by nobody who is a member.')
+        throw untrusted('ghost-member', 'A statement about members is not signed by a member.')
       const signingKey = await this.#users.signingKey(signer, statement.by)
       await verifyStatement(signed, new Map([[statement.by, signingKey]]))
       const { username } = signer

@@ -122,7 +122,7 @@ export class SessionKeyVerifier {
         add(user)
     return find().map((owner) => {
       if (owner === undefined)
-        throw untrusted('ghost-device', 'A session key was wrapped for a device of nobody who is a member.')
+        throw untrusted('ghost-device', 'A session key was wrapped for a device that belongs to no member.')
       return owner
     })
   }
