@@ -192,17 +192,20 @@ t.test('Nothing is sent under a forged session key that the server calls the cur
     const about = await alice.roster(group.id)
     const { key, ...sessionKey } = forge(randomUUID(), about)
     const { id } = sessionKey
+    let served = false
     proxy.tamper({
       answer(answer) {
-        if (answer.path === `/v1/conversations/${group.id}`)
-          Object.assign(answer.body.conversation, { sessionKeyId: id, rekeyRequired: false })
+        if (answer.path === `/v1/conversations/${group.id}/roster`)
+          Object.assign(answer.body, { sessionKeyId: id, rekeyRequired: false })
         if (!answer.path.endsWith(`/session-keys/${id}`)) return
+        served = true
         answer.status = 200
         answer.body = { sessionKey: { ...sessionKey, wrappedKey: wrap(bobsKey(about.covered), key) } }
       }
     })
     posts.seen.length = 0
     await bob.send(group.id, 'to whom?')
+    t.ok(served, 'the forged key was looked at')
     t.strictSame(posts.kinds(), ['session-keys', 'messages'])
     t.not(posts.seen[1]!.body['sessionKeyId'], id)
     t.notOk(posts.wrappedFor().includes(mallory.deviceId))
