@@ -12,7 +12,7 @@ import { startChat } from '../support/start-chat.js'
 const NAMES = ['alice', 'bob', 'carol', 'dave'] as const
 type Name = (typeof NAMES)[number]
 
-/** What may happen; `device` is 0 for the first device, 1 for the second. Numbers that mean nothing change nothing. */
+/** A step of a scenario; `device` is 0 for the first device, 1 for the second. Numbers out of range change nothing. */
 type Step =
   | { do: 'send'; who: Name; device: 0 | 1; times: number }
   | { do: 'add' | 'remove'; who: Name }
@@ -112,7 +112,7 @@ interface Span {
 class World {
   readonly url: string
   readonly phones = new Map<Name, Phone[]>()
-  /** What each phone may hear at most, and what it has to hear. */
+  /** The messages that each phone may receive at most, and those that it has to receive. */
   readonly may = new Map<Phone, Span>()
   readonly must = new Map<Phone, Span>()
   readonly confirmed: string[] = []

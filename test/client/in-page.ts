@@ -13,7 +13,7 @@ import {
 
 /** An app as it may run in a page: this file, with the SDK, is all that the page is given. */
 
-/** What the page's policy has stopped. */
+/** Violations of the page's policy. */
 export const violations: string[] = []
 const page = globalThis as unknown as EventTarget
 page.addEventListener('securitypolicyviolation', (event) => {

@@ -21,7 +21,7 @@ async function backup(of: ChatClient): Promise<{ blob: Uint8Array<ArrayBuffer>; 
   return { blob: sealed, code: recoveryCode! }
 }
 
-/** What becomes of an attempt to restore a user as whose backup the server shows this one. */
+/** The error of a restore for which the server serves this backup. */
 async function restored(username: string, blob: Uint8Array<ArrayBuffer>, code: string): Promise<string> {
   const shows: typeof fetch = async (input, init) => {
     const answer = await fetch(input, init)

@@ -31,7 +31,7 @@ async function contact(name: string, met = true): Promise<InteropClient> {
   return client
 }
 
-/** What becomes of a look at a user whose profile the server changes. */
+/** The error of a look-up of a user whose profile the server changes. */
 async function looked({ username }: InteropClient, lie: (profile: Profile) => void): Promise<unknown> {
   proxy.tamper({
     answer(answer) {
@@ -43,7 +43,7 @@ async function looked({ username }: InteropClient, lie: (profile: Profile) => vo
   return `${error.kind} ${error.code}`
 }
 
-/** The next statement of a user's chain, about a device with these keys, signed by whoever is said. */
+/** The next statement of a user's chain, about a device with these keys, signed by the given signer. */
 async function next(
   of: InteropClient,
   kind: string,

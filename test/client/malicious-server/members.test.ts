@@ -37,7 +37,7 @@ interface Change {
   line?: string
 }
 
-/** A statement about the members, signed by whom it names. */
+/** A statement about the members, signed by the device that it names. */
 function change(kind: string, { id, head, by, sequence = 2, line }: Change): Statement {
   const text = statementText(`conversation-${kind}`, [
     ['conversation', id],
@@ -52,7 +52,7 @@ function change(kind: string, { id, head, by, sequence = 2, line }: Change): Sta
 const isChain = ({ path }: Answer, id: string): boolean => path.startsWith(`/v1/conversations/${id}/chain?`)
 const isRoster = ({ path }: Answer, id: string): boolean => path === `/v1/conversations/${id}/roster`
 
-/** What becomes of a look at a conversation whose chain the server shows to go on like this. */
+/** The error of a look-up of a conversation whose chain the server extends like this. */
 async function looked(id: string, statement: Statement): Promise<string> {
   proxy.tamper({
     answer(answer) {

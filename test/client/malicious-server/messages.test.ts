@@ -21,7 +21,7 @@ async function three(): Promise<{ id: string; messages: Message[] }> {
   return { id, messages: await alice.history(id) }
 }
 
-/** What Bob reads when the server serves these messages. */
+/** Bob's history when the server serves these messages. */
 async function served(id: string, change: (items: Message[]) => Message[]): Promise<string[]> {
   proxy.tamper({
     answer(answer) {
@@ -31,7 +31,7 @@ async function served(id: string, change: (items: Message[]) => Message[]): Prom
   return told(bob, id)
 }
 
-/** What Carol's stream brings from now on until a message says `last`, while the server changes its frames. */
+/** Carol's events from now on until the message `last`, while the server changes the frames. */
 async function streamed(last: string, frame: (frame: Frame) => Frame[], act: () => Promise<unknown>) {
   const before = carols.heard.length
   proxy.tamper({ frame })

@@ -36,7 +36,7 @@ const ghost: Covered = {
 type Shown = { -readonly [Name in keyof SessionKeyItem]: SessionKeyItem[Name] }
 type Lie = (key: Shown, about: { head: string; covered: Covered[] }) => void
 
-/** What Bob makes of a message of Alice's when the server lies about its session key. */
+/** Bob's view of a message of Alice's when the server lies about its session key. */
 async function shown(lie: Lie, after = ''): Promise<string> {
   expect(await alice.newKey(conversationId), 201)
   const { body } = expect(await alice.send(conversationId, after), 201)

@@ -4,7 +4,7 @@ import type { SealedMessage } from '../../../src/client/types/messages.js'
 import { failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
 import { startChat } from '../../support/start-chat.js'
 
-/** The calls of an HTTP client without the SDK, in a session of a device. */
+/** The requests of a user with an HTTP client, in a session of a device. */
 async function byHand(url: string, { account }: ChatClient) {
   const { username, deviceId } = account!
   const call = async (path: string, body?: unknown, token?: string) => {

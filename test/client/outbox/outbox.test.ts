@@ -5,7 +5,7 @@ import { all, client, failure, Listener, PASSWORD, registered, texts } from '../
 import { startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 
-/** A network that fails as told: before the server hears of the request, or after it has answered. */
+/** A network that fails on demand: before the request reaches the server, or after the response. */
 function badNetwork() {
   const network = { fail: null as 'before' | 'after' | null, posts: 0 }
   const fetchBadly: typeof fetch = async (input, init) => {
@@ -97,8 +97,8 @@ t.test('A message for one identity never goes to the next one', async (t) => {
   await abby.send(id, 'to you')
   network.fail = 'before'
   t.match(await failure(abby.send(id, 'kept')), { kind: 'unreachable' })
-  const anew = await client(t, url)
-  await anew.devices.reset({ username: 'bart', password: PASSWORD })
+  const phone = await client(t, url)
+  await phone.devices.reset({ username: 'bart', password: PASSWORD })
   network.fail = null
 
   t.match(await failure(abby.send(id, 'noticed while sending')), { kind: 'identity-changed' })
@@ -107,7 +107,7 @@ t.test('A message for one identity never goes to the next one', async (t) => {
   await abby.conversations.renew(id, 'bart')
   await abby.send(id, 'to the new one')
   t.strictSame(
-    (await texts(anew, id)).filter((text) => /to|kept/.test(text)),
+    (await texts(phone, id)).filter((text) => /to|kept/.test(text)),
     ['to the new one']
   )
   const abbys = new Listener(t, abby)
