@@ -5,7 +5,7 @@ import { conversations, memberships } from '../db/schema.js'
 
 export type ConversationRow = typeof conversations.$inferSelect
 
-/** A conversation that the user is in now. @throws {Problem} `conversation-not-found`, whether it exists or not */
+/** A conversation of which the user is a member. @throws {Problem} `conversation-not-found`, even if it exists */
 export async function requireMember(
   db: Db,
   conversationId: string,
@@ -20,7 +20,7 @@ export async function requireMember(
   return row.conversation
 }
 
-/** The same, with the conversation's row locked until the transaction ends. */
+/** The same as `requireMember`, with the conversation's row locked until the transaction ends. */
 export async function lockConversation(
   tx: Tx,
   conversationId: string,
@@ -32,7 +32,7 @@ export async function lockConversation(
     .where(eq(conversations.id, conversationId))
     .for('no key update')
   if (row === undefined) throw new Problem('conversation-not-found')
-  // A statement of its own, since it has to see what was committed while the lock was awaited.
+  // A query of its own: it must see what was committed while this one waited for the lock.
   await requireMember(tx, conversationId, userId)
   return row
 }

@@ -18,7 +18,7 @@ export function sha256Hex(data: string | Buffer): string {
 function readSpki(pem: string, name: string): PublicKey {
   let key: KeyObject
   try {
-    // Node would also take a private key here and silently derive the public one.
+    // Node.js would also accept a private key here, and silently derive the public one.
     if (!pem.startsWith('-----BEGIN PUBLIC KEY-----')) throw new Error('not SPKI')
     key = createPublicKey(pem)
   } catch {
@@ -35,9 +35,12 @@ export function readSigningKey(pem: string): PublicKey {
   const key = readSpki(pem, 'signingKey')
   if (key.key.asymmetricKeyType !== 'ed25519')
     throw new Problem('invalid-key', '`signingKey` must be an Ed25519 key.')
-  // Other clients (Web Crypto) refuse these, and could not follow the chain.
+  // Clients with Web Crypto refuse such keys, and could not verify the chain.
   if (isSmallOrder(key.key.export({ type: 'spki', format: 'der' }).subarray(-32)))
-    throw new Problem('invalid-key', '`signingKey` is a point of small order, which proves nothing.')
+    throw new Problem(
+      'invalid-key',
+      '`signingKey` is a point of small order, whose signatures prove nothing.'
+    )
   return key
 }
 
@@ -56,10 +59,13 @@ export function readEncryptionKey(pem: string, smallestBits: number): PublicKey 
   if (publicExponent !== 65537n)
     throw new Problem('invalid-key', `\`encryptionKey\` must have the exponent 65537, not ${publicExponent}.`)
   try {
-    // One key that nobody can wrap for, of an even modulus say, would bar its conversations from a new session key.
+    // A key that nobody can wrap for, for example with an even modulus, would block new session keys.
     publicEncrypt({ key: key.key, oaepHash: 'sha256' }, Buffer.alloc(32))
   } catch {
-    throw new Problem('invalid-key', '`encryptionKey` is no RSA key that anything can be wrapped for.')
+    throw new Problem(
+      'invalid-key',
+      '`encryptionKey` is not a usable RSA key: nothing can be encrypted with it.'
+    )
   }
   return key
 }

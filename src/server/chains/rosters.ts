@@ -12,10 +12,10 @@ import { requireLine } from './user-chain-store.js'
 import { sha256Hex } from './public-keys.js'
 import type { NewEvent } from '../log/append.js'
 
-/** Bodies with a wrap for each of thousands of devices are large. */
+/** Bytes of a body with a wrap for each of thousands of devices. */
 export const WRAPS_BODY_LIMIT = 16 * 2 ** 20
 
-/** Rows that one INSERT may have: PostgreSQL takes 65,535 parameters. */
+/** Rows of one INSERT: PostgreSQL takes 65,535 parameters. */
 const ROWS_PER_INSERT = 5000
 
 export interface RosterDevice {
@@ -23,13 +23,13 @@ export interface RosterDevice {
   role: 'admin' | 'member'
   root: string
   userId: string
-  /** Null on the one line of a member without any device to wrap for. */
+  /** Null in the one row of a member without any device to wrap for. */
   device: typeof devices.$inferSelect | null
 }
 
 /**
- * The members of a conversation, longest-standing first, each with the active devices that a session key must
- * cover. A member whose root is no longer his user's has none.
+ * The members of a conversation, in the order in which they joined, each with the active devices that a session key must
+ * cover. A member whose root is no longer the user's current one has none.
  */
 export async function readRoster(db: Db, conversationId: string): Promise<RosterDevice[]> {
   const rows = await db
@@ -95,7 +95,7 @@ export async function acceptSessionKey(
   await requireSigningDevice(tx, session, statement.by, body.statement)
 
   const roster = (await readRoster(tx, conversation.id)).flatMap(({ device }) => device ?? [])
-  // A member whose root has changed can't make keys for a conversation that does not know his new identity.
+  // A member whose root has changed cannot make keys: the conversation does not know the new identity.
   if (!roster.some(({ id }) => id === session.deviceId)) throw new Problem('not-in-roster')
   requireCover(conversation.chainHead, statement, roster, body)
   const wraps = new Map(body.wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
@@ -167,13 +167,13 @@ export function wrapRow(
   }
 }
 
-/** From the length of a canonical RSA SPKI, which is told apart by size alone: no key needs to be parsed. */
+/** Derived from the length of the canonical SPKI, since parsing each key is slow. */
 function modulusBytes(pem: string): number {
   const der = Buffer.byteLength(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
   return der > 500 ? 512 : der > 400 ? 384 : 256
 }
 
-/** Insert wraps; one that was added later, or for an older encryption key, gives way to the new one. */
+/** Insert wraps. They replace those that were added later, or that are for an older encryption key. */
 export async function insertWraps(tx: Tx, rows: (typeof sessionKeyWraps.$inferInsert)[]): Promise<void> {
   for (let at = 0; at < rows.length; at += ROWS_PER_INSERT)
     await tx
@@ -186,7 +186,7 @@ export async function insertWraps(tx: Tx, rows: (typeof sessionKeyWraps.$inferIn
       })
 }
 
-/** Mark the session keys of all conversations of a user as out of date, since his devices have changed. */
+/** Mark the session keys of all conversations of a user as out of date, because the user's devices have changed. */
 export async function requireRekey(tx: Tx, userId: string): Promise<void> {
   const mine = tx
     .select({ id: memberships.conversationId })

@@ -11,7 +11,7 @@ import { duplicateOf } from '../db/errors.js'
 import { boundKeys, devices, userStatements, users } from '../db/schema.js'
 import { readEncryptionKey, readSigningKey, sha256Hex, type PublicKey } from './public-keys.js'
 
-/** A new device whose keys are sound and whose statement names them; the signatures are not checked yet. */
+/** A new device with valid keys, which its statement names. The signatures are not verified yet. */
 export interface DeviceMaterial {
   id: string
   name: string
@@ -48,7 +48,7 @@ export function readNewDevice(
   }
 }
 
-/** @throws {RuleViolation} `invalid-statement` unless a line of a statement says what the request says */
+/** @throws {RuleViolation} `invalid-statement` unless a line of the statement agrees with the request */
 export function requireLine(name: string, actual: string, expected: string): void {
   if (actual !== expected)
     throw new RuleViolation(
@@ -103,7 +103,7 @@ export interface LockedUser {
   devices: Map<string, typeof devices.$inferSelect>
 }
 
-/** A user's chain and devices; the user's row stays locked until the transaction ends. */
+/** A user's chain and devices. The user's row stays locked until the transaction ends. */
 export async function lockUser(tx: Tx, userId: string): Promise<LockedUser> {
   const [user] = await tx.select().from(users).where(eq(users.id, userId)).for('no key update')
   if (user === undefined) throw new Problem('session-ended')
@@ -151,7 +151,7 @@ export function readUserStatements(db: Db, userId: string, sequence: number): Pr
     .orderBy(asc(userStatements.sequence))
 }
 
-/** What the owner sees of a device. */
+/** A device as its owner sees it. */
 export function deviceView(row: typeof devices.$inferSelect) {
   const { id, name, status, signingKey, encryptionKey, encryptionVersion, createdAt } = row
   return {

@@ -4,15 +4,14 @@ import { networkOf, requireNoWait } from '../../access/rate-limits.js'
 import type { Services } from '../../services.js'
 
 const MINUTE_MS = 60_000
-/** Networks that are remembered as their users' own, at most. */
+/** Most networks that are remembered as their users' own. */
 const REMEMBERED = 100_000
-const DETAIL = 'There were too many log-ins with a wrong password. Wait as long as `Retry-After` says.'
+const DETAIL = 'There were too many log-ins with a wrong password. Wait for the time in `Retry-After`.'
 
 /**
- * Bounds on guessing a password, without a way to lock its owner out for good: failures count for the account and the
- * network that they come from, and for the account and all networks together but those where its owner has been seen
- * (NIST SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do not
- * exist count alike.
+ * Bounds on guessing passwords, without a way to lock out the owner. Failures are bounded for an account from one network,
+ * and for an account from everywhere except the networks on which its owner has logged in (NIST SP 800-63B-3, section
+ * 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do not exist count in the same way.
  */
 export class LoginThrottle {
   readonly #here: WindowCounter
@@ -20,13 +19,14 @@ export class LoginThrottle {
   readonly #known = new Set<string>()
 
   constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {
-    const unless = (max: number) => (config.rateLimits.enabled ? max : Infinity)
-    this.#here = attempts.of('guesses-here', { max: unless(10), windowMs: 15 * MINUTE_MS })
-    this.#everywhere = attempts.of('guesses-everywhere', { max: unless(100), windowMs: 60 * MINUTE_MS })
+    const limit = (max: number) => (config.rateLimits.enabled ? max : Infinity)
+    this.#here = attempts.of('guesses-here', { max: limit(10), windowMs: 15 * MINUTE_MS })
+    this.#everywhere = attempts.of('guesses-everywhere', { max: limit(100), windowMs: 60 * MINUTE_MS })
   }
 
   /**
-   * Try a password. Until it is found right the attempt counts as a failure, so that many at once gain nothing.
+   * Try a password. The attempt counts as a failure until the password proves right, so that many attempts at once gain
+   * nothing.
    *
    * @throws {Problem} `too-many-requests`, before it is tried
    */
@@ -54,7 +54,7 @@ export class LoginThrottle {
     return result
   }
 
-  /** Remember that the owner of an account has been seen where the request comes from. */
+  /** Remember that the owner of an account uses the network of this request. */
   remember(username: string, request: FastifyRequest): void {
     const place = placeOf(username, request)
     this.#known.delete(place)

@@ -22,10 +22,10 @@ const CHANGES = [
 ] as const
 type Change = Statement<(typeof CHANGES)[number]>
 
-/** Newer statements that a `stale-chain` answer holds at most. */
+/** Most statements in a `stale-chain` problem. */
 const NEWER = 200
 
-/** Apply a membership statement. A retry of one that is in the chain already is harmless. */
+/** Apply a membership statement. A retry of one that is already in the chain changes nothing. */
 export async function changeConversation(
   tx: Tx,
   session: DeviceSession,
@@ -39,14 +39,14 @@ export async function changeConversation(
   const link = { head: sha256Hex(signed.text), sequence: statement.sequence }
   if (await isRetry(tx, session, conversationId, statement, signed.text)) return link
   const conversation = await lockConversation(tx, conversationId, session.userId)
-  // The first try may have been under way until the lock was ours.
+  // The first try may have committed while this one waited for the lock.
   if (await isRetry(tx, session, conversationId, statement, signed.text)) return link
   await requireSigningDevice(tx, session, statement.by, signed)
 
   const rows = await readMembers(tx, [conversationId])
   const chain = toChain(conversation, rows)
   const actor = rows.find(({ userId }) => userId === session.userId)!
-  // An identity that the chain does not know can't speak in it, not even to leave.
+  // An identity that the chain does not know cannot sign for it, not even to leave.
   if (actor.root !== actor.currentRoot) throw new Problem('not-in-roster')
   const roots = new Map(rows.map(({ username, currentRoot }) => [username, currentRoot]))
   for (const [username, { root }] of locked) roots.set(username, root)
@@ -77,7 +77,7 @@ export async function changeConversation(
   return { head: next.head, sequence: next.sequence }
 }
 
-/** Whether the statement stands in the chain, and was made by the caller or shown to him as a member. */
+/** Whether the chain holds the statement, and the caller is or was a member, who may know that. */
 async function isRetry(
   tx: Tx,
   session: DeviceSession,

@@ -13,7 +13,7 @@ import { appendEvents } from '../../log/append.js'
 import { acceptSessionKey, findSessionKey } from '../../chains/rosters.js'
 import { readMembers, readStatements } from './queries.js'
 
-/** Create a conversation, with its first session key if one comes along. @returns whether it is new */
+/** Create a conversation, with its first session key if the request has one. @returns whether it is new */
 export async function createConversation(
   tx: Tx,
   session: DeviceSession,
@@ -72,7 +72,7 @@ export async function createConversation(
   return true
 }
 
-/** The session key that comes with a retry must be the one that came with the conversation. */
+/** @throws {Problem} `id-conflict` if a retry comes with another session key than the first try */
 async function requireSameKey(tx: Tx, { id, sessionKey }: NewConversation): Promise<void> {
   if (sessionKey === undefined) return
   const stored = await findSessionKey(tx, id, sessionKey.id)
@@ -80,8 +80,10 @@ async function requireSameKey(tx: Tx, { id, sessionKey }: NewConversation): Prom
 }
 
 /**
- * A direct conversation of two users exists once. Where both have reset since, neither can sign for it any more,
- * and it makes room for a new one.
+ * A direct conversation of two users exists once. If both have reset since, neither can sign for it any more, and they may
+ * create a new one.
+ *
+ * @throws {Problem} `direct-exists`
  */
 async function releaseDirectKey(
   tx: Tx,

@@ -17,7 +17,7 @@ export interface MemberRow {
   currentRoot: string
 }
 
-/** The current members of conversations, longest-standing first. */
+/** The current members of conversations, in the order in which they joined. */
 export function readMembers(db: Db, conversationIds: string[]): Promise<MemberRow[]> {
   return db
     .select({
@@ -35,7 +35,7 @@ export function readMembers(db: Db, conversationIds: string[]): Promise<MemberRo
     .orderBy(asc(memberships.joinedAt), asc(users.username))
 }
 
-/** A conversation's chain as the protocol's rules take it. */
+/** A conversation's chain, for the rules of the protocol. */
 export function toChain(conversation: ConversationRow, members: readonly MemberRow[]): ConversationChain {
   return {
     kind: conversation.kind,
@@ -65,7 +65,7 @@ const lastPosition = sql<string>`(
   select e.position from events e where e.conversation_id = ${conversations.id} order by e.position desc limit 1
 )`
 
-/** Conversations that a user is in, the one joined last first, before the event at `before`; or the one named. */
+/** A user's conversations, the last joined first: a page of those joined before a position, or the one with an id. */
 export async function readConversations(
   db: Db,
   userId: string,

@@ -24,7 +24,7 @@ import { changeConversation } from './change.js'
 import { createConversation } from './create.js'
 import { readConversations, readStatements } from './queries.js'
 
-/** A chain is of use as a whole: its pages are large from the start. */
+/** Clients need the whole chain, so its pages are large by default. */
 const ChainLimit = defaulted({
   minimum: 1,
   maximum: 200,
@@ -34,8 +34,12 @@ const ChainLimit = defaulted({
 
 const params = record({ id: Uuid('The conversation’s id.') })
 const refusals: ProblemCode[] = [
-  ...(['invalid-statement', 'invalid-signature', 'device-required', 'forbidden'] as const),
-  ...(['user-not-found', 'root-changed'] as const)
+  'invalid-statement',
+  'invalid-signature',
+  'device-required',
+  'forbidden',
+  'user-not-found',
+  'root-changed'
 ]
 
 export function conversationRoutes(app: App, services: Services): void {
@@ -152,8 +156,13 @@ export function conversationRoutes(app: App, services: Services): void {
           201: record({ head: Roster.properties.head, sequence: Type.Integer() }),
           ...problemResponses(
             ...refusals,
-            ...(['conversation-not-found', 'not-admin', 'not-in-roster', 'stale-chain'] as const),
-            ...(['already-member', 'not-a-member', 'too-many-members'] as const)
+            'conversation-not-found',
+            'not-admin',
+            'not-in-roster',
+            'stale-chain',
+            'already-member',
+            'not-a-member',
+            'too-many-members'
           )
         }
       }

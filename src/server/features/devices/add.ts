@@ -20,16 +20,16 @@ import { appendEvents } from '../../log/append.js'
 import { endSessions, type ActiveSession } from '../../access/sessions.js'
 import { applyChain, bindSession, dropPending, extended, isApplied, type DeviceRow } from './changes.js'
 
-/** Requests to be approved that a user may have open. */
+/** Most pending devices of a user. */
 const MAX_PENDING = 5
 
 export interface Added {
   device: DeviceRow
-  /** `known` for a retry of what is stored already. */
+  /** `known` for a retry of a request that was applied before. */
   outcome: 'active' | 'pending' | 'known'
 }
 
-/** Add a device: at once with a reset or an approving signature, else as pending. */
+/** Add a device: at once with a reset or an approving signature, otherwise as pending. */
 export async function addDevice(
   tx: Tx,
   config: Config['devices'],
@@ -51,7 +51,7 @@ export async function addDevice(
     new Map([...user.keys, [signing.fingerprint, signing.key]])
   )
   const approved = statement.kind === 'device-reset' || [...signers].some((signer) => user.keys.has(signer))
-  // A request has to be in order but for the approval, so that it can be completed by a signature alone.
+  // A request must be valid except for the approval, so that a signature is enough to complete it.
   const assumed = approved ? signers : new Set([...signers, ...user.keys.keys()])
   const chain = await extended(tx, userId, user.chain, statement, body.statement.text, assumed)
   requireCapacity(config, chain)
@@ -105,7 +105,7 @@ async function storeDevice(
   if (status === 'pending' && pending.length >= MAX_PENDING)
     throw new Problem(
       'too-many-devices',
-      'As many devices as may wait for approval do so already. Turn one of them down, by DELETE /v1/devices/{id}.'
+      'No more devices may wait for approval. Reject one of them with DELETE /v1/devices/{id}.'
     )
   return insertDevice(tx, userId, material, status)
 }
@@ -125,7 +125,7 @@ export async function approveDevice(
   if (device === undefined || device.status === 'revoked') throw new Problem('device-not-found')
   if (device.status === 'active') {
     if (await isApplied(tx, userId, statement.sequence, signed.text)) return device
-    throw new Problem('id-conflict', 'The device is active already.')
+    throw new Problem('id-conflict', 'The device is already active.')
   }
   requireLine('signing-key', statement.signingKey, device.signingFingerprint)
   requireLine('encryption-key', statement.encryptionKey, device.encryptionFingerprint)
@@ -134,7 +134,7 @@ export async function approveDevice(
   if (Object.keys(whole.signatures).length > 2)
     throw new Problem(
       'invalid-signature',
-      'The new device and one that approves sign the statement, no third.'
+      'Only the new device and one approving device may sign the statement.'
     )
   const own = readSigningKey(device.signingKey)
   const signers = verifySignatures(whole, new Map([...user.keys, [own.fingerprint, own.key]]))
@@ -149,7 +149,7 @@ export async function approveDevice(
   return row!
 }
 
-/** Turn down a device that waits for approval: it is forgotten, with its keys and sessions. */
+/** Reject a pending device: it is deleted with its sessions, and its keys may be used again. */
 export async function rejectDevice(tx: Tx, userId: string, deviceId: string): Promise<void> {
   const device = (await lockUser(tx, userId)).devices.get(deviceId)
   if (device === undefined) throw new Problem('device-not-found')

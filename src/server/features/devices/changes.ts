@@ -14,7 +14,7 @@ import { endSessions } from '../../access/sessions.js'
 
 export type DeviceRow = typeof devices.$inferSelect
 
-/** Whether the chain holds this very statement already: the request is a retry. */
+/** Whether the chain already holds this very statement: the request is a retry. */
 export async function isApplied(tx: Tx, userId: string, sequence: number, text: string): Promise<boolean> {
   const [row] = await tx
     .select({ text: userStatements.text })
@@ -23,7 +23,7 @@ export async function isApplied(tx: Tx, userId: string, sequence: number, text: 
   return row?.text === text
 }
 
-/** The chain with one statement more. @throws {Problem} `stale-chain` with the newer statements */
+/** The chain with one more statement. @throws {Problem} `stale-chain` with the newer statements */
 export async function extended(
   tx: Tx,
   userId: string,
@@ -42,8 +42,8 @@ export async function extended(
 }
 
 /**
- * Write what a validated statement changes: the chain, out-of-date session keys, sessions of devices that are no
- * longer active, and the events that tell about it. The device's own row is the caller's.
+ * Write the effects of a valid statement: the chain, the session keys that are out of date, the end of sessions of devices
+ * that are no longer active, and the events. The caller writes the device's own row.
  */
 export async function applyChain(
   tx: Tx,
@@ -72,12 +72,12 @@ export async function applyChain(
   await appendEvents(tx, events)
 }
 
-/** Give a session without a device the one that it has just added. */
+/** Bind a session without a device to the one that it has just added. */
 export async function bindSession(tx: Tx, sessionId: string, deviceId: string): Promise<void> {
   await tx.update(sessions).set({ deviceId }).where(eq(sessions.id, sessionId))
 }
 
-/** Requests that other pending devices made go with a reset: nobody is left who could approve them. */
+/** Delete the other pending devices after a reset: no device is left that could approve them. */
 export async function dropPending(tx: Tx, userId: string, except: string): Promise<void> {
   await tx
     .delete(devices)

@@ -2,12 +2,11 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Take over the connection of a response whose head is written, as a bare socket; what the client still sends is
- * thrown away. Request, response and the HTTP parser are three quarters of what an idle stream would cost, and from
- * here on none of them has a part in it.
+ * Detach the socket from a response whose headers are written. Whatever the client still sends is discarded. Request,
+ * response and HTTP parser are three quarters of the memory of an idle stream, and can be freed from here on.
  *
- * For HTTP the connection has closed: its own clean-up runs, which frees the parser and takes the connection off the
- * lists that HTTP's time limits and `server.close()` work on. Whoever takes the socket has to end it.
+ * For Node.js' HTTP server the connection has closed: its own clean-up frees the parser, and takes the connection off the
+ * lists for time limits and `server.close()`. The caller must end the socket.
  */
 export function detachSocket(response: ServerResponse): Socket {
   const socket = response.socket!
@@ -20,11 +19,11 @@ export function detachSocket(response: ServerResponse): Socket {
   return socket
 }
 
-/** Who ends his side of the connection has left. */
+/** A client that ends its side of the connection has left. */
 function leave(this: Socket): void {
   this.destroy()
 }
 
 function ignore(): void {
-  // A write that meets a socket just gone fails; `close` follows.
+  // A write to a socket that has just closed fails; `close` follows.
 }

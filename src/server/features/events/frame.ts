@@ -3,12 +3,12 @@ import type { DurableEvent } from '../../../protocol/events.js'
 import type { Entry } from '../../log/entry.js'
 import { frame } from '../../http/event-frame.js'
 
-/** Milliseconds after which a client should reconnect. */
+/** Milliseconds after which a client reconnects. */
 export const RETRY_MS = 3000
 
 const frames = new WeakMap<Entry, Buffer>()
 
-/** The SSE frame of a durable event, as bytes: made once, whoever reads it. */
+/** The SSE frame of a durable event, as bytes: made once for all readers. */
 export function durableFrame(epoch: string, entry: Entry): Buffer {
   let bytes = frames.get(entry)
   if (bytes === undefined) {

@@ -4,9 +4,9 @@ import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'
 import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streaming/hub.js'
-import type { Resumed } from './resume.js'
+import type { StartPoint } from './resume.js'
 
-/** Of ciphertext in one answer; a single larger event still fits. */
+/** Bytes of ciphertext in one response; a single larger event still fits. */
 const PAGE_BYTES = 2 ** 20
 
 /** A request that waits for the first event after `page`. */
@@ -28,24 +28,24 @@ class Waiter implements OpenStream {
     this.#resolve([])
   }
   announce(): void {
-    // A poll carries durable events alone.
+    // A poll returns only durable events.
   }
   tick(): void {
-    // Its time is bounded already.
+    // A poll has its own time limit.
   }
 }
 
 type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
 
 /**
- * The events after a cursor as one JSON document; with nothing to tell, wait up to `waitMs` for the first.
+ * The events after a cursor as one JSON document. If there are none, wait up to `waitMs` for the first.
  *
  * @param gone aborts when the client leaves
  */
 export async function poll(
   services: PollParts,
   session: DeviceSession,
-  start: Resumed,
+  start: StartPoint,
   options: { limit: number; waitMs: number; gone: AbortSignal }
 ): Promise<string> {
   const { database, log } = services
@@ -77,7 +77,7 @@ export async function poll(
   return `{"items":[${items.join(',')}],"cursor":"${cursor}"}`
 }
 
-/** The next events, none if the time is over or the session ends, null if a page has to be read instead. */
+/** The next events; none if the time is over or the session ends; null if a page must be read instead. */
 async function next(
   { log, hub }: PollParts,
   session: DeviceSession,

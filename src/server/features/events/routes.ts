@@ -14,7 +14,8 @@ import { cursorResolver } from './resume.js'
 import { EventStream } from './stream.js'
 import { detachSocket } from './detach-socket.js'
 
-const CATCHING_UP_AT_ONCE = 4
+/** Streams that read pages at once: they must not take all connections, nor fill the memory with their pages. */
+const READS_AT_ONCE = 4
 
 const eventTable = Object.entries({ ...durableEvents, ...ephemeralEvents })
   .map(
@@ -34,8 +35,8 @@ ${eventTable}`
 
 export function eventRoutes(app: App, services: Services): void {
   const { database, hub, log } = services
-  const findStart = cursorResolver(database, log)
-  const source = { ...services, slots: new Semaphore(CATCHING_UP_AT_ONCE) }
+  const resolveCursor = cursorResolver(database, log)
+  const source = { ...services, reads: new Semaphore(READS_AT_ONCE) }
 
   app.get(
     '/events',
@@ -87,9 +88,9 @@ export function eventRoutes(app: App, services: Services): void {
       const session = deviceSessionOf(request)
       const { after, wait, limit } = request.query
       const { raw } = reply
-      // A request counts as aborted until its body has been read, though it has none.
+      // A request counts as aborted until its body has been read, even an empty one.
       request.raw.resume()
-      const start = await findStart(session.userId, request.headers['last-event-id'] ?? after)
+      const start = await resolveCursor(session.userId, request.headers['last-event-id'] ?? after)
       if (request.socket.destroyed) return
 
       if (wantsJson(request.headers.accept)) {
@@ -100,12 +101,12 @@ export function eventRoutes(app: App, services: Services): void {
         return (reply as FastifyReply).send(page)
       }
 
-      // A request that was sent behind others, before these were answered, gets the socket when its turn comes.
+      // A pipelined request gets the socket after the responses to those before it.
       if (raw.socket === null) await once(raw, 'socket')
       if (request.socket.destroyed) return
       hub.requireCapacity(session.userId)
       reply.hijack()
-      // The body ends with the connection: without chunks a frame is one write, whoever gets it.
+      // The body ends with the connection. Without chunked encoding all streams can write the same bytes of a frame.
       raw.removeHeader('transfer-encoding')
       raw.writeHead(200, {
         ...(reply.getHeaders() as OutgoingHttpHeaders),
@@ -114,13 +115,13 @@ export function eventRoutes(app: App, services: Services): void {
         'x-accel-buffering': 'no',
         connection: 'close'
       })
-      // The head waits for the first words, so that they leave in one write.
+      // Headers and first frames leave in one write.
       raw.cork()
       raw.flushHeaders()
       const socket = detachSocket(raw)
       const stream = new EventStream(source, session, socket, start)
       hub.add(stream)
-      stream.begin(start)
+      stream.start(start)
       socket.uncork()
       request.log.debug({ instance: request.id, address: request.ip }, 'stream opened')
     }

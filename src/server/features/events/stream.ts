@@ -8,28 +8,28 @@ import { frame } from '../../http/event-frame.js'
 import type { OpenStream } from '../../streaming/hub.js'
 import { RETRY_MS, durableFrame } from './frame.js'
 import type { Semaphore } from '../../streaming/semaphore.js'
-import type { Resumed } from './resume.js'
+import type { StartPoint } from './resume.js'
 
 export const KEEPALIVE_SECONDS = 15
 const KEEPALIVE = Buffer.from(': keep-alive\n\n')
 const PAGE = 200
-/** A client that takes nothing for so long is gone, or as good as gone; it can resume. */
+/** A client that reads nothing for so long counts as gone; it can resume. */
 const STALLED_MS = 60_000
-/** For the last words of a stream to leave. */
-const FAREWELL_MS = 2000
+/** How long the last frame of a stream may take to leave. */
+const END_MS = 2000
 
 /** All that the streams of a process share. */
 export interface Source extends Pick<Services, 'config' | 'database' | 'hub' | 'log' | 'logger'> {
-  /** Bounds the reading of pages: streams that catch up together must not take all connections, nor fill the memory. */
-  slots: Semaphore
+  /** Bounds the pages that are read at once. */
+  reads: Semaphore
 }
 
 /**
- * One open event stream: a cursor over the log. While it lags it reads pages, waiting for the socket in between;
- * once it has caught up it takes what the tail delivers, until more is buffered than it may be; then it lags
- * again. So memory per stream is bounded, and no event is lost or doubled.
+ * One open event stream: a cursor over the log. While it lags it reads pages, and waits for the socket in between. Once it
+ * has caught up it gets new entries from the hub, until too much is buffered; then it lags again. So the memory of a
+ * stream is bounded, and no event is lost or sent twice.
  *
- * Thousands of streams are idle at a time: this object, its session and the socket are all that one of them keeps.
+ * Thousands of streams are idle at a time: each keeps only this object, its session and its socket.
  */
 export class EventStream implements OpenStream {
   session: DeviceSession
@@ -38,15 +38,15 @@ export class EventStream implements OpenStream {
   readonly #socket: Socket
   readonly #endsAt: number
   #lastWrite = performance.now()
-  /** `lagging` waits for the socket to drain, and then reads on. */
+  /** `lagging`: the stream reads on when the socket has drained. */
   #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
-  constructor(source: Source, session: DeviceSession, socket: Socket, start: Resumed) {
+  constructor(source: Source, session: DeviceSession, socket: Socket, start: StartPoint) {
     this.#source = source
     this.session = session
     this.through = start.caughtUp?.last ?? start.position
     this.#socket = socket
-    // Jitter keeps streams that began together, after a restart say, from ending together.
+    // With jitter, streams that started together, as after a restart, do not end together.
     const lifetime = source.config.streams.lifetimeSeconds * 1000
     this.#endsAt = performance.now() + lifetime * (0.9 + 0.1 * Math.random())
     socket.on('close', () => this.#close())
@@ -55,8 +55,8 @@ export class EventStream implements OpenStream {
     })
   }
 
-  /** Say hello, and serve the stream until it ends. */
-  begin({ position, reset, caughtUp }: Resumed): void {
+  /** Write the first frames, and serve the stream until it ends. */
+  start({ position, reset, caughtUp }: StartPoint): void {
     const ready = {
       cursor: formatCursor({ epoch: this.#source.log.epoch, position }),
       deviceId: this.session.deviceId,
@@ -70,10 +70,10 @@ export class EventStream implements OpenStream {
 
   /** Read one page. */
   #read(): void {
-    const { config, database, logger, slots } = this.#source
+    const { config, database, logger, reads } = this.#source
     const size = { events: PAGE, bytes: config.streams.bufferBytes }
     this.#state = 'reading'
-    slots
+    reads
       .run(() => readVisible(database.prepared, this.session.userId, this.through, size))
       .then(({ entries, through, conversations }) => {
         if (this.#state !== 'reading') return
@@ -118,7 +118,7 @@ export class EventStream implements OpenStream {
   }
 
   end(why: 'revoked' | 'expired' | 'stopping'): void {
-    // All clients of a server that stops would otherwise come back at the same moment.
+    // Spread out, or all clients of a stopping server would reconnect at the same moment.
     if (why === 'stopping') this.#finish(`retry: ${1000 + Math.floor(Math.random() * 4000)}\n\n`)
     else this.#finish(frame('session.ended', JSON.stringify({ reason: why })))
   }
@@ -127,10 +127,10 @@ export class EventStream implements OpenStream {
     return this.#socket.writableLength > this.#source.config.streams.bufferBytes
   }
 
-  #finish(lastWords: string): void {
+  #finish(lastFrame: string): void {
     if (this.#state === 'ended') return
-    this.#socket.end(lastWords)
-    setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref()
+    this.#socket.end(lastFrame)
+    setTimeout(() => this.#socket.destroy(), END_MS).unref()
     this.#close()
   }
 

@@ -11,7 +11,7 @@ import { VERSION } from '../../../protocol/version.js'
 
 const Status = record({ status: Type.Literal('ok') })
 
-/** For those who run the service: alive, ready. */
+/** Liveness and readiness, for operators of the service. */
 export function healthRoutes(app: App, { database }: Services, isStopping: () => boolean): void {
   app.get(
     '/healthz',
@@ -45,7 +45,7 @@ export function healthRoutes(app: App, { database }: Services, isStopping: () =>
   )
 }
 
-/** What a client should know before it begins. */
+/** Properties of the server that a client should know before anything else. */
 export function serverRoutes(app: App, { config }: Services): void {
   app.get(
     '/server',

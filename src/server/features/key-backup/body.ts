@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Problem } from '../../http/problem.js'
 import type { App } from '../../http/app.js'
 
-/** Have an app take bodies of bytes, and no others. */
+/** Accept bodies of bytes, and no others. */
 export function onlyOctets(app: App): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
@@ -15,7 +15,7 @@ function otherType(): Problem {
   return new Problem('unsupported-media-type', 'Send the bytes as application/octet-stream.')
 }
 
-/** The body as it is to be stored. @throws {Problem} unless it is the whole of it, and not in another form */
+/** The body as it is stored. @throws {Problem} if it is empty, encoded or only a part */
 export function readBlob(body: Uint8Array | undefined, headers: IncomingHttpHeaders): Buffer {
   if (headers['content-encoding'] !== undefined)
     throw new Problem('unsupported-media-type', 'Send the bytes without `Content-Encoding`.')

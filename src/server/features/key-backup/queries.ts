@@ -7,7 +7,7 @@ export async function findKeyBackup(db: Db, userId: string) {
   return backup
 }
 
-/** Store a user's first backup. @returns whether there was none */
+/** Store a user's first backup. @returns false if there is one */
 export async function insertKeyBackup(db: Db, row: typeof keyBackups.$inferInsert): Promise<boolean> {
   const inserted = await db
     .insert(keyBackups)
@@ -17,7 +17,7 @@ export async function insertKeyBackup(db: Db, row: typeof keyBackups.$inferInser
   return inserted.length > 0
 }
 
-/** Replace a backup that has one of these tags. @returns whether there was one */
+/** Replace a backup that has one of these tags. @returns false if there is none */
 export async function replaceKeyBackup(
   db: Db,
   { userId, ...content }: typeof keyBackups.$inferInsert,
@@ -31,7 +31,7 @@ export async function replaceKeyBackup(
   return replaced.length > 0
 }
 
-/** Delete a backup that has one of these tags. @returns whether there was one */
+/** Delete a backup that has one of these tags. @returns false if there is none */
 export async function deleteKeyBackup(db: Db, userId: string, etags: readonly string[]): Promise<boolean> {
   const deleted = await db
     .delete(keyBackups)
@@ -40,7 +40,7 @@ export async function deleteKeyBackup(db: Db, userId: string, etags: readonly st
   return deleted.length > 0
 }
 
-/** The tag of what is stored; undefined if nothing is. */
+/** The tag of the stored backup, if there is one. */
 export async function findEtag(db: Db, userId: string): Promise<string | undefined> {
   const [backup] = await db
     .select({ etag: keyBackups.etag })

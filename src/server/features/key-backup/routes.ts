@@ -9,6 +9,7 @@ import {
   keyBackupHeaders
 } from '../../../protocol/key-backup.js'
 import { Problem } from '../../http/problem.js'
+import type { Db } from '../../db/database.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { isKnown, readReplaceable } from '../../http/conditional.js'
@@ -18,16 +19,16 @@ import type { Services } from '../../services.js'
 import { onlyOctets, readBlob } from './body.js'
 import { deleteKeyBackup, findEtag, findKeyBackup, insertKeyBackup, replaceKeyBackup } from './queries.js'
 
-/** A user's sealed keys: stored and handed out as they are. Every device may read them, and those that are lost. */
-export function keyBackupRoutes(app: App, services: Services): void {
+/** A user's sealed keys, stored and returned as they are. Also sessions without a device may read them. */
+export function keyBackupRoutes(app: App, { db }: Pick<Services, 'db'>): void {
   void app.register(async (octets: App) => {
     onlyOctets(octets)
-    reading(octets, services)
-    writing(octets, services)
+    readRoutes(octets, db)
+    writeRoutes(octets, db)
   })
 }
 
-function reading(app: App, { db }: Services): void {
+function readRoutes(app: App, db: Db): void {
   app.get(
     '/users/me/key-backup',
     {
@@ -60,7 +61,7 @@ function reading(app: App, { db }: Services): void {
   )
 }
 
-function writing(app: App, { db }: Services): void {
+function writeRoutes(app: App, db: Db): void {
   app.put(
     '/users/me/key-backup',
     {
@@ -78,12 +79,10 @@ function writing(app: App, { db }: Services): void {
           201: Type.Null({ description: 'The first backup is stored.', headers: keyBackupHeaders }),
           204: Type.Null({ description: 'The backup is stored.', headers: keyBackupHeaders }),
           ...problemResponses(
-            ...([
-              'device-required',
-              'device-pending',
-              'precondition-failed',
-              'precondition-required'
-            ] as const)
+            'device-required',
+            'device-pending',
+            'precondition-failed',
+            'precondition-required'
           )
         }
       }
@@ -97,7 +96,7 @@ function writing(app: App, { db }: Services): void {
       const isFirst = replaceable === 'nothing' && (await insertKeyBackup(db, row))
       const isStored =
         isFirst || (replaceable !== 'nothing' && (await replaceKeyBackup(db, row, replaceable)))
-      // The answer to a first try may have been lost (RFC 9110, section 13.1.1).
+      // The response to a first try may have been lost (RFC 9110, section 13.1.1).
       if (!isStored && (await findEtag(db, userId)) !== etag) throw new Problem('precondition-failed')
       return reply
         .status(isFirst ? 201 : 204)
@@ -117,8 +116,11 @@ function writing(app: App, { db }: Services): void {
         response: {
           204: Type.Null({ description: 'The backup was deleted.' }),
           ...problemResponses(
-            ...(['device-required', 'device-pending', 'key-backup-not-found'] as const),
-            ...(['precondition-failed', 'precondition-required'] as const)
+            'device-required',
+            'device-pending',
+            'key-backup-not-found',
+            'precondition-failed',
+            'precondition-required'
           )
         }
       }

@@ -3,7 +3,7 @@ import type { Database, PreparedStatement } from '../../db/database.js'
 import { EVENT_COLUMNS } from '../../log/entry.js'
 import { toMessage, type StoredMessage } from '../../log/message.js'
 
-/** Messages of `$1` that the user `$2` may see, walking from position `$3`, each of his stays through the index. */
+/** Messages of conversation `$1` that user `$2` may see from position `$3`, each membership read by index. */
 function historyStatement(direction: 'before' | 'after'): PreparedStatement {
   const [beyond, order] = direction === 'before' ? ['<', 'desc'] : ['>', 'asc']
   return {

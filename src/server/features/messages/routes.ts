@@ -23,7 +23,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { readHistory } from './history.js'
 
-/** The largest ciphertext in base64, and room for the rest of the envelope. */
+/** Bytes of the largest ciphertext in base64, and of the rest of the envelope. */
 const MESSAGE_BODY_LIMIT = 90 * 1024
 
 const statuses = { stored: 201, repeat: 200 } as const

@@ -8,13 +8,13 @@ import { readPlaces, writePresence } from './queries.js'
 const LEASE_SECONDS = 10
 const RENEW_MS = 3000
 const LOOK_MS = 1000
-/** A client that reconnects at once was never away. */
+/** A client that reconnects within this time stays online. */
 const GRACE_MS = 2000
 
 /**
- * Who is online: has an open stream on some process. Each process keeps its own rows, under a lease that it
- * renews; so nobody stays online through a process that died. Changes bear the process' version, which lets the
- * others read just what is new.
+ * The users who are online: those with an open stream on some process. Each process keeps its own rows under a lease that
+ * it renews, so that nobody stays online through a process that has died. Changes have the process' version, so that the
+ * others read only what is new.
  */
 export class Presence {
   readonly #services: Services
@@ -22,7 +22,7 @@ export class Presence {
   /** Users who are online through this process, as written or about to be. */
   readonly #here = new Map<string, boolean>()
   readonly #leaving = new Map<string, NodeJS.Timeout>()
-  /** Of each living process: the version that was read last, and who is online through it. */
+  /** For each live process: the version that was read last, and the users who are online through it. */
   readonly #known = new Map<string, { version: number; online: Set<string> }>()
   readonly #unwritten = new Set<string>()
   readonly #timers: NodeJS.Timeout[] = []
@@ -43,7 +43,7 @@ export class Presence {
     return [...this.#known.values()].some(({ online }) => online.has(userId))
   }
 
-  /** Go offline with everybody here, before the database is closed. */
+  /** Take all users of this process offline, before the database is closed. */
   async stop(): Promise<void> {
     this.#stopListening()
     for (const timer of [...this.#timers, ...this.#leaving.values()]) clearTimeout(timer)
@@ -87,12 +87,12 @@ export class Presence {
     if ((this.#here.get(userId) ?? false) === online) return
     this.#here.set(userId, online)
     this.#unwritten.add(userId)
-    // Changes of one moment are written together.
+    // Changes that come together are written together.
     if (this.#unwritten.size === 1) this.#enqueue(() => this.#write())
   }
 
   async #write(): Promise<void> {
-    const { notifier: bell, database } = this.#services
+    const { notifier, database } = this.#services
     const changed = [...this.#unwritten]
     if (changed.length === 0) return
     this.#unwritten.clear()
@@ -104,7 +104,7 @@ export class Presence {
       for (const userId of changed) this.#unwritten.add(userId)
       throw error
     }
-    bell.notify('presence')
+    notifier.notify('presence')
     await this.#look()
   }
 
@@ -116,9 +116,9 @@ export class Presence {
       .values({ id: this.#processId, leaseUntil })
       .onConflictDoUpdate({ target: processes.id, set: { leaseUntil } })
       .returning({ version: processes.version })
-    // After a lease that was lost, to a sweep say, everybody here has to be written again.
+    // The lease was lost and another process has deleted the rows: write them again.
     if (row!.version === 0) for (const [userId, online] of this.#here) if (online) this.#unwritten.add(userId)
-    // A lease that nobody can have taken yet is left from before the database's clock was set back.
+    // A lease too far in the future is from before the database's clock was set back.
     const tooLate = sql`now() + make_interval(secs => ${2 * LEASE_SECONDS})`
     await db
       .delete(processes)
@@ -127,7 +127,7 @@ export class Presence {
     await this.#write()
   }
 
-  /** Read what has changed on any process, and tell those who may know. */
+  /** Read the changes of all processes, and announce them to the users' contacts. */
   async #look(): Promise<void> {
     const { db } = this.#services
     const was = new Map<string, boolean>()
@@ -146,7 +146,7 @@ export class Presence {
     for (const { id, version } of living) {
       let known = this.#known.get(id)
       if (known !== undefined && version < known.version) {
-        // Its lease was lost and taken anew: it begins again.
+        // The process has lost its lease and taken another: its versions start again.
         for (const userId of known.online) note(userId)
         known = undefined
       }
@@ -173,7 +173,7 @@ export class Presence {
       database.prepared,
       changes.map(([userId]) => userId)
     )
-    // All that one recipient is told at once goes out in one write.
+    // All frames for one recipient go out in one write.
     const due = new Map<string, string>()
     for (const { id: userId, username, conversations } of places) {
       const data = { userId, username, online: this.isOnline(userId), at }

@@ -1,7 +1,7 @@
 import { listOf } from '../../db/prepared.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
 
-/** One statement however many users come or go: rows as parameters of their own would end at 65,535 of them. */
+/** One statement for any number of users: with a parameter for each value, 65,535 would be the limit. */
 const WRITE: PreparedStatement = {
   name: 'presence-write',
   text: `
@@ -17,15 +17,15 @@ written as (
 select 1 from own`
 }
 
-/** Write changes under the process' next version. @returns false if the process has lost its lease */
+/** Write changes with the process' next version. @returns false if the process has lost its lease */
 export async function writePresence(
-  hot: Database['prepared'],
+  prepared: Database['prepared'],
   processId: string,
   changes: readonly (readonly [userId: string, online: boolean])[]
 ): Promise<boolean> {
   const users = changes.map(([userId]) => userId).join(',')
   const states = changes.map(([, online]) => online).join(',')
-  return (await hot(WRITE, [processId, users, states])).length > 0
+  return (await prepared(WRITE, [processId, users, states])).length > 0
 }
 
 const PLACES: PreparedStatement = {
@@ -37,10 +37,10 @@ join users u on u.id = i.id join memberships m on m.user_id = u.id and m.left_at
 group by u.id, u.username`
 }
 
-/** The conversations that users are in, of those who are in any. */
+/** The conversations of users, except users who are in none. */
 export function readPlaces(
-  hot: Database['prepared'],
+  prepared: Database['prepared'],
   userIds: readonly string[]
 ): Promise<{ id: string; username: string; conversations: string[] }[]> {
-  return hot(PLACES, [userIds.join(',')])
+  return prepared(PLACES, [userIds.join(',')])
 }

@@ -44,7 +44,7 @@ export function presenceRoutes(app: App, services: Services): void {
   )
 }
 
-/** Of the named users, those who share a conversation with the user, himself included. */
+/** The named users who share a conversation with the user, or are the user. */
 function contactsAmong(db: Db, userId: string, usernames: string[]) {
   const mine = alias(memberships, 'mine')
   const theirs = alias(memberships, 'theirs')

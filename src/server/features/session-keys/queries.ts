@@ -81,7 +81,7 @@ async function readRosters(db: Db, ids: string[]): Promise<Map<string, SessionKe
   return rosters
 }
 
-/** Of the given devices, those that are active and belong to current members under their current root. */
+/** The given devices, as far as they are active and belong to current members under their current root. */
 export function coverableDevices(db: Db, conversationId: string, deviceIds: string[]) {
   return db
     .select({ device: devices, userId: users.id })

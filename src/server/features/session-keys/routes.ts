@@ -47,8 +47,13 @@ export function sessionKeyRoutes(app: App, services: Services): void {
           200: ref(SessionKeyResponse),
           201: ref(SessionKeyResponse),
           ...problemResponses(
-            ...(['invalid-statement', 'invalid-signature', 'device-required'] as const),
-            ...(['conversation-not-found', 'not-in-roster', 'id-conflict', 'stale-roster'] as const)
+            'invalid-statement',
+            'invalid-signature',
+            'device-required',
+            'conversation-not-found',
+            'not-in-roster',
+            'id-conflict',
+            'stale-roster'
           )
         }
       }
@@ -135,12 +140,10 @@ export function sessionKeyRoutes(app: App, services: Services): void {
         response: {
           201: ref(SessionKeyResponse),
           ...problemResponses(
-            ...([
-              'device-required',
-              'conversation-not-found',
-              'session-key-not-found',
-              'stale-roster'
-            ] as const)
+            'device-required',
+            'conversation-not-found',
+            'session-key-not-found',
+            'stale-roster'
           )
         }
       }
@@ -188,7 +191,7 @@ async function addWraps(
   const coverable = await coverableDevices(tx, conversationId, ids)
   const unexpected = ids.filter((id) => !coverable.some(({ device }) => device.id === id))
   if (unexpected.length > 0)
-    throw new Problem('stale-roster', 'Wraps can be added for active devices of current members alone.', {
+    throw new Problem('stale-roster', 'Wraps can be added only for active devices of current members.', {
       head: conversation.chainHead,
       missing: [],
       unexpected
@@ -209,7 +212,7 @@ async function addWraps(
   return { id: keyId, createdAt: createdAt.toISOString() }
 }
 
-/** Only a device that holds a key can pass it on; to others it does not exist. */
+/** Only a device that has a key can pass it on. @throws {Problem} `session-key-not-found` for all others */
 async function requireOwnWrap(tx: Tx, keyId: string, deviceId: string): Promise<void> {
   const own = await tx
     .select({ id: sessionKeyWraps.deviceId })

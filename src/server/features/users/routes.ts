@@ -11,7 +11,7 @@ import type { Services } from '../../services.js'
 import { findUser, userView } from '../../chains/users.js'
 import { activeDevices, retiredSigningKeys, usersByPrefix } from './queries.js'
 
-/** The own account, the profiles of others, and the search for them. */
+/** The caller's account, the profiles of other users, and the search for them. */
 export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
   app.get(
     '/users/me',
