@@ -162,7 +162,7 @@ function grouped(values: Values) {
     workers: values.WORKERS,
     logLevel: values.LOG_LEVEL,
     database: {
-      /** Where the embedded database is, and the secrets that are not configured. */
+      /** Folder of the embedded database, and of secrets that are not configured. */
       dataDir: values.DATA_DIR,
       /** PostgreSQL; the embedded database if undefined. */
       url: values.DATABASE_URL,

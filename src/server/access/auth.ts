@@ -102,7 +102,7 @@ export async function registerAuth(
   app.decorate('signAccessToken', (session) => {
     const left = Math.ceil((session.endsAt - performance.now()) / 1000)
     const lifetime = config.sessions.accessTokenSeconds
-    // The token may outlive its session, so that a late request is told that the session has ended.
+    // The token may outlive its session, so that a late request learns that the session has ended.
     const accessToken = app.jwt.sign(accessClaims(session), { expiresIn: lifetime })
     return { accessToken, expiresIn: Math.max(1, Math.min(lifetime, left)) }
   })

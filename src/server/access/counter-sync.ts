@@ -6,8 +6,8 @@ import type { Logger } from '../logger.js'
 const EXCHANGE_MS = 1000
 
 /**
- * Add this process' new attempts to the count of all processes. A window that has ended starts again. Rows are locked in
- * the order of their keys, so that two processes never wait for each other.
+ * Add this process' new attempts to the count of all processes. A window that has ended starts again. Rows are locked
+ * in the order of their keys, so that two processes never wait for each other.
  */
 const EXCHANGE: PreparedStatement = {
   name: 'exchange-attempts',

@@ -15,8 +15,8 @@ export interface ActiveSession {
   readonly deviceId: string | null
   readonly deviceActive: boolean
   /**
-   * When it ends, on this process' monotonic clock (`performance.now()`). The database says how much time is left, so that
-   * processes whose clocks differ agree. A refresh on another process may have put the end off since.
+   * When it ends, on this process' monotonic clock (`performance.now()`). The database says how much time is left, so
+   * that processes whose clocks differ agree. A refresh on another process may have put the end off since.
    */
   readonly endsAt: number
 }

@@ -28,8 +28,8 @@ export interface RosterDevice {
 }
 
 /**
- * The members of a conversation, in the order in which they joined, each with the active devices that a session key must
- * cover. A member whose root is no longer the user's current one has none.
+ * The members of a conversation, in the order in which they joined, each with the active devices that a session key
+ * must cover. A member whose root is no longer the user's current one has none.
  */
 export async function readRoster(db: Db, conversationId: string): Promise<RosterDevice[]> {
   const rows = await db

@@ -9,8 +9,8 @@ import { devices, users } from '../db/schema.js'
 import { verifySignatures } from './public-keys.js'
 
 /**
- * Lock users against changes of their devices and roots until the transaction ends. Every transaction locks in this order:
- * users, then conversations, then the log's counter.
+ * Lock users against changes of their devices and roots until the transaction ends. Every transaction locks in this
+ * order: users, then conversations, then the log's counter.
  *
  * @returns those that exist, by username
  */

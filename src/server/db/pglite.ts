@@ -10,8 +10,8 @@ export interface PgliteOptions {
   /** In place of `fs.fsyncSync`, for example to count. An error that it throws reaches PostgreSQL as a failed fsync. */
   fsync?: Fsync
   /**
-   * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from then on; opening
-   * it again recovers every commit. By default the error is thrown as an uncaught exception.
+   * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from then on;
+   * opening it again recovers every commit. By default the error is thrown as an uncaught exception.
    */
   onCrash?: (error: Error) => void
 }

@@ -47,7 +47,7 @@ function sessionSettings(timeout: number): pg.PoolConfig {
   return {
     statement_timeout: timeout,
     idle_in_transaction_session_timeout: timeout,
-    // The pool waits for what this returns, though its types do not say so.
+    // The pool waits for the returned promise, although its types do not declare one.
     onConnect: ((client) => client.query(KEEP_TO_INDEXES)) as (client: pg.ClientBase) => void
   }
 }

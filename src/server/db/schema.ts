@@ -212,8 +212,8 @@ export const sessionKeyWraps = pgTable(
 )
 
 /**
- * The counter of positions: one row, updated in the transaction that writes the events, so that positions become visible
- * in their order and without a gap.
+ * The counter of positions: one row, updated in the transaction that writes the events, so that positions become
+ * visible in their order and without a gap.
  */
 export const logHead = pgTable(
   'log_head',
@@ -229,8 +229,8 @@ export const logHead = pgTable(
 )
 
 /**
- * The log. A message is an event with its envelope in columns; other events have `data`. The columns of messages have no
- * foreign keys: the statement that appends messages has checked each one.
+ * The log. A message is an event with its envelope in columns; other events have `data`. The columns of messages have
+ * no foreign keys: the statement that appends messages has checked each one.
  */
 export const events = pgTable(
   'events',

@@ -12,8 +12,8 @@ export interface NewEvent {
 }
 
 /**
- * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of positions is the
- * order of commits. Lock everything else before it: users, then conversations, each in the order of their ids.
+ * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of positions is
+ * the order of commits. Lock everything else before it: users, then conversations, each in the order of their ids.
  *
  * @returns the first of the positions
  */

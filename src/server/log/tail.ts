@@ -18,9 +18,9 @@ const RING_ENTRIES = 4096
 const RING_BYTES = 16 * 2 ** 20
 
 /**
- * The live end of the log, one per process: sees every event once and in order, and keeps the newest in a ring. A reader
- * that has read pages up to some position continues without a seam: the ring holds what came since, and the next
- * entries go to the listeners.
+ * The live end of the log, one per process: sees every event once and in order, and keeps the newest in a ring. A
+ * reader that has read pages up to some position continues without a seam: the ring holds what came since, and the
+ * next entries go to the listeners.
  */
 export class Tail {
   readonly #prepared: Database['prepared']

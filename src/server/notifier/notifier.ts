@@ -1,4 +1,4 @@
-/** What a notice can be about. */
+/** The subjects of notices. */
 export const topics = ['log', 'presence'] as const
 export type Topic = (typeof topics)[number]
 

@@ -3,7 +3,7 @@ import { createLogger } from '../logger.js'
 import { openDatabase } from '../db/open.js'
 import { MIGRATIONS_FOLDER } from '../db/migrate.js'
 
-/** Bring the configured database up to date and end; the server does the same whenever it starts. */
+/** Bring the configured database up to date. The server does the same whenever it starts. */
 const config = readConfig(process.env)
 const logger = createLogger(config.logLevel)
 const database = await openDatabase(config.database, logger)

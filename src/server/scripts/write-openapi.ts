@@ -7,7 +7,10 @@ import { createLogger } from '../logger.js'
 import { problemPages } from './problem-pages.js'
 import { openServices } from '../services.js'
 
-/** Write the generated files, `openapi/openapi.json` and `docs/problems.md`, from the routes and tables in use. */
+/**
+ * Write the generated files: `openapi/openapi.json` from the routes, and `docs/problems.md` from the table of
+ * problems.
+ */
 const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-openapi-'))
 const services = await openServices(readConfig({ DATA_DIR: dataDir }), createLogger('silent'))
 const app = await buildApp(services)

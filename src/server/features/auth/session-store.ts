@@ -44,8 +44,8 @@ function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.cre
 }
 
 /**
- * Put off the end of a session, for the refresh token of this generation. A token that was used before ends the session,
- * because two clients have it.
+ * Put off the end of a session, for the refresh token of this generation. A token that was used before ends the
+ * session, because two clients have it.
  *
  * @returns null if the session has ended
  */

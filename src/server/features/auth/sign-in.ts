@@ -6,7 +6,7 @@ import { userView } from '../../chains/users.js'
 import type { devices, users } from '../../db/schema.js'
 import type { SessionRow } from './session-store.js'
 
-/** The response with the tokens of a session that was begun or renewed at this moment. */
+/** The response with the tokens of a session that has just started or been renewed. */
 export function signIn(
   app: FastifyInstance,
   refresh: RefreshTokens,

@@ -12,9 +12,9 @@ const LOOK_MS = 1000
 const GRACE_MS = 2000
 
 /**
- * The users who are online: those with an open stream on some process. Each process keeps its own rows under a lease that
- * it renews, so that nobody stays online through a process that has died. Changes have the process' version, so that the
- * others read only what is new.
+ * The users who are online: those with an open stream on some process. Each process keeps its own rows under a lease
+ * that it renews, so that nobody stays online through a process that has died. Changes have the process' version, so
+ * that the others read only what is new.
  */
 export class Presence {
   readonly #services: Services
