@@ -17,7 +17,7 @@ import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/auth/sessions.js'
-import { registerLimits } from './access/rate-limits.js'
+import { registerRateLimits } from './access/rate-limits.js'
 import { BODY_LIMIT, acceptJson } from './http/json-body.js'
 import { describeRoutes, registerOpenApi } from './http/openapi.js'
 import { answerSocket, handleError, sendProblem } from './http/error-handler.js'
@@ -79,7 +79,7 @@ export async function buildApp(services: Services): Promise<App> {
       exposedHeaders: ['ETag', 'Retry-After'],
       maxAge: 600
     })
-  await registerLimits(app, config.rateLimits, services.attempts)
+  await registerRateLimits(app, config.rateLimits, services.attempts)
   await registerOpenApi(app)
   await registerAuth(app, services)
   const { enabled, perMinute } = config.rateLimits

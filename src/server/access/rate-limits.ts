@@ -42,7 +42,7 @@ export function requireNoWait(reply: FastifyReply, seconds: number, detail?: str
 type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, amount: number) => void
 
 /** Limit every route that is registered after this. */
-export async function registerLimits(
+export async function registerRateLimits(
   app: FastifyInstance,
   config: Config['rateLimits'],
   attempts: CounterSync

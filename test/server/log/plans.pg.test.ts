@@ -24,7 +24,7 @@ interface Plan {
   Plans?: Plan[]
 }
 
-/** What the hot statements do to the database, on one connection, as the server's. */
+/** What the prepared statements do to the database, on one connection, as the server's. */
 class Watched {
   readonly plans = new Map<string, Plan>()
   readonly #client: pg.Client
@@ -32,7 +32,10 @@ class Watched {
     this.#client = client
   }
 
-  readonly hot: Database['prepared'] = async <Row>({ name, text }: PreparedStatement, values: unknown[]) => {
+  readonly prepared: Database['prepared'] = async <Row>(
+    { name, text }: PreparedStatement,
+    values: unknown[]
+  ) => {
     const { rows } = await this.#client.query<Row & pg.QueryResultRow>({ name, text, values })
     const list = values.map((value) => (typeof value === 'number' ? value : `'${String(value)}'`)).join(', ')
     const { rows: explained } = await this.#client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
@@ -52,56 +55,59 @@ function scanned(plan: Plan): string[] {
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined)
-  t.test('Each hot statement reads as much of a log that has grown as it read of a small one', async (t) => {
-    const url = await postgres.newDatabase()
-    const both = [0, 1]
-    const world = await makeWorld({ DATABASE_URL: url, RATE_LIMIT: 'off' }, 2, [both, both, both])
-    const client = new pg.Client({ connectionString: url })
-    await client.connect()
-    t.teardown(() => client.end())
-    await client.query(KEEP_TO_INDEXES)
-    const watched = new Watched(client)
-    const { rows } = await client.query<{ id: string; user_id: string }>(
-      'select id, user_id from devices order by id limit 1'
-    )
-    const sender = rows[0]!
-    const [{ id: conversationId, sessionKeyId }] = world.conversations as [
-      { id: string; sessionKeyId: string }
-    ]
+  t.test(
+    'Each prepared statement reads as much of a log that has grown as it read of a small one',
+    async (t) => {
+      const url = await postgres.newDatabase()
+      const both = [0, 1]
+      const world = await makeWorld({ DATABASE_URL: url, RATE_LIMIT: 'off' }, 2, [both, both, both])
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      t.teardown(() => client.end())
+      await client.query(KEEP_TO_INDEXES)
+      const watched = new Watched(client)
+      const { rows } = await client.query<{ id: string; user_id: string }>(
+        'select id, user_id from devices order by id limit 1'
+      )
+      const sender = rows[0]!
+      const [{ id: conversationId, sessionKeyId }] = world.conversations as [
+        { id: string; sessionKeyId: string }
+      ]
 
-    const run = async (): Promise<void> => {
-      const { last } = await readBounds(watched.hot)
-      const from = Math.max(0, last - 1000)
-      await readVisible(watched.hot, sender.user_id, from, { events: 200, bytes: 262_144 })
-      await readResumePoints(watched.hot, [{ userId: sender.user_id, after: Math.max(0, last - 5) }])
-      await readAll(watched.hot, from, 500)
-      await readHistory(watched.hot, conversationId, sender.user_id, 'before', last + 1, 50)
-      await readHistory(watched.hot, conversationId, sender.user_id, 'after', from, 50)
-      await watched.hot(SEND, sendValues([message()]))
-    }
-    const message = () => ({
-      ...{
-        id: randomUUID(),
-        conversationId,
-        sessionKeyId,
-        senderId: sender.user_id,
-        senderDeviceId: sender.id
-      },
-      ...{ iv: 'AAAAAAAAAAAAAAAA', ciphertext: 'AAAA', signature: 'AAAA' }
-    })
-    const blocksRead = async (messages: number): Promise<Map<string, number>> => {
-      await fill(url, world, messages)
-      await run()
-      return new Map([...watched.plans].map(([name, plan]) => [name, blocks(plan)]))
-    }
+      const run = async (): Promise<void> => {
+        const { last } = await readBounds(watched.prepared)
+        const from = Math.max(0, last - 1000)
+        await readVisible(watched.prepared, sender.user_id, from, { events: 200, bytes: 262_144 })
+        await readResumePoints(watched.prepared, [{ userId: sender.user_id, after: Math.max(0, last - 5) }])
+        await readAll(watched.prepared, from, 500)
+        await readHistory(watched.prepared, conversationId, sender.user_id, 'before', last + 1, 50)
+        await readHistory(watched.prepared, conversationId, sender.user_id, 'after', from, 50)
+        await watched.prepared(SEND, sendValues([message()]))
+      }
+      const message = () => ({
+        ...{
+          id: randomUUID(),
+          conversationId,
+          sessionKeyId,
+          senderId: sender.user_id,
+          senderDeviceId: sender.id
+        },
+        ...{ iv: 'AAAAAAAAAAAAAAAA', ciphertext: 'AAAA', signature: 'AAAA' }
+      })
+      const blocksRead = async (messages: number): Promise<Map<string, number>> => {
+        await fill(url, world, messages)
+        await run()
+        return new Map([...watched.plans].map(([name, plan]) => [name, blocks(plan)]))
+      }
 
-    for (let i = 0; i < UNTIL_KEPT; i++) await run()
-    const few = await blocksRead(FEW)
-    const many = await blocksRead(MANY)
-    t.equal(many.size, 7)
-    for (const [name, read] of many) {
-      // An index that has grown by a level is one block more for each look-up.
-      t.ok(read <= few.get(name)! * 1.5 + 10, `${name}: ${few.get(name)} blocks, then ${read}`)
-      t.notOk(scanned(watched.plans.get(name)!).includes('events'), `${name} scans no events`)
+      for (let i = 0; i < UNTIL_KEPT; i++) await run()
+      const few = await blocksRead(FEW)
+      const many = await blocksRead(MANY)
+      t.equal(many.size, 7)
+      for (const [name, read] of many) {
+        // An index that has grown by a level is one block more for each look-up.
+        t.ok(read <= few.get(name)! * 1.5 + 10, `${name}: ${few.get(name)} blocks, then ${read}`)
+        t.notOk(scanned(watched.plans.get(name)!).includes('events'), `${name} scans no events`)
+      }
     }
-  })
+  )

@@ -22,52 +22,52 @@ interface Carrier {
 const logger = createLogger('silent')
 
 /** How often it was told to look. */
-class Ear {
-  rings = 0
-  constructor(bell: Notifier, topic: 'log' | 'presence') {
-    bell.listen(topic, () => this.rings++)
+class Listener {
+  notices = 0
+  constructor(notifier: Notifier, topic: 'log' | 'presence') {
+    notifier.listen(topic, () => this.notices++)
   }
 }
 
 function holds({ name, open, cut }: Carrier): void {
   const two = () => {
-    const bells = [open(), open()] as const
-    return { bells, close: () => Promise.all(bells.map((bell) => bell.close())) }
+    const notifiers = [open(), open()] as const
+    return { notifiers, close: () => Promise.all(notifiers.map((notifier) => notifier.close())) }
   }
 
   t.test(`${name}: a notice reaches the others that listen for it, and not its sender`, async (t) => {
-    const { bells, close } = two()
+    const { notifiers, close } = two()
     t.teardown(close)
-    const [here, there] = [new Ear(bells[0], 'log'), new Ear(bells[1], 'log')]
-    const elsewhere = new Ear(bells[1], 'presence')
-    await eventually(() => here.rings === 1 && there.rings === 1, 'each looks once it is connected')
-    bells[0].notify('log')
-    await eventually(() => there.rings === 2)
+    const [here, there] = [new Listener(notifiers[0], 'log'), new Listener(notifiers[1], 'log')]
+    const elsewhere = new Listener(notifiers[1], 'presence')
+    await eventually(() => here.notices === 1 && there.notices === 1, 'each looks once it is connected')
+    notifiers[0].notify('log')
+    await eventually(() => there.notices === 2)
     await sleep(100)
-    t.strictSame([here.rings, there.rings, elsewhere.rings], [1, 2, 1])
+    t.strictSame([here.notices, there.notices, elsewhere.notices], [1, 2, 1])
   })
 
   t.test(
     `${name}: a listener that was cut off reconnects, and looks for events that it may have missed`,
     async (t) => {
-      const { bells, close } = two()
+      const { notifiers, close } = two()
       t.teardown(close)
-      const ears = bells.map((bell) => new Ear(bell, 'log'))
-      await eventually(() => ears.every(({ rings }) => rings === 1))
+      const listeners = notifiers.map((notifier) => new Listener(notifier, 'log'))
+      await eventually(() => listeners.every(({ notices }) => notices === 1))
       await cut()
-      await eventually(() => ears.every(({ rings }) => rings >= 2), 'both look again')
-      const before = ears[1]!.rings
-      bells[0].notify('log')
-      await eventually(() => ears[1]!.rings > before, 'rings come through again')
+      await eventually(() => listeners.every(({ notices }) => notices >= 2), 'both look again')
+      const before = listeners[1]!.notices
+      notifiers[0].notify('log')
+      await eventually(() => listeners[1]!.notices > before, 'notices come through again')
     }
   )
 
   t.test(`${name}: a notifier that is closed before it is connected does not reconnect`, async (t) => {
-    const bell = open()
-    const ear = new Ear(bell, 'log')
-    await bell.close()
+    const notifier = open()
+    const listener = new Listener(notifier, 'log')
+    await notifier.close()
     await sleep(500)
-    t.equal(ear.rings, 0)
+    t.equal(listener.notices, 0)
   })
 }
 
@@ -103,26 +103,26 @@ if (typeof redis !== 'string') {
       redisNotifier(redis.url, 'there', logger)
     ]
     t.teardown(() => Promise.all([here.close(), there.close()]))
-    const ear = new Ear(there, 'log')
-    await eventually(() => ear.rings === 1)
+    const listener = new Listener(there, 'log')
+    await eventually(() => listener.notices === 1)
     here.notify('log')
     await sleep(200)
-    t.equal(ear.rings, 1)
+    t.equal(listener.notices, 1)
   })
 
   t.test('Redis: a server that hangs is given up, and tried again', async (t) => {
     process.kill(redis.pid, 'SIGSTOP')
     const lines: string[] = []
-    const bell = redisNotifier(
+    const notifier = redisNotifier(
       redis.url,
       'a-log',
       createLogger('warn', { write: (line) => lines.push(line) })
     )
-    t.teardown(() => bell.close())
-    const ear = new Ear(bell, 'log')
+    t.teardown(() => notifier.close())
+    const listener = new Listener(notifier, 'log')
     await eventually(() => lines.some((line) => line.includes('lost its connection')))
     process.kill(redis.pid, 'SIGCONT')
-    await eventually(() => ear.rings === 1)
+    await eventually(() => listener.notices === 1)
   })
 }
 

@@ -42,7 +42,7 @@ const refusals: ProblemCode[] = [
   'root-changed'
 ]
 
-export function conversationRoutes(app: App, services: Services): void {
+export function conversationRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
   const { db } = services
 
   app.post(

@@ -31,7 +31,9 @@ const refusals: ProblemCode[] = [
   'forbidden'
 ]
 
-export function deviceRoutes(app: App, services: Services): void {
+type DeviceServices = Pick<Services, 'config' | 'db' | 'log' | 'sessions'>
+
+export function deviceRoutes(app: App, services: DeviceServices): void {
   const { config, db } = services
 
   app.get(

@@ -7,11 +7,10 @@ import { defaulted, record, schemaName } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { problemResponses } from '../../http/problem-responses.js'
-import type { Services } from '../../services.js'
 import { poll } from './poll.js'
 import { Semaphore } from '../../streaming/semaphore.js'
 import { cursorResolver } from './resume.js'
-import { EventStream } from './stream.js'
+import { EventStream, type StreamParts } from './stream.js'
 import { detachSocket } from './detach-socket.js'
 
 /** Streams that read pages at once: they must not take all connections, nor fill the memory with their pages. */
@@ -33,10 +32,10 @@ kept. For polling, send the same cursor with \`Accept: application/json\`.
 | --- | --- | --- |
 ${eventTable}`
 
-export function eventRoutes(app: App, services: Services): void {
+export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): void {
   const { database, hub, log } = services
   const resolveCursor = cursorResolver(database, log)
-  const source = { ...services, reads: new Semaphore(READS_AT_ONCE) }
+  const parts = { ...services, reads: new Semaphore(READS_AT_ONCE) }
 
   app.get(
     '/events',
@@ -119,7 +118,7 @@ export function eventRoutes(app: App, services: Services): void {
       raw.cork()
       raw.flushHeaders()
       const socket = detachSocket(raw)
-      const stream = new EventStream(source, session, socket, start)
+      const stream = new EventStream(parts, session, socket, start)
       hub.add(stream)
       stream.start(start)
       socket.uncork()

@@ -19,7 +19,7 @@ const STALLED_MS = 60_000
 const END_MS = 2000
 
 /** All that the streams of a process share. */
-export interface Source extends Pick<Services, 'config' | 'database' | 'hub' | 'log' | 'logger'> {
+export interface StreamParts extends Pick<Services, 'config' | 'database' | 'hub' | 'log' | 'logger'> {
   /** Bounds the pages that are read at once. */
   reads: Semaphore
 }
@@ -34,20 +34,20 @@ export interface Source extends Pick<Services, 'config' | 'database' | 'hub' | '
 export class EventStream implements OpenStream {
   session: DeviceSession
   through: number
-  readonly #source: Source
+  readonly #parts: StreamParts
   readonly #socket: Socket
   readonly #endsAt: number
   #lastWrite = performance.now()
   /** `lagging`: the stream reads on when the socket has drained. */
   #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
-  constructor(source: Source, session: DeviceSession, socket: Socket, start: StartPoint) {
-    this.#source = source
+  constructor(parts: StreamParts, session: DeviceSession, socket: Socket, start: StartPoint) {
+    this.#parts = parts
     this.session = session
     this.through = start.caughtUp?.last ?? start.position
     this.#socket = socket
     // With jitter, streams that started together, as after a restart, do not end together.
-    const lifetime = source.config.streams.lifetimeSeconds * 1000
+    const lifetime = parts.config.streams.lifetimeSeconds * 1000
     this.#endsAt = performance.now() + lifetime * (0.9 + 0.1 * Math.random())
     socket.on('close', () => this.#close())
     socket.on('drain', () => {
@@ -58,7 +58,7 @@ export class EventStream implements OpenStream {
   /** Write the first frames, and serve the stream until it ends. */
   start({ position, reset, caughtUp }: StartPoint): void {
     const ready = {
-      cursor: formatCursor({ epoch: this.#source.log.epoch, position }),
+      cursor: formatCursor({ epoch: this.#parts.log.epoch, position }),
       deviceId: this.session.deviceId,
       keepaliveSeconds: KEEPALIVE_SECONDS
     }
@@ -70,7 +70,7 @@ export class EventStream implements OpenStream {
 
   /** Read one page. */
   #read(): void {
-    const { config, database, logger, reads } = this.#source
+    const { config, database, logger, reads } = this.#parts
     const size = { events: PAGE, bytes: config.streams.bufferBytes }
     this.#state = 'reading'
     reads
@@ -91,7 +91,7 @@ export class EventStream implements OpenStream {
 
   /** Take new entries from now on, unless too many have come meanwhile. */
   #join(conversations: readonly string[]): void {
-    const since = this.#source.hub.subscribe(this, conversations)
+    const since = this.#parts.hub.subscribe(this, conversations)
     if (since === null) return this.#read()
     this.#state = 'live'
     this.#writeEntries(since)
@@ -101,7 +101,7 @@ export class EventStream implements OpenStream {
     if (this.#state !== 'live') return
     this.#writeEntries(entries)
     if (!this.#isFull) return
-    this.#source.hub.unsubscribe(this)
+    this.#parts.hub.unsubscribe(this)
     if (this.#socket.writableNeedDrain) this.#state = 'lagging'
     else this.#read()
   }
@@ -117,14 +117,14 @@ export class EventStream implements OpenStream {
     } else if (now - this.#lastWrite >= KEEPALIVE_SECONDS * 1000) this.#write(KEEPALIVE)
   }
 
-  end(why: 'revoked' | 'expired' | 'stopping'): void {
+  end(reason: 'revoked' | 'expired' | 'stopping'): void {
     // Spread out, or all clients of a stopping server would reconnect at the same moment.
-    if (why === 'stopping') this.#finish(`retry: ${1000 + Math.floor(Math.random() * 4000)}\n\n`)
-    else this.#finish(frame('session.ended', JSON.stringify({ reason: why })))
+    if (reason === 'stopping') this.#finish(`retry: ${1000 + Math.floor(Math.random() * 4000)}\n\n`)
+    else this.#finish(frame('session.ended', JSON.stringify({ reason })))
   }
 
   get #isFull(): boolean {
-    return this.#socket.writableLength > this.#source.config.streams.bufferBytes
+    return this.#socket.writableLength > this.#parts.config.streams.bufferBytes
   }
 
   #finish(lastFrame: string): void {
@@ -136,12 +136,12 @@ export class EventStream implements OpenStream {
 
   #close(): void {
     this.#state = 'ended'
-    this.#source.hub.remove(this)
+    this.#parts.hub.remove(this)
   }
 
   #writeEntries(entries: readonly Entry[]): void {
     if (entries.length === 0) return
-    const { epoch } = this.#source.log
+    const { epoch } = this.#parts.log
     const frames = entries.map((entry) => durableFrame(epoch, entry))
     this.#write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
   }

@@ -12,7 +12,11 @@ import { VERSION } from '../../../protocol/version.js'
 const Status = record({ status: Type.Literal('ok') })
 
 /** Liveness and readiness, for operators of the service. */
-export function healthRoutes(app: App, { database }: Services, isStopping: () => boolean): void {
+export function healthRoutes(
+  app: App,
+  { database }: Pick<Services, 'database'>,
+  isStopping: () => boolean
+): void {
   app.get(
     '/healthz',
     {
@@ -46,7 +50,7 @@ export function healthRoutes(app: App, { database }: Services, isStopping: () =>
 }
 
 /** Properties of the server that a client should know before anything else. */
-export function serverRoutes(app: App, { config }: Services): void {
+export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): void {
   app.get(
     '/server',
     {

@@ -11,13 +11,15 @@ const LOOK_MS = 1000
 /** A client that reconnects within this time stays online. */
 const GRACE_MS = 2000
 
+export type PresenceServices = Pick<Services, 'database' | 'db' | 'hub' | 'logger' | 'notifier'>
+
 /**
  * The users who are online: those with an open stream on some process. Each process keeps its own rows under a lease
  * that it renews, so that nobody stays online through a process that has died. Changes have the process' version, so
  * that the others read only what is new.
  */
 export class Presence {
-  readonly #services: Services
+  readonly #services: PresenceServices
   readonly #processId = randomUUID()
   /** Users who are online through this process, as written or about to be. */
   readonly #here = new Map<string, boolean>()
@@ -30,7 +32,7 @@ export class Presence {
   #work: Promise<void> = Promise.resolve()
   #stopped = false
 
-  constructor(services: Services) {
+  constructor(services: PresenceServices) {
     this.#services = services
     services.hub.onPresence((userId, online) => this.#changed(userId, online))
     this.#stopListening = services.notifier.listen('presence', () => this.#enqueue(() => this.#look()))

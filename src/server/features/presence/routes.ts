@@ -8,12 +8,11 @@ import { deviceSessionOf } from '../../access/auth.js'
 import type { Db } from '../../db/database.js'
 import { memberships, users } from '../../db/schema.js'
 import { problemResponses } from '../../http/problem-responses.js'
-import type { Services } from '../../services.js'
-import { Presence } from './presence.js'
+import { Presence, type PresenceServices } from './presence.js'
 
 const MAX_ASKED = 100
 
-export function presenceRoutes(app: App, services: Services): void {
+export function presenceRoutes(app: App, services: PresenceServices): void {
   const presence = new Presence(services)
   // Before `onClose`, which closes the database.
   app.addHook('preClose', () => presence.stop())

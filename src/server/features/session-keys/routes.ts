@@ -30,7 +30,7 @@ import { coverableDevices, readSessionKey, readSessionKeys } from './queries.js'
 const params = record({ id: Uuid('The conversation’s id.') })
 const keyParams = record({ ...params.properties, keyId: Uuid('The session key’s id.') })
 
-export function sessionKeyRoutes(app: App, services: Services): void {
+export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
   const { db } = services
 
   app.post(
