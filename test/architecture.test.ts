@@ -7,29 +7,50 @@ import ts from 'typescript'
 /** Where the sources are, seen from `build/test`. */
 const root = join(import.meta.dirname, '../..')
 
-/** Who may import whom. The server lacks `crypto`, `client` and `cli`: what it cannot import it cannot decrypt. */
+/** Which folder of `src` may import which. The server lacks `crypto`, `client` and `cli`: what it cannot import it cannot decrypt. */
 const mayImport: Record<string, string[]> = {
   protocol: [],
+  node: [],
   crypto: ['protocol'],
-  server: ['protocol'],
+  server: ['protocol', 'node'],
   client: ['protocol', 'crypto'],
-  cli: ['protocol', 'client'],
+  cli: ['protocol', 'client', 'node'],
   web: ['protocol', 'client']
 }
 
-/** What runs in browsers too, and so knows nothing of Node.js. */
+/** Folders that run in browsers too, and so know nothing of Node.js. */
 const portable = ['protocol', 'crypto', 'client']
 
-/** The client's one door to Node.js, and the store behind it. */
-const nodeOnly = /^src\/client\/(node|stores\/file\/[a-z-]+)\.ts$/
+/** The client's half for Node.js: one entry, and the store behind it. */
+const nodeHalf = /^src\/client\/(node\.ts$|stores\/file\/)/
 
-/** The server's ground floor: what knows only the protocol. What stands in neither list is the first floor. */
-const ground = ['config', 'logger', 'http', 'db', 'notifier']
+/** The client's entries: all that the command line may import of it. */
+const clientEntries = ['src/client/index.ts', 'src/client/node.ts']
 
-/** The server's roof: what puts the parts together, so that no part may ask for it. */
-const roof = ['app', 'index', 'main', 'scripts']
+/** The client's ladder: each folder imports only from those before it. Other files at the root stand above all. */
+const ladder = [
+  ['errors', 'types'],
+  ['stores'],
+  ['transport'],
+  ['identity'],
+  ['conversations'],
+  ['session-keys'],
+  ['messages'],
+  ['outbox'],
+  ['events'],
+  ['features']
+]
 
-/** Whose business the process is: its arguments, environment, streams and end. */
+/** The server's floors, from the ground up. Features stand on the same floor and never import each other. */
+const floors = [
+  ['config', 'logger', 'http', 'db', 'notifier'],
+  ['access', 'chains', 'log', 'streaming'],
+  ['services'],
+  ['features'],
+  ['app', 'index', 'main', 'cluster', 'scripts']
+]
+
+/** Files that deal with the process: its arguments, environment, streams and end. */
 const mayTouchProcess = [
   'src/server/main.ts',
   'src/server/scripts/write-openapi.ts',
@@ -47,7 +68,7 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
   dependencies: Record<string, string>
 }
 
-/** What a file of the source tree does that the house forbids, one line each. */
+/** What a file of the source tree does that the rules forbid, one line each. */
 function faults(path: string, text: string): string[] {
   return [
     ...imports(text).map((name) => refusal(path, name)),
@@ -63,17 +84,27 @@ function imports(text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName)
 }
 
+/** The file that `path` imports as `name`. */
+function target(path: string, name: string): string {
+  return posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts')
+}
+
 /** Why `path` may not import `name`; undefined if it may. */
 function refusal(path: string, name: string): string | undefined {
   if (!name.startsWith('.')) return refusalOfPackage(path, name)
-  const to = posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts')
-  const [here = '', there = ''] = [area(path), area(to)]
+  const to = target(path, name)
+  const [here, there] = [area(path), area(to)]
   if (!(here in mayImport)) return `lies in src/${here}, of which no rule speaks`
   if (!to.startsWith('src/')) return `leaves src: ${name}`
+  if (here === 'client' && there === 'node' && nodeHalf.test(path)) return undefined
   if (here !== there && !mayImport[here]!.includes(there)) return `imports ${there}: ${name}`
-  if (here === 'client' && nodeOnly.test(to) && !nodeOnly.test(path))
+  if (here !== there && there === 'client')
+    return clientEntries.includes(to) ? undefined : `imports what the client does not export: ${to}`
+  if (here === 'client' && there === 'client' && nodeHalf.test(to) && !nodeHalf.test(path))
     return `imports what only Node.js has: ${name}`
-  return here === 'server' && there === 'server' ? refusalInServer(path, to) : undefined
+  if (here !== there) return undefined
+  if (here === 'client' && level(ladder, to) > level(ladder, path)) return `imports what lies above it: ${to}`
+  return here === 'server' ? refusalInServer(path, to) : undefined
 }
 
 function refusalOfPackage(path: string, name: string): string | undefined {
@@ -89,16 +120,48 @@ function refusalOfPackage(path: string, name: string): string | undefined {
 }
 
 function isPortable(path: string): boolean {
-  return portable.includes(area(path)) && !nodeOnly.test(path)
+  return portable.includes(area(path)) && !nodeHalf.test(path)
 }
 
-/** Inside the server only upwards: ground floor, first floor, features that do not know each other, roof. */
+/** Inside the server only upwards: ground floor, first floor, services, features that do not know each other, the rest. */
 function refusalInServer(path: string, to: string): string | undefined {
-  if (floor(to) > floor(path)) return `imports what lies above it: ${to}`
-  if (floor(path) === 2 && feature(path) !== feature(to) && floor(to) === 2) {
-    return `imports another feature: ${feature(to)}`
+  if (level(floors, to) > level(floors, path)) return `imports what lies above it: ${to}`
+  const [mine, other] = [feature(path), feature(to)]
+  return mine !== undefined && other !== undefined && mine !== other
+    ? `imports another feature: ${other}`
+    : undefined
+}
+
+/** The step of `steps` on which a file stands: by its folder, or by its own name. Past the last if no step names it. */
+function level(steps: string[][], path: string): number {
+  const name = path.split('/')[2]!.replace(/\.ts$/, '')
+  const found = steps.findIndex((names) => names.includes(name))
+  return found === -1 ? steps.length : found
+}
+
+/** Files that import each other in a circle, type imports included: each circle as its files. */
+function circles(files: ReadonlyMap<string, string>): string[][] {
+  const found: string[][] = []
+  const order = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const stack: string[] = []
+  // Tarjan's strongly connected components.
+  const visit = (path: string) => {
+    order.set(path, order.size)
+    lowest.set(path, order.get(path)!)
+    stack.push(path)
+    for (const name of imports(files.get(path)!)) {
+      const to = target(path, name)
+      if (!name.startsWith('.') || !files.has(to)) continue
+      if (!order.has(to)) visit(to)
+      if (stack.includes(to)) lowest.set(path, Math.min(lowest.get(path)!, lowest.get(to)!))
+    }
+    if (lowest.get(path) !== order.get(path)) return
+    const circle = stack.splice(stack.indexOf(path))
+    if (circle.length > 1) found.push(circle.sort())
   }
-  return undefined
+  for (const path of files.keys()) if (!order.has(path)) visit(path)
+  return found
 }
 
 function lines(text: string): number {
@@ -109,15 +172,8 @@ function area(path: string): string {
   return path.split('/')[1]!
 }
 
-function feature(path: string): string {
-  return path.split('/')[3]!
-}
-
-function floor(path: string): number {
-  const inside = path.replace(/^src\/server\//, '').replace(/\.ts$/, '')
-  if (roof.includes(inside.split('/')[0]!)) return 3
-  if (inside.startsWith('features/')) return 2
-  return ground.includes(inside.split('/')[0]!) ? 0 : 1
+function feature(path: string): string | undefined {
+  return /^src\/server\/features\/([^/]+)\//.exec(path)?.[1]
 }
 
 function usesProcess(path: string, text: string): boolean {
@@ -143,18 +199,25 @@ function hasProcessForParameter(node: ts.Node): boolean {
   )
 }
 
-t.test('Every file of src imports only what its place in the house allows', async (t) => {
-  const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+const sources = new Map(
+  readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .map((path) => `src/${path.replaceAll('\\', '/')}`)
     .filter((path) => path.endsWith('.ts'))
     .sort()
-  t.ok(paths.length > 0)
+    .map((path) => [path, readFileSync(join(root, path), 'utf8')])
+)
+
+t.test('Every file of src imports only what its place allows', async (t) => {
+  t.ok(sources.size > 0)
   t.strictSame(
-    paths.flatMap((path) => faults(path, readFileSync(join(root, path), 'utf8'))),
+    [...sources].flatMap(([path, text]) => faults(path, text)),
     []
   )
-  for (const path of Object.keys(mayBeLong))
-    t.ok(lines(readFileSync(join(root, path), 'utf8')) > longest, path)
+  for (const path of Object.keys(mayBeLong)) t.ok(lines(sources.get(path)!) > longest, path)
+})
+
+t.test('No files import each other in a circle', async (t) => {
+  t.strictSame(circles(sources), [])
 })
 
 t.test('The check finds what is forbidden', async (t) => {
@@ -170,18 +233,29 @@ t.test('The check finds what is forbidden', async (t) => {
       "import { FileStore } from './node.js'",
       'imports what only Node.js has: ./node.js'
     ],
+    [
+      'src/client/stores/memory.ts',
+      "import { lock } from '../../node/lock.js'",
+      'imports node: ../../node/lock.js'
+    ],
+    ['src/node/lock.ts', "import { x } from '../protocol/ids.js'", 'imports protocol: ../protocol/ids.js'],
     ['src/protocol/ids.ts', "import fastify from 'fastify'", 'imports fastify'],
     [
       'src/protocol/ids.ts',
-      "import { Db } from '../server/db/index.js'",
-      'imports server: ../server/db/index.js'
+      "import { Db } from '../server/db/database.js'",
+      'imports server: ../server/db/database.js'
     ],
     [
-      'src/client/a.ts',
-      "import { Db } from '../server/db/index.js'",
-      'imports server: ../server/db/index.js'
+      'src/client/client.ts',
+      "import { Db } from '../server/db/database.js'",
+      'imports server: ../server/db/database.js'
     ],
     ['src/cli/run.ts', "import { wrap } from '../crypto/wrap.js'", 'imports crypto: ../crypto/wrap.js'],
+    [
+      'src/cli/run.ts',
+      "import { Http } from '../client/transport/http.js'",
+      'imports what the client does not export: src/client/transport/http.ts'
+    ],
     ['src/crypto/a.ts', "import t from '../../test/support/a.js'", 'leaves src: ../../test/support/a.js'],
     ['src/odd/a.ts', "import './b.js'", 'lies in src/odd, of which no rule speaks'],
     ['src/server/db/database.ts', "import fs from 'fs'", 'imports fs without node:'],
@@ -203,9 +277,29 @@ t.test('The check finds what is forbidden', async (t) => {
       'imports what lies above it: src/server/features/messages/queries.ts'
     ],
     [
+      'src/server/log/append.ts',
+      "import type { Services } from '../services.js'",
+      'imports what lies above it: src/server/services.ts'
+    ],
+    [
       'src/server/features/messages/routes.ts',
       "import { build } from '../../app.js'",
       'imports what lies above it: src/server/app.ts'
+    ],
+    [
+      'src/client/identity/trust.ts',
+      "import type { Outbox } from '../outbox/outbox.js'",
+      'imports what lies above it: src/client/outbox/outbox.ts'
+    ],
+    [
+      'src/client/types/account.ts',
+      "import type { Store } from '../stores/store.js'",
+      'imports what lies above it: src/client/stores/store.ts'
+    ],
+    [
+      'src/client/features/auth.ts',
+      "import { assemble } from '../assemble.js'",
+      'imports what lies above it: src/client/assemble.ts'
     ],
     ['src/server/config.ts', 'export const port = process.env.PORT', 'touches process'],
     ['src/server/config.ts', "export const port = process['env'].PORT", 'touches process'],
@@ -216,11 +310,29 @@ t.test('The check finds what is forbidden', async (t) => {
   for (const [path, text, fault] of forbidden) t.strictSame(faults(path, text), [`${path} ${fault}`], fault)
 })
 
+t.test('The check finds circles, those of type imports too', async (t) => {
+  const planted = new Map([
+    ['src/a.ts', "import './b.js'"],
+    ['src/b.ts', "import type { C } from './folder/c.js'\nimport './d.js'"],
+    ['src/folder/c.ts', "export type * from '../a.js'"],
+    ['src/d.ts', "import './e.js'"],
+    ['src/e.ts', "import 'node:fs'"]
+  ])
+  t.strictSame(circles(planted), [['src/a.ts', 'src/b.ts', 'src/folder/c.ts']])
+  planted.set('src/folder/c.ts', '')
+  t.strictSame(circles(planted), [])
+})
+
 t.test('The check leaves alone what is allowed', async (t) => {
   const allowed: [path: string, text: string][] = [
     ['src/protocol/ids.ts', "import Type from 'typebox'\nimport { x } from './x.js'"],
     ['src/client/client.ts', "import { seal } from '../crypto/messages.js'"],
-    ['src/client/stores/file/store.ts', "import { open } from 'node:fs/promises'\nimport './journal.js'"],
+    ['src/client/outbox/state.ts', "import { X } from '../messages/encrypt.js'\nimport '../errors.js'"],
+    [
+      'src/client/stores/file/store.ts',
+      "import { open } from 'node:fs/promises'\nimport './journal.js'\nimport '../../../node/lock.js'"
+    ],
+    ['src/cli/with-chat.ts', "import { ChatClient } from '../client/index.js'"],
     ['src/server/app.ts', "import { messages } from './features/messages/routes.js'"],
     [
       'src/server/features/messages/routes.ts',
@@ -228,7 +340,7 @@ t.test('The check leaves alone what is allowed', async (t) => {
     ],
     [
       'src/server/log/append.ts',
-      "import { Db } from '../db/index.js'\nimport { setTimeout } from 'node:timers/promises'"
+      "import { Db } from '../db/database.js'\nimport { setTimeout } from 'node:timers/promises'"
     ],
     ['src/server/main.ts', 'process.exit(1)'],
     ['src/server/log/append.ts', 'list.some((process) => process.id === id)'],

@@ -32,7 +32,7 @@ export async function runCheck(
   }
 }
 
-/** The error and its causes. Of an expired certificate, only the cause tells. */
+/** The messages of an error and its causes: that a certificate has expired stands only in the cause. */
 function reasons(error: unknown): string {
   const found: string[] = []
   for (let cause: unknown = error; cause instanceof Error && found.length < 5; cause = cause.cause)

@@ -38,7 +38,7 @@ export type FileContent = {
   mediaType: string
   /** Bytes of the file itself. */
   size: number
-  /** Of the ciphertext, in hex. */
+  /** SHA-256 of the ciphertext, in hex. */
   sha256: string
   /** 32 bytes in base64. */
   key: string
