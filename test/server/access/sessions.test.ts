@@ -6,6 +6,7 @@ import { sweep } from '../../../src/server/db/sweep.js'
 import { accessClaims } from '../../../src/server/access/tokens.js'
 import { advanceClocks } from '../../support/clocks.js'
 import { cheapKeys } from '../../support/bad-input.js'
+import { eventually } from '../../support/eventually.js'
 import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startChat, type Chat } from '../../support/start-chat.js'
 import { expect, problem } from '../../support/interop/http.js'
@@ -64,7 +65,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     const streams = [await here.live(), await here.live()]
     const { body } = await here.poll('0')
     const waiting = here.poll(body.cursor, 60)
-    while (chat.services.hub.count < 3) await sleep(10)
+    await eventually(() => chat.services.hub.count === 3)
     expect(await here.logout(), 204)
     t.strictSame(await Promise.all(streams.map(lastWord)), ['revoked', 'revoked'])
     t.strictSame(expect(await waiting, 200).body, { items: [], cursor: body.cursor })
