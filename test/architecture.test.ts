@@ -272,12 +272,12 @@ t.test('The check finds what is forbidden', async (t) => {
       'imports what lies above it: src/server/log/entry.ts'
     ],
     [
-      'src/server/log/append.ts',
+      'src/server/log/append-events.ts',
       "import { x } from '../features/messages/queries.js'",
       'imports what lies above it: src/server/features/messages/queries.ts'
     ],
     [
-      'src/server/log/append.ts',
+      'src/server/log/append-events.ts',
       "import type { Services } from '../services.js'",
       'imports what lies above it: src/server/services.ts'
     ],
@@ -287,7 +287,7 @@ t.test('The check finds what is forbidden', async (t) => {
       'imports what lies above it: src/server/app.ts'
     ],
     [
-      'src/client/identity/trust.ts',
+      'src/client/identity/trust-store.ts',
       "import type { Outbox } from '../outbox/outbox.js'",
       'imports what lies above it: src/client/outbox/outbox.ts'
     ],
@@ -339,13 +339,13 @@ t.test('The check leaves alone what is allowed', async (t) => {
       "import { append } from '../../log/append.js'\nimport './queries.js'"
     ],
     [
-      'src/server/log/append.ts',
+      'src/server/log/append-events.ts',
       "import { Db } from '../db/database.js'\nimport { setTimeout } from 'node:timers/promises'"
     ],
     ['src/server/main.ts', 'process.exit(1)'],
-    ['src/server/log/append.ts', 'list.some((process) => process.id === id)'],
+    ['src/server/log/append-events.ts', 'list.some((process) => process.id === id)'],
     [
-      'src/server/log/append.ts',
+      'src/server/log/append-events.ts',
       "// process.env\nconst text = 'process.env', pid = message.process.pid, o = { process: 1 }"
     ],
     ['src/crypto/a.ts', "// import x from '../server/a.js'\nconst text = \"import x from '../server/a.js'\""],

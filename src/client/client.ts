@@ -111,7 +111,7 @@ export class ChatClient {
    * @throws `not-a-message` (`usage`) for anything else
    */
   open(message: unknown): Promise<Incoming[]> {
-    return this.#parts.decryptor.open(message)
+    return this.#parts.decryptor.openAndCommit(message)
   }
 
   /**

@@ -17,7 +17,7 @@ export interface SessionKey {
 }
 
 /** A line of a roster: the key fingerprints of a device that a session key is wrapped for. */
-export interface RosterDevice {
+export interface RosterLine {
   readonly signingKey: string
   readonly encryptionKey: string
 }
@@ -46,7 +46,7 @@ export async function sessionKeyCommitment({ id, hkdfKey }: SessionKey): Promise
 }
 
 /** The hash of a roster in hex. The order of the devices does not matter. */
-export async function rosterHash(devices: readonly RosterDevice[]): Promise<string> {
+export async function rosterHash(devices: readonly RosterLine[]): Promise<string> {
   return sha256Hex(rosterText(devices))
 }
 
@@ -88,7 +88,7 @@ export interface SessionKeyExpectation {
   readonly conversationId: string
   readonly id: string
   /** The devices that the key must be wrapped for, its maker's included. */
-  readonly roster: readonly RosterDevice[]
+  readonly roster: readonly RosterLine[]
   /** Public signing keys of the members' devices, by fingerprint. */
   readonly signingKeys: ReadonlyMap<string, CryptoKey>
 }

@@ -36,7 +36,7 @@ export interface Services {
   /** Signs access tokens. */
   secret: string
   refresh: RefreshTokens
-  /** Closes everything, the last opened first. */
+  /** Closes everything: the streams first, the database last. */
   close: () => Promise<void>
 }
 

@@ -15,7 +15,7 @@ import { encodePem } from '../../src/crypto/pem.js'
 import { safetyNumber } from '../../src/crypto/safety-number.js'
 import {
   importSessionKey,
-  type RosterDevice,
+  type RosterLine,
   unwrapSessionKey,
   verifySessionKey
 } from '../../src/crypto/session-keys.js'
@@ -33,7 +33,7 @@ export interface Vectors {
       title: string
       conversationId: string
       id: string
-      roster: RosterDevice[]
+      roster: RosterLine[]
       statement: SignedStatement
       wrappedKey: string
       key?: string

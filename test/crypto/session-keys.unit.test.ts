@@ -9,7 +9,7 @@ import {
 import {
   generateSessionKey,
   importSessionKey,
-  type RosterDevice,
+  type RosterLine,
   rosterHash,
   sessionKeyCommitment,
   unwrapSessionKey,
@@ -25,7 +25,7 @@ interface Case {
   title: string
   conversationId: string
   id: string
-  roster: RosterDevice[]
+  roster: RosterLine[]
   statement: SignedStatement
   wrappedKey: string
   key?: string

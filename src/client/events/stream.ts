@@ -13,8 +13,10 @@ import { readFrames, type Frame } from '../transport/sse.js'
 import { checked, fits } from '../transport/response-schema.js'
 
 const MAX_PAUSE_MS = 60_000
-/** Until the server gives its own: the pause before reconnecting, in ms; the interval of its keepalives, in s. */
-const INITIAL = { retry: 3000, keepalive: 15 }
+/** Until the server gives its own: the pause before reconnecting, and the interval of its keep-alives. */
+const INITIAL = { retryMs: 3000, keepAliveSeconds: 15 }
+/** A connection that is silent for this many intervals is dead. */
+const SILENT_INTERVALS = 2.5
 
 /** Callbacks of the stream. */
 export interface StreamHooks {
@@ -31,8 +33,8 @@ export class EventStream {
   readonly #handler: EventHandler
   readonly #hooks: StreamHooks
   readonly #random: () => number
-  #retry = INITIAL.retry
-  #keepalive = INITIAL.keepalive
+  #retryMs = INITIAL.retryMs
+  #keepAliveSeconds = INITIAL.keepAliveSeconds
 
   constructor(api: Api, store: Store, handler: EventHandler, hooks: StreamHooks, random: () => number) {
     this.#api = api
@@ -80,9 +82,10 @@ export class EventStream {
       if (response.body === null)
         throw new ChatError('unreachable', 'no-stream', 'The server sent no stream.')
       let last = cursor
-      for await (const frames of readFrames(response.body, () => this.#keepalive * 2500, signal)) {
+      const silenceMs = () => this.#keepAliveSeconds * 1000 * SILENT_INTERVALS
+      for await (const frames of readFrames(response.body, silenceMs, signal)) {
         // A session that is not refreshed ends, and its stream with it.
-        await this.#api.keepAlive()
+        await this.#api.refreshIfDue()
         yield* this.#hooks.takeOwn()
         for (const group of grouped(frames)) {
           if (group[0]!.event === 'message') last = yield* this.#messages(group, last)
@@ -116,7 +119,7 @@ export class EventStream {
   }
 
   async *#frame(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
-    if (frame.retry !== undefined) this.#retry = Math.min(frame.retry, MAX_PAUSE_MS)
+    if (frame.retry !== undefined) this.#retryMs = Math.min(frame.retry, MAX_PAUSE_MS)
     if (frame.event === 'retry') return last
     if (!Object.hasOwn(durableEvents, frame.event)) {
       const moved = yield* this.#ephemeral(frame, last)
@@ -147,7 +150,7 @@ export class EventStream {
     const data = parse(frame)
     if (frame.event === 'ready') {
       const ready = checked(ephemeralEvents.ready, data, 'ready')
-      this.#keepalive = Math.min(Math.max(ready.keepaliveSeconds, 1), 300)
+      this.#keepAliveSeconds = Math.min(Math.max(ready.keepaliveSeconds, 1), 300)
       if (last === undefined) await saveCursor(this.#store, ready.cursor)
       this.#hooks.connected().catch(() => undefined)
       yield { type: 'connected' }
@@ -171,7 +174,7 @@ export class EventStream {
 
   #pause(failures: number, error: ChatError | undefined): number {
     const requested = error instanceof RefusedError ? (error.retryAfter ?? 0) : 0
-    const least = Math.min(this.#retry * 2 ** Math.max(0, failures - 1), MAX_PAUSE_MS)
+    const least = Math.min(this.#retryMs * 2 ** Math.max(0, failures - 1), MAX_PAUSE_MS)
     return Math.max(requested, Math.round(least * (0.5 + this.#random() / 2)))
   }
 }

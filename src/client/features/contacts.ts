@@ -1,7 +1,7 @@
 import { safetyNumber } from '../../crypto/safety-number.js'
 import { ChatError } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { Pin, TrustStore } from '../identity/trust.js'
+import type { Pin, TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { StoredUser } from '../identity/user-record.js'
 import type { Contact } from '../types/contacts.js'

@@ -1,7 +1,7 @@
 import type { RefusedError } from '../errors.js'
 import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
-import { retryOnConflict } from '../transport/retry.js'
+import { retryOnConflict } from '../transport/retry-on-conflict.js'
 import type { OwnDevice } from './own-device.js'
 import type { UserChains } from './user-chains.js'
 import type { StoredUser } from './user-record.js'

@@ -9,7 +9,7 @@ import { bumpChainRevision, chainRevision } from './chain-revision.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { CryptoKey, Store, StoreTransaction } from '../stores/store.js'
 import { toUntrusted, untrusted } from '../errors.js'
-import type { TrustStore } from './trust.js'
+import type { TrustStore } from './trust-store.js'
 import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
 
 const KINDS = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const

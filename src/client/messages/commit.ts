@@ -1,12 +1,12 @@
 import { recordTitle } from '../conversations/record.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ReceivedContent } from '../types/content.js'
-import type { Counter, SeenMessages } from './seen.js'
+import type { CounterId, SeenMessages } from './seen.js'
 import type { SeenEntry } from './seen-page.js'
 
 /** A verified message, as it is to be written down. */
 export interface CommittedMessage {
-  counter: Counter
+  counter: CounterId
   entry: SeenEntry
   content: ReceivedContent
 }

@@ -91,7 +91,7 @@ export class MessageDecryptor {
    *
    * @throws {ChatError} `not-a-message` (`usage`) for anything else
    */
-  async open(given: unknown): Promise<Incoming[]> {
+  async openAndCommit(given: unknown): Promise<Incoming[]> {
     if (!fits(Message, given))
       throw new ChatError('usage', 'not-a-message', 'This is no message as the server serves it.', {
         hint: 'It is an item of a history page, or the data of a "message" event.'

@@ -21,7 +21,7 @@ export class StreamGaps {
     this.#seen = seen
   }
 
-  /** The stream has shown how this session key was made: all its messages are to come. */
+  /** The stream has delivered the making of this session key, so it will deliver all its messages: counting starts at 0. */
   begin(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
     tx.set(keyName(conversationId, sessionKeyId), 0)
   }
@@ -31,7 +31,7 @@ export class StreamGaps {
     const { conversationId, sessionKeyId, from, n } = message
     const { deviceId } = from
     const last =
-      (await this.#store.get<number>(counterName(message))) ??
+      (await this.#store.get<number>(flowName(message))) ??
       (await this.#store.get<number>(keyName(conversationId, sessionKeyId)))
     if (last === undefined || n <= last + 1) return []
     const counter = { conversationId, sessionKeyId, deviceId }
@@ -39,7 +39,7 @@ export class StreamGaps {
   }
 
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
-    const name = counterName(message)
+    const name = flowName(message)
     if (message.n > ((await tx.get<number>(name)) ?? 0)) tx.set(name, message.n)
   }
 }
@@ -55,7 +55,7 @@ export class HistoryGaps {
 
   before(message: IncomingMessage): WithheldMessages[] {
     const { n } = message
-    const name = counterName(message)
+    const name = flowName(message)
     const last = this.#last.get(name)
     this.#last.set(name, n)
     if (last === undefined) return []
@@ -75,6 +75,6 @@ function keyName(conversationId: string, sessionKeyId: string): string {
   return `flow/${conversationId}/${sessionKeyId}`
 }
 
-function counterName({ conversationId, sessionKeyId, from }: IncomingMessage): string {
+function flowName({ conversationId, sessionKeyId, from }: IncomingMessage): string {
   return `${keyName(conversationId, sessionKeyId)}/${from.deviceId}`
 }

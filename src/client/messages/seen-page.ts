@@ -53,10 +53,10 @@ export function positionOf(entry: Uint8Array): number {
   return Number(new DataView(place.buffer).getBigUint64(0))
 }
 
-/** The entries of a page, with the `n` of each. */
-export function* entriesOf(page: Uint8Array, number: number): Generator<[n: number, entry: Uint8Array]> {
+/** The entries of a page, with the `n` of each. Pages are numbered from 0. */
+export function* entriesOf(page: Uint8Array, pageNumber: number): Generator<[n: number, entry: Uint8Array]> {
   for (let at = 0; at < page.length / ENTRY_BYTES; at++) {
-    const n = number * PAGE_SIZE + at + 1
+    const n = pageNumber * PAGE_SIZE + at + 1
     const entry = entryAt(page, n)
     if (entry !== null) yield [n, entry]
   }

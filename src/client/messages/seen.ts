@@ -16,7 +16,7 @@ import type { Store, StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../errors.js'
 
 /** Counts one device's messages under one session key. */
-export interface Counter {
+export interface CounterId {
   conversationId: string
   sessionKeyId: string
   deviceId: string
@@ -26,7 +26,7 @@ export interface Counter {
 export interface ReplayCheck {
   /** It was seen before, at the same position. */
   known: boolean
-  /** It comes after a message that its sender sent later. */
+  /** The server put it after a message that its sender sent later, or before one that was sent earlier. */
   late: boolean
 }
 
@@ -75,9 +75,9 @@ export class SeenMessages {
    * @throws {ChatError} `replayed-message` (`untrusted`) if it was seen at another position, or if another message had
    *   its id or counter
    */
-  async check(counter: Counter, seen: SeenEntry): Promise<ReplayCheck> {
+  async check(counter: CounterId, seen: SeenEntry): Promise<ReplayCheck> {
     const index = await this.#indexOf(counter.conversationId)
-    const name = counterName(counter)
+    const name = seenName(counter)
     const entry = toEntry(seen)
     const before = index.entry(name, seen.n)
     const replayed = (why: string) =>
@@ -108,24 +108,24 @@ export class SeenMessages {
   }
 
   /** Remember a message in memory, so that the next one is compared with it. `record` makes it durable. */
-  async note(counter: Counter, seen: SeenEntry): Promise<void> {
+  async note(counter: CounterId, seen: SeenEntry): Promise<void> {
     const index = await this.#indexOf(counter.conversationId)
-    const name = counterName(counter)
+    const name = seenName(counter)
     const number = pageOf(seen.n)
     index.add(name, number, withEntry(index.pages.get(name)?.get(number), seen.n, toEntry(seen)))
   }
 
   /** Remember a message for ever. Recording it again changes nothing. */
-  async record(tx: StoreTransaction, counter: Counter, seen: SeenEntry): Promise<void> {
+  async record(tx: StoreTransaction, counter: CounterId, seen: SeenEntry): Promise<void> {
     await this.note(counter, seen)
-    const name = `${counterName(counter)}/${pageOf(seen.n)}`
+    const name = `${seenName(counter)}/${pageOf(seen.n)}`
     tx.set(name, withEntry(await tx.get<Uint8Array>(name), seen.n, toEntry(seen)))
   }
 
   /** The ranges of `first` to `last` that were not seen. */
-  async missing(counter: Counter, first: number, last: number): Promise<{ first: number; last: number }[]> {
+  async missing(counter: CounterId, first: number, last: number): Promise<{ first: number; last: number }[]> {
     const index = await this.#indexOf(counter.conversationId)
-    const name = counterName(counter)
+    const name = seenName(counter)
     const ranges: { first: number; last: number }[] = []
     for (let n = first; n <= last; n++) {
       const pages = index.pages.get(name)
@@ -159,7 +159,7 @@ export class SeenMessages {
   }
 }
 
-function counterName({ conversationId, sessionKeyId, deviceId }: Counter): string {
+function seenName({ conversationId, sessionKeyId, deviceId }: CounterId): string {
   return `seen/${conversationId}/${sessionKeyId}/${deviceId}`
 }
 

@@ -60,7 +60,7 @@ export class OutboundKeys {
     return this.renew(conversationId, state !== null && this.#isSpent(state) ? state.keyId : undefined)
   }
 
-  /** Adopt or make a new key, and encrypt the queued messages again under it: the server has none of them. */
+  /** Adopt or make a new key, and encrypt the queued messages again under it. Only for messages that the server lacks. */
   async renew(conversationId: string, spent?: string): Promise<SessionKey> {
     const revision = await chainRevision(this.#store)
     const key = await this.#rotation.ensureCurrent(conversationId, spent)
@@ -103,7 +103,7 @@ export class OutboundKeys {
     this.#unposted.delete(signature)
   }
 
-  /** Whether nothing may be sent any more under the key of a message that has not left. */
+  /** Whether the key of a message that was not posted yet is out of date. */
   async #isOutdated(conversationId: string, { sealed }: QueuedMessage): Promise<boolean> {
     const revision = await chainRevision(this.#store)
     const state = await this.#state.get(conversationId)
@@ -117,6 +117,7 @@ export class OutboundKeys {
   }
 
   #isSpent({ count, first, next, since }: SendState): boolean {
+    // Messages under the key that are no longer queued.
     const posted = count - (next - first)
     return posted >= this.#limits.messages || this.#now() - since >= this.#limits.ageMs
   }

@@ -176,9 +176,12 @@ export class Outbox {
         else refusals = [{ message: first, error }]
       }
       for (const { message, error } of refusals) {
-        isRekeyRequired = isRefusal(error, 'rekey-required') && rekeys++ < MAX_REKEYS
-        // The messages after it are under the same key.
-        if (isRekeyRequired) break
+        if (isRefusal(error, 'rekey-required') && rekeys < MAX_REKEYS) {
+          rekeys++
+          isRekeyRequired = true
+          // The messages after it are under the same key: all of them are encrypted again.
+          break
+        }
         if (isPermanent(error)) await this.#drop(conversationId, message, error)
         else await this.#fail(conversationId, error)
       }

@@ -19,7 +19,7 @@ export type QueuedMessage = {
 /** How this device sends in a conversation. */
 export type SendState = {
   keyId: string
-  /** Revision of the chains at which the key was found to cover exactly the members and devices. */
+  /** The chain revision at which the key was found to cover exactly the members and devices. */
   growth: number
   /** When this device began to use the key, in milliseconds since 1970. */
   since: number

@@ -11,7 +11,7 @@ import type { StoredConversation } from '../conversations/record.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { inGroups } from '../transport/groups.js'
-import type { RosterDevice } from './roster.js'
+import type { DueDevice } from './roster.js'
 import type { StoredKey } from './verify.js'
 
 /** A session key of this device's making, not yet uploaded. */
@@ -34,7 +34,7 @@ export class SessionKeyFactory {
 
   async create(
     { id: conversationId, head }: Pick<StoredConversation, 'id' | 'head'>,
-    devices: readonly RosterDevice[]
+    devices: readonly DueDevice[]
   ): Promise<CreatedKey> {
     const { signing } = this.#me.active().device
     const key = await generateSessionKey()

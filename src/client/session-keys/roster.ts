@@ -4,7 +4,7 @@ import type { MembershipChanges } from '../conversations/change.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { requireSameMembers, type StoredConversation } from '../conversations/record.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { TrustStore } from '../identity/trust.js'
+import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { requireOwnDevices, type StoredUser } from '../identity/user-record.js'
 import type { Api } from '../transport/api.js'
@@ -12,7 +12,7 @@ import { inGroups } from '../transport/groups.js'
 import type { StoredKey } from './verify.js'
 
 /** A device that a session key has to be wrapped for. */
-export interface RosterDevice {
+export interface DueDevice {
   user: StoredUser
   deviceId: string
   signingKey: string
@@ -22,7 +22,7 @@ export interface RosterDevice {
 /** A conversation and its roster after a sync. */
 export interface SyncedRoster {
   conversation: StoredConversation
-  devices: RosterDevice[]
+  devices: DueDevice[]
   /** The session key that the server accepts; null if a new one has to be made. */
   sessionKeyId: string | null
 }
@@ -68,8 +68,8 @@ export class Rosters {
   }
 
   /** The devices of these members, by the chains as they are known. */
-  async devicesOf(members: StoredConversation['members']): Promise<RosterDevice[]> {
-    const devices: RosterDevice[] = []
+  async devicesOf(members: StoredConversation['members']): Promise<DueDevice[]> {
+    const devices: DueDevice[] = []
     await this.#users.refresh()
     for (const { username, root } of members) {
       const user = await this.#users.get(username)

@@ -69,7 +69,7 @@ export class Api {
   }
 
   /** Refresh the session if its access token is about to expire. */
-  async keepAlive(): Promise<void> {
+  async refreshIfDue(): Promise<void> {
     await this.#token()
   }
 

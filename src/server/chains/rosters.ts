@@ -10,7 +10,7 @@ import { conversations, devices, memberships, sessionKeyWraps, sessionKeys, user
 import type { ConversationRow } from './memberships.js'
 import { requireLine } from './user-chain-store.js'
 import { sha256Hex } from './public-keys.js'
-import type { NewEvent } from '../log/append.js'
+import type { NewEvent } from '../log/append-events.js'
 
 /** Bytes of a body with a wrap for each of thousands of devices. */
 export const WRAPS_BODY_LIMIT = 16 * 2 ** 20
@@ -18,7 +18,7 @@ export const WRAPS_BODY_LIMIT = 16 * 2 ** 20
 /** Rows of one INSERT: PostgreSQL takes 65,535 parameters. */
 const ROWS_PER_INSERT = 5000
 
-export interface RosterDevice {
+export interface RosterRow {
   username: string
   role: 'admin' | 'member'
   root: string
@@ -31,7 +31,7 @@ export interface RosterDevice {
  * The members of a conversation, in the order in which they joined, each with the active devices that a session key
  * must cover. A member whose root is no longer the user's current one has none.
  */
-export async function readRoster(db: Db, conversationId: string): Promise<RosterDevice[]> {
+export async function readRoster(db: Db, conversationId: string): Promise<RosterRow[]> {
   const rows = await db
     .select({
       username: users.username,
@@ -54,7 +54,7 @@ export async function readRoster(db: Db, conversationId: string): Promise<Roster
 /** The roster as the API shows it. */
 export function rosterView(
   { chainHead: head, sessionKeyId, rekeyRequired }: ConversationRow,
-  rows: readonly RosterDevice[]
+  rows: readonly RosterRow[]
 ): Roster {
   const members = new Map<string, Roster['members'][number]>()
   for (const { username, role, root, device } of rows) {
@@ -97,7 +97,7 @@ export async function acceptSessionKey(
   const roster = (await readRoster(tx, conversation.id)).flatMap(({ device }) => device ?? [])
   // A member whose root has changed cannot make keys: the conversation does not know the new identity.
   if (!roster.some(({ id }) => id === session.deviceId)) throw new Problem('not-in-roster')
-  requireCover(conversation.chainHead, statement, roster, body)
+  requireCurrentRoster(conversation.chainHead, statement, roster, body)
   const wraps = new Map(body.wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
   const { text, signatures } = body.statement
   await tx
@@ -121,7 +121,8 @@ export async function acceptSessionKey(
   }
 }
 
-function requireCover(
+/** @throws {Problem} `stale-roster` unless statement and wraps are for exactly these devices, at this head */
+function requireCurrentRoster(
   head: string,
   statement: { head: string; roster: string },
   roster: readonly (typeof devices.$inferSelect)[],

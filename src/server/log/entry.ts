@@ -55,6 +55,7 @@ export function toEntry(row: EventRow): Entry {
   return {
     position,
     type,
+    // Puts `position` first into the stored JSON object, which is never empty.
     json: `{"position":${position},${row.data!.slice(1)}`,
     size: row.data!.length,
     conversationId,

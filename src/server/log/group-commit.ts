@@ -4,7 +4,7 @@ import { isDatabaseDown, retryDuplicate } from '../db/errors.js'
 import type { Logger } from '../logger.js'
 import { MessageEntry, type Entry } from './entry.js'
 import type { OutgoingMessage } from './message.js'
-import { SEND, sendValues, type Refusal, type SendRow } from './send.js'
+import { SEND, sendValues, type Refusal, type SendRow } from './store-messages.js'
 
 /** A message is stored, now or before. */
 export interface StoredResult {
@@ -21,14 +21,14 @@ interface Waiting {
   messages: readonly OutgoingMessage[]
   bytes: number
   /** When it came, in milliseconds on the monotonic clock. */
-  since: number
+  waitingSince: number
   resolve: (results: SendResult[]) => void
   reject: (error: unknown) => void
 }
 
 export interface GroupCommit {
   /**
-   * @param messages of different ids, at most as many and as large as a batch
+   * @param messages with distinct ids, no more than fit into one batch
    * @returns a result for each, in their order
    * @throws {Problem} `overloaded` when too much is queued, `database-unavailable`
    */
@@ -52,7 +52,7 @@ export function groupCommit(options: {
   logger: Logger
   maxQueue: number
   maxBatch: number
-  /** How many milliseconds the first message of the queue may have waited when another one is accepted. */
+  /** Milliseconds. Once the oldest queued message has waited longer, new ones are refused. */
   maxWait: number
   /** Called after each commit with the new entries in the order of their positions. */
   onCommit: (entries: Entry[]) => void
@@ -137,13 +137,13 @@ export function groupCommit(options: {
   return {
     send(messages) {
       const now = performance.now()
-      const waited = now - (queue[0]?.since ?? now)
+      const waited = now - (queue[0]?.waitingSince ?? now)
       // To try again later is better than to wait in a queue that does not move.
       if (queued.messages >= options.maxQueue || queued.bytes >= QUEUE_BYTES || waited > options.maxWait)
         return Promise.reject(new Problem('overloaded'))
       return new Promise((resolve, reject) => {
         const bytes = messages.reduce((sum, { ciphertext }) => sum + ciphertext.length, 0)
-        queue.push({ messages, bytes, since: now, resolve, reject })
+        queue.push({ messages, bytes, waitingSince: now, resolve, reject })
         queued.messages += messages.length
         queued.bytes += bytes
         if (state === 'idle') {

@@ -3,8 +3,8 @@ import type { Logger } from '../logger.js'
 import type { Entry } from './entry.js'
 import { readAll } from './read.js'
 
-/** The part of the log that a reader has missed, up to its live end. */
-export interface Since {
+/** The entries that a reader has missed, up to the live end of the log. */
+export interface MissedEntries {
   /** In order, as far as they concern the reader. */
   entries: Entry[]
   /** The reader's conversations after the last of them. */
@@ -92,7 +92,7 @@ export class Tail {
    * @param conversations the user's, at `position`
    * @returns null if the ring does not reach back that far
    */
-  since(userId: string, position: number, conversations: readonly string[]): Since | null {
+  since(userId: string, position: number, conversations: readonly string[]): MissedEntries | null {
     const entries: Entry[] = []
     const current = new Set(conversations)
     if (position < this.#head) {

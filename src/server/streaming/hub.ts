@@ -21,7 +21,8 @@ export interface OpenStream {
 
 /**
  * A user with open streams here. Arrays, since there are thousands of users and mostly one stream each: they take a
- * quarter of the memory of Sets. Those of streams are replaced and never changed, so they may be walked through.
+ * quarter of the memory of Sets. The arrays of streams are copied on every change, so a loop over one is safe while
+ * streams come and go.
  */
 interface User {
   readonly id: string

@@ -8,7 +8,7 @@ import type { Database, PreparedStatement } from '../../../src/server/db/databas
 import { readHistory } from '../../../src/server/features/messages/history.js'
 import { readResumePoints } from '../../../src/server/log/resume-points.js'
 import { readAll, readBounds, readVisible } from '../../../src/server/log/read.js'
-import { SEND, sendValues } from '../../../src/server/log/send.js'
+import { SEND, sendValues } from '../../../src/server/log/store-messages.js'
 import { startPostgres } from '../../support/postgres.js'
 
 const FEW = 5000

@@ -1,7 +1,7 @@
 import { decodeHex, encodeHex } from '../../../src/crypto/encoding.js'
 import {
   importSessionKey,
-  type RosterDevice,
+  type RosterLine,
   rosterHash,
   sessionKeyCommitment
 } from '../../../src/crypto/session-keys.js'
@@ -29,7 +29,7 @@ const head = examples.conversationCreate.hash
 export const sessionKey = await importSessionKey(id, decodeHex(examples.sessionKey.key))
 export const otherKey = await importSessionKey(id, counting(1)(32))
 
-const line = ({ fingerprint, encryptionKey }: Actor): RosterDevice => ({
+const line = ({ fingerprint, encryptionKey }: Actor): RosterLine => ({
   signingKey: fingerprint,
   encryptionKey
 })
@@ -38,7 +38,7 @@ const oldAlice = { ...line(alice), encryptionKey: fakeHash('Alice’s encryption
 
 /** A signed session key statement with some fields changed. */
 async function signed(
-  change: { conversation?: string; sessionKey?: string; roster?: RosterDevice[] } = {},
+  change: { conversation?: string; sessionKey?: string; roster?: RosterLine[] } = {},
   by = alice,
   signer = by
 ) {

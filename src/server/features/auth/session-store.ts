@@ -5,7 +5,7 @@ import { endSessions } from '../../access/sessions.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
 import { sessions } from '../../db/schema.js'
-import { appendEvents } from '../../log/append.js'
+import { appendEvents } from '../../log/append-events.js'
 
 /** The database's clock, which is the same for all processes. */
 const NOW = sql`now()`

@@ -10,7 +10,7 @@ import type { Tx } from '../../db/database.js'
 import { conversationStatements, conversations, memberships } from '../../db/schema.js'
 import { requireLine } from '../../chains/user-chain-store.js'
 import { sha256Hex } from '../../chains/public-keys.js'
-import { appendEvents } from '../../log/append.js'
+import { appendEvents } from '../../log/append-events.js'
 import { lockConversation } from '../../chains/memberships.js'
 import { readMembers, readStatements, toChain } from './queries.js'
 

@@ -9,7 +9,7 @@ import type { Tx } from '../../db/database.js'
 import { conversationStatements, conversations, memberships } from '../../db/schema.js'
 import { requireLine } from '../../chains/user-chain-store.js'
 import { sha256Hex } from '../../chains/public-keys.js'
-import { appendEvents } from '../../log/append.js'
+import { appendEvents } from '../../log/append-events.js'
 import { acceptSessionKey, findSessionKey } from '../../chains/rosters.js'
 import { readMembers, readStatements } from './queries.js'
 

@@ -16,7 +16,7 @@ import {
   type LockedUser
 } from '../../chains/user-chain-store.js'
 import { readSigningKey, verifySignatures } from '../../chains/public-keys.js'
-import { appendEvents } from '../../log/append.js'
+import { appendEvents } from '../../log/append-events.js'
 import { endSessions, type ActiveSession } from '../../access/sessions.js'
 import { applyChain, bindSession, dropPending, extended, isApplied, type DeviceRow } from './changes.js'
 

@@ -8,7 +8,7 @@ import type { Tx } from '../../db/database.js'
 import { devices, sessions, userStatements, users } from '../../db/schema.js'
 import { insertUserStatement, readUserStatements, type LockedUser } from '../../chains/user-chain-store.js'
 import { sha256Hex } from '../../chains/public-keys.js'
-import { appendEvents, type NewEvent } from '../../log/append.js'
+import { appendEvents, type NewEvent } from '../../log/append-events.js'
 import { requireRekey } from '../../chains/rosters.js'
 import { endSessions } from '../../access/sessions.js'
 

@@ -11,7 +11,7 @@ export interface StartPoint {
   position: number
   /** Position of the oldest event that is kept, if the reader has lost events and gets a `reset`. */
   reset: number | null
-  /** If no event since then concerns the reader: their conversations at the log's position `last`. */
+  /** If no event since then concerns the reader: their conversations at the log's position `last`. Else null. */
   caughtUp: { last: number; conversations: string[] } | null
 }
 
@@ -43,7 +43,7 @@ export function cursorResolver({ prepared }: Database, { epoch }: Log): ResolveC
     if (cursor === 'end') return { position: last, reset: null, caughtUp }
     if (known <= last && known >= oldest - 1) return { position: known, reset: null, caughtUp }
     const reset = cursor === 'start' ? null : oldest
-    // The resume point of a cursor from the future says nothing about the events since the oldest one.
+    // For a cursor ahead of the log, `caughtUp` says nothing about the older events that the reader gets now.
     return { position: oldest - 1, reset, caughtUp: known > last ? null : caughtUp }
   }
 }

@@ -14,7 +14,7 @@ import { deviceSessionOf, type DeviceSession } from '../../access/auth.js'
 import { retryDuplicate } from '../../db/errors.js'
 import type { Tx } from '../../db/database.js'
 import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
-import { appendEvents, transaction } from '../../log/append.js'
+import { appendEvents, transaction } from '../../log/append-events.js'
 import { lockConversation, requireMember } from '../../chains/memberships.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import {

@@ -8,7 +8,7 @@ export const MAX_MESSAGES_PER_KEY = 2 ** 20
 
 export type Refusal = 'not-found' | 'conflict' | 'rekey' | 'not-in-roster'
 
-/** The answer to one message of a batch. A refused message has no position of its own. */
+/** The answer to one message of a batch. `position` means something only for `stored` and `repeat`. */
 export interface SendRow {
   verdict: 'stored' | 'repeat' | Refusal
   position: number
@@ -36,10 +36,10 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
 /**
  * Check and append a whole batch, with one verdict for each message.
  *
- * All that can change and decides about a send is in the row of its conversation: the current session key, and whether
- * it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a
- * concurrent change has just committed: a change of members or devices waits for the batch, or the batch for the
- * change. The roster of a key never changes. The counter is locked last.
+ * A concurrent change can only alter the row of the conversation: its current session key, and whether that is out of
+ * date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a concurrent change has
+ * just committed: a change of members or devices waits for the batch, or the batch for the change. The roster of a key
+ * never changes. The row of `log_head`, which counts positions, is locked last.
  */
 export const SEND: PreparedStatement = {
   name: 'send',
