@@ -81,7 +81,7 @@ export function hintFor(error: unknown, url: string): string | undefined {
     case 'identity-changed':
       return 'Compare safety numbers with "secure-chat verify NAME". Then run "secure-chat accept NAME".'
     case 'untrusted':
-      return 'Nothing of it was used. Ask the operator of the server. "secure-chat doctor" shows what is wrong.'
+      return 'Nothing of it was used. Ask the operator of the server. "secure-chat doctor" checks the connection and the keys.'
     case 'usage':
     case 'refused':
     case 'store':

@@ -22,7 +22,7 @@ export interface Profile {
   store: string
 }
 
-/** The folder of all profiles: `SECURE_CHAT_HOME`, else a folder by the XDG Base Directory Specification. */
+/** The folder of all profiles: `SECURE_CHAT_HOME`, else the system's folder for an application's data. */
 export function homeFolder({ env }: Pick<Io, 'env'>, os: string = platform()): string {
   if (env['SECURE_CHAT_HOME']) return resolve(env['SECURE_CHAT_HOME'])
   if (os === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'secure-chat')

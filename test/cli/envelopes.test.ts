@@ -74,6 +74,8 @@ t.test('The output of "seal" can be posted, and "open" reads what the server ser
   t.equal(oneByOne.out, opened.out, 'one on each line')
   const indented = await bob('open', { stdin: JSON.stringify(items, null, 2) })
   t.equal(indented.out, opened.out, 'a list over many lines')
+  const jq = await bob('open', { stdin: items.map((item) => `${JSON.stringify(item, null, 2)}\n`).join('') })
+  t.equal(jq.out, opened.out, 'one after the other, each over many lines')
 })
 
 t.test('"open" fails for a changed message and does not show it', async (t) => {

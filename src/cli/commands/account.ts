@@ -77,7 +77,7 @@ async function register(
     )
     printToStderr(
       io,
-      'If you lose this machine, only a backup can restore your messages: secure-chat backup create'
+      'If you lose this machine, a backup can restore your messages: secure-chat backup create'
     )
   })
 }

@@ -23,36 +23,53 @@ export async function textFromStdin(io: Io): Promise<string> {
 }
 
 /**
- * JSON from stdin: one value on each line (NDJSON), each as soon as its line is complete, or one document
- * over many lines.
+ * JSON values from stdin, each as soon as its last line is complete: one on each line (NDJSON), or over several lines
+ * of which only the first and the last are not indented, as `jq` writes them.
  */
 export async function* jsonFromStdin(stdin: Readable): AsyncGenerator<unknown, void, undefined> {
   let document = ''
   for await (const line of lines(stdin)) {
-    const value = document === '' ? parseJson(line) : undefined
-    if (value !== undefined) yield value
-    else if (document !== '' || line.trim() !== '') document = appended(document, `${line}\n`)
+    if (document === '' && line.trim() === '') continue
+    document = appended(document, `${line}\n`)
+    // Not at every line: that would parse a long document again and again.
+    const value = /^\S/.test(line) ? parseJson(document) : undefined
+    if (value !== undefined) {
+      yield value
+      document = ''
+    } else if (!/^\s*[[{]/.test(document)) throw notJson()
   }
   if (document === '') return
   const value = parseJson(document)
-  if (value === undefined)
-    throw new UsageError('Stdin is not JSON.', 'It takes messages as the server serves them.')
+  if (value === undefined) throw notJson()
   yield value
+}
+
+function notJson(): UsageError {
+  return new UsageError('Stdin is not JSON.', 'It takes messages as the server serves them.')
 }
 
 /** The lines of a stream, each as soon as it is complete. */
 async function* lines(stream: Readable): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
   for await (const bytes of stream) {
-    const text = decoder.decode(bytes as Uint8Array, { stream: true })
+    const text = decoded(decoder, bytes as Uint8Array)
     rest = appended(rest, text)
     if (!text.includes('\n')) continue
     const complete = rest.split('\n')
     rest = complete.pop()!
     yield* complete
   }
-  yield rest
+  yield rest + decoded(decoder)
+}
+
+/** @param bytes absent at the end of the stream */
+function decoded(decoder: InstanceType<typeof TextDecoder>, bytes?: Uint8Array): string {
+  try {
+    return decoder.decode(bytes, { stream: bytes !== undefined })
+  } catch {
+    throw new UsageError('Stdin is not text in UTF-8.')
+  }
 }
 
 function appended(text: string, more: string): string {

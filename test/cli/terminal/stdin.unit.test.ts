@@ -21,6 +21,32 @@ t.test('A document over many lines is one value', async (t) => {
   t.strictSame(await all(jsonFromStdin(stdin)), [value])
 })
 
+t.test('Values over many lines follow each other, as jq writes them', async (t) => {
+  const values = [{ a: 1, b: [2] }, { c: { d: 'e' } }, [3]]
+  const stdin = Readable.from([
+    Buffer.from(values.map((value) => `${JSON.stringify(value, null, 2)}\n`).join(''))
+  ])
+  t.strictSame(await all(jsonFromStdin(stdin)), values)
+})
+
+t.test('A line that is not JSON is refused as soon as it is complete', async (t) => {
+  const stdin = new PassThrough()
+  const values = jsonFromStdin(stdin)
+  stdin.write('{"a":1}\nnot json\n')
+  t.strictSame((await values.next()).value, { a: 1 })
+  await t.rejects(values.next(), { message: 'Stdin is not JSON.' })
+})
+
+t.test('Bytes that are not UTF-8 are refused', async (t) => {
+  for (const bytes of [
+    [0x22, 0xff, 0x22, 0x0a],
+    [0x22, 0x22, 0x0a, 0xc3]
+  ])
+    await t.rejects(all(jsonFromStdin(Readable.from([Buffer.from(bytes)]))), {
+      message: 'Stdin is not text in UTF-8.'
+    })
+})
+
 t.test('Input that never ends is refused', async (t) => {
   const endless = function* () {
     for (;;) yield Buffer.alloc(2 ** 20, ' ')
