@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** Make a folder (0700) with all parents that are missing. They survive a power cut. */
@@ -10,7 +11,7 @@ export function makeFolder(folder: string): void {
 }
 
 /**
- * Make the bytes of a file, or the entries of a folder, survive a power cut.
+ * Make the bytes of a file, or the entries of a folder, survive a power cut. Blocks until they do.
  *
  * @param fsync in place of `fs.fsyncSync`, for example to count
  */
@@ -20,5 +21,15 @@ export function syncPath(path: string, fsync: (fd: number) => void = fsyncSync):
     fsync(fd)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Like `syncPath`, without blocking the event loop. */
+export async function syncPathAsync(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync, rmSync, statfsSync, symlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { SocketFile, waitUntilSilent } from './socket.js'
+import { roomForName, SocketFile, waitUntilSilent } from './socket.js'
 
 export interface Lock {
   /** Let the next holder in. Harmless if called again. */
@@ -73,7 +73,7 @@ function isTurn(name: string): boolean {
 
 /** Undefined if another process was quicker. */
 async function takeTurn(folder: string, turn: number): Promise<Lock | undefined> {
-  const name = socketName()
+  const name = socketName(folder)
   // It must answer before the link can be seen: a turn that does not answer counts as over.
   const socket = await SocketFile.listen(folder, name)
   try {
@@ -110,12 +110,15 @@ function sweep(folder: string, turn: number, name: string): void {
   }
 }
 
-/** Short, because a socket's path has little room. */
-function socketName(): string {
-  const host = hostname()
-    .replaceAll(/[^A-Za-z0-9.]/g, '-')
-    .slice(0, 12)
-  return `holder-${ownPid()}-${host}-${randomBytes(4).toString('hex')}`
+/** Short, because a socket's path has little room. The host is cut before a long folder becomes unusable. */
+function socketName(folder: string): string {
+  const name = (host: string) => `holder-${ownPid()}-${host}-${randomBytes(4).toString('hex')}`
+  const room = Math.max(0, Math.min(12, roomForName(folder) - name('').length))
+  return name(
+    hostname()
+      .replaceAll(/[^A-Za-z0-9.]/g, '-')
+      .slice(0, room)
+  )
 }
 
 /** Only for the reader of a message. `process` belongs to the programs, and Linux tells it without. */

@@ -66,6 +66,11 @@ export async function waitUntilSilent(folder: string, name: string, patience: nu
   return false
 }
 
+/** How many bytes the name of a socket in this folder may have. */
+export function roomForName(folder: string): number {
+  return platform() === 'linux' ? LONGEST_PATH : LONGEST_PATH - Buffer.byteLength(join(folder, '/'))
+}
+
 /** A socket's address has room for some 100 bytes. Linux reaches a longer path through the open folder. */
 async function withSocketPath<T>(
   folder: string,

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ChatError } from '../../errors.js'
-import { syncPath } from '../../../node/durable-folder.js'
+import { syncPathAsync } from '../../../node/durable-folder.js'
 import { requirePrivate } from './folder.js'
 import {
   damaged,
@@ -64,7 +64,7 @@ export class Journal {
       requirePrivate(path, file.mode)
       // The process that renamed this file may have crashed before it synced the folder.
       // Sync now: we must not act on data that a power cut could undo.
-      syncPath(dirname(path))
+      await syncPathAsync(dirname(path))
       const bytes = await readBytes(file.handle, 0, file.size)
       const { header, ...head } = await readHeader(bytes)
       const read = await readRecords(bytes.subarray(head.size), head.checksum)
@@ -96,7 +96,7 @@ export class Journal {
       const journal = new Journal(path, seal, file, { size: Buffer.byteLength(line), checksum })
       await journal.append(new Map(entries))
       await rename(draft, path)
-      syncPath(dirname(path))
+      await syncPathAsync(dirname(path))
       return journal
     })
   }
