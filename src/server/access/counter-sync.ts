@@ -29,7 +29,7 @@ returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as t
 export interface CounterSync {
   /** @param name of the counter, the same in all processes */
   of: (name: string, bounds: Bounds) => WindowCounter
-  /** Resolves when all that was counted here before the call is exchanged, or could not be. */
+  /** Exchange now, for tests. Resolves when all that was counted here before the call is exchanged, or could not be. */
   exchange: () => Promise<void>
   stop: () => void
 }

@@ -25,8 +25,8 @@ const CACHED = 100_000
 const LOADED_AT_ONCE = 200
 
 /**
- * The sessions that requests use, in memory. The log keeps them true: every change of a session or a device appends an
- * event, and each process that reads it forgets the sessions concerned.
+ * The sessions that requests use, in memory. The log keeps them true: whoever revokes a session or changes a
+ * device appends an event, and each process that reads it forgets the sessions concerned.
  */
 export class Sessions {
   readonly #load: (id: string) => Promise<ActiveSession | null>

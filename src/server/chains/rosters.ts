@@ -121,7 +121,11 @@ export async function acceptSessionKey(
   }
 }
 
-/** @throws {Problem} `stale-roster` unless statement and wraps are for exactly these devices, at this head */
+/**
+ * Statement and wraps have to be for exactly these devices, at this head.
+ *
+ * @throws {Problem} `stale-roster`; `invalid-request` for two wraps of one device
+ */
 function requireCurrentRoster(
   head: string,
   statement: { head: string; roster: string },

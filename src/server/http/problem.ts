@@ -1,7 +1,7 @@
 import { problemTitle, problems, type ProblemCode } from '../../protocol/problems.js'
 import type { ProblemDocument } from '../../protocol/schema.js'
 
-/** The server's one way to fail. `detail` says more than the table's sentence; `members` are added to the document. */
+/** How a request fails. `detail` says more than the table's sentence; `members` are added to the document. */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number

@@ -36,8 +36,8 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
 /**
  * Check and append a whole batch, with one verdict for each message.
  *
- * A concurrent change can only alter the row of the conversation: its current session key, and whether that is out of
- * date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a concurrent change has
+ * Every change of members or devices also marks the row of the conversation, which names the current session key and
+ * says whether it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a concurrent change has
  * just committed: a change of members or devices waits for the batch, or the batch for the change. The roster of a key
  * never changes. The row of `log_head`, which counts positions, is locked last.
  */

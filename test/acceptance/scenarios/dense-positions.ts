@@ -119,7 +119,6 @@ export async function densePositions(
   await sleep(300)
   for (const stop of stops) stop()
   t.comment(`${told.size} messages in ${seconds} s`)
-  t.ok(told.size > enough, 'there was a load worth the name')
   t.same(doubled, [], 'no position was given twice')
   t.equal(last - first + 1, told.size, 'the positions of the answers are dense')
   for (const one of seen) {

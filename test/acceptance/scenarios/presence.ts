@@ -51,12 +51,14 @@ export async function comesAndGoes(t: Test, { alice, bob, eve }: PresenceWorld):
   const alices = await alice.live()
   const eves = await eve.live()
   await seenAs(false, alice, bob)
+  const opened = performance.now()
   const bobs = await bob.live()
   t.ok((await seenAs(true, alice, bob)) < limitMs, 'online with the first stream')
   const event = await alices.waitFor(
     (one) => one.event === 'presence' && shownOnline(one.data, bob),
     'presence'
   )
+  t.ok(performance.now() - opened < limitMs, 'the event comes in time')
   t.notOk('id' in event, 'told on the stream, without moving the cursor')
   const strange = await eve.raw('GET', `/v1/presence?user=${bob.username}`)
   t.notOk(shownOnline(strange.body, bob), `not shown to a stranger (${strange.status})`)

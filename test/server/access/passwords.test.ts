@@ -90,9 +90,11 @@ t.test(
     t.equal(refused[0]?.headers['content-type'], 'application/problem+json; charset=utf-8')
     t.match(refused[0]?.body, { type: '/problems/overloaded', status: 503 })
     for (const [path, times] of Object.entries(took)) {
-      // Other tests keep the machine busy: only the median is meaningful.
-      const median = at(ascending(times), 0.5)
+      const sorted = ascending(times)
+      const [median, p95] = [at(sorted, 0.5), at(sorted, 0.95)]
       t.ok(median < 500, `${path} is answered in ${Math.round(median)} ms (median of ${times.length})`)
+      // Generous, because other tests keep the machine busy.
+      t.ok(p95 < 3000, `${path} is answered in ${Math.round(p95)} ms (95 of 100)`)
     }
     expect(await alice.login(), 200)
   }

@@ -84,7 +84,7 @@ if (postgres !== undefined) {
     await head.client.query('begin')
     const locked = head.client.query('lock table log_head in access exclusive mode')
     await head.isHeldUp()
-    const stream = session.events({ resume: false })
+    const stream = session.events({ resume: false, patient: true })
     await head.holdsUp('as oldest')
     await inserts.client.query('commit')
     expect(await ending, 204)

@@ -55,7 +55,7 @@ if (postgres !== undefined) {
   })
 }
 
-/** What each of these has counted is known to all of them, as it is after a second at most. */
+/** Each of these learns what those before it have counted, as it does within a second. */
 async function exchange(...chats: readonly Chat[]): Promise<void> {
   for (const { services } of chats) await services.attempts.exchange()
 }

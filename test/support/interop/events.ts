@@ -17,6 +17,8 @@ export interface EventsOptions {
   readonly pauseMs?: number
   /** False for floods: `received` then holds ephemeral events only; the others come to `onEvent` only. */
   readonly keep?: boolean
+  /** Wait for a response for as long as it takes. */
+  readonly patient?: boolean
   /** Called within the parser: `cut()` in here loses whatever had already arrived behind this event. */
   readonly onEvent?: (event: ChatEvent, stream: EventStream) => void
 }
@@ -152,7 +154,7 @@ export class EventStream implements AsyncIterable<ChatEvent> {
       if (this.#last || this.#options.resume === false) this.#finish()
       else this.#timer = setTimeout(() => this.#connect(), this.#options.pauseMs ?? 20)
     }
-    const giveUp = setTimeout(() => request.destroy(), PATIENCE_MS)
+    const giveUp = this.#options.patient ? undefined : setTimeout(() => request.destroy(), PATIENCE_MS)
     request.on('error', again)
     request.on('close', () => {
       clearTimeout(giveUp)
