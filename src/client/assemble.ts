@@ -36,7 +36,8 @@ import { Api } from './transport/api.js'
 import { Http } from './transport/http.js'
 
 const TIMEOUT_MS = 30_000
-const KEY_LIMITS: KeyLimits = { messages: 10_000, ageMs: 7 * 24 * 3600 * 1000 }
+/** Bounds on the use of a session key (protocol, "Session key"). */
+export const KEY_LIMITS: KeyLimits = { messages: 10_000, ageMs: 7 * 24 * 3600 * 1000 }
 
 export type Parts = Awaited<ReturnType<typeof assemble>>
 
@@ -86,7 +87,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const hooks = { connected: resume, takeOwn: () => outbox.takeRefused() }
   const events = new EventStream(api, store, handler, hooks, random)
 
-  const auth = new Auth(http, api, store, me, users, trust, random)
+  const auth = new Auth(http, api, store, me, users, trust, random, [users, chains, keys, seen])
   const devices = new Devices(api, users, keys, forwarding, me, auth, rekey)
   const creation = new ConversationCreation(api, users, trust, chains, rosters, keys, factory, me)
   const conversations = new Conversations(api, users, chains, changes, creation, titles, outbox, me)

@@ -70,7 +70,7 @@ export function isRefusal(error: unknown, ...codes: string[]): error is RefusedE
   return error instanceof RefusedError && codes.includes(error.code)
 }
 
-/** Whether the same request may succeed later. */
+/** Whether the server failed, or took too long, with a request that may be valid. */
 export function isTransient(error: unknown): boolean {
   return (
     error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)

@@ -1,3 +1,5 @@
+import { problems } from './problems.js'
+
 /** The rules of the protocol that a statement can break. Each has an entry of the same name in `problems`. */
 export type RuleCode =
   | 'already-member'
@@ -23,7 +25,7 @@ export class RuleViolation extends Error {
   readonly detail: string | undefined
 
   constructor(code: RuleCode, detail?: string) {
-    super(detail ?? code)
+    super(detail ?? problems[code][1])
     this.name = 'RuleViolation'
     this.code = code
     this.detail = detail

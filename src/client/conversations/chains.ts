@@ -99,6 +99,12 @@ export class ConversationChains {
     if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
   }
 
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#roots.clear()
+    this.#titles.clear()
+  }
+
   #withTitle(stored: StoredConversation): StoredConversation {
     const noted = this.#titles.get(stored.id)
     if (noted === undefined || noted.position <= stored.titledAt) return stored

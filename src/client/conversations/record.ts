@@ -16,6 +16,8 @@ export type StoredConversation = {
   titledAt: number
   /** All messages up to this position were searched for a title. */
   titleReadTo?: number
+  /** The server's `lastPosition` at the last search. Only compared: it is the server's word. */
+  titleSearchedAt?: number
 }
 
 /** One verified statement of a chain. */
@@ -49,7 +51,8 @@ export function toStored(
     members: [...chain.members].map(([username, { role, root }]) => ({ username, role, root })),
     title: before?.title ?? null,
     titledAt: before?.titledAt ?? 0,
-    titleReadTo: before?.titleReadTo ?? 0
+    titleReadTo: before?.titleReadTo ?? 0,
+    ...(before?.titleSearchedAt !== undefined && { titleSearchedAt: before.titleSearchedAt })
   }
 }
 
@@ -69,11 +72,28 @@ export async function recordTitle(
     tx.set(recordName(id), { ...stored, title, titledAt: position })
 }
 
-/** All messages up to this position were searched for a title. */
-export async function recordTitleSearch(tx: StoreTransaction, id: string, position: number): Promise<void> {
+/**
+ * Store how far the messages were searched for a title.
+ *
+ * @param readTo all messages up to this position were searched
+ * @param lastPosition of the conversation when it was searched, if the server had named it
+ */
+export async function recordTitleSearch(
+  tx: StoreTransaction,
+  id: string,
+  readTo: number,
+  lastPosition: number | undefined
+): Promise<void> {
   const stored = await tx.get<StoredConversation>(recordName(id))
-  if (stored !== undefined && (stored.titleReadTo ?? 0) < position)
-    tx.set(recordName(id), { ...stored, titleReadTo: position })
+  if (stored === undefined) return
+  const titleReadTo = Math.max(stored.titleReadTo ?? 0, readTo)
+  const titleSearchedAt = lastPosition ?? stored.titleSearchedAt
+  if (titleReadTo !== stored.titleReadTo || titleSearchedAt !== stored.titleSearchedAt)
+    tx.set(recordName(id), {
+      ...stored,
+      titleReadTo,
+      ...(titleSearchedAt !== undefined && { titleSearchedAt })
+    })
 }
 
 /** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */

@@ -24,6 +24,8 @@ export class Auth {
   readonly #users: UserChains
   readonly #trust: TrustStore
   readonly #random: () => number
+  /** The parts that hold something of the account in memory. */
+  readonly #caches: readonly { clear: () => void }[]
 
   constructor(
     http: Http,
@@ -32,7 +34,8 @@ export class Auth {
     me: OwnDevice,
     users: UserChains,
     trust: TrustStore,
-    random: () => number
+    random: () => number,
+    caches: readonly { clear: () => void }[]
   ) {
     this.#http = http
     this.#api = api
@@ -41,6 +44,7 @@ export class Auth {
     this.#users = users
     this.#trust = trust
     this.#random = random
+    this.#caches = caches
   }
 
   get account(): Account | null {
@@ -100,7 +104,9 @@ export class Auth {
       })
       await this.#api.end()
     }
-    if (forget) await this.#me.forget()
+    if (!forget) return
+    await this.#me.forget()
+    for (const cache of this.#caches) cache.clear()
   }
 
   /** All other devices are lost: begin again with this one, under a new root. */

@@ -10,13 +10,11 @@ import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
 import type { Outbox } from '../outbox/outbox.js'
 import type { Api } from '../transport/api.js'
+import { inGroups } from '../transport/groups.js'
 import { pagesOf } from '../transport/pages.js'
 import type { Conversation } from '../types/conversations.js'
 import type { Sent } from '../types/messages.js'
 import type { ConversationCreation } from './conversation-creation.js'
-
-/** Conversations of a list that are verified at the same time. */
-const LISTED_AT_ONCE = 8
 
 /** The user's conversations and their members. */
 export class Conversations {
@@ -62,8 +60,7 @@ export class Conversations {
     }
     const found: Conversation[] = []
     for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage))
-      for (let at = 0; at < items.length; at += LISTED_AT_ONCE)
-        found.push(...(await Promise.all(items.slice(at, at + LISTED_AT_ONCE).map(listed))))
+      found.push(...(await inGroups(items, listed)))
     return found
   }
 
@@ -144,7 +141,7 @@ export class Conversations {
     }
   }
 
-  /** @param lastPosition position of the newest message, by the server's word */
+  /** @param lastPosition position of the newest event, by the server's word */
   async #titled(conversation: Conversation, lastPosition: number): Promise<Conversation> {
     const { id, kind, joined, trouble } = conversation
     if (kind === 'direct' || !joined || trouble !== undefined) return conversation

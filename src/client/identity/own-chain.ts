@@ -7,7 +7,7 @@ import type { UserChains } from './user-chains.js'
 import type { StoredUser } from './user-record.js'
 
 const TRIES = 5
-/** A pending device signs again within this time when the chain has moved on. */
+/** The shortest time after which a pending device signs again when the chain has moved on. */
 const PENDING_DEVICE_MS = 1500
 
 /**

@@ -50,6 +50,12 @@ export class UserChains {
     return stored
   }
 
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#cache.clear()
+    this.#keys.clear()
+  }
+
   /** Read again what other processes may have stored. */
   async refresh(): Promise<void> {
     const revision = await chainRevision(this.#store)

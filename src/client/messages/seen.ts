@@ -1,4 +1,4 @@
-import { uuidBytes } from '../../crypto/encoding.js'
+import { equalBytes, uuidBytes } from '../../crypto/encoding.js'
 import {
   entriesOf,
   entryAt,
@@ -115,11 +115,19 @@ export class SeenMessages {
     index.add(name, number, withEntry(index.pages.get(name)?.get(number), seen.n, toEntry(seen)))
   }
 
-  /** Remember a message for ever. Recording it again changes nothing. */
+  /** Remember a message for ever. Recording it again writes nothing. */
   async record(tx: StoreTransaction, counter: CounterId, seen: SeenEntry): Promise<void> {
     await this.note(counter, seen)
     const name = `${seenName(counter)}/${pageOf(seen.n)}`
-    tx.set(name, withEntry(await tx.get<Uint8Array>(name), seen.n, toEntry(seen)))
+    const page = await tx.get<Uint8Array>(name)
+    const before = page === undefined ? null : entryAt(page, seen.n)
+    const entry = toEntry(seen)
+    if (before === null || !equalBytes(before, entry)) tx.set(name, withEntry(page, seen.n, entry))
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#indexes.clear()
   }
 
   /** The ranges of `first` to `last` that were not seen. */

@@ -21,17 +21,18 @@ export class TitleSearch {
   }
 
   /**
-   * @param lastPosition position of the newest message, where it is known: if that was read, nothing is asked
+   * @param lastPosition position of the conversation's newest event, if the server has named it: if it is the one of the
+   *   last search, nothing is fetched
    * @returns null if no message that this device can read gives a title
    */
-  async read(conversationId: string, lastPosition = Infinity): Promise<string | null> {
-    const { title, titleReadTo = 0 } = await this.#chains.get(conversationId)
-    if (lastPosition <= titleReadTo) return title
+  async read(conversationId: string, lastPosition?: number): Promise<string | null> {
+    const { title, titleReadTo = 0, titleSearchedAt } = await this.#chains.get(conversationId)
+    if (lastPosition !== undefined && lastPosition === titleSearchedAt) return title
     const readTo =
       titleReadTo === 0
         ? await this.#backward(conversationId, titleReadTo)
         : await this.#forward(conversationId, titleReadTo)
-    await this.#store.update((tx) => recordTitleSearch(tx, conversationId, readTo))
+    await this.#store.update((tx) => recordTitleSearch(tx, conversationId, readTo, lastPosition))
     return (await this.#chains.get(conversationId)).title
   }
 

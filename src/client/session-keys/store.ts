@@ -110,6 +110,12 @@ export class SessionKeys {
       }
   }
 
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#cache.clear()
+    this.#misses.clear()
+  }
+
   async #fetch(conversationId: string, id: string): Promise<SessionKey> {
     try {
       await this.#chains.get(conversationId)

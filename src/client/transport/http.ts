@@ -19,7 +19,10 @@ export interface Request<S extends TSchema = TSchema> {
   token?: string
   /** Schema of a 2xx response; without it the body is not read. */
   response?: S
-  /** Never send this request twice. Most may be: clients make the ids, so a repetition changes nothing. */
+  /**
+   * Never send this request again, except after a 429. Most may be sent again: clients make the ids, so a repetition
+   * changes nothing.
+   */
   once?: boolean
   signal?: AbortSignal
 }

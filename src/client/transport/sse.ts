@@ -12,8 +12,10 @@ export interface Frame {
   retry?: number
 }
 
-/** Characters. The longest valid event holds a statement of 160,000. */
+/** Characters of an event's data and of an unfinished line. The longest valid event holds a statement of 160,000. */
 const MAX_FRAME = 2 ** 20
+/** Characters that are parsed at once. With a CR among them, the parser's work grows with the square of their number. */
+const MAX_PIECE = 2 ** 14
 
 /** Parses `text/event-stream` (HTML standard, section 9.2) as it arrives: text in, complete events out. */
 export class FrameParser {
@@ -33,7 +35,7 @@ export class FrameParser {
   /** @throws {ChatError} `untrusted`, `malformed-answer` when an event has more than 2^20 characters and no end */
   push(text: string): Frame[] {
     this.#frames = []
-    this.#parser.feed(text)
+    for (let at = 0; at < text.length; at += MAX_PIECE) this.#parser.feed(text.slice(at, at + MAX_PIECE))
     return this.#frames
   }
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { assemble } from '../../../src/client/assemble.js'
+import { assemble, KEY_LIMITS } from '../../../src/client/assemble.js'
 import type { ChatClient } from '../../../src/client/client.js'
 import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
@@ -47,6 +47,7 @@ t.test('After 7 days a device takes another session key', async (t) => {
 
 t.test('After as many messages as its limit allows, a device takes another session key', async (t) => {
   const ben = await registered(t, url, 'ben')
+  t.equal(KEY_LIMITS.messages, 10_000, 'the limit of every ChatClient')
   const limits = { messages: 2, ageMs: Infinity }
   const anna = await assemble({ url, store: new MemoryStore(), rsaKeyBits: 2048 }, limits)
   t.teardown(() => anna.http.close())

@@ -1,24 +1,12 @@
 import t from 'tap'
 import { all, registered, texts } from '../../support/chat-clients.js'
+import { recordedRequests } from '../../support/recorded-requests.js'
 import { startChat } from '../../support/start-chat.js'
 
 const { url } = await startChat(t)
 
-/** A `fetch` that keeps the method and the last part of the path of each request. */
-function recording(): { fetch: typeof globalThis.fetch; requests: string[] } {
-  const requests: string[] = []
-  return {
-    requests,
-    fetch: (input, init) => {
-      const { pathname } = new URL(input)
-      requests.push(`${init?.method ?? 'GET'} ${pathname.replace(/.*\//, '')}`)
-      return fetch(input, init)
-    }
-  }
-}
-
 t.test('A new session key takes one read and one post', async (t) => {
-  const { fetch, requests } = recording()
+  const { fetch, requests } = recordedRequests()
   const alice = await registered(t, url, 'alice')
   const bob = await registered(t, url, 'bob', { fetch })
   await registered(t, url, 'carol')
@@ -37,7 +25,7 @@ t.test('A new session key takes one read and one post', async (t) => {
 })
 
 t.test('A session key of another member is adopted with two reads', async (t) => {
-  const { fetch, requests } = recording()
+  const { fetch, requests } = recordedRequests()
   const dora = await registered(t, url, 'dora')
   const emil = await registered(t, url, 'emil', { fetch })
   const { conversationId } = await dora.send({ username: 'emil' }, 'hello')
@@ -51,7 +39,7 @@ t.test('A session key of another member is adopted with two reads', async (t) =>
 })
 
 t.test('Only a change of the members makes a new session key fetch the chain', async (t) => {
-  const { fetch, requests } = recording()
+  const { fetch, requests } = recordedRequests()
   const fred = await registered(t, url, 'fred')
   const gwen = await registered(t, url, 'gwen', { fetch })
   await registered(t, url, 'hans')

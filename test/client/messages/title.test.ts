@@ -1,0 +1,68 @@
+import t from 'tap'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
+import type { StoreTransaction } from '../../../src/client/stores/store.js'
+import { all, client, PASSWORD, registered } from '../../support/chat-clients.js'
+import { recordedRequests } from '../../support/recorded-requests.js'
+import { startChat } from '../../support/start-chat.js'
+
+const { url } = await startChat(t)
+
+/** A store that counts what is written into it. */
+class CountingStore extends MemoryStore {
+  writes = 0
+
+  override update<T>(work: (tx: StoreTransaction) => Promise<T> | T): Promise<T> {
+    return super.update((tx) => {
+      const set = tx.set.bind(tx)
+      tx.set = (name, value) => {
+        this.writes++
+        set(name, value)
+      }
+      return work(tx)
+    })
+  }
+}
+
+t.test('A list with titles asks only for groups in which something has happened', async (t) => {
+  const { fetch, requests } = recordedRequests()
+  const alice = await registered(t, url, 'alice')
+  const bob = await registered(t, url, 'bob', { fetch })
+  await registered(t, url, 'carol')
+  const { id } = await alice.conversations.createGroup('First', ['bob'])
+  const list = async () => {
+    requests.length = 0
+    const [group] = await bob.conversations.list({ readTitles: true })
+    return { title: group!.title, reads: requests.filter((request) => request === 'GET messages').length }
+  }
+  t.strictSame(await list(), { title: 'First', reads: 1 })
+  t.strictSame(await list(), { title: 'First', reads: 0 }, 'nothing has happened')
+  await alice.conversations.rename(id, 'Second')
+  t.strictSame(await list(), { title: 'Second', reads: 1 })
+  t.strictSame(await list(), { title: 'Second', reads: 0 })
+  // An event that is no message.
+  await alice.conversations.add(id, 'carol')
+  t.strictSame(await list(), { title: 'Second', reads: 1 })
+  t.strictSame(await list(), { title: 'Second', reads: 0 })
+})
+
+t.test(
+  'A title that was seen in a stream which ended early is written down when it is read again',
+  async (t) => {
+    const store = new CountingStore()
+    const dora = await registered(t, url, 'dora')
+    const emil = await registered(t, url, 'emil', { store })
+    await emil.logout()
+    await emil.login({ username: 'emil', password: PASSWORD })
+    const { id } = await dora.conversations.createGroup('Early', ['emil'])
+    // Leaving the loop while the title is handled: it counts as not handled.
+    for await (const event of emil.events())
+      if (event.type === 'message' && event.content.type === 'title') break
+    await all(emil.history(id))
+    const later = await client(t, url, { store })
+    t.equal((await later.conversations.get(id)).title, 'Early')
+
+    const before = store.writes
+    await all(emil.history(id))
+    t.equal(store.writes, before, 'to read it again writes nothing')
+  }
+)
