@@ -9,7 +9,9 @@ const env = { PASSWORD_ITERATIONS: '600000', RSA_KEY_SIZE: '3072' }
 const password = 'correct horse battery staple'
 const text = 'x'.repeat(350)
 
-/** The view of an app, with clients of the SDK: from an empty folder to the first message, then at full speed. */
+/**
+ * The view of an app, with clients of the SDK: from an empty folder to the first message, then at full speed.
+ */
 export async function sdk({ owner, pg, quick, report }: ServerBench): Promise<void> {
   if (!quick) await fromNothing({ owner, report })
   const server = await startServer(owner, { env, databaseUrl: await pg.newDatabase(), nodeOptions: [] })

@@ -12,7 +12,9 @@ interface Slice extends Throughput {
   cpu: number
 }
 
-/** Durable sends per second and their baselines, in short slices that take turns, since the machine is noisy. */
+/**
+ * Durable sends per second and their baselines, in short slices that take turns, since the machine is noisy.
+ */
 export async function sends(bench: ServerBench): Promise<void> {
   const { owner, pg, load, quick, report } = bench
   const start = {

@@ -16,8 +16,8 @@ const ROWS = 2000
 const FAR = new Date('2100-01-01')
 
 /**
- * Users with a device and a session each, and conversations with a session key, written straight into the database:
- * 10,000 registrations would take 20 minutes of PBKDF2.
+ * Users with a device and a session each, and conversations with a session key, written straight into the
+ * database: 10,000 registrations would take 20 minutes of PBKDF2.
  *
  * @param groups the members of each conversation, as indices of users
  */

@@ -1,5 +1,5 @@
-// A bot that answers "ping" with "pong". The first start registers it; later ones go on where the last one stopped.
-// Settings: SECURE_CHAT_URL, BOT_USERNAME, BOT_PASSWORD, and BOT_FOLDER for its keys. See README.md.
+// A bot that answers "ping" with "pong". The first start registers it; later ones go on where the last one
+// stopped. Settings: SECURE_CHAT_URL, BOT_USERNAME, BOT_PASSWORD, and BOT_FOLDER for its keys. See README.md.
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { ChatClient, ChatError, type IncomingMessage } from 'secure-chat-client'
@@ -21,7 +21,8 @@ const bot = await ChatClient.open({ url, store: await FileStore.open({ folder })
 try {
   await signIn()
   console.log(`${username} is listening.`)
-  // Reconnects by itself, and ends when `stop` does. An event that was not handled comes again at the next start.
+  // Reconnects by itself, and ends when `stop` does. An event that was not handled comes again at the next
+  // start.
   for await (const event of bot.events({ signal: stop.signal })) {
     if (event.type === 'message' && !event.own) await answer(event)
     else if ('error' in event && event.error !== undefined) console.error(event.type, event.error.message)

@@ -7,7 +7,10 @@ import ts from 'typescript'
 /** Where the sources are, seen from `build/test`. */
 const root = join(import.meta.dirname, '../..')
 
-/** Which folder of `src` may import which. The server lacks `crypto`, `client` and `cli`: what it cannot import it cannot decrypt. */
+/**
+ * Which folder of `src` may import which. The server lacks `crypto`, `client` and `cli`: what it cannot
+ * import it cannot decrypt.
+ */
 const mayImport: Record<string, string[]> = {
   protocol: [],
   node: [],
@@ -27,7 +30,10 @@ const nodeHalf = /^src\/client\/(node\.ts$|stores\/file\/)/
 /** The client's entries: all that the command line may import of it. */
 const clientEntries = ['src/client/index.ts', 'src/client/node.ts']
 
-/** The client's ladder: each folder imports only from those before it. Other files at the root stand above all. */
+/**
+ * The client's ladder: each folder imports only from those before it. Other files at the root stand above
+ * all.
+ */
 const ladder = [
   ['errors', 'types'],
   ['stores'],
@@ -79,7 +85,10 @@ function faults(path: string, text: string): string[] {
     .map((fault) => `${path} ${fault}`)
 }
 
-/** What `text` imports, in whatever form: `import`, `import type`, `export … from`, `import('…')`, `require('…')`. */
+/**
+ * What `text` imports, in whatever form: `import`, `import type`, `export … from`, `import('…')`,
+ * `require('…')`.
+ */
 function imports(text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName)
 }
@@ -123,7 +132,10 @@ function isPortable(path: string): boolean {
   return portable.includes(area(path)) && !nodeHalf.test(path)
 }
 
-/** Inside the server only upwards: ground floor, first floor, services, features that do not know each other, the rest. */
+/**
+ * Inside the server only upwards: ground floor, first floor, services, features that do not know each other,
+ * the rest.
+ */
 function refusalInServer(path: string, to: string): string | undefined {
   if (level(floors, to) > level(floors, path)) return `imports what lies above it: ${to}`
   const [mine, other] = [feature(path), feature(to)]
@@ -132,7 +144,10 @@ function refusalInServer(path: string, to: string): string | undefined {
     : undefined
 }
 
-/** The step of `steps` on which a file stands: by its folder, or by its own name. Past the last if no step names it. */
+/**
+ * The step of `steps` on which a file stands: by its folder, or by its own name. Past the last if no step
+ * names it.
+ */
 function level(steps: string[][], path: string): number {
   const name = path.split('/')[2]!.replace(/\.ts$/, '')
   const found = steps.findIndex((names) => names.includes(name))

@@ -18,7 +18,10 @@ export const commands = {
   fixedRate: (plan: FixedRate) => fixedRate(plan, readers),
   openStreams: ({ port, tokens, atOnce = 64 }: { port: number; tokens: string[]; atOnce?: number }) =>
     readers.open(port, tokens, atOnce),
-  /** Milliseconds from the first connection until `messages` messages have come to the streams, which begin at a cursor. */
+  /**
+   * Milliseconds from the first connection until `messages` messages have come to the streams, which begin at
+   * a cursor.
+   */
   async catchUp({ port, tokens, after, atOnce, messages }: CatchUp) {
     let left = messages
     const since = performance.now()

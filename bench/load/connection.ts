@@ -4,8 +4,9 @@ import { connect, type Socket } from 'node:net'
 const readInto = Buffer.allocUnsafe(256 * 1024)
 
 /**
- * One keep-alive connection with at most one request at a time. It is a raw socket because the generator shares two
- * cores with the server and PostgreSQL: a request costs a third of undici's and a fifth of `node:http`'s time.
+ * One keep-alive connection with at most one request at a time. It is a raw socket because the generator
+ * shares two cores with the server and PostgreSQL: a request costs a third of undici's and a fifth of
+ * `node:http`'s time.
  */
 export class Connection {
   onResponse: (status: number, response: string) => void = () => undefined

@@ -33,8 +33,8 @@ export interface Latency {
 }
 
 /**
- * Sends at a fixed rate. A send that is due while all connections are busy waits, and its time counts from the moment
- * that it was due. So the result includes the delays that a stalled server causes.
+ * Sends at a fixed rate. A send that is due while all connections are busy waits, and its time counts from
+ * the moment that it was due. So the result includes the delays that a stalled server causes.
  */
 export async function fixedRate(plan: FixedRate, readers: Readers): Promise<Latency> {
   const reached: number[] = []

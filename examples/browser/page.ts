@@ -1,4 +1,5 @@
-// A page that registers a user, sends messages and shows them. Its keys are in IndexedDB, so a reload goes on.
+// A page that registers a user, sends messages and shows them. Its keys are in IndexedDB, so a reload goes
+// on.
 import { ChatClient, IndexedDbStore, type ChatEvent, type Incoming } from 'secure-chat-client'
 
 const url = new URLSearchParams(location.search).get('server') ?? 'http://127.0.0.1:3000'

@@ -37,7 +37,9 @@ export class ChatClient {
     this.backup = parts.backup
   }
 
-  /** Open the client over its store. Needs no network. @throws {ChatError} `invalid-url` (`usage`), `store` */
+  /**
+   * Open the client over its store. Needs no network. @throws {ChatError} `invalid-url` (`usage`), `store`
+   */
   static async open(options: ChatClientOptions): Promise<ChatClient> {
     return new ChatClient(await assemble(options))
   }
@@ -47,14 +49,16 @@ export class ChatClient {
     return this.#parts.auth.account
   }
 
-  /** Make an account, with this as its first device. @throws `username-taken`, `weak-password`, … (`refused`) */
+  /**
+   * Make an account, with this as its first device. @throws `username-taken`, `weak-password`, … (`refused`)
+   */
   register(credentials: Credentials): Promise<Account> {
     return this.#parts.auth.register(credentials)
   }
 
   /**
-   * Begin a session. If the account does not know this device yet, make the device and ask for its approval: it is
-   * `pending` until another device approves it (`waitForApproval`), or until `devices.reset`.
+   * Begin a session. If the account does not know this device yet, make the device and ask for its approval:
+   * it is `pending` until another device approves it (`waitForApproval`), or until `devices.reset`.
    *
    * @throws `invalid-credentials` (`refused`); `other-account` (`usage`) if the store belongs to another user
    */
@@ -73,8 +77,8 @@ export class ChatClient {
   }
 
   /**
-   * Encrypt, sign and send a message. It stays in the store until the server has it: if this throws `unreachable`, or
-   * the process dies, the next `send`, `flush` or `events` sends it, once and in order.
+   * Encrypt, sign and send a message. It stays in the store until the server has it: if this throws
+   * `unreachable`, or the process dies, the next `send`, `flush` or `events` sends it, once and in order.
    *
    * @param to a conversation's id, or a user, with whom a direct conversation is created if there is none
    * @param options.id the message's id, a UUID; a second call with the same id sends nothing
@@ -86,14 +90,18 @@ export class ChatClient {
     return this.#parts.outbox.send(await this.#conversationId(to), checked, id)
   }
 
-  /** Go on with whatever was interrupted: queued messages, keys for a new device. @returns ids of sent messages */
+  /**
+   * Go on with whatever was interrupted: queued messages, keys for a new device. @returns ids of sent
+   * messages
+   */
   flush(): Promise<string[]> {
     return this.#parts.resume()
   }
 
   /**
-   * Encrypt and sign a message without sending it, to post it by other means. Its counter is used up: if it is never
-   * posted, its receivers see a `withheld` message; if it is posted after a later one, a `reordered` one.
+   * Encrypt and sign a message without sending it, to post it by other means. Its counter is used up: if it
+   * is never posted, its receivers see a `withheld` message; if it is posted after a later one, a `reordered`
+   * one.
    *
    * @throws as `send` does
    */
@@ -105,7 +113,8 @@ export class ChatClient {
   }
 
   /**
-   * Verify and decrypt one message as the server serves it, in a page of the history or as the data of an event.
+   * Verify and decrypt one message as the server serves it, in a page of the history or as the data of an
+   * event.
    *
    * @returns the message, after any error about its place
    * @throws `not-a-message` (`usage`) for anything else
@@ -115,16 +124,16 @@ export class ChatClient {
   }
 
   /**
-   * Read a conversation's messages, each verified: newest first unless `after` is given. Errors about a message are
-   * values in its place (`Incoming`).
+   * Read a conversation's messages, each verified: newest first unless `after` is given. Errors about a
+   * message are values in its place (`Incoming`).
    */
   history(conversationId: string, range: HistoryRange = {}): AsyncIterable<Incoming> {
     return this.#parts.history.read(requireConversationId(conversationId), range)
   }
 
   /**
-   * All events, from where the last call ended, without end: it reconnects by itself. An event counts as handled when
-   * the next one is asked for. If the process dies before that, the event comes again.
+   * All events, from where the last call ended, without end: it reconnects by itself. An event counts as
+   * handled when the next one is asked for. If the process dies before that, the event comes again.
    *
    * @throws `logged-out` when the session has ended
    */

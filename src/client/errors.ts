@@ -39,7 +39,9 @@ export class ChatError extends Error {
   }
 }
 
-/** The server's refusal, with all members of its problem document: `head`, `statements`, `conversationId`, … */
+/**
+ * The server's refusal, with all members of its problem document: `head`, `statements`, `conversationId`, …
+ */
 export class RefusedError extends ChatError {
   readonly members: Readonly<Record<string, unknown>>
   /** Milliseconds to wait before the next attempt, if the server says so. */
@@ -77,7 +79,10 @@ export function isTransient(error: unknown): boolean {
   )
 }
 
-/** Whether a message that failed so is never sent: the server has refused it, or its receiver has a new identity. */
+/**
+ * Whether a message that failed so is never sent: the server has refused it, or its receiver has a new
+ * identity.
+ */
 export function isPermanent(error: unknown): boolean {
   if (error instanceof ChatError && error.kind === 'identity-changed') return true
   return error instanceof RefusedError && !isTransient(error) && error.status !== 429 && error.status !== 401

@@ -15,8 +15,8 @@ import {
 import { ChatError } from './errors.js'
 
 /**
- * Check that the cryptography of this platform works: make keys, wrap and unwrap a session key, encrypt and decrypt a
- * message, and refuse a forged one. Takes about a second.
+ * Check that the cryptography of this platform works: make keys, wrap and unwrap a session key, encrypt and
+ * decrypt a message, and refuse a forged one. Takes about a second.
  *
  * @throws {ChatError} `crypto-unavailable` (`usage`)
  */

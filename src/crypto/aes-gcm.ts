@@ -35,8 +35,8 @@ export async function encrypt(
 /**
  * Decrypt what `encrypt` returned.
  *
- * @throws {CryptoError} `bad-tag` if key, IV, ciphertext or additional data differ from those of the encryption;
- *   `bad-encoding` if the IV does not have 12 bytes
+ * @throws {CryptoError} `bad-tag` if key, IV, ciphertext or additional data differ from those of the
+ *   encryption; `bad-encoding` if the IV does not have 12 bytes
  */
 export async function decrypt(
   key: CryptoKey,

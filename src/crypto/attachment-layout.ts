@@ -1,7 +1,10 @@
 import { TAG_BYTES } from './aes-gcm.js'
 import { CryptoError } from './errors.js'
 
-/** Layout of an encrypted attachment (docs/protocol.md, "Attachment"): a prefix, then the chunks, each with its tag. */
+/**
+ * Layout of an encrypted attachment (docs/protocol.md, "Attachment"): a prefix, then the chunks, each with
+ * its tag.
+ */
 export const PREFIX_BYTES = 7
 /** Bytes of the file in each chunk. The last one may have fewer, and none if the file is empty. */
 export const CHUNK_BYTES = 65_536

@@ -31,8 +31,8 @@ export async function attachmentCommitment(key: Uint8Array): Promise<string> {
 /**
  * Import the key of a reference for decryption.
  *
- * @throws {CryptoError} `bad-attachment` if the reference is malformed; `wrong-commitment` if its key does not match
- *   its commitment
+ * @throws {CryptoError} `bad-attachment` if the reference is malformed; `wrong-commitment` if its key does
+ *   not match its commitment
  */
 export async function attachmentKey({
   key,

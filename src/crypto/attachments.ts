@@ -59,11 +59,12 @@ export function encryptAttachment(file: ByteSource, random: Random = randomBytes
 }
 
 /**
- * Decrypt an attachment as a stream and in constant memory. Each piece was encrypted under
- * the attachment's key for its place. Only after the last piece is it certain that the file is complete and the one that the message names.
+ * Decrypt an attachment as a stream and in constant memory. Each piece was encrypted under the attachment's
+ * key for its place. Only after the last piece is it certain that the file is complete and the one that the
+ * message names.
  *
- * @throws {CryptoError} while the pieces are read: `wrong-commitment`, or `bad-attachment` if the ciphertext was
- *   altered, cut off, extended or reordered
+ * @throws {CryptoError} while the pieces are read: `wrong-commitment`, or `bad-attachment` if the ciphertext
+ *   was altered, cut off, extended or reordered
  */
 export async function* decryptAttachment(
   reference: AttachmentReference,
@@ -94,8 +95,9 @@ export async function* decryptAttachment(
 export type ReadRange = (range: layout.ByteRange) => ByteSource | Promise<ByteSource>
 
 /**
- * Decrypt a part of an attachment without the rest. Each piece was encrypted under the attachment's key
- * for its place. `sha256` cannot be checked: a server that colludes with somebody who has the key can show other bytes here than in the whole file.
+ * Decrypt a part of an attachment without the rest. Each piece was encrypted under the attachment's key for
+ * its place. `sha256` cannot be checked: a server that colludes with somebody who has the key can show other
+ * bytes here than in the whole file.
  *
  * @throws {CryptoError} while the pieces are read: `bad-range`, `wrong-commitment` or `bad-attachment`
  */

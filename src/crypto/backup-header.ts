@@ -4,7 +4,9 @@ import { MAX_ITERATIONS, MIN_ITERATIONS } from './pbkdf2.js'
 
 export const SALT_BYTES = 32
 
-/** The start of a key backup, in the clear. It is additional data of the encryption, so it cannot be altered. */
+/**
+ * The start of a key backup, in the clear. It is additional data of the encryption, so it cannot be altered.
+ */
 export interface BackupHeader {
   /** The kind of secret that opens the backup. */
   readonly kind: 'recovery-code' | 'passphrase'

@@ -21,8 +21,8 @@ const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 key-backup commitment')
  *
  * @param options `iterations` of PBKDF2 for a passphrase: 600,000 (default) to 10,000,000
  * @returns header and ciphertext, at most `MAX_KEY_BACKUP_BYTES`
- * @throws {CryptoError} `bad-recovery-code`; `bad-passphrase` for fewer than 12 or more than 1,024 characters, or
- *   iterations out of bounds; `too-large`
+ * @throws {CryptoError} `bad-recovery-code`; `bad-passphrase` for fewer than 12 or more than 1,024
+ *   characters, or iterations out of bounds; `too-large`
  */
 export async function sealBackup(
   content: Uint8Array,
@@ -51,8 +51,8 @@ export async function sealBackup(
  * Decrypt a key backup.
  *
  * @throws {CryptoError} `bad-backup` if it is malformed, was altered, or needs the other kind of secret;
- *   `wrong-secret` if the code or passphrase is another one (or the header was altered); `bad-recovery-code` if the
- *   code has a typing mistake
+ *   `wrong-secret` if the code or passphrase is another one (or the header was altered); `bad-recovery-code`
+ *   if the code has a typing mistake
  */
 export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promise<Uint8Array> {
   if (blob.length > MAX_KEY_BACKUP_BYTES)

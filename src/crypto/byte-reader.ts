@@ -57,7 +57,9 @@ export class ByteReader {
     return this.#piece.length === 0
   }
 
-  /** Tell the source that no more bytes are needed. Its errors are ignored: the reader has all that it wants. */
+  /**
+   * Tell the source that no more bytes are needed. Its errors are ignored: the reader has all that it wants.
+   */
   async cancel(): Promise<void> {
     if (this.#ended) return
     this.#ended = true

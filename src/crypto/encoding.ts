@@ -56,8 +56,8 @@ export function encodeBase64ByTable(bytes: Uint8Array): string {
 }
 
 /**
- * Decode standard base64 (RFC 4648, section 4). Only the canonical form is accepted: with padding, without white
- * space, unused bits zero.
+ * Decode standard base64 (RFC 4648, section 4). Only the canonical form is accepted: with padding, without
+ * white space, unused bits zero.
  *
  * @throws {CryptoError} `bad-encoding` if the text has another form
  */

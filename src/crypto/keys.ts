@@ -127,7 +127,8 @@ export async function importPrivateSigningKey(
 /**
  * Import an encryption key that `exportPrivateKey` exported.
  *
- * @throws {CryptoError} `bad-key` if it is not an RSA key of an accepted size; `bad-encoding` if it is not base64
+ * @throws {CryptoError} `bad-key` if it is not an RSA key of an accepted size; `bad-encoding` if it is not
+ *   base64
  */
 export async function importPrivateEncryptionKey(
   pkcs8: string,
@@ -162,8 +163,8 @@ export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Pr
 }
 
 /**
- * Verify an Ed25519 signature (RFC 8032, section 5.1.7). If its first half, R, is of small order, it is not valid here:
- * platforms disagree about that case, and all clients must agree.
+ * Verify an Ed25519 signature (RFC 8032, section 5.1.7). If its first half, R, is of small order, it is not
+ * valid here: platforms disagree about that case, and all clients must agree.
  *
  * @param signature base64; anything else counts as not valid
  */

@@ -23,7 +23,9 @@ export interface SealInput {
 }
 
 export interface OpenInput {
-  /** The conversation in which the receiver found the message. Take it from own records, not from the message. */
+  /**
+   * The conversation in which the receiver found the message. Take it from own records, not from the message.
+   */
   readonly conversationId: string
   readonly sessionKey: SessionKey
   /** Fingerprint of the sending device's signing key. The device must be in the session key's roster. */
@@ -44,7 +46,8 @@ const MESSAGE_INFO = encodeUtf8('secure-chat/v1 message')
 export const MAX_CONTENT_BYTES = 63_488
 
 /**
- * Pad, encrypt and sign a message (docs/protocol.md, "Message"). Retry with the returned message, do not seal it again.
+ * Pad, encrypt and sign a message (docs/protocol.md, "Message"). Retry with the returned message, do not seal
+ * it again.
  *
  * @throws {CryptoError} `too-large` if the JSON has more than `MAX_CONTENT_BYTES`
  */
@@ -70,11 +73,12 @@ export async function sealMessage(
 }
 
 /**
- * Verify and decrypt a message: signature, tag, padding and JSON, in this order. Nothing is returned unless all are
- * valid. The caller checks that the device is in the roster, that the id is new, and that `n` is the next one.
+ * Verify and decrypt a message: signature, tag, padding and JSON, in this order. Nothing is returned unless
+ * all are valid. The caller checks that the device is in the roster, that the id is new, and that `n` is the
+ * next one.
  *
- * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding` or `bad-content`; `bad-encoding` or `too-large` if
- *   the message is malformed
+ * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding` or `bad-content`; `bad-encoding` or
+ *   `too-large` if the message is malformed
  */
 export async function openMessage({
   conversationId,
@@ -98,7 +102,9 @@ export async function openMessage({
   return { content: parseContent(plaintext), digest: hash }
 }
 
-/** The hash of a message's IV and ciphertext in hex. It tells a repeat from another message with the same id. */
+/**
+ * The hash of a message's IV and ciphertext in hex. It tells a repeat from another message with the same id.
+ */
 export async function messageDigest(message: Pick<NewMessage, 'iv' | 'ciphertext'>): Promise<string> {
   return digest(decodeBase64(message.iv), decodeBase64(message.ciphertext))
 }

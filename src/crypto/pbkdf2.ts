@@ -6,8 +6,8 @@ export const MIN_ITERATIONS = 600_000
 export const MAX_ITERATIONS = 10_000_000
 
 /**
- * Derive 32 bytes with PBKDF2-HMAC-SHA-256 (RFC 8018). The passphrase is normalised to NFC first, since keyboards
- * encode the same characters in different ways.
+ * Derive 32 bytes with PBKDF2-HMAC-SHA-256 (RFC 8018). The passphrase is normalised to NFC first, since
+ * keyboards encode the same characters in different ways.
  */
 export async function pbkdf2(passphrase: string, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
   const password = encodeUtf8(passphrase.normalize('NFC'))

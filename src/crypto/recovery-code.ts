@@ -27,8 +27,8 @@ export async function formatRecoveryCode(secret: Uint8Array): Promise<string> {
 }
 
 /**
- * The 16 secret bytes of a code that somebody typed. Upper and lower case, hyphens and spaces do not matter. O counts
- * as 0, and I and L as 1.
+ * The 16 secret bytes of a code that somebody typed. Upper and lower case, hyphens and spaces do not matter.
+ * O counts as 0, and I and L as 1.
  *
  * @throws {CryptoError} `bad-recovery-code`, with the mistake in its message
  */

@@ -13,7 +13,10 @@ export async function oaepEncrypt(publicKey: CryptoKey, plaintext: Uint8Array): 
   }
 }
 
-/** @throws {CryptoError} `bad-wrap` if the ciphertext is for another key or was altered: OAEP does not say which */
+/**
+ * @throws {CryptoError} `bad-wrap` if the ciphertext is for another key or was altered: OAEP does not say
+ *   which
+ */
 export async function oaepDecrypt(privateKey: CryptoKey, ciphertext: Uint8Array): Promise<Uint8Array> {
   try {
     return new Uint8Array(await crypto.subtle.decrypt('RSA-OAEP', privateKey, unshared(ciphertext)))

@@ -64,7 +64,8 @@ export async function wrapSessionKey(publicKey: CryptoKey, { bytes }: SessionKey
  *
  * @param wrapped base64
  * @param expected id and commitment from a verified statement
- * @throws {CryptoError} `bad-wrap` or `bad-encoding` if it does not decrypt; `wrong-commitment` if it is another key
+ * @throws {CryptoError} `bad-wrap` or `bad-encoding` if it does not decrypt; `wrong-commitment` if it is
+ *   another key
  */
 export async function unwrapSessionKey(
   privateKey: CryptoKey,
@@ -94,11 +95,11 @@ export interface SessionKeyExpectation {
 }
 
 /**
- * Verify a session key's statement (docs/protocol.md, "Session key", checks 1 to 3). The caller checks that `head` is
- * in the chain, and derives the roster at that head.
+ * Verify a session key's statement (docs/protocol.md, "Session key", checks 1 to 3). The caller checks that
+ * `head` is in the chain, and derives the roster at that head.
  *
- * @throws {CryptoError} `bad-signature`; `wrong-place` for another conversation or id; `not-in-roster` if the maker is
- *   missing there; `wrong-roster` if the key is wrapped for more or fewer devices
+ * @throws {CryptoError} `bad-signature`; `wrong-place` for another conversation or id; `not-in-roster` if the
+ *   maker is missing there; `wrong-roster` if the key is wrapped for more or fewer devices
  * @throws {RuleViolation} `invalid-statement` if the text is malformed
  */
 export async function verifySessionKey(

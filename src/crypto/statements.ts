@@ -28,8 +28,8 @@ export async function statementHash(text: string): Promise<string> {
  *
  * @param keys the public signing keys that may sign the statement, by fingerprint
  * @returns the fingerprints of the keys that signed it
- * @throws {CryptoError} `bad-signature` if there is no signature or more than two, or one does not verify or belongs to
- *   none of the keys
+ * @throws {CryptoError} `bad-signature` if there is no signature or more than two, or one does not verify or
+ *   belongs to none of the keys
  */
 export async function verifyStatement(
   { text, signatures }: SignedStatement,

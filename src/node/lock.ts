@@ -32,7 +32,8 @@ const networkFileSystems = new Map([
 
 /**
  * @param fileSystem the type of a path's file system, as statfs(2) numbers it
- * @returns the name of the network file system that `folder` is on, where this lock does not hold; else undefined
+ * @returns the name of the network file system that `folder` is on, where this lock does not hold; else
+ *   undefined
  */
 export function networkFileSystem(
   folder: string,
@@ -42,11 +43,13 @@ export function networkFileSystem(
 }
 
 /**
- * Take the lock of a folder, which is used for nothing else. It is held until `release` or the end of the process,
- * however it ends, and excludes all processes of one kernel, containers included. A process cannot take it twice.
+ * Take the lock of a folder, which is used for nothing else. It is held until `release` or the end of the
+ * process, however it ends, and excludes all processes of one kernel, containers included. A process cannot
+ * take it twice.
  *
- * The holder listens on a socket in the folder. Each holder takes the next turn, a link `<number>` to its socket. The
- * highest link is never removed, so that a claim on old news is seen: docs/decisions/0003-data-directory-lock.md.
+ * The holder listens on a socket in the folder. Each holder takes the next turn, a link `<number>` to its
+ * socket. The highest link is never removed, so that a claim on old news is seen:
+ * docs/decisions/0003-data-directory-lock.md.
  *
  * @param patience how long to wait for other holders, in ms
  * @throws {LockHeld} if that is not long enough

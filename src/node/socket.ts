@@ -19,7 +19,9 @@ export class SocketFile {
     }).unref()
   }
 
-  /** Listen on a new socket `<folder>/<name>`. The kernel closes it when the process ends, however it ends. */
+  /**
+   * Listen on a new socket `<folder>/<name>`. The kernel closes it when the process ends, however it ends.
+   */
   static async listen(folder: string, name: string): Promise<SocketFile> {
     const file = new SocketFile()
     await withSocketPath(folder, name, (path) => {

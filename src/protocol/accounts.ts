@@ -15,7 +15,8 @@ import {
 } from './schema.js'
 
 /**
- * No NUL: HMAC pads its key with NULs, so a trailing one would not count. No lone surrogates: UTF-8 cannot encode them.
+ * No NUL: HMAC pads its key with NULs, so a trailing one would not count. No lone surrogates: UTF-8 cannot
+ * encode them.
  */
 const PASSWORD = '^[^\\u0000\\p{Cs}]*$'
 

@@ -13,11 +13,16 @@ export interface ConversationChain {
 
 export interface ChainMember {
   role: Role
-  /** The root under which the member was added. Once the user has another root, the member gets no session key. */
+  /**
+   * The root under which the member was added. Once the user has another root, the member gets no session
+   * key.
+   */
   root: string
 }
 
-/** The current root of each user that a statement concerns, by username. Users who do not exist are absent. */
+/**
+ * The current root of each user that a statement concerns, by username. Users who do not exist are absent.
+ */
 export type CurrentRoots = ReadonlyMap<string, string>
 
 /**
@@ -27,7 +32,8 @@ export type CurrentRoots = ReadonlyMap<string, string>
  * @param hash the statement's own hash
  * @param actor the user whose device signed the statement
  * @returns the chain's new state
- * @throws {RuleViolation} `stale-chain` if the statement does not extend the head; otherwise the rule that it breaks
+ * @throws {RuleViolation} `stale-chain` if the statement does not extend the head; otherwise the rule that it
+ *   breaks
  */
 export function extendConversationChain(
   chain: ConversationChain | null,
@@ -130,7 +136,10 @@ function requireCurrentRoot(member: MemberLine, roots: CurrentRoots): void {
     )
 }
 
-/** Admins count while their root is current. If none does, the longest-standing member with a current root counts. */
+/**
+ * Admins count while their root is current. If none does, the longest-standing member with a current root
+ * counts.
+ */
 function requireAdmin(chain: ConversationChain, actor: string, roots: CurrentRoots): void {
   const current = [...chain.members].filter(([username, { root }]) => roots.get(username) === root)
   const admins = current.filter(([, { role }]) => chain.kind === 'direct' || role === 'admin')

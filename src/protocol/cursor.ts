@@ -1,4 +1,7 @@
-/** A place in the event log: right after `position`, in the log named by `epoch`. Clients treat its text as opaque. */
+/**
+ * A place in the event log: right after `position`, in the log named by `epoch`. Clients treat its text as
+ * opaque.
+ */
 export interface Cursor {
   epoch: string
   position: number

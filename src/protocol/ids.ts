@@ -1,4 +1,7 @@
-/** Lexical forms on the wire and in statements, as sources of regular expressions: schemas and parsers share them. */
+/**
+ * Lexical forms on the wire and in statements, as sources of regular expressions: schemas and parsers share
+ * them.
+ */
 export const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 export const USERNAME = '[a-z][a-z0-9_.-]{2,31}'
 /** Lower-case hex of a SHA-256: fingerprints, statement hashes, commitments, roster hashes. */

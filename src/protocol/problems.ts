@@ -1,6 +1,6 @@
 /**
- * Every error response of the API: code → HTTP status, and a text that says what is wrong and how to fix it. On the
- * wire each is a problem document (RFC 9457) with the `type` `/problems/<code>`.
+ * Every error response of the API: code → HTTP status, and a text that says what is wrong and how to fix it.
+ * On the wire each is a problem document (RFC 9457) with the `type` `/problems/<code>`.
  */
 export const problems = {
   'invalid-request': [400, 'The request is not valid. `errors` lists the parts to correct.'],

@@ -16,8 +16,8 @@ export type RuleCode =
   | 'user-not-found'
 
 /**
- * A statement breaks a rule of the protocol. The server translates this to the problem with the same code. A client
- * that gets such a statement distrusts the server.
+ * A statement breaks a rule of the protocol. The server translates this to the problem with the same code. A
+ * client that gets such a statement distrusts the server.
  */
 export class RuleViolation extends Error {
   readonly code: RuleCode

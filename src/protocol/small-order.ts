@@ -1,6 +1,6 @@
 /**
- * The y coordinates of Ed25519's points of small order in all their encodings, little-endian, in hex. Anybody can make
- * signatures that verify under such a public key, over any text.
+ * The y coordinates of Ed25519's points of small order in all their encodings, little-endian, in hex. Anybody
+ * can make signatures that verify under such a public key, over any text.
  */
 const SMALL_ORDER = new Set([
   '00'.repeat(32),

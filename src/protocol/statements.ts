@@ -2,9 +2,10 @@ import { SHA256_HEX, USERNAME, UUID } from './ids.js'
 import { RuleViolation } from './rule-violation.js'
 
 /**
- * Signed statements (docs/protocol.md, "Statements"): ASCII lines `name value`, each ended by one LF. The first
- * names the protocol and the kind, the others follow in exactly the order given here. The hash of a statement is the
- * hex SHA-256 of its text. The text that was signed is stored and hashed as it is, never serialised again.
+ * Signed statements (docs/protocol.md, "Statements"): ASCII lines `name value`, each ended by one LF. The
+ * first names the protocol and the kind, the others follow in exactly the order given here. The hash of a
+ * statement is the hex SHA-256 of its text. The text that was signed is stored and hashed as it is, never
+ * serialised again.
  */
 export const PROTOCOL = 'secure-chat/v1'
 export const MAX_MEMBERS = 1024

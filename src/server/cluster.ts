@@ -7,8 +7,9 @@ const PAUSE_MS = 1000
 const STOP_MS = 15_000
 
 /**
- * Run this program in `count` processes that share one address, and replace those that die, until `signal` aborts. The
- * first one starts before the others and brings the database up to date. If it cannot start, neither do they.
+ * Run this program in `count` processes that share one address, and replace those that die, until `signal`
+ * aborts. The first one starts before the others and brings the database up to date. If it cannot start,
+ * neither do they.
  *
  * @param onReady called when all processes listen
  * @returns the exit code, when all have ended

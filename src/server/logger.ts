@@ -33,8 +33,8 @@ const ERROR_FIELDS = [
 ] as const
 
 /**
- * An error without the values that it failed on, since these may be hashes and keys: Drizzle's message holds the
- * query's parameters, PGlite adds them to the error, and PostgreSQL shows whole rows in its `detail`.
+ * An error without the values that it failed on, since these may be hashes and keys: Drizzle's message holds
+ * the query's parameters, PGlite adds them to the error, and PostgreSQL shows whole rows in its `detail`.
  */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error }

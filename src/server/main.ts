@@ -56,8 +56,9 @@ async function serve(config: Config, logger: Logger): Promise<void> {
 }
 
 /**
- * Length of the accept queue; the kernel cuts it to `net.core.somaxconn`. With the 511 of Node.js, when thousands of
- * clients reconnect at once, the first packets of all others are dropped, and they retry after 1, 3, 7, 15 and 31 s.
+ * Length of the accept queue; the kernel cuts it to `net.core.somaxconn`. With the 511 of Node.js, when
+ * thousands of clients reconnect at once, the first packets of all others are dropped, and they retry after
+ * 1, 3, 7, 15 and 31 s.
  */
 const BACKLOG = 65_535
 

@@ -94,7 +94,8 @@ async function openNotifier(config: Config, epoch: string, logger: Logger): Prom
 }
 
 /**
- * `JWT_SECRET`; otherwise one that is made at the first start and kept with the data: in `DATA_DIR` or the database.
+ * `JWT_SECRET`; otherwise one that is made at the first start and kept with the data: in `DATA_DIR` or the
+ * database.
  */
 async function signingSecret(config: Config, { kind, db }: Database): Promise<string> {
   const { secret } = config.sessions

@@ -10,7 +10,9 @@ for (const name of ['alice', 'bob']) await run(name, `register ${name}`)
 let requests: string[] = []
 app.server.on('request', ({ method, url }) => requests.push(`${method} ${url!.split('?')[0]}`))
 
-/** The requests that one of alice's command lines makes. The ids of conversations are replaced by their names. */
+/**
+ * The requests that one of alice's command lines makes. The ids of conversations are replaced by their names.
+ */
 async function requestsOf(line: string, names: Record<string, string> = {}): Promise<string[]> {
   requests = []
   const { code, err } = await run('alice', line)

@@ -12,7 +12,10 @@ import { startChat } from '../support/start-chat.js'
 const NAMES = ['alice', 'bob', 'carol', 'dave'] as const
 type Name = (typeof NAMES)[number]
 
-/** A step of a scenario; `device` is 0 for the first device, 1 for the second. Numbers out of range change nothing. */
+/**
+ * A step of a scenario; `device` is 0 for the first device, 1 for the second. Numbers out of range change
+ * nothing.
+ */
 type Step =
   | { do: 'send'; who: Name; device: 0 | 1; times: number }
   | { do: 'add' | 'remove'; who: Name }
@@ -108,7 +111,10 @@ interface Span {
   to: number
 }
 
-/** A group of which alice is the admin, and all the phones. The expected messages follow from those that alice's phone saw. */
+/**
+ * A group of which alice is the admin, and all the phones. The expected messages follow from those that
+ * alice's phone saw.
+ */
 class World {
   readonly url: string
   readonly phones = new Map<Name, Phone[]>()

@@ -30,7 +30,10 @@ export const evaluates = (() => {
   }
 })()
 
-/** To a script that a debugger calls, as a test does, the page's policy does not apply: only to the page's own. */
+/**
+ * To a script that a debugger calls, as a test does, the page's policy does not apply: only to the page's
+ * own.
+ */
 function ownTask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve))
 }

@@ -70,7 +70,9 @@ async function extendConversation(
   )
 }
 
-/** The chain after all statements, or the code with which the last one is refused. The others must be valid. */
+/**
+ * The chain after all statements, or the code with which the last one is refused. The others must be valid.
+ */
 async function fold<Chain>(
   { statements }: Case,
   extend: (chain: Chain | null, signed: SignedStatement) => Promise<Chain>

@@ -176,7 +176,10 @@ async function query<Row extends pg.QueryResultRow>(url: string, text: string): 
   }
 }
 
-/** Every process of PostgreSQL stands still, and its connections with it: nothing is refused, and nothing answered. */
+/**
+ * Every process of PostgreSQL stands still, and its connections with it: nothing is refused, and nothing
+ * answered.
+ */
 async function hang(databaseUrl: string, milliseconds: number): Promise<void> {
   const [backend] = await query<{ pid: number }>(databaseUrl, 'select pg_backend_pid() as pid')
   // The backend itself is gone, but its parent, PostgreSQL's first process, is that of all others.

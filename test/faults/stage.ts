@@ -31,8 +31,8 @@ interface Reader {
 }
 
 /**
- * Three servers on one PostgreSQL; a member of a group at each of them, who writes and reads all the time; and somebody
- * who is in no group and must hear nothing. Members come through networks that can be made bad.
+ * Three servers on one PostgreSQL; a member of a group at each of them, who writes and reads all the time;
+ * and somebody who is in no group and must hear nothing. Members come through networks that can be made bad.
  */
 export class Stage {
   readonly owner: Scope

@@ -162,7 +162,10 @@ t.test('The wrap decrypts to the session key with RSA-OAEP-256', async (t) => {
   t.equal(unwrapped.toString('hex'), sessionKey.key)
 })
 
-/** As docs/protocol.md defines it: a multiple of 2^(E − S), E = floor(log2 L), S = floor(log2 E) + 1; at least 256. */
+/**
+ * As docs/protocol.md defines it: a multiple of 2^(E − S), E = floor(log2 L), S = floor(log2 E) + 1; at least
+ * 256.
+ */
 function padmeLength(length: number): number {
   if (length <= 256) return 256
   const log2 = (value: number) => 31 - Math.clz32(value)

@@ -7,7 +7,10 @@ import { fingerprint, type DeviceKeys } from './interop/crypto.js'
 import { expect, type Answer } from './interop/http.js'
 import { InteropClient } from './interop/client.js'
 
-/** A request that is refused: what is wrong with it, the refusal (`409 id-conflict`), and what the answer contains. */
+/**
+ * A request that is refused: what is wrong with it, the refusal (`409 id-conflict`), and what the answer
+ * contains.
+ */
 export type Case = readonly [
   wrong: string,
   expected: `${4 | 5}${number} ${string}`,
@@ -20,7 +23,9 @@ export interface Target extends Chat {
   log: string[]
   /** Another device, of another user or the same, that is not registered. */
   device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<InteropClient>
-  /** Each request is refused with a whole problem document, and nothing that is stored has changed after them. */
+  /**
+   * Each request is refused with a whole problem document, and nothing that is stored has changed after them.
+   */
   refuses: (t: Test, cases: readonly Case[]) => Promise<void>
 }
 
@@ -118,8 +123,8 @@ async function storeReader({ db }: Services): Promise<() => Promise<Record<strin
 }
 
 /**
- * An RSA public key of a random modulus, which costs nothing. Things can be wrapped for it as for any other, and
- * nobody ever unwraps them.
+ * An RSA public key of a random modulus, which costs nothing. Things can be wrapped for it as for any other,
+ * and nobody ever unwraps them.
  */
 export function cheapRsa(bits = 2048, exponent = 'AQAB'): string {
   const modulus = randomBytes(bits / 8)

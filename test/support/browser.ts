@@ -58,7 +58,10 @@ export interface Site {
   open: () => Promise<Page>
 }
 
-/** A site that serves one script and forbids all others, `eval` included, and a headless browser that visits it. */
+/**
+ * A site that serves one script and forbids all others, `eval` included, and a headless browser that visits
+ * it.
+ */
 export async function browserSite(
   owner: Scope,
   executablePath: string,

@@ -10,7 +10,10 @@ import type { Scope } from './server-process.js'
 
 export const PASSWORD = 'correct horse battery staple'
 
-/** A client of the SDK on a store of its own, closed with the test. RSA keys are as small as allowed, to be quick. */
+/**
+ * A client of the SDK on a store of its own, closed with the test. RSA keys are as small as allowed, to be
+ * quick.
+ */
 export async function client(
   owner: Scope,
   url: string,
@@ -80,7 +83,10 @@ export class Listener {
     return this.#done
   }
 
-  /** The first event, heard already or to come, that fits. @throws what ended the stream, or that it takes too long */
+  /**
+   * The first event, heard already or to come, that fits. @throws what ended the stream, or that it takes too
+   * long
+   */
   async first<E extends ChatEvent['type']>(
     type: E,
     fits: (event: Extract<ChatEvent, { type: E }>) => boolean = () => true

@@ -3,7 +3,10 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../../..')
 
-/** Install the built `secure-chat-client` in a folder of the repository. Its dependencies are the repository's. */
+/**
+ * Install the built `secure-chat-client` in a folder of the repository. Its dependencies are the
+ * repository's.
+ */
 export async function installClient(folder: string): Promise<void> {
   const installed = join(folder, 'node_modules', 'secure-chat-client')
   await mkdir(installed, { recursive: true })

@@ -1,6 +1,9 @@
 import type { Test } from 'tap'
 
-/** Until the test ends, the clocks of this process, and of a server in it, are ahead by this many milliseconds. */
+/**
+ * Until the test ends, the clocks of this process, and of a server in it, are ahead by this many
+ * milliseconds.
+ */
 export function advanceClocks(t: Test, ms: number): void {
   for (const clock of [Date, performance]) {
     const now = clock.now.bind(clock)

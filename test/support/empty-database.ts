@@ -20,7 +20,9 @@ const template = join(
   `build/empty-database-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`
 )
 
-/** Put a database without rows into a data directory: to make one takes seconds, to copy it a fraction of one. */
+/**
+ * Put a database without rows into a data directory: to make one takes seconds, to copy it a fraction of one.
+ */
 export async function copyEmptyDatabase(dataDir: string): Promise<void> {
   if (!existsSync(template)) {
     const made = await mkdtemp(`${template}-`)

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How long a test waits for what must happen: only a failure takes as long. Shorter than `POLL_INTERVAL` at its longest. */
+/**
+ * How long a test waits for what must happen: only a failure takes as long. Shorter than `POLL_INTERVAL` at
+ * its longest.
+ */
 export const DEADLINE_MS = 30_000
 
 /** Resolves when the condition holds, which is checked every few milliseconds. @throws after `DEADLINE_MS` */

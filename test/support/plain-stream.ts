@@ -2,7 +2,10 @@ import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMes
 import { eventually } from './eventually.js'
 import type { Scope } from './server-process.js'
 
-/** One connection to `/v1/events`, as its bytes come; it can stop reading, as a client does that has too much to do. */
+/**
+ * One connection to `/v1/events`, as its bytes come; it can stop reading, as a client does that has too much
+ * to do.
+ */
 export class PlainStream {
   text = ''
   status = 0

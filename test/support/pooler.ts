@@ -9,7 +9,8 @@ import { freePort, type Scope } from './server-process.js'
 const CONNECTIONS = 4
 
 /**
- * A PgBouncer in transaction mode before the PostgreSQL at this address; a text is the reason why there is none.
+ * A PgBouncer in transaction mode before the PostgreSQL at this address; a text is the reason why there is
+ * none.
  * @returns the address of the same database through it
  */
 export async function startPooler(owner: Scope, databaseUrl: string): Promise<{ url: string } | string> {

@@ -145,8 +145,8 @@ class Cluster {
 }
 
 /**
- * A real PostgreSQL with its default durability: TEST_DATABASE_URL, else the binaries from npm, else those of the
- * machine. A text is the reason why there is none, for the tests to be skipped with.
+ * A real PostgreSQL with its default durability: TEST_DATABASE_URL, else the binaries from npm, else those of
+ * the machine. A text is the reason why there is none, for the tests to be skipped with.
  * @throws on CI when there is none: there a skipped test is a failed one.
  */
 export async function findPostgres(owner: Scope, options: ClusterOptions = {}): Promise<Postgres | string> {

@@ -13,8 +13,8 @@ try {
   // There is no such folder: the system's temporary folder is used.
 }
 
-// tap registers loader hooks for coverage and mocks. We use neither, and with them every module goes through a second
-// thread, so that a server takes twice as long to start. Therefore registering does nothing here.
+// tap registers loader hooks for coverage and mocks. We use neither, and with them every module goes through
+// a second thread, so that a server takes twice as long to start. Therefore registering does nothing here.
 Object.assign(module, { register: () => undefined, registerHooks: () => undefined })
 syncBuiltinESMExports()
 

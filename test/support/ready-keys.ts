@@ -11,8 +11,8 @@ let pool: string[] | undefined
 let inUse = false
 
 /**
- * An RSA key of 2048 bits, made once for all tests: half the time of an account goes into such a key. No two calls in
- * one process give the same, so they do for one server.
+ * An RSA key of 2048 bits, made once for all tests: half the time of an account goes into such a key. No two
+ * calls in one process give the same, so they do for one server.
  *
  * @returns null when all have been used
  */

@@ -31,8 +31,8 @@ function projectRoot(): string {
 }
 
 /**
- * A TCP port that no other test gets while this process lives, though nobody listens on it yet or for a while. It is
- * below the range for outgoing connections, so that no client takes it either.
+ * A TCP port that no other test gets while this process lives, though nobody listens on it yet or for a
+ * while. It is below the range for outgoing connections, so that no client takes it either.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {

@@ -20,7 +20,10 @@ export interface Chat {
   user: (name: string) => Promise<InteropClient>
 }
 
-/** The whole server in this process, on a database of its own unless `DATABASE_URL` is given. It ends with the test. */
+/**
+ * The whole server in this process, on a database of its own unless `DATABASE_URL` is given. It ends with the
+ * test.
+ */
 export async function startChat(
   t: Test,
   env: Record<string, string> = {},

@@ -44,7 +44,10 @@ export interface StoreProcess {
   signal: (signal: NodeJS.Signals) => void
 }
 
-/** @param limit in KiB: the largest file that the process may write. Beyond it a write fails, and the process goes on */
+/**
+ * @param limit in KiB: the largest file that the process may write. Beyond it a write fails, and the process
+ *   goes on
+ */
 export function startStoreProcess(
   folder: string,
   job: keyof typeof jobs,

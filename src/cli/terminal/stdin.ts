@@ -23,8 +23,8 @@ export async function textFromStdin(io: Io): Promise<string> {
 }
 
 /**
- * JSON values from stdin, each as soon as its last line is complete: one on each line (NDJSON), or over several lines
- * of which only the first and the last are not indented, as `jq` writes them.
+ * JSON values from stdin, each as soon as its last line is complete: one on each line (NDJSON), or over
+ * several lines of which only the first and the last are not indented, as `jq` writes them.
  */
 export async function* jsonFromStdin(stdin: Readable): AsyncGenerator<unknown, void, undefined> {
   let document = ''

@@ -52,8 +52,8 @@ export class ConversationChains {
   /**
    * Fetch and verify the new statements of a conversation's chain.
    *
-   * @param head hash of the newest statement, if the server has named it: if it is the newest one here too, nothing is
-   *   fetched
+   * @param head hash of the newest statement, if the server has named it: if it is the newest one here too,
+   *   nothing is fetched
    * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain is not valid
    */
   sync(id: string, head?: string): Promise<SyncedConversation> {
@@ -79,7 +79,9 @@ export class ConversationChains {
     })
   }
 
-  /** The root of each member when `head` was the newest statement; null if the chain has no such statement. */
+  /**
+   * The root of each member when `head` was the newest statement; null if the chain has no such statement.
+   */
   async rootsAt(id: string, head: string): Promise<ReadonlyMap<string, string> | null> {
     const key = `${id} ${head}`
     const cached = this.#roots.get(key)
@@ -94,7 +96,9 @@ export class ConversationChains {
     return linkIn(this.#store, id, sequence)
   }
 
-  /** Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it */
+  /**
+   * Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it
+   */
   noteTitle(id: string, title: string, position: number): void {
     if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
   }
@@ -161,7 +165,8 @@ export class ConversationChains {
   async #save(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
     return this.#store.update(async (tx) => {
       const stored = await tx.get<StoredConversation>(recordName(id))
-      // Another process may have stored some of these statements meanwhile, or more: they have to be the same ones.
+      // Another process may have stored some of these statements meanwhile, or more: they have to be the same
+      // ones.
       for (const { hash, statement } of added) {
         const known = await linkIn(tx, id, statement.sequence)
         if (known !== undefined && known.hash !== hash) throw forked()

@@ -40,7 +40,10 @@ export class MembershipChanges {
     this.#me = me
   }
 
-  /** Add a user, or renew a member who has reset, under the user's current root, which has to be a trusted one. */
+  /**
+   * Add a user, or renew a member who has reset, under the user's current root, which has to be a trusted
+   * one.
+   */
   async add(id: string, username: string, role: Role): Promise<StoredConversation> {
     return this.#admit(id, username, role)
   }
@@ -71,8 +74,8 @@ export class MembershipChanges {
   }
 
   /**
-   * In a direct conversation, renew the other member after a reset. By accepting the new identity the user has agreed
-   * to that.
+   * In a direct conversation, renew the other member after a reset. By accepting the new identity the user
+   * has agreed to that.
    *
    * @param users the members as they are now, all trusted
    */

@@ -96,7 +96,10 @@ export async function recordTitleSearch(
     })
 }
 
-/** The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member` (`untrusted`) */
+/**
+ * The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member`
+ * (`untrusted`)
+ */
 export function requireSameMembers(
   conversation: StoredConversation,
   shown: readonly { username: string }[]
@@ -106,7 +109,10 @@ export function requireSameMembers(
     throw untrusted('ghost-member', 'The server lists other members than the conversation’s chain.')
 }
 
-/** The members' roots after the link with hash `head`; null if no link has it. @param links of one chain, in order */
+/**
+ * The members' roots after the link with hash `head`; null if no link has it. @param links of one chain, in
+ * order
+ */
 export function rootsAt(links: readonly Link[], head: string): Map<string, string> | null {
   const roots = new Map<string, string>()
   for (const { hash, actor, statement } of links) {

@@ -27,7 +27,10 @@ export interface VerifiedStatement {
 
 type Members = ReadonlyMap<string, { root: string; role: string }>
 
-/** Verifies statements about a conversation's members (protocol, "A conversation's chain" and "Judging the past"). */
+/**
+ * Verifies statements about a conversation's members (protocol, "A conversation's chain" and "Judging the
+ * past").
+ */
 export class MembershipVerifier {
   readonly #api: Api
   readonly #users: UserChains
@@ -67,8 +70,8 @@ export class MembershipVerifier {
   }
 
   /**
-   * A statement by a device that is not active today is valid only if a device that is active today has made a session
-   * key on it, or on a later one.
+   * A statement by a device that is not active today is valid only if a device that is active today has made
+   * a session key on it, or on a later one.
    */
   async requireVouched(id: string, verified: readonly VerifiedStatement[]): Promise<void> {
     const last = verified.findLastIndex(({ isSignerActive }) => !isSignerActive)
@@ -87,8 +90,8 @@ export class MembershipVerifier {
   }
 
   /**
-   * Identity roots used to verify a statement. A chain does not say when a root was replaced. We assume that the
-   * signer's root and an added member's root were current then, and use today's roots for all others.
+   * Identity roots used to verify a statement. A chain does not say when a root was replaced. We assume that
+   * the signer's root and an added member's root were current then, and use today's roots for all others.
    */
   async #rootsFor(
     chain: ConversationChain | null,

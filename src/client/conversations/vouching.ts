@@ -8,8 +8,8 @@ import type { Api } from '../transport/api.js'
 import { pagesOf } from '../transport/pages.js'
 
 /**
- * Whether a device that is active today has made a session key on one of these statements, and so vouches for it
- * (protocol, "Judging the past").
+ * Whether a device that is active today has made a session key on one of these statements, and so vouches for
+ * it (protocol, "Judging the past").
  *
  * @param heads hash of each statement → the members when it was the newest, by username
  */

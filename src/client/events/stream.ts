@@ -26,7 +26,10 @@ export interface StreamHooks {
   takeOwn: () => ChatEvent[]
 }
 
-/** Follows the stream of events from the stored cursor, without end: it reconnects whenever the connection breaks. */
+/**
+ * Follows the stream of events from the stored cursor, without end: it reconnects whenever the connection
+ * breaks.
+ */
 export class EventStream {
   readonly #api: Api
   readonly #store: Store

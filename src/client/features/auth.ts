@@ -218,7 +218,7 @@ export class Auth {
     }
   }
 
-  /** @param start where the device's events begin: a cursor, `end` for now, or null to leave the stored one */
+  /** @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one */
   async #activate(signIn: AuthResponse, device: DeviceKeys, start: string | null): Promise<Account> {
     const { id: userId, username } = signIn.user
     await this.#api.begin(signIn)

@@ -34,7 +34,9 @@ export async function sealDevice(
   }
 }
 
-/** @throws {ChatError} `other-backup-kind`, a wrong secret's code (`usage`); `tampered-backup` (`untrusted`) */
+/**
+ * @throws {ChatError} `other-backup-kind`, a wrong secret's code (`usage`); `tampered-backup` (`untrusted`)
+ */
 export async function openDevice(
   blob: Uint8Array,
   secret: BackupSecret,

@@ -36,9 +36,9 @@ export interface RecoveryClient {
 }
 
 /**
- * A recovery device, whose keys lie on the server, encrypted under a code or passphrase that only the user has. Other
- * devices wrap session keys for it as for any device, so it is always up to date. It approves the device that is
- * restored, so the user's identity stays the same.
+ * A recovery device, whose keys lie on the server, encrypted under a code or passphrase that only the user
+ * has. Other devices wrap session keys for it as for any device, so it is always up to date. It approves the
+ * device that is restored, so the user's identity stays the same.
  */
 export class Backup {
   readonly #api: Api
@@ -71,7 +71,10 @@ export class Backup {
     this.#openRecovery = openRecovery
   }
 
-  /** Make a backup, which replaces an earlier one. @returns the code to write down; null if a passphrase was given */
+  /**
+   * Make a backup, which replaces an earlier one. @returns the code to write down; null if a passphrase was
+   * given
+   */
   async create({ passphrase }: { passphrase?: string } = {}): Promise<{ recoveryCode: string | null }> {
     const { device } = this.#me.active()
     const recoveryCode = passphrase === undefined ? await generateRecoveryCode() : null

@@ -38,7 +38,9 @@ export class Contacts {
     return this.#number(username.toLowerCase())
   }
 
-  /** Mark a user as verified: the safety numbers were compared and are equal. `number`, if given, is checked. */
+  /**
+   * Mark a user as verified: the safety numbers were compared and are equal. `number`, if given, is checked.
+   */
   async verify(username: string, number?: string): Promise<void> {
     if (number !== undefined && !/^(\s*\d){60}\s*$/.test(number))
       throw new ChatError('usage', 'malformed-number', 'A safety number has 60 digits, in 12 groups of 5.')

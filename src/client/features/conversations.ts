@@ -50,8 +50,8 @@ export class Conversations {
   /**
    * All conversations that the user is in, verified.
    *
-   * @param options.readTitles also read what groups are called now, as `readTitle` does: one request more for each
-   *   group in which something has happened since its title was read
+   * @param options.readTitles also read what groups are called now, as `readTitle` does: one request more for
+   *   each group in which something has happened since its title was read
    */
   async list({ readTitles = false }: { readTitles?: boolean } = {}): Promise<Conversation[]> {
     const listed = async (served: ServedConversation) => {

@@ -97,8 +97,8 @@ export class Devices {
   }
 
   /**
-   * Revoke a device: its sessions end, and nothing more is encrypted for it. A device that revokes itself can't be used
-   * any more.
+   * Revoke a device: its sessions end, and nothing more is encrypted for it. A device that revokes itself
+   * can't be used any more.
    */
   async revoke(deviceId: string): Promise<void> {
     const { device } = this.#me.active()
@@ -113,8 +113,8 @@ export class Devices {
   }
 
   /**
-   * Replace this device's encryption key and destroy the old one. `forgetPast` destroys the session keys too: nobody
-   * can decrypt earlier messages on this device any more.
+   * Replace this device's encryption key and destroy the old one. `forgetPast` destroys the session keys too:
+   * nobody can decrypt earlier messages on this device any more.
    */
   async rekey({ forgetPast = false }: { forgetPast?: boolean } = {}): Promise<void> {
     await this.#rekey.start()

@@ -26,7 +26,9 @@ export class DeviceRekey {
     await this.finish()
   }
 
-  /** Go on with a rekey that was interrupted. The old key is destroyed only when nothing needs it any more. */
+  /**
+   * Go on with a rekey that was interrupted. The old key is destroyed only when nothing needs it any more.
+   */
   async finish(): Promise<void> {
     const { device } = this.#me.active()
     const { next } = device

@@ -2,7 +2,10 @@ import type { StoreReader, StoreTransaction } from '../stores/store.js'
 
 const NAME = 'growth'
 
-/** How often any process has extended a chain in this store. Facts derived from chains hold while this number stays. */
+/**
+ * How often any process has extended a chain in this store. Facts derived from chains hold while this number
+ * stays.
+ */
 export async function chainRevision(store: StoreReader): Promise<number> {
   return (await store.get<number>(NAME)) ?? 0
 }

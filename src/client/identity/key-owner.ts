@@ -2,8 +2,8 @@ import type { UserChains } from './user-chains.js'
 import type { StoredUser } from './user-record.js'
 
 /**
- * The member whose device has or had this signing key under the root that the member's line names; null if there is
- * none. Users known here are looked at first; then their chains are fetched, admins first.
+ * The member whose device has or had this signing key under the root that the member's line names; null if
+ * there is none. Users known here are looked at first; then their chains are fetched, admins first.
  *
  * @param by fingerprint of the signing key
  * @param members by username

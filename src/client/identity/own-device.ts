@@ -28,8 +28,8 @@ const ACCOUNT = 'account'
 const DEVICE = 'device'
 
 /**
- * The user and the device of this client. Keys are stored before the server sees them, so that a lost response loses
- * no key.
+ * The user and the device of this client. Keys are stored before the server sees them, so that a lost
+ * response loses no key.
  */
 export class OwnDevice {
   readonly #store: Store

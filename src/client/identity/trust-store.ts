@@ -9,7 +9,10 @@ export type Pin = {
   verified: boolean
 }
 
-/** The identity under which this device knows each user: trusted on first use, until the user verifies or accepts. */
+/**
+ * The identity under which this device knows each user: trusted on first use, until the user verifies or
+ * accepts.
+ */
 export class TrustStore {
   readonly #store: Store
 
@@ -18,7 +21,8 @@ export class TrustStore {
   }
 
   /**
-   * Pin a user who is met for the first time. Call it in the transaction that stores the chain: none is without a pin.
+   * Pin a user who is met for the first time. Call it in the transaction that stores the chain: none is
+   * without a pin.
    */
   async pinOnFirstUse(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
     if ((await tx.get<Pin>(name(username))) === undefined)

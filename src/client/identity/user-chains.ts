@@ -20,7 +20,9 @@ export interface SyncedUser {
   added: UserStatement[]
 }
 
-/** The chains of all users, this one's too: verified statement by statement, stored, and only ever extended. */
+/**
+ * The chains of all users, this one's too: verified statement by statement, stored, and only ever extended.
+ */
 export class UserChains {
   readonly #api: Api
   readonly #store: Store
@@ -165,7 +167,10 @@ export class UserChains {
     return stored
   }
 
-  /** Another process may have stored more or less of the chain meanwhile: the shorter one has to begin the longer. */
+  /**
+   * Another process may have stored more or less of the chain meanwhile: the shorter one has to begin the
+   * longer.
+   */
   async #merge(tx: StoreTransaction, user: StoredUser): Promise<StoredUser> {
     const stored = await tx.get<StoredUser>(name(user.username))
     const common = Math.min(stored?.sequence ?? 0, user.sequence)
@@ -183,7 +188,9 @@ function name(username: string): string {
   return `user/${username}`
 }
 
-/** Public keys by fingerprint: those stored, and those served now. None is trusted before the chain names it. */
+/**
+ * Public keys by fingerprint: those stored, and those served now. None is trusted before the chain names it.
+ */
 async function readKeys(profile: Profile, before: StoredUser | undefined): Promise<Map<string, string>> {
   const keys = new Map(Object.entries(before?.keys ?? {}))
   const served = profile.devices.flatMap(({ signingKey, encryptionKey }) => [signingKey, encryptionKey])

@@ -18,7 +18,9 @@ export type StoredUser = {
   hashes: string[]
   /** Every pair of keys that a device of the user ever had. */
   bindings: Binding[]
-  /** Public keys in PEM by fingerprint: signing keys of all devices ever, encryption keys of the active ones. */
+  /**
+   * Public keys in PEM by fingerprint: signing keys of all devices ever, encryption keys of the active ones.
+   */
   keys: Record<string, string>
 }
 
@@ -65,7 +67,9 @@ export function bindingsOf(statement: UserStatement, root: string): Binding[] {
   return [{ root, device, signingKey, encryptionKey }]
 }
 
-/** Every device that the server lists has to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`) */
+/**
+ * Every device that the server lists has to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`)
+ */
 export function requireOwnDevices(
   { username, bindings }: StoredUser,
   shown: readonly { id: string }[]

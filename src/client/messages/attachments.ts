@@ -9,8 +9,8 @@ import { ChatError, untrusted } from '../errors.js'
 export type { AttachmentReference, ByteRange, ByteSource, EncryptedAttachment, ReadRange }
 
 /**
- * Encrypt a file as a stream, under a new key, in constant memory. Store the ciphertext where its readers can fetch it,
- * and send the reference, which holds the key, in a message (`FileContent`).
+ * Encrypt a file as a stream, under a new key, in constant memory. Store the ciphertext where its readers can
+ * fetch it, and send the reference, which holds the key, in a message (`FileContent`).
  *
  * @throws {ChatError} from the ciphertext: `too-large` (`usage`)
  */
@@ -20,8 +20,8 @@ export function encryptAttachment(file: ByteSource): EncryptedAttachment {
 }
 
 /**
- * Decrypt an attachment as a stream, in constant memory. Only when the last piece has come is it certain that the file
- * is the one that was sent: if an error comes before that, discard all pieces.
+ * Decrypt an attachment as a stream, in constant memory. Only when the last piece has come is it certain that
+ * the file is the one that was sent: if an error comes before that, discard all pieces.
  *
  * @param reference a `FileContent` is one
  * @throws {ChatError} from the pieces: `bad-attachment`, `wrong-commitment` (`untrusted`)
@@ -34,11 +34,12 @@ export function decryptAttachment(
 }
 
 /**
- * Decrypt a part of an attachment without the rest. Then its hash can't be checked: a person who has the key, together
- * with the one who stores the ciphertext, could show other bytes here than in the whole file.
+ * Decrypt a part of an attachment without the rest. Then its hash can't be checked: a person who has the key,
+ * together with the one who stores the ciphertext, could show other bytes here than in the whole file.
  *
  * @param read fetches a range of the ciphertext
- * @throws {ChatError} from the pieces: `bad-range` (`usage`); `bad-attachment`, `wrong-commitment` (`untrusted`)
+ * @throws {ChatError} from the pieces: `bad-range` (`usage`); `bad-attachment`, `wrong-commitment`
+ *   (`untrusted`)
  */
 export function decryptAttachmentRange(
   reference: AttachmentReference,

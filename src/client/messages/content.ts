@@ -63,8 +63,8 @@ export function checkContent(given: string | Content): Content {
 }
 
 /**
- * The content, counter and time of a verified message. A type that this client does not know becomes `unknown`; members
- * that it does not know are left out.
+ * The content, counter and time of a verified message. A type that this client does not know becomes
+ * `unknown`; members that it does not know are left out.
  *
  * @throws {ChatError} `untrusted`, `malformed-message` if it lacks what every message must have
  */

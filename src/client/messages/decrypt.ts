@@ -59,8 +59,8 @@ export class MessageDecryptor {
   }
 
   /**
-   * Decrypt messages of one conversation or of several. They are decrypted at the same time, then checked for replay
-   * in the given order, each against those before it. The caller commits each once it was shown.
+   * Decrypt messages of one conversation or of several. They are decrypted at the same time, then checked for
+   * replay in the given order, each against those before it. The caller commits each once it was shown.
    *
    * @throws {ChatError} only for errors that are not the message's: `unreachable`, `logged-out`, `store`, …
    */

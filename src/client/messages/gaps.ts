@@ -9,8 +9,8 @@ interface Range {
 }
 
 /**
- * How far each device's counter has come in the stream of events, so that a jump is noticed. Where the stream began
- * in the middle of a session key's life, counting begins with the first message that comes.
+ * How far each device's counter has come in the stream of events, so that a jump is noticed. Where the stream
+ * began in the middle of a session key's life, counting begins with the first message that comes.
  */
 export class StreamGaps {
   readonly #store: Store
@@ -21,12 +21,17 @@ export class StreamGaps {
     this.#seen = seen
   }
 
-  /** The stream has delivered the making of this session key, so it will deliver all its messages: counting starts at 0. */
+  /**
+   * The stream has delivered the making of this session key, so it will deliver all its messages: counting
+   * starts at 0.
+   */
   begin(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
     tx.set(keyName(conversationId, sessionKeyId), 0)
   }
 
-  /** The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere. */
+  /**
+   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere.
+   */
   async before(message: IncomingMessage): Promise<WithheldMessages[]> {
     const { conversationId, sessionKeyId, from, n } = message
     const { deviceId } = from
@@ -44,7 +49,9 @@ export class StreamGaps {
   }
 }
 
-/** Notices the counters that one pass through a history leaves out, whether they were shown elsewhere or not. */
+/**
+ * Notices the counters that one pass through a history leaves out, whether they were shown elsewhere or not.
+ */
 export class HistoryGaps {
   readonly #isBackward: boolean
   readonly #last = new Map<string, number>()

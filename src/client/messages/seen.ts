@@ -58,8 +58,8 @@ class SeenIndex {
 }
 
 /**
- * Remembers for ever which messages were seen, so that a replayed, replaced or missing message is noticed. Takes some
- * 32 bytes a message.
+ * Remembers for ever which messages were seen, so that a replayed, replaced or missing message is noticed.
+ * Takes some 32 bytes a message.
  */
 export class SeenMessages {
   readonly #store: Store
@@ -72,8 +72,8 @@ export class SeenMessages {
   /**
    * Compare a message with those seen before.
    *
-   * @throws {ChatError} `replayed-message` (`untrusted`) if it was seen at another position, or if another message had
-   *   its id or counter
+   * @throws {ChatError} `replayed-message` (`untrusted`) if it was seen at another position, or if another
+   *   message had its id or counter
    */
   async check(counter: CounterId, seen: SeenEntry): Promise<ReplayCheck> {
     const index = await this.#indexOf(counter.conversationId)

@@ -25,8 +25,9 @@ export interface ConversationView {
 }
 
 /**
- * Fold messages of one conversation into one view. An edit counts if it is by the author; of one user's reactions to a
- * message the last one counts. The same messages give the same view, in any order and any number of times.
+ * Fold messages of one conversation into one view. An edit counts if it is by the author; of one user's
+ * reactions to a message the last one counts. The same messages give the same view, in any order and any
+ * number of times.
  */
 export function foldConversation(messages: Iterable<IncomingMessage>): ConversationView {
   const byId = new Map<string, IncomingMessage>()

@@ -21,8 +21,8 @@ export class TitleSearch {
   }
 
   /**
-   * @param lastPosition position of the conversation's newest event, if the server has named it: if it is the one of the
-   *   last search, nothing is fetched
+   * @param lastPosition position of the conversation's newest event, if the server has named it: if it is the
+   *   one of the last search, nothing is fetched
    * @returns null if no message that this device can read gives a title
    */
   async read(conversationId: string, lastPosition?: number): Promise<string | null> {

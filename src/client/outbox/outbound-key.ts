@@ -60,7 +60,10 @@ export class OutboundKeys {
     return this.renew(conversationId, state !== null && this.#isSpent(state) ? state.keyId : undefined)
   }
 
-  /** Adopt or make a new key, and encrypt the queued messages again under it. Only for messages that the server lacks. */
+  /**
+   * Adopt or make a new key, and encrypt the queued messages again under it. Only for messages that the
+   * server lacks.
+   */
   async renew(conversationId: string, spent?: string): Promise<SessionKey> {
     const revision = await chainRevision(this.#store)
     const key = await this.#rotation.ensureCurrent(conversationId, spent)
@@ -69,9 +72,9 @@ export class OutboundKeys {
   }
 
   /**
-   * The first of the queued messages that can be posted as they are, all under one key. The others have to be encrypted
-   * again: their device was replaced, or their key is spent or does not cover exactly today's members and devices.
-   * Messages that the server may have are not changed.
+   * The first of the queued messages that can be posted as they are, all under one key. The others have to be
+   * encrypted again: their device was replaced, or their key is spent or does not cover exactly today's
+   * members and devices. Messages that the server may have are not changed.
    */
   async ready(conversationId: string, queued: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
     const ready: QueuedMessage[] = []

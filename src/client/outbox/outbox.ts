@@ -27,8 +27,10 @@ interface Refusal {
 }
 
 /**
- * Messages on their way to the server. A message is encrypted and queued in one transaction. Then it is posted, in the
- * order of its conversation, until the server answers. The server knows its id, and stores it once.
+ * Messages on their way to the server. A message is encrypted and queued in one transaction. Then it is
+ * posted, in the order of its conversation, until the server answers. The server knows its id, and stores it
+ * once. `Http` repeats a request after a lost connection; whatever is still queued then is posted again by
+ * the next `flush`.
  */
 export class Outbox {
   readonly #api: Api
@@ -86,8 +88,8 @@ export class Outbox {
   }
 
   /**
-   * Encrypt a message for the caller to post, under the key that the server accepts now. Its counter is used up, even
-   * if it is never posted.
+   * Encrypt a message for the caller to post, under the key that the server accepts now. Its counter is used
+   * up, even if it is never posted.
    */
   async seal(
     conversationId: string,

@@ -30,7 +30,9 @@ export type SendState = {
   next: number
 }
 
-/** The stored part of the outbox. For each conversation: the key in use, its counter, and the queued messages. */
+/**
+ * The stored part of the outbox. For each conversation: the key in use, its counter, and the queued messages.
+ */
 export class OutboxState {
   readonly #store: Store
 
@@ -68,7 +70,8 @@ export class OutboxState {
   }
 
   /**
-   * Encrypt a message under the next counter of a key, and queue it. One that is queued already stays as it is.
+   * Encrypt a message under the next counter of a key, and queue it. One that is queued already stays as it
+   * is.
    *
    * @returns false if the conversation's key is another one by now
    */
@@ -117,7 +120,8 @@ export class OutboxState {
   }
 
   /**
-   * Use another session key from now on. Queued messages are encrypted again under it, in order, with the same ids.
+   * Use another session key from now on. Queued messages are encrypted again under it, in order, with the
+   * same ids.
    *
    * @param revision of the chains before the key was checked
    */

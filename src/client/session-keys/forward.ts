@@ -40,7 +40,9 @@ export class KeyForwarding {
     while ((await this.#store.get(taskName(deviceId, null))) !== undefined) await this.resume()
   }
 
-  /** The user is in a conversation again. Devices that were added while the user was out lack its older keys. */
+  /**
+   * The user is in a conversation again. Devices that were added while the user was out lack its older keys.
+   */
   async shareAfterRejoin(conversationId: string): Promise<void> {
     const user = await this.#users.get(this.#me.username)
     const others = user.devices.filter(({ id }) => id !== this.#me.active().device.id)

@@ -29,7 +29,10 @@ export interface SyncedRoster {
 
 type ServedDevices = Roster['members'][number]['devices']
 
-/** Which devices a conversation's session key has to cover: those that the verified chains name, and no others. */
+/**
+ * Which devices a conversation's session key has to cover: those that the verified chains name, and no
+ * others.
+ */
 export class Rosters {
   readonly #api: Api
   readonly #users: UserChains

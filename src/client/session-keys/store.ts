@@ -49,7 +49,8 @@ export class SessionKeys {
   /**
    * A session key by its id, from the store or from the server.
    *
-   * @throws {ChatError} `no-session-key` (`usage`) if there is none for this device, `untrusted` if it was refused
+   * @throws {ChatError} `no-session-key` (`usage`) if there is none for this device, `untrusted` if it was
+   *   refused
    */
   async get(conversationId: string, id: string): Promise<SessionKey> {
     const key = await this.peek(conversationId, id)

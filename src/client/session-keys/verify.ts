@@ -42,8 +42,8 @@ export class SessionKeyVerifier {
   }
 
   /**
-   * @throws {ChatError} `untrusted` if a check fails; `unreadable-key` (`usage`) if it was wrapped for an encryption
-   *   key that this device has destroyed
+   * @throws {ChatError} `untrusted` if a check fails; `unreadable-key` (`usage`) if it was wrapped for an
+   *   encryption key that this device has destroyed
    */
   async verify(conversationId: string, item: SessionKey): Promise<StoredKey> {
     try {
@@ -84,7 +84,10 @@ export class SessionKeyVerifier {
     await verifyStatement(signed, new Map([[statement.by, await this.#users.signingKey(user, statement.by)]]))
   }
 
-  /** The device of each line. All have to belong to members, under the roots that the chain named at that head. */
+  /**
+   * The device of each line. All have to belong to members, under the roots that the chain named at that
+   * head.
+   */
   async #roster(
     id: string,
     { head }: Statement<'session-key'>,

@@ -4,8 +4,8 @@ import { copyValue } from './values.js'
 import { Mutex } from './mutex.js'
 
 /**
- * A store in memory, for tests and for devices that are used once. Closing it does nothing, so that another client can
- * use it afterwards.
+ * A store in memory, for tests and for devices that are used once. Closing it does nothing, so that another
+ * client can use it afterwards.
  */
 export class MemoryStore implements Store {
   readonly extractableKeys = false

@@ -2,7 +2,10 @@ import type { CryptoKey } from '../../crypto/web-crypto.js'
 
 export type { CryptoKey }
 
-/** A value that a store takes: JSON that may contain bytes and keys. Objects are plain, without undefined members. */
+/**
+ * A value that a store takes: JSON that may contain bytes and keys. Objects are plain, without undefined
+ * members.
+ */
 export type Value =
   | null
   | boolean
@@ -13,14 +16,17 @@ export type Value =
   | readonly Value[]
   | { readonly [name: string]: Value }
 
-/** Keeps a device's private keys, its session and all that it has seen: a small transactional key-value store. */
+/**
+ * Keeps a device's private keys, its session and all that it has seen: a small transactional key-value store.
+ */
 export interface Store extends StoreReader {
   /** Whether private keys have to be extractable to be stored here. If false, make keys that are not. */
   readonly extractableKeys: boolean
 
   /**
-   * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it resolves. If
-   * `work` throws, nothing changes. `work` may await anything except another `update` of the same store.
+   * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it
+   * resolves. If `work` throws, nothing changes. `work` may await anything except another `update` of the
+   * same store.
    *
    * @returns the result of `work`
    * @throws {ChatError} `store-busy` if others hold the lock too long, `store-unwritable`, or as reading does
@@ -32,8 +38,8 @@ export interface Store extends StoreReader {
 }
 
 /**
- * Reads the last committed state, of any tab or process. Values are copies. Names are paths: `area/id/…`. The caller
- * names the type of a value, which is not checked.
+ * Reads the last committed state, of any tab or process. Values are copies. Names are paths: `area/id/…`. The
+ * caller names the type of a value, which is not checked.
  */
 export interface StoreReader {
   get<T extends Value = Value>(name: string): Promise<T | undefined>

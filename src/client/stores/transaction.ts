@@ -5,8 +5,8 @@ import { copyValue } from './values.js'
 export type Changes = ReadonlyMap<string, Value | undefined>
 
 /**
- * Run `work` on `committed`, collect its changes, and pass copies of them to `commit`, if there are any. The caller
- * has to see to it that nobody else commits meanwhile.
+ * Run `work` on `committed`, collect its changes, and pass copies of them to `commit`, if there are any. The
+ * caller has to see to it that nobody else commits meanwhile.
  */
 export async function transact<T>(
   committed: StoreReader,

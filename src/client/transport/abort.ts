@@ -14,7 +14,10 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Aborts with the first of the signals. Call `unlink` in the end: it removes the listeners from long-lived signals. */
+/**
+ * Aborts with the first of the signals. Call `unlink` in the end: it removes the listeners from long-lived
+ * signals.
+ */
 export function linked(
   signals: readonly (AbortSignal | undefined)[]
 ): AbortController & { unlink: () => void } {

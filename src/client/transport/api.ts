@@ -15,7 +15,10 @@ const NAME = 'session'
 /** An access token that expires sooner than this is refreshed before it is used. */
 const MARGIN_MS = 30_000
 
-/** The server's API as the logged-in user calls it. Keeps the session's tokens; a refresh token is good for one use. */
+/**
+ * The server's API as the logged-in user calls it. Keeps the session's tokens; a refresh token is good for
+ * one use.
+ */
 export class Api {
   readonly #http: Http
   readonly #store: Store

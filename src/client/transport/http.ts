@@ -20,8 +20,8 @@ export interface Request<S extends TSchema = TSchema> {
   /** Schema of a 2xx response; without it the body is not read. */
   response?: S
   /**
-   * Never send this request again, except after a 429. Most may be sent again: clients make the ids, so a repetition
-   * changes nothing.
+   * Never send this request again, except after a 429. Most may be sent again: clients make the ids, so a
+   * repetition changes nothing.
    */
   once?: boolean
   signal?: AbortSignal
@@ -47,7 +47,10 @@ export interface HttpOptions {
   userAgent: string | undefined
 }
 
-/** HTTP with JSON, time-outs, bounded responses, retries where they are harmless, and `ChatError` for every failure. */
+/**
+ * HTTP with JSON, time-outs, bounded responses, retries where they are harmless, and `ChatError` for every
+ * failure.
+ */
 export class Http {
   readonly #options: HttpOptions
   readonly #closed = new AbortController()
@@ -68,8 +71,8 @@ export class Http {
   }
 
   /**
-   * @throws {RefusedError} for a 4xx response, and for a 5xx that lasts; {ChatError} `unreachable` if no response
-   *   comes, `untrusted` if it does not fit the schema
+   * @throws {RefusedError} for a 4xx response, and for a 5xx that lasts; {ChatError} `unreachable` if no
+   *   response comes, `untrusted` if it does not fit the schema
    */
   async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
     const { method, path, response: schema } = request

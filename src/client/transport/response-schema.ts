@@ -5,8 +5,8 @@ import { schemaName } from '../../protocol/schema.js'
 import { ChatError } from '../errors.js'
 
 /**
- * The protocol's schemas for responses, opened: a response may have members that this client does not know, so that it
- * works with a newer server.
+ * The protocol's schemas for responses, opened: a response may have members that this client does not know,
+ * so that it works with a newer server.
  */
 const opened = new WeakMap<TSchema, TSchema>()
 const named = Object.fromEntries(

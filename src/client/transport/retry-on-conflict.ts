@@ -1,8 +1,8 @@
 import { isRefusal, type RefusedError } from '../errors.js'
 
 /**
- * Do `work` again when the server refuses it because others have changed something meanwhile. Each attempt has to read
- * the server's state again.
+ * Do `work` again when the server refuses it because others have changed something meanwhile. Each attempt
+ * has to read the server's state again.
  *
  * @param codes problem codes of such a refusal
  * @param tries number of attempts; the refusal of the last one is thrown

@@ -12,9 +12,15 @@ export interface Frame {
   retry?: number
 }
 
-/** Characters of an event's data and of an unfinished line. The longest valid event holds a statement of 160,000. */
+/**
+ * Characters of an event's data and of an unfinished line. The longest valid event holds a statement of
+ * 160,000.
+ */
 const MAX_FRAME = 2 ** 20
-/** Characters that are parsed at once. With a CR among them, the parser's work grows with the square of their number. */
+/**
+ * Characters that are parsed at once. With a CR among them, the parser's work grows with the square of their
+ * number.
+ */
 const MAX_PIECE = 2 ** 14
 
 /** Parses `text/event-stream` (HTML standard, section 9.2) as it arrives: text in, complete events out. */
@@ -32,7 +38,10 @@ export class FrameParser {
     }
   })
 
-  /** @throws {ChatError} `untrusted`, `malformed-answer` when an event has more than 2^20 characters and no end */
+  /**
+   * @throws {ChatError} `untrusted`, `malformed-answer` when an event has more than 2^20 characters and no
+   *   end
+   */
   push(text: string): Frame[] {
     this.#frames = []
     for (let at = 0; at < text.length; at += MAX_PIECE) this.#parser.feed(text.slice(at, at + MAX_PIECE))
@@ -43,7 +52,8 @@ export class FrameParser {
 /**
  * The events of a stream, in the batches in which they arrive. A batch without events is a keep-alive.
  *
- * @param silence milliseconds without a byte after which the connection counts as dead; called before every read
+ * @param silence milliseconds without a byte after which the connection counts as dead; called before every
+ *   read
  * @throws {ChatError} `unreachable`: `silent-stream`, `broken-stream`; the signal's reason when it aborts
  */
 export async function* readFrames(
@@ -75,7 +85,9 @@ function broken(cause: unknown, signal: AbortSignal): never {
   throw new ChatError('unreachable', 'broken-stream', 'The connection to the server broke.', { cause })
 }
 
-/** `fetch` may stop observing its AbortSignal once the headers have arrived, so the reader observes it too. */
+/**
+ * `fetch` may stop observing its AbortSignal once the headers have arrived, so the reader observes it too.
+ */
 async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
   let end: () => void = () => undefined
   const stopped = new Promise<never>((_, reject) => {

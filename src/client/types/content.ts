@@ -1,5 +1,6 @@
 /**
- * The content of a message (protocol, "Message"). `ref` is the id of the message that it answers, edits or reacts to.
+ * The content of a message (protocol, "Message"). `ref` is the id of the message that it answers, edits or
+ * reacts to.
  */
 export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
 

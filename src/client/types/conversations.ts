@@ -3,7 +3,10 @@ import type { ChatError } from '../errors.js'
 export interface Conversation {
   id: string
   kind: 'direct' | 'group'
-  /** For a group, the newest title that this device has read; for a direct conversation, the other user's name. */
+  /**
+   * For a group, the newest title that this device has read; for a direct conversation, the other user's
+   * name.
+   */
   title: string | null
   members: Member[]
   /** False once the user has left or was removed. */
@@ -15,6 +18,9 @@ export interface Conversation {
 export interface Member {
   username: string
   role: 'admin' | 'member'
-  /** The member has reset, and can't read until an admin, or the other user of a direct conversation, renews them. */
+  /**
+   * The member has reset, and can't read until an admin, or the other user of a direct conversation, renews
+   * them.
+   */
   stale: boolean
 }

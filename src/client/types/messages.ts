@@ -50,8 +50,9 @@ export interface IncomingMessage {
 }
 
 /**
- * A message that cannot be shown. `no-key`: its session key has not come yet; when it does, the message comes again as
- * a `message`. `untrusted`: a check failed, which `error` names. `from` comes from the server, unsigned.
+ * A message that cannot be shown. `no-key`: its session key has not come yet; when it does, the message comes
+ * again as a `message`. `untrusted`: a check failed, which `error` names. `from` comes from the server,
+ * unsigned.
  */
 export interface UnreadableMessage {
   type: 'unreadable'
@@ -65,7 +66,9 @@ export interface UnreadableMessage {
   error: ChatError
 }
 
-/** The sender's counter jumps: the messages `first` to `last` were sent, and the server has not shown them. */
+/**
+ * The sender's counter jumps: the messages `first` to `last` were sent, and the server has not shown them.
+ */
 export interface WithheldMessages {
   type: 'withheld'
   conversationId: string

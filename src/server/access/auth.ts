@@ -137,7 +137,9 @@ export interface DeviceSession extends ActiveSession {
   readonly deviceId: string
 }
 
-/** The session of a request that needs an active device. @throws {Problem} `device-required`, `device-pending` */
+/**
+ * The session of a request that needs an active device. @throws {Problem} `device-required`, `device-pending`
+ */
 export function deviceSessionOf(request: FastifyRequest): DeviceSession {
   const session = sessionOf(request)
   if (session.deviceId === null) throw new Problem('device-required')

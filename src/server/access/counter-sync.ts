@@ -6,8 +6,8 @@ import type { Logger } from '../logger.js'
 const EXCHANGE_MS = 1000
 
 /**
- * Add this process' new attempts to the count of all processes. A window that has ended starts again. Rows are locked
- * in the order of their keys, so that two processes never wait for each other.
+ * Add this process' new attempts to the count of all processes. A window that has ended starts again. Rows
+ * are locked in the order of their keys, so that two processes never wait for each other.
  */
 const EXCHANGE: PreparedStatement = {
   name: 'exchange-attempts',
@@ -23,13 +23,16 @@ returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as t
 }
 
 /**
- * Counters of attempts whose bounds hold for all processes on a database together. Each process counts by itself, and
- * once a second they exchange what is new: only attempts within that second can exceed a bound.
+ * Counters of attempts whose bounds hold for all processes on a database together. Each process counts by
+ * itself, and once a second they exchange what is new: only attempts within that second can exceed a bound.
  */
 export interface CounterSync {
   /** @param name of the counter, the same in all processes */
   of: (name: string, bounds: Bounds) => WindowCounter
-  /** Exchange now, for tests. Resolves when all that was counted here before the call is exchanged, or could not be. */
+  /**
+   * Exchange now, for tests. Resolves when all that was counted here before the call is exchanged, or could
+   * not be.
+   */
   exchange: () => Promise<void>
   stop: () => void
 }

@@ -15,8 +15,8 @@ export interface Passwords {
   /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` @throws {Problem} `overloaded` */
   hash: (password: string) => Promise<string>
   /**
-   * Whether the password has this hash, and whether it should be hashed again because the iterations were raised. A
-   * null hash, for a user who does not exist, costs the same and never matches.
+   * Whether the password has this hash, and whether it should be hashed again because the iterations were
+   * raised. A null hash, for a user who does not exist, costs the same and never matches.
    *
    * @throws {Problem} `overloaded`
    */
@@ -24,8 +24,8 @@ export interface Passwords {
 }
 
 /**
- * PBKDF2-HMAC-SHA-256 on the thread pool, two at a time, so that file access and the rest keep threads to run on. The
- * queue is bounded: in a flood of log-ins some must try again later.
+ * PBKDF2-HMAC-SHA-256 on the thread pool, two at a time, so that file access and the rest keep threads to run
+ * on. The queue is bounded: in a flood of log-ins some must try again later.
  */
 export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
   const slots = new Semaphore(IN_FLIGHT, maxQueued)

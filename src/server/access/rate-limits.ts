@@ -22,12 +22,17 @@ declare module 'fastify' {
     limit?: LimitClass | false
   }
   interface FastifyInstance {
-    /** Let a request count for `amount` more. @throws {Problem} `too-many-requests` if the budget has less left */
+    /**
+     * Let a request count for `amount` more. @throws {Problem} `too-many-requests` if the budget has less
+     * left
+     */
     spend: Spend
   }
 }
 
-/** The network of a request: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer. */
+/**
+ * The network of a request: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer.
+ */
 export function networkOf(request: FastifyRequest): string {
   return normalizeIP(request.ip)
 }
@@ -64,7 +69,8 @@ export async function registerRateLimits(
     keyGenerator: keyOf,
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
-  // One limiter for each class, shared by its routes: the plugin's own route option would count each route apart.
+  // One limiter for each class, shared by its routes: the plugin's own route option would count each route
+  // apart.
   const limiters = mapValues(budgets, (max, limit) => app.rateLimit({ max, limit } as RateLimitOptions))
   app.addHook('onRoute', (route) => {
     const reads = [route.method].flat().some((method) => method === 'GET' || method === 'HEAD')
@@ -83,7 +89,9 @@ export async function registerRateLimits(
   app.decorate('spend', spend)
 }
 
-/** Let the plugin count in our own counters, so that processes share them and a request can count for several. */
+/**
+ * Let the plugin count in our own counters, so that processes share them and a request can count for several.
+ */
 function storeOf(spent: Record<LimitClass, WindowCounter>): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     readonly #spent: WindowCounter

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { makeFolder, syncPath } from '../../node/durable-folder.js'
 
 /**
- * The secret in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same one.
+ * The secret in `<dataDir>/<name>` (mode 0600), made at first use. Processes that start together get the same
+ * one.
  *
  * @param random makes `size` random bytes
  * @returns 32 bytes in base64url without padding: 43 characters

@@ -15,8 +15,9 @@ export interface ActiveSession {
   readonly deviceId: string | null
   readonly deviceActive: boolean
   /**
-   * When it ends, on this process' monotonic clock (`performance.now()`). The database says how much time is left, so
-   * that processes whose clocks differ agree. A refresh on another process may have put the end off since.
+   * When it ends, on this process' monotonic clock (`performance.now()`). The database says how much time is
+   * left, so that processes whose clocks differ agree. A refresh on another process may have put the end off
+   * since.
    */
   readonly endsAt: number
 }
@@ -82,7 +83,8 @@ export class Sessions {
     const generation = this.#generation
     const session = await this.#load(id)
     if (session === null || session.endsAt <= performance.now()) return null
-    // A pending device may be approved at any moment: not remembered, it is looked up again until it is active.
+    // A pending device may be approved at any moment: not remembered, it is looked up again until it is
+    // active.
     if (session.deviceId !== null && !session.deviceActive) return session
     if (generation !== this.#generation) return this.find(id)
     if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!)

@@ -25,8 +25,8 @@ const ID_BYTES = 16
 const BODY_BYTES = ID_BYTES + 4
 
 /**
- * Refresh tokens: session id, generation and an HMAC over both. Only the session's current generation is stored: the
- * database holds no token, not even a hashed one, and an old token is recognised as used.
+ * Refresh tokens: session id, generation and an HMAC over both. Only the session's current generation is
+ * stored: the database holds no token, not even a hashed one, and an old token is recognised as used.
  */
 export function refreshTokens(secret: string): RefreshTokens {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'secure-chat refresh token', 32))

@@ -19,7 +19,10 @@ export interface Change {
   ttl: number
 }
 
-/** Attempts, counted by key. After too many, the key must wait until the window ends that its first attempt began. */
+/**
+ * Attempts, counted by key. After too many, the key must wait until the window ends that its first attempt
+ * began.
+ */
 export class WindowCounter {
   readonly #windows = new Map<string, Window>()
   readonly #max: number

@@ -5,7 +5,9 @@ import { conversations, memberships } from '../db/schema.js'
 
 export type ConversationRow = typeof conversations.$inferSelect
 
-/** A conversation of which the user is a member. @throws {Problem} `conversation-not-found`, even if it exists */
+/**
+ * A conversation of which the user is a member. @throws {Problem} `conversation-not-found`, even if it exists
+ */
 export async function requireMember(
   db: Db,
   conversationId: string,

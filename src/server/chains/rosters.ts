@@ -28,8 +28,8 @@ export interface RosterRow {
 }
 
 /**
- * The members of a conversation, in the order in which they joined, each with the active devices that a session key
- * must cover. A member whose root is no longer the user's current one has none.
+ * The members of a conversation, in the order in which they joined, each with the active devices that a
+ * session key must cover. A member whose root is no longer the user's current one has none.
  */
 export async function readRoster(db: Db, conversationId: string): Promise<RosterRow[]> {
   const rows = await db
@@ -77,8 +77,8 @@ export async function findSessionKey(db: Db, conversationId: string, id: string)
 }
 
 /**
- * Make a session key the current one of a conversation. The transaction has locked the caller's user row and the
- * conversation's.
+ * Make a session key the current one of a conversation. The transaction has locked the caller's user row and
+ * the conversation's.
  *
  * @returns the event to append
  * @throws {Problem} `stale-roster` unless it is made on the chain's head for exactly the current roster
@@ -150,7 +150,9 @@ function requireCurrentRoster(
     throw new Problem('stale-roster', undefined, { head, missing, unexpected })
 }
 
-/** @throws {Problem} `invalid-request` if the wrap can't be one for this device: RSA output has the key's size */
+/**
+ * @throws {Problem} `invalid-request` if the wrap can't be one for this device: RSA output has the key's size
+ */
 export function wrapRow(
   sessionKeyId: string,
   device: typeof devices.$inferSelect,
@@ -191,7 +193,10 @@ export async function insertWraps(tx: Tx, rows: (typeof sessionKeyWraps.$inferIn
       })
 }
 
-/** Mark the session keys of all conversations of a user as out of date, because the user's devices have changed. */
+/**
+ * Mark the session keys of all conversations of a user as out of date, because the user's devices have
+ * changed.
+ */
 export async function requireRekey(tx: Tx, userId: string): Promise<void> {
   const mine = tx
     .select({ id: memberships.conversationId })

@@ -9,8 +9,8 @@ import { devices, users } from '../db/schema.js'
 import { verifySignatures } from './public-keys.js'
 
 /**
- * Lock users against changes of their devices and roots until the transaction ends. Every transaction locks in this
- * order: users, then conversations, then the log's counter.
+ * Lock users against changes of their devices and roots until the transaction ends. Every transaction locks
+ * in this order: users, then conversations, then the log's counter.
  *
  * @returns those that exist, by username
  */
@@ -28,8 +28,8 @@ export async function lockUsers(
 }
 
 /**
- * Check that the calling device has made and signed a statement, and is active at this moment. The caller's user is
- * locked.
+ * Check that the calling device has made and signed a statement, and is active at this moment. The caller's
+ * user is locked.
  *
  * @param by the fingerprint in the statement's `by` line
  * @throws {Problem} `device-required`

@@ -1,7 +1,7 @@
 /**
- * Batches look-ups: keys that arrive while one query is under way are loaded together by the next one, so that a
- * thousand clients that reconnect at once cost a few round trips. The query starts after each of its keys was asked
- * for, so every value is as fresh as if it had been loaded on its own.
+ * Batches look-ups: keys that arrive while one query is under way are loaded together by the next one, so
+ * that a thousand clients that reconnect at once cost a few round trips. The query starts after each of its
+ * keys was asked for, so every value is as fresh as if it had been loaded on its own.
  *
  * @param loadAll loads the values of all keys, in their order
  * @param maxKeys of one query

@@ -23,7 +23,10 @@ interface NodeFsModule {
   }
 }
 
-/** PGlite's folder on disk, with the fsync that its `NodeFS` lacks: without it `fsync()` succeeds and does nothing. */
+/**
+ * PGlite's folder on disk, with the fsync that its `NodeFS` lacks: without it `fsync()` succeeds and does
+ * nothing.
+ */
 export class DurableFs extends NodeFS {
   readonly #hooks: DurableFsHooks
   #segment: string | undefined

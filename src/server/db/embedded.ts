@@ -26,7 +26,8 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
       await migrate(db, { migrationsFolder: folder })
       await checkApplied(db, folder)
     },
-    // A restored copy is in another folder, by inode or time of birth, than the one in which the log was written.
+    // A restored copy is in another folder, by inode or time of birth, than the one in which the log was
+    // written.
     origin: () => {
       const { ino, birthtimeMs } = statSync(join(dataDir, 'pgdata'))
       return Promise.resolve(`${ino}/${Math.round(birthtimeMs)}`)

@@ -25,7 +25,10 @@ export function duplicateOf(error: unknown): string | null {
   return code === '23505' ? String(constraint) : null
 }
 
-/** Do work that inserts. If another request has inserted the same meanwhile, do it again: now it finds the row. */
+/**
+ * Do work that inserts. If another request has inserted the same meanwhile, do it again: now it finds the
+ * row.
+ */
 export async function retryDuplicate<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

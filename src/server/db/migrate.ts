@@ -7,8 +7,8 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../drizzle', import.meta.url))
 
 /**
- * Compare the applied migrations with the journal. Drizzle's migrator silently skips a migration that is older than the
- * newest applied one, and does not notice a database that is ahead.
+ * Compare the applied migrations with the journal. Drizzle's migrator silently skips a migration that is
+ * older than the newest applied one, and does not notice a database that is ahead.
  *
  * @throws {Error} if they differ
  */

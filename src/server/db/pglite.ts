@@ -7,11 +7,14 @@ import { makeFolder, syncPath } from '../../node/durable-folder.js'
 import { DurableFs, type Fsync } from './durable-fs.js'
 
 export interface PgliteOptions {
-  /** In place of `fs.fsyncSync`, for example to count. An error that it throws reaches PostgreSQL as a failed fsync. */
+  /**
+   * In place of `fs.fsyncSync`, for example to count. An error that it throws reaches PostgreSQL as a failed
+   * fsync.
+   */
   fsync?: Fsync
   /**
-   * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from then on;
-   * opening it again recovers every commit. By default the error is thrown as an uncaught exception.
+   * Called at most once, if the database aborts while open, as when the disk fails. All queries fail from
+   * then on; opening it again recovers every commit. By default the error is thrown as an uncaught exception.
    */
   onCrash?: (error: Error) => void
 }
@@ -23,8 +26,8 @@ const DURABLE = ['-c', 'fsync=on', '-c', 'wal_sync_method=fsync']
 const SEGMENTS_PER_CHECKPOINT = 4
 
 /**
- * Open the embedded database in `<dataDir>/pgdata`; the first time, make both (0700). A commit that has been answered
- * survives kill -9 and a power cut. Takes some 0.4 s, the first time 3 to 5 s.
+ * Open the embedded database in `<dataDir>/pgdata`; the first time, make both (0700). A commit that has been
+ * answered survives kill -9 and a power cut. Takes some 0.4 s, the first time 3 to 5 s.
  *
  * The caller holds the lock of `lockDataDir`: two processes on one folder destroy it.
  *
@@ -59,7 +62,9 @@ async function create(folder: string, fsync: Fsync): Promise<void> {
   syncPath(dirname(folder), fsync)
 }
 
-/** Make a folder and all below it private to its owner (0600, folders 0700), and make it survive a power cut. */
+/**
+ * Make a folder and all below it private to its owner (0600, folders 0700), and make it survive a power cut.
+ */
 function sealTree(folder: string, fsync: Fsync): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)

@@ -212,8 +212,8 @@ export const sessionKeyWraps = pgTable(
 )
 
 /**
- * The counter of positions: one row, updated in the transaction that writes the events, so that positions become
- * visible in their order and without a gap.
+ * The counter of positions: one row, updated in the transaction that writes the events, so that positions
+ * become visible in their order and without a gap.
  */
 export const logHead = pgTable(
   'log_head',
@@ -229,8 +229,8 @@ export const logHead = pgTable(
 )
 
 /**
- * The log. A message is an event with its envelope in columns; other events have `data`. The columns of messages have
- * no foreign keys: the statement that appends messages has checked each one.
+ * The log. A message is an event with its envelope in columns; other events have `data`. The columns of
+ * messages have no foreign keys: the statement that appends messages has checked each one.
  */
 export const events = pgTable(
   'events',
@@ -279,7 +279,10 @@ export const processes = pgTable('processes', {
   leaseUntil: time('lease_until').notNull()
 })
 
-/** The users with an open stream on a process. Rows of users who have gone stay for a while, with `online = false`. */
+/**
+ * The users with an open stream on a process. Rows of users who have gone stay for a while, with `online =
+ * false`.
+ */
 export const presence = pgTable(
   'presence',
   {
@@ -299,7 +302,9 @@ export const presence = pgTable(
   ]
 )
 
-/** Windows of attempts, counted by all processes together. `key` is a MAC: a dump must not say whose they are. */
+/**
+ * Windows of attempts, counted by all processes together. `key` is a MAC: a dump must not say whose they are.
+ */
 export const attempts = pgTable('attempts', {
   key: text().primaryKey(),
   count: integer().notNull(),

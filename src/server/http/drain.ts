@@ -5,8 +5,8 @@ import type { App } from './app.js'
 const DRAIN_MS = 5000
 
 /**
- * When the app closes, its connections close too: idle ones at once, the others after their response. Node.js itself
- * leaves connections open that never had a request, such as browsers open in advance.
+ * When the app closes, its connections close too: idle ones at once, the others after their response. Node.js
+ * itself leaves connections open that never had a request, such as browsers open in advance.
  */
 export function closeConnections(app: App): void {
   const open = new Set<Socket>()

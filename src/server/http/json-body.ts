@@ -5,7 +5,9 @@ import { Problem } from './problem.js'
 /** Bytes that a body may have, unless its route says otherwise. */
 export const BODY_LIMIT = 64 * 1024
 
-/** Accept JSON bodies, and no others. A request without a body may claim to be JSON: some clients always do. */
+/**
+ * Accept JSON bodies, and no others. A request without a body may claim to be JSON: some clients always do.
+ */
 export function acceptJson(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
@@ -19,8 +21,8 @@ export function acceptJson(app: App): void {
 }
 
 /**
- * Whether a large body holds more values than a valid one of its size can: parsing millions of tiny values would block
- * the process. The largest valid bodies consist of wraps, with three of these marks in 400 bytes.
+ * Whether a large body holds more values than a valid one of its size can: parsing millions of tiny values
+ * would block the process. The largest valid bodies consist of wraps, with three of these marks in 400 bytes.
  */
 function hasTooManyValues(body: Buffer): boolean {
   let allowed = body.length / 64

@@ -9,13 +9,16 @@ const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; 
 ciphertext that it cannot read. Errors are RFC 9457 problem documents whose \`type\` names the problem.`
 
 /**
- * Content security policy of the documentation page: its own files only. Unlike the plugin's default it does not
- * upgrade to HTTPS, so the page works over plain HTTP.
+ * Content security policy of the documentation page: its own files only. Unlike the plugin's default it does
+ * not upgrade to HTTPS, so the page works over plain HTTP.
  */
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-/** The OpenAPI 3.1 document at `/openapi.json`, made from the schemas of the routes, and a reference at `/docs`. */
+/**
+ * The OpenAPI 3.1 document at `/openapi.json`, made from the schemas of the routes, and a reference at
+ * `/docs`.
+ */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {

@@ -1,6 +1,8 @@
 import { LogController, type FastifyReply, type FastifyRequest } from 'fastify'
 
-/** One line per request, only at `debug`: it costs a fifth of the send rate. The error handler logs errors. */
+/**
+ * One line per request, only at `debug`: it costs a fifth of the send rate. The error handler logs errors.
+ */
 export class RequestLog extends LogController {
   override incomingRequest(): void {
     // The line is written when the request is complete.

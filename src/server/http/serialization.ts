@@ -3,7 +3,10 @@ import FastJsonStringify, {
   type SerializerFactory
 } from '@fastify/fast-json-stringify-compiler'
 
-/** One serializer for each schema: building one takes milliseconds, and most routes have the same problem responses. */
+/**
+ * One serializer for each schema: building one takes milliseconds, and most routes have the same problem
+ * responses.
+ */
 export const buildSerializer: SerializerFactory = (externalSchemas, options) => {
   const build = FastJsonStringify()(externalSchemas, options)
   const built = new Map<string, Serializer>()

@@ -9,8 +9,8 @@ const strict = {
 }
 
 /**
- * Most request bytes are base64. Decoding and encoding again is six times as fast as the regular expression, and
- * accepts the same set.
+ * Most request bytes are base64. Decoding and encoding again is six times as fast as the regular expression,
+ * and accepts the same set.
  */
 function toRegExp(pattern: string, flags: string) {
   if (pattern !== `^${BASE64}$`) return new RegExp(pattern, flags)
@@ -25,8 +25,8 @@ interface Failed {
 }
 
 /**
- * Ajv would count the code points of a text for each bound. Its length in code units, which costs nothing, is at least
- * their number and at most twice as large: it decides nearly always.
+ * Ajv would count the code points of a text for each bound. Its length in code units, which costs nothing, is
+ * at least their number and at most twice as large: it decides nearly always.
  */
 const lengths = [
   {
@@ -48,9 +48,9 @@ function codePoints(text: string): number {
 }
 
 /**
- * Two validators. Bodies are taken as they are: nothing is coerced, and nothing unknown is dropped. Parameters and
- * headers are text, so numbers are read from text. Ajv's strict numbers are off there: with them, `Infinity` would
- * pass as a number and be held to no bounds.
+ * Two validators. Bodies are taken as they are: nothing is coerced, and nothing unknown is dropped.
+ * Parameters and headers are text, so numbers are read from text. Ajv's strict numbers are off there: with
+ * them, `Infinity` would pass as a number and be held to no bounds.
  */
 export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const compilers = AjvCompiler()

@@ -12,8 +12,9 @@ export interface NewEvent {
 }
 
 /**
- * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of positions is
- * the order of commits. Lock everything else before it: users, then conversations, each in the order of their ids.
+ * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of
+ * positions is the order of commits. Lock everything else before it: users, then conversations, each in the
+ * order of their ids.
  *
  * @returns the first of the positions
  */
@@ -60,7 +61,9 @@ async function contactsOf(tx: Tx, userId: string): Promise<string[]> {
   return [...new Set([userId, ...shared.map((row) => row.userId)])]
 }
 
-/** Run a transaction that appends events. On return this process has read them, and the others are notified. */
+/**
+ * Run a transaction that appends events. On return this process has read them, and the others are notified.
+ */
 export async function transaction<T>(
   { db, log }: { db: Db; log: { changed: () => Promise<void> } },
   change: (tx: Tx) => Promise<T>

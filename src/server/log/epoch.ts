@@ -4,8 +4,9 @@ import type { Database } from '../db/database.js'
 import { logHead } from '../db/schema.js'
 
 /**
- * Make sure that the log has a head, and an epoch made in this very database. A restored copy may give positions to new
- * events that clients have seen with others, so it gets a new epoch, and old cursors no longer count.
+ * Make sure that the log has a head, and an epoch made in this very database. A restored copy may give
+ * positions to new events that clients have seen with others, so it gets a new epoch, and old cursors no
+ * longer count.
  *
  * @returns the epoch, which names this log
  */

@@ -44,8 +44,8 @@ const QUEUE_BYTES = 64 * 2 ** 20
 const EAGER = 16
 
 /**
- * Group commit: sends that arrive while a batch is in flight form the next one, so that one statement and one fsync
- * serve them all. A single message waits for nothing.
+ * Group commit: sends that arrive while a batch is in flight form the next one, so that one statement and one
+ * fsync serve them all. A single message waits for nothing.
  */
 export function groupCommit(options: {
   prepared: Database['prepared']
@@ -107,7 +107,9 @@ export function groupCommit(options: {
     }
   }
 
-  /** One by one, so that one bad row harms no others. Repeats that raced between processes end up here, too. */
+  /**
+   * One by one, so that one bad row harms no others. Repeats that raced between processes end up here, too.
+   */
   async function storeApart({ messages }: Waiting): Promise<SendResult[]> {
     const results: SendResult[] = []
     for (const message of messages) results.push(await storeAlone(message))

@@ -14,7 +14,9 @@ export interface Log {
   /** The part of the log that a reader has missed, from memory. */
   since: Tail['since']
   send: GroupCommit['send']
-  /** Call this after a transaction that appended events: this process reads them, and the others are notified. */
+  /**
+   * Call this after a transaction that appended events: this process reads them, and the others are notified.
+   */
   changed: () => Promise<void>
   /** Resolves when every accepted send has its result. */
   idle: GroupCommit['idle']

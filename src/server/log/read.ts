@@ -2,18 +2,18 @@ import type { Database, PreparedStatement } from '../db/database.js'
 import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
- * SQL: a membership has not ended at the head. Not `left_at is null`: while tables are small, PostgreSQL would choose
- * the index of current members for that, which begins with the conversation and would be searched as a whole for a
- * user's.
+ * SQL: a membership has not ended at the head. Not `left_at is null`: while tables are small, PostgreSQL
+ * would choose the index of current members for that, which begins with the conversation and would be
+ * searched as a whole for a user's.
  */
 export const isCurrent = (membership: string, head: string) =>
   `coalesce(${membership}.left_at, ${head}.last + 1) > ${head}.last`
 
 /**
- * Events that user `$1` may see after position `$2`: at most `$3` events and, past the first, `$4` bytes. In each
- * conversation: from the event that added the user to the one that removed them, read by index; and the events
- * addressed to the user. The head is of the same snapshot: a page that holds everything is complete up to the head,
- * and `conversations` are the user's at the head.
+ * Events that user `$1` may see after position `$2`: at most `$3` events and, past the first, `$4` bytes. In
+ * each conversation: from the event that added the user to the one that removed them, read by index; and the
+ * events addressed to the user. The head is of the same snapshot: a page that holds everything is complete up
+ * to the head, and `conversations` are the user's at the head.
  */
 const VISIBLE: PreparedStatement = {
   name: 'visible',

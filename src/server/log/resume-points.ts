@@ -15,15 +15,16 @@ export interface ResumePoint {
   /** Position of the oldest event that is kept; `last + 1` in an empty log. */
   oldest: number
   /**
-   * The user's conversations at `last` if no event since `after` concerns them; otherwise null, and they read pages.
+   * The user's conversations at `last` if no event since `after` concerns them; otherwise null, and they read
+   * pages.
    */
   conversations: string[] | null
 }
 
 /**
- * Resolve the resume points of many readers in one statement. For each conversation, probe the index for one event
- * after the cursor, and stop at the first hit. Whole rows are compared because only the right index can answer that: a
- * plan that was made while the tables were small is kept when they have grown.
+ * Resolve the resume points of many readers in one statement. For each conversation, probe the index for one
+ * event after the cursor, and stop at the first hit. Whole rows are compared because only the right index can
+ * answer that: a plan that was made while the tables were small is kept when they have grown.
  */
 const RESUME_POINTS: PreparedStatement = {
   name: 'resume-points',

@@ -16,8 +16,8 @@ export interface SendRow {
 }
 
 /**
- * The columns of a batch, each one text with its values joined by commas, which neither UUIDs nor base64 contain. An
- * array literal would have to be quoted value by value.
+ * The columns of a batch, each one text with its values joined by commas, which neither UUIDs nor base64
+ * contain. An array literal would have to be quoted value by value.
  */
 export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername'>[]): string[] {
   const column = (name: keyof (typeof batch)[number]) => batch.map((message) => message[name]).join(',')
@@ -36,10 +36,11 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
 /**
  * Check and append a whole batch, with one verdict for each message.
  *
- * Every change of members or devices also marks the row of the conversation, which names the current session key and
- * says whether it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock also reads again what a concurrent change has
- * just committed: a change of members or devices waits for the batch, or the batch for the change. The roster of a key
- * never changes. The row of `log_head`, which counts positions, is locked last.
+ * Every change of members or devices also marks the row of the conversation, which names the current session
+ * key and says whether it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock
+ * also reads again what a concurrent change has just committed: a change of members or devices waits for the
+ * batch, or the batch for the change. The roster of a key never changes. The row of `log_head`, which counts
+ * positions, is locked last.
  */
 export const SEND: PreparedStatement = {
   name: 'send',

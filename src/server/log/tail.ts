@@ -18,9 +18,9 @@ const RING_ENTRIES = 4096
 const RING_BYTES = 16 * 2 ** 20
 
 /**
- * The live end of the log, one per process: sees every event once and in order, and keeps the newest in a ring. A
- * reader that has read pages up to some position continues without a seam: the ring holds what came since, and the
- * next entries go to the listeners.
+ * The live end of the log, one per process: sees every event once and in order, and keeps the newest in a
+ * ring. A reader that has read pages up to some position continues without a seam: the ring holds what came
+ * since, and the next entries go to the listeners.
  */
 export class Tail {
   readonly #prepared: Database['prepared']
@@ -48,18 +48,27 @@ export class Tail {
     this.#timer.unref()
   }
 
-  /** Call `listener` with all new entries, in order. Listeners are called in the order in which they were added. */
+  /**
+   * Call `listener` with all new entries, in order. Listeners are called in the order in which they were
+   * added.
+   */
   listen(listener: (entries: readonly Entry[]) => void): void {
     this.#listeners.push(listener)
   }
 
-  /** Take entries that this process has just committed. Entries of others that come before them are read first. */
+  /**
+   * Take entries that this process has just committed. Entries of others that come before them are read
+   * first.
+   */
   offer(entries: readonly Entry[]): void {
     if (entries[0]!.position === this.#head + 1) this.#apply(entries)
     else void this.look()
   }
 
-  /** Read what is new. Resolves when everything committed before the call has been read, or when reading failed. */
+  /**
+   * Read what is new. Resolves when everything committed before the call has been read, or when reading
+   * failed.
+   */
   look(): Promise<void> {
     if (this.#looking !== null) {
       this.#lookAgain = true

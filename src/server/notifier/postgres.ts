@@ -6,8 +6,8 @@ import { RESPONSE_TIMEOUT_MS, reconnectingNotifier } from './reconnecting.js'
 const channel = (topic: Topic) => `secure_chat_${topic}`
 
 /**
- * Notices by LISTEN/NOTIFY, on a connection of its own. It sends them on the same connection, so that a process
- * recognises its own by the backend's pid and ignores them.
+ * Notices by LISTEN/NOTIFY, on a connection of its own. It sends them on the same connection, so that a
+ * process recognises its own by the backend's pid and ignores them.
  */
 export function postgresNotifier(options: pg.ClientConfig, logger: Logger): Notifier {
   return reconnectingNotifier(async ({ onNotice, onLost }) => {

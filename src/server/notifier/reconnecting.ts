@@ -16,7 +16,10 @@ export interface NotifierConnection {
   close: () => Promise<unknown>
 }
 
-/** Connect and listen. If that fails or takes longer than `RESPONSE_TIMEOUT_MS`, reject and leave nothing open. */
+/**
+ * Connect and listen. If that fails or takes longer than `RESPONSE_TIMEOUT_MS`, reject and leave nothing
+ * open.
+ */
 export type ConnectNotifier = (handlers: {
   /** Another process, not this one, has sent a notice. */
   onNotice: (topic: Topic) => void

@@ -5,8 +5,8 @@ import { topics, type Notifier, type Topic } from './notifier.js'
 import { RESPONSE_TIMEOUT_MS, reconnectingNotifier } from './reconnecting.js'
 
 /**
- * Notices by PUBLISH and SUBSCRIBE of Redis 6 or Valkey. Nothing is stored there. A notice names its sender, so that a
- * process recognises its own and ignores them.
+ * Notices by PUBLISH and SUBSCRIBE of Redis 6 or Valkey. Nothing is stored there. A notice names its sender,
+ * so that a process recognises its own and ignores them.
  *
  * @param name of the log: other services may use the same Redis
  */

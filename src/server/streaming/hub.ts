@@ -20,9 +20,9 @@ export interface OpenStream {
 }
 
 /**
- * A user with open streams here. Arrays, since there are thousands of users and mostly one stream each: they take a
- * quarter of the memory of Sets. The arrays of streams are copied on every change, so a loop over one is safe while
- * streams come and go.
+ * A user with open streams here. Arrays, since there are thousands of users and mostly one stream each: they
+ * take a quarter of the memory of Sets. The arrays of streams are copied on every change, so a loop over one
+ * is safe while streams come and go.
  */
 interface User {
   readonly id: string
@@ -41,8 +41,8 @@ interface Conversation {
 type PresenceListener = (userId: string, online: boolean) => void
 
 /**
- * All open streams of this process, by session, by user and by the user's conversations. It hands the log's new entries
- * to the streams that may see them.
+ * All open streams of this process, by session, by user and by the user's conversations. It hands the log's
+ * new entries to the streams that may see them.
  */
 export class Hub {
   readonly #sessions: Sessions
@@ -122,8 +122,8 @@ export class Hub {
    * Deliver new entries from now on to a stream that was added.
    *
    * @param conversations those of its user at `stream.through`
-   * @returns the entries after `stream.through`, to be taken before any is delivered; null if they are no longer in
-   *   memory: read another page and try again
+   * @returns the entries after `stream.through`, to be taken before any is delivered; null if they are no
+   *   longer in memory: read another page and try again
    */
   subscribe(stream: OpenStream, conversations: readonly string[]): Entry[] | null {
     const { userId } = stream.session
@@ -229,7 +229,9 @@ export class Hub {
     for (const stream of this.#bySession.get(id) ?? []) stream.end(reason)
   }
 
-  /** The session has changed or expired as far as this process knows; it may have been refreshed meanwhile. */
+  /**
+   * The session has changed or expired as far as this process knows; it may have been refreshed meanwhile.
+   */
   async #checkSession({ id, endsAt }: ActiveSession): Promise<void> {
     const session = await this.#sessions.find(id).catch(() => undefined)
     if (session === null) this.#endSession(id, endsAt <= performance.now() ? 'expired' : 'revoked')

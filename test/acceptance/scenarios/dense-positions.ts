@@ -61,8 +61,8 @@ async function byPolling(reader: InteropClient, seen: Seen, cursor: string): Pro
 }
 
 /**
- * The log is the whole server's: its positions are dense for a reader who may see all events, and here all are
- * messages of one group. A gap would mean a position that became visible late, or never.
+ * The log is the whole server's: its positions are dense for a reader who may see all events, and here all
+ * are messages of one group. A gap would mean a position that became visible late, or never.
  */
 export async function densePositions(
   t: Test,

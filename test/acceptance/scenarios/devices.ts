@@ -36,7 +36,10 @@ async function sent(by: InteropClient, conversation: string, text: string): Prom
   return expect(await by.send(conversation, text), 201).body.id
 }
 
-/** A second device is approved, reads the past, changes its key. Then all devices are lost, and the user resets. */
+/**
+ * A second device is approved, reads the past, changes its key. Then all devices are lost, and the user
+ * resets.
+ */
 export async function devices(t: Test, server: ServerProcess): Promise<void> {
   const bob = await user(t, server, 'bob', { keys: await generateKeys() })
   const phone = await user(t, server, 'alice', { keys: await generateKeys() })

@@ -77,7 +77,8 @@ if (postgres !== undefined) {
     expect(await session.raw('GET', '/v1/users/me'), 200)
     const inserts = await LockHolder.connect(t, databaseUrl)
     const head = await LockHolder.connect(t, databaseUrl)
-    // Logging out stops with the log's counter in hand, before its event; the stream has to wait for that counter.
+    // Logging out stops with the log's counter in hand, before its event; the stream has to wait for that
+    // counter.
     await inserts.client.query('begin; lock table events in share mode')
     const ending = session.logout()
     await inserts.holdsUp()

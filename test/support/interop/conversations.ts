@@ -135,7 +135,10 @@ export class Rooms extends Account {
     return this.changeMembers(id, 'leave')
   }
 
-  /** The devices that a session key must cover, derived from the chains; the server's roster has to say the same. */
+  /**
+   * The devices that a session key must cover, derived from the chains; the server's roster has to say the
+   * same.
+   */
   async roster(id: string): Promise<{ head: string; covered: Covered[] }> {
     const { body } = expect(await this.raw<RosterAnswer>('GET', `/v1/conversations/${id}/roster`), 200)
     const chain = await this.chain(id)

@@ -200,7 +200,10 @@ export function unseal(key: Uint8Array, name: MessageName, sealed: Sealed): unkn
   return JSON.parse(plain.toString('utf8')) as unknown
 }
 
-/** The safety number that two people compare: SHA-512 iterated 5,200 times over their roots, as 12 groups of 5 digits. */
+/**
+ * The safety number that two people compare: SHA-512 iterated 5,200 times over their roots, as 12 groups of 5
+ * digits.
+ */
 export function safetyNumber(one: string, other: string): string {
   const roots = [one, other].sort().map((root) => `root ${root}\n`)
   const text = Buffer.from(`secure-chat/v1 safety-number\n${roots.join('')}`)

@@ -9,7 +9,10 @@ import { safetyNumberVectors } from './safety-numbers.js'
 import { sessionKeyVectors } from './session-keys.js'
 import { statementVectors } from './statements.js'
 
-/** Writes the vectors again: npm run build && node build/test/vectors/make/main.js (see test/vectors/README.md). */
+/**
+ * Writes the vectors again: npm run build && node build/test/vectors/make/main.js (see
+ * test/vectors/README.md).
+ */
 const vectors = {
   statements: await statementVectors(),
   chains: await chainVectors(),

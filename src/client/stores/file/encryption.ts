@@ -2,7 +2,9 @@ import { ChatError } from '../../errors.js'
 import { fromBase64 } from './values.js'
 import type { CryptoKey } from '../../../crypto/web-crypto.js'
 
-/** PBKDF2 rounds, from the OWASP Password Storage Cheat Sheet. A file with fewer is refused as a downgrade. */
+/**
+ * PBKDF2 rounds, from the OWASP Password Storage Cheat Sheet. A file with fewer is refused as a downgrade.
+ */
 const ITERATIONS = 600_000
 
 /** A file that asks for more rounds would stall its reader. */
@@ -19,7 +21,9 @@ export interface SealParameters {
   salt: string
 }
 
-/** Encrypts under a key from a passphrase: AES-256-GCM with random IVs (NIST SP 800-38D, 2^32 texts at most). */
+/**
+ * Encrypts under a key from a passphrase: AES-256-GCM with random IVs (NIST SP 800-38D, 2^32 texts at most).
+ */
 export class Seal {
   readonly parameters: SealParameters
   readonly #key: CryptoKey

@@ -25,8 +25,8 @@ export type JsonChanges = ReadonlyMap<string, Json | undefined>
 const SLACK_BYTES = 0x10000
 
 /**
- * The file of a store: a line with all entries, then a line for each transaction. It is only appended to, or replaced
- * as a whole. Only the holder of the store's lock may write.
+ * The file of a store: a line with all entries, then a line for each transaction. It is only appended to, or
+ * replaced as a whole. Only the holder of the store's lock may write.
  */
 export class Journal {
   readonly entries = new Map<string, Json>()
@@ -35,7 +35,9 @@ export class Journal {
   readonly #handle: FileHandle
   readonly #file: { dev: bigint; ino: bigint }
   #checksum: string
-  /** In bytes: the part that was read or written here, the whole file, and the file when it was first written. */
+  /**
+   * In bytes: the part that was read or written here, the whole file, and the file when it was first written.
+   */
   #size: number
   #fileSize: number
   #firstSize = 0
@@ -56,8 +58,8 @@ export class Journal {
   }
 
   /**
-   * @throws {ChatError} `store-damaged`, `store-too-new`, `store-exposed`, `wrong-passphrase`; `passphrase-needed` or
-   *   `not-encrypted` if there should be one, or should not
+   * @throws {ChatError} `store-damaged`, `store-too-new`, `store-exposed`, `wrong-passphrase`;
+   *   `passphrase-needed` or `not-encrypted` if there should be one, or should not
    */
   static async open(path: string, passphrase: Passphrase | null): Promise<Journal> {
     return withOpenFile(path, 'r+', async (file) => {
@@ -129,7 +131,9 @@ export class Journal {
     return true
   }
 
-  /** Add a transaction. It lasts when this resolves. After a failure the file may be torn, or still hold it. */
+  /**
+   * Add a transaction. It lasts when this resolves. After a failure the file may be torn, or still hold it.
+   */
   async append(changes: JsonChanges): Promise<void> {
     const payload = JSON.stringify(
       Array.from(changes, ([name, json]) => (json === undefined ? [name] : [name, json]))

@@ -6,9 +6,9 @@ import { isSealParameters, type SealParameters } from './encryption.js'
  *
  *     <length> <checksum> <payload> LF
  *
- * The length of the payload in bytes has 8 hex digits. The checksum is the SHA-256 (64 hex digits) of the checksum
- * before it, the length and the payload; before the first stands the SHA-256 of the header line. So no line can be
- * changed or moved unseen.
+ * The length of the payload in bytes has 8 hex digits. The checksum is the SHA-256 (64 hex digits) of the
+ * checksum before it, the length and the payload; before the first stands the SHA-256 of the header line. So
+ * no line can be changed or moved unseen.
  */
 export interface Header {
   format: 'secure-chat-store'

@@ -11,9 +11,15 @@ import { applyChanges, entriesUnder, transact, type Changes } from '../transacti
 import { LOCK_TIMEOUT_MS, Mutex } from '../mutex.js'
 
 export interface FileStoreOptions {
-  /** A folder only for this store, made (0700) if it is missing. It holds the file `journal` and the folder `lock`. */
+  /**
+   * A folder only for this store, made (0700) if it is missing. It holds the file `journal` and the folder
+   * `lock`.
+   */
   folder: string
-  /** Encrypts the store when it is made, and is needed from then on. Without it, file permissions (0600) protect it. */
+  /**
+   * Encrypts the store when it is made, and is needed from then on. Without it, file permissions (0600)
+   * protect it.
+   */
   passphrase?: string
   /** How long an update waits for others, in ms. */
   patience?: number
@@ -22,9 +28,10 @@ export interface FileStoreOptions {
 /**
  * A store in a file, for Node.js on Linux and macOS. Several processes may use it at once.
  *
- * A deleted or replaced value leaves the file when the whole file is next written: at once if it was a private key.
- * The passphrase hides everything but the sizes and the number of changes, and no line can be changed, moved or left
- * out. An attacker who can write the file can still put back an older copy, or cut off the newest lines.
+ * A deleted or replaced value leaves the file when the whole file is next written: at once if it was a
+ * private key. The passphrase hides everything but the sizes and the number of changes, and no line can be
+ * changed, moved or left out. An attacker who can write the file can still put back an older copy, or cut off
+ * the newest lines.
  */
 export class FileStore implements Store {
   readonly extractableKeys = true
@@ -48,8 +55,8 @@ export class FileStore implements Store {
   /**
    * Open a store; make it if there is none.
    *
-   * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `store-exposed` if others may read
-   *   it; `store-damaged`, `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
+   * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `store-exposed` if others
+   *   may read it; `store-damaged`, `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
    */
   static async open({
     folder,
@@ -80,8 +87,8 @@ export class FileStore implements Store {
   }
 
   /**
-   * Encrypt the store under another passphrase, or store it in the clear if there is none. Other processes that have it
-   * open must open it again.
+   * Encrypt the store under another passphrase, or store it in the clear if there is none. Other processes
+   * that have it open must open it again.
    */
   changePassphrase(passphrase?: string): Promise<void> {
     return this.#exclusively(async (journal) => {

@@ -3,7 +3,10 @@ import type { CryptoKey } from '../../../crypto/web-crypto.js'
 import type { Value } from '../store.js'
 import { isCryptoKey } from '../values.js'
 
-/** A value as JSON: bytes are `{"$bytes": base64}`, keys `{"$key": …}`; other names that begin with $ get one more $. */
+/**
+ * A value as JSON: bytes are `{"$bytes": base64}`, keys `{"$key": …}`; other names that begin with $ get one
+ * more $.
+ */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
 /** A key in the file. `data` is base64 of PKCS #8 (private), SPKI (public) or the raw bytes (secret). */

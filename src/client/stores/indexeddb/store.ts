@@ -12,11 +12,12 @@ export interface IndexedDbStoreOptions {
 }
 
 /**
- * A store in a browser's IndexedDB. `navigator.locks` excludes the other tabs and workers of the origin. Private keys
- * are stored as non-extractable keys, which not even a script injected into the page can read. Bytes are not encrypted
- * again: a key for that would lie beside them.
+ * A store in a browser's IndexedDB. `navigator.locks` excludes the other tabs and workers of the origin.
+ * Private keys are stored as non-extractable keys, which not even a script injected into the page can read.
+ * Bytes are not encrypted again: a key for that would lie beside them.
  *
- * A browser may delete the data when space gets scarce, unless the page has called `navigator.storage.persist()`.
+ * A browser may delete the data when space gets scarce, unless the page has called
+ * `navigator.storage.persist()`.
  */
 export class IndexedDbStore implements Store {
   readonly extractableKeys = false
@@ -39,7 +40,8 @@ export class IndexedDbStore implements Store {
   /**
    * Open a store; make it if there is none.
    *
-   * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without https
+   * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without
+   *   https
    */
   static async open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
     const { name = 'secure-chat', patience = LOCK_TIMEOUT_MS } = options

@@ -9,10 +9,10 @@ const REMEMBERED = 100_000
 const DETAIL = 'There were too many log-ins with a wrong password. Wait for the time in `Retry-After`.'
 
 /**
- * Bounds on guessing passwords, without a way to lock out the owner. Failures are bounded for an account from one
- * network, and for an account from everywhere except the networks on which its owner has logged in (NIST SP 800-63B-3,
- * section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do not exist count in the
- * same way.
+ * Bounds on guessing passwords, without a way to lock out the owner. Failures are bounded for an account from
+ * one network, and for an account from everywhere except the networks on which its owner has logged in (NIST
+ * SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do
+ * not exist count in the same way.
  */
 export class LoginThrottle {
   readonly #here: WindowCounter
@@ -26,8 +26,8 @@ export class LoginThrottle {
   }
 
   /**
-   * Try a password. The attempt counts as a failure until the password proves right, so that many attempts at once gain
-   * nothing.
+   * Try a password. The attempt counts as a failure until the password proves right, so that many attempts at
+   * once gain nothing.
    *
    * @throws {Problem} `too-many-requests`, before it is tried
    */

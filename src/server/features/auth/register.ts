@@ -13,7 +13,10 @@ export function beginChain({ signed, statement, signing, hash }: DeviceMaterial)
   return extendUserChain(null, statement, hash, signers)
 }
 
-/** Insert a user with a chain and a first device. @throws {Problem} `username-taken`, `id-conflict` or `key-in-use` */
+/**
+ * Insert a user with a chain and a first device. @throws {Problem} `username-taken`, `id-conflict` or
+ * `key-in-use`
+ */
 export async function insertUser(
   tx: Tx,
   { username, passwordHash }: { username: string; passwordHash: string },

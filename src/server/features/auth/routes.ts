@@ -132,7 +132,9 @@ export function authRoutes(app: App, services: AuthServices): void {
   )
 }
 
-/** Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it. */
+/**
+ * Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it.
+ */
 async function rehash(
   { db, passwords }: Pick<Services, 'db' | 'passwords'>,
   userId: string,

@@ -36,7 +36,9 @@ export async function insertSession(
   return session!
 }
 
-/** SQL: when a session ends if it is not refreshed again, which is the earlier of idle and absolute expiry. */
+/**
+ * SQL: when a session ends if it is not refreshed again, which is the earlier of idle and absolute expiry.
+ */
 function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.createdAt): SQL {
   const idle = sql`${NOW} + ${config.idleSeconds} * interval '1 second'`
   const absolute = sql`${createdAt} + ${config.lifetimeSeconds} * interval '1 second'`
@@ -44,8 +46,8 @@ function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.cre
 }
 
 /**
- * Put off the end of a session, for the refresh token of this generation. A token that was used before ends the
- * session, because two clients have it.
+ * Put off the end of a session, for the refresh token of this generation. A token that was used before ends
+ * the session, because two clients have it.
  *
  * @returns null if the session has ended
  */

@@ -80,8 +80,8 @@ async function requireSameKey(tx: Tx, { id, sessionKey }: NewConversation): Prom
 }
 
 /**
- * A direct conversation of two users exists once. If both have reset since, neither can sign for it any more, and they
- * may create a new one.
+ * A direct conversation of two users exists once. If both have reset since, neither can sign for it any more,
+ * and they may create a new one.
  *
  * @throws {Problem} `direct-exists`
  */

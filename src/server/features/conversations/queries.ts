@@ -65,7 +65,10 @@ const lastPosition = sql<string>`(
   select e.position from events e where e.conversation_id = ${conversations.id} order by e.position desc limit 1
 )`
 
-/** A user's conversations, the last joined first: a page of those joined before a position, or the one with an id. */
+/**
+ * A user's conversations, the last joined first: a page of those joined before a position, or the one with an
+ * id.
+ */
 export async function readConversations(
   db: Db,
   userId: string,

@@ -42,8 +42,8 @@ export async function extended(
 }
 
 /**
- * Write the effects of a valid statement: the chain, the session keys that are out of date, the end of sessions of
- * devices that are no longer active, and the events. The caller writes the device's own row.
+ * Write the effects of a valid statement: the chain, the session keys that are out of date, the end of
+ * sessions of devices that are no longer active, and the events. The caller writes the device's own row.
  */
 export async function applyChain(
   tx: Tx,

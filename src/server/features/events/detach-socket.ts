@@ -2,11 +2,12 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Detach the socket from a response whose headers are written. Whatever the client still sends is discarded. Request,
- * response and HTTP parser are three quarters of the memory of an idle stream, and can be freed from here on.
+ * Detach the socket from a response whose headers are written. Whatever the client still sends is discarded.
+ * Request, response and HTTP parser are three quarters of the memory of an idle stream, and can be freed from
+ * here on.
  *
- * For Node.js' HTTP server the connection has closed: its own clean-up frees the parser, and takes the connection off
- * the lists for time limits and `server.close()`. The caller must end the socket.
+ * For Node.js' HTTP server the connection has closed: its own clean-up frees the parser, and takes the
+ * connection off the lists for time limits and `server.close()`. The caller must end the socket.
  */
 export function detachSocket(response: ServerResponse): Socket {
   const socket = response.socket!

@@ -11,7 +11,9 @@ export interface StartPoint {
   position: number
   /** Position of the oldest event that is kept, if the reader has lost events and gets a `reset`. */
   reset: number | null
-  /** If no event since then concerns the reader: their conversations at the log's position `last`. Else null. */
+  /**
+   * If no event since then concerns the reader: their conversations at the log's position `last`. Else null.
+   */
   caughtUp: { last: number; conversations: string[] } | null
 }
 
@@ -20,13 +22,14 @@ const STARTS_AT_ONCE = 200
 export type ResolveCursor = (userId: string, cursor: string | undefined) => Promise<StartPoint>
 
 /**
- * Resolves cursors: a reader starts at the cursor of the request, or without one at the live end. One query serves all
- * readers that come at once.
+ * Resolves cursors: a reader starts at the cursor of the request, or without one at the live end. One query
+ * serves all readers that come at once.
  *
  * @throws {Problem} `invalid-cursor` if this service cannot have made the cursor
  */
 export function cursorResolver({ prepared }: Database, { epoch }: Log): ResolveCursor {
-  // From the database, not from memory: another process may have stored a message that this one has not read yet.
+  // From the database, not from memory: another process may have stored a message that this one has not read
+  // yet.
   const load = batchLoader(
     (requests: ResumeRequest[]) => readResumePoints(prepared, requests),
     STARTS_AT_ONCE

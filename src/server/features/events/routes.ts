@@ -13,7 +13,9 @@ import { cursorResolver } from './resume.js'
 import { EventStream, type StreamParts } from './stream.js'
 import { detachSocket } from './detach-socket.js'
 
-/** Streams that read pages at once: they must not take all connections, nor fill the memory with their pages. */
+/**
+ * Streams that read pages at once: they must not take all connections, nor fill the memory with their pages.
+ */
 const READS_AT_ONCE = 4
 
 const eventTable = Object.entries({ ...durableEvents, ...ephemeralEvents })
@@ -105,7 +107,8 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
       if (request.socket.destroyed) return
       hub.requireCapacity(session.userId)
       reply.hijack()
-      // The body ends with the connection. Without chunked encoding all streams can write the same bytes of a frame.
+      // The body ends with the connection. Without chunked encoding all streams can write the same bytes of a
+      // frame.
       raw.removeHeader('transfer-encoding')
       raw.writeHead(200, {
         ...(reply.getHeaders() as OutgoingHttpHeaders),

@@ -25,9 +25,9 @@ export interface StreamParts extends Pick<Services, 'config' | 'database' | 'hub
 }
 
 /**
- * One open event stream: a cursor over the log. While it lags it reads pages, and waits for the socket in between.
- * Once it has caught up it gets new entries from the hub, until too much is buffered; then it lags again. So the
- * memory of a stream is bounded, and no event is lost or sent twice.
+ * One open event stream: a cursor over the log. While it lags it reads pages, and waits for the socket in
+ * between. Once it has caught up it gets new entries from the hub, until too much is buffered; then it lags
+ * again. So the memory of a stream is bounded, and no event is lost or sent twice.
  *
  * Thousands of streams are idle at a time: each keeps only this object, its session and its socket.
  */

@@ -14,9 +14,9 @@ const GRACE_MS = 2000
 export type PresenceServices = Pick<Services, 'database' | 'db' | 'hub' | 'logger' | 'notifier'>
 
 /**
- * The users who are online: those with an open stream on some process. Each process keeps its own rows under a lease
- * that it renews, so that nobody stays online through a process that has died. Changes have the process' version, so
- * that the others read only what is new.
+ * The users who are online: those with an open stream on some process. Each process keeps its own rows under
+ * a lease that it renews, so that nobody stays online through a process that has died. Changes have the
+ * process' version, so that the others read only what is new.
  */
 export class Presence {
   readonly #services: PresenceServices

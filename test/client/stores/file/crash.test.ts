@@ -8,7 +8,10 @@ import { startStoreProcess } from '../../../support/store-process.js'
 
 const damaged = { kind: 'store', code: 'store-damaged' }
 
-/** A store of a few transactions: its folder, its file, what the file is like, and without the last transaction. */
+/**
+ * A store of a few transactions: its folder, its file, what the file is like, and without the last
+ * transaction.
+ */
 async function smallStore(t: Test, passphrase?: string) {
   const folder = join(t.testdir(), 'store')
   const options = { folder, ...(passphrase !== undefined && { passphrase }) }
