@@ -4,6 +4,7 @@ import {
   type ConversationChain,
   type CurrentRoots
 } from '../../src/protocol/conversation-chain.js'
+import { problems } from '../../src/protocol/problems.js'
 import type {
   ConversationStatement,
   MemberLine,
@@ -212,7 +213,8 @@ t.test('Only admins change a group, and every member may leave it', (t) => {
     code: 'not-admin'
   })
   t.throws(() => extend(group, { kind: 'conversation-remove', username: 'alice' }, 'bob'), {
-    code: 'not-admin'
+    code: 'not-admin',
+    message: problems['not-admin'][1]
   })
   t.throws(() => extend(group, { kind: 'conversation-add', member: member('bob') }, 'alice'), {
     code: 'already-member'

@@ -66,3 +66,15 @@ t.test(
     t.equal(store.writes, before, 'to read it again writes nothing')
   }
 )
+
+t.test('The next user of a client sees nothing that a forgotten account held in memory', async (t) => {
+  const fred = await registered(t, url, 'fred')
+  const chat = await registered(t, url, 'gwen')
+  const { id } = await fred.conversations.createGroup('For Gwen', ['gwen'])
+  await all(chat.history(id))
+  t.equal((await chat.conversations.get(id)).title, 'For Gwen')
+  await chat.logout({ forget: true })
+  await chat.register({ username: 'hans', password: PASSWORD })
+  await fred.conversations.add(id, 'hans')
+  t.equal((await chat.conversations.get(id)).title, null)
+})
