@@ -76,7 +76,7 @@ export async function dies(t: Test, { alice, bob }: PresenceWorld, server: Serve
   await seenAs(true, alice, bob)
   await server.kill()
   const took = await seenAs(false, alice, bob)
-  t.ok(took <= limitMs, `offline ${took} ms after his process was killed`)
+  t.ok(took <= limitMs, `offline ${took} ms after bob's process was killed`)
   await server.start()
-  t.ok((await seenAs(true, alice, bob)) < limitMs, 'online again once he has connected again')
+  t.ok((await seenAs(true, alice, bob)) < limitMs, 'online again after the next connection')
 }

@@ -27,18 +27,18 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
     (event) => event.event === 'conversation.chain' && mentions(event, 'conversation-remove', 'bob-m'),
     'the removal'
   )
-  t.pass('the removed member is told of his removal')
+  t.pass('the removed member hears of the removal')
 
   const refused = await bob.post(id, bob.seal(id, 'still here?'))
-  t.equal(refused.status, 404, 'his next send is refused as into a conversation that is not his')
+  t.equal(refused.status, 404, 'their next send is refused as in a conversation of others')
   t.match(refused.headers['content-type'], /^application\/problem\+json/)
   const outdated = await alice.post(id, late)
-  t.equal(outdated.status, 409, 'the session key that he holds is refused to the others')
+  t.equal(outdated.status, 409, 'the session key that they hold is refused to the others')
   t.equal(problem(outdated), 'rekey-required')
 
   const { head } = await alice.chain(id)
   const stale = await alice.newKey(id, { head, covered: old.covered })
-  t.equal(stale.status, 409, 'a new session key that covers him is refused')
+  t.equal(stale.status, 409, 'a new session key that covers them is refused')
   t.equal(problem(stale), 'stale-roster')
   t.match(problemBody(stale), { head, missing: [], unexpected: [bob.deviceId] }, 'with the difference')
   const { covered } = await alice.roster(id)
@@ -57,7 +57,7 @@ export async function removedMember(t: Test, server: ServerProcess): Promise<voi
   t.equal((await carol.open(messageOf(event))).text, 'without bob', 'the others go on under the new key')
   await sleep(250)
   const after = bobs.durable().filter((one) => positionOf(one) > positionOf(removal))
-  t.same(after, [], 'nothing after it comes on his stream')
+  t.same(after, [], 'nothing after it comes on their stream')
   const { body } = expect(await bob.poll('0'), 200)
   t.equal(body.items.at(-1)?.data['position'], positionOf(removal), 'nor from the beginning of the log')
   const key = alice.currentKey.get(id) ?? ''

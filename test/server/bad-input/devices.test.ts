@@ -469,13 +469,21 @@ t.test('Other users neither approve, rekey nor revoke a user’s devices', async
       notFound,
       () => revoke(signed(texts.own, bob.keys), alice.deviceId, bob)
     ],
-    ['a revocation in hers', notFound, () => revoke(signed(texts.hers, bob.keys), alice.deviceId, bob)],
     [
-      'her own revocation, in his hands',
+      'a revocation in the chain of the other user',
+      notFound,
+      () => revoke(signed(texts.hers, bob.keys), alice.deviceId, bob)
+    ],
+    [
+      'a revocation that alice signed, posted by another user',
       notFound,
       () => revoke(signed(texts.hers, alice.keys), alice.deviceId, bob)
     ],
-    ['his signature in her hands', badSignature, () => revoke(signed(texts.hers, bob.keys), alice.deviceId)],
+    [
+      'the signature of another user',
+      badSignature,
+      () => revoke(signed(texts.hers, bob.keys), alice.deviceId)
+    ],
     ['a device of nobody', notFound, () => revoke(signed(texts.nobodys, alice.keys), nobody)],
     ['a device that is pending', notFound, () => revoke(signed(texts.pending, alice.keys), pending.device)],
     [
