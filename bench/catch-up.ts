@@ -61,10 +61,11 @@ async function storm({ owner, pg, load, report }: ServerBench): Promise<void> {
 /** Sends batches to the conversations in turn, as the first member of each. */
 async function send({ port, tokens, conversations }: Target, batches: number): Promise<void> {
   for (let n = 0; n < batches; n++) {
-    const { id, sessionKeyId } = conversations[n % conversations.length]!
+    const { id, sessionKeyId, key } = conversations[n % conversations.length]!
     const message = () => ({
       id: crypto.randomUUID(),
       sessionKeyId,
+      key,
       iv: base64(12),
       ciphertext: base64(MESSAGE_BYTES),
       signature: base64(64)

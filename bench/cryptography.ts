@@ -6,12 +6,9 @@ import {
   importSigningKey
 } from '../src/crypto/keys.js'
 import { openMessage, sealMessage } from '../src/crypto/messages.js'
-import {
-  generateSessionKey,
-  sessionKeyCommitment,
-  unwrapSessionKey,
-  wrapSessionKey
-} from '../src/crypto/session-keys.js'
+import { decodeKemKey, generateKemKeys } from '../src/crypto/kem.js'
+import { generateSessionKey, sessionKeyCommitment } from '../src/crypto/session-keys.js'
+import { unwrapSessionKey, wrapSessionKey, wrapSessionKeyForAll } from '../src/crypto/wraps.js'
 import { MESSAGE_BYTES, type Bench } from './bench.js'
 
 /** Concurrent operations, as in a client that catches up. */
@@ -24,8 +21,10 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   const signingKey = await importSigningKey(signer.publicKey)
   const sessionKey = await generateSessionKey()
   const conversationId = crypto.randomUUID()
+  const key = '00'.repeat(32)
   const content = { type: 'text', n: 1, text: 'x'.repeat(MESSAGE_BYTES / 2) }
-  const sealOne = () => sealMessage({ conversationId, id: crypto.randomUUID(), sessionKey, signer, content })
+  const sealOne = () =>
+    sealMessage({ conversationId, key, id: crypto.randomUUID(), sessionKey, signer, content })
   report({
     name: 'messages sealed, one process',
     value: await perSecond(ms, sealOne),
@@ -35,7 +34,7 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
 
   const message = await sealOne()
   const openOne = () =>
-    openMessage({ conversationId, sessionKey, by: signer.fingerprint, signingKey, message })
+    openMessage({ conversationId, key, sessionKey, by: signer.fingerprint, signingKey, message })
   report({
     name: 'messages opened, one process',
     value: await perSecond(ms, openOne),
@@ -44,13 +43,33 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
   })
 
   const device = await generateEncryptionKeys({ extractable: false })
-  const publicKey = await importEncryptionKey(device.publicKey)
-  const expected = { id: sessionKey.id, commitment: await sessionKeyCommitment(sessionKey) }
-  const wrapped = await wrapSessionKey(publicKey, sessionKey)
-  const wraps = await perSecond(ms, () => wrapSessionKey(publicKey, sessionKey))
-  report({ name: 'session keys wrapped, RSA 3072', value: wraps, unit: '/s' })
-  const unwraps = await perSecond(ms, () => unwrapSessionKey(device.privateKey, wrapped, expected))
-  report({ name: 'session keys unwrapped, RSA 3072', value: unwraps, unit: '/s' })
+  const encryptionKey = await importEncryptionKey(device.publicKey)
+  const kem = await generateKemKeys()
+  const signing = signer.fingerprint
+  const statement = {
+    hash: key,
+    sessionKey: sessionKey.id,
+    commitment: await sessionKeyCommitment(sessionKey)
+  }
+  const forms = {
+    'RSA 3072': { kemKey: undefined, kemSeed: undefined },
+    'RSA 3072 and ML-KEM-768': { kemKey: decodeKemKey(kem.publicKey), kemSeed: kem.seed }
+  }
+  for (const [form, { kemKey, kemSeed }] of Object.entries(forms)) {
+    const recipient = { signingKey: signing, encryptionKey, kemKey }
+    const own = { signingKey: signing, encryptionKey: device.privateKey, kemSeed }
+    const wrapped = await wrapSessionKey(sessionKey, recipient, key)
+    const wraps = await perSecond(ms, () => wrapSessionKey(sessionKey, recipient, key))
+    report({ name: `session keys wrapped, ${form}`, value: wraps, unit: '/s' })
+    const unwraps = await perSecond(ms, () => unwrapSessionKey(wrapped, own, statement))
+    report({ name: `session keys unwrapped, ${form}`, value: unwraps, unit: '/s' })
+  }
+  const recipient = { signingKey: signing, encryptionKey, kemKey: forms['RSA 3072 and ML-KEM-768'].kemKey }
+  for (const devices of quick ? [10, 250] : [10, 250, 1000]) {
+    const since = performance.now()
+    await wrapSessionKeyForAll(sessionKey, Array<typeof recipient>(devices).fill(recipient), key)
+    report({ name: `session key for ${devices} devices`, value: performance.now() - since, unit: 'ms' })
+  }
 
   const megabytes = quick ? 25 : 100
   const { grownBytes, ms: took } = await attachment(megabytes * 1e6)

@@ -9,7 +9,7 @@ import { openServices } from '../src/server/services.js'
 export interface World {
   /** An access token for each user. */
   tokens: string[]
-  conversations: { id: string; sessionKeyId: string }[]
+  conversations: { id: string; sessionKeyId: string; key: string }[]
 }
 
 const ROWS = 2000
@@ -56,11 +56,13 @@ export async function makeWorld(
         userId,
         name: 'bench',
         status: 'active' as const,
+        purpose: 'chat' as const,
         encryptionVersion: 1,
         signingKey: hex(),
         signingFingerprint: hex(),
         encryptionKey: hex(),
-        encryptionFingerprint: hex()
+        encryptionFingerprint: hex(),
+        kemFingerprint: '-'
       }))
     )
   )
@@ -77,40 +79,52 @@ export async function makeWorld(
     )
   )
 
-  const conversations = groups.map((members) => ({ id: randomUUID(), sessionKeyId: randomUUID(), members }))
+  const conversations = groups.map((members) => ({
+    id: randomUUID(),
+    sessionKeyId: randomUUID(),
+    key: hex(),
+    members
+  }))
   await insert(conversations, (rows) =>
     db.insert(tables.conversations).values(
-      rows.map(({ id, sessionKeyId }) => ({
+      rows.map(({ id, sessionKeyId, key, members }) => ({
         id,
         kind: 'group' as const,
-        chainSequence: 1,
-        chainHead: hex(),
-        sessionKeyId,
-        rekeyRequired: false
+        chainSequence: 2,
+        chainHead: key,
+        memberCount: members.length,
+        messageTtl: 0,
+        sessionKeyId
       }))
     )
   )
   await insert(conversations, (rows) =>
     db.insert(tables.sessionKeys).values(
-      rows.map(({ id, sessionKeyId }) => ({
+      rows.map(({ id, sessionKeyId, key, members }) => ({
         id: sessionKeyId,
         conversationId: id,
-        text: 'bench',
-        signatures: {}
+        sequence: 2,
+        hash: key,
+        makerId: people[members[0]!]!.userId,
+        due: true
       }))
     )
   )
   const members = conversations.flatMap(({ id, sessionKeyId, members }) =>
-    members.map((n) => ({ conversationId: id, sessionKeyId, ...people[n]! }))
+    members.map((n, place) => ({ conversationId: id, sessionKeyId, place, ...people[n]! }))
   )
   await insert(members, (rows) =>
     db.insert(tables.memberships).values(
-      rows.map(({ conversationId, userId }) => ({
+      rows.map(({ conversationId, userId, place }) => ({
         conversationId,
         userId,
         joinedAt: 1,
+        place,
         role: 'member' as const,
-        root: hex()
+        root: hex(),
+        stateSequence: 1,
+        stateHead: hex(),
+        stateRoot: hex()
       }))
     )
   )
@@ -120,10 +134,7 @@ export async function makeWorld(
         sessionKeyId,
         deviceId,
         wrappedKey: randomBytes(256),
-        wrappedFor: hex(),
-        inRoster: true,
-        signingFingerprint: hex(),
-        encryptionFingerprint: hex()
+        sends: true
       }))
     )
   )
@@ -132,5 +143,8 @@ export async function makeWorld(
   await registerAuth(signer, services)
   const tokens = people.map((session) => signer.signAccessToken(session).accessToken)
   await services.close()
-  return { tokens, conversations: conversations.map(({ id, sessionKeyId }) => ({ id, sessionKeyId })) }
+  return {
+    tokens,
+    conversations: conversations.map(({ id, sessionKeyId, key }) => ({ id, sessionKeyId, key }))
+  }
 }

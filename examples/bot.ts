@@ -44,14 +44,20 @@ async function signIn(): Promise<void> {
   if (bot.account?.status === 'active' && bot.account.loggedIn) return
   const login = await bot.login(credentials)
   if (login.status === 'active') return
-  console.log(`Approve this device with another one of ${username}. Its fingerprint is ${login.fingerprint}`)
-  await bot.waitForApproval({ signal: stop.signal })
+  console.log(
+    `Approve this device with another one of ${username}. Press Enter when that one took the number.`
+  )
+  const onNumber = (number: string): void => console.log(number)
+  process.stdin.once('data', () => void bot.linkNumber().then((number) => bot.confirmLink(number)))
+  await bot.waitForApproval({ signal: stop.signal, onNumber })
+  process.stdin.pause()
 }
 
-async function answer({ content, conversationId, id, from }: IncomingMessage): Promise<void> {
+async function answer(message: IncomingMessage): Promise<void> {
+  const { content, conversationId, from } = message
   if (content.type !== 'text' || content.text.trim().toLowerCase() !== 'ping') return
   try {
-    await bot.send(conversationId, { type: 'text', text: 'pong', ref: id })
+    await bot.send(conversationId, { type: 'text', text: 'pong', ref: message })
   } catch (error) {
     if (!(error instanceof ChatError)) throw error
     // If the server is unreachable, the message waits in the store and is sent later.

@@ -5,7 +5,7 @@ import { uuidV7 } from './uuid-v7.js'
 export interface Senders {
   port: number
   tokens: string[]
-  conversations: { id: string; sessionKeyId: string }[]
+  conversations: { id: string; sessionKeyId: string; key: string }[]
   /** Size of a ciphertext in bytes, tag included. */
   bytes: number
   /** Messages per request; undefined to send single messages. */
@@ -25,10 +25,11 @@ export interface Request {
 /** A request that sends a message or a batch. It is built once, and only its ids change. */
 export function sendRequest({ tokens, conversations, bytes, batch }: Senders, n: number): Request {
   const token = tokens[n % tokens.length]!
-  const { id, sessionKeyId } = conversations[n % conversations.length]!
+  const { id, sessionKeyId, key } = conversations[n % conversations.length]!
   const message = () => ({
     id: uuidV7(),
     sessionKeyId,
+    key,
     iv: randomBytes(12).toString('base64'),
     ciphertext: randomBytes(bytes).toString('base64'),
     signature: randomBytes(64).toString('base64')

@@ -1,6 +1,7 @@
 import { ChatError } from '../client/index.js'
+import { acceptIdentity, adviceOn, type About } from './advice.js'
 import { printToStderr, type Io } from './terminal/io.js'
-import { sanitize } from './terminal/sanitize.js'
+import { sanitize, sanitizeLines } from './terminal/sanitize.js'
 
 /** Exit codes. Scripts rely on them. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
@@ -30,13 +31,25 @@ export class ExitError extends Error {
   }
 }
 
+/** Codes of errors for which the command line is correct, but what it asks for is not possible. */
+const IMPOSSIBLE = [
+  'last-admin',
+  'no-backup',
+  'not-a-member',
+  'other-head',
+  'other-number',
+  'other-root',
+  'other-safety-number',
+  'replaced-backup',
+  'waiting-for-trust',
+  'wrong-secret'
+]
+
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return error instanceof NotFoundError ? EXIT.refused : EXIT.usage
   if (!(error instanceof ChatError)) return EXIT.refused
   if (isUnreachable(error)) return EXIT.unreachable
-  // The command line is correct, but what it asks for is not possible.
-  if (['other-safety-number', 'no-backup', 'wrong-secret', 'not-a-member'].includes(error.code))
-    return EXIT.refused
+  if (IMPOSSIBLE.includes(error.code)) return EXIT.refused
   return error.kind === 'usage' ? EXIT.usage : EXIT.refused
 }
 
@@ -52,36 +65,46 @@ export function printError(
   { url, verbose }: { url: string; verbose: boolean }
 ): void {
   const { message } = error instanceof Error ? error : new Error(String(error))
-  printToStderr(io, `secure-chat: ${sanitize(message)}`)
+  printToStderr(io, `secure-chat: ${sanitizeLines(message)}`)
   const hint = hintFor(error, url)
-  if (hint !== undefined) printToStderr(io, `  ${sanitize(hint)}`)
+  if (hint !== undefined) printToStderr(io, `  ${sanitizeLines(hint)}`)
   if (!verbose) return
   if (error instanceof ChatError) printToStderr(io, `  [${error.kind}: ${sanitize(error.code)}]`)
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-    printToStderr(io, sanitize(cause.stack ?? cause.message).replaceAll('\ufffd', '\n'))
+    printToStderr(io, `  ${sanitizeLines(cause.stack ?? cause.message)}`)
+}
+
+/** What helps in this program, by the code of the error. */
+const HINTS: Record<string, string> = {
+  'device-pending': 'Go on with "secure-chat devices link".',
+  'last-admin': 'Make another member an admin first: secure-chat group role GROUP NAME admin',
+  'other-account': 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.',
+  'other-backup-kind':
+    'With a passphrase, run "secure-chat restore NAME --passphrase". With a code, leave out --passphrase.',
+  'other-root': 'See the identity that the user has now: secure-chat contacts',
+  'user-not-found':
+    'Check the spelling. "secure-chat conversations" lists the users and groups that you write to.',
+  'waiting-for-trust':
+    'Run "secure-chat listen" on another of your devices. To go on without the others: ' +
+    'secure-chat contacts go-on-alone'
 }
 
 /** Advice on an error, if there is any. */
-export function hintFor(error: unknown, url: string): string | undefined {
+export function hintFor(error: unknown, url: string, about: About = {}): string | undefined {
   if (error instanceof UsageError) return error.hint
   if (!(error instanceof ChatError)) return 'Run the command again with --verbose to see the cause.'
   if (error.status !== undefined && error.status >= 500)
     return `The server at ${url} answers, but cannot work now. Try again later, or ask its operator.`
-  if (error.code === 'other-account')
-    return 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.'
-  if (error.code === 'other-backup-kind')
-    return 'With a passphrase, run "secure-chat restore NAME --passphrase". With a code, leave out --passphrase.'
-  if (error.code === 'user-not-found')
-    return 'Check the spelling. "secure-chat conversations" lists the users and groups that you write to.'
+  if (Object.hasOwn(HINTS, error.code)) return HINTS[error.code]
   switch (error.kind) {
     case 'unreachable':
       return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`
     case 'logged-out':
       return 'Log in again with "secure-chat login NAME", or set SECURE_CHAT_PASSWORD.'
     case 'identity-changed':
-      return 'Compare safety numbers with "secure-chat verify NAME". Then run "secure-chat accept NAME".'
+      return acceptIdentity(about.username ?? 'NAME')
     case 'untrusted':
-      return 'Nothing of it was used. Ask the operator of the server. "secure-chat doctor" checks the connection and the keys.'
+      return adviceOn(error, about)
     case 'usage':
     case 'refused':
     case 'store':

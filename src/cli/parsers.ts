@@ -30,11 +30,24 @@ export function uuid(text: string): string {
   throw new InvalidArgumentError('It must be a UUID, such as 3f2a6c1e-8d0b-4a57-9b6c-0e1f2a3b4c5d.')
 }
 
-/** A key's fingerprint. Spaces, colons and dashes between its digits are ignored. */
-export function fingerprint(text: string): string {
-  const hex = text.toLowerCase().replace(/[\s:-]/g, '')
+/** An identity, or the head of a chain. */
+export function hash(text: string): string {
+  const hex = text.toLowerCase()
   if (matches(SHA256_HEX, hex)) return hex
-  throw new InvalidArgumentError('A fingerprint has 64 hexadecimal digits.')
+  throw new InvalidArgumentError('It must have 64 hexadecimal digits.')
+}
+
+/** No number in a statement is greater (docs/protocol.md, "Encoding"). */
+const MAX_SECONDS = 999_999_999
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+
+/** `90`, `90s`, `30m`, `24h`, `7d`, `4w`, or `off`. @returns seconds; 0 for `off` */
+export function duration(text: string): number {
+  if (text === 'off') return 0
+  const [, number, unit = 's'] = /^(\d{1,9})([smhdw])?$/.exec(text) ?? []
+  const seconds = Number(number) * UNITS[unit as keyof typeof UNITS]
+  if (seconds >= 1 && seconds <= MAX_SECONDS) return seconds
+  throw new InvalidArgumentError('It must be a time such as 30m, 24h, 7d or 4w, or off.')
 }
 
 function matches(pattern: string, text: string): boolean {

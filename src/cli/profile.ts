@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { homedir, platform } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -67,4 +68,14 @@ async function rememberedUrl({ folder }: Profile): Promise<string | null> {
 export async function rememberUrl({ folder }: Profile, url: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(join(folder, 'url'), `${url}\n`, { mode: 0o600 })
+}
+
+/** Whether this profile's key store has ever been opened with a passphrase. */
+export function isSealed({ folder }: Profile): boolean {
+  return existsSync(join(folder, 'sealed'))
+}
+
+/** Remember it, so that a store in the clear is not taken in its place. */
+export async function rememberSealed(profile: Profile): Promise<void> {
+  if (!isSealed(profile)) await writeFile(join(profile.folder, 'sealed'), '', { mode: 0o600 })
 }

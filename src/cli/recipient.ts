@@ -72,7 +72,7 @@ function listWithTitles(chat: ChatClient): Promise<Conversation[]> {
 
 async function withTitle(chat: ChatClient, conversation: Conversation): Promise<Conversation> {
   const { id, kind, joined } = conversation
-  if (kind === 'direct' || !joined) return conversation
+  if (kind !== 'group' || !joined) return conversation
   return { ...conversation, title: await chat.conversations.readTitle(id) }
 }
 

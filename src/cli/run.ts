@@ -5,7 +5,7 @@ import { backupCommands } from './commands/backup.js'
 import { chatCommand } from './commands/chat.js'
 import { completionCommand } from './commands/completion.js'
 import { contactsCommands } from './commands/contacts.js'
-import { conversationsCommand } from './commands/conversations.js'
+import { conversationsCommands } from './commands/conversations.js'
 import { devicesCommands } from './commands/devices.js'
 import { doctorCommand } from './commands/doctor.js'
 import { envelopeCommands } from './commands/envelopes.js'
@@ -94,7 +94,7 @@ export function makeProgram(io: Io): Command {
   listenCommand(program, io)
   historyCommand(program, io)
   chatCommand(program, io)
-  conversationsCommand(program, io)
+  conversationsCommands(program, io)
   groupCommands(program, io)
   contactsCommands(program, io)
   devicesCommands(program, io)

@@ -2,10 +2,20 @@ import { ChatClient, ChatError, type Account } from '../client/index.js'
 import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
 import { UsageError } from './errors.js'
+import { pendingLinkNumber } from './linking.js'
+import { printNoticed } from './noticed.js'
 import { printToStderr, type Io } from './terminal/io.js'
-import { isOnThisMachine, profileOf, rememberUrl, serverUrl, type GlobalOptions } from './profile.js'
+import {
+  isOnThisMachine,
+  isSealed,
+  profileOf,
+  rememberSealed,
+  rememberUrl,
+  serverUrl,
+  type GlobalOptions,
+  type Profile
+} from './profile.js'
 import { readPassword, promptSecret } from './terminal/prompt.js'
-import { formatFingerprint } from './terminal/format.js'
 
 /**
  * Run `work` with the profile's client, whether or not somebody is logged in, and close the client. A signal
@@ -17,34 +27,45 @@ export async function withClient<T>(
   work: (chat: ChatClient) => Promise<T>
 ): Promise<T> {
   const url = await serverUrl(io, options)
-  const store = await openStore(io, profileOf(io, options).store)
+  const store = await openStore(io, profileOf(io, options))
   const chat = await ChatClient.open({ url, store, userAgent: `secure-chat-cli/${VERSION}` })
   const stop = () => void chat.close().catch(() => undefined)
   io.signal.addEventListener('abort', stop)
   try {
     io.signal.throwIfAborted()
-    return await work(chat)
+    const result = await work(chat)
+    printNoticed(io, chat)
+    return result
+  } catch (error) {
+    printNoticed(io, chat, error)
+    throw error
   } finally {
     io.signal.removeEventListener('abort', stop)
     await chat.close()
   }
 }
 
-/** Open the key store. Its passphrase comes from the environment or a prompt. */
-export async function openStore(io: Io, folder: string): Promise<FileStore> {
-  const passphrase = io.env['SECURE_CHAT_PASSPHRASE']
-  if (passphrase) return FileStore.open({ folder, passphrase })
-  try {
-    return await FileStore.open({ folder })
-  } catch (error) {
-    if (!(error instanceof ChatError && error.code === 'passphrase-needed')) throw error
-    const asked = await promptSecret(
-      io,
-      'Passphrase of the keys on this machine',
-      'Set SECURE_CHAT_PASSPHRASE.'
-    )
-    return FileStore.open({ folder, passphrase: asked })
+/**
+ * Open the key store. Its passphrase comes from the environment or a prompt. A profile whose store had one is
+ * not opened without.
+ */
+export async function openStore(io: Io, profile: Profile): Promise<FileStore> {
+  const { store: folder } = profile
+  const given = io.env['SECURE_CHAT_PASSPHRASE']
+  if (!given && !isSealed(profile)) {
+    const store = await FileStore.open({ folder }).catch(unlessSealed)
+    if (store !== null) return store
   }
+  const passphrase =
+    given || (await promptSecret(io, 'Passphrase of the keys on this machine', 'Set SECURE_CHAT_PASSPHRASE.'))
+  const store = await FileStore.open({ folder, passphrase })
+  await rememberSealed(profile)
+  return store
+}
+
+function unlessSealed(error: unknown): null {
+  if (error instanceof ChatError && error.code === 'passphrase-needed') return null
+  throw error
 }
 
 /**
@@ -60,7 +81,7 @@ export async function withChat<T>(
     const account = requireAccount(io, options, chat)
     if (account.loggedIn)
       try {
-        await requireApproved(chat)
+        await requireLinked(chat)
         return await work(chat)
       } catch (error) {
         if (!(error instanceof ChatError && error.kind === 'logged-out')) throw error
@@ -72,7 +93,7 @@ export async function withChat<T>(
         io,
         'The account does not know this device, or no longer does. The device asks for approval again.'
       )
-    await requireApproved(chat)
+    await requireLinked(chat)
     return work(chat)
   })
 }
@@ -86,16 +107,16 @@ export function requireAccount(io: Io, options: GlobalOptions, { account }: Chat
   )
 }
 
-/** A pending device may have been approved since. @throws {UsageError} if it still waits */
-async function requireApproved(chat: ChatClient): Promise<void> {
+/** A pending device may be linked by now. @throws {UsageError} if it still waits */
+async function requireLinked(chat: ChatClient): Promise<void> {
   if (chat.account!.status === 'active') return
-  const own = (await chat.devices.list()).find(({ current }) => current)
-  if (own?.status === 'pending')
-    throw new UsageError(
-      `This device waits for approval. Its fingerprint is ${formatFingerprint(own.fingerprint)}.`,
-      'Run "secure-chat devices approve" on a device that is logged in. If you have none: "secure-chat devices reset".'
-    )
-  await chat.waitForApproval()
+  const number = await pendingLinkNumber(chat)
+  if (number === null) return
+  throw new UsageError(
+    `This device waits for approval. Its link number is\n${number}`,
+    'Run "secure-chat devices approve" on a device that is logged in, then "secure-chat devices link" here. ' +
+      'If you have no other: "secure-chat restore" or "secure-chat devices reset".'
+  )
 }
 
 /** Remember the account's server, so that later commands need no --url. */

@@ -1,35 +1,59 @@
-import { MembershipChanges } from './conversations/change.js'
+import { ChainFetcher } from './conversations/chain-fetcher.js'
+import { ChainLoader } from './conversations/chain-loader.js'
+import { ChainStore } from './conversations/chain-store.js'
 import { ConversationChains } from './conversations/chains.js'
+import { Goings } from './conversations/goings.js'
+import { TrustedMembers } from './conversations/trusted-members.js'
 import { ConversationEvents } from './events/conversations.js'
 import { DeviceEvents } from './events/devices.js'
 import { EventHandler } from './events/handler.js'
 import { MessageEvents } from './events/messages.js'
 import { EventStream } from './events/stream.js'
 import { Auth } from './features/auth.js'
-import { Backup, type RecoveryClient } from './features/backup.js'
+import { Approval } from './features/approval.js'
+import { Backup } from './features/backup.js'
+import { DeviceList } from './features/device-list.js'
+import { Linking } from './features/linking.js'
+import { Restore, type RecoveryClient } from './features/restore.js'
+import { TrustSharing } from './features/trust-sharing.js'
+import { PendingStatements } from './identity/pending.js'
+import { RekeySchedule } from './identity/rekey-schedule.js'
+import { RetiredKeys } from './session-keys/retired-keys.js'
 import { Contacts } from './features/contacts.js'
 import { ConversationCreation } from './features/conversation-creation.js'
 import { Conversations } from './features/conversations.js'
 import { Devices } from './features/devices.js'
+import { Membership } from './features/membership.js'
 import { DeviceRekey } from './features/rekey.js'
 import { Sessions } from './features/sessions.js'
 import { Users } from './features/users.js'
+import { Alarms } from './identity/alarms.js'
+import { HeardHeads } from './identity/heard-heads.js'
+import { OwnChain } from './identity/own-chain.js'
 import { OwnDevice } from './identity/own-device.js'
+import { PublicKeys } from './identity/public-keys.js'
 import { TrustStore } from './identity/trust-store.js'
 import { UserChains } from './identity/user-chains.js'
 import { MessageDecryptor } from './messages/decrypt.js'
-import { StreamGaps } from './messages/gaps.js'
+import { StreamGaps } from './messages/stream-gaps.js'
 import { MessageHistory } from './messages/history.js'
 import { SeenMessages } from './messages/seen.js'
+import { TrustInbox } from './messages/trust-inbox.js'
+import { MissedTrust } from './messages/missed-trust.js'
 import { TitleSearch } from './messages/title.js'
 import type { ChatClientOptions } from './options.js'
-import { OutboundKeys, type KeyLimits } from './outbox/outbound-key.js'
+import { InTime } from './messages/in-time.js'
+import { OutboundKeys } from './outbox/outbound-key.js'
 import { Outbox } from './outbox/outbox.js'
 import { OutboxState } from './outbox/state.js'
-import { SessionKeyFactory } from './session-keys/create.js'
+import { SealingConditions } from './session-keys/conditions.js'
 import { KeyForwarding } from './session-keys/forward.js'
+import { KeyOpener } from './session-keys/open.js'
+import { PendingRequests } from './session-keys/pending.js'
 import { Rosters } from './session-keys/roster.js'
-import { KeyRotation } from './session-keys/rotate.js'
+import { KeyRenewals } from './session-keys/renewals.js'
+import { ChainRequests } from './session-keys/requests.js'
+import { Sealing, type KeyLimits } from './session-keys/sealing.js'
 import { SessionKeys } from './session-keys/store.js'
 import { MemoryStore } from './stores/memory.js'
 import { Api } from './transport/api.js'
@@ -50,59 +74,131 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const api = new Api(http, store, now)
 
   const me = new OwnDevice(store, rsaKeyBits)
+  const alarms = new Alarms(store)
   const trust = new TrustStore(store)
-  const users = new UserChains(api, store, trust)
+  const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms)
+  const own = new OwnChain(users, me)
 
-  const chains = new ConversationChains(api, store, users)
-  const changes = new MembershipChanges(api, users, trust, chains, me)
+  const heads = new HeardHeads(store)
+  const goings = new Goings(api, store, alarms)
+  const chainStore = new ChainStore(store, now)
+  const chains = new ConversationChains(
+    chainStore,
+    new ChainFetcher(api, alarms),
+    new ChainLoader(chainStore, users, goings),
+    goings
+  )
+  users.whenGone((username) => chains.lookAfter(username))
+  const trusted = new TrustedMembers(trust, alarms, me)
 
-  const keys = new SessionKeys(api, store, users, chains, me, now)
-  const factory = new SessionKeyFactory(users, me, now)
-  const rosters = new Rosters(api, users, trust, chains, changes, me)
-  const rotation = new KeyRotation(api, rosters, keys, factory, me, random)
-  const forwarding = new KeyForwarding(api, store, users, keys, me)
+  const keys = new SessionKeys(store, chains, new KeyOpener(api, users, chains, me), now)
+  const conditions = new SealingConditions(users, heads, chains, trusted)
+  const rosters = new Rosters(api, users, chains)
+  const requests = new ChainRequests(
+    api,
+    users,
+    own,
+    chains,
+    conditions,
+    rosters,
+    keys,
+    new PendingRequests(store),
+    random
+  )
+  const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)
+  const renewals = new KeyRenewals(api, store, own, requests, now)
+  const forwarding = new KeyForwarding(api, store, users, own, keys)
 
   const seen = new SeenMessages(store)
-  const decryptor = new MessageDecryptor(store, users, chains, keys, seen, me)
+  const inTime = new InTime(store, chains, goings, seen)
+  const decryptor = new MessageDecryptor(store, users, chains, keys, inTime, seen, me)
   const history = new MessageHistory(api, store, decryptor)
   const titles = new TitleSearch(store, chains, history)
 
-  const outboxState = new OutboxState(store)
-  const outboundKeys = new OutboundKeys(store, outboxState, keys, rosters, rotation, me, now, keyLimits)
-  const outbox = new Outbox(api, store, outboxState, outboundKeys, rosters, seen, me, now)
+  const outboxState = new OutboxState(store, seen)
+  const outboundKeys = new OutboundKeys(store, outboxState, rosters, sealing, me)
+  const outbox = new Outbox(api, store, outboxState, outboundKeys, seen, alarms, now)
 
-  const rekey = new DeviceRekey(api, users, keys, me)
+  const pending = new PendingStatements(api, store, users, own)
+  const schedule = new RekeySchedule(store, now, random)
+  const rekey = new DeviceRekey(
+    users,
+    me,
+    own,
+    pending,
+    schedule,
+    new RetiredKeys(api, chains, keys, me, alarms)
+  )
+  const list = new DeviceList(api, users, me)
+  const approval = new Approval(users, own, pending, schedule, forwarding, list)
+  const linking = new Linking(api, store, users)
+  const caches = [users, chains, keys, seen, alarms]
+  const auth = new Auth(http, api, store, me, users, trust, pending, linking, random, caches)
+  const devices = new Devices(
+    api,
+    store,
+    users,
+    me,
+    own,
+    pending,
+    alarms,
+    keys,
+    renewals,
+    list,
+    approval,
+    auth,
+    rekey,
+    () => sharing.flush()
+  )
+  const creation = new ConversationCreation(users, trusted, chains, requests, me)
+  const membership = new Membership(users, trusted, requests)
+  const conversations = new Conversations(api, chains, membership, creation, titles, outbox, me)
+  const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
+  const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
+  const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
   /** Go on with whatever was interrupted. @returns the ids of the messages that were sent */
   const resume = async (): Promise<string[]> => {
+    await devices.resume()
+    await requests.resume()
     const sent = await outbox.flush()
     await forwarding.resume()
-    await rekey.finish()
+    await renewals.resume()
+    await missed.read()
+    await sharing.flush()
+    await rekey.resume()
     return sent
   }
   const handler = new EventHandler(
-    new MessageEvents(api, store, keys, decryptor, new StreamGaps(store, seen), me),
-    new ConversationEvents(users, chains, forwarding, me),
-    new DeviceEvents(api, users, trust, me)
+    new MessageEvents(
+      api,
+      store,
+      keys,
+      decryptor,
+      new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message)),
+      inbox,
+      chains
+    ),
+    new ConversationEvents(chains, forwarding, me),
+    new DeviceEvents(api, users, alarms, goings, renewals, me)
   )
-  const hooks = { connected: resume, takeOwn: () => outbox.takeRefused() }
+  const hooks = { connected: resume, takeOwn: () => alarms.take() }
   const events = new EventStream(api, store, handler, hooks, random)
 
-  const auth = new Auth(http, api, store, me, users, trust, random, [users, chains, keys, seen])
-  const devices = new Devices(api, users, keys, forwarding, me, auth, rekey)
-  const creation = new ConversationCreation(api, users, trust, chains, rosters, keys, factory, me)
-  const conversations = new Conversations(api, users, chains, changes, creation, titles, outbox, me)
   const openRecovery = (): Promise<RecoveryClient> =>
     assemble({ ...options, store: new MemoryStore() }, keyLimits)
-  const backup = new Backup(api, store, users, forwarding, me, auth, devices, openRecovery)
+  const backup = new Backup(api, users, own, pending, forwarding, devices, sharing, rsaKeyBits)
+  const restore = new Restore(store, trust, heads, me, auth, linking, backup, openRecovery)
 
   await me.load()
   await api.load()
+  await users.guardStored()
   return {
     http,
     api,
     store,
     me,
     users,
+    pending,
     keys,
     decryptor,
     history,
@@ -110,11 +206,13 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     resume,
     events,
     auth,
+    alarms,
     devices,
     sessions: new Sessions(api),
-    directory: new Users(api, users),
-    contacts: new Contacts(users, trust, me),
+    directory: new Users(api, users, me),
+    contacts: new Contacts(store, users, trust, me, own, () => sharing.flush()),
     conversations,
-    backup
+    backup,
+    restore
   }
 }

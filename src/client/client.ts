@@ -3,6 +3,7 @@ import { ChatError } from './errors.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
 import type { Conversations } from './features/conversations.js'
+import type { Restored } from './features/restore.js'
 import type { Devices } from './features/devices.js'
 import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
@@ -66,9 +67,49 @@ export class ChatClient {
     return this.#parts.auth.login(credentials)
   }
 
-  /** Resolves when another device has approved this one. @throws the signal's reason when it aborts */
-  waitForApproval({ signal = this.#parts.http.closed }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#parts.auth.waitForApproval(signal)
+  /**
+   * The number that this waiting device shows, to be compared with the one of another device of the user. It
+   * changes when the user's chain moves.
+   *
+   * @throws `no-account` (`usage`) if no device waits here
+   */
+  linkNumber(): Promise<string> {
+    return this.#parts.auth.linkNumber()
+  }
+
+  /**
+   * The person says that the other device has taken this number.
+   *
+   * @throws `other-number` (`usage`) if this device would show another one by now
+   */
+  confirmLink(number: string): Promise<void> {
+    return this.#parts.auth.confirmLink(number)
+  }
+
+  /**
+   * Resolves when another device has approved this one, and the person has confirmed the number.
+   *
+   * @param options.onNumber called with the link number, and again whenever it changes
+   * @throws the signal's reason when it aborts
+   */
+  waitForApproval({
+    signal = this.#parts.http.closed,
+    onNumber = () => undefined
+  }: { signal?: AbortSignal; onNumber?: (number: string) => void } = {}): Promise<void> {
+    return this.#parts.auth.waitForApproval(signal, onNumber)
+  }
+
+  /**
+   * Log in on a new device with the recovery code or passphrase of the backup, under the same identity. It can
+   * read all earlier messages.
+   *
+   * @returns the account, and the recovery code of a new backup: the old one opens nothing any more. Null if
+   *   the backup has a passphrase
+   * @throws `no-backup`, `wrong-secret` (`usage`); `old-backup`, `tampered-backup`, `forked-chain`
+   *   (`untrusted`)
+   */
+  restore(credentials: Credentials & ({ code: string } | { passphrase: string })): Promise<Restored> {
+    return this.#parts.restore.run(credentials)
   }
 
   /** End the session. `forget` also destroys the keys: this device can't be used again. */
@@ -139,6 +180,14 @@ export class ChatClient {
    */
   events({ signal = this.#parts.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
     return this.#parts.events.follow(signal)
+  }
+
+  /**
+   * What this client has noticed since the last call, for programs that follow no events: new identities, alarms,
+   * messages that are never sent. `events` shows it all the same, in this process or in a later one.
+   */
+  noticed(): ChatEvent[] {
+    return this.#parts.alarms.noticed()
   }
 
   /** Whether these users are online. Users who share no conversation with this one are left out. */

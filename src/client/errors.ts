@@ -19,7 +19,14 @@ export interface ChatErrorDetails {
   hint?: string
   /** The HTTP status of the server's answer. */
   status?: number
+  /** The ends of two chains that do not fit: the one known here, and the one that the server shows. */
+  heads?: Heads
   cause?: unknown
+}
+
+export interface Heads {
+  known: string
+  served: string
 }
 
 /** The error that the SDK throws. `kind` and `code` are for programs, the message and `hint` for the user. */
@@ -29,6 +36,7 @@ export class ChatError extends Error {
   readonly code: string
   readonly hint?: string
   readonly status?: number
+  readonly heads?: Heads
 
   constructor(kind: ChatErrorKind, code: string, message: string, details: ChatErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
@@ -36,6 +44,7 @@ export class ChatError extends Error {
     this.code = code
     if (details.hint !== undefined) this.hint = details.hint
     if (details.status !== undefined) this.status = details.status
+    if (details.heads !== undefined) this.heads = details.heads
   }
 }
 
@@ -80,6 +89,16 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
+ * Whether the server has decided against a request. Anything else leaves open whether it took effect
+ * (docs/protocol.md, "What a client believes").
+ */
+export function isDecidedRefusal(error: unknown): error is RefusedError {
+  if (!(error instanceof RefusedError)) return false
+  const status = error.status!
+  return status >= 400 && status < 500 && ![401, 408, 429].includes(status)
+}
+
+/**
  * Whether a message that failed so is never sent: the server has refused it, or its receiver has a new
  * identity.
  */
@@ -91,6 +110,32 @@ export function isPermanent(error: unknown): boolean {
 /** An error for data that the protocol refuses. @param code names the attack */
 export function untrusted(code: string, message: string, cause?: unknown): ChatError {
   return new ChatError('untrusted', code, message, cause === undefined ? {} : { cause })
+}
+
+/** @param name of the user or conversation @param heads of the two chains */
+export function forkedChain(name: string, heads: Heads, cause?: unknown): ChatError {
+  return new ChatError(
+    'untrusted',
+    'forked-chain',
+    `The server shows another chain of ${name} (head ${heads.served}) than before (head ${heads.known}).`,
+    {
+      heads,
+      hint: 'The server may show different chains to different people. Accept its chain only if you know why it changed.',
+      ...(cause !== undefined && { cause })
+    }
+  )
+}
+
+/** @param name of the user or conversation */
+export function serverBehind(name: string): ChatError {
+  return new ChatError(
+    'untrusted',
+    'server-behind',
+    `The server shows an older chain of ${name} than this device has seen.`,
+    {
+      hint: 'It was restored from a backup, or it hides something. Nothing is sent there until it shows the rest.'
+    }
+  )
 }
 
 /** A failed check of the protocol or the cryptography as an `untrusted` error; any other error as it is. */

@@ -1,26 +1,35 @@
 import { TAG_BYTES } from './aes-gcm.js'
 import { CryptoError } from './errors.js'
+import { padmeLength } from './padding.js'
 
 /**
- * Layout of an encrypted attachment (docs/protocol.md, "Attachment"): a prefix, then the chunks, each with
- * its tag.
+ * Layout of an encrypted attachment (docs/protocol.md, "Attachment"): a prefix, the commitment of the key,
+ * then the chunks, each with its tag. The file is padded with zeros before it is cut into chunks.
  */
 export const PREFIX_BYTES = 7
-/** Bytes of the file in each chunk. The last one may have fewer, and none if the file is empty. */
+/** Bytes before the first chunk: prefix and commitment. */
+export const HEADER_BYTES = PREFIX_BYTES + 32
+/** Bytes of the padded file in each chunk. The last one may have fewer. */
 export const CHUNK_BYTES = 65_536
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
 /** The nonce numbers chunks with four bytes. */
 export const MAX_CHUNKS = 2 ** 32
-/** Largest file in bytes. */
+/** Largest file in bytes: 2^48, a size that needs no padding. */
 export const MAX_ATTACHMENT_BYTES = MAX_CHUNKS * CHUNK_BYTES
 
+/** The number of chunks of a file of `size` bytes. */
 export function chunkCount(size: number): number {
-  return Math.max(1, Math.ceil(size / CHUNK_BYTES))
+  return Math.ceil(padmeLength(size) / CHUNK_BYTES)
+}
+
+/** Bytes of chunk `chunk` of a file of `size` bytes, with its padding and its tag. */
+export function sealedChunkBytes(chunk: number, size: number): number {
+  return Math.min(CHUNK_BYTES, padmeLength(size) - chunk * CHUNK_BYTES) + TAG_BYTES
 }
 
 /** Size in bytes of the encrypted form of a file of `size` bytes. */
 export function encryptedSize(size: number): number {
-  return PREFIX_BYTES + size + chunkCount(size) * TAG_BYTES
+  return HEADER_BYTES + padmeLength(size) + chunkCount(size) * TAG_BYTES
 }
 
 /**
@@ -60,8 +69,8 @@ export function chunkSpan({ start, end }: ByteRange, size: number): ChunkSpan {
   const first = Math.floor(start / CHUNK_BYTES)
   const last = Math.floor((end - 1) / CHUNK_BYTES)
   const encrypted = {
-    start: PREFIX_BYTES + first * SEALED_CHUNK_BYTES,
-    end: Math.min(PREFIX_BYTES + (last + 1) * SEALED_CHUNK_BYTES, encryptedSize(size))
+    start: HEADER_BYTES + first * SEALED_CHUNK_BYTES,
+    end: Math.min(HEADER_BYTES + (last + 1) * SEALED_CHUNK_BYTES, encryptedSize(size))
   }
   return { first, last, encrypted }
 }

@@ -1,13 +1,15 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { decrypt, encrypt, importAesKey, TAG_BYTES } from './aes-gcm.js'
+import { encrypt } from './aes-gcm.js'
+import { badAttachment, ChunkReader } from './attachment-chunks.js'
 import * as layout from './attachment-layout.js'
-import { attachmentCommitment, attachmentKey, type AttachmentReference } from './attachment-reference.js'
+import { attachmentKey, importAttachmentKey, type AttachmentReference } from './attachment-reference.js'
 import { ByteReader, type ByteSource } from './byte-reader.js'
-import { encodeBase64, encodeHex } from './encoding.js'
+import { concat, encodeBase64, encodeHex } from './encoding.js'
 import { CryptoError } from './errors.js'
-import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
+import { padmeLength } from './padding.js'
+import { randomBytes, type Random } from './web-crypto.js'
 
-const { CHUNK_BYTES, MAX_CHUNKS, PREFIX_BYTES } = layout
+const { CHUNK_BYTES, HEADER_BYTES, MAX_ATTACHMENT_BYTES, PREFIX_BYTES } = layout
 const NO_DATA = new Uint8Array()
 
 /** An attachment during its upload. */
@@ -26,27 +28,27 @@ export interface EncryptedAttachment {
 export function encryptAttachment(file: ByteSource, random: Random = randomBytes): EncryptedAttachment {
   let reference: AttachmentReference | undefined
   async function* ciphertext(): AsyncGenerator<Uint8Array, void, undefined> {
-    const reader = new ByteReader(file)
+    const source = new ByteReader(file)
+    const padded = new PaddedFile(source)
+    const reader = new ByteReader(padded.pieces())
     try {
-      const bytes = random(32)
+      const key = random(32)
       const prefix = random(PREFIX_BYTES)
-      const key = await importAesKey(bytes)
-      const hash = sha256.create().update(prefix)
-      let size = 0
-      yield prefix.slice()
+      const { aesKey, commitment } = await importAttachmentKey(key)
+      const header = concat(prefix, commitment)
+      const hash = sha256.create().update(header)
+      yield header
       for (let chunk = 0, isLast = false; !isLast; chunk++) {
-        if (chunk === MAX_CHUNKS) throw new CryptoError('too-large', 'The file is larger than 2^48 bytes.')
         const plaintext = await reader.read(CHUNK_BYTES)
         isLast = await reader.isAtEnd()
-        const sealed = await encrypt(key, layout.chunkNonce(prefix, chunk, isLast), plaintext, NO_DATA)
+        const sealed = await encrypt(aesKey, layout.chunkNonce(prefix, chunk, isLast), plaintext, NO_DATA)
         hash.update(sealed)
-        size += plaintext.length
         yield sealed
       }
-      const commitment = await attachmentCommitment(bytes)
-      reference = { key: encodeBase64(bytes), commitment, size, sha256: encodeHex(hash.digest()) }
+      reference = { key: encodeBase64(key), size: padded.size, sha256: encodeHex(hash.digest()) }
     } finally {
       await reader.cancel()
+      await source.cancel()
     }
   }
   return {
@@ -55,6 +57,33 @@ export function encryptAttachment(file: ByteSource, random: Random = randomBytes
       if (reference === undefined) throw new Error('The ciphertext has not been read to its end yet.')
       return reference
     }
+  }
+}
+
+/** A file, followed by the zeros that hide its exact size. */
+class PaddedFile {
+  readonly #file: ByteReader
+  #size = 0
+
+  constructor(file: ByteReader) {
+    this.#file = file
+  }
+
+  /** Bytes of the file that were read. */
+  get size(): number {
+    return this.#size
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (!(await this.#file.isAtEnd())) {
+      const piece = await this.#file.read(CHUNK_BYTES)
+      this.#size += piece.length
+      if (this.#size > MAX_ATTACHMENT_BYTES)
+        throw new CryptoError('too-large', 'The file is larger than 2^48 bytes.')
+      yield piece
+    }
+    for (let left = padmeLength(this.#size) - this.#size; left > 0; left -= CHUNK_BYTES)
+      yield new Uint8Array(Math.min(left, CHUNK_BYTES))
   }
 }
 
@@ -73,18 +102,20 @@ export async function* decryptAttachment(
   const reader = new ByteReader(ciphertext)
   try {
     const key = await attachmentKey(reference)
-    const hash = sha256.create()
-    const prefix = await reader.read(PREFIX_BYTES)
-    hash.update(prefix)
+    const header = await reader.read(HEADER_BYTES)
+    const chunks = new ChunkReader(reader, key, header, reference.size)
+    const hash = sha256.create().update(header)
     const last = layout.chunkCount(reference.size) - 1
     for (let chunk = 0; chunk <= last; chunk++) {
-      const sealed = await readChunk(reader, chunk, reference.size)
+      const sealed = await chunks.read(chunk)
       hash.update(sealed)
       if (chunk === last) {
-        if (!(await reader.isAtEnd())) throw bad('continues after its last chunk')
-        if (encodeHex(hash.digest()) !== reference.sha256) throw bad('is not the one that the message names')
+        if (!(await reader.isAtEnd())) throw badAttachment('continues after its last chunk')
+        if (encodeHex(hash.digest()) !== reference.sha256)
+          throw badAttachment('is not the one that the message names')
       }
-      yield await openChunk(key, prefix, chunk, chunk === last, sealed)
+      const piece = await chunks.open(chunk, sealed)
+      if (piece.length > 0) yield piece
     }
   } finally {
     await reader.cancel()
@@ -108,13 +139,12 @@ export async function* decryptAttachmentRange(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const key = await attachmentKey(reference)
   const { first, last, encrypted } = layout.chunkSpan(range, reference.size)
-  const prefix = await readAll(await read({ start: 0, end: PREFIX_BYTES }), PREFIX_BYTES)
-  const lastOfFile = layout.chunkCount(reference.size) - 1
+  const header = await readAll(await read({ start: 0, end: HEADER_BYTES }), HEADER_BYTES)
   const reader = new ByteReader(await read(encrypted))
   try {
+    const chunks = new ChunkReader(reader, key, header, reference.size)
     for (let chunk = first; chunk <= last; chunk++) {
-      const sealed = await readChunk(reader, chunk, reference.size)
-      const plaintext = await openChunk(key, prefix, chunk, chunk === lastOfFile, sealed)
+      const plaintext = await chunks.open(chunk, await chunks.read(chunk))
       const offset = chunk * CHUNK_BYTES
       yield plaintext.subarray(Math.max(0, range.start - offset), range.end - offset)
     }
@@ -130,30 +160,4 @@ async function readAll(source: ByteSource, length: number): Promise<Uint8Array> 
   } finally {
     await reader.cancel()
   }
-}
-
-/** Read the next chunk with its tag. The size of the file determines its length. */
-async function readChunk(reader: ByteReader, chunk: number, size: number): Promise<Uint8Array> {
-  const length = Math.min(CHUNK_BYTES, size - chunk * CHUNK_BYTES) + TAG_BYTES
-  const sealed = await reader.read(length)
-  if (sealed.length < length) throw bad('ends too early')
-  return sealed
-}
-
-async function openChunk(
-  key: CryptoKey,
-  prefix: Uint8Array,
-  chunk: number,
-  isLast: boolean,
-  sealed: Uint8Array
-): Promise<Uint8Array> {
-  try {
-    return await decrypt(key, layout.chunkNonce(prefix, chunk, isLast), sealed, NO_DATA)
-  } catch (cause) {
-    throw new CryptoError('bad-attachment', `Chunk ${chunk} of the attachment was altered.`, { cause })
-  }
-}
-
-function bad(what: string): CryptoError {
-  return new CryptoError('bad-attachment', `The attachment ${what}.`)
 }

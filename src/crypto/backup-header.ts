@@ -1,6 +1,6 @@
+import { isAcceptableCost, type Argon2Cost } from './argon2.js'
 import { decodeHex, encodeHex, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
-import { MAX_ITERATIONS, MIN_ITERATIONS } from './pbkdf2.js'
 
 export const SALT_BYTES = 32
 
@@ -10,25 +10,26 @@ export const SALT_BYTES = 32
 export interface BackupHeader {
   /** The kind of secret that opens the backup. */
   readonly kind: 'recovery-code' | 'passphrase'
-  /** Iterations of PBKDF2 for a passphrase; null for a recovery code. */
-  readonly iterations: number | null
+  /** The cost of Argon2id for a passphrase; null for a recovery code. */
+  readonly cost: Argon2Cost | null
   readonly salt: Uint8Array
   readonly iv: Uint8Array
   readonly commitment: Uint8Array
 }
 
 const FIRST_LINE = 'secure-chat/v1 key-backup\n'
+const number = '([1-9][0-9]{0,6})'
 const form = new RegExp(
   `^${FIRST_LINE}` +
-    'kind (?:recovery-code|passphrase\niterations ([1-9][0-9]{5,7}))\n' +
+    `kind (?:recovery-code|passphrase\nmemory ${number}\npasses ${number}\nlanes ${number})\n` +
     'salt ([0-9a-f]{64})\niv ([0-9a-f]{24})\ncommitment ([0-9a-f]{64})\n'
 )
 /** Upper bound of a header's length. */
 const MAX_HEADER_BYTES = 320
 
 /** Serialise a header (docs/protocol.md, "Key backup"). */
-export function encodeBackupHeader({ kind, iterations, salt, iv, commitment }: BackupHeader): Uint8Array {
-  const work = iterations === null ? '' : `iterations ${iterations}\n`
+export function encodeBackupHeader({ kind, cost, salt, iv, commitment }: BackupHeader): Uint8Array {
+  const work = cost === null ? '' : `memory ${cost.memory}\npasses ${cost.passes}\nlanes ${cost.lanes}\n`
   const rest = `salt ${encodeHex(salt)}\niv ${encodeHex(iv)}\ncommitment ${encodeHex(commitment)}\n`
   return encodeUtf8(`${FIRST_LINE}kind ${kind}\n${work}${rest}`)
 }
@@ -37,7 +38,7 @@ export function encodeBackupHeader({ kind, iterations, salt, iv, commitment }: B
  * Parse the header at the start of a key backup.
  *
  * @returns the header, and its length in bytes
- * @throws {CryptoError} `bad-backup` if there is none, or its iterations are out of bounds
+ * @throws {CryptoError} `bad-backup` if there is none, or its cost is out of bounds
  */
 export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; length: number } {
   const start = Array.from(blob.subarray(0, MAX_HEADER_BYTES), (byte) => String.fromCharCode(byte)).join('')
@@ -47,16 +48,17 @@ export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; le
       'bad-backup',
       'This is not a key backup, or a newer version of the protocol made it.'
     )
-  const [text, iterations, salt, iv, commitment] = match
-  const count = iterations === undefined ? null : Number(iterations)
-  if (count !== null && (count < MIN_ITERATIONS || count > MAX_ITERATIONS))
+  const [text, memory, passes, lanes, salt, iv, commitment] = match
+  const cost =
+    memory === undefined ? null : { memory: Number(memory), passes: Number(passes), lanes: Number(lanes) }
+  if (cost !== null && !isAcceptableCost(cost))
     throw new CryptoError(
       'bad-backup',
-      `The key backup has ${count} iterations of PBKDF2, which is out of bounds.`
+      `The key backup takes ${memory} KiB, ${passes} passes and ${lanes} lanes, which is out of bounds.`
     )
   const header = {
-    kind: count === null ? 'recovery-code' : 'passphrase',
-    iterations: count,
+    kind: cost === null ? 'recovery-code' : 'passphrase',
+    cost,
     salt: decodeHex(salt!),
     iv: decodeHex(iv!),
     commitment: decodeHex(commitment!)

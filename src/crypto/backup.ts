@@ -1,41 +1,39 @@
 import { MAX_KEY_BACKUP_BYTES } from '../protocol/key-backup.js'
 import { decrypt, encrypt, importAesKey, IV_BYTES } from './aes-gcm.js'
+import { argon2id, DEFAULT_COST, requireLongPassphrase, type Argon2Cost } from './argon2.js'
 import { type BackupHeader, decodeBackupHeader, encodeBackupHeader, SALT_BYTES } from './backup-header.js'
 import { concat, encodeUtf8, equalBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { hkdf, importHkdfKey } from './hash.js'
-import { MAX_ITERATIONS, MIN_ITERATIONS, pbkdf2 } from './pbkdf2.js'
 import { parseRecoveryCode } from './recovery-code.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
 /** The secret that opens a key backup. Never the account's password: the server sees that one. */
 export type BackupSecret = { readonly recoveryCode: string } | { readonly passphrase: string }
 
-/** In characters. The server has the backup and can guess without limit, so short ones are refused. */
-const PASSPHRASE_LENGTH = { min: 12, max: 1024 }
 const KEY_INFO = encodeUtf8('secure-chat/v1 key-backup')
 const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 key-backup commitment')
 
 /**
  * Encrypt a key backup (docs/protocol.md, "Key backup").
  *
- * @param options `iterations` of PBKDF2 for a passphrase: 600,000 (default) to 10,000,000
+ * @param options `cost` of Argon2id for a passphrase
  * @returns header and ciphertext, at most `MAX_KEY_BACKUP_BYTES`
  * @throws {CryptoError} `bad-recovery-code`; `bad-passphrase` for fewer than 12 or more than 1,024
- *   characters, or iterations out of bounds; `too-large`
+ *   characters; `bad-cost`; `too-large`
  */
 export async function sealBackup(
   content: Uint8Array,
   secret: BackupSecret,
-  { iterations = MIN_ITERATIONS, random = randomBytes }: { iterations?: number; random?: Random } = {}
+  { cost = DEFAULT_COST, random = randomBytes }: { cost?: Argon2Cost; random?: Random } = {}
 ): Promise<Uint8Array> {
-  if ('passphrase' in secret) requireValidPassphrase(secret.passphrase, iterations)
+  if ('passphrase' in secret) requireLongPassphrase(secret.passphrase)
   const salt = random(SALT_BYTES)
   const iv = random(IV_BYTES)
   const parameters =
     'passphrase' in secret
-      ? ({ kind: 'passphrase', iterations, salt, iv } as const)
-      : ({ kind: 'recovery-code', iterations: null, salt, iv } as const)
+      ? ({ kind: 'passphrase', cost, salt, iv } as const)
+      : ({ kind: 'recovery-code', cost: null, salt, iv } as const)
   const { key, commitment } = await deriveKey(secret, parameters)
   const header = encodeBackupHeader({ ...parameters, commitment })
   const blob = concat(header, await encrypt(key, iv, content, header))
@@ -81,9 +79,9 @@ const secretNames = { 'recovery-code': 'recovery code', passphrase: 'passphrase'
 /** Without the commitment, somebody could make a backup that several passphrases open. */
 async function deriveKey(
   secret: BackupSecret,
-  { kind, iterations, salt }: Pick<BackupHeader, 'kind' | 'iterations' | 'salt'>
+  { kind, cost, salt }: Pick<BackupHeader, 'kind' | 'cost' | 'salt'>
 ): Promise<{ key: CryptoKey; commitment: Uint8Array }> {
-  const ikm = await importHkdfKey(await keyMaterial(secret, kind, iterations, salt))
+  const ikm = await importHkdfKey(await keyMaterial(secret, kind, cost, salt))
   const key = await importAesKey(await hkdf(ikm, salt, KEY_INFO))
   return { key, commitment: await hkdf(ikm, salt, COMMITMENT_INFO) }
 }
@@ -91,22 +89,10 @@ async function deriveKey(
 async function keyMaterial(
   secret: BackupSecret,
   kind: BackupHeader['kind'],
-  iterations: number | null,
+  cost: Argon2Cost | null,
   salt: Uint8Array
 ): Promise<Uint8Array> {
   if ('recoveryCode' in secret && kind === 'recovery-code') return parseRecoveryCode(secret.recoveryCode)
-  if ('passphrase' in secret && iterations !== null) return pbkdf2(secret.passphrase, salt, iterations)
+  if ('passphrase' in secret && cost !== null) return argon2id(secret.passphrase, salt, cost)
   throw new CryptoError('bad-backup', `The key backup opens with a ${secretNames[kind]}.`)
-}
-
-function requireValidPassphrase(passphrase: string, iterations: number): void {
-  const { min, max } = PASSPHRASE_LENGTH
-  const length = [...passphrase.normalize('NFC')].length
-  if (length < min || length > max)
-    throw new CryptoError('bad-passphrase', `A passphrase has ${min} to ${max} characters, not ${length}.`)
-  if (!Number.isInteger(iterations) || iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS)
-    throw new CryptoError(
-      'bad-passphrase',
-      `A key backup has ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations of PBKDF2.`
-    )
 }

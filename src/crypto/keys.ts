@@ -1,4 +1,4 @@
-import { isSmallOrder } from '../protocol/small-order.js'
+import { isAcceptablePoint, isAcceptableSignature } from '../protocol/ed25519.js'
 import { decodeBase64, decodeHex, encodeBase64, encodeUtf8, equalBytes } from './encoding.js'
 import { CryptoError } from './errors.js'
 import { sha256Hex } from './hash.js'
@@ -67,15 +67,15 @@ export async function fingerprint(pem: string): Promise<string> {
 /**
  * Import a public signing key from SPKI PEM, to verify with.
  *
- * @throws {CryptoError} `bad-key` if it is not an Ed25519 key, or of small order
+ * @throws {CryptoError} `bad-key` if it is not an Ed25519 key, of small order, or not in its canonical encoding
  */
 export async function importSigningKey(pem: string): Promise<CryptoKey> {
   const der = decodePem(pem)
   const point = der.subarray(ED25519_SPKI_PREFIX.length)
   if (point.length !== 32 || !equalBytes(der.subarray(0, ED25519_SPKI_PREFIX.length), ED25519_SPKI_PREFIX))
     throw new CryptoError('bad-key', 'The signing key is not an Ed25519 key.')
-  if (isSmallOrder(point))
-    throw new CryptoError('bad-key', 'The signing key is a point of small order: anybody can sign for it.')
+  if (!isAcceptablePoint(point))
+    throw new CryptoError('bad-key', 'The signing key is of small order, or not in its canonical encoding.')
   try {
     return await crypto.subtle.importKey('spki', unshared(der), 'Ed25519', true, ['verify'])
   } catch (cause) {
@@ -163,8 +163,8 @@ export async function sign(privateKey: CryptoKey, data: Uint8Array | string): Pr
 }
 
 /**
- * Verify an Ed25519 signature (RFC 8032, section 5.1.7). If its first half, R, is of small order, it is not
- * valid here: platforms disagree about that case, and all clients must agree.
+ * Verify an Ed25519 signature (RFC 8032, section 5.1.7, without the cofactor). The forms that platforms
+ * disagree about are not valid: all clients must agree.
  *
  * @param signature base64; anything else counts as not valid
  */
@@ -179,7 +179,7 @@ export async function verify(
   } catch {
     return false
   }
-  if (bytes.length !== 64 || isSmallOrder(bytes.subarray(0, 32))) return false
+  if (!isAcceptableSignature(bytes)) return false
   return crypto.subtle.verify('Ed25519', publicKey, unshared(bytes), bytesOf(data))
 }
 

@@ -1,3 +1,4 @@
+import { SHA256_HEX } from '../protocol/ids.js'
 import { MAX_CIPHERTEXT_BYTES, type NewMessage } from '../protocol/messages.js'
 import { PROTOCOL } from '../protocol/statements.js'
 import { decrypt, encrypt, importAesKey, IV_BYTES, TAG_BYTES } from './aes-gcm.js'
@@ -5,16 +6,16 @@ import { concat, decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, uuidBytes }
 import { CryptoError } from './errors.js'
 import { hkdf, sha256Hex } from './hash.js'
 import { sign, verify } from './keys.js'
+import { parseContent, type Content } from './message-json.js'
 import { pad, padmeLength, unpad } from './padding.js'
 import type { SessionKey } from './session-keys.js'
 import type { Signer } from './statements.js'
 import { randomBytes, type CryptoKey, type Random } from './web-crypto.js'
 
-/** The plaintext of a message: one JSON object. */
-export type Content = Readonly<Record<string, unknown>>
-
 export interface SealInput {
   readonly conversationId: string
+  /** Hash of the `conversation-key` statement of the session key. */
+  readonly key: string
   /** A UUID that the client chooses, another one for each message. */
   readonly id: string
   readonly sessionKey: SessionKey
@@ -27,6 +28,8 @@ export interface OpenInput {
    * The conversation in which the receiver found the message. Take it from own records, not from the message.
    */
   readonly conversationId: string
+  /** Hash of the `conversation-key` statement of the session key, from the verified chain. */
+  readonly key: string
   readonly sessionKey: SessionKey
   /** Fingerprint of the sending device's signing key. The device must be in the session key's roster. */
   readonly by: string
@@ -40,6 +43,7 @@ export interface OpenedMessage {
   readonly digest: string
 }
 
+const hashForm = new RegExp(`^${SHA256_HEX}$`)
 const MESSAGE_INFO = encodeUtf8('secure-chat/v1 message')
 
 /** Largest JSON of a message in bytes of UTF-8. Put more into an attachment. */
@@ -49,23 +53,26 @@ export const MAX_CONTENT_BYTES = 63_488
  * Pad, encrypt and sign a message (docs/protocol.md, "Message"). Retry with the returned message, do not seal
  * it again.
  *
- * @throws {CryptoError} `too-large` if the JSON has more than `MAX_CONTENT_BYTES`
+ * @throws {CryptoError} `too-large` if the JSON has more than `MAX_CONTENT_BYTES`; `bad-content` if no receiver
+ *   would open it; `bad-encoding` if an id or a hash is malformed
  */
 export async function sealMessage(
-  { conversationId, id, sessionKey, signer, content }: SealInput,
+  { conversationId, key, id, sessionKey, signer, content }: SealInput,
   random: Random = randomBytes
 ): Promise<NewMessage> {
-  const plaintext = encodeUtf8(JSON.stringify(content))
+  const json = JSON.stringify(content)
+  parseContent(json)
+  const plaintext = encodeUtf8(json)
   if (padmeLength(plaintext.length) + TAG_BYTES > MAX_CIPHERTEXT_BYTES)
     throw new CryptoError('too-large', `A message holds at most ${MAX_CONTENT_BYTES} bytes of JSON.`)
-  const header = messageHeader(conversationId, sessionKey.id, id, signer.fingerprint)
+  const header = messageHeader(conversationId, key, id, signer.fingerprint)
   const iv = random(IV_BYTES)
-  const key = await messageKey(sessionKey, id)
-  const ciphertext = await encrypt(key, iv, pad(plaintext), encodeUtf8(header))
+  const ciphertext = await encrypt(await messageKey(sessionKey, id), iv, pad(plaintext), encodeUtf8(header))
   const signature = await sign(signer.privateKey, signedText(header, await digest(iv, ciphertext)))
   return {
     id,
     sessionKeyId: sessionKey.id,
+    key,
     iv: encodeBase64(iv),
     ciphertext: encodeBase64(ciphertext),
     signature
@@ -82,6 +89,7 @@ export async function sealMessage(
  */
 export async function openMessage({
   conversationId,
+  key,
   sessionKey,
   by,
   signingKey,
@@ -91,15 +99,30 @@ export async function openMessage({
   const ciphertext = decodeBase64(message.ciphertext)
   if (ciphertext.length > MAX_CIPHERTEXT_BYTES)
     throw new CryptoError('too-large', `A message has at most 65,536 bytes, not ${ciphertext.length}.`)
-  const header = messageHeader(conversationId, sessionKey.id, message.id, by)
-  const [hash, key] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
+  const header = messageHeader(conversationId, key, message.id, by)
+  const [hash, aesKey] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
   if (!(await verify(signingKey, signedText(header, hash), message.signature)))
     throw new CryptoError(
       'bad-signature',
-      'The message is not signed by this device for this conversation and session key.'
+      'The message is not signed by this device for this conversation and this key of its chain.'
     )
-  const plaintext = unpad(await decrypt(key, iv, ciphertext, encodeUtf8(header)))
-  return { content: parseContent(plaintext), digest: hash }
+  const plaintext = unpad(await decrypt(aesKey, iv, ciphertext, encodeUtf8(header)))
+  return { content: parseContent(textOf(plaintext)), digest: hash }
+}
+
+/**
+ * Whether a device has signed a message for this conversation and this key's statement. It tells a forged
+ * message from one that was said in another chain.
+ */
+export async function isSigned({
+  conversationId,
+  key,
+  by,
+  signingKey,
+  message
+}: Omit<OpenInput, 'sessionKey'>): Promise<boolean> {
+  const header = messageHeader(conversationId, key, message.id, by)
+  return verify(signingKey, signedText(header, await messageDigest(message)), message.signature)
 }
 
 /**
@@ -113,8 +136,9 @@ function digest(iv: Uint8Array, ciphertext: Uint8Array): Promise<string> {
   return sha256Hex(concat(iv, ciphertext))
 }
 
-function messageHeader(conversation: string, sessionKey: string, id: string, by: string): string {
-  return `${PROTOCOL} message\nconversation ${conversation}\nsession-key ${sessionKey}\nmessage ${id}\nby ${by}\n`
+function messageHeader(conversation: string, key: string, id: string, by: string): string {
+  if (!hashForm.test(key)) throw new CryptoError('bad-encoding', 'A hash is 64 lower-case hex digits.')
+  return `${PROTOCOL} message\nconversation ${conversation}\nkey ${key}\nmessage ${id}\nby ${by}\n`
 }
 
 function signedText(header: string, hash: string): string {
@@ -125,14 +149,10 @@ async function messageKey({ hkdfKey }: SessionKey, id: string): Promise<CryptoKe
   return importAesKey(await hkdf(hkdfKey, uuidBytes(id), MESSAGE_INFO))
 }
 
-function parseContent(plaintext: Uint8Array): Content {
-  let content: unknown
+function textOf(plaintext: Uint8Array): string {
   try {
-    content = JSON.parse(decodeUtf8(plaintext))
+    return decodeUtf8(plaintext)
   } catch (cause) {
-    throw new CryptoError('bad-content', 'The message is not JSON in UTF-8.', { cause })
+    throw new CryptoError('bad-content', 'The message is not in UTF-8.', { cause })
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content))
-    throw new CryptoError('bad-content', 'The message is not a JSON object.')
-  return content as Content
 }

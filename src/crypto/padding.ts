@@ -3,12 +3,20 @@ import { CryptoError } from './errors.js'
 const SPACE = 0x20
 const MIN_PADDED_BYTES = 256
 
-/** The padded length of `length` bytes: Padmé with at least 256 bytes (docs/protocol.md, "Message"). */
+/**
+ * The padded length of `length` bytes, at most 2^48: Padmé with at least 256 bytes (docs/protocol.md,
+ * "Message").
+ */
 export function padmeLength(length: number): number {
   if (length <= MIN_PADDED_BYTES) return MIN_PADDED_BYTES
-  const exponent = Math.floor(Math.log2(length))
-  const step = 2 ** (exponent - (Math.floor(Math.log2(exponent)) + 1))
+  const exponent = floorLog2(length)
+  const step = 2 ** (exponent - (floorLog2(exponent) + 1))
   return Math.ceil(length / step) * step
+}
+
+/** Exact, which `Math.log2` is not on every platform. */
+function floorLog2(value: number): number {
+  return value < 2 ** 32 ? 31 - Math.clz32(value) : 63 - Math.clz32(value / 2 ** 32)
 }
 
 /** Append spaces, which JSON ignores. */

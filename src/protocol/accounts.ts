@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Device, NewDevice, PublicDevice } from './devices.js'
+import { Device, NewDevice, PublicDevice, StatementKeys } from './devices.js'
 import {
   Pem,
   Sha256,
@@ -8,6 +8,7 @@ import {
   Username,
   UsernameInput,
   Uuid,
+  defaulted,
   nullable,
   page,
   record,
@@ -90,18 +91,102 @@ export const Session = record(
 
 export const SessionPage = page(ref(Session), { $id: 'SessionPage' })
 
+/** Statements in a page of a user's chain, unless the request says otherwise. */
+export const CHAIN_PAGE = 100
+
+export const UserChainQuery = record({
+  after: defaulted({
+    minimum: 0,
+    maximum: 1000,
+    default: 0,
+    description: 'Return only statements with a larger sequence. `next` of the previous page continues it.'
+  }),
+  limit: defaulted({
+    minimum: 1,
+    maximum: 200,
+    default: CHAIN_PAGE,
+    description: 'The most statements to return.'
+  })
+})
+
+const chainPage = {
+  head: Sha256('Hash of the newest statement of the user’s chain.'),
+  items: Type.Array(ref(SignedStatement), { description: 'Statements of the chain, in order.' }),
+  keys: Type.Array(Pem('Ed25519 public key'), {
+    description: 'The keys that have signed these statements.'
+  })
+}
+
 export type Profile = Static<typeof Profile>
 export const Profile = record(
   {
     user: ref(User),
     root: Sha256('The user’s root: fingerprint of the signing key that started the chain or last reset it.'),
     devices: Type.Array(ref(PublicDevice), { description: 'The active devices.' }),
-    retiredSigningKeys: Type.Array(Pem('Ed25519 public key'), {
-      description: 'Signing keys of revoked and reset devices. They verify older statements.'
-    }),
-    chain: Type.Array(ref(SignedStatement), { description: 'All statements of the user’s chain, in order.' })
+    chain: record({
+      ...chainPage,
+      next: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: 'The `after` of the next page. Null on the last page.'
+      })
+    })
   },
   { $id: 'Profile', description: 'Public information about a user.' }
+)
+
+/** Most statements, and keys, in one request that continues a chain. */
+export const MAX_USER_STATEMENTS = 100
+/** Most users in one request for chains. */
+export const MAX_CHAIN_USERS = 200
+
+export type UserChainsRequest = Static<typeof UserChainsRequest>
+export const UserChainsRequest = record(
+  {
+    users: Type.Array(
+      record({
+        username: Username,
+        after: Type.Integer({
+          minimum: 0,
+          maximum: 1000,
+          description: 'Return only statements with a larger sequence.'
+        })
+      }),
+      { minItems: 1, maxItems: MAX_CHAIN_USERS }
+    )
+  },
+  { $id: 'UserChainsRequest' }
+)
+
+export type UserChainPage = Static<typeof UserChainPage>
+export const UserChainPage = page(record({ username: Username, ...chainPage }), {
+  $id: 'UserChainPage',
+  description:
+    'New statements of the users’ chains. A user can have several items: the next one continues the last. ' +
+    'Users who do not exist have none.'
+})
+
+export type UserStatements = Static<typeof UserStatements>
+export const UserStatements = record(
+  {
+    statements: Type.Array(ref(SignedStatement), { minItems: 1, maxItems: MAX_USER_STATEMENTS }),
+    keys: Type.Array(ref(StatementKeys), {
+      maxItems: MAX_USER_STATEMENTS,
+      description: 'The public keys of the devices that the statements bind, each device once.'
+    })
+  },
+  {
+    $id: 'UserStatements',
+    description: 'Signed statements that follow the head of a user’s chain, from anybody who has them.'
+  }
+)
+
+export type UserChainHead = Static<typeof UserChainHead>
+export const UserChainHead = record(
+  {
+    head: Sha256('Hash of the newest statement of the user’s chain.'),
+    sequence: Type.Integer({ description: 'Its sequence.', examples: [2] })
+  },
+  { $id: 'UserChainHead' }
 )
 
 export const UserPage = page(ref(User), { $id: 'UserPage' })

@@ -8,58 +8,92 @@ import {
   Time,
   Username,
   Uuid,
-  nullable,
+  NextCursor,
   page,
   record,
   ref
 } from './schema.js'
 
 const RoleName = Type.Enum(['admin', 'member'], { description: 'Only admins can change a group.' })
+const Kind = Type.Enum(['direct', 'group', 'self'], {
+  description: '`self` is a conversation of one user’s devices.'
+})
 const Head = Sha256('Hash of the newest statement of the conversation’s chain.')
+const Sequence = Type.Integer({
+  description: 'Sequence of the newest statement in the chain.',
+  examples: [2]
+})
 const currentKey = {
-  sessionKeyId: nullable(Uuid('The current session key.')),
+  sessionKeyId: Uuid('The current session key.'),
+  key: Sha256('Hash of the `conversation-key` statement of the current session key.'),
   rekeyRequired: Type.Boolean({
     description: 'Whether a new session key is needed before the next message.'
   })
 }
+const WrappedKey = Base64('The session key, encrypted for one device (docs/protocol.md, "Wraps").', {
+  minLength: 344,
+  maxLength: 2200
+})
 
 export type Wrap = Static<typeof Wrap>
 export const Wrap = record(
-  {
-    deviceId: Uuid('The device that can unwrap the key.'),
-    wrappedKey: Base64('The session key, encrypted with the device’s RSA key (RSA-OAEP-256).', {
-      minLength: 344,
-      maxLength: 684
-    })
-  },
+  { deviceId: Uuid('The device that can unwrap the key.'), wrappedKey: WrappedKey },
   { $id: 'Wrap', description: 'A session key, encrypted for one device.' }
 )
 
-/** 1,024 members with 16 devices each. */
-const MAX_WRAPS = 16_384
+/** Most devices of a conversation. */
+export const MAX_CONVERSATION_DEVICES = 7000
 
 export type NewSessionKey = Static<typeof NewSessionKey>
 export const NewSessionKey = record(
   {
-    id: Uuid('Chosen by the client.'),
+    id: Uuid('Chosen by the client. Another one for each attempt.'),
     statement: ref(SignedStatement),
     wraps: Type.Array(ref(Wrap), {
       minItems: 1,
-      maxItems: MAX_WRAPS,
-      description: 'Exactly one for each active device of each member.'
+      maxItems: 16_384,
+      description: 'Exactly one for each device of the roster.'
     })
   },
-  { $id: 'NewSessionKey' }
+  { $id: 'NewSessionKey', description: 'A session key with its `conversation-key` statement.' }
 )
 
 export type NewConversation = Static<typeof NewConversation>
 export const NewConversation = record(
   {
     id: Uuid('Chosen by the client.'),
-    statement: ref(SignedStatement),
-    sessionKey: Type.Optional(ref(NewSessionKey))
+    statements: Type.Array(ref(SignedStatement), {
+      minItems: 1,
+      maxItems: 100,
+      description: 'The `conversation-create`, and changes that follow it.'
+    }),
+    key: ref(NewSessionKey)
   },
   { $id: 'NewConversation' }
+)
+
+export type ConversationChange = Static<typeof ConversationChange>
+export const ConversationChange = record(
+  {
+    statements: Type.Array(ref(SignedStatement), {
+      minItems: 1,
+      maxItems: 100,
+      description: 'Changes in order, or one `conversation-leave`.'
+    }),
+    key: Type.Optional(ref(NewSessionKey))
+  },
+  { $id: 'ConversationChange', description: 'Changes with the session key that follows them.' }
+)
+
+/** Confirms that a request stands in the chain. */
+export type ChainReceipt = Static<typeof ChainReceipt>
+export const ChainReceipt = record(
+  {
+    head: Sha256('Hash of the last statement of the request.'),
+    sequence: Type.Integer({ description: 'Its sequence.', examples: [2] }),
+    lastPosition: Position('Position of the event that the request made.')
+  },
+  { $id: 'ChainReceipt', description: 'Confirms that the statements stand in the chain.' }
 )
 
 export type Member = Static<typeof Member>
@@ -73,15 +107,25 @@ export const Member = record(
   { $id: 'Member' }
 )
 
+export const MemberPage = page(ref(Member), { $id: 'MemberPage' })
+
+/** Members that a conversation shows by itself. */
+export const SHOWN_MEMBERS = 50
+
 export type Conversation = Static<typeof Conversation>
 export const Conversation = record(
   {
     id: Uuid('The conversation’s id.'),
-    kind: Type.Enum(['direct', 'group']),
+    kind: Kind,
+    role: RoleName,
+    memberCount: Type.Integer({ examples: [2] }),
+    members: Type.Array(ref(Member), {
+      description: 'The first 50 members, in the order in which they joined.'
+    }),
     head: Head,
-    sequence: Type.Integer({ description: 'Sequence of the newest statement in the chain.', examples: [1] }),
-    members: Type.Array(ref(Member)),
+    sequence: Sequence,
     ...currentKey,
+    messageTtl: Type.Integer({ description: 'Seconds after which messages are deleted. 0 keeps them.' }),
     lastPosition: Position('Position of the newest event that the caller may see.'),
     createdAt: Time('When the conversation was created.')
   },
@@ -100,8 +144,10 @@ export type Chain = Static<typeof Chain>
 export const Chain = record(
   {
     head: Head,
-    items: Type.Array(ref(SignedStatement), { description: 'The statements in order.' }),
-    next: Type.Unsafe<string | null>({ type: ['string', 'null'] })
+    items: Type.Array(ref(SignedStatement), {
+      description: 'The statements in order. A page holds whole requests.'
+    }),
+    next: NextCursor
   },
   { $id: 'Chain' }
 )
@@ -110,21 +156,25 @@ export type Roster = Static<typeof Roster>
 export const Roster = record(
   {
     head: Head,
+    sequence: Sequence,
+    ...currentKey,
     members: Type.Array(
       record({
         username: Username,
         role: RoleName,
-        root: Sha256('The root that the chain has for the member.'),
-        devices: Type.Array(ref(PublicDevice))
+        root: Sha256('The root that the conversation’s chain has for the member.'),
+        chain: record({
+          sequence: Type.Integer({ description: 'Sequence of the newest statement in the user’s chain.' }),
+          head: Sha256('Its hash.')
+        }),
+        devices: Type.Array(ref(PublicDevice), {
+          description: 'The active devices. None if the user has another root than `root`.'
+        })
       })
     ),
-    ...currentKey
+    next: NextCursor
   },
-  {
-    $id: 'Roster',
-    description:
-      'The devices that a new session key must be wrapped for. A member with an outdated root has no devices here.'
-  }
+  { $id: 'Roster', description: 'All that the maker of a session key needs, from one moment.' }
 )
 
 export type SessionKey = Static<typeof SessionKey>
@@ -132,29 +182,34 @@ export const SessionKey = record(
   {
     id: Uuid('The session key’s id.'),
     statement: ref(SignedStatement),
-    roster: Type.Array(
-      record({
-        signingKey: Sha256('Fingerprint of the signing key.'),
-        encryptionKey: Sha256('Fingerprint of the encryption key.')
-      }),
-      { description: 'The devices that the key was wrapped for when it was created.' }
-    ),
-    wrappedKey: Base64('The key, encrypted for the calling device.', { maxLength: 684 }),
+    wrappedKey: Type.Optional(WrappedKey),
+    added: Type.Array(record({ wrappedKey: WrappedKey, statement: ref(SignedStatement) }), {
+      description: 'Later wraps for the calling device, each with its `wrap-added` statement.'
+    }),
     createdAt: Time('When the session key was created.')
   },
-  { $id: 'SessionKey' }
+  { $id: 'SessionKey', description: 'A session key that was wrapped for the calling device.' }
 )
 
 export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
 
 export type SessionKeyResponse = Static<typeof SessionKeyResponse>
-export const SessionKeyResponse = record(
-  { id: Uuid('The session key’s id.'), createdAt: Time('When the session key was created.') },
-  { $id: 'SessionKeyResponse' }
-)
+export const SessionKeyResponse = record({ sessionKey: ref(SessionKey) }, { $id: 'SessionKeyResponse' })
 
 export type NewWraps = Static<typeof NewWraps>
 export const NewWraps = record(
-  { wraps: Type.Array(ref(Wrap), { minItems: 1, maxItems: MAX_WRAPS }) },
-  { $id: 'NewWraps', description: 'A session key, encrypted for further devices of its members.' }
+  {
+    wraps: Type.Array(
+      record({
+        deviceId: Uuid('Another active device of the caller.'),
+        wrappedKey: WrappedKey,
+        statement: ref(SignedStatement)
+      }),
+      { minItems: 1, maxItems: 100 }
+    )
+  },
+  {
+    $id: 'NewWraps',
+    description: 'A session key, encrypted for other devices of the caller, with `wrap-added` statements.'
+  }
 )

@@ -1,5 +1,12 @@
 import Type, { type Static } from 'typebox'
-import { Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js'
+import { Base64, Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js'
+
+const KemKey = Type.Optional(
+  Base64('ML-KEM-768 public key of 1,184 bytes. Present exactly if the statement names one.', {
+    minLength: 1580,
+    maxLength: 1580
+  })
+)
 
 export type NewDevice = Static<typeof NewDevice>
 export const NewDevice = record(
@@ -14,6 +21,7 @@ export const NewDevice = record(
     }),
     signingKey: Pem('Ed25519 public key'),
     encryptionKey: Pem('RSA public key of 2048, 3072 or 4096 bits, e = 65537'),
+    kemKey: KemKey,
     statement: ref(SignedStatement)
   },
   { $id: 'NewDevice', description: 'A device with its `device-add` (or `device-reset`) statement.' }
@@ -29,6 +37,7 @@ const deviceKeys = {
   id: Uuid('The device’s id.'),
   signingKey: Pem('Ed25519 public key'),
   encryptionKey: Pem('RSA public key'),
+  kemKey: KemKey,
   encryptionVersion: Version
 }
 
@@ -38,10 +47,30 @@ export const PublicDevice = record(deviceKeys, {
   description: 'The public keys of an active device.'
 })
 
+export type StatementKeys = Static<typeof StatementKeys>
+export const StatementKeys = record(
+  {
+    device: Uuid('The device.'),
+    signingKey: Pem('Ed25519 public key'),
+    encryptionKey: Type.Optional(Pem('RSA public key')),
+    kemKey: KemKey
+  },
+  {
+    $id: 'StatementKeys',
+    description:
+      'The public keys of a device that statements of a user’s chain name by their hashes. A device that is ' +
+      'active after these statements needs all that its last one names, any other only the `signingKey`.'
+  }
+)
+
 export type Device = Static<typeof Device>
 export const Device = record(
   {
     ...deviceKeys,
+    encryptionKey: Type.String({
+      maxLength: 2048,
+      description: 'RSA public key, SPKI PEM. Empty for a revoked device that the server learned of too late.'
+    }),
     name: Type.String({ description: 'The name that the owner gave the device.' }),
     status: Type.Enum(['pending', 'active', 'revoked'], {
       description: '`pending` until another device of the user approves it.'
@@ -61,6 +90,6 @@ export const StatementRequest = record({ statement: ref(SignedStatement) }, { $i
 
 export type EncryptionKeyRequest = Static<typeof EncryptionKeyRequest>
 export const EncryptionKeyRequest = record(
-  { encryptionKey: Pem('The new RSA public key'), statement: ref(SignedStatement) },
+  { encryptionKey: Pem('The new RSA public key'), kemKey: KemKey, statement: ref(SignedStatement) },
   { $id: 'EncryptionKeyRequest' }
 )

@@ -5,28 +5,32 @@ import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref 
 const position = Position('Position of the event in the log.')
 const conversationId = Uuid('The conversation’s id.')
 
+const items = Type.Array(ref(SignedStatement), { description: 'The statements of one request, in order.' })
+
 export const ConversationCreatedEvent = record(
-  { position, conversationId, kind: Type.Enum(['direct', 'group']), statement: ref(SignedStatement) },
+  { position, conversationId, kind: Type.Enum(['direct', 'group', 'self']), items },
   { $id: 'ConversationCreatedEvent' }
 )
 export const ConversationChainEvent = record(
-  { position, conversationId, sequence: Type.Integer(), statement: ref(SignedStatement) },
-  {
-    $id: 'ConversationChainEvent',
-    description:
-      'A change of members. Unless it only changes a role, the conversation needs a new session key.'
-  }
-)
-export const SessionKeyCreatedEvent = record(
   {
     position,
     conversationId,
-    sessionKeyId: Uuid(
-      'The new current session key, or an older one that was wrapped for one more device of the reader.'
-    ),
-    statement: ref(SignedStatement)
+    sequence: Type.Integer({ description: 'Sequence of the last of these statements.' }),
+    items
   },
-  { $id: 'SessionKeyCreatedEvent' }
+  {
+    $id: 'ConversationChainEvent',
+    description: 'Changes of members or of the timer, and the session key that follows them.'
+  }
+)
+export const SessionKeySharedEvent = record(
+  {
+    position,
+    conversationId,
+    sessionKeyId: Uuid('An older session key, wrapped for one more device of the reader.'),
+    deviceIds: Type.Array(Uuid('A device that the key was wrapped for.'))
+  },
+  { $id: 'SessionKeySharedEvent' }
 )
 export const DeviceRequestedEvent = record(
   {
@@ -78,7 +82,7 @@ export const durableEvents = {
   message: Message,
   'conversation.created': ConversationCreatedEvent,
   'conversation.chain': ConversationChainEvent,
-  'session-key.created': SessionKeyCreatedEvent,
+  'session-key.shared': SessionKeySharedEvent,
   'device.requested': DeviceRequestedEvent,
   'device.chain': DeviceChainEvent
 } as const satisfies Record<string, TSchema>

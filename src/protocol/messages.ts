@@ -5,6 +5,7 @@ import {
   PageQuery,
   Position,
   ProblemDocument,
+  Sha256,
   Time,
   Username,
   Uuid,
@@ -16,8 +17,12 @@ import {
 /** Largest ciphertext in bytes, its 16-byte tag included (docs/protocol.md, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
 
+/** Most messages under one session key (docs/protocol.md, "Message"). */
+export const MAX_MESSAGES_PER_KEY = 2 ** 20
+
 const envelope = {
   sessionKeyId: Uuid('The session key that the message is encrypted with.'),
+  key: Sha256('Hash of the `conversation-key` statement of that session key.'),
   iv: Base64('12 random bytes.', { form: BASE64_IV, minLength: 16, maxLength: 16 }),
   ciphertext: Base64('AES-256-GCM ciphertext and tag, at most 64 KiB.', { minLength: 24, maxLength: 87_384 }),
   signature: Base64('Ed25519 signature of the sending device.', {

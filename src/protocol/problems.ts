@@ -57,7 +57,14 @@ export const problems = {
     409,
     'Only a pending device can be rejected. Revoke an active one with a `device-revoke` statement.'
   ],
-  'too-many-devices': [409, 'The user has reached the limit of active devices. Revoke one first.'],
+  'too-many-devices': [
+    409,
+    'The limit of active devices is reached, of this user or of the members of the conversation. Revoke one first.'
+  ],
+  'too-many-statements': [
+    409,
+    'The chain takes no more statements of this kind now. `detail` says which limit is reached and until when.'
+  ],
   'already-member': [409, 'The user is already a member under the current root.'],
   'not-a-member': [409, 'The user is not a member of the conversation.'],
   'too-many-members': [409, 'The conversation has reached the limit of members. Remove one first.'],
@@ -65,9 +72,27 @@ export const problems = {
     409,
     'You already share a direct conversation with this user. Use the one in `conversationId`.'
   ],
+  'self-exists': [409, 'You already have a conversation with yourself. Use the one in `conversationId`.'],
+  'last-admin': [
+    409,
+    'The last admin cannot leave, be removed or lose the role while others are in. Appoint another admin first.'
+  ],
+  'ambiguous-key': [
+    409,
+    'Two members of the conversation have bound this signing key. Nobody can sign with it.'
+  ],
+  'conversation-full': [
+    409,
+    'The chain of the conversation takes no more statements. Create another conversation.'
+  ],
+  'key-required': [409, 'This change needs a new session key in the same request. Send `key` with it.'],
+  'key-not-due': [
+    409,
+    'Neither members nor devices have changed, and there were enough new session keys today. Use the current one.'
+  ],
   'stale-roster': [
     409,
-    'The session key is not wrapped for exactly the current roster. Fetch the roster and wrap it again.'
+    'The session key is not made for the current members and devices. Fetch the roster and make another one.'
   ],
   'rekey-required': [409, 'The session key is out of date. Create a new one for the current roster.'],
   'request-timeout': [408, 'The request did not arrive in time. Send it again.'],

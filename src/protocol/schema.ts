@@ -81,15 +81,17 @@ export const ChainQuery = record({
   })
 })
 
+export const NextCursor = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  description: 'The cursor of the next page. Null on the last page.'
+})
+
 /** A page of a collection. */
 export function page<S extends TSchema>(items: S, options: object) {
   return record(
     {
       items: Type.Array(items),
-      next: Type.Unsafe<string | null>({
-        type: ['string', 'null'],
-        description: 'The cursor of the next page. Null on the last page.'
-      })
+      next: NextCursor
     },
     options
   )

@@ -1,4 +1,5 @@
-import { parseStatement, PROTOCOL, type MemberLine, type Statement } from './statements.js'
+import { parseStatement } from './parse-statement.js'
+import { PROTOCOL, type MemberLine, type StateLine, type Statement } from './statements.js'
 
 type Line = readonly [name: string, value: string | number]
 
@@ -23,8 +24,10 @@ function lines(statement: Statement): Line[] {
         ['user', statement.user],
         ...link(statement),
         ['device', statement.device],
+        ['purpose', statement.purpose],
         ['signing-key', statement.signingKey],
         ['encryption-key', statement.encryptionKey],
+        ['kem-key', statement.kemKey],
         ['encryption-version', statement.encryptionVersion]
       ]
     case 'device-revoke':
@@ -33,18 +36,27 @@ function lines(statement: Statement): Line[] {
       return change(statement, [['kind', statement.conversationKind], ...statement.members.map(member)])
     case 'conversation-add':
     case 'conversation-role':
+    case 'conversation-renew':
       return change(statement, [member(statement.member)])
     case 'conversation-remove':
       return change(statement, [['member', statement.username]])
     case 'conversation-leave':
       return change(statement, [])
-    case 'session-key':
+    case 'conversation-timer':
+      return change(statement, [['message-ttl', statement.messageTtl]])
+    case 'conversation-key':
+      return change(statement, [
+        ['session-key', statement.sessionKey],
+        ['commitment', statement.commitment],
+        ...statement.state.map(state),
+        ['roster', statement.roster]
+      ])
+    case 'wrap-added':
       return [
         ['conversation', statement.conversation],
-        ['session-key', statement.sessionKey],
-        ['head', statement.head],
-        ['commitment', statement.commitment],
-        ['roster', statement.roster],
+        ['key', statement.key],
+        ['reader', statement.reader],
+        ['wrap', statement.wrap],
         ['by', statement.by]
       ]
   }
@@ -66,4 +78,8 @@ function change(
 
 function member({ username, role, root }: MemberLine): Line {
   return ['member', `${username} ${role} ${root}`]
+}
+
+function state({ username, sequence, head }: StateLine): Line {
+  return ['state', `${username} ${sequence} ${head}`]
 }

@@ -1,5 +1,5 @@
 import { RuleViolation } from './rule-violation.js'
-import type { UserStatement } from './statements.js'
+import type { Purpose, UserStatement } from './statements.js'
 
 /** The state that a user's chain defines (docs/protocol.md, "A user's chain"). Keys are fingerprints. */
 export interface UserChain {
@@ -11,16 +11,33 @@ export interface UserChain {
   root: string
   /** Active devices by id. */
   devices: ReadonlyMap<string, ChainDevice>
-  /** Ids of devices that were revoked or removed by a reset. They are never used again. */
-  retired: ReadonlySet<string>
+  /** Signing keys of devices that were revoked or reset away, by id. Neither is ever used again. */
+  retired: ReadonlyMap<string, string>
 }
+
+/** Most active devices of a user. */
+export const MAX_DEVICES = 16
 
 export interface ChainDevice {
   id: string
+  purpose: Purpose
   signingKey: string
   encryptionKey: string
+  /** `-` for a device without a KEM key. */
+  kemKey: string
   encryptionVersion: number
 }
+
+/**
+ * The largest sequence that a statement of each kind may have. Revocations keep the last places, so that a
+ * user can always revoke.
+ */
+export const LAST_SEQUENCE = {
+  'device-rekey': 800,
+  'device-add': 900,
+  'device-reset': 980,
+  'device-revoke': 1000
+} as const
 
 /**
  * Apply a statement to a chain.
@@ -30,7 +47,8 @@ export interface ChainDevice {
  * @param signers fingerprints of the keys whose signatures over the text were verified
  * @returns the chain's new state
  * @throws {RuleViolation} `stale-chain` if the statement does not extend the head; `invalid-signature`,
- *   `invalid-statement`, `forbidden`, `device-not-found` or `id-conflict` if it breaks another rule
+ *   `invalid-statement`, `forbidden`, `device-not-found`, `id-conflict`, `key-in-use`, `too-many-devices` or
+ *   `too-many-statements` if it breaks another rule
  */
 export function extendUserChain(
   chain: UserChain | null,
@@ -43,20 +61,23 @@ export function extendUserChain(
     throw new RuleViolation('invalid-statement', `The statement must name the user ${chain.user}.`)
   if (statement.sequence !== chain.sequence + 1 || statement.previous !== chain.head)
     throw new RuleViolation('stale-chain')
+  requirePlace(statement)
 
   const devices = new Map(chain.devices)
-  const retired = new Set(chain.retired)
+  const retired = new Map(chain.retired)
   let { root } = chain
   switch (statement.kind) {
     case 'device-add':
-      requireNewDevice(chain, statement, signers)
-      requireActiveSigner(chain, signers)
+      requireNewDevice(chain, statement)
+      requireApproval(chain, statement, signers)
+      if (devices.size >= MAX_DEVICES) throw new RuleViolation('too-many-devices')
       devices.set(statement.device, chainDevice(statement))
       break
     case 'device-reset':
-      requireNewDevice(chain, statement, signers)
-      requireOneSigner(signers)
-      for (const id of devices.keys()) retired.add(id)
+      requireNewDevice(chain, statement)
+      requireOnlySigner(signers, statement.signingKey, 'the new device')
+      requireChat(statement)
+      for (const { id, signingKey } of devices.values()) retired.set(id, signingKey)
       devices.clear()
       devices.set(statement.device, chainDevice(statement))
       root = statement.signingKey
@@ -69,23 +90,29 @@ export function extendUserChain(
           'forbidden',
           'A device cannot replace its signing key, only its encryption key.'
         )
+      if (statement.purpose !== device.purpose)
+        throw new RuleViolation('forbidden', 'A device keeps its `purpose`.')
       if (statement.encryptionKey === device.encryptionKey)
         throw new RuleViolation('forbidden', 'The new encryption key must differ from the previous one.')
+      if (device.kemKey !== '-' && (statement.kemKey === '-' || statement.kemKey === device.kemKey))
+        throw new RuleViolation('forbidden', 'The statement must bring a new KEM key, too.')
       if (statement.encryptionVersion !== device.encryptionVersion + 1)
         throw new RuleViolation(
           'forbidden',
           `\`encryption-version\` must be ${device.encryptionVersion + 1}.`
         )
-      requireSigner(signers, device.signingKey, 'the device itself')
-      requireOneSigner(signers)
+      requireOnlySigner(signers, device.signingKey, 'the device itself')
       devices.set(device.id, chainDevice(statement))
       break
     }
-    case 'device-revoke':
-      if (!devices.delete(statement.device)) throw new RuleViolation('device-not-found')
-      requireActiveSigner(chain, signers)
-      retired.add(statement.device)
+    case 'device-revoke': {
+      const device = devices.get(statement.device)
+      if (device === undefined) throw new RuleViolation('device-not-found')
+      requireActiveSigners(chain, [...signers])
+      devices.delete(device.id)
+      retired.set(device.id, device.signingKey)
       break
+    }
   }
   return { user: chain.user, sequence: statement.sequence, head: hash, root, devices, retired }
 }
@@ -97,29 +124,49 @@ function startUserChain(statement: UserStatement, hash: string, signers: Readonl
       'A chain starts with a `device-add` with `sequence 1` and `previous -`.'
     )
   requireFirstVersion(statement.encryptionVersion)
-  requireSigner(signers, statement.signingKey, 'the new device')
+  requireChat(statement)
+  requireOnlySigner(signers, statement.signingKey, 'the new device')
   return {
     user: statement.user,
     sequence: 1,
     head: hash,
     root: statement.signingKey,
     devices: new Map([[statement.device, chainDevice(statement)]]),
-    retired: new Set()
+    retired: new Map()
   }
 }
 
 type Binding = Exclude<UserStatement, { kind: 'device-revoke' }>
 
 function chainDevice(statement: Binding): ChainDevice {
-  const { device: id, signingKey, encryptionKey, encryptionVersion } = statement
-  return { id, signingKey, encryptionKey, encryptionVersion }
+  const { device: id, purpose, signingKey, encryptionKey, kemKey, encryptionVersion } = statement
+  return { id, purpose, signingKey, encryptionKey, kemKey, encryptionVersion }
 }
 
-function requireNewDevice(chain: UserChain, statement: Binding, signers: ReadonlySet<string>): void {
+function requireNewDevice(chain: UserChain, statement: Binding): void {
   if (chain.devices.has(statement.device) || chain.retired.has(statement.device))
     throw new RuleViolation('id-conflict', 'The chain has or had a device with this id. Choose a new id.')
+  const known = [
+    ...chain.retired.values(),
+    ...[...chain.devices.values()].map(({ signingKey }) => signingKey)
+  ]
+  if (known.includes(statement.signingKey))
+    throw new RuleViolation('key-in-use', 'The chain has or had a device with this signing key.')
   requireFirstVersion(statement.encryptionVersion)
-  requireSigner(signers, statement.signingKey, 'the new device')
+}
+
+function requirePlace({ kind, sequence }: UserStatement): void {
+  if (sequence > LAST_SEQUENCE[kind])
+    throw new RuleViolation(
+      'too-many-statements',
+      `A chain takes a \`${kind}\` up to number ${LAST_SEQUENCE[kind]} only. This does not lift.`
+    )
+}
+
+/** A chain starts, and starts again after a reset, with a device that talks. */
+function requireChat({ purpose }: Binding): void {
+  if (purpose !== 'chat')
+    throw new RuleViolation('invalid-statement', 'The `purpose` of this device must be `chat`.')
 }
 
 function requireFirstVersion(version: number): void {
@@ -127,20 +174,29 @@ function requireFirstVersion(version: number): void {
     throw new RuleViolation('invalid-statement', 'The `encryption-version` of a new device must be 1.')
 }
 
-function requireSigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
-  if (!signers.has(fingerprint))
-    throw new RuleViolation('invalid-signature', `The statement must be signed by ${who} (${fingerprint}).`)
+function requireOnlySigner(signers: ReadonlySet<string>, fingerprint: string, who: string): void {
+  if (signers.size !== 1 || !signers.has(fingerprint))
+    throw new RuleViolation(
+      'invalid-signature',
+      `The statement must be signed by ${who} (${fingerprint}), and by nobody else.`
+    )
 }
 
-function requireOneSigner(signers: ReadonlySet<string>): void {
-  if (signers.size > 1)
-    throw new RuleViolation('invalid-signature', 'Only one device may sign this statement.')
-}
-
-function requireActiveSigner(chain: UserChain, signers: ReadonlySet<string>): void {
-  for (const device of chain.devices.values()) if (signers.has(device.signingKey)) return
-  throw new RuleViolation(
-    'invalid-signature',
-    'The statement must be signed by an active device of the user.'
+/** The new device signs, and an active one approves it. */
+function requireApproval(chain: UserChain, { signingKey }: Binding, signers: ReadonlySet<string>): void {
+  if (!signers.has(signingKey))
+    throw new RuleViolation('invalid-signature', `The new device (${signingKey}) must sign the statement.`)
+  requireActiveSigners(
+    chain,
+    [...signers].filter((signer) => signer !== signingKey)
   )
+}
+
+function requireActiveSigners(chain: UserChain, signers: readonly string[]): void {
+  const active = new Set([...chain.devices.values()].map(({ signingKey }) => signingKey))
+  if (signers.length === 0 || !signers.every((signer) => active.has(signer)))
+    throw new RuleViolation(
+      'invalid-signature',
+      'The statement must be signed by an active device of the user, and by no other.'
+    )
 }

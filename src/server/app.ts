@@ -8,6 +8,7 @@ import { registerAuth } from './access/auth.js'
 import { closeConnections } from './http/drain.js'
 import { authRoutes } from './features/auth/routes.js'
 import { userRoutes } from './features/users/routes.js'
+import { userChainRoutes } from './features/users/chain-routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
@@ -17,7 +18,8 @@ import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/auth/sessions.js'
-import { registerRateLimits } from './access/rate-limits.js'
+import { callerOf, registerRateLimits } from './access/rate-limits.js'
+import { boundBodies } from './http/body-budget.js'
 import { BODY_LIMIT, acceptJson } from './http/json-body.js'
 import { describeRoutes, registerOpenApi } from './http/openapi.js'
 import { answerSocket, handleError, sendProblem } from './http/error-handler.js'
@@ -82,6 +84,7 @@ export async function buildApp(services: Services): Promise<App> {
   await registerRateLimits(app, config.rateLimits, services.attempts)
   await registerOpenApi(app)
   await registerAuth(app, services)
+  boundBodies(app, callerOf)
   const { enabled, perMinute } = config.rateLimits
   const limited = enabled ? { preHandler: app.rateLimit({ max: perMinute.read }) } : {}
   app.setNotFoundHandler(limited, (request, reply) => sendProblem(request, reply, new Problem('not-found')))
@@ -103,6 +106,7 @@ export async function buildApp(services: Services): Promise<App> {
       authenticated.addHook('onRequest', app.requireSession)
       describeRoutes(authenticated, { authenticated: true })
       userRoutes(authenticated, services)
+      userChainRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       keyBackupRoutes(authenticated, services)

@@ -1,104 +1,18 @@
-import { isIP } from 'node:net'
+import {
+  Invalid,
+  choice,
+  databaseUrl,
+  integer,
+  list,
+  optional,
+  redisUrl,
+  secret,
+  text,
+  trustedProxies,
+  type Variable
+} from './environment.js'
 
-/** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
-export class Secret {
-  readonly #value: string
-  constructor(value: string) {
-    this.#value = value
-  }
-  reveal(): string {
-    return this.#value
-  }
-  toString(): string {
-    return '[redacted]'
-  }
-  toJSON(): string {
-    return '[redacted]'
-  }
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[redacted]'
-  }
-}
-
-interface Variable<T> {
-  /** As in the environment; undefined where there is none. */
-  default: string | undefined
-  parse: (text: string) => T
-}
-
-class Invalid extends Error {}
-
-function integer(fallback: number, min: number, max: number): Variable<number> {
-  return {
-    default: String(fallback),
-    parse(text) {
-      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
-      if (value >= min && value <= max) return value
-      throw new Invalid(`must be a whole number from ${min} to ${max}`)
-    }
-  }
-}
-
-function choice<T extends string>(fallback: T, ...options: T[]): Variable<T> {
-  return {
-    default: fallback,
-    parse(text) {
-      const value = options.find((option) => option === text)
-      if (value !== undefined) return value
-      throw new Invalid(`must be one of ${options.join(', ')}`)
-    }
-  }
-}
-
-function text(fallback: string): Variable<string> {
-  return { default: fallback, parse: (value) => value }
-}
-
-function optional<T>(parse: (text: string) => T): Variable<T | undefined> {
-  return { default: undefined, parse }
-}
-
-/** A URL that may hold a password. */
-function address(example: string, ...schemes: string[]): (value: string) => Secret {
-  return (value) => {
-    if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return new Secret(value)
-    throw new Invalid(`must look like ${example}`)
-  }
-}
-
-const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
-const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
-
-function secret(value: string): Secret {
-  if (Buffer.byteLength(value) >= 32) return new Secret(value)
-  throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
-}
-
-function list(value: string): string[] {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-}
-
-/** The proxies whose `X-Forwarded-For` counts: none, or these addresses and networks. */
-function trustedProxies(value: string): string[] | false {
-  if (value === 'off') return false
-  const proxies = list(value)
-  const bad = proxies.find((proxy) => !isNetwork(proxy))
-  if (proxies.length > 0 && bad === undefined) return proxies
-  throw new Invalid(
-    'must be `off`, or addresses and networks (10.0.0.7, 10.0.0.0/8, uniquelocal) separated by commas'
-  )
-}
-
-function isNetwork(value: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(value)) return true
-  const [address = '', bits, ...rest] = value.split('/')
-  const family = isIP(address)
-  if (family === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
-}
+export { Secret } from './environment.js'
 
 /** Every variable with its default and its bounds; `.env.example` lists the same ones. */
 export const variables = {
@@ -127,6 +41,14 @@ export const variables = {
   PASSWORD_QUEUE: integer(64, 1, 10_000),
   RSA_KEY_SIZE: choice('2048', '2048', '3072', '4096'),
   MAX_DEVICES: integer(16, 1, 16),
+  DEVICE_ADDS_PER_DAY: integer(10, 1, 1000),
+  DEVICE_REKEYS_PER_DAY: integer(2, 1, 1000),
+  DEVICE_RESETS_PER_DAY: integer(3, 1, 1000),
+
+  CHAIN_REQUESTS_AT_ONCE: integer(10, 1, 10_000),
+  CHAIN_REQUESTS_PER_MINUTE: integer(1, 1, 10_000),
+  SPARE_KEYS_PER_DAY: integer(5, 1, 10_000),
+  WRAPS_KEPT: integer(365, 1, 36_500),
 
   MAX_CLIENTS: integer(10_000, 1, 1_000_000),
   MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
@@ -184,7 +106,27 @@ function grouped(values: Values) {
       lifetimeSeconds: values.SESSION_LIFETIME
     },
     passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
-    devices: { minRsaBits: Number(values.RSA_KEY_SIZE), maxPerUser: values.MAX_DEVICES },
+    devices: {
+      minRsaBits: Number(values.RSA_KEY_SIZE),
+      maxPerUser: values.MAX_DEVICES,
+      /** Statements of a user's chain. */
+      perDay: {
+        'device-add': limit(values.DEVICE_ADDS_PER_DAY),
+        'device-rekey': limit(values.DEVICE_REKEYS_PER_DAY),
+        'device-reset': limit(values.DEVICE_RESETS_PER_DAY)
+      }
+    },
+    conversations: {
+      /** Requests of a member to a conversation's chain. */
+      requests: {
+        atOnce: limit(values.CHAIN_REQUESTS_AT_ONCE),
+        perMinute: values.CHAIN_REQUESTS_PER_MINUTE
+      },
+      /** Session keys of a member that no change asks for, within 24 hours. */
+      spareKeys: { perDay: limit(values.SPARE_KEYS_PER_DAY) },
+      /** Days for which a wrap is kept after its device has fetched it. */
+      wrapsKeptDays: values.WRAPS_KEPT
+    },
     streams: {
       maxOpen: values.MAX_CLIENTS,
       maxPerUser: limit(values.MAX_CLIENTS_PER_USER),

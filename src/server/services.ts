@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { startCounterSync, type CounterSync } from './access/counter-sync.js'
+import { dropWraps } from './chains/wraps.js'
 import type { Notifier } from './notifier/notifier.js'
 import { noopNotifier } from './notifier/memory.js'
 import { postgresNotifier } from './notifier/postgres.js'
@@ -53,7 +54,9 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
-    const stopSweeping = startSweeper(database, logger)
+    const stopSweeping = startSweeper(database, logger, () =>
+      dropWraps(database.db, config.conversations.wrapsKeptDays)
+    )
     return {
       config,
       logger,

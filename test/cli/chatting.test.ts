@@ -15,7 +15,7 @@ t.test('Three users chat in a group, and each sees all messages with their sende
   const carols = home.start('carol', ['listen', '--json'])
   await Promise.all([bobs.shows('Connected'), carols.shows('Connected')])
   await home.ok('alice', ['send', 'lunch', 'who is hungry?'])
-  await bobs.shows(/^\d{4}-\d\d-\d\d \d\d:\d\d alice \[lunch\]: who is hungry\?$/m)
+  await bobs.shows(/^\d{4}-\d\d-\d\d \d\d:\d\d alice \["lunch"\]: who is hungry\?$/m)
   await home.ok('bob', ['send', 'lunch'], { stdin: 'I am\nvery\n' })
   await home.ok('carol', ['send', id!, 'not me'])
   await Promise.all([bobs.shows('not me'), carols.shows('not me')])
@@ -37,7 +37,7 @@ t.test('Three users chat in a group, and each sees all messages with their sende
   for (const message of heard) t.strictSame(Object.keys(message).slice(0, 7), members)
   t.ok(heard.every(({ conversationId }) => conversationId === id))
   t.equal((await bobs.interrupted()).code, 0)
-  t.match(bobs.out, 'bob [lunch]: I am\n  very\n')
+  t.match(bobs.out, 'bob ["lunch"]: I am\n  very\n')
 
   for (const person of ['alice', 'bob', 'carol']) {
     const history = await home.json(person, ['history', 'lunch'])
@@ -122,7 +122,8 @@ t.test('A message that is sent twice with one id arrives once', async (t) => {
   const [answer] = await home.json('carol', ['send', 'alice', 'heard', '--reply', id])
   const history = await home.json('alice', ['history', 'carol'])
   t.equal(history.filter((message) => message['id'] === id).length, 1)
-  t.match(history.at(-1), { id: answer!['id'], ref: id, own: false })
+  const { digest } = history.find((message) => message['id'] === id)!
+  t.match(history.at(-1), { id: answer!['id'], ref: { id, digest }, own: false })
 })
 
 t.test('Only the user can read the files of a profile, and no password is stored', async (t) => {

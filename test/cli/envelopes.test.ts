@@ -69,6 +69,7 @@ t.test('The output of "seal" can be posted, and "open" reads what the server ser
     { from: 'alice', type: 'text', body: 'two\nlines', n: 1 },
     { id, from: 'alice', type: 'reaction', body: '👍', n: 2 }
   ])
+  t.strictSame(lines[1]!['ref'], { id: lines[0]!['id'], digest: lines[0]!['digest'] }, 'the id is enough')
   const { items } = JSON.parse(page) as { items: unknown[] }
   const oneByOne = await bob('open', { stdin: items.map((item) => `${JSON.stringify(item)}\n`).join('\n') })
   t.equal(oneByOne.out, opened.out, 'one on each line')

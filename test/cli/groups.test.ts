@@ -32,15 +32,20 @@ t.test('A command finds a group by its newest title, without "listen"', async (t
   await run('alice', 'group rename operations night')
   // More new messages than fit on a page.
   for (let i = 0; i < 60; i++) t.equal((await run('alice', ['send', 'night', `alert ${i}`])).code, 0)
-  t.match(await run('bob', 'conversations'), { out: '  night  alice, bob' })
+  t.match(await run('bob', 'conversations'), { out: '  "night"  alice, bob' })
   t.match(await run('bob', 'send night hi'), { code: 0 })
 })
 
 t.test('"accept" names the command that renews a membership after a reset', async (t) => {
   await run('bob2', 'login bob --no-wait')
   t.equal((await run('bob2', 'devices reset --yes')).code, 0)
-  t.match(await run('alice', 'send night secret'), { code: 1, err: /bob has a new identity/ })
-  const { err } = await run('alice', 'accept bob')
+  t.match(await run('alice', 'send night secret'), {
+    code: 0,
+    err: /^Warning: bob has a new identity: [0-9a-f]{64}\./
+  })
+  const refused = await run('alice', 'accept bob')
+  const [, accept] = /secure-chat (accept bob [0-9a-f]{64})$/m.exec(refused.err) ?? []
+  const { err } = await run('alice', accept!)
   const [, command] = /^In "night" bob reads nothing .*: secure-chat (group renew .*)$/m.exec(err) ?? []
   t.match(await run('alice', 'send night early'), {
     code: 0,
@@ -61,4 +66,67 @@ t.test('"history" shows the messages between two positions', async (t) => {
     `history night --after ${positions[1]!} --before ${positions[4]!} --json`
   )
   t.strictSame(between.out.trim().split('\n'), said.slice(2, 4))
+})
+
+t.test(
+  'A user who had verified a member sends nothing after a reset until the identity is accepted',
+  async (t) => {
+    await run('dora', 'register dora')
+    await run('alice', 'group create strict dora')
+    const number = (await run('alice', 'verify dora')).out.trim()
+    t.equal((await run('alice', `verify dora ${number}`)).code, 0)
+    await run('dora2', 'login dora --no-wait')
+    t.equal((await run('dora2', 'devices reset --yes')).code, 0)
+    t.match(await run('alice', 'send strict secret'), { code: 1, err: /dora has a new identity/ })
+  }
+)
+
+t.test('A group has a timer, which has no effect yet', async (t) => {
+  t.match(await run('alice', 'group timer night 7d'), {
+    code: 0,
+    err: /after 1 week\. .*takes effect with a later/
+  })
+  t.match((await run('bob2', 'group info night')).out, /Messages are to be deleted after 1 week\./)
+  t.match(await run('alice', 'group timer night off'), { code: 0, err: /to be kept/ })
+  t.match(await run('alice', 'group timer night soon'), {
+    code: 2,
+    err: /such as 30m, 24h, 7d or 4w, or off/
+  })
+  t.notMatch((await run('bob2', 'group info night')).out, /deleted/)
+})
+
+t.test('The last admin is told how to leave', async (t) => {
+  t.match(await run('alice', 'group leave night --yes'), {
+    code: 1,
+    err: /secure-chat group role GROUP NAME admin/
+  })
+  t.equal((await run('alice', 'group role night bob admin')).code, 0)
+  t.equal((await run('alice', 'group leave night --yes')).code, 0)
+})
+
+t.test('A member goes on in a new group in place of one, and the old one is told', async (t) => {
+  await run('alice', 'group create crew bob carol')
+  const old = (await run('alice', 'group info crew --json')).out
+  const { out, err } = await run('carol', 'group recreate crew --yes')
+  const id = out.trim()
+  t.match(err, /^In "crew": alice, bob, carol$/m)
+  t.match(JSON.parse((await run('carol', `group info ${id} --json`)).out), {
+    title: 'crew',
+    members: [{ role: 'member' }, { role: 'member' }, { username: 'carol', role: 'admin' }]
+  })
+  const { out: said } = await run('alice', `history ${(JSON.parse(old) as { id: string }).id}`)
+  t.match(said, id)
+})
+
+t.test('A group of ten is told to have a second admin', async (t) => {
+  const names = Array.from({ length: 9 }, (_, at) => `member-${at}`)
+  for (const name of names) await run(name, `register ${name}`)
+  const small = await run('alice', `group create few ${names.slice(0, 8).join(' ')}`)
+  t.notMatch(small.err, /second admin/)
+  const { out } = await run('alice', `group create many ${names.join(' ')}`)
+  const id = out.trim()
+  const { err } = await run('alice', `group info ${id}`)
+  t.match(err, `secure-chat group role ${id} NAME admin`)
+  await run('alice', `group role ${id} member-0 admin`)
+  t.equal((await run('alice', `group info ${id}`)).err, '')
 })

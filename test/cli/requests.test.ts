@@ -31,7 +31,7 @@ async function idOf(name: string): Promise<string> {
 
 const list = 'GET /v1/conversations'
 /** A user could have the same name as a group. */
-const isUser = (name: string) => `GET /v1/users/${name}`
+const isUser = 'POST /v1/users/chains'
 const chainOf = (name: string) => `GET /v1/conversations/${name}/chain`
 const messagesOf = (name: string) => `GET /v1/conversations/${name}/messages`
 const messageTo = (name: string) => `POST /v1/conversations/${name}/messages`
@@ -57,12 +57,12 @@ t.test(
     }
     await run('alice', 'conversations')
     const quiet = await requestsOf('send ops one', names)
-    t.strictSame(quiet, [list, isUser('ops'), messageTo('ops')])
+    t.strictSame(quiet, [list, isUser, messageTo('ops')])
     const afterOne = await requestsOf('send dev two', names)
-    t.strictSame(afterOne, [list, messagesOf('ops'), isUser('dev'), messageTo('dev')])
+    t.strictSame(afterOne, [list, messagesOf('ops'), isUser, messageTo('dev')])
     await run('bob', 'send night hello')
     const [first, ...others] = await requestsOf('send ops three', names)
     t.equal(first, list)
-    t.strictSame(others.sort(), [messagesOf('dev'), messagesOf('night'), isUser('ops'), messageTo('ops')])
+    t.strictSame(others.sort(), [messagesOf('dev'), messagesOf('night'), messageTo('ops'), isUser])
   }
 )

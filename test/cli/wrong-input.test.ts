@@ -9,6 +9,8 @@ const as = (name: string) => ({ env: { SECURE_CHAT_PROFILE: name } })
 await cli('register alice', as('alice'))
 await cli('register bob', as('bob'))
 
+const ID = '00000000-0000-4000-8000-000000000000'
+
 /** A command line, and the message that it ends with. */
 type Case = [line: string | string[], says: RegExp, given?: Given]
 
@@ -39,8 +41,16 @@ const misused: Case[] = [
     { env: { SECURE_CHAT_PROFILE: 'new', SECURE_CHAT_PASSWORD: 'short' } }
   ],
   ['verify bob 12345', /has 60 digits/],
-  ['verify alice', /with somebody else/],
-  ['devices approve --fingerprint abcd', /A fingerprint has 64 hexadecimal digits/],
+  ['verify alice', /your own name/],
+  ['accept alice', /your own name/],
+  [`contacts accept-chain alice ${'0'.repeat(64)}`, /your own name/],
+  ['accept bob abcd', /must have 64 hexadecimal digits/],
+  ['conversations accept ops abcd', /It must be a UUID/],
+  ['group timer ops 5y', /such as 30m, 24h, 7d or 4w, or off/],
+  ['send bob hi --reply 7', /It must be a UUID, such as/],
+  [`send bob hi --edit ${ID} --react ${ID}`, /cannot be used with option/],
+  [`send bob hi --retract ${ID}`, /has no text/],
+  ['devices link', /linked already/],
   [['group', 'create', ''], /1 to 256 characters/],
   [['group', 'create', 'x'.repeat(257)], /1 to 256 characters/],
   ['group role ops bob king', /admin, member/],
@@ -84,7 +94,9 @@ t.test('A request that is refused ends with 1', async (t) => {
     ],
     ['login bob', /password/, { env: { SECURE_CHAT_PROFILE: 'bob', SECURE_CHAT_PASSWORD: 'wrong' } }],
     [`verify bob ${'12345 '.repeat(12)}`, /are not equal/],
-    ['history 00000000-0000-4000-8000-000000000000', /no such conversation/]
+    [`history ${ID}`, /no such conversation/],
+    [`conversations accept ${ID} ${'0'.repeat(64)}`, /no such conversation/],
+    [`contacts accept-chain bob ${'0'.repeat(64)}`, /shows another chain of bob/]
   ]
   for (const [line, says, given] of refused) {
     const { code, out, err } = await cli(line, given ?? as('alice'))

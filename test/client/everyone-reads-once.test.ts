@@ -4,7 +4,7 @@ import { ChatClient } from '../../src/client/client.js'
 import type { MembersChanged } from '../../src/client/types/events.js'
 import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
-import { PASSWORD, textOf } from '../support/chat-clients.js'
+import { link, PASSWORD, textOf } from '../support/chat-clients.js'
 import { eventually } from '../support/eventually.js'
 import { useReadyKeys } from '../support/ready-keys.js'
 import { startChat } from '../support/start-chat.js'
@@ -169,10 +169,7 @@ class World {
     const [first] = this.phones.get(name)!
     const from = await this.say(this.admin)
     const phone = new Phone(this.url)
-    const login = await (await phone.open()).login({ username: name, password: PASSWORD })
-    if (login.status !== 'pending') throw new Error('a new device was let in without approval')
-    await first!.chat.devices.approve(login.deviceId, { fingerprint: login.fingerprint })
-    await phone.chat.waitForApproval()
+    await link(first!.chat, await phone.open())
     await phone.listen()
     this.phones.get(name)!.push(phone)
     this.may.set(phone, { from, to: Infinity })

@@ -1,7 +1,7 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { Listener, registered, texts } from '../support/chat-clients.js'
+import { client, link, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { startServer } from '../support/server-process.js'
 
 t.test(
@@ -37,3 +37,32 @@ t.test(
     t.equal((await texts(alice, conversationId)).at(-1), 'I have it still')
   }
 )
+
+t.test('A restored server gets back the devices that a user has added and revoked since', async (t) => {
+  const server = await startServer(t)
+  const [data, backup] = [join(server.dataDir, 'pgdata'), join(server.dataDir, 'backup')]
+  const laptop = await registered(t, server.url, 'alice')
+  const bob = await registered(t, server.url, 'bob')
+  await bob.users.get('alice')
+  const tablet = await client(t, server.url)
+  const tabletId = await link(laptop, tablet)
+  await server.stop()
+  await cp(data, backup, { recursive: true })
+  await server.start()
+
+  const phone = await client(t, server.url)
+  const phoneId = await link(laptop, phone)
+  await laptop.devices.revoke(tabletId)
+  await phone.devices.rekey()
+  const { head } = await laptop.users.get('alice')
+  await server.kill()
+  await rm(data, { recursive: true })
+  await cp(backup, data, { recursive: true })
+  await server.start()
+
+  t.match(await laptop.users.get('alice'), { head }, 'the laptop gives back what it knows')
+  t.match(await tablet.users.get('alice').catch((error: unknown) => error), { kind: 'logged-out' })
+  const login = await phone.login({ username: 'alice', password: PASSWORD })
+  t.match(login, { status: 'active', deviceId: phoneId })
+  t.match(await bob.users.get('alice'), { head })
+})

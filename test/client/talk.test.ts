@@ -18,8 +18,11 @@ t.test('Two users talk, and each reads what the other said, live and later', asy
   const heard = await bobs.message('hello')
   t.match(heard, { id: sent.id, position: sent.position, n: 1, own: false, from: { username: 'alice' } })
   t.match(await bobs.first('conversation'), { conversation: { kind: 'direct', title: 'alice' } })
-  await bob.send({ username: 'alice' }, { type: 'text', text: 'hello yourself', ref: heard.id })
-  t.match(await alices.message('hello yourself'), { content: { ref: sent.id }, n: 1 })
+  await bob.send(
+    { username: 'alice' },
+    { type: 'text', text: 'hello yourself', ref: { id: heard.id, digest: heard.digest } }
+  )
+  t.match(await alices.message('hello yourself'), { content: { ref: { id: sent.id } }, n: 1 })
   t.strictSame(await texts(alice, sent.conversationId), ['hello', 'hello yourself'])
   t.strictSame(await texts(bob, sent.conversationId), ['hello', 'hello yourself'])
   t.equal(await alice.contacts.safetyNumber('bob'), await bob.contacts.safetyNumber('alice'))

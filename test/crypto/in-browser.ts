@@ -9,32 +9,34 @@ import {
   encodeBase64,
   encodeHex
 } from '../../src/crypto/encoding.js'
-import { importPrivateEncryptionKey, importSigningKey, verify } from '../../src/crypto/keys.js'
+import { decapsulate, decodeKemKey, kemKeys } from '../../src/crypto/kem.js'
+import {
+  generateEncryptionKeys,
+  importEncryptionKey,
+  importPrivateEncryptionKey,
+  importSigningKey,
+  verify
+} from '../../src/crypto/keys.js'
+import { linkNumber, type DeviceLink } from '../../src/crypto/link-number.js'
 import { openMessage } from '../../src/crypto/messages.js'
 import { encodePem } from '../../src/crypto/pem.js'
 import { safetyNumber } from '../../src/crypto/safety-number.js'
-import {
-  importSessionKey,
-  type RosterLine,
-  unwrapSessionKey,
-  verifySessionKey
-} from '../../src/crypto/session-keys.js'
+import { importSessionKey } from '../../src/crypto/session-keys.js'
+import { unwrapSessionKey, wrapSessionKey, type WrappedKeyStatement } from '../../src/crypto/wraps.js'
 import type { CryptoKey } from '../../src/crypto/web-crypto.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
-import type { SignedStatement } from '../../src/protocol/schema.js'
 import { refusal } from '../support/refusal.js'
 
 /** The vectors that the browser is given. This file is bundled into the one script that it runs. */
 export interface Vectors {
-  sessionKeys: {
-    keys: Record<string, string>
+  wraps: {
+    device: string
     privateEncryptionKey: string
+    kemSeed: string
     cases: {
       title: string
-      conversationId: string
-      id: string
-      roster: RosterLine[]
-      statement: SignedStatement
+      hasKemKey: boolean
+      statement: WrappedKeyStatement
       wrappedKey: string
       key?: string
       refused?: string
@@ -45,6 +47,7 @@ export interface Vectors {
     cases: {
       title: string
       conversationId: string
+      key: string
       sessionKey: { id: string; key: string }
       by: string
       message: NewMessage
@@ -55,6 +58,12 @@ export interface Vectors {
   files: { key: string; prefix: string; files: { size: number; reference: AttachmentReference }[] }
   backups: { backups: ({ title: string; blob: string; content?: string; refused?: string } & BackupSecret)[] }
   safetyNumbers: { cases: { roots: [string, string]; safetyNumber: string }[] }
+  linkNumbers: { cases: { title: string; link: DeviceLink; number?: string; refused?: string }[] }
+  speccheck: {
+    cases: (Record<'title' | 'message' | 'publicKey' | 'signature', string> &
+      Record<'valid' | 'keyRefused', boolean>)[]
+  }
+  kem: { tests: Record<'seed' | 'ek' | 'c' | 'K', string>[] }[]
   signatures: {
     publicKey: { pk: string }
     tests: { tcId: number; comment: string; msg: string; sig: string; result: string }[]
@@ -89,22 +98,12 @@ export async function differences(vectors: Vectors): Promise<{ cases: number; wr
   const signingKeys = new Map<string, CryptoKey>()
   for (const [fingerprint, pem] of Object.entries(vectors.messages.keys))
     signingKeys.set(fingerprint, await importSigningKey(pem))
-  const { privateEncryptionKey } = vectors.sessionKeys
-  const privateKey = await importPrivateEncryptionKey(privateEncryptionKey, { extractable: false })
-
-  for (const { title, statement, wrappedKey, key, refused, ...expected } of vectors.sessionKeys.cases)
-    await outcome(
-      title,
-      refused,
-      key,
-      verifySessionKey(statement, { ...expected, signingKeys })
-        .then(({ commitment }) => unwrapSessionKey(privateKey, wrappedKey, { id: expected.id, commitment }))
-        .then(({ bytes }) => encodeHex(bytes))
-    )
-  for (const { title, conversationId, sessionKey, by, message, content, refused } of vectors.messages.cases) {
-    const key = await importSessionKey(sessionKey.id, decodeHex(sessionKey.key))
+  await wraps(vectors.wraps, outcome)
+  for (const one of vectors.messages.cases) {
+    const { title, conversationId, key, by, message, content, refused } = one
+    const sessionKey = await importSessionKey(one.sessionKey.id, decodeHex(one.sessionKey.key))
     const signingKey = signingKeys.get(by)!
-    const opened = openMessage({ conversationId, sessionKey: key, by, signingKey, message })
+    const opened = openMessage({ conversationId, key, sessionKey, by, signingKey, message })
     await outcome(
       title,
       refused,
@@ -116,18 +115,63 @@ export async function differences(vectors: Vectors): Promise<{ cases: number; wr
     await outcome(title, refused, content, openBackup(decodeBase64(blob), secret).then(decodeUtf8))
   for (const { roots, safetyNumber: number } of vectors.safetyNumbers.cases)
     expect('safety number', number, await safetyNumber(...roots))
+  for (const { title, link, number, refused } of vectors.linkNumbers.cases)
+    await outcome(title, refused, number, linkNumber(link))
+  for (const { tests } of vectors.kem)
+    for (const { seed, ek, c, K } of tests) {
+      expect('a KEM key', encodeBase64(decodeHex(ek)), (await kemKeys(decodeHex(seed))).publicKey)
+      expect('a KEM secret', K, encodeHex(await decapsulate(decodeHex(seed), decodeHex(c))))
+    }
   for (const { size, reference } of vectors.files.files)
     await attachment(vectors.files, size, reference, expect)
-  for (const { publicKey, tests } of vectors.signatures) {
-    const key = await importSigningKey(encodePem(decodeHex(`302a300506032b6570032100${publicKey.pk}`)))
-    for (const { tcId, comment, msg, sig, result } of tests)
-      expect(
-        `${tcId} ${comment}`,
-        result === 'valid',
-        await verify(key, decodeHex(msg), encodeBase64(decodeHex(sig)))
-      )
-  }
+  for (const { publicKey, tests } of vectors.signatures)
+    for (const { tcId, comment, msg, sig, result } of tests) {
+      const isValid = verifies(publicKey.pk, msg, sig)
+      expect(`${tcId} ${comment}`, result === 'valid', await isValid)
+    }
+  for (const { title, publicKey, message, signature, valid, keyRefused } of vectors.speccheck.cases)
+    await outcome(title, keyRefused ? 'bad-key' : undefined, valid, verifies(publicKey, message, signature))
   return { cases, wrong }
+}
+
+type Outcome = (
+  title: string,
+  refused: string | undefined,
+  expected: unknown,
+  work: Promise<unknown>
+) => Promise<void>
+
+async function wraps(given: Vectors['wraps'], outcome: Outcome): Promise<void> {
+  const { device: signingKey, privateEncryptionKey, kemSeed, cases } = given
+  const encryptionKey = await importPrivateEncryptionKey(privateEncryptionKey, { extractable: false })
+  const seed = decodeHex(kemSeed)
+  for (const { title, hasKemKey, statement, wrappedKey, key, refused } of cases) {
+    const keys = { signingKey, encryptionKey, kemSeed: hasKemKey ? seed : undefined }
+    const unwrapped = unwrapSessionKey(wrappedKey, keys, statement)
+    await outcome(
+      title,
+      refused,
+      key,
+      unwrapped.then(({ bytes }) => encodeHex(bytes))
+    )
+  }
+  const { hash, sessionKey, commitment } = cases[0]!.statement
+  const encryption = await generateEncryptionKeys({ bits: 2048, extractable: false })
+  const recipient = {
+    signingKey,
+    encryptionKey: await importEncryptionKey(encryption.publicKey),
+    kemKey: decodeKemKey((await kemKeys(seed)).publicKey)
+  }
+  const material = await importSessionKey(sessionKey, decodeHex(cases[0]!.key!))
+  const wrapped = await wrapSessionKey(material, recipient, hash)
+  const keys = { signingKey, encryptionKey: encryption.privateKey, kemSeed: seed }
+  const { bytes } = await unwrapSessionKey(wrapped, keys, { hash, sessionKey, commitment })
+  await outcome('a wrap made here', undefined, cases[0]!.key, Promise.resolve(encodeHex(bytes)))
+}
+
+async function verifies(publicKey: string, message: string, signature: string): Promise<boolean> {
+  const key = await importSigningKey(encodePem(decodeHex(`302a300506032b6570032100${publicKey}`)))
+  return verify(key, decodeHex(message), encodeBase64(decodeHex(signature)))
 }
 
 async function attachment(

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
-import { decodeHex } from '../../src/crypto/encoding.js'
+import { decodeHex, encodeBase64 } from '../../src/crypto/encoding.js'
 import {
   exportPrivateKey,
   fingerprint,
@@ -14,7 +14,8 @@ import {
   verify
 } from '../../src/crypto/keys.js'
 import { encodePem } from '../../src/crypto/pem.js'
-import { readEncryptionKey, readSigningKey } from '../../src/server/chains/public-keys.js'
+import { isAcceptablePoint, isAcceptableSignature } from '../../src/protocol/ed25519.js'
+import { isValidSignature, readEncryptionKey, readSigningKey } from '../../src/server/chains/public-keys.js'
 import { refusal } from '../support/refusal.js'
 import { vectors } from '../support/vectors.js'
 
@@ -102,6 +103,47 @@ t.test('A signing key is an Ed25519 key, but not of small order', async (t) => {
     `ee${'ff'.repeat(30)}7f`
   ]
   for (const point of small) t.equal(await refusal(importSigningKey(edKey(point))), 'bad-key', point)
+})
+
+t.test('Every y of a signing key is written in one way', async (t) => {
+  // p to p + 18, and each with the sign of x
+  for (let low = 0xed; low <= 0xff; low++)
+    for (const high of ['7f', 'ff']) {
+      const pem = edKey(`${low.toString(16)}${'ff'.repeat(30)}${high}`)
+      t.equal(await refusal(importSigningKey(pem)), 'bad-key', `${low} ${high}`)
+      t.throws(() => readSigningKey(pem), { code: 'invalid-key' }, 'the server refuses it too')
+    }
+  t.ok(isAcceptablePoint(decodeHex(`eb${'ff'.repeat(30)}7f`)), 'p - 2')
+})
+
+t.test('Every S of a signature is written in one way', async (t) => {
+  const order = 'edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010'
+  const withS = (s: string) => isAcceptableSignature(decodeHex('58'.padEnd(64, '6') + s))
+  t.notOk(withS(order))
+  t.ok(withS(order.replace('ed', 'ec')), 'L - 1')
+  t.notOk(withS(order.replace('10', '20')))
+  t.notOk(withS('ff'.repeat(32)))
+  t.ok(withS('00'.repeat(32)))
+  for (const length of [0, 63, 65]) t.notOk(isAcceptableSignature(new Uint8Array(length).fill(2)))
+})
+
+t.test('The cases of ed25519-speccheck have the same answers everywhere', async (t) => {
+  const { cases } = vectors<{
+    cases: (Record<'title' | 'message' | 'publicKey' | 'signature', string> &
+      Record<'valid' | 'keyRefused', boolean>)[]
+  }>('ed25519-speccheck')
+  t.equal(cases.length, 12)
+  for (const { title, message, publicKey, signature, valid, keyRefused } of cases) {
+    const pem = edKey(publicKey)
+    if (keyRefused) {
+      t.equal(await refusal(importSigningKey(pem)), 'bad-key', title)
+      t.throws(() => readSigningKey(pem), { code: 'invalid-key' }, title)
+      continue
+    }
+    const bytes = decodeHex(signature)
+    t.equal(await verify(await importSigningKey(pem), decodeHex(message), encodeBase64(bytes)), valid, title)
+    t.equal(isValidSignature(readSigningKey(pem).key, decodeHex(message), bytes), valid, title)
+  }
 })
 
 t.test('An encryption key is an RSA key of 2048, 3072 or 4096 bits with the exponent 65537', async (t) => {

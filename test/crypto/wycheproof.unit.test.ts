@@ -1,10 +1,11 @@
-import { isUtf8 } from 'node:buffer'
 import t from 'tap'
 import { decrypt, encrypt, importAesKey, IV_BYTES } from '../../src/crypto/aes-gcm.js'
 import { concat, decodeHex, encodeBase64, encodeHex } from '../../src/crypto/encoding.js'
 import { hkdf, importHkdfKey } from '../../src/crypto/hash.js'
+import { decapsulate, decodeKemKey, encapsulate, kemKeys } from '../../src/crypto/kem.js'
+import { nativeKem } from '../../src/crypto/kem-native.js'
+import { nobleKem } from '../../src/crypto/kem-noble.js'
 import { importPrivateEncryptionKey, importSigningKey, verify } from '../../src/crypto/keys.js'
-import { pbkdf2 } from '../../src/crypto/pbkdf2.js'
 import { encodePem } from '../../src/crypto/pem.js'
 import { oaepDecrypt } from '../../src/crypto/rsa-oaep.js'
 import { refusal } from '../support/refusal.js'
@@ -70,15 +71,32 @@ t.test('HKDF-SHA-256 derives the bytes of RFC 5869, and no more than it allows',
   t.equal(invalid, 3)
 })
 
-t.test('PBKDF2-HMAC-SHA-256 derives the bytes of RFC 8018', async (t) => {
-  type Derived = Group<{ password: string; salt: string; iterationCount: number; dk: string }>
-  for (const { tests } of wycheproof<Derived>('pbkdf2_hmacsha256_test'))
-    for (const { tcId, comment, password, salt, iterationCount, dk } of tests) {
-      t.ok(isUtf8(decodeHex(password)))
-      const passphrase = Buffer.from(password, 'hex').toString()
-      const derived = await pbkdf2(passphrase, decodeHex(salt), iterationCount)
-      t.equal(encodeHex(derived), dk.slice(0, 64), `${tcId} ${comment}`)
+t.test('ML-KEM-768 gives the shared secrets of FIPS 203, on noble and on the platform', async (t) => {
+  type Decapsulated = Group<Record<'seed' | 'ek' | 'c' | 'K', string>>
+  const native = await nativeKem()
+  let count = 0
+  for (const { tests } of wycheproof<Decapsulated>('mlkem_768_test'))
+    for (const { tcId, comment, seed, ek, c, K } of tests) {
+      count++
+      const name = `${tcId} ${comment}`
+      t.equal((await kemKeys(decodeHex(seed))).publicKey, encodeBase64(decodeHex(ek)), name)
+      t.equal(encodeHex(await decapsulate(decodeHex(seed), decodeHex(c))), K, name)
+      for (const kem of [nobleKem, ...(native === undefined ? [] : [native])])
+        t.equal(encodeHex(await kem.decapsulate(decodeHex(seed), decodeHex(c))), K, name)
     }
+  t.equal(count, 33)
+})
+
+t.test('ML-KEM-768 refuses public keys whose coefficients are not reduced', async (t) => {
+  let count = 0
+  for (const { tests } of wycheproof<Group<{ ek: string }>>('mlkem_768_encaps_test'))
+    for (const { tcId, ek } of tests) {
+      count++
+      const key = decodeHex(ek)
+      t.equal(await refusal(encapsulate(key)), 'bad-key', `${tcId}`)
+      t.equal(await refusal((async () => decodeKemKey(encodeBase64(key)))()), 'bad-key', `${tcId}`)
+    }
+  t.equal(count, 12)
 })
 
 t.test('RSA-OAEP decrypts valid ciphertext and refuses all forgeries alike', async (t) => {

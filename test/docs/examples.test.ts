@@ -51,7 +51,7 @@ t.test('The bot answers, stops at Ctrl-C, and goes on at the next start', async 
   const answerTo = (id: string) =>
     heard.first(
       'message',
-      (event) => textOf(event) === 'pong' && 'ref' in event.content && event.content.ref === id
+      (event) => textOf(event) === 'pong' && 'ref' in event.content && event.content.ref?.id === id
     )
   const first = await alice.send({ username: 'ping-bot' }, 'ping')
   await answerTo(first.id)

@@ -59,8 +59,7 @@ t.test('Even at LOG_LEVEL=trace the log holds no password, token, key or message
   expect(await alice.raw('GET', '/v1/users/me', { token: `${alice.accessToken}A` }), 401)
 
   const id = await conversation(alice, [bob])
-  const { head, covered } = await alice.roster(id)
-  const { body: key, held } = alice.makeKey(id, head, covered)
+  const { body: key, held } = alice.makeKey(id, await alice.roster(id))
   expect(await alice.raw('POST', `/v1/conversations/${id}/session-keys`, { body: key }), 201)
   alice.sessionKeys.set(held.id, held)
   const sealed = alice.seal(id, 'hello', undefined, held.id)

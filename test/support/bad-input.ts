@@ -1,9 +1,10 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomBytes, randomInt, type KeyObject } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import type { Services } from '../../src/server/services.js'
 import { startChat, type Chat } from './start-chat.js'
 import { fingerprint, type DeviceKeys } from './interop/crypto.js'
+import type { InteropOptions } from './interop/account.js'
 import { expect, type Answer } from './interop/http.js'
 import { InteropClient } from './interop/client.js'
 
@@ -22,7 +23,7 @@ export interface Target extends Chat {
   /** Lines of the log: warnings and errors only. */
   log: string[]
   /** Another device, of another user or the same, that is not registered. */
-  device: (username: string, options?: { keys?: DeviceKeys; password?: string }) => Promise<InteropClient>
+  device: (username: string, options?: InteropOptions) => Promise<InteropClient>
   /**
    * Each request is refused with a whole problem document, and nothing that is stored has changed after them.
    */
@@ -137,9 +138,18 @@ export function cheapRsa(bits = 2048, exponent = 'AQAB'): string {
   return key.export({ type: 'spki', format: 'pem' }).toString()
 }
 
-/** A device's keys, of which only the signing key works. */
-export function cheapKeys(options: { signing?: KeyObject; encryptionKey?: string } = {}): DeviceKeys {
-  const { signing = generateKeyPairSync('ed25519').privateKey, encryptionKey = cheapRsa() } = options
+/** An ML-KEM-768 public key that nobody can open with: 768 coefficients under 3,329, and a seed. */
+export function cheapKem(): string {
+  const key = randomBytes(1184)
+  for (let at = 0; at < 1152; at += 3) key.writeUIntLE(randomInt(3329) | (randomInt(3329) << 12), at, 3)
+  return key.toString('base64')
+}
+
+/** A device's keys, of which only the signing key works. Without `kemKey` it has no KEM key. */
+export function cheapKeys(
+  options: { signing?: KeyObject; encryptionKey?: string; kemKey?: string } = {}
+): DeviceKeys {
+  const { signing = generateKeyPairSync('ed25519').privateKey, encryptionKey = cheapRsa(), kemKey } = options
   const signingKey = createPublicKey(signing).export({ type: 'spki', format: 'pem' }).toString()
   return {
     signingPrivate: signing,
@@ -147,7 +157,8 @@ export function cheapKeys(options: { signing?: KeyObject; encryptionKey?: string
     signingFp: fingerprint(signingKey),
     encryptionPrivate: signing,
     encryptionKey,
-    encryptionFp: fingerprint(encryptionKey)
+    encryptionFp: fingerprint(encryptionKey),
+    ...(kemKey !== undefined && { kemKey })
   }
 }
 

@@ -37,6 +37,16 @@ export async function registered(
   return chat
 }
 
+/** Links a new device of a user by one that is linked: both show one number. */
+export async function link(first: ChatClient, next: ChatClient, deviceName = 'device'): Promise<string> {
+  const login = await next.login({ username: first.account!.username, password: PASSWORD, deviceName })
+  if (login.status !== 'pending') throw new Error('a new device was let in without approval')
+  await first.devices.approve(login.deviceId, { number: login.linkNumber })
+  await next.confirmLink(login.linkNumber)
+  await next.waitForApproval()
+  return login.deviceId
+}
+
 /** The text of a message, if it is a text. */
 export function textOf(event: { type: string } | undefined): string | undefined {
   const message = event as IncomingMessage | undefined

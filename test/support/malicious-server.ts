@@ -1,65 +1,79 @@
-import type { Test } from 'tap'
 import type { ChatClient } from '../../src/client/client.js'
 import type { ChatClientOptions } from '../../src/client/options.js'
+import { MemoryStore } from '../../src/client/stores/memory.js'
 import type { ChatEvent } from '../../src/client/types/events.js'
 import type { Incoming } from '../../src/client/types/messages.js'
-import { all, registered, textOf } from './chat-clients.js'
-import { startChat, type Chat } from './start-chat.js'
-import * as crypto from './interop/crypto.js'
-import { signed, statementText, type Statement } from './interop/chains.js'
-import type { Covered } from './interop/conversations.js'
-import { tamperingProxy, type Answer, type TamperingProxy } from './tampering-proxy.js'
+import type { ConversationKind } from '../../src/protocol/statements.js'
+import { all, Listener, textOf } from './chat-clients.js'
+import { fakeUser } from './fake-clients.js'
+import { FakeServer } from './fake-server.js'
+import type { FakeUser } from './fake-user.js'
+import {
+  binding,
+  nextPlace,
+  publicKeys,
+  puppetDevice,
+  reset,
+  type Puppet,
+  type PuppetDevice
+} from './puppet.js'
+import { puppetTalk, type PuppetTalk } from './puppet-talk.js'
+import type { Scope } from './server-process.js'
 
-type Body = Record<string, unknown>
-
-/** Records all that a client posts, and can answer in the server's place. */
-export class RecordingFetch {
-  readonly seen: { path: string; body: Body }[] = []
-  /** Answers in the server's place, by the last part of the path. */
-  readonly answers = new Map<string, (body: Body) => Response>()
-
-  readonly fetch: typeof globalThis.fetch = (input, init) => {
-    if (init?.method !== 'POST' || typeof init.body !== 'string') return globalThis.fetch(input, init)
-    const { pathname } = new URL(input)
-    const body = JSON.parse(init.body) as Body
-    this.seen.push({ path: pathname, body })
-    const answer = this.answers.get(lastPart(pathname))
-    return answer ? Promise.resolve(answer(body)) : globalThis.fetch(input, init)
-  }
-
-  /** The last part of the paths that were posted to: `messages`, `session-keys`, … */
-  kinds(): string[] {
-    return this.seen.map(({ path }) => lastPart(path))
-  }
-
-  /** For whom session keys were wrapped. */
-  wrappedFor(): string[] {
-    const wraps = this.seen.flatMap(({ body }) => (body['wraps'] ?? []) as { deviceId: string }[])
-    return wraps.map(({ deviceId }) => deviceId)
-  }
+/** Bob, who uses the SDK, in a conversation with puppets, on a server that lies as a test says. */
+export interface Scene {
+  readonly server: FakeServer
+  readonly bob: ChatClient
+  readonly store: MemoryStore
+  readonly talk: PuppetTalk
+  /** Bob as the server has their account. */
+  readonly user: FakeUser
+  /** Bob hears events from now on. */
+  readonly listen: () => Promise<Listener>
 }
 
-const lastPart = (path: string): string => path.replace(/.*\//, '')
-
-export interface MaliciousServer extends Chat {
-  readonly proxy: TamperingProxy
-  /** A user of the SDK to whom the server may lie. */
-  victim: (name: string, options?: Partial<ChatClientOptions>) => Promise<ChatClient>
+interface SceneOptions extends Partial<ChatClientOptions> {
+  kind?: ConversationKind
 }
 
-/** The same as `startChat`, behind a proxy that changes answers to its victims when a test says so. */
-export async function maliciousServer(t: Test): Promise<MaliciousServer> {
-  const chat = await startChat(t)
-  const proxy = await tamperingProxy(t, chat.url)
-  const victim = (name: string, options: Partial<ChatClientOptions> = {}): Promise<ChatClient> =>
-    registered(t, proxy.url, name, { random: () => 0, ...options })
-  return { ...chat, proxy, victim }
+/** The first puppet creates the conversation. Bob has not looked at it yet. */
+export async function scene<N extends string>(
+  owner: Scope,
+  names: readonly N[],
+  { kind = 'group', ...options }: SceneOptions = {}
+): Promise<Scene & Record<N, Puppet>> {
+  const server = new FakeServer()
+  const store = new MemoryStore()
+  const bob = await fakeUser(owner, server, 'bob', { store, ...options })
+  const user = server.requireUser('bob')
+  const puppets = {} as Record<N, Puppet>
+  for (const name of names) puppets[name] = await server.puppet(name)
+  const [first, ...others] = names.map((name) => puppets[name])
+  const members = [[first!.user, kind === 'group' ? 'admin' : 'member'] as const]
+  const rest = [...others.map((one) => [one.user] as const), [user] as const]
+  const talk = await puppetTalk(server, kind, [...members, ...rest], first!)
+  const listen = async (): Promise<Listener> => {
+    const listener = new Listener(owner, bob)
+    await listener.first('connected')
+    return listener
+  }
+  return { server, bob, store, talk, user, listen, ...puppets }
 }
 
-export const isHistory = ({ path }: Answer): boolean => path.includes('/messages?')
-export const isProfile = ({ path }: Answer, username: string): boolean =>
-  path.startsWith(`/v1/users/${username}?`)
-export const isSessionKey = ({ path }: Answer): boolean => /\/session-keys\/./.test(path)
+/**
+ * The server alone puts an identity of its own in a user's place.
+ *
+ * @param id bind other keys of the server to this device id, too
+ * @returns the device with that id, or the new root
+ */
+export async function hijack(user: FakeUser, id?: string): Promise<PuppetDevice> {
+  const root = await puppetDevice()
+  await reset(user, root)
+  if (id === undefined) return root
+  const evil = await puppetDevice({ id })
+  await user.append(await binding('device-add', nextPlace(user), evil, root), publicKeys(evil))
+  return evil
+}
 
 /** An event or item in short: its text, its error's code, or the range that is missing. */
 export function inShort(item: ChatEvent | Incoming): string {
@@ -73,38 +87,21 @@ export async function told(chat: ChatClient, conversationId: string, after = 0):
   return (await all<Incoming>(chat.history(conversationId, { after }))).map(inShort)
 }
 
-/** A session key as the server might show it to one device, with a valid signature of whoever is named. */
-export function forgedKey(
-  place: { id: string; conversationId: string; head: string },
-  covered: readonly Covered[],
-  { by, signer = by, key = crypto.newSessionKey() }: Forger
-): { id: string; statement: Statement; roster: crypto.RosterLine[]; createdAt: string; key: Buffer } {
-  const roster = covered.map(({ signingKey, encryptionKey }) => ({
-    signingKey,
-    encryptionKey: crypto.fingerprint(encryptionKey)
-  }))
-  const text = statementText('session-key', [
-    ['conversation', place.conversationId],
-    ['session-key', place.id],
-    ['head', place.head],
-    ['commitment', crypto.commitment(key, place.id)],
-    ['roster', crypto.rosterHash(roster)],
-    ['by', by.signingFp]
-  ])
-  return { id: place.id, statement: inTheNameOf(by, signer, text), roster, createdAt: NOW, key }
+/** What became of a call: `done`, or the code of its error. */
+export function outcome(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => 'done',
+    (error: unknown) => {
+      if (error instanceof Error && 'code' in error) return String(error.code)
+      throw error
+    }
+  )
 }
 
-export interface Forger {
-  /** The device that the statement names. */
-  readonly by: crypto.DeviceKeys
-  /** The device whose key made the signature. */
-  readonly signer?: crypto.DeviceKeys
-  readonly key?: Buffer
+/** Whether the client has wrapped a session key for this device id. */
+export function hasWrappedFor({ seen }: FakeServer, deviceId: string): boolean {
+  return seen.some(({ body }) => {
+    const wraps = (body?.key?.wraps ?? body?.wraps ?? []) as { deviceId: string }[]
+    return wraps.some((wrap) => wrap.deviceId === deviceId)
+  })
 }
-
-/** A statement that bears one device's name and another one's signature. */
-export function inTheNameOf(by: crypto.DeviceKeys, signer: crypto.DeviceKeys, text: string): Statement {
-  return { text, signatures: { [by.signingFp]: signed(text, signer).signatures[signer.signingFp]! } }
-}
-
-const NOW = '2026-01-31T12:00:00.000Z'

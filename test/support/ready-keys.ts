@@ -22,6 +22,11 @@ export function readyRsaKey(): KeyObject | null {
   return pem === undefined ? null : createPrivateKey(pem)
 }
 
+/** The keys come again from the first one: for another server. */
+export function refillReadyKeys(): void {
+  pool = readPool()
+}
+
 function readPool(): string[] {
   if (!existsSync(file)) {
     const made = Array.from({ length: SIZE }, () =>

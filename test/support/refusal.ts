@@ -1,3 +1,4 @@
+import { ChatError } from '../../src/client/errors.js'
 import { CryptoError } from '../../src/crypto/errors.js'
 import { RuleViolation } from '../../src/protocol/rule-violation.js'
 
@@ -12,6 +13,7 @@ export async function refusal(work: Promise<unknown>): Promise<string> {
     return 'accepted'
   } catch (error) {
     if (error instanceof CryptoError || error instanceof RuleViolation) return error.code
+    if (error instanceof ChatError && error.kind === 'untrusted') return error.code
     throw error
   }
 }

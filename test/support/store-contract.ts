@@ -66,6 +66,19 @@ export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): vo
     t.strictSame(new Uint8Array(await crypto.subtle.decrypt('RSA-OAEP', stored.decrypting, sealed)), data)
   })
 
+  t.test('A seed that was encrypted under a secret key opens after both have been stored', async (t) => {
+    const store = await open(t)
+    const { secret } = await generateKeys(store.extractableKeys)
+    const seed = crypto.getRandomValues(new Uint8Array(64))
+    const algorithm = { name: 'AES-GCM', iv: new Uint8Array(12) }
+    const sealed = new Uint8Array(await crypto.subtle.encrypt(algorithm, secret, seed))
+    await store.update((tx) => tx.set('device', { secret, sealed }))
+    const stored = (await store.get<{ secret: CryptoKey; sealed: Uint8Array<ArrayBuffer> }>('device'))!
+    t.equal(stored.secret.extractable, store.extractableKeys)
+    const opened = await crypto.subtle.decrypt(algorithm, stored.secret, stored.sealed)
+    t.strictSame(new Uint8Array(opened), seed)
+  })
+
   t.test('A caller that changes what it was given, or gave, does not change the store', async (t) => {
     const store = await open(t)
     const value = { list: [1], bytes: Uint8Array.of(1) }

@@ -20,6 +20,20 @@ const jobs = {
       print(number)
     }
   },
+  /** Replace secrets, `times` times; print each that is gone. */
+  replace: async (store: FileStore, times: number) => {
+    for (let n = 0; n < times; n++) {
+      const name = `key/${n % 10}`
+      const before = await store.update(async (tx) => {
+        const present = await tx.get<string>(name)
+        tx.set(name, Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex'))
+        // Large enough that the file is rewritten again and again.
+        tx.set('seen/padding', String(n).padEnd(3000, '.'))
+        return present
+      })
+      if (before !== undefined) print(before)
+    }
+  },
   /** Hold the store for `ms` milliseconds. */
   hold: (store: FileStore, ms: number) =>
     store.update(async () => {

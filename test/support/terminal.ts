@@ -3,20 +3,43 @@ import { DEADLINE_MS } from './eventually.js'
 
 const ESCAPE = String.fromCharCode(27)
 /** A control sequence, or a character. */
-const TOKEN = new RegExp(`${ESCAPE}\\[[0-9;]*[A-Za-z]|[^]`, 'gu')
+const TOKEN = new RegExp(`${ESCAPE}\\[\\??[0-9;]*[A-Za-z]|[^]`, 'gu')
+/** The rules of a terminal, apart from those of the product. */
+const NO_CELL = /^(?!\u00ad)[\p{Mn}\p{Me}\p{Cf}]$/u
+const WIDE =
+  /^(?![\uff61-\uffdc])[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u1100-\u115f\uac00-\ud7a3\u3000-\u303e\uff01-\uff60]$/u
+const AMBIGUOUS = /^[\p{Script=Cyrillic}\p{Script=Greek}±§×]$/u
 
-/** A terminal's screen that only grows. It knows the control sequences that readline uses. */
+/** How a terminal counts the cells of characters that terminals do not agree on. */
+export interface Cells {
+  /** It draws emoji that are joined as one picture. */
+  joinsEmoji?: boolean
+  /** Characters of ambiguous width take two cells, as East Asian fonts have them. */
+  ambiguousAreWide?: boolean
+}
+
+/** A terminal's screen that only grows. It knows the control sequences that readline and `print` use. */
 export class Terminal extends Writable {
   readonly isTTY = true
-  readonly columns: number
+  columns: number
+  readonly #cells: Cells
+  /** Each row's cells. The second cell of a wide character is empty. */
   readonly #rows: string[][] = [[]]
+  #wrapsLines = true
   #row = 0
   #column = 0
   #changed: () => void = () => undefined
 
-  constructor(columns = 80) {
+  constructor(columns = 80, cells: Cells = {}) {
     super({ decodeStrings: false })
     this.columns = columns
+    this.#cells = cells
+  }
+
+  /** The window gets another width. Rows that are on the screen stay as they are. */
+  resize(columns: number): void {
+    this.columns = columns
+    this.emit('resize')
   }
 
   override _write(chunk: string | Buffer, _: BufferEncoding, done: () => void): void {
@@ -57,10 +80,29 @@ export class Terminal extends Writable {
   }
 
   #put(letter: string): void {
-    if (this.#column === this.columns) this.#down()
+    const width = this.#widthOf(letter)
+    if (width > 0 && this.#column + width > this.columns) {
+      if (this.#wrapsLines) this.#down()
+      else this.#column = Math.max(0, this.columns - width)
+    }
     const row = this.#rows[this.#row]!
     while (row.length < this.#column) row.push(' ')
-    row[this.#column++] = letter
+    if (width === 0) {
+      const before = row.findLastIndex((cell, at) => at < this.#column && cell !== '')
+      if (before >= 0) row[before] += letter
+      return
+    }
+    row[this.#column] = letter
+    if (width === 2) row[this.#column + 1] = ''
+    this.#column += width
+  }
+
+  #widthOf(letter: string): number {
+    if (NO_CELL.test(letter)) return 0
+    const before = this.#rows[this.#row]!.slice(0, this.#column).join('')
+    if (this.#cells.joinsEmoji === true && /\p{Emoji_Presentation}\u200d$/u.test(before)) return 0
+    if (this.#cells.ambiguousAreWide === true && AMBIGUOUS.test(letter)) return 2
+    return WIDE.test(letter) ? 2 : 1
   }
 
   /** Raw mode leaves the terminal to add the carriage return. */
@@ -70,7 +112,14 @@ export class Terminal extends Writable {
     if (this.#row === this.#rows.length) this.#rows.push([])
   }
 
+  /** Wrapping at the end of a row, and the cursor's being seen, which nobody sees here. */
+  #mode(mode: string): void {
+    if (mode === '7h' || mode === '7l') this.#wrapsLines = mode === '7h'
+    else if (!mode.startsWith('25')) throw new Error(`the screen does not know mode ${mode}`)
+  }
+
   #control(sequence: string): void {
+    if (sequence.startsWith(`${ESCAPE}[?`)) return this.#mode(sequence.slice(3))
     const count = Number(sequence.slice(2, -1) || 1)
     switch (sequence.at(-1)) {
       case 'A':

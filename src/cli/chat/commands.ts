@@ -1,4 +1,6 @@
+import { readEntered } from './entered.js'
 import type { ChatSession } from './session.js'
+import { conversationName, isWithOthers } from '../output/titles.js'
 import { openConversation } from '../recipient.js'
 import { sanitize } from '../terminal/sanitize.js'
 
@@ -29,18 +31,22 @@ const commands: Record<string, ChatCommand> = {
 
 /** Run the command that was typed, or send the line as a message. @returns false if the chat ends */
 export async function handleLine(session: ChatSession, line: string): Promise<boolean> {
-  if (line.trim() === '') return true
-  const [, name, argument = ''] = /^\/([a-z]+)(?:\s+(.*?))?\s*$/.exec(line) ?? []
-  if (name === 'quit') return false
-  if (name !== undefined && Object.hasOwn(commands, name))
-    await Promise.resolve(commands[name]!.run(session, argument)).catch((error: unknown) =>
+  const entered = readEntered(line)
+  if (entered === null) return true
+  if ('text' in entered) {
+    await session.send(entered.text)
+    return true
+  }
+  const { command, argument } = entered
+  if (command === 'quit') return false
+  if (Object.hasOwn(commands, command))
+    await Promise.resolve(commands[command]!.run(session, argument)).catch((error: unknown) =>
       session.showError(error)
     )
-  else if (/^\/(?!\/)/.test(line))
+  else
     session.showWarning(
       'There is no such command. Type /help for a list, or // to send a message that begins with /.'
     )
-  else await session.send(line.replace(/^\/\//, '/'))
   return true
 }
 
@@ -53,10 +59,11 @@ function help(session: ChatSession): void {
 async function list(session: ChatSession): Promise<void> {
   const conversations = await session.chat.conversations.list()
   session.setTitles(conversations)
-  for (const { id, title } of conversations) {
-    const unread = session.unreadIn(id)
-    const state = id === session.conversation.id ? ' (open)' : unread > 0 ? ` (${unread} unread)` : ''
-    session.showInfo(`${sanitize(title ?? id)}${state}`)
+  for (const conversation of conversations.filter(isWithOthers)) {
+    const unread = session.unreadIn(conversation.id)
+    const isOpen = conversation.id === session.conversation.id
+    const state = isOpen ? ' (open)' : unread > 0 ? ` (${unread} unread)` : ''
+    session.showInfo(`${conversationName(conversation)}${state}`)
   }
 }
 

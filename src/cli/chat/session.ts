@@ -8,13 +8,18 @@ import {
   type IncomingMessage
 } from '../../client/index.js'
 import { hintFor, isUnreachable, UsageError } from '../errors.js'
-import { formatTime } from '../terminal/format.js'
 import { eventText } from '../output/event-text.js'
-import { Presence } from './presence.js'
-import { nameStyle, type Style } from '../terminal/style.js'
-import { contentText } from '../output/messages.js'
-import { sanitize } from '../terminal/sanitize.js'
+import { forPeople, type ShownItem } from '../output/for-people.js'
+import type { Style } from '../terminal/style.js'
+import { sanitizeLines } from '../terminal/sanitize.js'
 import type { Screen } from '../terminal/screen.js'
+import { truncate } from '../terminal/wrap.js'
+import { readEntered } from './entered.js'
+import { chatLine, enteredLine } from './line.js'
+import { ConversationNames } from './names.js'
+import { promptText } from './prompt-text.js'
+import { Presence } from './presence.js'
+import { ShownMessages } from './shown-messages.js'
 
 /** Messages that are shown when a conversation is opened. */
 const RECENT_MESSAGES = 20
@@ -26,15 +31,11 @@ export class ChatSession {
   readonly #screen: Screen
   readonly #style: Style
   readonly #url: string
-  readonly #titles = new Map<string, string>()
+  readonly #names = new ConversationNames()
   readonly #unread = new Map<string, number>()
-  /** Ids of messages sent from here. They are on the screen as they were typed. */
-  readonly #sentHere = new Set<string>()
-  /** Ids of messages on the screen that could not be read yet. */
-  readonly #unreadable = new Set<string>()
+  readonly #shown = new ShownMessages()
   #conversation: Conversation | undefined
-  /** The newest position on the screen. */
-  #newestShown = 0
+  #olderMentioned = false
   #opening: Promise<void> = Promise.resolve()
   #isConnected = true
 
@@ -44,6 +45,7 @@ export class ChatSession {
     this.#screen = screen
     this.#style = style
     this.#url = url
+    screen.showEntered((line) => this.#entered(line))
   }
 
   /** The open conversation. */
@@ -55,9 +57,8 @@ export class ChatSession {
     return this.#unread.get(conversationId) ?? 0
   }
 
-  /** Remember the titles of conversations. */
   setTitles(conversations: readonly Conversation[]): void {
-    for (const { id, title } of conversations) this.#titles.set(id, title ?? 'a group without a name')
+    this.#names.add(conversations)
   }
 
   /** Show the newest messages of a conversation, and from now on its new ones. */
@@ -65,12 +66,13 @@ export class ChatSession {
     const opened = this.#opening.then(async () => {
       this.setTitles([conversation])
       this.#conversation = conversation
-      this.#newestShown = 0
+      this.#shown.clear()
+      this.#olderMentioned = false
       this.#unread.delete(conversation.id)
       await this.presence.fetch(this.#otherMembers())
       // The messages may hold the group's title.
       const messages = await this.#readNewest(RECENT_MESSAGES)
-      this.#showHeading(this.#titleOf(conversation.id))
+      this.#screen.show(this.#style('bold', `── ${this.#names.of(conversation.id)} ──`))
       this.#showAll(messages)
       this.#updatePrompt()
     })
@@ -86,7 +88,7 @@ export class ChatSession {
   /** Send a message. The screen shows what goes wrong. @throws errors that end the chat */
   async send(text: string): Promise<void> {
     const id = randomUUID()
-    this.#sentHere.add(id)
+    this.#shown.add({ type: 'message', id, from: this.chat.account! })
     try {
       await this.chat.send({ conversationId: this.conversation.id }, text, { id })
     } catch (error) {
@@ -103,7 +105,7 @@ export class ChatSession {
     const isKnown = error instanceof ChatError || error instanceof UsageError
     if (!isKnown || (error instanceof ChatError && ['logged-out', 'store'].includes(error.kind))) throw error
     const hint = hintFor(error, this.#url)
-    this.showWarning(sanitize(hint === undefined ? error.message : `${error.message} ${hint}`))
+    this.showWarning(sanitizeLines(hint === undefined ? error.message : `${error.message} ${hint}`))
   }
 
   /** Show an event, if it concerns the user. */
@@ -112,7 +114,7 @@ export class ChatSession {
     switch (event.type) {
       case 'message':
         this.#updateTitle(event)
-        if (!this.#sentHere.delete(event.id)) this.#showNew(event)
+        this.#showNew(event)
         break
       case 'unreadable':
         this.#showNew(event)
@@ -132,7 +134,7 @@ export class ChatSession {
         this.#isConnected = false
         break
       case 'conversation':
-        if (!this.#titles.has(event.conversation.id)) this.#showEvent(event)
+        if (this.#names.isNews(event.conversation)) this.#showEvent(event)
         this.setTitles([event.conversation])
         break
       case 'members':
@@ -148,10 +150,6 @@ export class ChatSession {
     this.#updatePrompt()
   }
 
-  #showHeading(text: string): void {
-    this.#screen.show(this.#style('bold', `── ${sanitize(text)} ──`))
-  }
-
   showInfo(text: string): void {
     this.#screen.show(this.#style('dim', `· ${text}`))
   }
@@ -160,19 +158,28 @@ export class ChatSession {
     this.#screen.show(this.#style('yellow', `! ${text}`))
   }
 
-  #showNew(item: Extract<Incoming, { id: string; position: number }>): void {
-    const { conversationId, id, position } = item
+  #showNew(item: Extract<Incoming, { position: number }>): void {
+    const { conversationId } = item
+    const shown = forPeople([item])
+    if (shown.length === 0) return
     if (conversationId !== this.conversation.id) {
       if (item.type === 'unreadable' || item.own) return
       const unread = this.unreadIn(conversationId) + 1
       this.#unread.set(conversationId, unread)
-      if (unread === 1) this.showInfo(`New messages in ${sanitize(this.#titleOf(conversationId))}.`)
+      if (unread === 1) this.showInfo(`New messages in ${this.#names.of(conversationId)}.`)
       return
     }
     // The stream starts where it ended the last time, and repeats messages that are on the screen.
-    if (position <= this.#newestShown && (item.type === 'unreadable' || !this.#unreadable.delete(id))) return
-    this.#newestShown = Math.max(this.#newestShown, position)
-    this.#showIncoming(item)
+    if (this.#shown.has(item)) return
+    if (item.type === 'message' && this.#shown.isOlder(item)) return this.#mentionOlder()
+    this.#shown.add(item)
+    shown.forEach((one) => this.#showIncoming(one))
+  }
+
+  /** Below newer messages they would mislead. */
+  #mentionOlder(): void {
+    if (!this.#olderMentioned) this.showInfo('Earlier messages have arrived, too. /history 200 shows them.')
+    this.#olderMentioned = true
   }
 
   async #readNewest(limit: number): Promise<Incoming[]> {
@@ -184,31 +191,30 @@ export class ChatSession {
 
   #showAll(messages: readonly Incoming[]): void {
     for (const item of messages) {
-      if ('position' in item) this.#newestShown = Math.max(this.#newestShown, item.position)
-      this.#showIncoming(item)
+      if (item.type === 'message') this.#shown.addHistory(item)
+      if (item.type === 'unreadable') this.#shown.add(item)
     }
+    forPeople(messages).forEach((item) => this.#showIncoming(item))
   }
 
   #updateTitle({ conversationId, content }: IncomingMessage): void {
-    if (content.type === 'title') this.#titles.set(conversationId, content.text)
+    if (content.type === 'title') this.#names.rename(conversationId, content.text)
   }
 
-  #showIncoming(item: Incoming): void {
-    if (item.type === 'message') this.#screen.show(this.#line(item))
+  #showIncoming(item: ShownItem): void {
+    if (item.type === 'message') this.#screen.show(chatLine(item, this.#style))
     else this.#showEvent(item)
-    if (item.type === 'unreadable' && item.reason === 'no-key') this.#unreadable.add(item.id)
   }
 
-  /** `21:07 bob: hello`, with the date if it is not today's. */
-  #line({ from: { username }, sentAt, content }: IncomingMessage): string {
-    const [day, time] = formatTime(sentAt).split(' ')
-    const isToday = formatTime(new Date().toISOString()).startsWith(day!)
-    const when = this.#style('dim', isToday ? time! : `${day} ${time}`)
-    return `${when} ${this.#style(nameStyle(username), sanitize(username))}: ${contentText(content)}`
+  /** A message that was entered looks like all others: behind the prompt the other user would seem to say it. */
+  #entered(line: string): string | undefined {
+    const entered = readEntered(line)
+    if (entered === null || !('text' in entered)) return undefined
+    return enteredLine(this.chat.account!, entered.text, this.#style)
   }
 
   #showEvent(event: ChatEvent): void {
-    const shown = eventText(event, (id) => this.#titleOf(id))
+    const shown = eventText(event, { of: (id) => this.#names.of(id), me: this.chat.account!.username })
     if (shown?.level === 'warning') this.showWarning(shown.text)
     else if (shown !== null) this.showInfo(shown.text)
   }
@@ -221,16 +227,12 @@ export class ChatSession {
     }
   }
 
-  /** `bob (online, 2 unread)> ` */
   #updatePrompt(): void {
-    const here = this.#otherMembers().filter((username) => this.presence.isOnline(username)).length
+    const { id, kind } = this.conversation
+    const online = this.#otherMembers().filter((username) => this.presence.isOnline(username)).length
     const unread = [...this.#unread.values()].reduce((sum, count) => sum + count, 0)
-    const states = [
-      this.conversation.kind === 'direct' ? here === 1 && 'online' : here > 0 && `${here} online`,
-      unread > 0 && `${unread} unread`
-    ].filter((state) => state !== false)
-    const title = sanitize([...this.#titleOf(this.conversation.id)].slice(0, 24).join(''))
-    this.#screen.setPrompt(`${title}${states.length === 0 ? '' : ` (${states.join(', ')})`}> `)
+    const name = truncate(this.#names.of(id), Math.min(26, this.#screen.columns >> 1))
+    this.#screen.setPrompt(promptText(name, kind, { online, unread }))
   }
 
   #otherMembers(): string[] {
@@ -240,9 +242,5 @@ export class ChatSession {
 
   #isMember(username: string): boolean {
     return this.conversation.members.some((member) => member.username === username)
-  }
-
-  #titleOf(conversationId: string): string {
-    return this.#titles.get(conversationId) ?? 'another conversation'
   }
 }

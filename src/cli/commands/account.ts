@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import type { ChatClient } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { addExamples } from '../help.js'
+import { showLinkNumber, waitUntilLinked } from '../linking.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { formatFingerprint } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { readPassword, confirm, readNewPassword } from '../terminal/prompt.js'
 import { rememberServer, requireAccount, withClient } from '../with-chat.js'
@@ -71,10 +70,7 @@ async function register(
     const named = deviceName === undefined ? {} : { deviceName }
     const account = await chat.register({ username, password, ...named })
     await rememberServer(io, options)
-    print(
-      io,
-      `You are ${account.username}. This device's fingerprint is ${formatFingerprint(account.fingerprint)}.`
-    )
+    print(io, `You are ${account.username}.`)
     printToStderr(
       io,
       'If you lose this machine, a backup can restore your messages: secure-chat backup create'
@@ -93,25 +89,17 @@ async function login(
     const named = deviceName === undefined ? {} : { deviceName }
     const result = await chat.login({ username, password, ...named })
     await rememberServer(io, options)
-    if (result.status === 'pending') {
-      print(io, `This device is new. Its fingerprint is ${formatFingerprint(result.fingerprint)}.`)
+    if (result.status === 'active') return print(io, `You are ${chat.account!.username}.`)
+    if (wait !== false) {
       printToStderr(
         io,
-        'On a device that is logged in, compare the fingerprint and approve it: secure-chat devices approve'
+        'This device is new. You can stop with Ctrl-C, and go on with "secure-chat devices link".'
       )
-      if (wait === false) return
-      await waitForApproval(io, chat)
+      return waitUntilLinked(io, chat)
     }
-    print(io, `You are ${chat.account!.username}.`)
+    showLinkNumber(io, result.linkNumber)
+    printToStderr(io, 'Then go on here with "secure-chat devices link".')
   })
-}
-
-async function waitForApproval(io: Io, chat: ChatClient): Promise<void> {
-  printToStderr(
-    io,
-    'Waiting for approval … (You can stop with Ctrl-C. After the approval, every command works.)'
-  )
-  await chat.waitForApproval({ signal: io.signal })
 }
 
 async function logout(
@@ -137,7 +125,6 @@ async function whoami(io: Io, options: GlobalOptions, json: boolean | undefined)
   const account = await withClient(io, options, async (chat) => chat.account)
   if (json === true) return printJson(io, account)
   if (account === null) return print(io, 'There is no account in this profile.')
-  const { username, status, loggedIn, fingerprint } = account
+  const { username, status, loggedIn } = account
   print(io, `${username} (${status}, ${loggedIn ? 'logged in' : 'logged out'})`)
-  print(io, `This device's fingerprint is ${formatFingerprint(fingerprint)}.`)
 }

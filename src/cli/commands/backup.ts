@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
-import type { ChatClient } from '../../client/index.js'
+import type { ChatClient, Restored } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { formatFingerprint } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { readPassword, confirm, configuredPassword, readSecret } from '../terminal/prompt.js'
 import { rememberServer, withClient, withChat } from '../with-chat.js'
@@ -53,15 +52,19 @@ export function backupCommands(program: Command, io: Io): void {
     .option('--yes', 'do not ask')
     .action(({ yes }: { yes?: boolean }) =>
       inChat(async (chat) => {
-        await confirm(io, 'Remove the backup? Its recovery code will open nothing.', yes)
+        await confirm(io, 'Remove the backup? Nothing restores your messages then.', yes)
         await chat.backup.remove()
-        printToStderr(io, 'The backup is removed.')
+        printToStderr(io, 'The backup is removed. Its code or passphrase opens nothing that comes later.')
       })
     )
   addExamples(
     program
       .command('restore')
-      .description('log in on this machine with the recovery code, and read what your devices could read')
+      .summary('log in on this machine with the recovery code, and read what your devices could read')
+      .description(
+        'Log in on this machine with the recovery code, and read what your devices could read. A new backup is made: ' +
+          'prints the new recovery code, because the old one opens nothing that comes later.'
+      )
       .argument('<name>', 'username', username)
       .option(
         '--code-file <path>',
@@ -72,7 +75,7 @@ export function backupCommands(program: Command, io: Io): void {
       .option('--device-name <name>', 'name of this machine')
       .action((name: string, given: RestoreOptions) => restore(io, options(), name, given)),
     'restore alice',
-    'restore alice --profile new --code-file recovery-code.txt'
+    'restore alice --profile new --code-file recovery-code.txt > new-recovery-code.txt'
   )
 }
 
@@ -91,7 +94,15 @@ async function create(
   const { exists } = await chat.backup.status()
   printToStderr(io, 'Generating keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
-  if (exists) printToStderr(io, 'It replaces the earlier backup, whose code or passphrase opens nothing now.')
+  if (exists)
+    printToStderr(
+      io,
+      'It replaces the earlier backup, whose code or passphrase opens nothing that comes later.'
+    )
+  showCode(io, recoveryCode)
+}
+
+function showCode(io: Io, recoveryCode: string | null): void {
   if (recoveryCode === null)
     return printToStderr(io, 'The backup is on the server. Your passphrase opens it.')
   print(io, recoveryCode)
@@ -114,9 +125,22 @@ async function restore(
       : { code: await askCode(io, given) }
     printToStderr(io, 'Generating keys and restoring the backup …')
     const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
-    const { fingerprint } = await chat.backup.restore({ username, password, ...named, ...key })
-    await rememberServer(io, options)
-    print(io, `You are ${username} again. This device's fingerprint is ${formatFingerprint(fingerprint)}.`)
+    const wasActive = chat.account?.status === 'active'
+    let restored: Restored | undefined
+    try {
+      restored = await chat.restore({ username, password, ...named, ...key })
+    } finally {
+      // The new backup comes last, and may fail after all else has gone well.
+      if (!wasActive && chat.account?.status === 'active') {
+        await rememberServer(io, options)
+        printToStderr(io, `You are ${username} again.`)
+        if (restored === undefined)
+          printToStderr(io, 'But there is no new backup yet. Make one: secure-chat backup create')
+      }
+    }
+    if (restored.recoveryCode !== null)
+      printToStderr(io, 'This is your new recovery code. The old one opens nothing that comes later.')
+    showCode(io, restored.recoveryCode)
   })
 }
 

@@ -1,17 +1,16 @@
-import { isCancel, select } from '@clack/prompts'
 import type { Command } from 'commander'
 import type { ChatClient, Conversation } from '../../client/index.js'
 import { handleLine } from '../chat/commands.js'
 import { ChatSession } from '../chat/session.js'
-import { EXIT, ExitError, UsageError } from '../errors.js'
+import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
+import { conversationName, isWithOthers } from '../output/titles.js'
 import type { Io } from '../terminal/io.js'
 import { createStyle } from '../terminal/style.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
 import { openConversation } from '../recipient.js'
-import { sanitize } from '../terminal/sanitize.js'
 import { Screen } from '../terminal/screen.js'
-import { isInteractive } from '../terminal/prompt.js'
+import { choose, isInteractive } from '../terminal/prompt.js'
 import { withChat } from '../with-chat.js'
 
 /** `chat`: sends and shows messages in one terminal. */
@@ -35,7 +34,9 @@ export function chatCommand(program: Command, io: Io): void {
 async function runChat(io: Io, chat: ChatClient, url: string, to: string | undefined): Promise<void> {
   const conversations = await chat.conversations.list({ readTitles: true })
   const first =
-    to === undefined ? await choose(io, conversations) : await openConversation(chat, to, conversations)
+    to === undefined
+      ? await chooseConversation(io, conversations.filter(isWithOthers))
+      : await openConversation(chat, to, conversations)
   const screen = new Screen(io)
   const session = new ChatSession(chat, screen, { style: createStyle(io), url })
   const leave = new AbortController()
@@ -63,7 +64,7 @@ async function showEvents(session: ChatSession, signal: AbortSignal): Promise<vo
   for await (const event of session.chat.events({ signal })) await session.handle(event)
 }
 
-async function choose(io: Io, conversations: readonly Conversation[]): Promise<Conversation> {
+async function chooseConversation(io: Io, conversations: readonly Conversation[]): Promise<Conversation> {
   if (conversations.length === 0)
     throw new UsageError('You are in no conversation yet.', 'Start one: secure-chat chat NAME')
   if (!isInteractive(io))
@@ -71,17 +72,6 @@ async function choose(io: Io, conversations: readonly Conversation[]): Promise<C
       'There is no terminal to choose on.',
       'Name a user or a group: secure-chat chat NAME'
     )
-  const chosen = await select({
-    message: 'Which conversation?',
-    options: conversations.map((value) => ({
-      value,
-      label: sanitize(value.title ?? value.id),
-      hint: value.kind
-    })),
-    input: io.stdin,
-    output: io.stderr,
-    signal: io.signal
-  })
-  if (isCancel(chosen)) throw new ExitError(EXIT.interrupted)
-  return chosen
+  const choices = conversations.map((one) => ({ label: conversationName(one), hint: one.kind }))
+  return conversations[await choose(io, 'Which conversation?', choices)]!
 }

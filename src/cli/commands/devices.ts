@@ -1,13 +1,16 @@
 import type { Command } from 'commander'
 import type { ChatClient, DeviceInfo } from '../../client/index.js'
-import { fingerprint as fingerprintOf } from '../parsers.js'
-import { NotFoundError, UsageError } from '../errors.js'
+import { approve } from '../approval.js'
+import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
+import { waitUntilLinked } from '../linking.js'
+import { pickDevice } from '../pick-device.js'
+import { revoke, type RevokeOptions } from '../revocation.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { formatFingerprint, formatTime, formatTable } from '../terminal/format.js'
+import { formatTime, formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { sanitize } from '../terminal/sanitize.js'
-import { readPassword, confirm, isInteractive } from '../terminal/prompt.js'
+import { readPassword, confirm } from '../terminal/prompt.js'
 import { requireAccount, withClient, withChat } from '../with-chat.js'
 
 interface ConfirmOptions {
@@ -25,7 +28,7 @@ export function devicesCommands(program: Command, io: Io): void {
     devices,
     'devices',
     'devices approve',
-    'devices approve 3f2a --fingerprint 91f0c2aa…',
+    'devices approve 3f2a --number "65662 85593 …"',
     'devices revoke 3f2a',
     'devices rekey --forget-past'
   )
@@ -46,36 +49,38 @@ export function devicesCommands(program: Command, io: Io): void {
     )
   devices
     .command('approve')
-    .description('approve a new device; it can then read what this one can')
+    .description('approve a new device, whose link number you compare; it can then read what this one can')
     .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
-    .option(
-      '--fingerprint <hex>',
-      'the fingerprint that the new device shows; needed without a terminal',
-      fingerprintOf
+    .option('--number <groups...>', 'the link number that the new device shows; needed without a terminal')
+    .action((id: string | undefined, { number }: NumberOption) =>
+      inChat((chat) => approve(io, chat, id, number?.join(' ')))
     )
-    .action((id: string | undefined, { fingerprint }: { fingerprint?: string }) =>
-      inChat((chat) => approve(io, chat, id, fingerprint))
-    )
+  devices
+    .command('link')
+    .description('on a new device: show its link number, and say that another device has approved it')
+    .option('--number <groups...>', 'the link number that the other device has approved')
+    .action(({ number }: NumberOption) => link(io, options(), number?.join(' ')))
   devices
     .command('decline')
     .description('decline a device that waits for approval')
     .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
     .action((id: string | undefined) =>
       inChat(async (chat) => {
-        const device = pick(await chat.devices.requests(), id)
+        const device = pickDevice(await chat.devices.requests(), id)
         await chat.devices.reject(device.id)
         printToStderr(io, `"${sanitize(device.name)}" was declined.`)
       })
     )
   devices
     .command('revoke')
-    .description('revoke a device: its sessions end, and no message is encrypted for it any more')
+    .description('revoke a device: its sessions end, and your contacts encrypt nothing more for it')
     .argument('<id>', 'id of the device, or the beginning of it')
+    .option('--approved', 'also revoke the devices that it had approved')
     .option('--yes', 'do not ask')
-    .action((id: string, { yes }: ConfirmOptions) => inChat((chat) => revoke(io, chat, id, yes)))
+    .action((id: string, given: RevokeOptions) => inChat((chat) => revoke(io, chat, id, given)))
   devices
     .command('rekey')
-    .description('replace the encryption key of this device')
+    .description('replace the encryption keys of this device')
     .option('--forget-past', 'also destroy the keys of older messages: this device can never read them again')
     .option('--yes', 'do not ask')
     .action(({ forgetPast = false, yes }: { forgetPast?: boolean } & ConfirmOptions) =>
@@ -84,7 +89,7 @@ export function devicesCommands(program: Command, io: Io): void {
           await confirm(io, 'Make all earlier messages unreadable on this device, for good?', yes)
         printToStderr(io, 'Generating keys …')
         await chat.devices.rekey({ forgetPast })
-        printToStderr(io, 'This device has a new encryption key.')
+        printToStderr(io, 'This device has new encryption keys.')
       })
     )
   devices
@@ -94,50 +99,32 @@ export function devicesCommands(program: Command, io: Io): void {
     .action(({ yes }: ConfirmOptions) => reset(io, options(), yes))
 }
 
+interface NumberOption {
+  /** Its groups, in one text or several. */
+  number?: string[]
+}
+
 function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined): void {
   if (json === true) return devices.forEach((device) => printJson(io, device))
-  const rows = devices.map(({ id, name, status, createdAt, fingerprint, current }) => [
+  const rows = devices.map(({ id, name, status, createdAt, purpose, current }) => [
     id,
-    `${sanitize(name)}${current ? ' (this one)' : ''}`,
+    `"${sanitize(name)}"${current ? ' (this one)' : ''}`,
     status,
-    formatTime(createdAt),
-    formatFingerprint(fingerprint)
+    createdAt === '' ? '' : formatTime(createdAt),
+    purpose === 'recovery' ? 'key backup' : ''
   ])
   formatTable(rows).forEach((line) => print(io, line))
 }
 
-async function approve(
-  io: Io,
-  chat: ChatClient,
-  id: string | undefined,
-  given: string | undefined
-): Promise<void> {
-  const device = pick(await chat.devices.requests(), id)
-  if (given === undefined) {
-    if (!isInteractive(io))
-      throw new UsageError(
-        'There is no terminal to compare the fingerprint on.',
-        'Pass the fingerprint that the new device shows: --fingerprint HEX.'
-      )
-    printToStderr(
-      io,
-      `"${sanitize(device.name)}" has the fingerprint\n  ${formatFingerprint(device.fingerprint)}`
-    )
-    await confirm(io, 'Does the new device show the same fingerprint?', false)
-  }
-  await chat.devices.approve(device.id, { fingerprint: given ?? device.fingerprint })
-  printToStderr(io, `"${sanitize(device.name)}" is approved, and can read what this device can.`)
-}
-
-async function revoke(io: Io, chat: ChatClient, id: string, yes: boolean | undefined): Promise<void> {
-  const device = pick(
-    (await chat.devices.list()).filter(({ status }) => status === 'active'),
-    id
-  )
-  const which = device.current ? 'this device' : `"${sanitize(device.name)}"`
-  await confirm(io, `Revoke ${which} (${device.id})? This cannot be undone.`, yes)
-  await chat.devices.revoke(device.id)
-  printToStderr(io, `"${sanitize(device.name)}" was revoked.`)
+async function link(io: Io, options: GlobalOptions, number: string | undefined): Promise<void> {
+  await withClient(io, options, async (chat) => {
+    const { username, status, loggedIn } = requireAccount(io, options, chat)
+    if (status === 'active') throw new UsageError('This device is linked already.')
+    if (!loggedIn)
+      await chat.login({ username, password: await readPassword(io, options, `Password of ${username}`) })
+    if (number !== undefined) await chat.confirmLink(number)
+    await waitUntilLinked(io, chat)
+  })
 }
 
 async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): Promise<void> {
@@ -151,25 +138,11 @@ async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): 
     )
     const password = await readPassword(io, options, `Password of ${username}`)
     printToStderr(io, 'Generating keys …')
-    const { fingerprint } = await chat.devices.reset({ username, password })
-    print(
+    await chat.devices.reset({ username, password })
+    print(io, `You are ${username}, with a new identity.`)
+    printToStderr(
       io,
-      `You are ${username}, with a new identity. This device's fingerprint is ${formatFingerprint(fingerprint)}.`
+      'Tell your contacts by another way, so that they accept it: the server could do the same.'
     )
   })
-}
-
-/** The device whose id begins with `id`; without an id, the only one. */
-function pick(devices: readonly DeviceInfo[], id: string | undefined): DeviceInfo {
-  if (devices.length === 0) throw new UsageError('No device waits for approval.')
-  const matching =
-    id === undefined ? devices : devices.filter((device) => device.id.startsWith(id.toLowerCase()))
-  const [first, ...others] = matching
-  if (first === undefined) throw new NotFoundError(`No such device: "${id}".`, 'See "secure-chat devices".')
-  if (others.length > 0)
-    throw new UsageError(
-      'More than one device matches.',
-      `Use the id of one: ${matching.map(({ id }) => id).join(', ')}.`
-    )
-  return first
 }

@@ -6,7 +6,7 @@ import { addExamples } from '../help.js'
 import { print, printJson, type Io } from '../terminal/io.js'
 import { createStyle, type Style, type StyleName } from '../terminal/style.js'
 import type { GlobalOptions } from '../profile.js'
-import { sanitize } from '../terminal/sanitize.js'
+import { sanitizeLines } from '../terminal/sanitize.js'
 
 const styles: Record<Check['status'], StyleName> = { ok: 'green', warn: 'yellow', fail: 'red' }
 
@@ -38,6 +38,6 @@ export function doctorCommand(program: Command, io: Io): void {
 }
 
 function lines({ check, status, message, hint }: Check, style: Style): string[] {
-  const first = `${style(styles[status], status.padEnd(4))}  ${sanitize(`${check}: ${message}`)}`
-  return hint === undefined ? [first] : [first, `      ${style('dim', sanitize(hint))}`]
+  const first = `${style(styles[status], status.padEnd(4))}  ${sanitizeLines(`${check}: ${message}`)}`
+  return hint === undefined ? [first] : [first, `      ${style('dim', sanitizeLines(hint))}`]
 }

@@ -2,9 +2,10 @@ import type { Command } from 'commander'
 import type { ChatClient, Content } from '../../client/index.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
+import { findMessage } from '../message-ref.js'
 import { printToStderr, printJson, type Io } from '../terminal/io.js'
 import { serverUrl, type GlobalOptions } from '../profile.js'
-import { addressOf, resolveRecipient } from '../recipient.js'
+import { addressOf, resolveRecipient, type Recipient } from '../recipient.js'
 import { eventJson } from '../output/messages.js'
 import { withChat } from '../with-chat.js'
 import { jsonFromStdin, textFromStdin } from '../terminal/stdin.js'
@@ -32,19 +33,21 @@ function sealCommand(program: Command, io: Io): void {
           'never posted, its receivers see that a message was withheld.'
       )
       .argument('<to>', 'a user, or a group by its id or name')
-      .option('--content', 'stdin is a JSON object with a type, such as a reaction, instead of a text')
+      .option(
+        '--content',
+        'stdin is a JSON object with a type, such as a reaction, instead of a text; its ref may be an id only'
+      )
       .option('--id <uuid>', 'id of the message')
       .option('--json', 'print conversationId, path and message instead of the message only')
       .action(async (to: string, { content, id, json }: SealOptions) => {
         const options = program.opts<GlobalOptions>()
         const text = await textFromStdin(io)
-        const { conversationId, message } = await withChat(io, options, async (chat) =>
-          chat.seal(
-            addressOf(await resolveRecipient(chat, to)),
-            content === true ? parseContent(text) : text,
-            id === undefined ? {} : { id }
-          )
-        )
+        const given = content === true ? parseContent(text) : text
+        const { conversationId, message } = await withChat(io, options, async (chat) => {
+          const recipient = await resolveRecipient(chat, to)
+          const complete = typeof given === 'string' ? given : await withRef(chat, recipient, given)
+          return chat.seal(addressOf(recipient), complete, id === undefined ? {} : { id })
+        })
         const path = `/v1/conversations/${conversationId}/messages`
         if (json === true) return printJson(io, { conversationId, path, message })
         printJson(io, message)
@@ -93,16 +96,27 @@ function openCommand(program: Command, io: Io): void {
   )
 }
 
-function parseContent(text: string): Content {
+/** Content from a person, whose `ref` may be the id of a message only. */
+type GivenContent = Record<string, unknown>
+
+function parseContent(text: string): GivenContent {
   let content: unknown
   try {
     content = JSON.parse(text)
   } catch {
     content = null
   }
-  // `seal` checks the rest.
-  if (typeof content === 'object' && content !== null) return content as Content
+  if (typeof content === 'object' && content !== null) return content as GivenContent
   throw new UsageError('Stdin is not a JSON object.', 'A content looks like {"type":"text","text":"Hello"}.')
+}
+
+/** The content with the whole `ref`. `seal` checks the rest. */
+async function withRef(chat: ChatClient, recipient: Recipient, content: GivenContent): Promise<Content> {
+  const { ref } = content
+  if (typeof ref !== 'string') return content as Content
+  const { id } = 'id' in recipient ? recipient : await chat.conversations.direct(recipient.username)
+  const { digest } = await findMessage(chat, id, ref)
+  return { ...content, ref: { id: ref, digest } } as Content
 }
 
 /** The messages in values: each value is a message, a list of messages or a page with `items`. */

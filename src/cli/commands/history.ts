@@ -2,12 +2,13 @@ import type { Command } from 'commander'
 import type { ChatClient, HistoryRange, Incoming } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
-import { printAndWait, printToStderr, type Io } from '../terminal/io.js'
+import { printAndWait, printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
 import { eventText } from '../output/event-text.js'
+import { forPeople, isForDevices } from '../output/for-people.js'
+import { conversationName } from '../output/titles.js'
 import type { GlobalOptions } from '../profile.js'
 import { findConversation } from '../recipient.js'
 import { eventJson, messageLine } from '../output/messages.js'
-import { sanitizedJson } from '../terminal/sanitize.js'
 import { withChat } from '../with-chat.js'
 
 const DEFAULT_LIMIT = 50
@@ -49,18 +50,25 @@ export function historyCommand(program: Command, io: Io): void {
 }
 
 async function history(io: Io, chat: ChatClient, name: string, { json, ...range }: Options): Promise<void> {
-  const { id, title } = await findConversation(chat, name)
+  const conversation = await findConversation(chat, name)
+  const { id } = conversation
+  const names = { of: () => conversationName(conversation), me: chat.account!.username }
   let unread = 0
-  const show = async (item: Incoming): Promise<void> => {
-    if (json === true) return printAndWait(io, sanitizedJson(eventJson(item)))
-    if (item.type === 'message') return printAndWait(io, messageLine(item))
-    if (item.type === 'unreadable' && item.reason === 'no-key') unread++
-    else printToStderr(io, `Warning: ${eventText(item, () => title ?? id)!.text}`)
+  const showText = async (items: readonly Incoming[]): Promise<void> => {
+    for (const item of forPeople(items))
+      if (item.type === 'message') await printAndWait(io, messageLine(item))
+      else if (item.type === 'unreadable' && item.reason === 'no-key') unread++
+      else printToStderr(io, `Warning: ${eventText(item, names)!.text}`)
   }
+  const showJson = async (items: readonly Incoming[]): Promise<void> => {
+    for (const item of items)
+      if (item.type !== 'message' || !isForDevices(item.content)) await printJsonAndWait(io, eventJson(item))
+  }
+  const show = json === true ? showJson : showText
   if (range.after === undefined) {
     const newestFirst: Incoming[] = []
     for await (const item of chat.history(id, { limit: DEFAULT_LIMIT, ...range })) newestFirst.push(item)
-    for (const item of newestFirst.reverse()) await show(item)
-  } else for await (const item of chat.history(id, range)) await show(item)
+    await show(newestFirst.reverse())
+  } else for await (const item of chat.history(id, range)) await show([item])
   if (unread > 0) printToStderr(io, `This device has no key for ${unread} of these messages, or not yet.`)
 }

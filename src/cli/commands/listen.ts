@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import type { ChatClient, ChatEvent } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
-import { printAndWait, printToStderr, type Io } from '../terminal/io.js'
+import { printAndWait, printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
 import { eventText } from '../output/event-text.js'
+import { forPeople, isForDevices } from '../output/for-people.js'
 import type { GlobalOptions } from '../profile.js'
 import { eventJson, messageLine } from '../output/messages.js'
-import { sanitizedJson } from '../terminal/sanitize.js'
 import { withChat } from '../with-chat.js'
-import { TitleCache } from '../output/titles.js'
+import { isWithOthers, TitleCache } from '../output/titles.js'
 
 interface Options {
   json?: boolean
@@ -16,9 +16,8 @@ interface Options {
   count?: number
 }
 
-/** Events for scripts without --events: messages, and whatever is suspicious. */
+/** Events for scripts without --events, beside messages: whatever is suspicious. */
 const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
-  'message',
   'unreadable',
   'withheld',
   'reordered',
@@ -41,7 +40,7 @@ export function listenCommand(program: Command, io: Io): void {
       .option('-n, --count <number>', 'end after this many messages', wholeNumber(1))
       .action((options: Options) => {
         let left = options.count ?? Infinity
-        const isLast = (event: ChatEvent) => event.type === 'message' && --left === 0
+        const isLast = (event: ChatEvent) => isMessage(event) && --left === 0
         return withChat(io, program.opts<GlobalOptions>(), (chat) => listen(io, chat, options, isLast))
       }),
     'listen',
@@ -74,8 +73,8 @@ async function listen(
 
 function jsonLines(io: Io, { events }: Options): (event: ChatEvent) => Promise<void> {
   return async (event) => {
-    if (events === true || SCRIPT_EVENTS.includes(event.type))
-      await printAndWait(io, sanitizedJson(eventJson(event)))
+    const isWanted = isMessage(event) || SCRIPT_EVENTS.includes(event.type)
+    if (events === true || isWanted) await printJsonAndWait(io, eventJson(event))
   }
 }
 
@@ -83,17 +82,30 @@ function textLines(io: Io, chat: ChatClient, { events }: Options): (event: ChatE
   const titles = new TitleCache(chat)
   return async (event) => {
     if (event.type === 'connected' || event.type === 'disconnected') return
-    if (OPTIONAL_EVENTS.includes(event.type) && events !== true) return
+    if (isOptional(event) && events !== true) return
     await titles.update(event)
     if (event.type === 'message') {
       const { own, conversationId } = event
       const isPlain = titles.isDirect(conversationId) && !own
-      return printAndWait(io, messageLine(event, isPlain ? undefined : titles.of(conversationId)))
+      const name = isPlain ? undefined : titles.of(conversationId)
+      for (const item of forPeople([event]))
+        if (item.type === 'message') await printAndWait(io, messageLine(item, name))
+      return
     }
-    const shown = eventText(event, (id) => titles.of(id))
+    const shown = eventText(event, { of: (id) => titles.of(id), me: chat.account!.username })
     if (shown?.level === 'warning') printToStderr(io, `Warning: ${shown.text}`)
     else if (shown !== null) await printAndWait(io, `* ${shown.text}`)
   }
+}
+
+/** Whether it is a message for people or their scripts. */
+function isMessage(event: ChatEvent): boolean {
+  return event.type === 'message' && !isForDevices(event.content)
+}
+
+function isOptional(event: ChatEvent): boolean {
+  if (event.type === 'conversation') return !isWithOthers(event.conversation)
+  return OPTIONAL_EVENTS.includes(event.type)
 }
 
 /** Prints when the connection is there and when it is lost, but not each try. */

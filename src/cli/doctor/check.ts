@@ -1,3 +1,4 @@
+import type { About } from '../advice.js'
 import { hintFor } from '../errors.js'
 
 /** The result of one check of `doctor`. */
@@ -21,13 +22,14 @@ export function failure(message: string, hint: string): Omit<Check, 'check'> {
 export async function runCheck(
   check: string,
   url: string,
-  work: () => Promise<string | Omit<Check, 'check'>>
+  work: () => Promise<string | Omit<Check, 'check'>>,
+  about: About = {}
 ): Promise<Check> {
   try {
     const result = await work()
     return { check, ...(typeof result === 'string' ? { status: 'ok', message: result } : result) }
   } catch (error) {
-    const hint = hintFor(error, url)
+    const hint = hintFor(error, url, about)
     return { check, status: 'fail', message: reasons(error), ...(hint !== undefined && { hint }) }
   }
 }

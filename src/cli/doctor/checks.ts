@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ChatClient, MemoryStore, selfTest, type Account, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
+import { acceptIdentity } from '../advice.js'
 import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
@@ -20,13 +21,14 @@ export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator
   })
   let store: Store | undefined
   yield runCheck('key store', url, async () => {
-    const { name, store: folder } = profileOf(io, options)
+    const profile = profileOf(io, options)
+    const { name, store: folder } = profile
     if (!existsSync(join(folder, 'journal')))
       return warning(
         `there is no account in the profile "${name}" yet`,
         'Start with "secure-chat register NAME" or "secure-chat login NAME".'
       )
-    store = await openStore(io, folder)
+    store = await openStore(io, profile)
     // This also locks the store.
     await store.update(() => undefined)
     return `only you can read and write ${folder}`
@@ -77,7 +79,7 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
     if (status === 'active') return `${username} is logged in`
     return warning(
       `${username} is logged in, but this device waits for approval`,
-      'Run "secure-chat devices approve" on a device that is logged in.'
+      'Run "secure-chat devices approve" on a device that is logged in, then "secure-chat devices link" here.'
     )
   })
   yield session
@@ -87,21 +89,24 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
     if (devices.some((device) => device.id === deviceId && device.fingerprint === fingerprint))
       return `is valid, and this is one of its ${devices.length} device(s)`
     return failure(
-      'is valid, but this device is not in it',
-      `Log in again with "secure-chat login ${username}".`
+      'is valid, but this device is not in it, or not any more',
+      `If you revoked it, or began again on another device, log in again: "secure-chat login ${username}". If you ` +
+        'did not, tell your contacts by another way.'
     )
   })
   yield* checkConversations(chat, url)
   yield runCheck('contacts', url, async () => {
+    if (await chat.contacts.isWaiting())
+      return warning(
+        'this device waits until another of your devices tells whom you trust',
+        'Run "secure-chat listen" there. To go on without the others: "secure-chat contacts go-on-alone".'
+      )
     const contacts = await chat.contacts.list()
     const changed = contacts
       .filter((contact) => contact.status === 'changed')
       .map((contact) => contact.username)
     if (changed.length === 0) return `${contacts.length}, none with a new identity`
-    return warning(
-      `new identity, so nothing is sent: ${changed.join(', ')}`,
-      'Compare safety numbers with "secure-chat verify NAME". Then run "secure-chat accept NAME".'
-    )
+    return warning(`new identity, so nothing is sent: ${changed.join(', ')}`, acceptIdentity('NAME'))
   })
   yield runCheck('backup', url, async () =>
     (await chat.backup.status()).exists
@@ -118,12 +123,16 @@ async function* checkConversations(chat: ChatClient, url: string): AsyncGenerato
   const broken: Check[] = []
   yield runCheck(check, url, async () => {
     const all = await chat.conversations.list()
-    for (const { id, title, trouble } of all)
-      if (trouble !== undefined)
-        broken.push(await runCheck(`${check}: ${title ?? id}`, url, () => Promise.reject(trouble)))
+    // A group's title could pass for a part of the line.
+    for (const { id, kind, title, trouble } of all)
+      if (trouble !== undefined) {
+        const name = kind === 'direct' ? (title ?? id) : id
+        const reject = () => Promise.reject(trouble)
+        broken.push(await runCheck(`${check}: ${name}`, url, reject, { conversationId: id }))
+      }
     const valid = `${all.length - broken.length} of ${all.length} chains are valid`
     if (broken.length === 0) return valid
-    return failure(valid, 'Nothing is sent to the others. Ask the operator of the server.')
+    return failure(valid, 'Nothing is sent to the others. See "secure-chat conversations" for what to do.')
   })
   yield* broken
 }

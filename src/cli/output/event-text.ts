@@ -1,5 +1,7 @@
-import type { ChatEvent, MembersChanged, UnreadableMessage } from '../../client/index.js'
-import { sanitize } from '../terminal/sanitize.js'
+import type { ChatEvent, Conversation, MembersChanged, UnreadableMessage } from '../../client/index.js'
+import { acceptIdentity, adviceOn } from '../advice.js'
+import { formatDuration } from '../terminal/format.js'
+import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
 
 /** An event for people. A `warning` means that somebody may be interfering. */
 export interface EventText {
@@ -7,14 +9,17 @@ export interface EventText {
   text: string
 }
 
-/**
- * An event in a sentence; null for `message` and `connected`.
- *
- * @param titleOf returns the title of a conversation, not sanitized
- */
-export function eventText(event: ChatEvent, titleOf: (conversationId: string) => string): EventText | null {
-  const where =
-    'conversationId' in event && event.conversationId ? sanitize(titleOf(event.conversationId)) : ''
+/** The names that an event's text needs. */
+export interface EventNames {
+  /** A conversation as `conversationName` writes it. */
+  of: (conversationId: string) => string
+  /** The user's own name. */
+  me: string
+}
+
+/** An event in a sentence or two; null for `message` and `connected`. */
+export function eventText(event: ChatEvent, names: EventNames): EventText | null {
+  const where = 'conversationId' in event && event.conversationId ? names.of(event.conversationId) : ''
   switch (event.type) {
     case 'message':
     case 'connected':
@@ -30,36 +35,36 @@ export function eventText(event: ChatEvent, titleOf: (conversationId: string) =>
     }
     case 'reordered':
       return warning(`${where}: the next message from ${sanitize(event.from.username)} arrived out of order.`)
-    case 'conversation': {
-      const { kind, title, members } = event.conversation
-      if (kind === 'direct') return info(`You are in a direct conversation with ${sanitize(title ?? '?')}.`)
-      return info(`You are in a group with ${members.map(({ username }) => sanitize(username)).join(', ')}.`)
-    }
+    case 'conversation':
+      return info(entered(event.conversation))
     case 'members':
       return info(`${where}: ${membersChange(event)}`)
-    case 'not-sent':
-      return warning(
-        `${where}: your message was refused and will not be sent: ${sanitize(event.error.message)}`
+    case 'timer': {
+      const by = sanitize(event.by)
+      const { messageTtl } = event
+      return info(
+        messageTtl === 0
+          ? `${where}: ${by} wants messages to be kept.`
+          : `${where}: ${by} wants messages to be deleted after ${formatDuration(messageTtl)}.`
       )
+    }
+    case 'not-sent':
+      return warning(`${where}: your message will not be sent: ${sanitizeLines(event.error.message)}`)
     case 'device-requested':
       return warning(
         `A new device "${sanitize(event.name)}" asks to join your account. ` +
-          'If it is yours: secure-chat devices requests'
+          `If it is yours: secure-chat devices approve ${event.deviceId}`
       )
     case 'device-changed':
       return info(`A device of ${sanitize(event.username)} was ${event.change}. The identity is the same.`)
     case 'identity-changed': {
       const name = sanitize(event.username)
+      const { root } = event
       const before = event.wasVerified ? 'a new identity, not the one that you verified' : 'a new identity'
-      return warning(
-        `${name} has ${before}. Compare safety numbers (secure-chat verify ${name}), ` +
-          `then: secure-chat accept ${name}`
-      )
+      return warning(`${name} has ${before}: ${root}. ${acceptIdentity(name, root)}`)
     }
     case 'untrusted':
-      return warning(
-        `${where && `${where}: `}the server showed data that does not verify: ${sanitize(event.error.message)}`
-      )
+      return warning(untrusted(event, where, names.me))
     case 'presence':
       return info(`${sanitize(event.username)} is ${event.online ? 'online' : 'offline'}.`)
     case 'disconnected':
@@ -73,7 +78,26 @@ function unreadable({ reason, from, error }: UnreadableMessage, where: string): 
   const name = sanitize(from.username)
   return reason === 'no-key'
     ? info(`${where}: a message from ${name} cannot be read yet. It appears when its key arrives.`)
-    : warning(`${where}: a message that claims to be from ${name} was refused: ${sanitize(error.message)}`)
+    : warning(
+        `${where}: a message that claims to be from ${name} was refused: ${sanitizeLines(error.message)}`
+      )
+}
+
+/** The event's own words, and what to do. */
+function untrusted(event: Extract<ChatEvent, { type: 'untrusted' }>, where: string, me: string): string {
+  const { error, username, conversationId } = event
+  const about = {
+    ...(username !== undefined && { username: sanitize(username) }),
+    ...(conversationId !== undefined && { conversationId })
+  }
+  const place = where === '' ? '' : `${where}: `
+  return `${place}${sanitizeLines(error.message)} ${sanitizeLines(adviceOn(error, about, me))}`.trimEnd()
+}
+
+function entered({ kind, title, members }: Conversation): string {
+  if (kind === 'direct') return `You are in a direct conversation with ${sanitize(title ?? '?')}.`
+  if (kind === 'self') return 'Your devices have a conversation of their own.'
+  return `You are in a group with ${members.map(({ username }) => sanitize(username)).join(', ')}.`
 }
 
 function membersChange({ change, username, by, role }: MembersChanged): string {

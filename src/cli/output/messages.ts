@@ -1,41 +1,47 @@
-import type {
-  ChatError,
-  ChatEvent,
-  Conversation,
-  IncomingMessage,
-  ReceivedContent
-} from '../../client/index.js'
+import type { ChatError, ChatEvent, Conversation, IncomingMessage } from '../../client/index.js'
 import { formatTime } from '../terminal/format.js'
 import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
+import type { ShownContent, ShownMessage } from './for-people.js'
 
 /**
- * A message for people: `2026-05-04 21:07 bob [ops]: hello`. The sender comes first, because a group's name
+ * A message for people: `2026-05-04 21:07 bob ["ops"]: hello`. The sender comes first, because a group's name
  * could imitate a sender.
  *
- * @param title of the conversation, where the line has to name it
+ * @param name of the conversation, as `conversationName` writes it, where the line has to name it
  */
-export function messageLine({ from, sentAt, content }: IncomingMessage, title?: string): string {
-  const where = title === undefined ? '' : ` [${sanitize(title)}]`
-  return `${formatTime(sentAt)} ${sanitize(from.username)}${where}: ${contentText(content)}`
+export function messageLine(message: ShownMessage, name?: string): string {
+  const { from, sentAt, content } = message
+  const where = name === undefined ? '' : ` [${name}]`
+  return `${formatTime(sentAt)} ${sanitize(from.username)}${where}${marks(message)}: ${contentText(content)}`
+}
+
+/** What is to be known of when a message was said: ` (late)`, ` (departed)`, or nothing. */
+export function marks({ late, departed }: Pick<IncomingMessage, 'late' | 'departed'>): string {
+  const found = [late && 'late', departed && 'departed'].filter((mark) => mark !== false)
+  return found.length === 0 ? '' : ` (${found.join(', ')})`
 }
 
 /** The content of a message, sanitized. */
-export function contentText(content: ReceivedContent): string {
+export function contentText(content: ShownContent): string {
   switch (content.type) {
     case 'text':
-      return `${content.ref === undefined ? '' : '(reply) '}${sanitizeLines(content.text, '  ')}`
+      return `${content.ref === undefined ? '' : '(reply) '}${sanitizeLines(content.text)}`
     case 'edit':
-      return `(edit) ${sanitizeLines(content.text, '  ')}`
+      return `(edit) ${sanitizeLines(content.text)}`
+    case 'retract':
+      return '(takes back a message)'
+    case 'taken-back':
+      return '(taken back)'
     case 'reaction':
-      return content.text === '' ? '(removes a reaction)' : `(reacts) ${sanitize(content.text)}`
+      return content.text === '' ? '(removes a reaction)' : `(reacts) ${sanitizeLines(content.text)}`
     case 'title':
-      return `(names the group) ${sanitize(content.text)}`
+      return `(names the group) "${sanitize(content.text)}"`
     case 'file': {
-      const caption = content.text === undefined ? '' : ` ${sanitizeLines(content.text, '  ')}`
-      return `(file) ${sanitize(content.name)}, ${content.size} bytes${caption}`
+      const caption = content.text === undefined ? '' : ` ${sanitizeLines(content.text)}`
+      return `(file) "${sanitize(content.name)}", ${content.size} bytes${caption}`
     }
     case 'unknown':
-      return `(content that this version cannot show: ${sanitize(content.of)})`
+      return `(content that this version cannot show: "${sanitize(content.of)}")`
   }
 }
 
@@ -44,7 +50,8 @@ export function contentText(content: ReceivedContent): string {
  * more. `type` is the type of its content. `body` is its text, or null.
  */
 export function messageJson(message: IncomingMessage): Record<string, unknown> {
-  const { id, conversationId, from, own, content, sentAt, position, receivedAt, sessionKeyId, n } = message
+  const { id, conversationId, from, own, content, sentAt, position, receivedAt } = message
+  const { key, digest, n, late, departed } = message
   const { type, text = null, ...members } = { text: undefined, ...content }
   return {
     id,
@@ -57,9 +64,13 @@ export function messageJson(message: IncomingMessage): Record<string, unknown> {
     own,
     deviceId: from.deviceId,
     receivedAt,
-    sessionKeyId,
+    key,
+    digest,
     n,
-    ...members
+    late,
+    departed,
+    // A file has a key of its own.
+    ...(type === 'file' ? { file: members } : members)
   }
 }
 
@@ -69,7 +80,7 @@ export function eventJson(event: ChatEvent): Record<string, unknown> {
     case 'message':
       return messageJson(event)
     case 'unreadable': {
-      const { id, conversationId, from, type, position, reason, error, receivedAt, sessionKeyId } = event
+      const { id, conversationId, from, type, position, reason, error, receivedAt, key } = event
       return {
         id,
         conversationId,
@@ -82,7 +93,7 @@ export function eventJson(event: ChatEvent): Record<string, unknown> {
         error: errorJson(error),
         deviceId: from.deviceId,
         receivedAt,
-        sessionKeyId
+        key
       }
     }
     case 'withheld':
@@ -104,6 +115,6 @@ export function conversationJson({ trouble, ...members }: Conversation): Record<
   return { ...members, ...(trouble && { error: errorJson(trouble) }) }
 }
 
-function errorJson({ kind, code, message }: ChatError): Record<string, string> {
-  return { kind, code, message }
+function errorJson({ kind, code, message, heads }: ChatError): Record<string, unknown> {
+  return { kind, code, message, ...(heads !== undefined && { heads }) }
 }

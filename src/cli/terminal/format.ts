@@ -1,17 +1,35 @@
-/** Lines with columns that are as wide as their widest cell. */
+import { cells } from './width.js'
+
+/** A longer cell of a table does not widen its column: it is a title that pushes all others away. */
+const MAX_WIDTH = 40
+
+/** Lines with columns that are as wide as their widest cell. The cells are sanitized already. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]!.length))) ?? []
+  const widths =
+    rows[0]?.map((_, at) =>
+      Math.max(...rows.map((row) => cells(row[at]!)).filter((each) => each <= MAX_WIDTH), 0)
+    ) ?? []
   return rows.map((row) =>
     row
-      .map((cell, at) => cell.padEnd(widths[at]!))
+      .map((cell, at) => cell + ' '.repeat(Math.max(0, widths[at]! - cells(cell))))
       .join('  ')
       .trimEnd()
   )
 }
 
-/** A fingerprint in groups of eight digits, for people to compare. */
-export function formatFingerprint(fingerprint: string): string {
-  return fingerprint.match(/.{1,8}/g)?.join(' ') ?? ''
+const UNITS = [
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1]
+] as const
+
+/** `7 days`, `90 seconds`: in the largest unit that needs no fraction. */
+export function formatDuration(seconds: number): string {
+  const [unit, length] = UNITS.find(([, length]) => seconds % length === 0)!
+  const count = seconds / length
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
 /** A time of the protocol in the user's time zone: `2026-05-04 21:07`. */

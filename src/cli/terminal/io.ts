@@ -1,4 +1,5 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { laidOut, type Output } from './output.js'
 import { sanitizedJson } from './sanitize.js'
 
 /** The parts of a process that a command uses. Tests pass their own. */
@@ -7,20 +8,20 @@ export interface Io {
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
   stdin: Readable & { isTTY?: boolean }
-  stdout: Writable & { isTTY?: boolean; columns?: number }
-  stderr: Writable & { isTTY?: boolean }
+  stdout: Output
+  stderr: Output
   /** Aborts on SIGINT and SIGTERM, and when the reader of the output has gone. */
   signal: AbortSignal
 }
 
 /** Write a line of output. Text by others must be sanitized first. */
 export function print(io: Io, line: string): void {
-  io.stdout.write(`${line}\n`)
+  io.stdout.write(laidOut(line, io.stdout, io))
 }
 
 /** Write a value as one line of JSON, for scripts. */
 export function printJson(io: Io, value: unknown): void {
-  print(io, sanitizedJson(value))
+  io.stdout.write(jsonLine(value))
 }
 
 /**
@@ -29,15 +30,29 @@ export function printJson(io: Io, value: unknown): void {
  *
  * @throws if the reader has gone
  */
-export async function printAndWait(io: Io, line: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    io.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()))
+export function printAndWait(io: Io, line: string): Promise<void> {
+  return writeAndWait(io, laidOut(line, io.stdout, io))
+}
+
+/** The same with a value as one line of JSON. */
+export function printJsonAndWait(io: Io, value: unknown): Promise<void> {
+  return writeAndWait(io, jsonLine(value))
+}
+
+function writeAndWait({ stdout }: Io, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdout.write(text, (error) => (error ? reject(error) : resolve()))
   })
+}
+
+/** It is never wrapped: scripts take it as it is. */
+function jsonLine(value: unknown): string {
+  return `${sanitizedJson(value)}\n`
 }
 
 /** Write a line that is not part of the output: progress, hints, warnings. */
 export function printToStderr(io: Io, line: string): void {
-  io.stderr.write(`${line}\n`)
+  io.stderr.write(laidOut(line, io.stderr, io))
 }
 
 /** All of stdin as bytes. @throws {RangeError} if there are more than `limit` */

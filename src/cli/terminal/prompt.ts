@@ -1,9 +1,14 @@
 import { readFile } from 'node:fs/promises'
-import { confirm as askConfirm, isCancel, password as askHidden } from '@clack/prompts'
+import { confirm as askConfirm, isCancel, password as askHidden, select } from '@clack/prompts'
 import { PASSWORD_LENGTH } from '../../protocol/accounts.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { printToStderr, type Io } from './io.js'
+import { columnsOf, withoutAutoWrap } from './output.js'
+import { truncate, wrap } from './wrap.js'
 import type { GlobalOptions } from '../profile.js'
+
+/** The cells that a prompt's frame takes. */
+const FRAME = 3
 
 /** Where a secret comes from: a file, else an environment variable, else a prompt; never the command line. */
 export interface SecretSource {
@@ -69,23 +74,50 @@ async function firstLine(path: string): Promise<string> {
 /** Ask without showing the input. @throws {UsageError} with the hint `otherwise` if there is no terminal */
 export async function promptSecret(io: Io, message: string, otherwise: string): Promise<string> {
   if (!isInteractive(io)) throw new UsageError(`${message}: there is no terminal to ask on.`, otherwise)
-  const answer = await askHidden({ message, input: io.stdin, output: io.stderr, signal: io.signal })
-  return isCancel(answer) ? cancelled(io) : answer
+  return ask(io, (streams) => askHidden({ message, ...streams }))
 }
 
-/** Ask yes or no. Without a terminal, `--yes` is required. */
+/** Ask for a yes: anything else ends the command. Without a terminal, `--yes` is required. */
 export async function confirm(io: Io, message: string, yes: boolean | undefined): Promise<void> {
   if (yes === true) return
   if (!isInteractive(io))
     throw new UsageError(`${message} There is no terminal to ask on.`, 'Confirm with --yes.')
-  const answer = await askConfirm({
-    message,
-    initialValue: false,
-    input: io.stdin,
-    output: io.stderr,
-    signal: io.signal
+  if (!(await agree(io, message))) cancelled(io)
+}
+
+/** Ask yes or no, on a terminal. @throws the signal's reason when it takes the question back */
+export function agree(io: Io, message: string, signal?: AbortSignal): Promise<boolean> {
+  // The prompt's own count of cells is that of some terminals only.
+  const rows = wrap(message, columnsOf(io.stderr) - FRAME).join('\n')
+  return ask(io, (streams) => askConfirm({ message: rows, initialValue: false, ...streams }), signal)
+}
+
+/** Ask for one of several. The labels and hints must be sanitized already. @returns its index */
+export function choose(
+  io: Io,
+  message: string,
+  choices: readonly { label: string; hint: string }[]
+): Promise<number> {
+  const room = columnsOf(io.stderr) - FRAME
+  const options = choices.map(({ label, hint }, value) => {
+    return { value, label: truncate(label, Math.max(room - `○  (${hint})`.length, 8)), hint }
   })
-  if (isCancel(answer) || !answer) cancelled(io)
+  return ask(io, (streams) => select({ message, options, ...streams }))
+}
+
+type Streams = { input: Io['stdin']; output: Io['stderr']; signal: AbortSignal }
+
+async function ask<T>(
+  io: Io,
+  question: (streams: Streams) => Promise<T>,
+  until?: AbortSignal
+): Promise<Exclude<T, symbol>> {
+  const { stdin: input, stderr: output } = io
+  const signal = until === undefined ? io.signal : AbortSignal.any([io.signal, until])
+  const answer = await withoutAutoWrap(output, io, () => question({ input, output, signal }))
+  if (!isCancel(answer)) return answer as Exclude<T, symbol>
+  until?.throwIfAborted()
+  return cancelled(io)
 }
 
 function cancelled(io: Io): never {

@@ -1,5 +1,6 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline'
 import type { Io } from './io.js'
+import { columnsOf, laidOut } from './output.js'
 
 /** A terminal that shows lines above the one that is being typed. Without a terminal, it uses plain lines. */
 export class Screen {
@@ -7,6 +8,7 @@ export class Screen {
   readonly #readline: Interface
   readonly #lines: AsyncIterable<string>
   #isClosed = false
+  #entered: (line: string) => string | undefined = () => undefined
 
   constructor(io: Io) {
     const { stdin: input, stdout: output, signal } = io
@@ -16,6 +18,7 @@ export class Screen {
     // Created now, so that no line is lost that is typed before the first read.
     const lines = this.#readline[Symbol.asyncIterator]()
     this.#lines = { [Symbol.asyncIterator]: () => lines }
+    if (terminal) this.#readline.on('line', (line) => this.#replaceEntered(line))
     this.#readline.once('close', () => {
       this.#isClosed = true
       // The next output begins on a line of its own.
@@ -23,12 +26,22 @@ export class Screen {
     })
   }
 
+  /** Its width in cells. */
+  get columns(): number {
+    return columnsOf(this.#io.stdout)
+  }
+
   /** The typed lines, until Ctrl-C, Ctrl-D or the end of the input. */
-  async *lines(): AsyncGenerator<string, void, undefined> {
-    for await (const line of this.#lines) {
-      this.#draw()
-      yield line
-    }
+  lines(): AsyncIterable<string> {
+    return this.#lines
+  }
+
+  /**
+   * Show a line that was entered in another form, which must be sanitized already. @param form returns it, or
+   * nothing if the line stays as it was typed
+   */
+  showEntered(form: (line: string) => string | undefined): void {
+    this.#entered = form
   }
 
   /** Show a prompt before the line that is being typed. It must be sanitized already. */
@@ -46,18 +59,33 @@ export class Screen {
     this.#readline.close()
   }
 
-  #draw({ line, prompt }: { line?: string; prompt?: string } = {}): void {
+  #draw({ line, prompt }: { line?: string | undefined; prompt?: string } = {}): void {
     const isTyping = !this.#isClosed && this.#readline.terminal
-    if (isTyping) this.#clear()
-    if (line !== undefined) this.#io.stdout.write(`${line}\n`)
+    if (isTyping) this.#clear(this.#readline.getCursorPos().rows)
+    if (line !== undefined) this.#io.stdout.write(laidOut(line, this.#io.stdout, this.#io))
     if (prompt !== undefined) this.#readline.setPrompt(prompt)
     if (isTyping) this.#readline.prompt(true)
   }
 
-  /** Erase the line that is being typed, on all its rows. */
-  #clear(): void {
+  /** The cursor stands below the line that was entered. */
+  #replaceEntered(entered: string): void {
+    const line = this.#entered(entered)
+    if (line !== undefined) this.#clear(this.#rowsOf(entered))
+    this.#draw({ line })
+  }
+
+  /** How many rows a typed line takes, with the prompt. */
+  #rowsOf(line: string): number {
+    Object.assign(this.#readline, { line, cursor: line.length })
+    const { rows } = this.#readline.getCursorPos()
+    Object.assign(this.#readline, { line: '', cursor: 0 })
+    return rows + 1
+  }
+
+  /** Erase the rows above the cursor and its own. */
+  #clear(above: number): void {
     const { stdout } = this.#io
-    moveCursor(stdout, 0, -this.#readline.getCursorPos().rows)
+    moveCursor(stdout, 0, -above)
     cursorTo(stdout, 0)
     clearScreenDown(stdout)
     // Readline would also move up by the rows that it has counted, and it does not count pasted ones.

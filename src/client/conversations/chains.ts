@@ -1,52 +1,55 @@
-import type { ConversationChain } from '../../protocol/conversation-chain.js'
-import { Chain } from '../../protocol/conversations.js'
 import type { SignedStatement } from '../../protocol/schema.js'
-import { statementHash } from '../../crypto/statements.js'
-import { untrusted, type ChatError } from '../errors.js'
-import { bumpChainRevision } from '../identity/chain-revision.js'
-import type { UserChains } from '../identity/user-chains.js'
-import { LruMap } from '../stores/lru-map.js'
-import type { Store, StoreReader, Value } from '../stores/store.js'
-import type { Api } from '../transport/api.js'
-import { pagesOf } from '../transport/pages.js'
-import { recordName, rootsAt, toChain, toStored, type Link, type StoredConversation } from './record.js'
-import { MembershipVerifier, type VerifiedStatement } from './verify.js'
+import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import type { ChainFetcher } from './chain-fetcher.js'
+import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
+import type { ChainLoader } from './chain-loader.js'
+import type { KnownUsers } from './chain-users.js'
+import type { Goings } from './goings.js'
+import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
+import { shownRequest, type ShownRequest } from './shown-request.js'
+import { linksOf, readRequests, type ServedRequest } from './verify.js'
 
 export interface SyncedConversation {
-  conversation: StoredConversation
-  /** The statements that are new since the last time, in order. */
-  added: Link[]
+  conversation: VerifiedConversation
+  /** In order. */
+  added: TakenRequest[]
 }
 
-/** The chains of conversations: verified statement by statement, stored, and only ever extended. */
+/** The chains of conversations: verified request by request, stored, and only ever extended. */
 export class ConversationChains {
-  readonly #api: Api
-  readonly #store: Store
-  readonly #verifier: MembershipVerifier
-  readonly #roots = new LruMap<string, ReadonlyMap<string, string>>(64)
-  readonly #pending = new Map<string, Promise<SyncedConversation>>()
-  /** Titles of messages that were shown but are not committed yet. */
-  readonly #titles = new LruMap<string, { title: string; position: number }>(1024)
+  readonly #chains: ChainStore
+  readonly #fetcher: ChainFetcher
+  readonly #loader: ChainLoader
+  readonly #goings: Goings
+  readonly #pending = new Map<string, Promise<unknown>>()
 
-  constructor(api: Api, store: Store, users: UserChains) {
-    this.#api = api
-    this.#store = store
-    this.#verifier = new MembershipVerifier(api, users)
+  constructor(chains: ChainStore, fetcher: ChainFetcher, loader: ChainLoader, goings: Goings) {
+    this.#chains = chains
+    this.#fetcher = fetcher
+    this.#loader = loader
+    this.#goings = goings
   }
 
-  async list(): Promise<StoredConversation[]> {
-    const entries = await this.#store.list<StoredConversation>(recordName(''))
-    return entries.map(([, stored]) => this.#withTitle(stored))
+  list(): Promise<StoredConversation[]> {
+    return this.#chains.list()
   }
 
-  async peek(id: string): Promise<StoredConversation | undefined> {
-    const stored = await this.#store.get<StoredConversation>(recordName(id))
-    return stored && this.#withTitle(stored)
+  /** A conversation as known here. */
+  async peek(id: string): Promise<VerifiedConversation | undefined> {
+    const stored = await this.#chains.record(id)
+    return stored === undefined || stored.sequence === 0
+      ? undefined
+      : this.#exclusively(id, async () => verified(stored, await this.#loader.load(id)))
   }
 
   /** A conversation as known here; asks the server only about those never met. */
-  async get(id: string): Promise<StoredConversation> {
+  async get(id: string): Promise<VerifiedConversation> {
     return (await this.peek(id)) ?? (await this.sync(id)).conversation
+  }
+
+  /** The chains of the members, as far as they are known. */
+  async users(id: string): Promise<KnownUsers> {
+    return this.#exclusively(id, async () => (await this.#loader.load(id)).users)
   }
 
   /**
@@ -58,64 +61,124 @@ export class ConversationChains {
    */
   sync(id: string, head?: string): Promise<SyncedConversation> {
     return this.#exclusively(id, async () => {
-      const before = (await this.peek(id)) ?? null
-      if (before !== null && before.head === head) return { conversation: before, added: [] }
-      return this.#extend(id, before, this.#fetch(id, before))
+      const chain = await this.#loader.load(id)
+      if (chain.history.chain !== null) await this.#goings.settleSeen(id, chain)
+      const isKnown = head !== undefined && chain.history.chain?.head === head && !(await this.isInDoubt(id))
+      return this.#settled(id, chain, isKnown ? [] : await this.#fetch(id, chain))
     })
   }
 
-  /** Add a statement that came with an event, after fetching those before it that are missing. */
-  add(id: string, signed: SignedStatement, sequence: number): Promise<SyncedConversation> {
+  /** Find out where the conversation ended for devices that have gone, unless that is known already. */
+  async findBoundaries(id: string): Promise<void> {
+    await this.#exclusively(id, async () => {
+      const chain = await this.#loader.load(id)
+      if ((await this.#goings.settleSeen(id, chain)).length > 0)
+        await this.#settled(id, chain, await this.#fetch(id, chain))
+    })
+  }
+
+  /**
+   * A device of the user has gone. Look at the conversations in use at once: what comes before the look is not
+   * behind the boundary.
+   */
+  lookAfter(username: string): void {
+    for (const id of this.#loader.idsWith(username)) this.findBoundaries(id).catch(() => undefined)
+  }
+
+  /**
+   * Take a request that came with an event, after fetching those before it that are missing.
+   *
+   * @param sequence of the request's last statement
+   * @param position of the event
+   */
+  take(
+    id: string,
+    items: readonly SignedStatement[],
+    sequence: number,
+    position: number
+  ): Promise<SyncedConversation & { shown: ShownRequest[] }> {
     return this.#exclusively(id, async () => {
-      const before = (await this.peek(id)) ?? null
-      const known = before?.sequence ?? 0
-      const isNext = sequence === known + 1
-      const synced =
-        before !== null && sequence <= known
-          ? { conversation: before, added: [] }
-          : await this.#extend(id, before, isNext ? [signed] : this.#fetch(id, before))
-      if ((await this.link(id, sequence))?.hash !== (await statementHash(signed.text))) throw forked()
-      return synced
+      const chain = await this.#loader.load(id)
+      const shown = await readServed(items)
+      const isMet = chain.history.chain !== null
+      // The boundary of those whose going the stream has not brought has to be known before anything is taken.
+      if (isMet && (await this.#goings.settleSeen(id, chain)).length > 0)
+        await this.#settled(id, chain, await this.#fetch(id, chain))
+      const known = chain.history.chain?.sequence ?? 0
+      const isNext = known === sequence - items.length
+      let added: TakenRequest[] = []
+      if (isNext) added = await this.#extend(id, chain, shown)
+      else if (known < sequence) added = await this.#fetch(id, chain)
+      for (const { statement, hash } of shown.flatMap(({ request }) => linksOf(request))) {
+        const there = chain.history.hashAt(statement.sequence)
+        if (there !== hash) throw forkedChain(there ?? 'nothing', hash)
+      }
+      const settled = await this.#settled(id, chain, added, isNext ? position : undefined)
+      return { ...settled, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
     })
   }
 
   /**
-   * The root of each member when `head` was the newest statement; null if the chain has no such statement.
+   * Take the chain that the server shows, in place of the known one if it is another, with all the roots that
+   * it names.
+   *
+   * @param head the newest statement, as the person was told it
+   * @throws {ChatError} `other-head` (`usage`) if the chain ends elsewhere
    */
-  async rootsAt(id: string, head: string): Promise<ReadonlyMap<string, string> | null> {
-    const key = `${id} ${head}`
-    const cached = this.#roots.get(key)
-    if (cached !== undefined) return cached
-    const links = (await this.#store.list(linkName(id))).map(([, link]) => link as unknown as Link)
-    const roots = rootsAt(links, head)
-    if (roots !== null) this.#roots.set(key, roots)
-    return roots
+  accept(id: string, head: string): Promise<VerifiedConversation> {
+    return this.#exclusively(id, async () => {
+      const chain = this.#loader.empty(id)
+      const requests = await readServed(await this.#fetcher.fetch(id, chain.history))
+      await this.#loader.apply(id, chain, requests, { isAccepted: true })
+      const { head: shown, sequence } = chain.history.chain!
+      if (shown !== head)
+        throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
+      // The known one may not be readable any more: it may name statements of users' chains that were given up.
+      const known = await this.#chains.record(id)
+      if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
+        await this.#chains.drop(id)
+      await this.#chains.add(chain, requests)
+      const stored = await this.#chains.accept(id, sequence)
+      await this.#goings.accept(id, sequence)
+      this.#loader.replace(id, chain)
+      return verified(stored, chain)
+    })
   }
 
-  link(id: string, sequence: number): Promise<Link | undefined> {
-    return linkIn(this.#store, id, sequence)
+  /** Show a title before the message that gives it is written down. */
+  noteTitle(id: string, title: string, position: number): void {
+    this.#chains.noteTitle(id, title, position)
+  }
+
+  /** Whether the server shows less of the chain than this client has seen. */
+  isBehind(id: string): boolean {
+    return this.#fetcher.isBehind(id)
   }
 
   /**
-   * Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it
+   * The server has to show what members know.
+   *
+   * @throws {ChatError} `withheld-chain` or `forked-chain` (`untrusted`)
    */
-  noteTitle(id: string, title: string, position: number): void {
-    if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
+  async requireShown(id: string): Promise<void> {
+    const proof = await this.#chains.proof(id)
+    if (proof !== undefined) throw untrusted(proof.code, proof.message)
+  }
+
+  /** Whether the last look at the chain has shown too little, or something else than members know. */
+  async isInDoubt(id: string): Promise<boolean> {
+    return this.isBehind(id) || (await this.#chains.proof(id)) !== undefined
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
-    this.#roots.clear()
-    this.#titles.clear()
+    this.#loader.clear()
+    this.#chains.clear()
+    this.#fetcher.clear()
+    this.#goings.clear()
   }
 
-  #withTitle(stored: StoredConversation): StoredConversation {
-    const noted = this.#titles.get(stored.id)
-    if (noted === undefined || noted.position <= stored.titledAt) return stored
-    return { ...stored, title: noted.title, titledAt: noted.position }
-  }
-
-  #exclusively(id: string, work: () => Promise<SyncedConversation>): Promise<SyncedConversation> {
+  #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
     const next = (this.#pending.get(id) ?? Promise.resolve()).then(work, work)
     this.#pending.set(id, next)
     const done = (): void => {
@@ -125,72 +188,49 @@ export class ConversationChains {
     return next
   }
 
-  /** The statements after `before`. The server's newest one has to be among them, or be known. */
-  async *#fetch(
-    id: string,
-    before: StoredConversation | null
-  ): AsyncGenerator<SignedStatement, void, undefined> {
-    const hashes = new Set([before?.head])
-    const path = `/v1/conversations/${id}/chain?after=${before?.sequence ?? 0}`
-    for await (const { head, items, next } of pagesOf(this.#api, path, Chain)) {
-      for (const signed of items) {
-        hashes.add(await statementHash(signed.text))
-        yield signed
-      }
-      if (next === null && !hashes.has(head)) throw forked()
+  /** Take what the server shows after the end of the chain. */
+  async #fetch(id: string, chain: LoadedChain): Promise<TakenRequest[]> {
+    return this.#extend(id, chain, await readServed(await this.#fetcher.fetch(id, chain.history)))
+  }
+
+  async #extend(id: string, chain: LoadedChain, requests: readonly ServedRequest[]): Promise<TakenRequest[]> {
+    if (requests.length === 0) {
+      if (chain.history.chain === null)
+        throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
+      return []
+    }
+    const sequence = chain.history.chain?.sequence ?? 0
+    try {
+      return await this.#loader.apply(id, chain, requests)
+    } finally {
+      // Valid requests are kept, although a later one is not.
+      const end = chain.history.chain?.sequence ?? 0
+      const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
+      if (end > sequence) await this.#chains.add(chain, valid)
     }
   }
 
-  async #extend(
+  /** Learn who has gone: the conversation ends for them here. */
+  async #settled(
     id: string,
-    before: StoredConversation | null,
-    statements: Iterable<SignedStatement> | AsyncIterable<SignedStatement>
+    chain: LoadedChain,
+    added: TakenRequest[],
+    position?: number
   ): Promise<SyncedConversation> {
-    const verified: VerifiedStatement[] = []
-    let chain: ConversationChain | null = before === null ? null : toChain(before)
-    for await (const signed of statements) {
-      const next = await this.#verifier.verify(id, chain, signed)
-      verified.push(next)
-      chain = next.chain
-    }
-    if (verified.length === 0) {
-      if (before === null) throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
-      return { conversation: before, added: [] }
-    }
-    await this.#verifier.requireVouched(id, verified)
-    const added = verified.map(({ link }) => link)
-    return { conversation: this.#withTitle(await this.#save(id, chain!, added)), added }
-  }
-
-  async #save(id: string, chain: ConversationChain, added: readonly Link[]): Promise<StoredConversation> {
-    return this.#store.update(async (tx) => {
-      const stored = await tx.get<StoredConversation>(recordName(id))
-      // Another process may have stored some of these statements meanwhile, or more: they have to be the same
-      // ones.
-      for (const { hash, statement } of added) {
-        const known = await linkIn(tx, id, statement.sequence)
-        if (known !== undefined && known.hash !== hash) throw forked()
-      }
-      if (stored !== undefined && stored.sequence >= chain.sequence) return stored
-      await bumpChainRevision(tx)
-      const conversation = toStored(id, chain, stored ?? null)
-      tx.set(recordName(id), conversation)
-      for (const link of added)
-        tx.set(linkName(id, link.statement.sequence), link as unknown as Record<string, Value>)
-      return conversation
-    })
+    const stored = (await this.#chains.record(id))!
+    await this.#goings.settle(id, chain, added, position)
+    return { conversation: verified(stored, chain), added }
   }
 }
 
-async function linkIn(store: StoreReader, id: string, sequence: number): Promise<Link | undefined> {
-  return (await store.get(linkName(id, sequence))) as unknown as Link | undefined
+function verified(stored: StoredConversation, { history }: LoadedChain): VerifiedConversation {
+  return { id: stored.id, stored, history, chain: history.chain! }
 }
 
-/** Numbers of nine digits at most: sorted by name is sorted by sequence. */
-function linkName(id: string, sequence?: number): string {
-  return `chain/${id}/${sequence === undefined ? '' : String(sequence).padStart(9, '0')}`
-}
-
-function forked(): ChatError {
-  return untrusted('forked-chain', 'The conversation’s chain is not the one that was seen before.')
+async function readServed(items: readonly SignedStatement[]): Promise<ServedRequest[]> {
+  try {
+    return await readRequests(items)
+  } catch (error) {
+    throw toUntrusted(error, 'A conversation’s chain')
+  }
 }

@@ -1,25 +1,34 @@
-import type { UserChains } from '../identity/user-chains.js'
 import type { Conversation } from '../types/conversations.js'
-import type { StoredConversation } from './record.js'
+import type { KnownUsers } from './chain-users.js'
+import type { VerifiedConversation } from './record.js'
 
 /** A verified conversation as the user sees it. @param me the user's name */
-export async function toConversation(
-  stored: StoredConversation,
-  users: UserChains,
+export function toConversation(
+  { id, stored, chain }: VerifiedConversation,
+  users: KnownUsers,
   me: string
-): Promise<Conversation> {
-  const { id, kind } = stored
-  const members = await Promise.all(
-    stored.members.map(async ({ username, role, root }) => {
-      const user = await users.peek(username)
-      return { username, role, stale: user !== undefined && user.root !== root }
-    })
-  )
+): Conversation {
+  const members = [...chain.members].map(([username, { role, root }]) => {
+    const user = users.get(username)
+    return { username, role, stale: user !== undefined && user.chain.root !== root }
+  })
   const other = members.find(({ username }) => username !== me)
-  const title = kind === 'direct' ? (other?.username ?? null) : stored.title
-  return { id, kind, title, members, joined: isMember(stored, me) }
+  const title = chain.kind === 'direct' ? (other?.username ?? null) : stored.title
+  const { kind, head, messageTtl } = chain
+  return { id, kind, title, members, joined: chain.members.has(me), head, messageTtl }
 }
 
-export function isMember({ members }: StoredConversation, username: string): boolean {
-  return members.some((member) => member.username === username)
+/**
+ * The devices for whose sake the newest session key is not post-quantum: those without a KEM key.
+ *
+ * @returns usernames with device ids
+ */
+export function classicalDevices(
+  { history, chain }: VerifiedConversation,
+  users: KnownUsers
+): { username: string; deviceId: string }[] {
+  return history
+    .rosterOf(chain.key, users)
+    .filter(({ kemKey }) => kemKey === '-')
+    .map(({ username, id }) => ({ username, deviceId: id }))
 }

@@ -1,16 +1,17 @@
-import type { ConversationChain } from '../../protocol/conversation-chain.js'
-import type { ConversationStatement, MemberLine } from '../../protocol/statements.js'
+import type { ChainRequest, ConversationChain } from '../../protocol/conversation-chain.js'
+import type { ConversationHistory } from '../../protocol/conversation-history.js'
+import type { ConversationKind } from '../../protocol/statements.js'
 import type { StoreTransaction } from '../stores/store.js'
-import { untrusted } from '../errors.js'
 
-/** A conversation's verified chain as it is stored. */
+/** A conversation as it is stored, beside the statements of its chain. */
 export type StoredConversation = {
   id: string
-  kind: 'direct' | 'group'
+  kind: ConversationKind
+  /** The end of the verified chain. */
   sequence: number
   head: string
-  /** The longest-standing member first. */
-  members: { [Name in keyof MemberLine]: MemberLine[Name] }[]
+  /** The person has taken the chain up to this statement as it is, with all the roots that it names. */
+  acceptedTo: number
   title: string | null
   /** Position of the message that gave the title. */
   titledAt: number
@@ -20,40 +21,26 @@ export type StoredConversation = {
   titleSearchedAt?: number
 }
 
-/** One verified statement of a chain. */
-export type Link = {
-  hash: string
-  actor: string
-  statement: ConversationStatement
-  /** For `conversation-add`: whether the user was a member already, under an older root. */
-  renews?: boolean
+/** A conversation with its verified chain. */
+export interface VerifiedConversation {
+  id: string
+  stored: StoredConversation
+  history: ConversationHistory
+  chain: ConversationChain
 }
 
-export function toChain({ kind, sequence, head, members }: StoredConversation): ConversationChain {
-  return {
-    kind,
-    sequence,
-    head,
-    members: new Map(members.map(({ username, role, root }) => [username, { role, root }]))
-  }
+/** A request that was new to this client. */
+export interface TakenRequest {
+  request: ChainRequest
+  before: ConversationChain | null
+  after: ConversationChain
 }
 
 export function toStored(
-  id: string,
-  chain: ConversationChain,
-  before: StoredConversation | null
+  { id, kind, sequence, head }: ConversationChain,
+  before: StoredConversation | undefined
 ): StoredConversation {
-  return {
-    id,
-    kind: chain.kind,
-    sequence: chain.sequence,
-    head: chain.head,
-    members: [...chain.members].map(([username, { role, root }]) => ({ username, role, root })),
-    title: before?.title ?? null,
-    titledAt: before?.titledAt ?? 0,
-    titleReadTo: before?.titleReadTo ?? 0,
-    ...(before?.titleSearchedAt !== undefined && { titleSearchedAt: before.titleSearchedAt })
-  }
+  return { acceptedTo: 0, title: null, titledAt: 0, ...before, id, kind, sequence, head }
 }
 
 export function recordName(id: string): string {
@@ -94,35 +81,4 @@ export async function recordTitleSearch(
       titleReadTo,
       ...(titleSearchedAt !== undefined && { titleSearchedAt })
     })
-}
-
-/**
- * The members that the server lists have to be those of the chain. @throws {ChatError} `ghost-member`
- * (`untrusted`)
- */
-export function requireSameMembers(
-  conversation: StoredConversation,
-  shown: readonly { username: string }[]
-): void {
-  const names = (members: readonly { username: string }[]) => members.map(({ username }) => username).sort()
-  if (names(conversation.members).join() !== names(shown).join())
-    throw untrusted('ghost-member', 'The server lists other members than the conversation’s chain.')
-}
-
-/**
- * The members' roots after the link with hash `head`; null if no link has it. @param links of one chain, in
- * order
- */
-export function rootsAt(links: readonly Link[], head: string): Map<string, string> | null {
-  const roots = new Map<string, string>()
-  for (const { hash, actor, statement } of links) {
-    if (statement.kind === 'conversation-create')
-      for (const { username, root } of statement.members) roots.set(username, root)
-    else if (statement.kind === 'conversation-add')
-      roots.set(statement.member.username, statement.member.root)
-    else if (statement.kind === 'conversation-remove') roots.delete(statement.username)
-    else if (statement.kind === 'conversation-leave') roots.delete(actor)
-    if (hash === head) return roots
-  }
-  return null
 }

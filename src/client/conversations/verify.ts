@@ -1,120 +1,93 @@
-import { extendConversationChain, type ConversationChain } from '../../protocol/conversation-chain.js'
+import { chainRequests } from '../../protocol/chain-requests.js'
+import type { ChainRequest, ConversationChain, Link } from '../../protocol/conversation-chain.js'
+import type { ConversationHistory } from '../../protocol/conversation-history.js'
+import { parseStatement } from '../../protocol/parse-statement.js'
+import { rosterText } from '../../protocol/roster.js'
 import type { SignedStatement } from '../../protocol/schema.js'
-import { parseStatement, type ConversationStatement } from '../../protocol/statements.js'
+import type { ChainKey } from '../../protocol/conversation-chain.js'
+import { sha256Hex } from '../../crypto/hash.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
-import { ChatError, toUntrusted, untrusted } from '../errors.js'
-import { keyOwner } from '../identity/key-owner.js'
-import type { UserChains } from '../identity/user-chains.js'
-import { isActive } from '../identity/user-record.js'
-import type { Api } from '../transport/api.js'
-import type { Link } from './record.js'
-import { isVouched } from './vouching.js'
+import { Turns } from '../../crypto/turns.js'
+import type { CryptoKey } from '../../crypto/web-crypto.js'
+import { untrusted } from '../errors.js'
+import type { KnownUsers } from './chain-users.js'
 
 const KINDS = [
   'conversation-create',
   'conversation-add',
   'conversation-role',
+  'conversation-renew',
   'conversation-remove',
-  'conversation-leave'
+  'conversation-leave',
+  'conversation-timer',
+  'conversation-key'
 ] as const
 
-export interface VerifiedStatement {
-  chain: ConversationChain
-  link: Link
-  /** Whether the device that signed is active today. */
-  isSignerActive: boolean
+/** A request of a chain, with its texts as they were signed. */
+export interface ServedRequest {
+  request: ChainRequest
+  items: readonly SignedStatement[]
 }
-
-type Members = ReadonlyMap<string, { root: string; role: string }>
 
 /**
- * Verifies statements about a conversation's members (protocol, "A conversation's chain" and "Judging the
- * past").
+ * Divide the statements that a server shows into requests. Nothing is verified yet.
+ *
+ * @throws {RuleViolation} `invalid-statement`; `key-required` if the last changes have no key behind them
  */
-export class MembershipVerifier {
-  readonly #api: Api
-  readonly #users: UserChains
-
-  constructor(api: Api, users: UserChains) {
-    this.#api = api
-    this.#users = users
+export async function readRequests(items: readonly SignedStatement[]): Promise<ServedRequest[]> {
+  const turns = new Turns()
+  const links: Link[] = []
+  for (const { text } of items) {
+    links.push({ statement: parseStatement(text, KINDS), hash: await statementHash(text) })
+    await turns.next()
   }
-
-  /** Verify the statement that follows `chain`. @throws {ChatError} `untrusted` */
-  async verify(
-    id: string,
-    chain: ConversationChain | null,
-    signed: SignedStatement
-  ): Promise<VerifiedStatement> {
-    try {
-      const statement = parseStatement(signed.text, KINDS)
-      if (statement.conversation !== id)
-        throw untrusted('moved-statement', 'The server shows a statement of another conversation.')
-      const members = membersBefore(chain, statement)
-      const signer = await keyOwner(this.#users, statement.by, members)
-      if (signer === null)
-        throw untrusted('ghost-member', 'A statement about members is not signed by a member.')
-      const signingKey = await this.#users.signingKey(signer, statement.by)
-      await verifyStatement(signed, new Map([[statement.by, signingKey]]))
-      const { username } = signer
-      const roots = await this.#rootsFor(chain, statement, username, members)
-      const hash = await statementHash(signed.text)
-      return {
-        chain: extendConversationChain(chain, statement, hash, username, roots),
-        link: { hash, actor: username, statement, renews: isRenewal(chain, statement) },
-        isSignerActive: isActive(signer, statement.by)
-      }
-    } catch (error) {
-      throw toUntrusted(error, 'A statement about members')
-    }
-  }
-
-  /**
-   * A statement by a device that is not active today is valid only if a device that is active today has made
-   * a session key on it, or on a later one.
-   */
-  async requireVouched(id: string, verified: readonly VerifiedStatement[]): Promise<void> {
-    const last = verified.findLastIndex(({ isSignerActive }) => !isSignerActive)
-    if (last < 0) return
-    const heads = new Map(verified.slice(last).map(({ link, chain }) => [link.hash, chain.members]))
-    const vouched = await isVouched(this.#api, this.#users, id, heads).catch((error: unknown) => {
-      throw toUntrusted(error, 'A session key')
-    })
-    if (!vouched)
-      throw new ChatError(
-        'untrusted',
-        'unvouched-statement',
-        'A change of the members is by a device that is gone, and nobody vouches for it yet.',
-        { hint: 'It becomes valid when another member, who has seen it in time, writes again.' }
-      )
-  }
-
-  /**
-   * Identity roots used to verify a statement. A chain does not say when a root was replaced. We assume that
-   * the signer's root and an added member's root were current then, and use today's roots for all others.
-   */
-  async #rootsFor(
-    chain: ConversationChain | null,
-    statement: ConversationStatement,
-    signer: string,
-    members: Members
-  ): Promise<Map<string, string>> {
-    const roots = new Map([...members].map(([username, { root }]) => [username, root]))
-    const needsRoots = chain?.kind === 'group' && statement.kind !== 'conversation-leave'
-    if (needsRoots && members.get(signer)?.role !== 'admin')
-      for (const username of members.keys())
-        if (username !== signer) roots.set(username, (await this.#users.sync(username)).user.root)
-    if (statement.kind === 'conversation-add') roots.set(statement.member.username, statement.member.root)
-    return roots
-  }
+  let at = 0
+  return chainRequests(links).map((request) => {
+    const size = linksOf(request).length
+    at += size
+    return { request, items: items.slice(at - size, at) }
+  })
 }
 
-function isRenewal(chain: ConversationChain | null, statement: ConversationStatement): boolean {
-  return statement.kind === 'conversation-add' && chain?.members.has(statement.member.username) === true
+export function linksOf(request: ChainRequest): readonly Link[] {
+  return 'leave' in request ? [request.leave] : [...request.changes, request.key]
 }
 
-function membersBefore(chain: ConversationChain | null, statement: ConversationStatement): Members {
-  if (chain !== null) return chain.members
-  if (statement.kind !== 'conversation-create') return new Map()
-  return new Map(statement.members.map(({ username, role, root }) => [username, { role, root }]))
+/**
+ * Verify the signatures of a request, and apply it to the conversation (docs/protocol.md, "A conversation's
+ * chain"). The device that a statement names in `by` is its only signer.
+ *
+ * @param signingKey gives the public key of a device of a verified user chain
+ * @returns the chain after the request
+ * @throws {CryptoError} `bad-signature`; {RuleViolation} the rule that it breaks; {ChatError} as
+ *   `KnownUsers.at`
+ */
+export async function applyRequest(
+  history: ConversationHistory,
+  { request, items }: ServedRequest,
+  users: KnownUsers,
+  signingKey: (fingerprint: string) => Promise<CryptoKey>
+): Promise<ConversationChain> {
+  for (const [at, { statement }] of linksOf(request).entries()) {
+    if (users.owners(statement.by).length === 0)
+      throw untrusted('ghost-member', 'A statement of the chain is not signed by a member.')
+    await verifyStatement(items[at]!, new Map([[statement.by, await signingKey(statement.by)]]))
+  }
+  const after = history.next(request, users)
+  history.append(request, after)
+  return after
+}
+
+/**
+ * The roster of a session key as the chains give it has to be the one that its maker has signed.
+ *
+ * @throws {ChatError} `wrong-roster` (`untrusted`)
+ */
+export async function requireRoster(
+  history: ConversationHistory,
+  key: ChainKey,
+  users: KnownUsers
+): Promise<void> {
+  if ((await sha256Hex(rosterText(history.rosterOf(key, users)))) !== key.roster)
+    throw untrusted('wrong-roster', `${key.username} has signed another roster than the chains give.`)
 }

@@ -1,20 +1,19 @@
 import { parseCursor } from '../../protocol/cursor.js'
+import { beginRange, CURSOR } from '../conversations/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-
-const NAME = 'cursor'
 
 /** The cursor after the last event that was handled; undefined if none was. */
 export function readCursor(store: Store): Promise<string | undefined> {
-  return store.get<string>(NAME)
+  return store.get<string>(CURSOR)
 }
 
 export function saveCursor(store: Store, cursor: string): Promise<void> {
-  return store.update((tx) => tx.set(NAME, cursor))
+  return store.update((tx) => beginRange(tx, cursor))
 }
 
 /** Move the cursor forward, unless another process of this device has moved it further. */
 export async function advanceCursor(tx: StoreTransaction, cursor: string): Promise<void> {
-  const before = parseCursor((await tx.get<string>(NAME)) ?? '0')
+  const before = parseCursor((await tx.get<string>(CURSOR)) ?? '0')
   const after = parseCursor(cursor)
   const isBehind =
     before !== null &&
@@ -23,5 +22,5 @@ export async function advanceCursor(tx: StoreTransaction, cursor: string): Promi
     after !== 'start' &&
     before.epoch === after.epoch &&
     before.position > after.position
-  if (!isBehind) tx.set(NAME, cursor)
+  if (!isBehind) tx.set(CURSOR, cursor)
 }

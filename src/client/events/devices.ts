@@ -1,29 +1,42 @@
 import type { Static } from 'typebox'
 import { DevicePage } from '../../protocol/devices.js'
 import type { durableEvents } from '../../protocol/events.js'
-import { parseStatement } from '../../protocol/statements.js'
-import { statementHash } from '../../crypto/statements.js'
+import { parseStatement } from '../../protocol/parse-statement.js'
 import { untrusted } from '../errors.js'
+import type { Goings } from '../conversations/goings.js'
+import type { Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
+import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
+import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { Api } from '../transport/api.js'
+import type { ChatEvent } from '../types/events.js'
 import type { Handled } from './handled.js'
 
-const KINDS = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const
 const CHANGES = { 'device-add': 'added', 'device-rekey': 'rekeyed', 'device-revoke': 'revoked' } as const
 
 /** Handles requests of the user's new devices, and changes of any user's devices. */
 export class DeviceEvents {
   readonly #api: Api
   readonly #users: UserChains
-  readonly #trust: TrustStore
+  readonly #alarms: Alarms
+  readonly #goings: Goings
+  readonly #renewals: KeyRenewals
   readonly #me: OwnDevice
 
-  constructor(api: Api, users: UserChains, trust: TrustStore, me: OwnDevice) {
+  constructor(
+    api: Api,
+    users: UserChains,
+    alarms: Alarms,
+    goings: Goings,
+    renewals: KeyRenewals,
+    me: OwnDevice
+  ) {
     this.#api = api
     this.#users = users
-    this.#trust = trust
+    this.#alarms = alarms
+    this.#goings = goings
+    this.#renewals = renewals
     this.#me = me
   }
 
@@ -35,26 +48,36 @@ export class DeviceEvents {
     const statement = parseStatement(signed.text, ['device-add'])
     const isOwn = statement.user === this.#me.username && statement.device === deviceId
     if (!isOwn) throw untrusted('ghost-device', 'A device asks for approval with a statement of another one.')
-    if (deviceId === this.#me.active().device.id || !(await this.#isPending(deviceId))) return
-    yield { events: [{ type: 'device-requested', deviceId, name, fingerprint: statement.signingKey }] }
+    if (this.#me.standing !== 'active' || deviceId === this.#me.device?.id) return
+    if (await this.#isPending(deviceId)) yield { events: [{ type: 'device-requested', deviceId, name }] }
   }
 
+  /** A reset shows itself by the alarm that it raises, as it does without an event. */
   async *statement({
     username,
+    sequence,
+    position,
     statement: signed
   }: Static<(typeof durableEvents)['device.chain']>): AsyncGenerator<Handled> {
-    const statement = parseStatement(signed.text, KINDS)
-    const { user } = await this.#users.sync(username)
-    const { device: deviceId, sequence } = statement
-    if (user.hashes[sequence - 1] !== (await statementHash(signed.text)))
-      throw untrusted('forged-event', `${username}'s chain does not hold what an event says of it.`)
-    if (statement.kind === 'device-reset') {
-      const pin = await this.#trust.get(username)
-      if (pin !== undefined && pin.root !== user.root)
-        yield { events: [{ type: 'identity-changed', username, wasVerified: pin.verified }] }
-      return
+    const statement = parseStatement(signed.text, USER_STATEMENTS)
+    const { devices } = await this.#users.take(username, signed, sequence)
+    const gone = [...devices.values()].filter(({ retired }) => retired === sequence)
+    const { kind, device: deviceId } = statement
+    const told = await this.#alarms.take()
+    const changes: ChatEvent[] =
+      kind === 'device-reset' ? [] : [{ type: 'device-changed', username, change: CHANGES[kind], deviceId }]
+    const isToRenew = kind === 'device-revoke' && username === this.#me.username && !this.#isOwn(signed)
+    yield {
+      events: [...changes, ...told],
+      commit: async (tx) => {
+        for (const { signingKey } of gone) await this.#goings.noteDevice(tx, signingKey, position)
+        if (isToRenew) this.#renewals.plan(tx, false)
+      }
     }
-    yield { events: [{ type: 'device-changed', username, change: CHANGES[statement.kind], deviceId }] }
+  }
+
+  #isOwn({ signatures }: { signatures: Record<string, string> }): boolean {
+    return (this.#me.device?.signing.fingerprint ?? '') in signatures
   }
 
   /** The device may have been approved or rejected since it asked. */

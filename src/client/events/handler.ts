@@ -45,13 +45,13 @@ export class EventHandler {
   #handle(event: Exclude<DurableEvent, 'message'>, data: unknown): AsyncGenerator<Handled> {
     switch (event) {
       case 'conversation.created':
-        return this.#conversations.statement(data as Data<typeof event>, 1)
-      case 'conversation.chain':
-        return this.#conversations.statement(
+        return this.#conversations.request(
           data as Data<typeof event>,
-          (data as Data<typeof event>).sequence
+          (data as Data<typeof event>).items.length
         )
-      case 'session-key.created':
+      case 'conversation.chain':
+        return this.#conversations.request(data as Data<typeof event>, (data as Data<typeof event>).sequence)
+      case 'session-key.shared':
         return this.#messages.sessionKey(data as Data<typeof event>)
       case 'device.requested':
         return this.#devices.requested(data as Data<typeof event>)

@@ -1,10 +1,13 @@
 import type { Static } from 'typebox'
 import type { durableEvents } from '../../protocol/events.js'
 import type { Message } from '../../protocol/messages.js'
-import type { OwnDevice } from '../identity/own-device.js'
+import type { ConversationChains } from '../conversations/chains.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
-import type { StreamGaps } from '../messages/gaps.js'
+import type { StreamGaps } from '../messages/stream-gaps.js'
+import type { TrustInbox } from '../messages/trust-inbox.js'
+import type { IncomingMessage } from '../types/messages.js'
+import { ChatError } from '../errors.js'
 import type { SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -17,7 +20,8 @@ export class MessageEvents {
   readonly #keys: SessionKeys
   readonly #decryptor: MessageDecryptor
   readonly #gaps: StreamGaps
-  readonly #me: OwnDevice
+  readonly #trust: TrustInbox
+  readonly #chains: ConversationChains
 
   constructor(
     api: Api,
@@ -25,14 +29,16 @@ export class MessageEvents {
     keys: SessionKeys,
     decryptor: MessageDecryptor,
     gaps: StreamGaps,
-    me: OwnDevice
+    trust: TrustInbox,
+    chains: ConversationChains
   ) {
     this.#api = api
     this.#store = store
     this.#keys = keys
     this.#decryptor = decryptor
     this.#gaps = gaps
-    this.#me = me
+    this.#trust = trust
+    this.#chains = chains
   }
 
   /** @param messages in the order of the stream */
@@ -40,27 +46,44 @@ export class MessageEvents {
     for await (const message of this.#decryptor.decrypt(messages)) {
       const { shown, before } = message
       if (shown.type === 'unreadable') yield { events: [shown], commit: (tx) => noteAwaitingKey(tx, shown) }
-      else
+      else {
+        const told = await this.#take(shown)
         yield {
-          events: [...(await this.#gaps.before(shown)), ...before, shown],
+          events: [...(await this.#gaps.before(shown)), ...before, ...told.events, shown],
           commit: async (tx) => {
+            await told.commit?.(tx)
             await this.#decryptor.commit(tx, message)
             await this.#gaps.advance(tx, shown)
           }
         }
+      }
     }
   }
 
+  /** A message that says what other devices know. One that contradicts the chains is an alarm. */
+  async #take(message: IncomingMessage): Promise<Handled> {
+    const { conversationId } = message
+    try {
+      const commit = await this.#trust.take(message)
+      return commit === undefined ? { events: [] } : { events: [], commit }
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
+      return { events: [{ type: 'untrusted', error, conversationId }] }
+    }
+  }
+
+  /** A session key was wrapped for this device later. The messages that waited for it come now. */
   async *sessionKey({
     conversationId,
     sessionKeyId
-  }: Static<(typeof durableEvents)['session-key.created']>): AsyncGenerator<Handled> {
-    this.#keys.clearMiss(conversationId, sessionKeyId)
-    const key = await this.#keys.get(conversationId, sessionKeyId)
-    if (this.#me.active().device.id in key.roster)
-      yield { events: [], commit: (tx) => this.#gaps.begin(tx, conversationId, sessionKeyId) }
-    for await (const messages of readAwaitingKey(this.#api, this.#store, conversationId, sessionKeyId))
+  }: Static<(typeof durableEvents)['session-key.shared']>): AsyncGenerator<Handled> {
+    const { history } = await this.#chains.get(conversationId)
+    const hash = history.keys.find(({ id }) => id === sessionKeyId)?.hash
+    if (hash === undefined) return
+    this.#keys.clearMiss(conversationId, hash)
+    await this.#keys.byHash(conversationId, hash)
+    for await (const messages of readAwaitingKey(this.#api, this.#store, conversationId, hash))
       yield* this.messages(messages)
-    yield { events: [], commit: (tx) => forgetAwaitingKey(tx, conversationId, sessionKeyId) }
+    yield { events: [], commit: (tx) => forgetAwaitingKey(tx, conversationId, hash) }
   }
 }

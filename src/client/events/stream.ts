@@ -23,7 +23,7 @@ export interface StreamHooks {
   /** Called whenever the stream is connected. */
   connected: () => Promise<unknown>
   /** Takes events of this client, to be shown among the server's. */
-  takeOwn: () => ChatEvent[]
+  takeOwn: () => Promise<ChatEvent[]>
 }
 
 /**
@@ -89,11 +89,13 @@ export class EventStream {
       for await (const frames of readFrames(response.body, silenceMs, signal)) {
         // A session that is not refreshed ends, and its stream with it.
         await this.#api.refreshIfDue()
-        yield* this.#hooks.takeOwn()
+        yield* await this.#hooks.takeOwn()
         for (const group of grouped(frames)) {
           if (group[0]!.event === 'message') last = yield* this.#messages(group, last)
           else last = yield* this.#frame(group[0]!, last)
         }
+        // The next frames may come in some seconds only.
+        yield* await this.#hooks.takeOwn()
       }
     } finally {
       close()
@@ -161,6 +163,8 @@ export class EventStream {
       return last ?? ready.cursor
     }
     if (frame.event === 'reset') {
+      // Events were lost: what was read before is no unbroken range any more.
+      if (last !== undefined) await saveCursor(this.#store, last)
       yield { type: 'reset' }
       return undefined
     }

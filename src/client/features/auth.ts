@@ -1,10 +1,12 @@
 import { AuthResponse } from '../../protocol/accounts.js'
-import { DevicePage, DeviceResponse } from '../../protocol/devices.js'
 import { EventPage } from '../../protocol/events.js'
+import type { UserHistory } from '../../protocol/user-history.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
 import { saveCursor } from '../events/cursor.js'
+import { publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
-import type { DeviceKeys, OwnDevice } from '../identity/own-device.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { PendingStatements } from '../identity/pending.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
@@ -12,6 +14,8 @@ import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
 import type { Http } from '../transport/http.js'
 import type { Account, Credentials, LoginResult } from '../types/account.js'
+import type { Linking } from './linking.js'
+import { normalizedCredentials, signIn, signInAs } from './sign-in.js'
 
 const POLL_MS = 2000
 
@@ -23,6 +27,8 @@ export class Auth {
   readonly #me: OwnDevice
   readonly #users: UserChains
   readonly #trust: TrustStore
+  readonly #pending: PendingStatements
+  readonly #linking: Linking
   readonly #random: () => number
   /** The parts that hold something of the account in memory. */
   readonly #caches: readonly { clear: () => void }[]
@@ -34,6 +40,8 @@ export class Auth {
     me: OwnDevice,
     users: UserChains,
     trust: TrustStore,
+    pending: PendingStatements,
+    linking: Linking,
     random: () => number,
     caches: readonly { clear: () => void }[]
   ) {
@@ -43,6 +51,8 @@ export class Auth {
     this.#me = me
     this.#users = users
     this.#trust = trust
+    this.#pending = pending
+    this.#linking = linking
     this.#random = random
     this.#caches = caches
   }
@@ -55,45 +65,35 @@ export class Auth {
     return { username, userId, deviceId, fingerprint, status, loggedIn: this.#api.loggedIn }
   }
 
-  async register(credentials: Credentials): Promise<Account> {
-    const username = this.#requireOwn(credentials.username)
-    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
-    const body = {
-      username,
-      password: credentials.password,
-      device: await newDevice('device-add', device, EMPTY_CHAIN)
-    }
+  async register(given: Credentials): Promise<Account> {
+    const credentials = this.#ownCredentials(given)
+    const { username, password, deviceName = 'device' } = credentials
+    const device = await this.#me.prepare(username, deviceName)
+    const body = { username, password, device: await newDevice('device-add', device, EMPTY_CHAIN) }
     const path = '/v1/auth/register'
-    try {
-      const response = await this.#http.call({
-        method: 'POST',
-        path,
-        body,
-        response: AuthResponse,
-        once: true
-      })
-      return await this.#activate(response.body, device, '0')
-    } catch (error) {
-      if (!isRefusal(error, 'username-taken')) throw error
+    const request = { method: 'POST', path, body, response: AuthResponse, once: true } as const
+    const made = await this.#http.call(request).catch(async (error: unknown) => {
       // This device may have taken the name itself, and the response was lost.
-      const signIn = await this.#signIn(credentials, device.id).catch(() => null)
-      if (signIn === null) throw error
-      return this.#activate(signIn, device, '0')
-    }
+      if (!isRefusal(error, 'username-taken')) throw error
+      const session = await signInAs(this.#http, credentials, device.id).catch((again: unknown) => {
+        if (isRefusal(again, 'invalid-credentials')) return null
+        throw again
+      })
+      if (session === null) throw error
+      return { body: session }
+    })
+    await this.#api.begin(made.body)
+    if (!(await this.#linking.isLinked(device)))
+      throw untrusted('swapped-key', 'The server shows another account than the one that was made.')
+    return this.#activate(device, made.body.user.id, '0')
   }
 
-  async login(credentials: Credentials): Promise<LoginResult> {
-    const username = this.#requireOwn(credentials.username)
-    const { device, account } = this.#me
-    if (device?.username === username) {
-      const wasActive = account?.status === 'active'
-      const signIn = await this.#signInDevice(credentials, device, wasActive)
-      if (signIn !== null) {
-        await this.#activate(signIn, device, wasActive ? null : 'end')
-        return { status: 'active', deviceId: device.id }
-      }
-    }
-    return this.#requestApproval(credentials, username)
+  async login(given: Credentials): Promise<LoginResult> {
+    const credentials = this.#ownCredentials(given)
+    const { device } = this.#me
+    if (device?.username === credentials.username && (await this.#resumeDevice(credentials, device)))
+      return { status: 'active', deviceId: device.id }
+    return this.#requestApproval(credentials)
   }
 
   async logout({ forget = false }: { forget?: boolean } = {}): Promise<void> {
@@ -110,141 +110,140 @@ export class Auth {
   }
 
   /** All other devices are lost: begin again with this one, under a new root. */
-  async reset(credentials: Credentials): Promise<Account> {
-    const username = this.#requireOwn(credentials.username)
-    const signIn = await this.#signIn(credentials)
-    if (this.#me.account?.status === 'active') await this.#me.dropDevice()
-    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
-    await this.#api.begin(signIn)
-    const { user } = await this.#users.sync(username)
-    const body = await newDevice('device-reset', device, user)
-    await this.#api.call({ method: 'POST', path: '/v1/devices', body, response: DeviceResponse })
-    const account = await this.#activate({ ...signIn, device: null }, device, 'end')
-    // The user has made this new identity, and so need not accept it.
-    const { root } = (await this.#users.sync(username)).user
-    await this.#trust.set({ username, root, verified: false })
-    return account
+  async reset(given: Credentials): Promise<Account> {
+    const credentials = this.#ownCredentials(given)
+    const { username, deviceName = 'device' } = credentials
+    const session = await signIn(this.#http, credentials)
+    await this.#api.begin(session)
+    const userId = session.user.id
+    const isActive = this.#me.account?.status === 'active'
+    const device = isActive
+      ? await this.#me.prepareSuccessor(username, deviceName)
+      : await this.#me.prepare(username, deviceName)
+    let isInChain = false
+    await this.#pending.postReset(username, async ({ chain, devices }) => {
+      isInChain = devices.has(device.signing.fingerprint)
+      if (isInChain) return null
+      const body = await newDevice('device-reset', device, chain)
+      const request = { method: 'POST', path: '/v1/devices', body } as const
+      return { username, sequence: chain.sequence + 1, signed: body.statement, request }
+    })
+    if (isActive) await this.#me.replaceRetired(await this.#users.get(username))
+    // The statement came into the chain with an earlier session: this one has no device yet.
+    if (isInChain) await this.#api.begin(await signIn(this.#http, credentials, device.id))
+    return this.#activate(device, userId, 'end')
   }
 
-  /** Poll until another device has approved this one. */
-  async waitForApproval(signal: AbortSignal): Promise<void> {
-    while (this.#me.account?.status !== 'active') {
+  /** The number that the person compares with the one that another of their devices shows. */
+  async linkNumber(): Promise<string> {
+    return this.#linking.number(this.#waiting())
+  }
+
+  async confirmLink(number: string): Promise<void> {
+    this.#waiting()
+    await this.#linking.confirm(number)
+  }
+
+  /** Poll until another device has approved this one, and the person has confirmed the link number. */
+  async waitForApproval(signal: AbortSignal, onNumber: (number: string) => void): Promise<void> {
+    for (let shown = ''; this.#me.account?.status !== 'active';) {
       signal.throwIfAborted()
-      const { device, account } = this.#me
-      if (device === null || account === null)
-        throw new ChatError('usage', 'no-account', 'Log in first: no device waits here.')
-      const request = { method: 'GET', path: '/v1/devices', response: DevicePage, signal } as const
-      const { items } = (await this.#api.call(request)).body
-      const own = items.find(({ id }) => id === device.id)
-      if (own?.status === 'active') {
-        await this.#requireBound(device)
-        await this.#me.saveAccount({ ...account, status: 'active' })
-        return this.#startEvents('end')
+      const device = this.#waiting()
+      if (await this.#linking.isLinked(device)) {
+        await this.#activate(device, this.#me.account!.userId, 'end')
+        return
       }
-      if (own?.status !== 'pending')
-        throw new ChatError('refused', 'device-not-found', 'The device was turned down, or forgotten.', {
-          hint: 'Log in to ask again.'
-        })
-      // Its statement has to follow the newest one of the chain.
-      await this.#introduce(device)
+      const number = await this.#linking.number(device)
+      if (number !== shown) onNumber(number)
+      shown = number
+      await this.#linking.ask(device)
       await sleep(POLL_MS * (0.75 + this.#random() / 2), signal)
     }
   }
 
-  /** Begin a session without a device, which may read the key backup. */
-  async enter(credentials: Credentials): Promise<void> {
-    this.#requireOwn(credentials.username)
-    await this.#api.begin(await this.#signIn(credentials))
+  /** Begin a session: without a device it may read the key backup. */
+  async enter(given: Credentials, deviceId?: string): Promise<void> {
+    await this.#api.begin(await signIn(this.#http, this.#ownCredentials(given), deviceId))
+  }
+
+  /** The device that waits for approval. */
+  #waiting(): DeviceKeys {
+    const { device, account } = this.#me
+    if (device !== null && account?.status === 'pending') return device
+    throw new ChatError('usage', 'no-account', 'Log in first: no device waits here.')
   }
 
   /** Begin a session without a device, and ask for the approval of one. */
-  async #requestApproval(credentials: Credentials, username: string): Promise<LoginResult> {
-    const signIn = await this.#signIn(credentials)
-    const device = await this.#me.prepare(username, credentials.deviceName ?? 'device')
-    await this.#api.begin(signIn)
-    const userId = signIn.user.id
+  async #requestApproval(credentials: Credentials): Promise<LoginResult> {
+    const { username, deviceName = 'device' } = credentials
+    const session = await signIn(this.#http, credentials)
+    const device = await this.#me.prepare(username, deviceName)
+    await this.#api.begin(session)
+    const userId = session.user.id
     await this.#me.saveAccount({ username, userId, deviceId: device.id, status: 'pending' })
-    await this.#introduce(device)
-    return { status: 'pending', deviceId: device.id, fingerprint: device.signing.fingerprint }
+    await this.#store.update((tx) => this.#trust.wait(tx))
+    const linkNumber = await this.#linking.number(device)
+    await this.#linking.begin(device)
+    return { status: 'pending', deviceId: device.id, linkNumber }
   }
 
-  /** The user's chain has to name the keys that this device has made. */
-  async #requireBound(device: DeviceKeys): Promise<void> {
-    const { user } = await this.#users.sync(device.username)
-    const bound = user.devices.find(({ id }) => id === device.id)
-    const isCurrent = [device.encryption, device.next].some(
-      (pair) => pair?.fingerprint === bound?.encryptionKey
-    )
-    if (bound?.signingKey !== device.signing.fingerprint || !isCurrent)
-      throw untrusted('swapped-key', 'The server has other keys for this device than it has made.')
-  }
-
-  async #introduce(device: DeviceKeys): Promise<void> {
-    const { user } = await this.#users.sync(device.username)
-    if (user.devices.some(({ id }) => id === device.id)) return
-    const body = await newDevice('device-add', device, user)
-    const request = { method: 'POST', path: '/v1/devices', body, response: DeviceResponse } as const
-    await this.#api.call(request).catch((error: unknown) => {
-      // The chain has moved on: the next poll introduces the device again.
-      if (!isRefusal(error, 'stale-chain')) throw error
-    })
-  }
-
-  async #signIn({ username, password }: Credentials, deviceId?: string): Promise<AuthResponse> {
-    const body = { username, password, ...(deviceId !== undefined && { deviceId }) }
-    const request = {
-      method: 'POST',
-      path: '/v1/auth/login',
-      body,
-      response: AuthResponse,
-      once: true
-    } as const
-    return (await this.#http.call(request)).body
-  }
-
-  /** A session for the device of this store; null if it is not an active device of the account. */
-  async #signInDevice(
-    credentials: Credentials,
-    device: DeviceKeys,
-    wasActive: boolean
-  ): Promise<AuthResponse | null> {
-    try {
-      return await this.#signIn(credentials, device.id)
-    } catch (error) {
-      if (!isRefusal(error, 'device-not-found', 'device-pending')) throw error
-      // The device was revoked, which is for ever.
-      if (error.code === 'device-not-found' && wasActive) await this.#me.dropDevice()
-      return null
+  /**
+   * Begin a session as the device of this store. The server's word about the device is a hint: the verified
+   * chain decides.
+   *
+   * @returns false if the device is not in the chain yet, or not any more
+   */
+  async #resumeDevice(credentials: Credentials, device: DeviceKeys): Promise<boolean> {
+    const bound = await signInAs(this.#http, credentials, device.id)
+    let session = bound ?? (await signIn(this.#http, credentials))
+    await this.#api.begin(session)
+    await this.#users.sync([device.username])
+    const history = await this.#users.get(device.username)
+    if (isRetired(history, device)) {
+      await this.#me.replaceRetired(history)
+      return this.#me.device !== null && this.#resumeDevice(credentials, this.#me.device)
     }
+    const wasActive = this.#me.account?.status === 'active'
+    if (!wasActive && !(await this.#linking.isLinked(device))) return false
+    if (bound === null) {
+      const again = await signInAs(this.#http, credentials, device.id)
+      if (again === null)
+        throw untrusted('forgotten-device', 'The server does not know this device, though its chain has it.')
+      await this.#api.begin((session = again))
+    }
+    await this.#activate(device, session.user.id, wasActive ? null : 'end')
+    this.#me.active()
+    return true
   }
 
   /** @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one */
-  async #activate(signIn: AuthResponse, device: DeviceKeys, start: string | null): Promise<Account> {
-    const { id: userId, username } = signIn.user
-    await this.#api.begin(signIn)
-    await this.#me.saveAccount({ username, userId, deviceId: device.id, status: 'active' })
-    await this.#requireBound(device)
-    if (start !== null) await this.#startEvents(start)
+  async #activate(device: DeviceKeys, userId: string, start: string | null): Promise<Account> {
+    const { username, id: deviceId } = device
+    await this.#me.saveAccount({ username, userId, deviceId, status: 'active' })
+    await this.#users.guard()
+    await this.#users.offerKeys([publicDevice(device)])
+    if (start !== null) await saveCursor(this.#store, start === 'end' ? await this.#end() : start)
     return this.account!
   }
 
-  async #startEvents(start: string): Promise<void> {
-    let cursor = start
-    if (start === 'end') {
-      const request = { method: 'GET', path: '/v1/events?limit=1', response: EventPage } as const
-      cursor = (await this.#api.call(request)).body.cursor
-    }
-    await saveCursor(this.#store, cursor)
+  /** The cursor after the newest event. */
+  async #end(): Promise<string> {
+    const request = { method: 'GET', path: '/v1/events?limit=1', response: EventPage } as const
+    return (await this.#api.call(request)).body.cursor
   }
 
   /** @throws {ChatError} `other-account` if the store belongs to another user */
-  #requireOwn(given: string): string {
-    const username = given.toLowerCase()
+  #ownCredentials(given: Credentials): Credentials {
+    const credentials = normalizedCredentials(given)
     const owner = this.#me.account?.username
-    if (owner !== undefined && owner !== username)
+    if (owner !== undefined && owner !== credentials.username)
       throw new ChatError('usage', 'other-account', `This store belongs to ${owner}.`, {
         hint: 'Use another store, or log out and forget this device.'
       })
-    return username
+    return credentials
   }
+}
+
+function isRetired({ devices }: UserHistory, { signing }: DeviceKeys): boolean {
+  return (devices.get(signing.fingerprint)?.retired ?? null) !== null
 }

@@ -1,32 +1,68 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
-import { decodeUtf8, encodeUtf8 } from '../../crypto/encoding.js'
+import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '../../crypto/encoding.js'
 import { CryptoError } from '../../crypto/errors.js'
+import { kemKeys } from '../../crypto/kem.js'
 import { exportPrivateKey, importPrivateEncryptionKey, importPrivateSigningKey } from '../../crypto/keys.js'
+import { SHA256_HEX, USERNAME, UUID } from '../../protocol/ids.js'
 import { ChatError, untrusted } from '../errors.js'
-import type { DeviceKeys, StoredPair } from '../identity/own-device.js'
+import type { DeviceKeys, StoredPair } from '../identity/device-keys.js'
+import { openSeed, toStoredKem } from '../identity/sealed-seed.js'
 import { checked } from '../transport/response-schema.js'
 
-/** The name of every recovery device. */
+/** The name of every recovery device. The chain tells them from others by their purpose. */
 export const RECOVERY_DEVICE_NAME = 'recovery key'
 
 const Text = Type.String({ maxLength: 16_384 })
 const Pair = Type.Object({ private: Text, public: Text, fingerprint: Text })
+const Hash = Type.String({ pattern: `^${SHA256_HEX}$` })
+const Head = { sequence: Type.Integer({ minimum: 1 }), head: Hash }
+
+const KnownTrust = Type.Object({
+  users: Type.Record(
+    Type.String({ pattern: `^${USERNAME}$` }),
+    Type.Object({ root: Hash, since: Type.Integer({ minimum: 1 }), verified: Type.Boolean(), ...Head })
+  ),
+  conversations: Type.Record(Type.String({ pattern: `^${UUID}$` }), Type.Object(Head))
+})
+
+/** What the device that made the backup knew: whom its person trusts, and where chains ended. */
+export type KnownTrust = Static<typeof KnownTrust>
+
 const Content = Type.Object({
   version: Type.Literal(1),
   username: Text,
+  /** Where the user's own chain ended, the recovery device included. */
+  own: Type.Object(Head),
   device: Text,
   signingKey: Pair,
-  encryptionKey: Pair
+  encryptionKey: Pair,
+  kemSeed: Text,
+  trust: KnownTrust
 })
 
-/** Encrypt a recovery device's keys for storage on the server. */
-export async function sealDevice(
-  { username, id, signing, encryption }: DeviceKeys,
+export interface BackupContent {
+  device: DeviceKeys
+  own: { sequence: number; head: string }
+  trust: KnownTrust
+}
+
+/** Encrypt a recovery device's keys, and what its maker knew, for storage on the server. */
+export async function sealContent(
+  { device, own, trust }: BackupContent,
   secret: BackupSecret
 ): Promise<Uint8Array> {
-  const [signingKey, encryptionKey] = await Promise.all([exported(signing), exported(encryption)])
-  const content = { version: 1, username, device: id, signingKey, encryptionKey }
+  const { username, id, signing, encryption, kem } = device
+  const content: Static<typeof Content> = {
+    version: 1,
+    username,
+    own,
+    device: id,
+    signingKey: await exported(signing),
+    encryptionKey: await exported(encryption),
+    kemSeed: encodeBase64(await openSeed(kem)),
+    trust
+  }
   try {
     return await sealBackup(encodeUtf8(JSON.stringify(content)), secret)
   } catch (error) {
@@ -37,12 +73,12 @@ export async function sealDevice(
 /**
  * @throws {ChatError} `other-backup-kind`, a wrong secret's code (`usage`); `tampered-backup` (`untrusted`)
  */
-export async function openDevice(
+export async function openContent(
   blob: Uint8Array,
   secret: BackupSecret,
   owner: string,
   extractable: boolean
-): Promise<DeviceKeys> {
+): Promise<BackupContent> {
   try {
     const kind = backupKind(blob)
     if ((kind === 'passphrase') !== 'passphrase' in secret)
@@ -51,28 +87,36 @@ export async function openDevice(
         'other-backup-kind',
         `The backup was sealed with a ${kind === 'passphrase' ? 'passphrase' : 'recovery code'}.`
       )
-    const content: unknown = JSON.parse(decodeUtf8(await openBackup(blob, secret)))
-    const { username, device: id, signingKey, encryptionKey } = checked(Content, content, 'backup')
+    const json: unknown = JSON.parse(decodeUtf8(await openBackup(blob, secret)))
+    const {
+      username,
+      own,
+      device: id,
+      signingKey,
+      encryptionKey,
+      kemSeed,
+      trust
+    } = checked(Content, json, 'backup')
     if (username !== owner) throw untrusted('tampered-backup', 'The backup is of another user.')
     const signing = await importPrivateSigningKey(signingKey.private, { extractable })
     const encryption = await importPrivateEncryptionKey(encryptionKey.private, { extractable })
-    return {
+    const device: DeviceKeys = {
       username,
       id,
       name: RECOVERY_DEVICE_NAME,
-      signing: {
-        privateKey: signing,
-        publicKey: signingKey.public,
-        fingerprint: signingKey.fingerprint
-      },
+      purpose: 'recovery',
+      signing: { privateKey: signing, publicKey: signingKey.public, fingerprint: signingKey.fingerprint },
       encryption: {
         privateKey: encryption,
         publicKey: encryptionKey.public,
         fingerprint: encryptionKey.fingerprint
       },
+      kem: await toStoredKem(await kemKeys(decodeBase64(kemSeed)), extractable),
       encryptionVersion: 1,
-      next: null
+      next: null,
+      retired: []
     }
+    return { device, own, trust }
   } catch (error) {
     throw toChatError(error)
   }

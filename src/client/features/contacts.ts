@@ -1,79 +1,151 @@
+import type { UserHistory } from '../../protocol/user-history.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
 import { ChatError } from '../errors.js'
+import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { Pin, TrustStore } from '../identity/trust-store.js'
+import type { Trust, TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { StoredUser } from '../identity/user-record.js'
+import type { Store } from '../stores/store.js'
 import type { Contact } from '../types/contacts.js'
+import { sameDigits } from './compared-digits.js'
 
 /** Users whose identity this device has met, and how far it is trusted. */
 export class Contacts {
+  readonly #store: Store
   readonly #users: UserChains
   readonly #trust: TrustStore
   readonly #me: OwnDevice
+  readonly #own: OwnChain
+  readonly #tellDevices: () => Promise<unknown>
 
-  constructor(users: UserChains, trust: TrustStore, me: OwnDevice) {
+  /** @param tellDevices sends what was decided to the user's other devices */
+  constructor(
+    store: Store,
+    users: UserChains,
+    trust: TrustStore,
+    me: OwnDevice,
+    own: OwnChain,
+    tellDevices: () => Promise<unknown>
+  ) {
+    this.#store = store
     this.#users = users
     this.#trust = trust
     this.#me = me
+    this.#own = own
+    this.#tellDevices = tellDevices
   }
 
   async list(): Promise<Contact[]> {
     const contacts: Contact[] = []
-    for (const pin of await this.#trust.list()) {
-      const user = await this.#users.peek(pin.username)
-      if (user !== undefined && pin.username !== this.#me.username) contacts.push(toContact(pin, user))
+    for (const [username, trust] of await this.#trust.list()) {
+      const history = await this.#users.peek(username)
+      if (history !== undefined && username !== this.#me.username)
+        contacts.push(toContact(username, trust, history))
     }
     return contacts
   }
 
   async get(username: string): Promise<Contact> {
-    const { user } = await this.#users.sync(username.toLowerCase())
-    return toContact((await this.#trust.get(user.username))!, user)
-  }
-
-  /** 12 groups of 5 digits. Both users see the same. */
-  async safetyNumber(username: string): Promise<string> {
-    await this.#users.sync(username.toLowerCase())
-    return this.#number(username.toLowerCase())
+    const name = username.toLowerCase()
+    await this.#users.sync([name])
+    return toContact(name, (await this.#trust.of(name))!, await this.#users.get(name))
   }
 
   /**
-   * Mark a user as verified: the safety numbers were compared and are equal. `number`, if given, is checked.
+   * 12 groups of 5 digits. Both users see the same.
+   *
+   * @throws {ChatError} `displaced` or `revoked` (`untrusted`) if this device is not its user's any more
    */
-  async verify(username: string, number?: string): Promise<void> {
-    if (number !== undefined && !/^(\s*\d){60}\s*$/.test(number))
-      throw new ChatError('usage', 'malformed-number', 'A safety number has 60 digits, in 12 groups of 5.')
-    const shown = await this.#number(username.toLowerCase())
-    if (number !== undefined && number.replace(/\s/g, '') !== shown.replace(/\s/g, ''))
+  async safetyNumber(username: string): Promise<string> {
+    const name = this.#otherUser(username)
+    await this.#own.requireActive()
+    await this.#users.sync([name, this.#me.username])
+    return this.#number(await this.#users.get(name))
+  }
+
+  /**
+   * Mark a user as verified: both have compared safety numbers.
+   *
+   * @param number as it was compared
+   * @throws {ChatError} `other-safety-number` (`usage`) if it is not the one of the identity known here
+   */
+  async verify(username: string, number: string): Promise<void> {
+    const name = this.#otherUser(username)
+    if (await this.#trust.isWaiting())
+      throw new ChatError(
+        'usage',
+        'waiting-for-trust',
+        'This device does not know yet whom your others trust.',
+        {
+          hint: 'Open one of your other devices, or go on without it.'
+        }
+      )
+    const history = await this.#users.get(name)
+    if (!sameDigits(number, await this.#number(history)))
       throw new ChatError('usage', 'other-safety-number', 'The safety numbers are not equal.', {
         hint: 'Somebody may stand between you. Do not accept the identity.'
       })
-    await this.#pin(username.toLowerCase(), true)
+    await this.#trust.verify(name, history)
+    await this.#tell()
   }
 
-  /** Accept a user's new identity, unverified. */
-  async accept(username: string): Promise<void> {
-    await this.#pin(username.toLowerCase(), false)
+  /**
+   * Accept a user's new identity, unverified.
+   *
+   * @param options.root the one that was announced
+   * @throws {ChatError} `other-root` (`usage`) if the user has another one by now
+   */
+  async accept(username: string, { root }: { root: string }): Promise<void> {
+    const name = this.#otherUser(username)
+    await this.#users.sync([name])
+    const history = await this.#users.get(name)
+    if (history.chain.root !== root)
+      throw new ChatError('usage', 'other-root', `${name} has another identity than this one.`, {
+        hint: 'Look at the contact again.'
+      })
+    await this.#store.update((tx) => this.#trust.accept(tx, name, history))
+    await this.#tell()
   }
 
-  async #number(username: string): Promise<string> {
-    if (username === this.#me.username)
-      throw new ChatError('usage', 'own-username', 'A safety number is compared with somebody else.')
-    const own = await this.#users.get(this.#me.username)
-    return safetyNumber(own.root, (await this.#users.get(username)).root)
+  /**
+   * A new device waits until another device of the user, or the backup, has told whom the user trusts. Go on
+   * without that: what it has met by now is trusted on first use.
+   */
+  async goOnAlone(): Promise<void> {
+    await this.#store.update((tx) => this.#trust.stopWaiting(tx))
   }
 
-  /** Pins the identity that was fetched last, which the user has seen, and not a newer one. */
-  async #pin(username: string, verified: boolean): Promise<void> {
-    const { root } = await this.#users.get(username)
-    const before = await this.#trust.get(username)
-    const isVerified = verified || (before?.root === root && before.verified)
-    await this.#trust.set({ username, root, verified: isVerified })
+  /** Whether this device still waits to hear whom the user trusts. */
+  isWaiting(): Promise<boolean> {
+    return this.#trust.isWaiting()
+  }
+
+  /** What can't be sent now is sent with the next connection. */
+  async #tell(): Promise<void> {
+    await this.#tellDevices().catch((error: unknown) => {
+      if (!(error instanceof ChatError)) throw error
+    })
+  }
+
+  /** The own root is the one under which this device came in, whatever the chain says of others. */
+  async #number({ chain }: UserHistory): Promise<string> {
+    const { account, device } = await this.#own.requireActive()
+    const { devices } = await this.#users.get(account.username)
+    return safetyNumber(devices.get(device.signing.fingerprint)!.root, chain.root)
+  }
+
+  #otherUser(username: string): string {
+    const name = username.toLowerCase()
+    if (name !== this.#me.username) return name
+    throw new ChatError(
+      'usage',
+      'own-username',
+      'This is your own name: nobody compares or accepts themselves.'
+    )
   }
 }
 
-function toContact(pin: Pin, { username, root }: StoredUser): Contact {
-  if (pin.root !== root) return { username, status: 'changed', wasVerified: pin.verified }
-  return { username, status: pin.verified ? 'verified' : 'unverified' }
+function toContact(username: string, trust: Trust, { chain: { root } }: UserHistory): Contact {
+  if (trust.root !== root) return { username, root, status: 'changed', wasVerified: trust.verified }
+  return { username, root, status: trust.verified ? 'verified' : 'unverified' }
 }

@@ -1,127 +1,109 @@
-import { ConversationResponse } from '../../protocol/conversations.js'
-import { statementText } from '../../protocol/statement-texts.js'
-import type { MemberLine } from '../../protocol/statements.js'
-import { signStatement, statementHash } from '../../crypto/statements.js'
+import type { ConversationKind, MemberLine, Role } from '../../protocol/statements.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import type { StoredConversation } from '../conversations/record.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import type { TrustedMembers } from '../conversations/trusted-members.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { SessionKeyFactory } from '../session-keys/create.js'
-import type { Rosters } from '../session-keys/roster.js'
-import type { SessionKeys } from '../session-keys/store.js'
-import type { Api } from '../transport/api.js'
-import { retryOnConflict } from '../transport/retry-on-conflict.js'
+import type { ChainRequests } from '../session-keys/requests.js'
 
-type Kind = 'direct' | 'group'
-
-const TRIES = 4
+type IsIt = (conversation: VerifiedConversation) => boolean
 
 /** Creates conversations, each with its first session key. */
 export class ConversationCreation {
-  readonly #api: Api
   readonly #users: UserChains
-  readonly #trust: TrustStore
+  readonly #trusted: TrustedMembers
   readonly #chains: ConversationChains
-  readonly #rosters: Rosters
-  readonly #keys: SessionKeys
-  readonly #factory: SessionKeyFactory
+  readonly #requests: ChainRequests
   readonly #me: OwnDevice
 
   constructor(
-    api: Api,
     users: UserChains,
-    trust: TrustStore,
+    trusted: TrustedMembers,
     chains: ConversationChains,
-    rosters: Rosters,
-    keys: SessionKeys,
-    factory: SessionKeyFactory,
+    requests: ChainRequests,
     me: OwnDevice
   ) {
-    this.#api = api
     this.#users = users
-    this.#trust = trust
+    this.#trusted = trusted
     this.#chains = chains
-    this.#rosters = rosters
-    this.#keys = keys
-    this.#factory = factory
+    this.#requests = requests
     this.#me = me
   }
 
-  group(others: readonly string[]): Promise<StoredConversation> {
+  group(others: readonly string[]): Promise<VerifiedConversation> {
     return this.#create('group', others)
   }
 
   /** The direct conversation with a user, created if there is none. */
-  async direct(username: string): Promise<StoredConversation> {
+  async direct(username: string): Promise<VerifiedConversation> {
     if (username === this.#me.username)
       throw new ChatError('usage', 'own-username', 'A direct conversation is with somebody else.')
-    for (const conversation of await this.#chains.list())
-      if (isDirectWith(conversation, username) && !(await this.#isOver(conversation))) return conversation
+    return this.#only('direct', [username], 'direct-exists', isDirectWith(username))
+  }
+
+  /** The direct conversation with a user, if this device knows one. */
+  knownDirect(username: string): Promise<VerifiedConversation | undefined> {
+    return this.#known('direct', isDirectWith(username))
+  }
+
+  /** The conversation of the user's own devices, created if there is none. */
+  self(): Promise<VerifiedConversation> {
+    return this.#only('self', [], 'self-exists', ({ chain }) => chain.kind === 'self')
+  }
+
+  /** A conversation of which there is one, unless all its members have new roots. */
+  async #only(
+    kind: ConversationKind,
+    others: readonly string[],
+    code: string,
+    isIt: IsIt
+  ): Promise<VerifiedConversation> {
+    const known = await this.#known(kind, isIt)
+    if (known !== undefined) return known
     try {
-      return await this.#create('direct', [username])
+      return await this.#create(kind, others)
     } catch (error) {
-      if (!isRefusal(error, 'direct-exists')) throw error
-      const { conversationId } = error.members
-      const { conversation } = await this.#chains.sync(String(conversationId))
-      if (isDirectWith(conversation, username)) return conversation
-      throw untrusted('moved-conversation', 'The server names a direct conversation of others.', error)
+      if (!isRefusal(error, code)) throw error
+      const { conversation } = await this.#chains.sync(String(error.members['conversationId']))
+      if (isIt(conversation)) return conversation
+      throw untrusted('moved-conversation', 'The server names a conversation of others.', error)
     }
   }
 
-  /** After a reset of both users nobody can renew the other's membership any more. */
-  async #isOver({ members }: StoredConversation): Promise<boolean> {
-    const users = await Promise.all(members.map(({ username }) => this.#users.get(username)))
-    return members.every(({ root }, at) => users[at]!.root !== root)
+  async #known(kind: ConversationKind, isIt: IsIt): Promise<VerifiedConversation | undefined> {
+    for (const stored of await this.#chains.list()) {
+      const known = stored.kind === kind ? await this.#chains.peek(stored.id) : undefined
+      if (known !== undefined && isIt(known) && !(await this.#isOver(known))) return known
+    }
+    return undefined
   }
 
-  #create(kind: Kind, others: readonly string[]): Promise<StoredConversation> {
-    const { signing } = this.#me.active().device
-    const id = crypto.randomUUID()
-    return retryOnConflict(['stale-roster', 'root-changed'], TRIES, async () => {
-      const members = await this.#members(kind, others)
-      const text = statementText({
-        kind: 'conversation-create',
-        conversation: id,
-        sequence: 1,
-        previous: '-',
-        conversationKind: kind,
-        members,
-        by: signing.fingerprint
-      })
-      const statement = await signStatement(text, signing)
-      const devices = await this.#rosters.devicesOf(members)
-      const { body: sessionKey, stored } = await this.#factory.create(
-        { id, head: await statementHash(text) },
-        devices
-      )
-      const body = { id, statement, sessionKey }
-      await this.#api.call({
-        method: 'POST',
-        path: '/v1/conversations',
-        body,
-        response: ConversationResponse
-      })
-      const { conversation } = await this.#chains.add(id, statement, 1)
-      await this.#keys.save(stored)
-      return conversation
-    })
+  /** After a reset of all members nobody can renew another's membership any more. */
+  async #isOver({ chain }: VerifiedConversation): Promise<boolean> {
+    for (const [username, { root }] of chain.members)
+      if ((await this.#users.get(username)).chain.root === root) return false
+    return true
   }
 
-  async #members(kind: Kind, others: readonly string[]): Promise<MemberLine[]> {
+  #create(kind: ConversationKind, others: readonly string[]): Promise<VerifiedConversation> {
+    return this.#requests.create(kind, () => this.#members(kind, others))
+  }
+
+  async #members(kind: ConversationKind, others: readonly string[]): Promise<MemberLine[]> {
     const me = this.#me.username
-    const users = []
-    for (const username of [me, ...others]) users.push((await this.#users.sync(username)).user)
-    await this.#trust.requireTrusted(users.slice(1))
-    const members = users.map(({ username, root }) => {
-      const role = kind === 'group' && username === me ? ('admin' as const) : ('member' as const)
-      return { username, role, root }
-    })
+    await this.#users.sync([me, ...others])
+    const members: MemberLine[] = []
+    for (const username of [me, ...others]) {
+      const user = await this.#users.get(username)
+      if (username !== me) await this.#trusted.requireCurrent(user)
+      const role: Role = kind === 'group' && username === me ? 'admin' : 'member'
+      members.push({ username, role, root: user.chain.root })
+    }
     return members.sort((a, b) => (a.username < b.username ? -1 : 1))
   }
 }
 
-function isDirectWith({ kind, members }: StoredConversation, username: string): boolean {
-  return kind === 'direct' && members.some((member) => member.username === username)
+function isDirectWith(username: string): IsIt {
+  return ({ chain }) => chain.kind === 'direct' && chain.members.has(username)
 }

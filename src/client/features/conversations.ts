@@ -1,11 +1,9 @@
 import { ConversationPage, type Conversation as ServedConversation } from '../../protocol/conversations.js'
-import type { MembershipChanges } from '../conversations/change.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { toConversation } from '../conversations/info.js'
-import type { StoredConversation } from '../conversations/record.js'
-import { ChatError, RefusedError } from '../errors.js'
+import { classicalDevices, toConversation } from '../conversations/info.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import { ChatError, RefusedError, type Heads } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { UserChains } from '../identity/user-chains.js'
 import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
 import type { Outbox } from '../outbox/outbox.js'
@@ -15,13 +13,13 @@ import { pagesOf } from '../transport/pages.js'
 import type { Conversation } from '../types/conversations.js'
 import type { Sent } from '../types/messages.js'
 import type { ConversationCreation } from './conversation-creation.js'
+import type { Membership } from './membership.js'
 
 /** The user's conversations and their members. */
 export class Conversations {
   readonly #api: Api
-  readonly #users: UserChains
   readonly #chains: ConversationChains
-  readonly #changes: MembershipChanges
+  readonly #membership: Membership
   readonly #creation: ConversationCreation
   readonly #titles: TitleSearch
   readonly #outbox: Outbox
@@ -29,18 +27,16 @@ export class Conversations {
 
   constructor(
     api: Api,
-    users: UserChains,
     chains: ConversationChains,
-    changes: MembershipChanges,
+    membership: Membership,
     creation: ConversationCreation,
     titles: TitleSearch,
     outbox: Outbox,
     me: OwnDevice
   ) {
     this.#api = api
-    this.#users = users
     this.#chains = chains
-    this.#changes = changes
+    this.#membership = membership
     this.#creation = creation
     this.#titles = titles
     this.#outbox = outbox
@@ -92,25 +88,62 @@ export class Conversations {
     return this.get(id)
   }
 
+  /** Add a user. If there is a direct conversation with them, it tells them where the group's chain ends. */
   async add(id: string, username: string, role: 'admin' | 'member' = 'member'): Promise<Conversation> {
-    return this.#toPublic(await this.#changes.add(id, username.toLowerCase(), role))
+    const name = username.toLowerCase()
+    const conversation = await this.#membership.add(id, name, role)
+    await this.#welcome(name, conversation)
+    return this.#toPublic(conversation)
   }
 
   async remove(id: string, username: string): Promise<Conversation> {
-    return this.#toPublic(await this.#changes.remove(id, username.toLowerCase()))
+    return this.#toPublic(await this.#membership.remove(id, username.toLowerCase()))
   }
 
   async setRole(id: string, username: string, role: 'admin' | 'member'): Promise<Conversation> {
-    return this.#toPublic(await this.#changes.setRole(id, username.toLowerCase(), role))
+    return this.#toPublic(await this.#membership.setRole(id, username.toLowerCase(), role))
   }
 
   /** Renew the membership of a user who has reset, and whose new identity was accepted. */
   async renew(id: string, username: string): Promise<Conversation> {
-    return this.#toPublic(await this.#changes.renew(id, username.toLowerCase()))
+    return this.#toPublic(await this.#membership.renew(id, username.toLowerCase()))
   }
 
+  /** @throws `last-admin` (`usage`) if others are in, and nobody else is an admin */
   async leave(id: string): Promise<void> {
-    await this.#changes.leave(id)
+    await this.#membership.leave(id)
+  }
+
+  /** From now on messages are deleted after this number of seconds; 0 keeps them. */
+  async setTimer(id: string, messageTtl: number): Promise<Conversation> {
+    return this.#toPublic(await this.#membership.setTimer(id, messageTtl))
+  }
+
+  /**
+   * Take the conversation's chain as the server shows it, with all the identities that it names, although
+   * this device knows another one, or has not accepted one of them.
+   *
+   * @param head the newest statement, as an error or `get` has named it
+   * @throws `other-head` (`usage`) if the chain ends elsewhere
+   */
+  async accept(id: string, head: string): Promise<Conversation> {
+    return this.#toPublic(await this.#chains.accept(id, head))
+  }
+
+  /** The devices for whose sake the conversation is not post-quantum: those without a KEM key. */
+  async classicalDevices(id: string): Promise<{ username: string; deviceId: string }[]> {
+    return classicalDevices(await this.#chains.get(id), await this.#chains.users(id))
+  }
+
+  /**
+   * A new group with the same members and title, whose only admin is its creator: for a group whose admins
+   * can't act any more. The old one is told.
+   */
+  async recreate(id: string): Promise<Conversation> {
+    const { chain, stored } = await this.#chains.get(id)
+    const next = await this.createGroup(stored.title ?? 'group', [...chain.members.keys()])
+    await this.#outbox.send(id, { type: 'text', text: `This group goes on as ${next.id}.` })
+    return next
   }
 
   async rename(id: string, title: string): Promise<Sent> {
@@ -135,20 +168,33 @@ export class Conversations {
       const known = await this.#chains.peek(id)
       const shown =
         known === undefined
-          ? { id, kind, title: null, members: [], joined: true }
+          ? { id, kind, title: null, members: [], joined: true, head: '-', messageTtl: 0 }
           : await this.#toPublic(known)
-      return { ...shown, trouble: error }
+      return { ...shown, trouble: withHeads(error, { known: shown.head, served: head }) }
     }
   }
 
   /** @param lastPosition position of the newest event, by the server's word */
   async #titled(conversation: Conversation, lastPosition: number): Promise<Conversation> {
     const { id, kind, joined, trouble } = conversation
-    if (kind === 'direct' || !joined || trouble !== undefined) return conversation
+    if (kind !== 'group' || !joined || trouble !== undefined) return conversation
     return { ...conversation, title: await this.#titles.read(id, lastPosition) }
   }
 
-  #toPublic(stored: StoredConversation): Promise<Conversation> {
-    return toConversation(stored, this.#users, this.#me.username)
+  async #welcome(username: string, { id, chain }: VerifiedConversation): Promise<void> {
+    const direct = await this.#creation.knownDirect(username)
+    if (direct === undefined) return
+    const { sequence, head } = chain
+    await this.#outbox.send(direct.id, { type: 'welcome', conversation: id, sequence, head })
   }
+
+  async #toPublic(conversation: VerifiedConversation): Promise<Conversation> {
+    const users = await this.#chains.users(conversation.id)
+    return toConversation(conversation, users, this.#me.username)
+  }
+}
+
+/** The same error, which also says which chain the person could take instead. */
+function withHeads({ kind, code, message, hint, cause }: ChatError, heads: Heads): ChatError {
+  return new ChatError(kind, code, message, { heads, cause, ...(hint !== undefined && { hint }) })
 }

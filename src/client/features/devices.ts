@@ -1,60 +1,80 @@
-import { DevicePage, DeviceResponse, type Device } from '../../protocol/devices.js'
-import { fingerprint } from '../../crypto/keys.js'
-import { signStatement } from '../../crypto/statements.js'
-import { ChatError, untrusted } from '../errors.js'
-import { bindingText, revocation } from '../identity/device-statements.js'
-import { extendOwnChain } from '../identity/own-chain.js'
+import { parseStatement } from '../../protocol/parse-statement.js'
+import { alarmOf, type Alarms } from '../identity/alarms.js'
+import { revocation } from '../identity/device-statements.js'
+import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
+import type { PendingStatements } from '../identity/pending.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { StoredUser } from '../identity/user-record.js'
-import type { KeyForwarding } from '../session-keys/forward.js'
+import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
+import { ChatError } from '../errors.js'
+import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { SessionKeys } from '../session-keys/store.js'
+import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Account, Credentials } from '../types/account.js'
 import type { DeviceInfo } from '../types/devices.js'
+import type { Approval } from './approval.js'
 import type { Auth } from './auth.js'
+import { approvedBy } from './approved-by.js'
+import type { DeviceList } from './device-list.js'
 import type { DeviceRekey } from './rekey.js'
 
 /** The user's devices. */
 export class Devices {
   readonly #api: Api
+  readonly #store: Store
   readonly #users: UserChains
-  readonly #keys: SessionKeys
-  readonly #forwarding: KeyForwarding
   readonly #me: OwnDevice
+  readonly #own: OwnChain
+  readonly #pending: PendingStatements
+  readonly #alarms: Alarms
+  readonly #keys: SessionKeys
+  readonly #renewals: KeyRenewals
+  readonly #list: DeviceList
+  readonly #approval: Approval
   readonly #auth: Auth
   readonly #rekey: DeviceRekey
+  readonly #tellDevices: () => Promise<unknown>
 
   constructor(
     api: Api,
+    store: Store,
     users: UserChains,
-    keys: SessionKeys,
-    forwarding: KeyForwarding,
     me: OwnDevice,
+    own: OwnChain,
+    pending: PendingStatements,
+    alarms: Alarms,
+    keys: SessionKeys,
+    renewals: KeyRenewals,
+    list: DeviceList,
+    approval: Approval,
     auth: Auth,
-    rekey: DeviceRekey
+    rekey: DeviceRekey,
+    tellDevices: () => Promise<unknown>
   ) {
     this.#api = api
+    this.#store = store
     this.#users = users
-    this.#keys = keys
-    this.#forwarding = forwarding
     this.#me = me
+    this.#own = own
+    this.#pending = pending
+    this.#alarms = alarms
+    this.#keys = keys
+    this.#renewals = renewals
+    this.#list = list
+    this.#approval = approval
     this.#auth = auth
     this.#rekey = rekey
+    this.#tellDevices = tellDevices
   }
 
-  async list(): Promise<DeviceInfo[]> {
-    const own = this.#me.device?.id
-    return Promise.all(
-      (await this.#fetch()).map(async ({ id, name, status, signingKey, createdAt }) => ({
-        id,
-        name,
-        status,
-        fingerprint: await fingerprint(signingKey),
-        createdAt,
-        current: id === own
-      }))
-    )
+  /**
+   * The devices of the user's verified chain, and those that wait for approval.
+   *
+   * @throws {ChatError} `ghost-device` (`untrusted`) if the server lists an active one that the chain lacks
+   */
+  list(): Promise<DeviceInfo[]> {
+    return this.#list.all()
   }
 
   /** Devices that wait for approval. */
@@ -63,62 +83,62 @@ export class Devices {
   }
 
   /**
-   * Approve a pending device, and forward every session key of this device to it.
+   * The number to compare with the one that a waiting device shows: 12 groups of 5 digits. It changes when the
+   * user's chain moves.
    *
-   * @param options.fingerprint as the new device shows it; it must be the one that the server shows
-   * @throws `swapped-key` (`untrusted`) if it is not
+   * @throws {ChatError} `device-not-found` (`usage`) if no such device waits
    */
-  async approve(deviceId: string, { fingerprint: expected }: { fingerprint: string }): Promise<void> {
-    const { device } = this.#me.active()
-    const { username } = device
-    const pending = await this.#pending(deviceId)
-    const signingKey = await fingerprint(pending.signingKey)
-    const encryptionKey = await fingerprint(pending.encryptionKey)
-    if (signingKey !== expected.toLowerCase().replace(/[^0-9a-f]/g, ''))
-      throw untrusted(
-        'swapped-key',
-        'The device that asks has another fingerprint than the one that was compared.'
-      )
-    const bound = { username, id: deviceId, signingKey, encryptionKey, encryptionVersion: 1 }
-    await this.#extendChain(async (user) => {
-      if (user.devices.some(({ id }) => id === deviceId)) return
-      const statement = await signStatement(bindingText('device-add', bound, user), device.signing)
-      const path = `/v1/devices/${deviceId}/approval`
-      await this.#api.call({ method: 'POST', path, body: { statement }, response: DeviceResponse })
-    })
-    await this.#users.sync(username)
-    await this.#forwarding.shareAll(deviceId)
+  linkNumber(deviceId: string): Promise<string> {
+    return this.#approval.number(deviceId)
   }
 
-  /** Reject a pending device. */
+  /**
+   * Approve a waiting device, and forward every session key of this device to it. The verified chain has the
+   * device with the keys that were compared when this resolves.
+   *
+   * @param options.number the link number, as both devices have shown it
+   * @throws {ChatError} `other-number` (`usage`) if this device would show another one by now; `swapped-key` or
+   *   `ignored-statement` (`untrusted`)
+   */
+  async approve(deviceId: string, { number }: { number: string }): Promise<void> {
+    await this.#approval.approve(deviceId, number)
+    await this.#later(this.#tellDevices())
+  }
+
+  /** Reject a waiting device. */
   async reject(deviceId: string): Promise<void> {
-    this.#me.active()
-    await this.#api.call({ method: 'DELETE', path: `/v1/devices/${deviceId}` })
+    await this.#own.requireActive()
+    await this.#api.call({ method: 'DELETE', path: `/v1/devices/${encodeURIComponent(deviceId)}` })
   }
 
   /**
-   * Revoke a device: its sessions end, and nothing more is encrypted for it. A device that revokes itself
-   * can't be used any more.
+   * Revoke a device: its sessions end, and nothing more is encrypted for it. A device that revokes itself can't
+   * be used any more.
+   *
+   * @returns active devices that it had approved, or that those had: it may be wise to revoke them, too
+   * @throws {ChatError} `ignored-statement` (`untrusted`) if the server does nothing
    */
-  async revoke(deviceId: string): Promise<void> {
-    const { device } = this.#me.active()
-    await this.#extendChain(async (user) => {
-      if (user.retired.includes(deviceId)) return
-      const statement = await revocation(device.username, deviceId, user, device.signing)
-      const path = `/v1/devices/${deviceId}/revocation`
-      await this.#api.call({ method: 'POST', path, body: { statement }, response: DeviceResponse })
-    })
-    if (deviceId === device.id) await this.#api.end()
-    else await this.#users.sync(device.username)
+  async revoke(deviceId: string): Promise<{ approved: DeviceInfo[] }> {
+    const { account, device } = await this.#own.requireActive()
+    if (deviceId === device.id) return this.#revokeSelf(account.username, deviceId)
+    await this.#postRevocation(account.username, deviceId)
+    await this.#store.update((tx) => this.#renewals.plan(tx, true))
+    await this.#later(this.#renewals.resume())
+    await this.#later(this.#tellDevices())
+    return { approved: await this.#approvedBy(account.username, deviceId) }
   }
 
   /**
-   * Replace this device's encryption key and destroy the old one. `forgetPast` destroys the session keys too:
-   * nobody can decrypt earlier messages on this device any more.
+   * Replace this device's encryption keys. The old ones are destroyed as soon as nothing needs them.
+   * `forgetPast` destroys the session keys too: nobody can decrypt earlier messages on this device any more.
+   *
+   * @throws {ChatError} `ignored-statement` (`untrusted`) if the server does nothing
    */
   async rekey({ forgetPast = false }: { forgetPast?: boolean } = {}): Promise<void> {
     await this.#rekey.start()
-    if (forgetPast) await this.#keys.destroyAll()
+    if (!forgetPast) return
+    await this.#rekey.forget()
+    await this.#keys.destroyAll()
   }
 
   /** Begin again with this device when all others are lost. All contacts see a new identity. */
@@ -126,18 +146,63 @@ export class Devices {
     return this.#auth.reset(credentials)
   }
 
-  #extendChain(post: (user: StoredUser) => Promise<void>): Promise<void> {
-    return extendOwnChain(this.#api, this.#users, this.#me, post)
+  /**
+   * Send again what this device has signed. If the server goes on ignoring it, an alarm says so, and all else
+   * goes on.
+   */
+  async resume(): Promise<void> {
+    if (this.#me.account?.status !== 'active') return
+    await this.#own.requireActive()
+    try {
+      const lost = await this.#pending.resume()
+      const statement = lost && parseStatement(lost.text, USER_STATEMENTS)
+      if (statement?.kind === 'device-revoke') await this.revoke(statement.device)
+      if (statement?.kind === 'device-rekey') await this.#rekey.start()
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.code !== 'ignored-statement') throw error
+      this.#alarms.raise({ ...alarmOf(error), about: { username: this.#me.username } })
+    }
   }
 
-  async #pending(deviceId: string): Promise<Device> {
-    const device = (await this.#fetch()).find(({ id }) => id === deviceId)
-    if (device !== undefined && device.status !== 'revoked') return device
-    throw new ChatError('usage', 'device-not-found', 'No such device asks for approval.')
+  /** The session ends before the device can look at the chain. */
+  async #revokeSelf(username: string, deviceId: string): Promise<{ approved: DeviceInfo[] }> {
+    await this.#users.sync([username])
+    const approved = await this.#approvedBy(username, deviceId)
+    await this.#postRevocation(username, deviceId).catch((error: unknown) => {
+      if (!(error instanceof ChatError) || error.kind !== 'logged-out') throw error
+    })
+    await this.#api.end()
+    return { approved }
   }
 
-  async #fetch(): Promise<Device[]> {
-    const request = { method: 'GET', path: '/v1/devices', response: DevicePage } as const
-    return (await this.#api.call(request)).body.items
+  /** The change stands. Anything that can't follow it now follows at the next start. */
+  async #later(work: Promise<unknown>): Promise<void> {
+    await work.catch((error: unknown) => {
+      if (!(error instanceof ChatError)) throw error
+    })
+  }
+
+  /** Ends as well if the device was revoked before. */
+  #postRevocation(username: string, deviceId: string): Promise<void> {
+    return this.#pending.post(
+      username,
+      async ({ chain }) => {
+        const { device } = await this.#own.requireActive()
+        if (chain.retired.has(deviceId)) return null
+        if (!chain.devices.has(deviceId))
+          throw new ChatError('usage', 'device-not-found', 'You have no such device.')
+        const signed = await revocation(username, deviceId, chain, device.signing)
+        const path = `/v1/devices/${deviceId}/revocation`
+        const request = { method: 'POST', path, body: { statement: signed } } as const
+        return { username, sequence: chain.sequence + 1, signed, request }
+      },
+      (tx) => this.#renewals.plan(tx, true)
+    )
+  }
+
+  async #approvedBy(username: string, deviceId: string): Promise<DeviceInfo[]> {
+    const history = await this.#users.get(username)
+    const ids = approvedBy(history, await this.#users.statements(username), deviceId)
+    return ids.size === 0 ? [] : (await this.list()).filter(({ id }) => ids.has(id))
   }
 }

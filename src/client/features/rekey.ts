@@ -1,49 +1,99 @@
-import { DeviceResponse } from '../../protocol/devices.js'
+import type { UserHistory } from '../../protocol/user-history.js'
+import { isDecidedRefusal } from '../errors.js'
 import { rekeyStatement } from '../identity/device-statements.js'
+import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import { extendOwnChain } from '../identity/own-chain.js'
+import type { PendingStatements } from '../identity/pending.js'
+import type { RekeySchedule } from '../identity/rekey-schedule.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { SessionKeys } from '../session-keys/store.js'
-import type { Api } from '../transport/api.js'
-import { conversationIds } from '../transport/pages.js'
+import { Mutex } from '../stores/mutex.js'
+import type { RetiredKeys } from '../session-keys/retired-keys.js'
 
-/** Replaces this device's encryption key. */
+/** Replaces this device's encryption keys. */
 export class DeviceRekey {
-  readonly #api: Api
   readonly #users: UserChains
-  readonly #keys: SessionKeys
   readonly #me: OwnDevice
+  readonly #own: OwnChain
+  readonly #pending: PendingStatements
+  readonly #schedule: RekeySchedule
+  readonly #retired: RetiredKeys
+  readonly #mutex = new Mutex()
 
-  constructor(api: Api, users: UserChains, keys: SessionKeys, me: OwnDevice) {
-    this.#api = api
+  constructor(
+    users: UserChains,
+    me: OwnDevice,
+    own: OwnChain,
+    pending: PendingStatements,
+    schedule: RekeySchedule,
+    retired: RetiredKeys
+  ) {
     this.#users = users
-    this.#keys = keys
     this.#me = me
+    this.#own = own
+    this.#pending = pending
+    this.#schedule = schedule
+    this.#retired = retired
   }
 
-  async start(): Promise<void> {
-    await this.#me.prepareNextKey()
-    await this.finish()
+  /** @throws {ChatError} the server's refusal; `ignored-statement` (`untrusted`) if it does nothing */
+  start(): Promise<void> {
+    return this.#mutex.runExclusive(async () => {
+      await this.#own.requireActive()
+      await this.#post(() => true)
+      await this.#schedule.done()
+      await this.#retired.destroy()
+    })
+  }
+
+  /** Destroy the replaced private keys, although there may be wraps for them. */
+  forget(): Promise<void> {
+    return this.#retired.destroyAll()
   }
 
   /**
-   * Go on with a rekey that was interrupted. The old key is destroyed only when nothing needs it any more.
+   * Replace the keys if that is due. The old private keys are destroyed when the chain has the new ones, and all
+   * wraps for the old ones were tried.
    */
-  async finish(): Promise<void> {
-    const { device } = this.#me.active()
-    const { next } = device
-    if (next === null) return
-    await extendOwnChain(this.#api, this.#users, this.#me, async (user) => {
-      if (user.devices.some(({ encryptionKey }) => encryptionKey === next.fingerprint)) return
-      const statement = await rekeyStatement(device, next.fingerprint, user)
-      const path = `/v1/devices/${device.id}/encryption-key`
-      const body = { encryptionKey: next.publicKey, statement }
-      await this.#api.call({ method: 'PUT', path, body, response: DeviceResponse })
+  resume(): Promise<void> {
+    return this.#mutex.runExclusive(async () => {
+      if (await this.#schedule.isDue()) await this.#startDue()
+      await this.#retired.destroy()
     })
-    // Session keys up to now were wrapped for the old key, later ones are wrapped for the new one.
-    for (const id of await conversationIds(this.#api)) await this.#keys.fetchAll(id)
-    const encryptionVersion = device.encryptionVersion + 1
-    await this.#me.saveDevice({ ...device, encryption: next, encryptionVersion, next: null })
-    await this.#users.sync(device.username)
+  }
+
+  async #startDue(): Promise<void> {
+    const { account, device } = await this.#own.requireActive()
+    const isFree = (history: UserHistory) => this.#schedule.isFree(history, device.signing.fingerprint)
+    await this.#users.sync([account.username])
+    if (!(await isFree(await this.#users.get(account.username)))) return
+    try {
+      await this.#post(isFree)
+      if (this.#me.device?.next === null) await this.#schedule.done()
+    } catch (error) {
+      if (!isDecidedRefusal(error)) throw error
+      await this.#schedule.postpone()
+    }
+  }
+
+  /** @param mayGoOn asked again when the chain has moved */
+  async #post(mayGoOn: (history: UserHistory) => boolean | Promise<boolean>): Promise<void> {
+    const next = await this.#me.prepareNextKeys()
+    await this.#pending.post(this.#me.username, async (history) => {
+      const { device } = await this.#own.requireActive()
+      const isInChain = device.next?.encryption.fingerprint !== next.encryption.fingerprint
+      if (isInChain || !(await mayGoOn(history))) return null
+      const signed = await rekeyStatement(device, next, history.chain)
+      const path = `/v1/devices/${device.id}/encryption-key`
+      const body = { encryptionKey: next.encryption.publicKey, kemKey: next.kem.publicKey, statement: signed }
+      const sequence = history.chain.sequence + 1
+      return { username: device.username, sequence, signed, request: { method: 'PUT', path, body } }
+    })
+    await this.#users.offerKeys([
+      {
+        signingKey: this.#me.device!.signing.publicKey,
+        encryptionKey: next.encryption.publicKey,
+        kemKey: next.kem.publicKey
+      }
+    ])
   }
 }

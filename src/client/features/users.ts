@@ -1,4 +1,6 @@
 import { UserPage } from '../../protocol/accounts.js'
+import { ChatError } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
 import type { UserInfo } from '../types/contacts.js'
@@ -7,10 +9,12 @@ import type { UserInfo } from '../types/contacts.js'
 export class Users {
   readonly #api: Api
   readonly #users: UserChains
+  readonly #me: OwnDevice
 
-  constructor(api: Api, users: UserChains) {
+  constructor(api: Api, users: UserChains, me: OwnDevice) {
     this.#api = api
     this.#users = users
+    this.#me = me
   }
 
   /** Usernames that begin with a prefix of at least 3 characters. */
@@ -23,8 +27,30 @@ export class Users {
 
   /** A user, fetched from the server and verified. @throws `user-not-found` (`refused`) */
   async get(username: string): Promise<UserInfo> {
-    const { user } = await this.#users.sync(username.toLowerCase())
-    const devices = user.devices.map(({ id, signingKey: fingerprint }) => ({ id, fingerprint }))
-    return { username: user.username, userId: user.userId, root: user.root, devices }
+    const name = username.toLowerCase()
+    await this.#users.sync([name])
+    const { root, head, devices } = (await this.#users.get(name)).chain
+    const shown = [...devices.values()].map(({ id, signingKey: fingerprint, purpose }) => ({
+      id,
+      fingerprint,
+      purpose
+    }))
+    return { username: name, root, head, devices: shown }
+  }
+
+  /**
+   * Take the chain that the server shows of a user in the place of the one known here, after `forked-chain` or
+   * `server-behind`. Safety numbers have to be compared again.
+   *
+   * @param head of the server's chain, as the error names it (`heads.served`)
+   * @throws {ChatError} `other-head` (`usage`) if the server shows another one by now; `own-username`
+   */
+  async accept(username: string, head: string): Promise<void> {
+    const name = username.toLowerCase()
+    if (name === this.#me.username)
+      throw new ChatError('usage', 'own-username', 'Nobody accepts a chain in the place of their own.', {
+        hint: 'If your devices are lost, begin again with a reset.'
+      })
+    await this.#users.accept(name, head)
   }
 }

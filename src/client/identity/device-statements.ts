@@ -1,8 +1,9 @@
 import type { NewDevice } from '../../protocol/devices.js'
 import type { SignedStatement } from '../../protocol/schema.js'
+import type { Purpose } from '../../protocol/statements.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import { signStatement, type Signer } from '../../crypto/statements.js'
-import type { DeviceKeys } from './own-device.js'
+import type { DeviceKeys, WrapPairs } from './device-keys.js'
 
 /** Where a user's chain ends. */
 export interface ChainEnd {
@@ -12,21 +13,25 @@ export interface ChainEnd {
 
 export const EMPTY_CHAIN: ChainEnd = { sequence: 0, head: '-' }
 
-interface BoundDevice {
+/** The keys that a statement binds, by their fingerprints. */
+export interface BoundKeys {
   username: string
   id: string
+  purpose: Purpose
   signingKey: string
   encryptionKey: string
-  encryptionVersion: number
+  kemKey: string
 }
 
 /** The text of a statement that binds a device's keys. */
 export function bindingText(
   kind: 'device-add' | 'device-rekey' | 'device-reset',
-  { username: user, id: device, ...keys }: BoundDevice,
-  { sequence, head }: ChainEnd
+  { username: user, id: device, ...keys }: BoundKeys,
+  { sequence, head }: ChainEnd,
+  encryptionVersion = 1
 ): string {
-  return statementText({ kind, user, sequence: sequence + 1, previous: head, device, ...keys })
+  const place = { user, sequence: sequence + 1, previous: head }
+  return statementText({ kind, ...place, device, ...keys, encryptionVersion })
 }
 
 /** A new device with its statement, signed by itself and by the devices that approve it. */
@@ -36,41 +41,41 @@ export async function newDevice(
   end: ChainEnd,
   ...approvers: Signer[]
 ): Promise<NewDevice> {
-  const { id, name, username, signing, encryption } = device
-  const keys = {
-    signingKey: signing.fingerprint,
-    encryptionKey: encryption.fingerprint,
-    encryptionVersion: 1
+  const { id, name, signing, encryption, kem } = device
+  const statement = await signStatement(bindingText(kind, boundKeys(device), end), signing, ...approvers)
+  return {
+    id,
+    name,
+    signingKey: signing.publicKey,
+    encryptionKey: encryption.publicKey,
+    kemKey: kem.publicKey,
+    statement
   }
-  const text = bindingText(kind, { username, id, ...keys }, end)
-  const statement = await signStatement(text, signing, ...approvers)
-  return { id, name, signingKey: signing.publicKey, encryptionKey: encryption.publicKey, statement }
 }
 
-/** The `device-rekey` statement of a device. @param next fingerprint of its next encryption key */
-export function rekeyStatement(device: DeviceKeys, next: string, end: ChainEnd): Promise<SignedStatement> {
-  const { username, id, signing, encryptionVersion } = device
-  const keys = {
-    signingKey: signing.fingerprint,
-    encryptionKey: next,
-    encryptionVersion: encryptionVersion + 1
-  }
-  return signStatement(bindingText('device-rekey', { username, id, ...keys }, end), signing)
+/** The `device-rekey` statement of a device, which binds its next keys. */
+export function rekeyStatement(device: DeviceKeys, next: WrapPairs, end: ChainEnd): Promise<SignedStatement> {
+  const keys = boundKeys({ ...device, ...next })
+  return signStatement(bindingText('device-rekey', keys, end, device.encryptionVersion + 1), device.signing)
 }
 
 export function revocation(
   username: string,
   device: string,
-  end: ChainEnd,
+  { sequence, head }: ChainEnd,
   signer: Signer
 ): Promise<SignedStatement> {
-  const { sequence, head: previous } = end
-  const text = statementText({
-    kind: 'device-revoke',
-    user: username,
-    sequence: sequence + 1,
-    previous,
-    device
-  })
-  return signStatement(text, signer)
+  const place = { user: username, sequence: sequence + 1, previous: head }
+  return signStatement(statementText({ kind: 'device-revoke', ...place, device }), signer)
+}
+
+export function boundKeys({ username, id, purpose, signing, encryption, kem }: DeviceKeys): BoundKeys {
+  return {
+    username,
+    id,
+    purpose,
+    signingKey: signing.fingerprint,
+    encryptionKey: encryption.fingerprint,
+    kemKey: kem.fingerprint
+  }
 }

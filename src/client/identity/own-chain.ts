@@ -1,29 +1,32 @@
-import type { RefusedError } from '../errors.js'
-import { sleep } from '../transport/abort.js'
-import type { Api } from '../transport/api.js'
-import { retryOnConflict } from '../transport/retry-on-conflict.js'
-import type { OwnDevice } from './own-device.js'
+import type { ActiveDevice, OwnDevice } from './own-device.js'
+import type { Standing } from './standing.js'
 import type { UserChains } from './user-chains.js'
-import type { StoredUser } from './user-record.js'
-
-const TRIES = 5
-/** The shortest time after which a pending device signs again when the chain has moved on. */
-const PENDING_DEVICE_MS = 1500
 
 /**
- * Post a statement at the end of the user's own chain; again when another device was faster.
- *
- * @param post signs and posts the statement that follows the chain as it is then
+ * The guard of the own chain (docs/protocol.md, "What a client believes"). All that shares, seals, signs into
+ * chains or computes a number to compare asks it first.
  */
-export function extendOwnChain(
-  api: Api,
-  users: UserChains,
-  me: OwnDevice,
-  post: (user: StoredUser) => Promise<void>
-): Promise<void> {
-  const pause = async ({ code }: RefusedError): Promise<void> => {
-    if (code === 'invalid-signature') await sleep(PENDING_DEVICE_MS, api.closed)
+export class OwnChain {
+  readonly #users: UserChains
+  readonly #me: OwnDevice
+
+  constructor(users: UserChains, me: OwnDevice) {
+    this.#users = users
+    this.#me = me
   }
-  const attempt = async (): Promise<void> => post((await users.sync(me.username)).user)
-  return retryOnConflict(['stale-chain', 'invalid-signature'], TRIES, attempt, pause)
+
+  /**
+   * This device, if it stands in this client's copy of its user's chain.
+   *
+   * @throws {ChatError} `no-account` or `device-pending` (`usage`); `displaced` or `revoked` (`untrusted`)
+   */
+  async requireActive(): Promise<ActiveDevice> {
+    await this.#users.guard()
+    return this.#me.active()
+  }
+
+  /** How this device stood when the chain was looked at last. */
+  state(): Standing {
+    return this.#me.standing
+  }
 }

@@ -1,45 +1,47 @@
-import { generateEncryptionKeys, generateSigningKeys } from '../../crypto/keys.js'
+import type { UnwrapKeys } from '../../crypto/wraps.js'
+import type { UserHistory } from '../../protocol/user-history.js'
 import { ChatError } from '../errors.js'
-import type { CryptoKey, Store } from '../stores/store.js'
-
-export type StoredPair = { privateKey: CryptoKey; publicKey: string; fingerprint: string }
-
-export type DeviceKeys = {
-  username: string
-  id: string
-  name: string
-  signing: StoredPair
-  encryption: StoredPair
-  encryptionVersion: number
-  /** A new encryption key that is about to replace the present one. */
-  next: StoredPair | null
-}
+import type { Store } from '../stores/store.js'
+import {
+  followed,
+  generateDevice,
+  generateWrapPairs,
+  unwrapKeys,
+  type DeviceKeys,
+  type KeyBits,
+  type KeyForm,
+  type WrapPairs
+} from './device-keys.js'
+import { standingAlarm, standingOf, type Standing } from './standing.js'
 
 export type StoredAccount = {
   username: string
   userId: string
   deviceId: string
+  /** `pending` until this device stands in the chain and its person has confirmed the link. */
   status: 'active' | 'pending'
 }
 
-export type KeyBits = 2048 | 3072 | 4096
+export type ActiveDevice = { account: StoredAccount; device: DeviceKeys }
 
 const ACCOUNT = 'account'
 const DEVICE = 'device'
+const SUCCESSOR = 'successor'
 
 /**
  * The user and the device of this client. Keys are stored before the server sees them, so that a lost
- * response loses no key.
+ * response loses no key. They are destroyed only when the verified chain retires them.
  */
 export class OwnDevice {
   readonly #store: Store
-  readonly #rsaKeyBits: KeyBits
+  readonly #form: KeyForm
   #account: StoredAccount | null = null
   #device: DeviceKeys | null = null
+  #standing: Standing = 'none'
 
-  constructor(store: Store, rsaKeyBits: KeyBits) {
+  constructor(store: Store, bits: KeyBits) {
     this.#store = store
-    this.#rsaKeyBits = rsaKeyBits
+    this.#form = { bits, extractable: store.extractableKeys }
   }
 
   async load(): Promise<void> {
@@ -61,47 +63,131 @@ export class OwnDevice {
     return this.#requireAccount().username
   }
 
-  /** @throws {ChatError} `usage`, `no-account` or `device-pending` */
-  active(): { account: StoredAccount; device: DeviceKeys } {
+  /**
+   * Fingerprint of this device's signing key, to read with: whether or not the chain still has the device.
+   *
+   * @throws {ChatError} `usage`, `no-account`
+   */
+  get signingKey(): string {
+    if (this.#device === null) throw noAccount()
+    return this.#device.signing.fingerprint
+  }
+
+  get standing(): Standing {
+    return this.#account?.status === 'active' ? this.#standing : 'none'
+  }
+
+  /**
+   * @throws {ChatError} `no-account` or `device-pending` (`usage`); `displaced` or `revoked` (`untrusted`)
+   */
+  active(): ActiveDevice {
     const account = this.#requireAccount()
-    if (this.#device !== null && account.status === 'active') return { account, device: this.#device }
-    throw new ChatError('usage', 'device-pending', 'This device waits for approval by another one.', {
-      hint: 'Approve it on another device, restore a backup, or begin again with a reset.'
-    })
+    if (this.#device === null || account.status !== 'active')
+      throw new ChatError('usage', 'device-pending', 'This device waits for approval by another one.', {
+        hint: 'Approve it on another device, restore a backup, or begin again with a reset.'
+      })
+    if (this.#standing === 'displaced' || this.#standing === 'revoked') {
+      const { code, message, hint } = standingAlarm(this.#standing, account.username)
+      throw new ChatError('untrusted', code, message, { hint: hint! })
+    }
+    return { account, device: this.#device }
+  }
+
+  /**
+   * Do what the user's verified chain says of this device: its next keys take the place of the present ones,
+   * its successor takes its own place.
+   */
+  async follow(history: UserHistory | undefined): Promise<Standing> {
+    if (this.#device === null) return 'none'
+    if (history !== undefined && this.#isOutdated(history)) {
+      this.#device = await this.#store.update(async (tx) => {
+        const device = followed((await tx.get<DeviceKeys>(DEVICE)) ?? null, history)
+        if (device !== null) tx.set(DEVICE, device)
+        return device
+      })
+      if (this.#device === null) return 'none'
+    }
+    const { id, signing } = this.#device
+    this.#standing = standingOf(history, { id, signingKey: signing.fingerprint })
+    return this.standing
   }
 
   /** The keys of this device for `username`: made earlier and not used yet, or new ones. */
   async prepare(username: string, name: string): Promise<DeviceKeys> {
     if (this.#device?.username === username) return this.#device
-    const device = await this.generate(username, name, this.#store.extractableKeys)
-    await this.saveDevice(device)
-    return device
+    const made = await generateDevice({ username, name }, this.#form)
+    return (this.#device = await this.#keepFirst(DEVICE, made))
   }
 
-  /** New keys of some device of the user, not stored. */
-  async generate(username: string, name: string, extractable: boolean): Promise<DeviceKeys> {
-    const [signing, encryption] = await Promise.all([
-      generateSigningKeys({ extractable }),
-      generateEncryptionKeys({ bits: this.#rsaKeyBits, extractable })
-    ])
-    return {
-      username,
-      id: crypto.randomUUID(),
-      name,
-      signing: { ...signing },
-      encryption: { ...encryption },
-      encryptionVersion: 1,
-      next: null
-    }
-  }
-
-  /** Make the encryption key that is to replace the present one, if there is none yet. */
-  async prepareNextKey(): Promise<void> {
+  /** The keys that are to replace the present ones: made earlier and not used yet, or new ones. */
+  async prepareNextKeys(): Promise<WrapPairs> {
     const { device } = this.active()
-    if (device.next !== null) return
-    const { extractableKeys: extractable } = this.#store
-    const next = await generateEncryptionKeys({ bits: this.#rsaKeyBits, extractable })
-    await this.saveDevice({ ...device, next: { ...next } })
+    if (device.next !== null) return device.next
+    const made = await generateWrapPairs(this.#form)
+    // Another call, or another process, may have made keys meanwhile, and signed for them.
+    this.#device = await this.#store.update(async (tx) => {
+      const stored = (await tx.get<DeviceKeys>(DEVICE))!
+      if (stored.next !== null) return stored
+      const prepared = { ...stored, next: made }
+      tx.set(DEVICE, prepared)
+      return prepared
+    })
+    return this.#device.next!
+  }
+
+  /** The keys of a device that is to take the place of this one: made earlier and not used yet, or new ones. */
+  async prepareSuccessor(username: string, name: string): Promise<DeviceKeys> {
+    const prepared = await this.#store.get<DeviceKeys>(SUCCESSOR)
+    if (prepared?.username === username) return prepared
+    return this.#keepFirst(SUCCESSOR, await generateDevice({ username, name }, this.#form))
+  }
+
+  /**
+   * The verified chain has retired this device: destroy its keys. The successor takes its place if the chain has
+   * it.
+   */
+  async replaceRetired({ devices }: UserHistory): Promise<void> {
+    this.#device = await this.#store.update(async (tx) => {
+      const successor = await tx.get<DeviceKeys>(SUCCESSOR)
+      tx.delete(SUCCESSOR)
+      tx.delete(DEVICE)
+      if (successor === undefined || devices.get(successor.signing.fingerprint)?.retired !== null) return null
+      tx.set(DEVICE, successor)
+      return successor
+    })
+    this.#standing = 'none'
+  }
+
+  /**
+   * What opens a wrap that was made for this encryption key of this device.
+   *
+   * @param encryptionKey fingerprint, as in the roster; undefined if the key was destroyed, or is not its own
+   */
+  async unwrapKeys(encryptionKey: string): Promise<UnwrapKeys | undefined> {
+    const pairs = this.#pairs().find(({ encryption }) => encryption.fingerprint === encryptionKey)
+    return pairs && unwrapKeys(pairs, this.#device!.signing.fingerprint)
+  }
+
+  /** All that may open a wrap for this device, newest first. */
+  async allUnwrapKeys(): Promise<UnwrapKeys[]> {
+    return Promise.all(this.#pairs().map((pairs) => unwrapKeys(pairs, this.#device!.signing.fingerprint)))
+  }
+
+  /** Keys that were replaced, and for which there may still be wraps. Newest first. */
+  retiredKeys(): readonly WrapPairs[] {
+    return this.#device?.retired ?? []
+  }
+
+  /** Destroy retired keys: the rekey stands in the chain, and every wrap for them was fetched and tried. */
+  async destroyRetiredKeys(tried: readonly WrapPairs[]): Promise<void> {
+    const gone = new Set(tried.map(({ encryption }) => encryption.fingerprint))
+    this.#device = await this.#store.update(async (tx) => {
+      const device = (await tx.get<DeviceKeys>(DEVICE)) ?? null
+      if (device === null) return null
+      const retired = device.retired.filter(({ encryption }) => !gone.has(encryption.fingerprint))
+      tx.set(DEVICE, { ...device, retired })
+      return { ...device, retired }
+    })
   }
 
   async saveDevice(device: DeviceKeys): Promise<void> {
@@ -114,12 +200,6 @@ export class OwnDevice {
     this.#account = account
   }
 
-  /** The device was revoked: its keys are of no use any more. */
-  async dropDevice(): Promise<void> {
-    await this.#store.update((tx) => tx.delete(DEVICE))
-    this.#device = null
-  }
-
   /** Delete everything in the store. */
   async forget(): Promise<void> {
     await this.#store.update(async (tx) => {
@@ -127,10 +207,37 @@ export class OwnDevice {
     })
     this.#account = null
     this.#device = null
+    this.#standing = 'none'
+  }
+
+  /** Store a device, unless there is one of the user by now. @returns the stored one */
+  #keepFirst(record: string, made: DeviceKeys): Promise<DeviceKeys> {
+    return this.#store.update(async (tx) => {
+      const stored = await tx.get<DeviceKeys>(record)
+      if (stored?.username === made.username) return stored
+      tx.set(record, made)
+      return made
+    })
+  }
+
+  #pairs(): WrapPairs[] {
+    if (this.#device === null) return []
+    const { next, retired } = this.#device
+    return [...(next === null ? [] : [next]), this.#device, ...retired]
+  }
+
+  /** Whether the chain names another encryption key of this device than the present one. */
+  #isOutdated(history: UserHistory): boolean {
+    const bound = history.devices.get(this.#device!.signing.fingerprint)
+    return bound !== undefined && bound.keys.at(-1)!.encryptionKey !== this.#device!.encryption.fingerprint
   }
 
   #requireAccount(): StoredAccount {
     if (this.#account !== null) return this.#account
-    throw new ChatError('usage', 'no-account', 'Nobody has registered or logged in here yet.')
+    throw noAccount()
   }
+}
+
+function noAccount(): ChatError {
+  return new ChatError('usage', 'no-account', 'Nobody has registered or logged in here yet.')
 }

@@ -1,17 +1,27 @@
-import { ChatError } from '../errors.js'
+import type { UserHistory } from '../../protocol/user-history.js'
+import { bumpChainRevision } from './chain-revision.js'
+import { keepHeadsFrom } from './heard-heads.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import type { StoredUser } from './user-record.js'
 
-/** The root under which a user was met first, or accepted. */
-export type Pin = {
-  username: string
+/** The identity under which this person knows a user. */
+export type Trust = {
   root: string
+  /** Number of the statement that began this root in the user's chain. */
+  since: number
+  /** Whether safety numbers were compared. */
   verified: boolean
 }
 
+/** What this device stores: `provisional` roots were met while it waited for what other own devices know. */
+type Pin = Trust & { provisional: boolean }
+/** What other own devices have sent, by the signing key of the sender. */
+type Heard = { [signingKey: string]: Trust }
+
+const WAITING = 'trust-waiting'
+
 /**
- * The identity under which this device knows each user: trusted on first use, until the user verifies or
- * accepts.
+ * The root under which this person met each user first, or accepted them last, on any of their devices. It is
+ * trusted on first use, until numbers are compared.
  */
 export class TrustStore {
   readonly #store: Store
@@ -20,39 +30,156 @@ export class TrustStore {
     this.#store = store
   }
 
+  async of(username: string): Promise<Trust | undefined> {
+    const own = await this.#store.get<Pin>(recordName(username))
+    const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
+    const known = own === undefined || (own.provisional && heard.length > 0) ? heard : [own, ...heard]
+    const [best] = [...known].sort((a, b) => b.since - a.since || Number(b.verified) - Number(a.verified))
+    return best && { root: best.root, since: best.since, verified: best.verified }
+  }
+
+  async list(): Promise<[username: string, trust: Trust][]> {
+    const names = [...(await this.#names('trust/')), ...(await this.#names('trust-heard/'))]
+    const found: [string, Trust][] = []
+    for (const username of new Set(names)) found.push([username, (await this.of(username))!])
+    return found.sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
+  /** What this person has decided on this device: to be sent to the other ones. */
+  async own(): Promise<[username: string, trust: Trust][]> {
+    const records = await this.#store.list<Pin>('trust/')
+    return records
+      .filter(([, { provisional }]) => !provisional)
+      .map(([name, { root, since, verified }]) => [name.slice('trust/'.length), { root, since, verified }])
+  }
+
   /**
-   * Pin a user who is met for the first time. Call it in the transaction that stores the chain: none is
-   * without a pin.
+   * Pin a user who is met for the first time, unless other own devices know another root. Call it in the
+   * transaction that stores the chain.
    */
-  async pinOnFirstUse(tx: StoreTransaction, { username, root }: StoredUser): Promise<void> {
-    if ((await tx.get<Pin>(name(username))) === undefined)
-      tx.set(name(username), { username, root, verified: false })
+  async pinOnFirstUse(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
+    if ((await tx.get(recordName(username))) !== undefined) return
+    const newest = newestRoot(history)
+    if (!(await isAsHeard(tx, username, newest.root))) return
+    const provisional = (await tx.get(WAITING)) === true
+    this.#set(tx, username, { ...newest, verified: false, provisional })
   }
 
-  get(username: string): Promise<Pin | undefined> {
-    return this.#store.get<Pin>(name(username))
+  /** Take what this person has decided before, from a backup. */
+  restore(tx: StoreTransaction, username: string, trust: Trust): void {
+    this.#set(tx, username, { ...trust, provisional: false })
   }
 
-  async list(): Promise<Pin[]> {
-    return (await this.#store.list<Pin>('pin/')).map(([, pin]) => pin)
+  /** Trust the newest root of this chain. It stays verified only if it was so before. */
+  async accept(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
+    const newest = newestRoot(history)
+    const before = await this.of(username)
+    const verified = before?.root === newest.root && before.verified
+    this.#set(tx, username, { ...newest, verified, provisional: false })
+    await bumpChainRevision(tx)
   }
 
-  async set(pin: Pin): Promise<void> {
-    await this.#store.update((tx) => tx.set(name(pin.username), pin))
+  /** Trust the newest root of this chain: safety numbers were compared. */
+  async verify(username: string, history: UserHistory): Promise<void> {
+    const pin = { ...newestRoot(history), verified: true, provisional: false }
+    await this.#store.update(async (tx) => {
+      this.#set(tx, username, pin)
+      await bumpChainRevision(tx)
+    })
   }
 
-  /** @throws {ChatError} `identity-changed` if one of these users has an identity that was not accepted */
-  async requireTrusted(users: readonly StoredUser[]): Promise<void> {
-    for (const { username, root } of users) {
-      const pin = await this.get(username)
-      if (pin !== undefined && pin.root !== root)
-        throw new ChatError('identity-changed', 'identity-changed', `${username} has a new identity.`, {
-          hint: `Compare safety numbers with ${username}, then accept the new identity.`
-        })
-    }
+  /** Safety numbers have to be compared again, whatever other own devices have said. */
+  async unverify(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
+    this.#set(tx, username, { ...newestRoot(history), verified: false, provisional: false })
+    tx.delete(heardName(username))
+  }
+
+  /**
+   * Whether keys and members under this root of another user may be used: it is the trusted one, or older in
+   * the user's chain.
+   */
+  async admits(username: string, root: string, history: UserHistory): Promise<boolean> {
+    const trust = await this.of(username)
+    if (trust === undefined) return false
+    const since = history.roots.find((one) => one.root === root)?.since
+    return root === trust.root || (since !== undefined && since < trust.since)
+  }
+
+  /** Take what another own device knows. @param by its signing key */
+  async hear(tx: StoreTransaction, by: string, username: string, trust: Trust): Promise<void> {
+    const heard = (await tx.get<Heard>(heardName(username))) ?? {}
+    tx.set(heardName(username), { ...heard, [by]: { ...trust } })
+    await bumpChainRevision(tx)
+  }
+
+  /** Forget what devices have sent that are not among these: they were revoked. */
+  async keepHeardFrom(active: ReadonlySet<string>): Promise<void> {
+    await this.#store.update(async (tx) => {
+      await keepHeadsFrom(tx, active)
+      for (const [name, heard] of await tx.list<Heard>('trust-heard/')) {
+        const kept = Object.entries(heard).filter(([by]) => active.has(by))
+        if (kept.length === 0) tx.delete(name)
+        else if (kept.length < Object.keys(heard).length) tx.set(name, Object.fromEntries(kept))
+      }
+    })
+  }
+
+  /** A new or restored device: what it meets now is provisional, until it knows what the others know. */
+  wait(tx: StoreTransaction): void {
+    tx.set(WAITING, true)
+  }
+
+  async isWaiting(): Promise<boolean> {
+    return (await this.#store.get(WAITING)) === true
+  }
+
+  /** The device knows what the others know, or the person goes on without that. */
+  async stopWaiting(tx: StoreTransaction): Promise<void> {
+    if ((await tx.get(WAITING)) !== true) return
+    tx.delete(WAITING)
+    for (const [name, pin] of await tx.list<Pin>('trust/'))
+      if (pin.provisional) {
+        const username = name.slice('trust/'.length)
+        if (await isAsHeard(tx, username, pin.root)) this.#set(tx, username, { ...pin, provisional: false })
+        else tx.delete(name)
+      }
+    await bumpChainRevision(tx)
+  }
+
+  /** Users about whom the other own devices have to be told. */
+  dueNames(): Promise<string[]> {
+    return this.#names('trust-due/')
+  }
+
+  clearDue(tx: StoreTransaction, usernames: readonly string[]): void {
+    for (const username of usernames) tx.delete(`trust-due/${username}`)
+  }
+
+  #set(tx: StoreTransaction, username: string, pin: Pin): void {
+    tx.set(recordName(username), pin)
+    if (!pin.provisional) tx.set(`trust-due/${username}`, true)
+  }
+
+  async #names(prefix: string): Promise<string[]> {
+    return (await this.#store.list(prefix)).map(([name]) => name.slice(prefix.length))
   }
 }
 
-function name(username: string): string {
-  return `pin/${username}`
+export function newestRoot({ roots }: UserHistory): { root: string; since: number } {
+  const { root, since } = roots.at(-1)!
+  return { root, since }
+}
+
+/** Whether no other own device knows the user, or one knows this root. */
+async function isAsHeard(tx: StoreTransaction, username: string, root: string): Promise<boolean> {
+  const heard = await tx.get<Heard>(heardName(username))
+  return heard === undefined || Object.values(heard).some((one) => one.root === root)
+}
+
+function recordName(username: string): string {
+  return `trust/${username}`
+}
+
+function heardName(username: string): string {
+  return `trust-heard/${username}`
 }

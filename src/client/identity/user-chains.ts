@@ -1,225 +1,237 @@
 import { Profile } from '../../protocol/accounts.js'
-import { parseStatement, type UserStatement } from '../../protocol/statements.js'
-import { extendUserChain, type UserChain } from '../../protocol/user-chain.js'
+import type { PublicDevice } from '../../protocol/devices.js'
+import type { RosterDevice } from '../../protocol/roster.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
-import { fingerprint, importEncryptionKey, importSigningKey } from '../../crypto/keys.js'
-import { statementHash, verifyStatement } from '../../crypto/statements.js'
+import type { UserHistory } from '../../protocol/user-history.js'
+import { CryptoError } from '../../crypto/errors.js'
+import { statementHash } from '../../crypto/statements.js'
+import type { WrapRecipient } from '../../crypto/wraps.js'
+import { ChatError, serverBehind, toUntrusted, untrusted } from '../errors.js'
+import type { CryptoKey, Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
-import { bumpChainRevision, chainRevision } from './chain-revision.js'
-import { LruMap } from '../stores/lru-map.js'
-import type { CryptoKey, Store, StoreTransaction } from '../stores/store.js'
-import { toUntrusted, untrusted } from '../errors.js'
+import type { Alarms } from './alarms.js'
+import { ChainLooks, type ChainStatus } from './chain-looks.js'
+import { fetchChains } from './fetch-chains.js'
+import { lookAt } from './look.js'
+import type { OwnDevice } from './own-device.js'
+import type { PublicKeys } from './public-keys.js'
+import { standingAlarm } from './standing.js'
 import type { TrustStore } from './trust-store.js'
-import { bindingsOf, fromStored, toStored, type StoredUser } from './user-record.js'
-
-const KINDS = ['device-add', 'device-rekey', 'device-revoke', 'device-reset'] as const
-
-export interface SyncedUser {
-  user: StoredUser
-  /** The statements that are new since the last time, in order. */
-  added: UserStatement[]
-}
+import { UserCopies } from './user-copies.js'
+import { readStatements } from './user-record.js'
+import { verifyUserChain } from './verify-user-chain.js'
 
 /**
  * The chains of all users, this one's too: verified statement by statement, stored, and only ever extended.
+ * If the server shows anything else, that is told, and changes nothing (docs/protocol.md, "What a client
+ * believes").
  */
 export class UserChains {
   readonly #api: Api
   readonly #store: Store
-  readonly #trust: TrustStore
-  readonly #cache = new LruMap<string, StoredUser>(2048)
-  /** The revision of the chains that `#cache` was read from. */
-  #revision = 0
-  readonly #keys = new LruMap<string, Promise<CryptoKey>>(8192)
-  readonly #pending = new Map<string, Promise<SyncedUser>>()
+  readonly #me: OwnDevice
+  readonly #keys: PublicKeys
+  readonly #alarms: Alarms
+  readonly #copies: UserCopies
+  readonly #looks: ChainLooks
 
-  constructor(api: Api, store: Store, trust: TrustStore) {
+  constructor(api: Api, store: Store, me: OwnDevice, trust: TrustStore, keys: PublicKeys, alarms: Alarms) {
     this.#api = api
     this.#store = store
-    this.#trust = trust
+    this.#me = me
+    this.#keys = keys
+    this.#alarms = alarms
+    this.#copies = new UserCopies(store, me, trust, keys, alarms)
+    this.#looks = new ChainLooks(api, store, me, this.#copies, keys, alarms)
   }
 
-  /** A user as known here; asks the server only about users never met. */
-  async get(username: string): Promise<StoredUser> {
-    return (await this.peek(username)) ?? (await this.sync(username)).user
+  /** A user as known here; asks the server only about users never met, and pins their root. */
+  async get(username: string): Promise<UserHistory> {
+    const known = await this.peek(username)
+    if (known !== undefined) return known
+    await this.sync([username])
+    return (await this.peek(username))!
   }
 
-  async peek(username: string): Promise<StoredUser | undefined> {
-    const cached = this.#cache.get(username)
-    if (cached !== undefined) return cached
-    const stored = await this.#store.get<StoredUser>(name(username))
-    if (stored !== undefined) this.#cache.set(username, stored)
-    return stored
+  /** A user as known here. */
+  peek(username: string): Promise<UserHistory | undefined> {
+    return this.#copies.get(username)
+  }
+
+  /**
+   * Look at the server's chains of these users, in a request that begins after this call, and verify what is
+   * new.
+   *
+   * @throws {ChatError} for the first user whose chain is refused, after all were looked at: `user-not-found`
+   *   (`refused`); `forked-chain` or another `untrusted` code
+   */
+  async sync(usernames: readonly string[]): Promise<void> {
+    const failures = await this.#looks.at(usernames)
+    if (usernames.includes(this.#me.account?.username ?? '')) await this.#afterOwn()
+    for (const username of usernames) if (failures.has(username)) throw failures.get(username)
+  }
+
+  /** Call this when a look, and not the stream, shows that a device of a user has gone. */
+  whenGone(tell: (username: string) => void): void {
+    this.#looks.whenGone(tell)
+  }
+
+  /**
+   * The statement of a `device.chain` event: applied if it is the next one, else the chain is looked at.
+   *
+   * @throws {ChatError} `forged-event` (`untrusted`) if the chain does not hold the statement
+   */
+  async take(username: string, signed: SignedStatement, sequence: number): Promise<UserHistory> {
+    const hash = await statementHash(signed.text)
+    const known = await this.peek(username)
+    if (known?.chain.sequence === sequence - 1) await this.#apply(username, known, signed)
+    if ((await this.peek(username))?.hashes[sequence - 1] !== hash) await this.sync([username])
+    else if (username === this.#me.account?.username) await this.#afterOwn()
+    const history = await this.get(username)
+    if (history.hashes[sequence - 1] === hash) return history
+    throw untrusted('forged-event', `${username}'s chain does not hold what an event says of it.`)
+  }
+
+  /** The public signing key of a device in a verified chain. @param print its fingerprint */
+  signingKey(print: string): Promise<CryptoKey> {
+    return this.#keys.signing(print)
+  }
+
+  /** Take public keys from an answer of the server. They count only where a verified chain names them. */
+  async offerKeys(
+    devices: readonly Pick<PublicDevice, 'signingKey' | 'encryptionKey' | 'kemKey'>[]
+  ): Promise<void> {
+    try {
+      await this.#keys.offer(devices)
+    } catch (error) {
+      throw toUntrusted(error, 'A public key that the server shows')
+    }
+    const own = await this.#ownHistory()
+    if (own !== undefined) await this.#keys.keep(own)
+  }
+
+  /**
+   * The keys of a device to wrap a session key for.
+   *
+   * @param device as a verified chain says
+   * @throws {ChatError} `missing-key` (`untrusted`) if the server does not serve its keys
+   */
+  async recipient({ username, signingKey, encryptionKey, kemKey }: RosterDevice): Promise<WrapRecipient> {
+    const needed = kemKey === '-' ? [encryptionKey] : [encryptionKey, kemKey]
+    const texts = await Promise.all(needed.map((print) => this.#keys.text(print)))
+    if (texts.includes(undefined)) await this.#fetchKeys(username)
+    return {
+      signingKey,
+      encryptionKey: await this.#keys.encryption(encryptionKey),
+      kemKey: kemKey === '-' ? undefined : await this.#keys.kem(kemKey)
+    }
+  }
+
+  /** How the server's chain of a user compared with the copy, when it was looked at last. */
+  status(username: string): ChainStatus {
+    return this.#looks.status(username)
+  }
+
+  /**
+   * Nothing is sealed for a user whose chain the server shows otherwise than it was seen.
+   *
+   * @throws {ChatError} `server-behind` or `forked-chain` (`untrusted`)
+   */
+  requireCurrent(usernames: Iterable<string>): void {
+    for (const username of usernames) {
+      const status = this.status(username)
+      if (status === 'behind') throw serverBehind(username)
+      if (status === 'forked')
+        throw untrusted('forked-chain', `The server shows another chain of ${username} than before.`)
+    }
+  }
+
+  /** The signed statements of the copy, in order. */
+  statements(username: string): Promise<SignedStatement[]> {
+    return readStatements(this.#store, username, 0)
+  }
+
+  /**
+   * The person takes the server's chain of another user in the place of the copy. Safety numbers have to be
+   * compared again.
+   *
+   * @param head of the server's chain, as it was told
+   * @throws {ChatError} `other-head` (`usage`) if the server shows another one by now
+   */
+  async accept(username: string, head: string): Promise<void> {
+    const served = (await fetchChains(this.#api, [{ username, after: 0 }])).get(username)
+    const look = await lookAt(username, undefined, served, this.#keys)
+    if (look.status !== 'current' || look.history.chain.head !== head)
+      throw new ChatError('usage', 'other-head', `The server shows another chain of ${username} by now.`)
+    await this.#copies.replace({ username, ...look })
+    await this.#looks.setStatus(username, 'current')
+  }
+
+  /** Find out how this device stands in the copy of its user's chain. An alarm tells if it is out. */
+  async guard(): Promise<void> {
+    await this.refresh()
+    if (this.#me.account?.status === 'active') await this.#judge(await this.get(this.#me.account.username))
+  }
+
+  /** The same at the start, without the server. */
+  async guardStored(): Promise<void> {
+    const { account } = this.#me
+    const history = account?.status === 'active' ? await this.peek(account.username) : undefined
+    if (history !== undefined) await this.#judge(history)
+  }
+
+  async #judge(history: UserHistory): Promise<void> {
+    const standing = await this.#me.follow(history)
+    if (standing === 'displaced' || standing === 'revoked')
+      this.#alarms.raise(standingAlarm(standing, history.chain.user))
+  }
+
+  /** Read again what other processes may have stored. */
+  refresh(): Promise<void> {
+    return this.#copies.refresh()
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
-    this.#cache.clear()
+    this.#copies.clear()
+    this.#looks.clear()
     this.#keys.clear()
   }
 
-  /** Read again what other processes may have stored. */
-  async refresh(): Promise<void> {
-    const revision = await chainRevision(this.#store)
-    if (revision !== this.#revision) this.#cache.clear()
-    this.#revision = revision
+  /** The own chain may have grown. A server that loses its end later can be given it with the keys. */
+  async #afterOwn(): Promise<void> {
+    await this.guard()
+    const own = await this.#ownHistory()
+    if (own === undefined || this.#keys.hasKept(own)) return
+    await this.#fetchKeys(own.chain.user).catch((error: unknown) => {
+      if (!(error instanceof ChatError)) throw error
+    })
   }
 
-  /**
-   * Fetch and verify the new statements of a user's chain.
-   *
-   * @throws {ChatError} `user-not-found` (`refused`); `untrusted` if the chain is not valid
-   */
-  sync(username: string): Promise<SyncedUser> {
-    const pending = this.#pending.get(username)
-    if (pending !== undefined) return pending
-    const work = this.#sync(username)
-      .catch((error: unknown) => {
-        throw toUntrusted(error, `The server's answer about ${username}`)
-      })
-      .finally(() => this.#pending.delete(username))
-    this.#pending.set(username, work)
-    return work
+  async #ownHistory(): Promise<UserHistory | undefined> {
+    const { account } = this.#me
+    return account?.status === 'active' ? this.peek(account.username) : undefined
   }
 
-  /** The public signing key with this fingerprint of a user's device, present or past. */
-  signingKey(user: StoredUser, print: string): Promise<CryptoKey> {
-    return this.#imported(user, print, importSigningKey)
+  async #fetchKeys(username: string): Promise<void> {
+    const path = `/v1/users/${encodeURIComponent(username)}`
+    await this.offerKeys((await this.#api.call({ method: 'GET', path, response: Profile })).body.devices)
   }
 
-  /** The public encryption key of an active device. */
-  encryptionKey(user: StoredUser, print: string): Promise<CryptoKey> {
-    return this.#imported(user, print, importEncryptionKey)
-  }
-
-  #imported(user: StoredUser, print: string, load: (pem: string) => Promise<CryptoKey>): Promise<CryptoKey> {
-    let key = this.#keys.get(print)
-    if (key === undefined) {
-      const pem = user.keys[print]
-      if (pem === undefined)
-        return Promise.reject(
-          untrusted('missing-key', `The server does not serve ${user.username}'s key ${print}.`)
-        )
-      key = load(pem).catch((error: unknown) => {
-        throw toUntrusted(error, `A key of ${user.username}`)
-      })
-      key.catch(() => this.#keys.delete(print))
-      this.#keys.set(print, key)
+  /** Apply the next statement without a look, if its signers are known here. */
+  async #apply(username: string, known: UserHistory, signed: SignedStatement): Promise<void> {
+    const pems = new Map<string, string>()
+    for (const print of Object.keys(signed.signatures)) {
+      const pem = await this.#keys.text(print)
+      if (pem !== undefined) pems.set(print, pem)
     }
-    return key
-  }
-
-  async #sync(username: string): Promise<SyncedUser> {
-    const before = await this.#store.get<StoredUser>(name(username))
-    const after = before?.sequence ?? 0
-    const path = `/v1/users/${encodeURIComponent(username)}?after=${after}`
-    const { body } = await this.#api.call({ method: 'GET', path, response: Profile })
-    if (body.user.username !== username || (before !== undefined && before.userId !== body.user.id))
-      throw untrusted('other-answer', `The server shows another user for ${username}.`)
-    const keys = await readKeys(body, before)
-    let chain = before === undefined ? null : fromStored(before)
-    const hashes = [...(before?.hashes ?? [])]
-    const bindings = [...(before?.bindings ?? [])]
-    const added: UserStatement[] = []
-    for (const signed of body.chain) {
-      const statement = await this.#verify(username, chain, signed, keys)
-      chain = statement.chain
-      hashes.push(chain.head)
-      bindings.push(...bindingsOf(statement.statement, chain.root))
-      added.push(statement.statement)
-    }
-    if (chain === null) throw untrusted('forked-chain', `The server shows no chain of ${username}.`)
-    await requireSameDevices(chain, body)
-    const user = toStored(body.user.id, chain, { hashes, bindings }, keys)
-    return { user: await this.#save(user, added.length), added }
-  }
-
-  async #verify(
-    username: string,
-    chain: UserChain | null,
-    signed: SignedStatement,
-    keys: ReadonlyMap<string, string>
-  ): Promise<{ chain: UserChain; statement: UserStatement }> {
     try {
-      const statement = parseStatement(signed.text, KINDS)
-      const maySign = new Map<string, CryptoKey>()
-      const own = 'signingKey' in statement ? [statement.signingKey] : []
-      const active = [...(chain?.devices.values() ?? [])].map(({ signingKey }) => signingKey)
-      for (const print of [...active, ...own]) {
-        const pem = keys.get(print)
-        if (pem !== undefined && print in signed.signatures) maySign.set(print, await importSigningKey(pem))
-      }
-      const signers = await verifyStatement(signed, maySign)
-      if (chain === null && statement.user !== username)
-        throw untrusted('forked-chain', `The server shows a chain of ${statement.user} for ${username}.`)
-      return {
-        statement,
-        chain: extendUserChain(chain, statement, await statementHash(signed.text), signers)
-      }
+      const { history, added } = await verifyUserChain(username, known, [signed], pems)
+      await this.#copies.extend([{ username, history: history!, added }])
     } catch (error) {
-      throw toUntrusted(error, `A statement of ${username}'s chain`)
+      // The look that follows says what is wrong.
+      if (!(error instanceof CryptoError) && !(error instanceof RuleViolation)) throw error
     }
   }
-
-  async #save(user: StoredUser, added: number): Promise<StoredUser> {
-    const stored = added === 0 ? user : await this.#store.update((tx) => this.#merge(tx, user))
-    this.#cache.set(user.username, stored)
-    return stored
-  }
-
-  /**
-   * Another process may have stored more or less of the chain meanwhile: the shorter one has to begin the
-   * longer.
-   */
-  async #merge(tx: StoreTransaction, user: StoredUser): Promise<StoredUser> {
-    const stored = await tx.get<StoredUser>(name(user.username))
-    const common = Math.min(stored?.sequence ?? 0, user.sequence)
-    if (stored !== undefined && stored.hashes[common - 1] !== user.hashes[common - 1])
-      throw untrusted('forked-chain', `${user.username}'s chain is not the one that was seen before.`)
-    if (stored !== undefined && stored.sequence >= user.sequence) return stored
-    tx.set(name(user.username), user)
-    await this.#trust.pinOnFirstUse(tx, user)
-    await bumpChainRevision(tx)
-    return user
-  }
-}
-
-function name(username: string): string {
-  return `user/${username}`
-}
-
-/**
- * Public keys by fingerprint: those stored, and those served now. None is trusted before the chain names it.
- */
-async function readKeys(profile: Profile, before: StoredUser | undefined): Promise<Map<string, string>> {
-  const keys = new Map(Object.entries(before?.keys ?? {}))
-  const served = profile.devices.flatMap(({ signingKey, encryptionKey }) => [signingKey, encryptionKey])
-  for (const pem of [...served, ...profile.retiredSigningKeys]) keys.set(await fingerprint(pem), pem)
-  return keys
-}
-
-/** The devices that the server lists have to be those of the chain. */
-async function requireSameDevices(chain: UserChain, profile: Profile): Promise<void> {
-  const whose = `of ${chain.user}`
-  if (profile.root !== chain.root)
-    throw untrusted('second-root', `The root shown ${whose} is not the chain's.`)
-  for (const shown of profile.devices) {
-    const device = chain.devices.get(shown.id)
-    if (device === undefined) {
-      if (chain.retired.has(shown.id))
-        throw untrusted('forked-chain', `The server shows a device ${whose} that was revoked.`)
-      throw untrusted(
-        'ghost-device',
-        `The server shows a device ${whose} that is not in the chain: ${shown.id}.`
-      )
-    }
-    if (shown.encryptionVersion < device.encryptionVersion)
-      throw untrusted('downgraded-key', `The server shows an older encryption key ${whose}.`)
-    const same =
-      (await fingerprint(shown.signingKey)) === device.signingKey &&
-      (await fingerprint(shown.encryptionKey)) === device.encryptionKey
-    if (!same) throw untrusted('swapped-key', `The server shows keys ${whose} that are not the chain's.`)
-  }
-  if (profile.devices.length !== chain.devices.size)
-    throw untrusted('forked-chain', `The server does not show all devices ${whose}.`)
 }

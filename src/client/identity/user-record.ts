@@ -1,88 +1,75 @@
-import type { UserStatement } from '../../protocol/statements.js'
-import type { ChainDevice, UserChain } from '../../protocol/user-chain.js'
-import { untrusted } from '../errors.js'
+import { parseStatement } from '../../protocol/parse-statement.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { extendUserHistory, type UserHistory } from '../../protocol/user-history.js'
+import type { StoreReader, StoreTransaction } from '../stores/store.js'
+import { USER_STATEMENTS, type VerifiedStatement } from './verify-user-chain.js'
 
-/** A device's keys at some time, and the user's root then. */
-export type Binding = { root: string; device: string; signingKey: string; encryptionKey: string }
+/** Where a stored chain ends. Each of its statements has an entry of its own, so that a new one costs no more. */
+type StoredEnd = { sequence: number; head: string }
+type StoredStatement = { text: string; signatures: Record<string, string>; hash: string }
 
-/** A user's verified chain as it is stored. */
-export type StoredUser = {
-  username: string
-  userId: string
+export function readEnd(reader: StoreReader, username: string): Promise<StoredEnd | undefined> {
+  return reader.get<StoredEnd>(endName(username))
+}
+
+/** The hash of a stored statement. */
+export async function readHash(
+  reader: StoreReader,
+  username: string,
   sequence: number
-  head: string
-  root: string
-  devices: { [Name in keyof ChainDevice]: ChainDevice[Name] }[]
-  retired: string[]
-  /** The hash of every statement of the chain, in order. */
-  hashes: string[]
-  /** Every pair of keys that a device of the user ever had. */
-  bindings: Binding[]
-  /**
-   * Public keys in PEM by fingerprint: signing keys of all devices ever, encryption keys of the active ones.
-   */
-  keys: Record<string, string>
+): Promise<string | undefined> {
+  return (await reader.get<StoredStatement>(statementName(username, sequence)))?.hash
 }
 
-export function fromStored({ username, sequence, head, root, devices, retired }: StoredUser): UserChain {
-  return {
-    user: username,
-    sequence,
-    head,
-    root,
-    devices: new Map(devices.map((device) => [device.id, device])),
-    retired: new Set(retired)
+/** A user's chain as it was verified and stored; undefined if there is none. */
+export async function readHistory(reader: StoreReader, username: string): Promise<UserHistory | undefined> {
+  let history: UserHistory | null = null
+  for (const { text, signatures, hash } of await readStored(reader, username, 0)) {
+    const signers = new Set(Object.keys(signatures))
+    history = extendUserHistory(history, parseStatement(text, USER_STATEMENTS), hash, signers)
   }
+  return history ?? undefined
 }
 
-export function toStored(
-  userId: string,
-  chain: UserChain,
-  { hashes, bindings }: Pick<StoredUser, 'hashes' | 'bindings'>,
-  served: ReadonlyMap<string, string>
-): StoredUser {
-  const devices = [...chain.devices.values()]
-  const needed = new Set([
-    ...bindings.map(({ signingKey }) => signingKey),
-    ...devices.map(({ encryptionKey }) => encryptionKey)
-  ])
-  return {
-    username: chain.user,
-    userId,
-    sequence: chain.sequence,
-    head: chain.head,
-    root: chain.root,
-    devices,
-    retired: [...chain.retired],
-    hashes,
-    bindings,
-    keys: Object.fromEntries([...served].filter(([print]) => needed.has(print)))
-  }
+/** The signed statements of a stored chain after statement `after`. */
+export async function readStatements(
+  reader: StoreReader,
+  username: string,
+  after: number
+): Promise<SignedStatement[]> {
+  const stored = await readStored(reader, username, after)
+  return stored.map(({ text, signatures }) => ({ text, signatures }))
 }
 
-/** The keys that a statement binds; none if it revokes. */
-export function bindingsOf(statement: UserStatement, root: string): Binding[] {
-  if (statement.kind === 'device-revoke') return []
-  const { device, signingKey, encryptionKey } = statement
-  return [{ root, device, signingKey, encryptionKey }]
-}
-
-/**
- * Every device that the server lists has to be in the chain. @throws {ChatError} `ghost-device` (`untrusted`)
- */
-export function requireOwnDevices(
-  { username, bindings }: StoredUser,
-  shown: readonly { id: string }[]
+export function saveStatements(
+  tx: StoreTransaction,
+  username: string,
+  added: readonly VerifiedStatement[]
 ): void {
-  const ghost = shown.find(({ id }) => !bindings.some(({ device }) => device === id))
-  if (ghost !== undefined)
-    throw untrusted(
-      'ghost-device',
-      `The server lists a device of ${username} that is not in the chain: ${ghost.id}.`
-    )
+  for (const { signed, statement, hash } of added)
+    tx.set(statementName(username, statement.sequence), { ...signed, hash })
+  const last = added.at(-1)
+  if (last !== undefined) tx.set(endName(username), { sequence: last.statement.sequence, head: last.hash })
 }
 
-/** Whether the key belongs to a device that is active today. */
-export function isActive(user: StoredUser, signingKey: string): boolean {
-  return user.devices.some((device) => device.signingKey === signingKey)
+/** Delete a stored chain. */
+export async function deleteChain(tx: StoreTransaction, username: string): Promise<void> {
+  const { sequence: last } = (await readEnd(tx, username)) ?? { sequence: 0 }
+  for (let sequence = 1; sequence <= last; sequence++) tx.delete(statementName(username, sequence))
+  tx.delete(endName(username))
+}
+
+async function readStored(reader: StoreReader, username: string, after: number): Promise<StoredStatement[]> {
+  const { sequence: last } = (await readEnd(reader, username)) ?? { sequence: 0 }
+  const sequences = Array.from({ length: Math.max(0, last - after) }, (_, at) => after + at + 1)
+  const stored = sequences.map((sequence) => reader.get<StoredStatement>(statementName(username, sequence)))
+  return (await Promise.all(stored)).filter((one) => one !== undefined)
+}
+
+function endName(username: string): string {
+  return `user/${username}`
+}
+
+function statementName(username: string, sequence: number): string {
+  return `user-statement/${username}/${sequence}`
 }

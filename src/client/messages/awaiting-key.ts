@@ -1,7 +1,7 @@
 import { MessagePage, type Message } from '../../protocol/messages.js'
 import type { UnreadableMessage } from '../types/messages.js'
 import type { Api } from '../transport/api.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
 
 /** Positions of messages that came before their session key. */
 type Positions = number[]
@@ -11,10 +11,19 @@ const MAX_POSITIONS = 1000
 
 export async function noteAwaitingKey(tx: StoreTransaction, message: UnreadableMessage): Promise<void> {
   if (message.reason !== 'no-key') return
-  const name = nameOf(message.conversationId, message.sessionKeyId)
+  const name = nameOf(message.conversationId, message.key)
   const positions = (await tx.get<Positions>(name)) ?? []
   if (positions.length < MAX_POSITIONS && !positions.includes(message.position))
     tx.set(name, [...positions, message.position])
+}
+
+export async function isAwaitingKey(
+  store: StoreReader,
+  conversationId: string,
+  key: string,
+  position: number
+): Promise<boolean> {
+  return (await store.get<Positions>(nameOf(conversationId, key)))?.includes(position) === true
 }
 
 /** The messages that waited for this session key, oldest first. */
@@ -22,26 +31,27 @@ export async function* readAwaitingKey(
   api: Api,
   store: Store,
   conversationId: string,
-  sessionKeyId: string
+  key: string
 ): AsyncGenerator<Message[], void, undefined> {
-  const positions = await store.get<Positions>(nameOf(conversationId, sessionKeyId))
+  const positions = await store.get<Positions>(nameOf(conversationId, key))
   if (positions === undefined || positions.length === 0) return
   const wanted = new Set(positions)
-  const last = Math.max(...positions)
-  let after = Math.min(...positions) - 1
-  while (after < last) {
-    const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${after}`
+  let left = [...positions].sort((a, b) => a - b)
+  // Each request is for a position that was noted: there are no more than these, whatever the server shows.
+  while (left.length > 0) {
+    const first = left[0]!
+    const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${first - 1}`
     const { items } = (await api.call({ method: 'GET', path, response: MessagePage })).body
-    if (items.length === 0) return
-    yield items.filter((message) => message.sessionKeyId === sessionKeyId && wanted.has(message.position))
-    after = Math.max(after + 1, items.at(-1)!.position)
+    yield items.filter((message) => message.key === key && wanted.has(message.position))
+    const readTo = Math.max(first, items.at(-1)?.position ?? 0)
+    left = left.filter((position) => position > readTo)
   }
 }
 
-export function forgetAwaitingKey(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
-  tx.delete(nameOf(conversationId, sessionKeyId))
+export function forgetAwaitingKey(tx: StoreTransaction, conversationId: string, key: string): void {
+  tx.delete(nameOf(conversationId, key))
 }
 
-function nameOf(conversationId: string, sessionKeyId: string): string {
-  return `unread/${conversationId}/${sessionKeyId}`
+function nameOf(conversationId: string, key: string): string {
+  return `unread/${conversationId}/${key}`
 }

@@ -1,3 +1,4 @@
+import { countMessage } from '../conversations/key-sight.js'
 import { recordTitle } from '../conversations/record.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ReceivedContent } from '../types/content.js'
@@ -17,6 +18,7 @@ export async function commitMessage(
   seen: SeenMessages,
   { counter, entry, content }: CommittedMessage
 ): Promise<void> {
-  await seen.record(tx, counter, entry)
-  if (content.type === 'title') await recordTitle(tx, counter.conversationId, content.text, entry.position)
+  const { conversationId, key } = counter
+  if (await seen.record(tx, counter, entry)) await countMessage(tx, conversationId, key)
+  if (content.type === 'title') await recordTitle(tx, conversationId, content.text, entry.position)
 }

@@ -1,6 +1,7 @@
-import { UUID, SHA256_HEX, BASE64 } from '../../protocol/ids.js'
+import { UUID, SHA256_HEX, BASE64, USERNAME } from '../../protocol/ids.js'
+import { MAX_MESSAGES_PER_KEY } from '../../protocol/messages.js'
 import { ChatError } from '../errors.js'
-import type { Content, ReceivedContent } from '../types/content.js'
+import type { Content, MessageRef, ReceivedContent } from '../types/content.js'
 
 /** The members of a message's plaintext beside its content. */
 export interface Envelope {
@@ -9,6 +10,7 @@ export interface Envelope {
 }
 
 const uuid = new RegExp(`^${UUID}$`)
+const username = new RegExp(`^${USERNAME}$`)
 const hash = new RegExp(`^${SHA256_HEX}$`)
 const base64 = new RegExp(`^${BASE64}$`)
 const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
@@ -18,10 +20,25 @@ type Check = (value: unknown) => boolean
 const isText: Check = (value) => typeof value === 'string' && !/\p{Cs}/u.test(value)
 const isNonEmpty: Check = (value) => isText(value) && value !== ''
 const isId: Check = (value) => typeof value === 'string' && uuid.test(value)
+const isRef: Check = (value) => isObject(value) && isId(value['id']) && isHash(value['digest'])
 const isHash: Check = (value) => typeof value === 'string' && hash.test(value)
 const isSize: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isKey: Check = (value) => typeof value === 'string' && value.length === 44 && base64.test(value)
 const isShort: Check = (value) => isNonEmpty(value) && (value as string).length <= 256
+const isSequence: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 1
+const isUsername: Check = (value) => typeof value === 'string' && username.test(value)
+const isHead = (value: Record<string, unknown>): boolean =>
+  isSequence(value['sequence']) && isHash(value['head'])
+/** Most entries of a list in a message. */
+const MAX_ENTRIES = 200
+/** Most parts of a set. */
+const MAX_PARTS = 1000
+const isRecordOf =
+  (isName: Check, check: Check): Check =>
+  (value) =>
+    isObject(value) &&
+    Object.keys(value).length <= MAX_ENTRIES &&
+    Object.entries(value).every(([name, item]) => isName(name) && check(item))
 const optional =
   (check: Check): Check =>
   (value) =>
@@ -29,9 +46,33 @@ const optional =
 
 /** The members of each type of content, each with its check. */
 const members: Record<Content['type'], Record<string, Check>> = {
-  text: { text: isNonEmpty, ref: optional(isId) },
-  edit: { ref: isId, text: isNonEmpty },
-  reaction: { ref: isId, text: (value) => isText(value) && (value as string).length <= 64 },
+  text: { text: isNonEmpty, ref: optional(isRef) },
+  edit: { ref: isRef, text: isNonEmpty },
+  retract: { ref: isRef },
+  void: {},
+  welcome: { conversation: isId, sequence: isSequence, head: isHash },
+  trust: {
+    users: isRecordOf(
+      isUsername,
+      (value) =>
+        isObject(value) &&
+        isHead(value) &&
+        isHash(value['root']) &&
+        isSequence(value['since']) &&
+        typeof value['verified'] === 'boolean'
+    ),
+    conversations: isRecordOf(isId, (value) => isObject(value) && isHead(value)),
+    set: optional(
+      (value) =>
+        isObject(value) &&
+        isId(value['id']) &&
+        isSequence(value['part']) &&
+        isSequence(value['parts']) &&
+        (value['part'] as number) <= (value['parts'] as number) &&
+        (value['parts'] as number) <= MAX_PARTS
+    )
+  },
+  reaction: { ref: isRef, text: (value) => isText(value) && (value as string).length <= 64 },
   title: { text: isShort },
   file: {
     attachment: isId,
@@ -40,7 +81,6 @@ const members: Record<Content['type'], Record<string, Check>> = {
     size: isSize,
     sha256: isHash,
     key: isKey,
-    commitment: isHash,
     text: optional(isNonEmpty)
   }
 }
@@ -71,14 +111,25 @@ export function checkContent(given: string | Content): Content {
 export function readContent(plaintext: unknown): { content: ReceivedContent } & Envelope {
   const malformed = (what: string) =>
     new ChatError('untrusted', 'malformed-message', `A signed message has no valid ${what}.`)
-  if (typeof plaintext !== 'object' || plaintext === null || Array.isArray(plaintext)) throw malformed('form')
-  const { n, sentAt } = plaintext as Record<string, unknown>
-  if (!Number.isSafeInteger(n) || (n as number) < 1 || (n as number) > 2 ** 31) throw malformed('counter')
+  if (!isObject(plaintext)) throw malformed('form')
+  const { n, sentAt } = plaintext
+  if (!Number.isSafeInteger(n) || (n as number) < 1 || (n as number) > MAX_MESSAGES_PER_KEY)
+    throw malformed('counter')
   if (typeof sentAt !== 'string' || !time.test(sentAt) || Number.isNaN(Date.parse(sentAt)))
     throw malformed('time')
-  const content = pick(plaintext as Record<string, unknown>)
+  const content = pick(plaintext)
   if (content === null) throw malformed('content')
   return { content, n: n as number, sentAt }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A whole message names itself. */
+function toRef(given: unknown): MessageRef {
+  const { id, digest } = given as MessageRef
+  return { id, digest }
 }
 
 /** Null if the members do not fit the type. */
@@ -89,7 +140,7 @@ function pick(given: Record<string, unknown>): ReceivedContent | null {
   const content: Record<string, unknown> = { type }
   for (const [name, check] of Object.entries(members[type as Content['type']])) {
     if (!check(given[name])) return null
-    if (given[name] !== undefined) content[name] = given[name]
+    if (given[name] !== undefined) content[name] = name === 'ref' ? toRef(given[name]) : given[name]
   }
   return content as unknown as Content
 }

@@ -1,10 +1,10 @@
-import { openMessage } from '../../crypto/messages.js'
+import { isSigned, openMessage } from '../../crypto/messages.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
-import { lacksKey, type SessionKeys } from '../session-keys/store.js'
+import { lacksKey, type RosterSender, type SessionKeys, type UsableKey } from '../session-keys/store.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { fits } from '../transport/response-schema.js'
 import type { ReceivedContent } from '../types/content.js'
@@ -17,6 +17,7 @@ import type {
 } from '../types/messages.js'
 import { commitMessage, type CommittedMessage } from './commit.js'
 import { readContent, type Envelope } from './content.js'
+import type { InTime } from './in-time.js'
 import type { SeenMessages } from './seen.js'
 
 /** A message after decryption, whether that succeeded or not. */
@@ -31,6 +32,8 @@ export interface DecryptedMessage {
 interface Opened extends Envelope {
   content: ReceivedContent
   digest: string
+  key: UsableKey
+  sender: RosterSender
 }
 
 /** Verifies and decrypts the messages that the server shows (protocol, "Message"). */
@@ -39,6 +42,7 @@ export class MessageDecryptor {
   readonly #users: UserChains
   readonly #chains: ConversationChains
   readonly #keys: SessionKeys
+  readonly #inTime: InTime
   readonly #seen: SeenMessages
   readonly #me: OwnDevice
 
@@ -47,6 +51,7 @@ export class MessageDecryptor {
     users: UserChains,
     chains: ConversationChains,
     keys: SessionKeys,
+    inTime: InTime,
     seen: SeenMessages,
     me: OwnDevice
   ) {
@@ -54,6 +59,7 @@ export class MessageDecryptor {
     this.#users = users
     this.#chains = chains
     this.#keys = keys
+    this.#inTime = inTime
     this.#seen = seen
     this.#me = me
   }
@@ -82,6 +88,11 @@ export class MessageDecryptor {
     }
   }
 
+  /** Whether the message's session key was made for this device, so that it knows where counting begins. */
+  async isFromStart({ conversationId, key }: IncomingMessage): Promise<boolean> {
+    return this.#keys.isInRoster(await this.#keys.byHash(conversationId, key), this.#me.signingKey)
+  }
+
   async commit(tx: StoreTransaction, { commit }: DecryptedMessage): Promise<void> {
     if (commit !== null) await commitMessage(tx, this.#seen, commit)
   }
@@ -105,48 +116,89 @@ export class MessageDecryptor {
   }
 
   async #open(message: Message): Promise<Opened> {
-    const { conversationId, sender } = message
-    const key = await this.#keys.get(conversationId, message.sessionKeyId)
-    const device = Object.hasOwn(key.roster, sender.deviceId) ? key.roster[sender.deviceId] : undefined
-    if (device === undefined || device.username !== sender.username)
-      throw untrusted('ghost-device', 'A message is by a device that the session key was not made for.')
-    const user = await this.#users.get(device.username)
-    const by = device.signingKey
-    const signingKey = await this.#users.signingKey(user, by)
+    const { conversationId } = message
+    const key = await this.#keyOf(message)
+    if (key.link.id !== message.sessionKeyId)
+      throw untrusted('other-session-key', 'A message names a session key that is not the one of its `key`.')
+    const sender = await this.#keys.sender(key, await this.#signingKeyOf(message))
+    if (sender.username !== message.sender.username || sender.deviceId !== message.sender.deviceId)
+      throw untrusted('ghost-sender', 'The server names another sender of a message than its session key.')
+    const { signingKey: by } = sender
+    const signingKey = await this.#users.signingKey(by)
     try {
-      const opened = await openMessage({ conversationId, sessionKey: key.material, by, signingKey, message })
-      return { ...readContent(opened.content), digest: opened.digest }
+      const input = { conversationId, key: key.link.hash, sessionKey: key.material, by, signingKey, message }
+      const opened = await openMessage(input)
+      return { ...readContent(opened.content), digest: opened.digest, key, sender }
     } catch (error) {
       throw toUntrusted(error, `Message ${message.id}`)
     }
   }
 
+  /** @throws {ChatError} `forked-chain` (`untrusted`) if the sender has signed it for another chain */
+  async #keyOf(message: Message): Promise<UsableKey> {
+    const { conversationId, key } = message
+    try {
+      return await this.#keys.byHash(conversationId, key)
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.code !== 'unknown-key') throw error
+      const by = await this.#signingKeyOf(message)
+      const signingKey = await this.#users.signingKey(by)
+      if (!(await isSigned({ conversationId, key, by, signingKey, message })))
+        throw untrusted('bad-signature', `Message ${message.id} is not signed by its sender.`)
+      const { chain } = await this.#chains.get(conversationId)
+      throw new ChatError(
+        'untrusted',
+        'forked-chain',
+        `${message.sender.username} knows another chain of the conversation: one with ${key}. Here it ends with ${chain.head}.`,
+        { heads: { known: chain.head, served: key } }
+      )
+    }
+  }
+
+  /** The signing key of the device that the server names. Only the session key's roster says if it counts. */
+  async #signingKeyOf({ sender }: Message): Promise<string> {
+    const { devices } = await this.#users.get(sender.username)
+    for (const { id, signingKey } of devices.values()) if (id === sender.deviceId) return signingKey
+    throw untrusted('ghost-sender', `The server names a device that ${sender.username} never had.`)
+  }
+
   async #checked(message: Message, opened: Opened): Promise<DecryptedMessage> {
-    const { id, conversationId, sessionKeyId, position } = message
-    const { n, sentAt, content, digest } = opened
-    const { username, deviceId } = message.sender
-    const counter = { conversationId, sessionKeyId, deviceId }
-    const entry = { n, id, digest, position }
-    const { known, late } = await this.#seen.check(counter, entry)
+    const { id, conversationId, position } = message
+    const { n, sentAt, content, digest, key, sender } = opened
+    const isGone = await this.#inTime.check(key, sender, { n, position })
+    const counter = { conversationId, key: key.link.hash, signingKey: sender.signingKey }
+    const { known, departed, ...order } = await this.#seen.check(counter, {
+      n,
+      id,
+      digest,
+      position,
+      departed: isGone
+    })
+    const entry = { n, id, digest, position, departed }
     if (!known) await this.#seen.note(counter, entry)
     if (content.type === 'title') this.#chains.noteTitle(conversationId, content.text, position)
     // A known title may come from a stream that ended before the title was written down.
     const isCommitted = known && content.type !== 'title'
-    const from = { username, deviceId }
     return {
-      before: late ? [{ type: 'reordered', conversationId, sessionKeyId, from, id, n }] : [],
+      before:
+        order.isMoved && !known
+          ? [{ type: 'reordered', conversationId, key: key.link.hash, from: { ...sender }, id, n }]
+          : [],
       commit: isCommitted ? null : { counter, entry, content },
       shown: {
         type: 'message',
         id,
         conversationId,
-        sessionKeyId,
-        from,
-        own: username === this.#me.username,
+        key: key.link.hash,
+        digest,
+        from: { ...sender },
+        own: sender.username === this.#me.username,
         position,
         receivedAt: message.createdAt,
         sentAt,
         n,
+        late: order.late,
+        departed,
         content
       }
     }
@@ -155,8 +207,10 @@ export class MessageDecryptor {
 
 function unreadable(message: Message, error: unknown): DecryptedMessage {
   if (!(error instanceof ChatError)) throw error
-  if (!lacksKey(error) && error.kind !== 'untrusted') throw error
-  const { id, conversationId, sessionKeyId, position, sender, createdAt } = message
+  // The user is not in any more, and this device has never had the chain.
+  const isLeft = error instanceof RefusedError && error.status === 404
+  if (!lacksKey(error) && !isLeft && error.kind !== 'untrusted') throw error
+  const { id, conversationId, key, position, sender, createdAt } = message
   return {
     before: [],
     commit: null,
@@ -164,11 +218,11 @@ function unreadable(message: Message, error: unknown): DecryptedMessage {
       type: 'unreadable',
       id,
       conversationId,
-      sessionKeyId,
-      from: { username: sender.username, deviceId: sender.deviceId },
+      key,
+      from: { username: sender.username, deviceId: sender.deviceId, signingKey: '' },
       position,
       receivedAt: createdAt,
-      reason: lacksKey(error) ? 'no-key' : 'untrusted',
+      reason: error.kind === 'untrusted' ? 'untrusted' : 'no-key',
       error
     }
   }

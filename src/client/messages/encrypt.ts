@@ -2,8 +2,8 @@ import { CryptoError } from '../../crypto/errors.js'
 import { MAX_CONTENT_BYTES, sealMessage } from '../../crypto/messages.js'
 import type { NewMessage } from '../../protocol/messages.js'
 import { ChatError } from '../errors.js'
-import type { StoredPair } from '../identity/own-device.js'
-import type { SessionKey } from '../session-keys/store.js'
+import type { Signer } from '../../crypto/statements.js'
+import type { UsableKey } from '../session-keys/store.js'
 import type { Content } from '../types/content.js'
 
 /** A message before it is encrypted. */
@@ -23,12 +23,13 @@ export interface EncryptedMessage {
 export type Encrypt = (draft: Draft, n: number) => Promise<EncryptedMessage>
 
 /** Encrypts under a session key, and signs as this device. @param signer the device's signing keys */
-export function encryptor(signer: StoredPair, { conversationId, material }: SessionKey): Encrypt {
+export function encryptor(signer: Signer, { conversationId, material, link }: UsableKey): Encrypt {
   return async ({ id, content, sentAt }, n) => {
     try {
       const plaintext = { ...content, n, sentAt }
       const sealed = await sealMessage({
         conversationId,
+        key: link.hash,
         id,
         sessionKey: material,
         signer,
@@ -36,6 +37,8 @@ export function encryptor(signer: StoredPair, { conversationId, material }: Sess
       })
       return { sealed, by: signer.fingerprint }
     } catch (error) {
+      if (error instanceof CryptoError && error.code === 'bad-content')
+        throw new ChatError('usage', 'invalid-content', error.message, { cause: error })
       if (!(error instanceof CryptoError) || error.code !== 'too-large') throw error
       throw new ChatError('usage', 'message-too-large', `A message has ${MAX_CONTENT_BYTES} bytes at most.`)
     }

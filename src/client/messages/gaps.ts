@@ -1,6 +1,6 @@
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
-import type { SeenMessages } from './seen.js'
+import type { StoreReader, StoreTransaction } from '../stores/store.js'
+import type { CounterId } from './seen.js'
 
 /** Counters that the sender of a message has used, and that were not shown. */
 interface Range {
@@ -8,80 +8,72 @@ interface Range {
   last: number
 }
 
-/**
- * How far each device's counter has come in the stream of events, so that a jump is noticed. Where the stream
- * began in the middle of a session key's life, counting begins with the first message that comes.
- */
-export class StreamGaps {
-  readonly #store: Store
-  readonly #seen: SeenMessages
-
-  constructor(store: Store, seen: SeenMessages) {
-    this.#store = store
-    this.#seen = seen
-  }
-
-  /**
-   * The stream has delivered the making of this session key, so it will deliver all its messages: counting
-   * starts at 0.
-   */
-  begin(tx: StoreTransaction, conversationId: string, sessionKeyId: string): void {
-    tx.set(keyName(conversationId, sessionKeyId), 0)
-  }
-
-  /**
-   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere.
-   */
-  async before(message: IncomingMessage): Promise<WithheldMessages[]> {
-    const { conversationId, sessionKeyId, from, n } = message
-    const { deviceId } = from
-    const last =
-      (await this.#store.get<number>(flowName(message))) ??
-      (await this.#store.get<number>(keyName(conversationId, sessionKeyId)))
-    if (last === undefined || n <= last + 1) return []
-    const counter = { conversationId, sessionKeyId, deviceId }
-    return withheld(message, await this.#seen.missing(counter, last + 1, n - 1))
-  }
-
-  async advance(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
-    const name = flowName(message)
-    if (message.n > ((await tx.get<number>(name)) ?? 0)) tx.set(name, message.n)
-  }
-}
+/** Whether the session key of a message was made for this device: then it knows that counting begins at 1. */
+export type IsFromStart = (message: IncomingMessage) => Promise<boolean>
 
 /**
  * Notices the counters that one pass through a history leaves out, whether they were shown elsewhere or not.
  */
 export class HistoryGaps {
   readonly #isBackward: boolean
-  readonly #last = new Map<string, number>()
+  readonly #isFromStart: IsFromStart
+  /** The last message of each flow in this pass. */
+  readonly #last = new Map<string, IncomingMessage>()
 
-  constructor(isBackward: boolean) {
+  /** @param isFromStart of all messages, if the pass begins with the first one of the conversation */
+  constructor(isBackward: boolean, isFromStart: IsFromStart) {
     this.#isBackward = isBackward
+    this.#isFromStart = isFromStart
   }
 
-  before(message: IncomingMessage): WithheldMessages[] {
+  async before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
     const { n } = message
-    const name = flowName(message)
-    const last = this.#last.get(name)
-    this.#last.set(name, n)
-    if (last === undefined) return []
-    const range = this.#isBackward ? { first: n + 1, last: last - 1 } : { first: last + 1, last: n - 1 }
+    const name = flowName(counterOf(message))
+    const before = this.#last.get(name)
+    this.#last.set(name, message)
+    if (before === undefined) {
+      if (this.#isBackward || !isWhole || n === 1 || !(await this.#isFromStart(message))) return []
+      return withheld(message, [{ first: 1, last: n - 1 }])
+    }
+    const range = this.#isBackward
+      ? { first: n + 1, last: before.n - 1 }
+      : { first: before.n + 1, last: n - 1 }
     return range.first <= range.last ? withheld(message, [range]) : []
   }
+
+  /** The first messages that a backward pass to the beginning of the conversation has not met. */
+  async atBeginning(): Promise<WithheldMessages[]> {
+    const found: WithheldMessages[] = []
+    for (const message of this.#last.values())
+      if (message.n > 1 && (await this.#isFromStart(message)))
+        found.push(...withheld(message, [{ first: 1, last: message.n - 1 }]))
+    return found
+  }
 }
 
-function withheld(
-  { conversationId, sessionKeyId, from }: IncomingMessage,
+/** The ranges that were not shown of the sender of a message. */
+export function withheld(
+  { conversationId, key, from }: IncomingMessage,
   ranges: readonly Range[]
 ): WithheldMessages[] {
-  return ranges.map((range) => ({ type: 'withheld', conversationId, sessionKeyId, from, ...range }))
+  return ranges.map((range) => ({ type: 'withheld', conversationId, key, from, ...range }))
 }
 
-function keyName(conversationId: string, sessionKeyId: string): string {
-  return `flow/${conversationId}/${sessionKeyId}`
+/** The last number of a device under a session key that the stream has brought; undefined if it brought none. */
+export function lastStreamed(store: StoreReader, counter: CounterId): Promise<number | undefined> {
+  return store.get<number>(flowName(counter))
 }
 
-function flowName({ conversationId, sessionKeyId, from }: IncomingMessage): string {
-  return `${keyName(conversationId, sessionKeyId)}/${from.deviceId}`
+/** The stream has brought a message. */
+export async function noteStreamed(tx: StoreTransaction, counter: CounterId, n: number): Promise<void> {
+  const name = flowName(counter)
+  if (n > ((await tx.get<number>(name)) ?? 0)) tx.set(name, n)
+}
+
+export function counterOf({ conversationId, key, from }: IncomingMessage): CounterId {
+  return { conversationId, key, signingKey: from.signingKey }
+}
+
+function flowName({ conversationId, key, signingKey }: CounterId): string {
+  return `flow/${conversationId}/${key}/${signingKey}`
 }

@@ -21,7 +21,8 @@ export class MessageHistory {
   }
 
   async *read(conversationId: string, range: HistoryRange): AsyncGenerator<Incoming, void, undefined> {
-    const gaps = new HistoryGaps(range.after === undefined)
+    const isBackward = range.after === undefined
+    const gaps = new HistoryGaps(isBackward, (message) => this.#decryptor.isFromStart(message))
     let left = range.limit ?? Infinity
     for await (const messages of this.#pages(conversationId, range)) {
       const wanted = messages.slice(0, left)
@@ -32,7 +33,7 @@ export class MessageHistory {
           const { shown, before, commit } = message
           if (commit !== null) read.push(message)
           yield* before
-          if (shown.type === 'message') yield* gaps.before(shown)
+          if (shown.type === 'message') yield* await gaps.before(shown, range.after === 0)
           yield shown
         }
       } finally {
@@ -40,6 +41,7 @@ export class MessageHistory {
       }
       if (left <= 0) return
     }
+    if (isBackward) yield* await gaps.atBeginning()
   }
 
   /** Once a page: messages that are not committed when the process dies are checked again the next time. */

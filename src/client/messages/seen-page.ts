@@ -6,19 +6,23 @@ export interface SeenEntry {
   id: string
   digest: string
   position: number
+  /** Its sender had gone already when it was read for the first time. */
+  departed: boolean
 }
 
 /** Messages on a page. */
 export const PAGE_SIZE = 64
 const ID_BYTES = 16
-const DIGEST_BYTES = 10
-const POSITION_BYTES = 6
+const DIGEST_BYTES = 16
+/** The first bit says whether the message is departed. */
+const POSITION_BYTES = 7
+const DEPARTED = 1n << BigInt(POSITION_BYTES * 8 - 1)
 const ENTRY_BYTES = ID_BYTES + DIGEST_BYTES + POSITION_BYTES
 
-/** The bytes of an entry: the id, the first 80 bits of the digest, the position. */
-export function toEntry({ id, digest, position }: SeenEntry): Uint8Array {
+/** The bytes of an entry: the id, the first 128 bits of the digest, the position. */
+export function toEntry({ id, digest, position, departed }: SeenEntry): Uint8Array {
   const place = new DataView(new ArrayBuffer(8))
-  place.setBigUint64(0, BigInt(position))
+  place.setBigUint64(0, BigInt(position) | (departed ? DEPARTED : 0n))
   const digestBytes = decodeHex(digest.slice(0, DIGEST_BYTES * 2))
   return concat(uuidBytes(id), digestBytes, new Uint8Array(place.buffer, 8 - POSITION_BYTES))
 }
@@ -48,9 +52,17 @@ export function sameMessage(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 export function positionOf(entry: Uint8Array): number {
+  return Number(placeOf(entry) & ~DEPARTED)
+}
+
+export function isDeparted(entry: Uint8Array): boolean {
+  return (placeOf(entry) & DEPARTED) !== 0n
+}
+
+function placeOf(entry: Uint8Array): bigint {
   const place = new Uint8Array(8)
   place.set(entry.subarray(ID_BYTES + DIGEST_BYTES), 8 - POSITION_BYTES)
-  return Number(new DataView(place.buffer).getBigUint64(0))
+  return new DataView(place.buffer).getBigUint64(0)
 }
 
 /** The entries of a page, with the `n` of each. Pages are numbered from 0. */
@@ -62,7 +74,7 @@ export function* entriesOf(page: Uint8Array, pageNumber: number): Generator<[n: 
   }
 }
 
-/** 48 bits of a message's id, as a map's key. */
-export function idMark(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) * 0x10000 + (bytes[14]! * 256 + bytes[15]!)
+/** The id of an entry, as a map's key. */
+export function idOf(entry: Uint8Array): string {
+  return String.fromCharCode(...entry.subarray(0, ID_BYTES))
 }

@@ -2,7 +2,8 @@ import { equalBytes, uuidBytes } from '../../crypto/encoding.js'
 import {
   entriesOf,
   entryAt,
-  idMark,
+  idOf,
+  isDeparted,
   PAGE_SIZE,
   pageOf,
   positionOf,
@@ -18,16 +19,21 @@ import { untrusted } from '../errors.js'
 /** Counts one device's messages under one session key. */
 export interface CounterId {
   conversationId: string
-  sessionKeyId: string
-  deviceId: string
+  /** Hash of the `conversation-key` statement. */
+  key: string
+  signingKey: string
 }
 
 /** How a message that has passed all other checks relates to those seen before. */
 export interface ReplayCheck {
   /** It was seen before, at the same position. */
   known: boolean
-  /** The server put it after a message that its sender sent later, or before one that was sent earlier. */
+  /** Its sender had gone already when it was read for the first time. */
+  departed: boolean
+  /** It stands behind a message that its sender sent later. */
   late: boolean
+  /** It is late, or stands before one that was sent earlier. */
+  isMoved: boolean
 }
 
 type Pages = Map<number, Uint8Array>
@@ -35,31 +41,52 @@ type Pages = Map<number, Uint8Array>
 /** The messages seen in one conversation. */
 class SeenIndex {
   readonly pages = new Map<string, Pages>()
-  /** Message ids, shortened to 48 bits → where the message was seen. */
-  readonly #ids = new Map<number, { counter: string; n: number }>()
+  /** Sender and message id → where the message was seen. An id belongs to its sender. */
+  readonly #ids = new Map<string, { counter: string; n: number }>()
 
   add(counter: string, number: number, page: Uint8Array): void {
     const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
     this.pages.set(counter, pages.set(number, page))
-    for (const [n, entry] of entriesOf(page, number)) this.#ids.set(idMark(entry), { counter, n })
+    const sender = senderOf(counter)
+    for (const [n, entry] of entriesOf(page, number))
+      this.#ids.set(`${sender}/${idOf(entry)}`, { counter, n })
   }
 
   entry(counter: string, n: number): Uint8Array | null {
     return n < 1 ? null : entryAt(this.pages.get(counter)?.get(pageOf(n)), n)
   }
 
-  /** The entry of the message with this id, under any counter. */
-  withId(id: string): Uint8Array | null {
-    const bytes = uuidBytes(id)
-    const place = this.#ids.get(idMark(bytes))
-    const entry = place === undefined ? null : this.entry(place.counter, place.n)
-    return entry !== null && bytes.every((byte, at) => entry[at] === byte) ? entry : null
+  /** The entry that was seen next above `n`, or next below it. */
+  nearest(counter: string, n: number, step: 1 | -1): Uint8Array | null {
+    const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
+    const first = pageOf(n)
+    const numbers = [...pages.keys()].filter((number) => (number - first) * step >= 0)
+    for (const number of numbers.sort((a, b) => (a - b) * step)) {
+      const entries = [...entriesOf(pages.get(number)!, number)].filter(([other]) => (other - n) * step > 0)
+      const found = step === 1 ? entries[0] : entries.at(-1)
+      if (found !== undefined) return found[1]
+    }
+    return null
+  }
+
+  /** The entry of the sender's message with this id, under any session key. */
+  withId(signingKey: string, id: string): Uint8Array | null {
+    const place = this.#ids.get(`${signingKey}/${idOf(uuidBytes(id))}`)
+    return place === undefined ? null : this.entry(place.counter, place.n)
+  }
+
+  /** The largest counter that was seen; 0 if none was. */
+  highest(counter: string): number {
+    const pages = this.pages.get(counter)
+    if (pages === undefined) return 0
+    const last = Math.max(...pages.keys())
+    return Math.max(0, ...[...entriesOf(pages.get(last)!, last)].map(([n]) => n))
   }
 }
 
 /**
  * Remembers for ever which messages were seen, so that a replayed, replaced or missing message is noticed.
- * Takes some 32 bytes a message.
+ * Takes some 40 bytes a message.
  */
 export class SeenMessages {
   readonly #store: Store
@@ -85,20 +112,18 @@ export class SeenMessages {
     if (before !== null) {
       if (!sameMessage(before, entry)) throw replayed('another one has its counter')
       if (positionOf(before) !== seen.position) throw replayed('it stood at another place')
-      return { known: true, late: false }
-    }
-    if (index.withId(seen.id) !== null) throw replayed('its id was used before')
-    const next = index.entry(name, seen.n + 1)
-    const previous = index.entry(name, seen.n - 1)
-    const late =
-      (next !== null && positionOf(next) < seen.position) ||
-      (previous !== null && positionOf(previous) > seen.position)
-    return { known: false, late }
+    } else if (index.withId(counter.signingKey, seen.id) !== null) throw replayed('its id was used before')
+    const next = index.nearest(name, seen.n, 1)
+    const previous = index.nearest(name, seen.n, -1)
+    const late = next !== null && positionOf(next) < seen.position
+    const isMoved = late || (previous !== null && positionOf(previous) > seen.position)
+    const departed = before === null ? seen.departed : isDeparted(before)
+    return { known: before !== null, departed, late, isMoved }
   }
 
-  /** The position of the message with this id; undefined if none was seen. */
-  async positionOf(conversationId: string, id: string): Promise<number | undefined> {
-    const entry = (await this.#indexOf(conversationId)).withId(id)
+  /** The position of a device's message with this id; undefined if none was seen. */
+  async positionOf(conversationId: string, signingKey: string, id: string): Promise<number | undefined> {
+    const entry = (await this.#indexOf(conversationId)).withId(signingKey, id)
     return entry === null ? undefined : positionOf(entry)
   }
 
@@ -115,14 +140,26 @@ export class SeenMessages {
     index.add(name, number, withEntry(index.pages.get(name)?.get(number), seen.n, toEntry(seen)))
   }
 
-  /** Remember a message for ever. Recording it again writes nothing. */
-  async record(tx: StoreTransaction, counter: CounterId, seen: SeenEntry): Promise<void> {
+  /** Remember a message for ever. Recording it again writes nothing. @returns whether it was new */
+  async record(tx: StoreTransaction, counter: CounterId, seen: SeenEntry): Promise<boolean> {
     await this.note(counter, seen)
     const name = `${seenName(counter)}/${pageOf(seen.n)}`
     const page = await tx.get<Uint8Array>(name)
     const before = page === undefined ? null : entryAt(page, seen.n)
     const entry = toEntry(seen)
     if (before === null || !equalBytes(before, entry)) tx.set(name, withEntry(page, seen.n, entry))
+    return before === null
+  }
+
+  /** Whether the message of a device that was seen with this id has this digest. */
+  async isDigest(conversationId: string, signingKey: string, id: string, digest: string): Promise<boolean> {
+    const entry = (await this.#indexOf(conversationId)).withId(signingKey, id)
+    return entry !== null && sameMessage(entry, toEntry({ n: 1, id, digest, position: 0, departed: false }))
+  }
+
+  /** The largest counter that was seen of a device under a session key; 0 if none was. */
+  async highest(counter: CounterId): Promise<number> {
+    return (await this.#indexOf(counter.conversationId)).highest(seenName(counter))
   }
 
   /** Forget everything that is held in memory. */
@@ -167,12 +204,16 @@ export class SeenMessages {
   }
 }
 
-function seenName({ conversationId, sessionKeyId, deviceId }: CounterId): string {
-  return `seen/${conversationId}/${sessionKeyId}/${deviceId}`
+function seenName({ conversationId, key, signingKey }: CounterId): string {
+  return `seen/${conversationId}/${key}/${signingKey}`
 }
 
 function extend(ranges: { first: number; last: number }[], first: number, last: number): void {
   const before = ranges.at(-1)
   if (before !== undefined && before.last === first - 1) before.last = last
   else ranges.push({ first, last })
+}
+
+function senderOf(counter: string): string {
+  return counter.slice(counter.lastIndexOf('/') + 1)
 }

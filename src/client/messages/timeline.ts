@@ -1,16 +1,23 @@
-import type { Content, ReceivedContent } from '../types/content.js'
+import type { Content, MessageRef, ReceivedContent } from '../types/content.js'
 import type { IncomingMessage, Sender } from '../types/messages.js'
 
 /** A message with all later edits and reactions applied. */
 export interface ViewedMessage {
   id: string
+  digest: string
   from: Sender
   own: boolean
   position: number
   sentAt: string
-  content: Exclude<ReceivedContent, { type: 'edit' | 'reaction' }>
+  content: Exclude<ReceivedContent, { type: 'edit' | 'reaction' | 'retract' | 'void' }>
   /** When its author edited it last; null if never. */
   editedAt: string | null
+  /** Whether its author has taken it back. Its content is to be hidden then. */
+  isRetracted: boolean
+  /** Its sender's device, or the sender, had gone already when it was read for the first time. */
+  departed: boolean
+  /** Departed edits of a message that another device sent: not applied. */
+  departedEdits: string[]
   /** Reaction → usernames, sorted. */
   reactions: Record<string, string[]>
   /** Id of the message that it answers; null if it answers none, or one that is not in the view. */
@@ -18,22 +25,22 @@ export interface ViewedMessage {
 }
 
 export interface ConversationView {
-  /** Sorted by position. */
+  /** Sorted by position; of one device and session key by `n`. */
   messages: ViewedMessage[]
   /** The group's newest title. */
   title: string | null
 }
 
 /**
- * Fold messages of one conversation into one view. An edit counts if it is by the author; of one user's
- * reactions to a message the last one counts. The same messages give the same view, in any order and any
- * number of times.
+ * Fold messages of one conversation into one view. An edit, a reaction, an answer or a retraction counts for
+ * the very bytes that it names; an edit and a retraction if they are by the author; of one user's reactions
+ * to a message the last one counts. The same messages give the same view, in any order and any number of
+ * times.
  */
 export function foldConversation(messages: Iterable<IncomingMessage>): ConversationView {
-  const byId = new Map<string, IncomingMessage>()
-  for (const message of messages) byId.set(message.id, message)
-  // A lying server may give two messages the same position.
-  const ordered = [...byId.values()].sort((a, b) => a.position - b.position || (a.id < b.id ? -1 : 1))
+  const known = new Map<string, IncomingMessage>()
+  for (const message of messages) known.set(nameOf(message), message)
+  const ordered = inOrder([...known.values()])
 
   const shown = new Map<string, ViewedMessage>()
   const reactions = new Map<string, Map<string, string>>()
@@ -41,33 +48,67 @@ export function foldConversation(messages: Iterable<IncomingMessage>): Conversat
   for (const message of ordered) {
     const { content } = message
     if (content.type === 'title') title = content.text
-    if (content.type !== 'edit' && content.type !== 'reaction')
-      shown.set(message.id, toViewed(message, content))
+    if (isShown(content)) shown.set(nameOf(message), toViewed(message, content))
   }
   for (const message of ordered) {
-    const { content, from, sentAt } = message
-    if (content.type === 'edit') edit(shown.get(content.ref), content.text, from, sentAt)
+    const { content, from } = message
+    if (content.type === 'edit') edit(shown.get(nameOf(content.ref)), message, content.text)
+    if (content.type === 'retract') retract(shown.get(nameOf(content.ref)), from)
     if (content.type === 'reaction') react(reactions, content, from)
   }
-  for (const [id, message] of shown) {
-    message.reactions = grouped(reactions.get(id))
-    if (message.answers !== null && !shown.has(message.answers)) message.answers = null
+  for (const [name, message] of shown) {
+    const { content } = message
+    message.reactions = grouped(reactions.get(name))
+    if (content.type === 'text' && content.ref !== undefined && shown.has(nameOf(content.ref)))
+      message.answers = content.ref.id
   }
   return { messages: [...shown.values()], title }
 }
 
-function toViewed(message: IncomingMessage, content: ViewedMessage['content']): ViewedMessage {
-  const { id, from, own, position, sentAt } = message
-  const answers = content.type === 'text' ? (content.ref ?? null) : null
-  return { id, from, own, position, sentAt, content, editedAt: null, reactions: {}, answers }
+/** A message is known by its bytes: nobody can put another one in its place. */
+function nameOf({ id, digest }: MessageRef): string {
+  return `${id} ${digest}`
 }
 
-function edit(message: ViewedMessage | undefined, text: string, { username }: Sender, at: string): void {
-  const { content } = message ?? {}
-  if (message === undefined || message.from.username !== username) return
-  if (content?.type !== 'text' && content?.type !== 'file') return
-  message.content = { ...content, text }
-  message.editedAt = at
+/** By position; but the messages of one device and session key by `n`, whatever places the server gave them. */
+function inOrder(messages: IncomingMessage[]): IncomingMessage[] {
+  messages.sort((a, b) => a.position - b.position || (nameOf(a) < nameOf(b) ? -1 : 1))
+  const flows = new Map<string, number[]>()
+  for (const [at, { key, from }] of messages.entries()) {
+    const name = `${key} ${from.signingKey}`
+    flows.set(name, [...(flows.get(name) ?? []), at])
+  }
+  const ordered = [...messages]
+  for (const places of flows.values()) {
+    const flow = places.map((at) => messages[at]!).sort((a, b) => a.n - b.n)
+    for (const [index, at] of places.entries()) ordered[at] = flow[index]!
+  }
+  return ordered
+}
+
+function isShown(content: ReceivedContent): content is ViewedMessage['content'] {
+  return !['edit', 'reaction', 'retract', 'void'].includes(content.type)
+}
+
+function toViewed(message: IncomingMessage, content: ViewedMessage['content']): ViewedMessage {
+  const { id, digest, from, own, position, sentAt, departed } = message
+  const fresh = { editedAt: null, isRetracted: false, departedEdits: [], reactions: {}, answers: null }
+  return { id, digest, from, own, position, sentAt, content, departed, ...fresh }
+}
+
+function edit(message: ViewedMessage | undefined, by: IncomingMessage, text: string): void {
+  if (message === undefined || message.from.username !== by.from.username) return
+  const { content } = message
+  if (content.type !== 'text' && content.type !== 'file') return
+  if (by.departed && by.from.signingKey !== message.from.signingKey) message.departedEdits.push(text)
+  else {
+    message.content = { ...content, text }
+    message.editedAt = by.sentAt
+  }
+}
+
+function retract(message: ViewedMessage | undefined, { username }: Sender): void {
+  if (message?.from.username === username) message.isRetracted = true
 }
 
 function react(
@@ -75,8 +116,8 @@ function react(
   { ref, text }: Extract<Content, { type: 'reaction' }>,
   { username }: Sender
 ): void {
-  const those = reactions.get(ref) ?? new Map<string, string>()
-  reactions.set(ref, those.set(username, text))
+  const those = reactions.get(nameOf(ref)) ?? new Map<string, string>()
+  reactions.set(nameOf(ref), those.set(username, text))
 }
 
 function grouped(reactions: ReadonlyMap<string, string> = new Map()): Record<string, string[]> {

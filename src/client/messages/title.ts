@@ -26,14 +26,14 @@ export class TitleSearch {
    * @returns null if no message that this device can read gives a title
    */
   async read(conversationId: string, lastPosition?: number): Promise<string | null> {
-    const { title, titleReadTo = 0, titleSearchedAt } = await this.#chains.get(conversationId)
+    const { title, titleReadTo = 0, titleSearchedAt } = (await this.#chains.get(conversationId)).stored
     if (lastPosition !== undefined && lastPosition === titleSearchedAt) return title
     const readTo =
       titleReadTo === 0
         ? await this.#backward(conversationId, titleReadTo)
         : await this.#forward(conversationId, titleReadTo)
     await this.#store.update((tx) => recordTitleSearch(tx, conversationId, readTo, lastPosition))
-    return (await this.#chains.get(conversationId)).title
+    return (await this.#chains.get(conversationId)).stored.title
   }
 
   /** @returns the position up to which everything was read */

@@ -2,88 +2,66 @@ import type { NewMessage } from '../../protocol/messages.js'
 import { chainRevision } from '../identity/chain-revision.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { encryptor, type Encrypt } from '../messages/encrypt.js'
+import type { CounterId } from '../messages/seen.js'
 import type { Rosters } from '../session-keys/roster.js'
-import type { KeyRotation } from '../session-keys/rotate.js'
-import type { SessionKey, SessionKeys } from '../session-keys/store.js'
+import type { Sealing } from '../session-keys/sealing.js'
+import type { UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
-import type { OutboxState, QueuedMessage, SendState } from './state.js'
-
-/** How long a device uses a session key: whichever ends first. */
-export interface KeyLimits {
-  messages: number
-  ageMs: number
-}
+import type { OutboxState, QueuedMessage } from './state.js'
 
 /** The session key under which this device sends in each conversation. */
 export class OutboundKeys {
   readonly #store: Store
   readonly #state: OutboxState
-  readonly #keys: SessionKeys
   readonly #rosters: Rosters
-  readonly #rotation: KeyRotation
+  readonly #sealing: Sealing
   readonly #me: OwnDevice
-  readonly #now: () => number
-  readonly #limits: KeyLimits
   /** Signatures of encrypted messages that have not left this process. */
   readonly #unposted = new Set<string>()
 
-  constructor(
-    store: Store,
-    state: OutboxState,
-    keys: SessionKeys,
-    rosters: Rosters,
-    rotation: KeyRotation,
-    me: OwnDevice,
-    now: () => number,
-    limits: KeyLimits
-  ) {
+  constructor(store: Store, state: OutboxState, rosters: Rosters, sealing: Sealing, me: OwnDevice) {
     this.#store = store
     this.#state = state
-    this.#keys = keys
     this.#rosters = rosters
-    this.#rotation = rotation
+    this.#sealing = sealing
     this.#me = me
-    this.#now = now
-    this.#limits = limits
-  }
-
-  /** The key to encrypt under for now. `ready` checks it again before anything is posted. */
-  async current(conversationId: string): Promise<SessionKey> {
-    const state = await this.#state.get(conversationId)
-    const key = state === null ? undefined : await this.#keys.peek(conversationId, state.keyId)
-    return key ?? this.renew(conversationId)
-  }
-
-  /** The key that the server accepts now. */
-  async refreshed(conversationId: string): Promise<SessionKey> {
-    const state = await this.#state.get(conversationId)
-    return this.renew(conversationId, state !== null && this.#isSpent(state) ? state.keyId : undefined)
   }
 
   /**
-   * Adopt or make a new key, and encrypt the queued messages again under it. Only for messages that the
-   * server lacks.
+   * The key to encrypt under now. Queued messages are encrypted again if it is another one than before.
+   *
+   * @param refused hash of the key that the server does not take any more
    */
-  async renew(conversationId: string, spent?: string): Promise<SessionKey> {
+  async current(conversationId: string, refused?: string): Promise<UsableKey> {
     const revision = await chainRevision(this.#store)
-    const key = await this.#rotation.ensureCurrent(conversationId, spent)
-    await this.#state.use(conversationId, key.id, revision, this.#now(), this.encryptor(key))
+    const state = await this.#state.get(conversationId)
+    const isKnown = state?.growth === revision && state.key !== refused
+    if (isKnown && (await this.#sealing.isFresh(conversationId, state.key)))
+      return this.#sealing.keyOf(conversationId, state.key)
+    const key = await this.#sealing.keyFor(conversationId, refused)
+    await this.#state.use(conversationId, key.link.hash, revision, this.signingKey, this.encryptor(key))
     return key
+  }
+
+  /** For a message that the caller posts: nobody can encrypt it again when the server refuses its key. */
+  async upToDate(conversationId: string): Promise<UsableKey> {
+    await this.#rosters.sync(conversationId)
+    return this.current(conversationId)
   }
 
   /**
    * The first of the queued messages that can be posted as they are, all under one key. The others have to be
-   * encrypted again: their device was replaced, or their key is spent or does not cover exactly today's
-   * members and devices. Messages that the server may have are not changed.
+   * encrypted again: their device was replaced, or nothing may leave under their key any more. Messages that
+   * the server may have are not changed.
    */
   async ready(conversationId: string, queued: readonly QueuedMessage[]): Promise<QueuedMessage[]> {
     const ready: QueuedMessage[] = []
     let isKeyChecked = false
     for (const message of queued) {
-      if (message.by !== this.#me.active().device.signing.fingerprint) break
-      if (message.sealed.sessionKeyId !== queued[0]!.sealed.sessionKeyId) break
+      if (message.by !== this.signingKey) break
+      if (message.sealed.key !== queued[0]!.sealed.key) break
       if (this.#unposted.has(message.sealed.signature)) {
-        if (!isKeyChecked && (await this.#isOutdated(conversationId, message))) break
+        if (!isKeyChecked && !(await this.#mayLeave(conversationId, message))) break
         isKeyChecked = true
       }
       ready.push(message)
@@ -92,7 +70,7 @@ export class OutboundKeys {
   }
 
   /** Encrypts under a key, and remembers that the message has not left this process. */
-  encryptor(key: SessionKey): Encrypt {
+  encryptor(key: UsableKey): Encrypt {
     const encrypt = encryptor(this.#me.active().device.signing, key)
     return async (draft, n) => {
       const message = await encrypt(draft, n)
@@ -101,27 +79,35 @@ export class OutboundKeys {
     }
   }
 
+  /** An empty message under the number of one that is given up. */
+  async emptied(conversationId: string, message: QueuedMessage): Promise<QueuedMessage> {
+    const draft = { id: crypto.randomUUID(), content: { type: 'void' } as const, sentAt: message.sentAt }
+    const key = await this.#sealing.keyOf(conversationId, message.sealed.key)
+    return { ...message, ...draft, ...(await this.encryptor(key)(draft, message.n)) }
+  }
+
   /** From now on the server may have this message. */
   markInFlight({ signature }: NewMessage): void {
     this.#unposted.delete(signature)
   }
 
-  /** Whether the key of a message that was not posted yet is out of date. */
-  async #isOutdated(conversationId: string, { sealed }: QueuedMessage): Promise<boolean> {
+  /** Asks again only if a chain has grown since the last time. */
+  async #mayLeave(conversationId: string, { sealed }: QueuedMessage): Promise<boolean> {
     const revision = await chainRevision(this.#store)
     const state = await this.#state.get(conversationId)
-    if (state === null || state.keyId !== sealed.sessionKeyId) return false
-    if (this.#isSpent(state)) return true
-    if (state.growth === revision) return false
-    const key = await this.#keys.peek(conversationId, state.keyId)
-    if (key === undefined || !(await this.#rosters.isCovered(key))) return true
-    await this.#state.confirm(conversationId, key.id, revision)
-    return false
+    if (state?.key === sealed.key && state.growth === revision) return true
+    if (!(await this.#sealing.mayLeave(conversationId, sealed.key))) return false
+    await this.#state.confirm(conversationId, sealed.key, revision)
+    return true
   }
 
-  #isSpent({ count, first, next, since }: SendState): boolean {
-    // Messages under the key that are no longer queued.
-    const posted = count - (next - first)
-    return posted >= this.#limits.messages || this.#now() - since >= this.#limits.ageMs
+  /** Fingerprint of the signing key of this device. */
+  get signingKey(): string {
+    return this.#me.active().device.signing.fingerprint
+  }
+
+  /** Counts the messages of this device under a session key. */
+  counter(conversationId: string, key: string): CounterId {
+    return { conversationId, key, signingKey: this.signingKey }
   }
 }

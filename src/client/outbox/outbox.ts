@@ -1,30 +1,25 @@
 import { messageDigest } from '../../crypto/messages.js'
 import { MAX_BATCH_MESSAGES, type NewMessage } from '../../protocol/messages.js'
 import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
-import type { OwnDevice } from '../identity/own-device.js'
+import type { Alarms } from '../identity/alarms.js'
 import { commitMessage } from '../messages/commit.js'
 import type { Draft } from '../messages/encrypt.js'
 import type { SeenMessages } from '../messages/seen.js'
-import type { Rosters } from '../session-keys/roster.js'
-import type { SessionKey } from '../session-keys/store.js'
-import { Mutex } from '../stores/mutex.js'
+import type { UsableKey } from '../session-keys/store.js'
+import { Mutexes } from '../stores/mutexes.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Content } from '../types/content.js'
-import type { MessageNotSent } from '../types/events.js'
 import type { Sent } from '../types/messages.js'
 import type { OutboundKeys } from './outbound-key.js'
 import { PendingReceipts } from './receipts.js'
-import { fitting, postMessages } from './request.js'
+import { fetchDigest, fitting, otherMessage, postMessages } from './request.js'
 import type { OutboxState, QueuedMessage } from './state.js'
 
 /** Rekeys that the server may ask for within one flush. No honest server asks for more. */
 const MAX_REKEYS = 8
 
-interface Refusal {
-  message: QueuedMessage
-  error: unknown
-}
+type Refusal = { message: QueuedMessage; error: unknown }
 
 /**
  * Messages on their way to the server. A message is encrypted and queued in one transaction. Then it is
@@ -37,45 +32,40 @@ export class Outbox {
   readonly #store: Store
   readonly #state: OutboxState
   readonly #keys: OutboundKeys
-  readonly #rosters: Rosters
   readonly #seen: SeenMessages
-  readonly #me: OwnDevice
+  readonly #alarms: Alarms
   readonly #now: () => number
   readonly #receipts = new PendingReceipts()
   readonly #flushes = new Map<string, Promise<string[]>>()
-  readonly #mutexes = new Map<string, Mutex>()
-  readonly #refused: MessageNotSent[] = []
+  readonly #mutexes = new Mutexes()
 
   constructor(
     api: Api,
     store: Store,
     state: OutboxState,
     keys: OutboundKeys,
-    rosters: Rosters,
     seen: SeenMessages,
-    me: OwnDevice,
+    alarms: Alarms,
     now: () => number
   ) {
     this.#api = api
     this.#store = store
     this.#state = state
     this.#keys = keys
-    this.#rosters = rosters
     this.#seen = seen
-    this.#me = me
+    this.#alarms = alarms
     this.#now = now
   }
 
   /** Queue and post a message. Resolves when the server has it. */
   async send(conversationId: string, content: Content, id: string = crypto.randomUUID()): Promise<Sent> {
-    await this.#rosters.requireTrustedMembers(conversationId)
     const draft = this.#draft(id, content)
-    const position = await this.#seen.positionOf(conversationId, id)
-    if (position !== undefined) return { id, conversationId, position, sentAt: draft.sentAt }
+    const position = await this.#seen.positionOf(conversationId, this.#keys.signingKey, id)
+    if (position !== undefined) return this.#sentBefore(conversationId, id, position)
     const sent = this.#receipts.wait(id)
     // If the steps below throw, `sent` has no other reader.
     sent.catch(() => undefined)
-    await this.#mutex(conversationId).runExclusive(() => this.#enqueue(conversationId, draft))
+    await this.#mutexes.runExclusive(conversationId, () => this.#enqueue(conversationId, draft))
     await this.#flushUntil(conversationId, id)
     return sent
   }
@@ -96,24 +86,19 @@ export class Outbox {
     content: Content,
     id: string = crypto.randomUUID()
   ): Promise<NewMessage> {
-    await this.#rosters.requireTrustedMembers(conversationId)
     // Queued messages have earlier counters, and so have to be posted first.
     await this.#flush(conversationId)
     const draft = this.#draft(id, content)
-    return this.#mutex(conversationId).runExclusive(async () => {
+    return this.#mutexes.runExclusive(conversationId, async () => {
       for (;;) {
-        const key = await this.#keys.refreshed(conversationId)
-        const message = await this.#state.seal(conversationId, key.id, draft, this.#keys.encryptor(key))
+        const key = await this.#keys.upToDate(conversationId)
+        const counter = this.#keys.counter(conversationId, key.link.hash)
+        const message = await this.#state.seal(counter, draft, this.#keys.encryptor(key))
         if (message === null) continue
         this.#keys.markInFlight(message.sealed)
         return message.sealed
       }
     })
-  }
-
-  /** Refusals of messages that an earlier process queued. Each is returned once. */
-  takeRefused(): MessageNotSent[] {
-    return this.#refused.splice(0)
   }
 
   /** A flush may have begun before the message was queued: then it takes another. */
@@ -128,22 +113,32 @@ export class Outbox {
   /** Another process of this device has posted the message. */
   async #settleElsewhere(conversationId: string, id: string): Promise<void> {
     this.#seen.forget(conversationId)
-    const position = await this.#seen.positionOf(conversationId, id)
+    const position = await this.#seen.positionOf(conversationId, this.#keys.signingKey, id)
     if (position === undefined) {
       const refused = 'The message was refused when another process sent it.'
       return this.#receipts.reject(id, new ChatError('usage', 'not-sent', refused))
     }
-    const sentAt = new Date(this.#now()).toISOString()
-    this.#receipts.resolve({ id, conversationId, position, sentAt })
+    this.#receipts.resolve(await this.#sentBefore(conversationId, id, position))
+  }
+
+  async #sentBefore(conversationId: string, id: string, position: number): Promise<Sent> {
+    const digest = await fetchDigest(this.#api, conversationId, id, position)
+    if (!(await this.#seen.isDigest(conversationId, this.#keys.signingKey, id, digest))) throw otherMessage()
+    return { id, digest, conversationId, position, sentAt: this.#time() }
   }
 
   #draft(id: string, content: Content): Draft {
-    return { id, content, sentAt: new Date(this.#now()).toISOString() }
+    return { id, content, sentAt: this.#time() }
   }
 
-  async #enqueue(conversationId: string, draft: Draft, given?: SessionKey): Promise<void> {
+  #time(): string {
+    return new Date(this.#now()).toISOString()
+  }
+
+  async #enqueue(conversationId: string, draft: Draft, given?: UsableKey): Promise<void> {
     const key = given ?? (await this.#keys.current(conversationId))
-    const isQueued = await this.#state.add(conversationId, key.id, draft, this.#keys.encryptor(key))
+    const counter = this.#keys.counter(conversationId, key.link.hash)
+    const isQueued = await this.#state.add(counter, draft, this.#keys.encryptor(key))
     // Another process has changed the key meanwhile.
     if (!isQueued) await this.#enqueue(conversationId, draft, await this.#keys.current(conversationId))
   }
@@ -168,9 +163,10 @@ export class Outbox {
       let ready: QueuedMessage[] = []
       let refusals: Refusal[] = []
       try {
-        if (!isRekeyRequired) ready = await this.#keys.ready(conversationId, queued)
+        const isRefused = isRekeyRequired
         isRekeyRequired = false
-        if (ready.length === 0) await this.#renewKey(conversationId, first)
+        if (!isRefused) ready = await this.#keys.ready(conversationId, queued)
+        if (ready.length === 0) await this.#renewKey(conversationId, isRefused ? first.sealed.key : undefined)
         else refusals = await this.#post(conversationId, fitting(ready), sent)
       } catch (error) {
         // If a batch is refused as a whole, posting its messages one by one shows which one is at fault.
@@ -190,10 +186,8 @@ export class Outbox {
     }
   }
 
-  async #renewKey(conversationId: string, { sealed }: QueuedMessage): Promise<void> {
-    await this.#mutex(conversationId).runExclusive(() =>
-      this.#keys.renew(conversationId, sealed.sessionKeyId)
-    )
+  async #renewKey(conversationId: string, refused: string | undefined): Promise<void> {
+    await this.#mutexes.runExclusive(conversationId, () => this.#keys.current(conversationId, refused))
   }
 
   /** @returns the refused messages in order; the ids of the others are added to `sent` */
@@ -208,40 +202,47 @@ export class Outbox {
       if (outcome instanceof RefusedError) refusals.push({ message, error: outcome })
       else stored.push({ message, position: outcome.position, digest: await messageDigest(message.sealed) })
     }
-    const deviceId = this.#me.active().device.id
     await this.#store.update(async (tx) => {
       for (const { message, position, digest } of stored) {
         const { n, id, content } = message
-        const counter = { conversationId, sessionKeyId: message.sealed.sessionKeyId, deviceId }
-        await commitMessage(tx, this.#seen, { counter, entry: { n, id, digest, position }, content })
+        const counter = this.#keys.counter(conversationId, message.sealed.key)
+        await commitMessage(tx, this.#seen, {
+          counter,
+          entry: { n, id, digest, position, departed: false },
+          content
+        })
         await this.#state.remove(tx, conversationId, message)
       }
     })
-    for (const { message, position } of stored) {
+    for (const { message, position, digest } of stored) {
       const { id, sentAt } = message
       sent.push(id)
-      this.#receipts.resolve({ id, conversationId, position, sentAt })
+      this.#receipts.resolve({ id, digest, conversationId, position, sentAt })
     }
     return refusals
   }
 
-  /** The message will never be sent. */
+  /** The message will never be sent. Its number is used up: an empty message goes out under it. */
   async #drop(conversationId: string, message: QueuedMessage, error: unknown): Promise<void> {
-    const { id } = message
-    await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
-    if (this.#receipts.has(id)) this.#receipts.reject(id, error)
-    else this.#refused.push({ type: 'not-sent', id, conversationId, error: error as ChatError })
+    const { id, content } = message
+    const isAwaited = this.#receipts.has(id)
+    if (!isAwaited) await this.#tellNotSent(id, conversationId, error)
+    const isOut = error instanceof RefusedError && (error.status === 403 || error.status === 404)
+    if (content.type === 'void' || isOut)
+      await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
+    else await this.#state.replace(conversationId, message, await this.#keys.emptied(conversationId, message))
+    if (isAwaited) this.#receipts.reject(id, error)
+  }
+
+  /** Nobody waits for the message: an earlier process has queued it. */
+  #tellNotSent(id: string, conversationId: string, error: unknown): Promise<void> {
+    const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
+    return this.#alarms.tellOnce(`not-sent/${id}`, event)
   }
 
   /** Nothing can be posted now: the messages stay queued, and their senders get the error. */
   async #fail(conversationId: string, error: unknown): Promise<never> {
     for (const { id } of await this.#state.list(conversationId)) this.#receipts.reject(id, error)
     throw error
-  }
-
-  #mutex(conversationId: string): Mutex {
-    let mutex = this.#mutexes.get(conversationId)
-    if (mutex === undefined) this.#mutexes.set(conversationId, (mutex = new Mutex()))
-    return mutex
   }
 }

@@ -1,10 +1,12 @@
 import {
   MessageBatchResponse,
+  MessagePage,
   MAX_BATCH_BYTES,
   MAX_BATCH_MESSAGES,
   MessageReceipt,
   type NewMessage
 } from '../../protocol/messages.js'
+import { messageDigest } from '../../crypto/messages.js'
 import { RefusedError, untrusted, type ChatError } from '../errors.js'
 import type { Api } from '../transport/api.js'
 
@@ -48,6 +50,19 @@ export async function postMessages(
   })
 }
 
-function otherMessage(): ChatError {
+/** The digest of a message as the server has it; it is compared with the one that was sent. */
+export async function fetchDigest(
+  api: Api,
+  conversationId: string,
+  id: string,
+  position: number
+): Promise<string> {
+  const path = `/v1/conversations/${conversationId}/messages?limit=1&after=${position - 1}`
+  const { items } = (await api.call({ method: 'GET', path, response: MessagePage })).body
+  if (items[0]?.id !== id) throw otherMessage()
+  return messageDigest(items[0])
+}
+
+export function otherMessage(): ChatError {
   return untrusted('other-answer', 'The server’s answer is about another message than was sent.')
 }

@@ -1,5 +1,7 @@
-import type { NewMessage } from '../../protocol/messages.js'
+import { MAX_MESSAGES_PER_KEY, type NewMessage } from '../../protocol/messages.js'
+import { ChatError } from '../errors.js'
 import type { Draft, Encrypt, EncryptedMessage } from '../messages/encrypt.js'
+import type { CounterId, SeenMessages } from '../messages/seen.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Content } from '../types/content.js'
 
@@ -18,13 +20,10 @@ export type QueuedMessage = {
 
 /** How this device sends in a conversation. */
 export type SendState = {
-  keyId: string
-  /** The chain revision at which the key was found to cover exactly the members and devices. */
+  /** Hash of the session key's statement. */
+  key: string
+  /** The chain revision at which the key was found to be good. */
   growth: number
-  /** When this device began to use the key, in milliseconds since 1970. */
-  since: number
-  /** Messages encrypted under the key. */
-  count: number
   /** The queued messages are those from `first` to below `next`. */
   first: number
   next: number
@@ -35,9 +34,11 @@ export type SendState = {
  */
 export class OutboxState {
   readonly #store: Store
+  readonly #seen: SeenMessages
 
-  constructor(store: Store) {
+  constructor(store: Store, seen: SeenMessages) {
     this.#store = store
+    this.#seen = seen
   }
 
   async get(conversationId: string): Promise<SendState | null> {
@@ -75,18 +76,19 @@ export class OutboxState {
    *
    * @returns false if the conversation's key is another one by now
    */
-  add(conversationId: string, keyId: string, draft: Draft, encrypt: Encrypt): Promise<boolean> {
+  add(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<boolean> {
+    const { conversationId, key } = counter
     const { id } = draft
     return this.#store.update(async (tx) => {
       const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.keyId !== keyId) return false
+      if (state?.key !== key) return false
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
       const sequence = state.next
-      const n = await nextCounter(tx, conversationId, keyId)
+      const n = await this.#nextCounter(tx, counter)
       const message: QueuedMessage = { ...draft, sequence, n, ...(await encrypt(draft, n)) }
       tx.set(queueName(conversationId, sequence), message)
       tx.set(idName(conversationId, id), sequence)
-      tx.set(stateName(conversationId), { ...state, count: state.count + 1, next: sequence + 1 })
+      tx.set(stateName(conversationId), { ...state, next: sequence + 1 })
       return true
     })
   }
@@ -96,26 +98,20 @@ export class OutboxState {
    *
    * @returns null if the conversation's key is another one by now
    */
-  seal(
-    conversationId: string,
-    keyId: string,
-    draft: Draft,
-    encrypt: Encrypt
-  ): Promise<EncryptedMessage | null> {
+  seal(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<EncryptedMessage | null> {
+    const { conversationId, key } = counter
     return this.#store.update(async (tx) => {
       const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.keyId !== keyId) return null
-      const message = await encrypt(draft, await nextCounter(tx, conversationId, keyId))
-      tx.set(stateName(conversationId), { ...state, count: state.count + 1 })
-      return message
+      if (state?.key !== key) return null
+      return encrypt(draft, await this.#nextCounter(tx, counter))
     })
   }
 
   /** The key in use was checked again at this revision of the chains. */
-  async confirm(conversationId: string, keyId: string, revision: number): Promise<void> {
+  async confirm(conversationId: string, key: string, revision: number): Promise<void> {
     await this.#store.update(async (tx) => {
       const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.keyId === keyId) tx.set(stateName(conversationId), { ...state, growth: revision })
+      if (state?.key === key) tx.set(stateName(conversationId), { ...state, growth: revision })
     })
   }
 
@@ -127,29 +123,20 @@ export class OutboxState {
    */
   async use(
     conversationId: string,
-    keyId: string,
+    key: string,
     revision: number,
-    now: number,
+    signingKey: string,
     encrypt: Encrypt
   ): Promise<void> {
     await this.#store.update(async (tx) => {
       const before = await tx.get<SendState>(stateName(conversationId))
-      if (before?.keyId === keyId) return
-      const state: SendState = {
-        first: 1,
-        next: 1,
-        ...before,
-        keyId,
-        growth: revision,
-        since: now,
-        count: 0
-      }
+      if (before?.key === key) return
+      const state: SendState = { first: 1, next: 1, ...before, key, growth: revision }
       for (let sequence = state.first; sequence < state.next; sequence++) {
         const message = await tx.get<QueuedMessage>(queueName(conversationId, sequence))
         if (message === undefined) continue
-        const n = await nextCounter(tx, conversationId, keyId)
+        const n = await this.#nextCounter(tx, { conversationId, key, signingKey })
         tx.set(queueName(conversationId, sequence), { ...message, n, ...(await encrypt(message, n)) })
-        state.count++
       }
       tx.set(stateName(conversationId), state)
     })
@@ -165,14 +152,28 @@ export class OutboxState {
     tx.delete(idName(conversationId, id))
     if (state?.first === sequence) tx.set(stateName(conversationId), { ...state, first: sequence + 1 })
   }
-}
 
-/** A counter is never used twice, even if a server goes back to an older key. */
-async function nextCounter(tx: StoreTransaction, conversationId: string, keyId: string): Promise<number> {
-  const name = `counter/${conversationId}/${keyId}`
-  const n = ((await tx.get<number>(name)) ?? 0) + 1
-  tx.set(name, n)
-  return n
+  /** Give a message up: another one stands under its number, so that nobody misses it. */
+  async replace(conversationId: string, message: QueuedMessage, by: QueuedMessage): Promise<void> {
+    await this.#store.update((tx) => {
+      tx.delete(idName(conversationId, message.id))
+      tx.set(queueName(conversationId, message.sequence), by)
+      tx.set(idName(conversationId, by.id), message.sequence)
+    })
+  }
+
+  /**
+   * A counter is never used twice, even if a server goes back to an older key, or the store was put back to
+   * an older state and this device has seen newer messages of its own.
+   */
+  async #nextCounter(tx: StoreTransaction, counter: CounterId): Promise<number> {
+    const name = `counter/${counter.conversationId}/${counter.key}`
+    const n = Math.max((await tx.get<number>(name)) ?? 0, await this.#seen.highest(counter)) + 1
+    if (n > MAX_MESSAGES_PER_KEY)
+      throw new ChatError('usage', 'key-used-up', 'The session key has no number left.')
+    tx.set(name, n)
+    return n
+  }
 }
 
 function stateName(conversationId: string): string {

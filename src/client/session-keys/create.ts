@@ -1,73 +1,104 @@
 import type { NewSessionKey } from '../../protocol/conversations.js'
-import { statementText } from '../../protocol/statement-texts.js'
 import {
-  sessionKeyCommitment,
+  conversationRoster,
+  type ChainMember,
+  type ConversationChain
+} from '../../protocol/conversation-chain.js'
+import { applyChange, type Fold } from '../../protocol/conversation-changes.js'
+import { rosterText } from '../../protocol/roster.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { statementText } from '../../protocol/statement-texts.js'
+import type { ChangeStatement, StateLine, Statement } from '../../protocol/statements.js'
+import { sha256Hex } from '../../crypto/hash.js'
+import {
   generateSessionKey,
-  rosterHash,
-  wrapSessionKey
+  sessionKeyCommitment,
+  type SessionKey as KeyMaterial
 } from '../../crypto/session-keys.js'
-import { signStatement } from '../../crypto/statements.js'
-import type { StoredConversation } from '../conversations/record.js'
-import type { OwnDevice } from '../identity/own-device.js'
+import { signStatement, statementHash, type Signer } from '../../crypto/statements.js'
+import { wrapSessionKeyForAll } from '../../crypto/wraps.js'
+import type { KnownUsers } from '../conversations/chain-users.js'
 import type { UserChains } from '../identity/user-chains.js'
-import { inGroups } from '../transport/groups.js'
-import type { DueDevice } from './roster.js'
-import type { StoredKey } from './verify.js'
 
-/** A session key of this device's making, not yet uploaded. */
-export interface CreatedKey {
-  body: NewSessionKey
-  stored: StoredKey
+type Placed = 'conversation' | 'sequence' | 'previous' | 'by'
+type KeyedChange = Exclude<ChangeStatement, Statement<'conversation-leave'>>
+/** A change that has no place in the chain yet. */
+export type Change = { [K in KeyedChange['kind']]: Omit<Statement<K>, Placed> }[KeyedChange['kind']]
+
+/** Changes and the session key that follows them, signed but not posted. */
+export interface SignedRequest {
+  statements: SignedStatement[]
+  key: NewSessionKey
+  material: KeyMaterial
+  /** Hash of the `conversation-key` statement. */
+  hash: string
 }
 
-/** Makes session keys, each signed by this device and wrapped for every device of a roster. */
-export class SessionKeyFactory {
-  readonly #users: UserChains
-  readonly #me: OwnDevice
-  readonly #now: () => number
+/** Whose device signs, and what is known of all who are in after the request. */
+export interface Signing {
+  username: string
+  signer: Signer
+  users: KnownUsers
+}
 
-  constructor(users: UserChains, me: OwnDevice, now: () => number) {
-    this.#users = users
-    this.#me = me
-    this.#now = now
+/**
+ * Sign changes, and make a session key for those who are in after them. Each attempt makes another key.
+ *
+ * @param chain null to create the conversation: then the first change is a `conversation-create`
+ * @throws {RuleViolation} if the protocol does not allow a change
+ */
+export async function signRequest(
+  id: string,
+  chain: ConversationChain | null,
+  changes: readonly Change[],
+  { username, signer, users }: Signing,
+  chains: UserChains
+): Promise<SignedRequest> {
+  const by = signer.fingerprint
+  let { sequence, head } = chain ?? { sequence: 0, head: '-' }
+  const fold: Fold = {
+    kind: chain?.kind ?? 'group',
+    members: new Map(chain?.members),
+    messageTtl: chain?.messageTtl ?? 0
+  }
+  const statements: SignedStatement[] = []
+  const isCurrent = (name: string, root: string) => users.get(name)?.chain.root === root
+  for (const change of changes) {
+    const statement = { ...change, conversation: id, sequence: sequence + 1, previous: head, by }
+    applyChange(fold, statement, username, isCurrent)
+    const text = statementText(statement)
+    statements.push(await signStatement(text, signer))
+    head = await statementHash(text)
+    sequence++
   }
 
-  async create(
-    { id: conversationId, head }: Pick<StoredConversation, 'id' | 'head'>,
-    devices: readonly DueDevice[]
-  ): Promise<CreatedKey> {
-    const { signing } = this.#me.active().device
-    const key = await generateSessionKey()
-    const { id } = key
-    const by = signing.fingerprint
-    const roster = await rosterHash(devices)
-    const text = statementText({
-      kind: 'session-key',
-      conversation: conversationId,
-      sessionKey: id,
-      head,
-      commitment: await sessionKeyCommitment(key),
-      roster,
-      by
-    })
-    const wraps = await inGroups(devices, async ({ user, deviceId, encryptionKey }) => ({
-      deviceId,
-      wrappedKey: await wrapSessionKey(await this.#users.encryptionKey(user, encryptionKey), key)
-    }))
-    return {
-      body: { id, statement: await signStatement(text, signing), wraps },
-      stored: {
-        id,
-        conversationId,
-        key: key.bytes,
-        head,
-        rosterHash: roster,
-        by,
-        roster: Object.fromEntries(
-          devices.map(({ user: { username }, deviceId, signingKey }) => [deviceId, { username, signingKey }])
-        ),
-        createdAt: new Date(this.#now()).toISOString()
-      }
-    }
+  const members = new Map<string, ChainMember>()
+  const state: StateLine[] = []
+  for (const [name, { role, root, state: before }] of fold.members) {
+    const { sequence, head } = users.get(name)!.chain
+    members.set(name, { role, root, state: { sequence, head } })
+    if (before?.sequence !== sequence) state.push({ username: name, sequence, head })
   }
+  const roster = conversationRoster(members, users)
+  const material = await generateSessionKey()
+  const text = statementText({
+    kind: 'conversation-key',
+    conversation: id,
+    sequence: sequence + 1,
+    previous: head,
+    sessionKey: material.id,
+    commitment: await sessionKeyCommitment(material),
+    state: state.sort((a, b) => (a.username < b.username ? -1 : 1)),
+    roster: await sha256Hex(rosterText(roster)),
+    by
+  })
+  const hash = await statementHash(text)
+  const recipients = await Promise.all(roster.map((device) => chains.recipient(device)))
+  const wraps = await wrapSessionKeyForAll(material, recipients, hash)
+  const key = {
+    id: material.id,
+    statement: await signStatement(text, signer),
+    wraps: wraps.map((wrappedKey, at) => ({ deviceId: roster[at]!.id, wrappedKey }))
+  }
+  return { statements, key, material, hash }
 }

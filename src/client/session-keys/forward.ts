@@ -1,19 +1,32 @@
-import { SessionKeyResponse } from '../../protocol/conversations.js'
-import { wrapSessionKey } from '../../crypto/session-keys.js'
+import { isActive } from '../../protocol/user-history.js'
+import { statementText } from '../../protocol/statement-texts.js'
+import { signStatement } from '../../crypto/statements.js'
+import { wrapHash, wrapSessionKey, type WrapRecipient } from '../../crypto/wraps.js'
 import { ChatError, RefusedError } from '../errors.js'
-import type { OwnDevice } from '../identity/own-device.js'
+import type { OwnChain } from '../identity/own-chain.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { CryptoKey, Store, StoreTransaction } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { conversationIds } from '../transport/pages.js'
-import type { SessionKeys } from './store.js'
+import { lacksKey, type SessionKeys, type UsableKey } from './store.js'
+
+/**
+ * A device of the user, by the fingerprints that the person compared or that this device made. Keys go to
+ * these, whatever the chain says of the id later.
+ */
+export type OwnRecipient = {
+  deviceId: string
+  signingKey: string
+  encryptionKey: string
+  kemKey: string
+}
 
 /** Session keys still to be forwarded to a device. Stored until it is done. */
 type Task = {
-  deviceId: string
+  to: OwnRecipient
   /** Null for the keys of all conversations. */
   conversationId: string | null
-  /** Ids of the keys that the device has by now. */
+  /** Hashes of the keys that the device has by now. */
   done: string[]
 }
 
@@ -22,32 +35,43 @@ export class KeyForwarding {
   readonly #api: Api
   readonly #store: Store
   readonly #users: UserChains
+  readonly #own: OwnChain
   readonly #keys: SessionKeys
-  readonly #me: OwnDevice
   #pending: Promise<void> | null = null
 
-  constructor(api: Api, store: Store, users: UserChains, keys: SessionKeys, me: OwnDevice) {
+  constructor(api: Api, store: Store, users: UserChains, own: OwnChain, keys: SessionKeys) {
     this.#api = api
     this.#store = store
     this.#users = users
+    this.#own = own
     this.#keys = keys
-    this.#me = me
   }
 
-  /** Forward every key to one of the user's devices. If this is interrupted, `resume` goes on with it. */
-  async shareAll(deviceId: string): Promise<void> {
-    await this.#store.update((tx) => plan(tx, deviceId, null))
-    while ((await this.#store.get(taskName(deviceId, null))) !== undefined) await this.resume()
+  /** Plan to forward every key to a device. Call it in the transaction that approves it. */
+  plan(tx: StoreTransaction, to: OwnRecipient): void {
+    tx.set(taskName(to, null), { to, conversationId: null, done: [] } satisfies Task)
+  }
+
+  /** Forward every key to a device. If this is interrupted, `resume` goes on with it. */
+  async shareAll(to: OwnRecipient): Promise<void> {
+    await this.#store.update((tx) => this.plan(tx, to))
+    while ((await this.#store.get(taskName(to, null))) !== undefined) await this.resume()
   }
 
   /**
    * The user is in a conversation again. Devices that were added while the user was out lack its older keys.
    */
   async shareAfterRejoin(conversationId: string): Promise<void> {
-    const user = await this.#users.get(this.#me.username)
-    const others = user.devices.filter(({ id }) => id !== this.#me.active().device.id)
+    const { account, device } = await this.#own.requireActive()
+    const { chain } = await this.#users.get(account.username)
+    const others = [...chain.devices.values()].filter(({ id }) => id !== device.id)
     if (others.length === 0) return
-    await this.#store.update((tx) => others.forEach(({ id }) => plan(tx, id, conversationId)))
+    await this.#store.update((tx) => {
+      for (const { id: deviceId, signingKey, encryptionKey, kemKey } of others) {
+        const to = { deviceId, signingKey, encryptionKey, kemKey }
+        tx.set(taskName(to, conversationId), { to, conversationId, done: [] } satisfies Task)
+      }
+    })
     this.resume().catch(() => undefined)
   }
 
@@ -61,41 +85,69 @@ export class KeyForwarding {
     for (;;) {
       const tasks = await this.#store.list<Task>('sharing/')
       if (tasks.length === 0) return
-      const { user } = await this.#users.sync(this.#me.username)
+      const { account } = await this.#own.requireActive()
+      await this.#users.sync([account.username])
       for (const [name, task] of tasks) {
-        const device = user.devices.find(({ id }) => id === task.deviceId)
-        if (device !== undefined) {
-          const publicKey = await this.#users.encryptionKey(user, device.encryptionKey)
-          await this.#perform(name, task, publicKey)
-        }
+        await this.#own.requireActive()
+        if (await this.#isStillMeant(account.username, task.to))
+          await this.#perform(account.username, name, task)
         await this.#store.update((tx) => tx.delete(name))
       }
     }
   }
 
-  async #perform(name: string, task: Task, publicKey: CryptoKey): Promise<void> {
-    const { deviceId, done } = task
+  /** Whether the verified chain has an active device with exactly these keys. */
+  async #isStillMeant(
+    username: string,
+    { deviceId, signingKey, encryptionKey, kemKey }: OwnRecipient
+  ): Promise<boolean> {
+    const { chain, devices } = await this.#users.get(username)
+    const device = devices.get(signingKey)
+    const keys = device?.keys.at(-1)
+    return (
+      device?.id === deviceId &&
+      isActive(device, chain.sequence) &&
+      keys?.encryptionKey === encryptionKey &&
+      keys.kemKey === kemKey
+    )
+  }
+
+  async #perform(username: string, name: string, task: Task): Promise<void> {
+    const { to, done } = task
+    const recipient = await this.#users.recipient({ username, id: to.deviceId, ...to })
     const ids = task.conversationId === null ? await conversationIds(this.#api) : [task.conversationId]
     for (const conversationId of ids) {
       // This device may not have all keys yet, and no other one may forward them.
-      await this.#keys.fetchAll(conversationId).catch(ignoreUnusable)
-      for (const { id } of await this.#keys.list(conversationId)) {
-        if (done.includes(id)) continue
-        const key = await this.#keys.peek(conversationId, id)
-        if (key === undefined || deviceId in key.roster) continue
-        const wraps = [{ deviceId, wrappedKey: await wrapSessionKey(publicKey, key.material) }]
-        if (!(await this.#post(conversationId, id, wraps))) break
-        done.push(id)
+      await this.#keys.openAll(conversationId).catch(ignoreUnusable)
+      for (const hash of await this.#keys.list(conversationId)) {
+        if (done.includes(hash)) continue
+        const key = await this.#keys.byHash(conversationId, hash).catch(unusable)
+        if (key === null || (await this.#keys.isInRoster(key, to.signingKey))) continue
+        if (!(await this.#post(key, to, recipient))) break
+        done.push(hash)
         if (done.length % 50 === 0) await this.#store.update((tx) => tx.set(name, task))
       }
     }
   }
 
   /** @returns false if the user is not in the conversation any more, or the device is gone */
-  async #post(conversationId: string, keyId: string, wraps: object[]): Promise<boolean> {
-    const path = `/v1/conversations/${conversationId}/session-keys/${keyId}/wraps`
+  async #post(key: UsableKey, to: OwnRecipient, recipient: WrapRecipient): Promise<boolean> {
+    const { conversationId, link, material } = key
+    const { device } = await this.#own.requireActive()
+    const wrappedKey = await wrapSessionKey(material, recipient, link.hash)
+    const text = statementText({
+      kind: 'wrap-added',
+      conversation: conversationId,
+      key: link.hash,
+      reader: to.signingKey,
+      wrap: await wrapHash(wrappedKey),
+      by: device.signing.fingerprint
+    })
+    const statement = await signStatement(text, device.signing)
+    const path = `/v1/conversations/${conversationId}/session-keys/${link.id}/wraps`
+    const body = { wraps: [{ deviceId: to.deviceId, wrappedKey, statement }] }
     try {
-      await this.#api.call({ method: 'POST', path, body: { wraps }, response: SessionKeyResponse })
+      await this.#api.call({ method: 'POST', path, body })
       return true
     } catch (error) {
       if (!(error instanceof RefusedError) || ![404, 409].includes(error.status ?? 0)) throw error
@@ -104,16 +156,17 @@ export class KeyForwarding {
   }
 }
 
-function plan(tx: StoreTransaction, deviceId: string, conversationId: string | null): void {
-  tx.set(taskName(deviceId, conversationId), { deviceId, conversationId, done: [] })
+function taskName({ signingKey }: OwnRecipient, conversationId: string | null): string {
+  return `sharing/${signingKey}/${conversationId ?? ''}`
 }
 
-function taskName(deviceId: string, conversationId: string | null): string {
-  return `sharing/${deviceId}/${conversationId ?? ''}`
+function unusable(error: unknown): null {
+  ignoreUnusable(error)
+  return null
 }
 
 /** A conversation that was left or can't be trusted does not keep back the keys of the others. */
 function ignoreUnusable(error: unknown): void {
   const isLeft = error instanceof RefusedError && error.status === 404
-  if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+  if (!isLeft && !(error instanceof ChatError && (error.kind === 'untrusted' || lacksKey(error)))) throw error
 }

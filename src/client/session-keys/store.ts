@@ -1,85 +1,106 @@
-import Type from 'typebox'
-import { SessionKey as ServedKey, SessionKeyPage } from '../../protocol/conversations.js'
-import { ref } from '../../protocol/schema.js'
+import type { ChainKey } from '../../protocol/conversation-chain.js'
 import { importSessionKey, type SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { ChatError, RefusedError, untrusted } from '../errors.js'
-import type { OwnDevice } from '../identity/own-device.js'
-import type { UserChains } from '../identity/user-chains.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import { requireRoster } from '../conversations/verify.js'
+import { ChatError, untrusted } from '../errors.js'
 import { LruMap } from '../stores/lru-map.js'
-import type { Store } from '../stores/store.js'
-import type { Api } from '../transport/api.js'
-import { pagesOf } from '../transport/pages.js'
-import { SessionKeyVerifier, type StoredKey } from './verify.js'
-
-const SessionKeyResponse = Type.Object({ sessionKey: ref(ServedKey) })
+import type { Store, StoreTransaction } from '../stores/store.js'
+import type { KeyOpener } from './open.js'
 
 /** The server is not asked again within this time for a key that was refused or missing. */
 const MISS_MS = 5000
 
-/** A session key ready for use. */
-export type SessionKey = StoredKey & { material: KeyMaterial }
+/** A session key as it is stored, under the hash of its statement. */
+type StoredKey = { id: string; key: Uint8Array }
 
-/** This device's session keys: fetched, verified and unwrapped once, then stored. */
+/** A session key ready for use. */
+export interface UsableKey {
+  conversationId: string
+  material: KeyMaterial
+  /** Its link in the conversation's chain. */
+  link: ChainKey
+}
+
+/** A device of a session key's roster. */
+export interface RosterSender {
+  username: string
+  deviceId: string
+  signingKey: string
+}
+
+/** This device's session keys: each is a link of a verified chain, unwrapped once, then stored. */
 export class SessionKeys {
-  readonly #api: Api
   readonly #store: Store
   readonly #chains: ConversationChains
+  readonly #opener: KeyOpener
   readonly #now: () => number
-  readonly #verifier: SessionKeyVerifier
-  readonly #cache = new LruMap<string, SessionKey>(512)
+  readonly #cache = new LruMap<string, UsableKey>(512)
+  /** Hashes of keys whose rosters are the ones that the chains give. */
+  readonly #checked = new LruMap<string, true>(4096)
   readonly #misses = new LruMap<string, { error: ChatError; at: number }>(4096)
-  readonly #pending = new Map<string, Promise<SessionKey>>()
+  readonly #pending = new Map<string, Promise<UsableKey>>()
 
-  constructor(
-    api: Api,
-    store: Store,
-    users: UserChains,
-    chains: ConversationChains,
-    me: OwnDevice,
-    now: () => number
-  ) {
-    this.#api = api
+  constructor(store: Store, chains: ConversationChains, opener: KeyOpener, now: () => number) {
     this.#store = store
     this.#chains = chains
+    this.#opener = opener
     this.#now = now
-    this.#verifier = new SessionKeyVerifier(users, chains, me)
   }
 
   /**
-   * A session key by its id, from the store or from the server.
+   * A session key by the hash of its statement, from the store or from the server.
    *
-   * @throws {ChatError} `no-session-key` (`usage`) if there is none for this device, `untrusted` if it was
-   *   refused
+   * @throws {ChatError} `no-session-key` or `unreadable-key` (`usage`) if this device cannot open it;
+   *   `unknown-key` (`untrusted`) if the conversation's chain, fetched to its end, lacks it; `untrusted` if it
+   *   was refused
    */
-  async get(conversationId: string, id: string): Promise<SessionKey> {
-    const key = await this.peek(conversationId, id)
-    if (key !== undefined) return key
-    const name = nameOf(conversationId, id)
+  async byHash(conversationId: string, hash: string): Promise<UsableKey> {
+    const name = nameOf(conversationId, hash)
+    const cached = this.#cache.get(name)
+    if (cached !== undefined) return cached
     const miss = this.#misses.get(name)
     if (miss !== undefined && this.#now() - miss.at < MISS_MS) throw miss.error
     const pending = this.#pending.get(name)
     if (pending !== undefined) return pending
-    const work = this.#fetch(conversationId, id).finally(() => this.#pending.delete(name))
+    const work = this.#read(conversationId, hash).finally(() => this.#pending.delete(name))
     this.#pending.set(name, work)
     return work
   }
 
-  async peek(conversationId: string, id: string): Promise<SessionKey | undefined> {
-    const cached = this.#cache.get(id)
-    if (cached !== undefined) return cached.conversationId === conversationId ? cached : undefined
-    const stored = await this.#store.get<StoredKey>(nameOf(conversationId, id))
-    return stored && this.#import(stored)
+  /**
+   * The device of a session key's roster that has this signing key.
+   *
+   * @throws {ChatError} `ghost-sender` or `ambiguous-key` (`untrusted`)
+   */
+  async sender({ conversationId, link }: UsableKey, signingKey: string): Promise<RosterSender> {
+    const { history } = await this.#chains.get(conversationId)
+    const users = await this.#chains.users(conversationId)
+    const [found, another] = history.rosterDevices(link, signingKey, users)
+    if (found === undefined || found.device.purpose !== 'chat')
+      throw untrusted('ghost-sender', 'The sending device is not in the roster of the session key.')
+    if (another !== undefined)
+      throw untrusted('ambiguous-key', 'Two members have bound the signing key of the sender.')
+    return { username: found.username, deviceId: found.device.id, signingKey }
   }
 
-  /** All stored keys of a conversation. */
-  async list(conversationId: string): Promise<StoredKey[]> {
-    return (await this.#store.list<StoredKey>(nameOf(conversationId, ''))).map(([, key]) => key)
+  /** Whether the session key was made for this device, among others. */
+  async isInRoster(key: UsableKey, signingKey: string): Promise<boolean> {
+    return this.sender(key, signingKey).then(
+      () => true,
+      () => false
+    )
   }
 
-  async save(key: StoredKey): Promise<SessionKey> {
-    await this.#store.update((tx) => tx.set(nameOf(key.conversationId, key.id), key))
-    return this.#import(key)
+  /** The hashes of the stored keys of a conversation. */
+  async list(conversationId: string): Promise<string[]> {
+    const entries = await this.#store.list(nameOf(conversationId, ''))
+    return entries.map(([name]) => name.slice(nameOf(conversationId, '').length))
+  }
+
+  /** Store a key of this device's making. */
+  save(tx: StoreTransaction, conversationId: string, hash: string, { id, bytes }: KeyMaterial): void {
+    tx.set(nameOf(conversationId, hash), { id, key: bytes } satisfies StoredKey)
   }
 
   /** Destroy all session keys: this device can't decrypt the messages under them any more. */
@@ -91,65 +112,67 @@ export class SessionKeys {
   }
 
   /** Ask the server again for a key that was missing: it may have come now. */
-  clearMiss(conversationId: string, id: string): void {
-    this.#misses.delete(nameOf(conversationId, id))
+  clearMiss(conversationId: string, hash: string): void {
+    this.#misses.delete(nameOf(conversationId, hash))
   }
 
-  /** Fetch every session key that was wrapped for this device. Keys that are refused are left out. */
-  async fetchAll(conversationId: string): Promise<void> {
-    await this.#chains.get(conversationId)
-    const path = `/v1/conversations/${conversationId}/session-keys?limit=50`
-    for await (const { items } of pagesOf(this.#api, path, SessionKeyPage))
-      for (const served of items) {
-        if ((await this.peek(conversationId, served.id)) !== undefined) continue
-        const key = await this.#verifier.verify(conversationId, served).catch((error: unknown) => {
-          if (!isKeyRefusal(error)) throw error
-          this.#noteMiss(conversationId, served.id, error)
-          return null
-        })
-        if (key !== null) await this.save(key)
-      }
+  /**
+   * Open every session key of the chain, fetched to its end, that was wrapped for this device. Keys that are
+   * refused are left out.
+   */
+  async openAll(conversationId: string): Promise<void> {
+    const { history } = (await this.#chains.sync(conversationId)).conversation
+    for (const { hash } of history.keys)
+      await this.byHash(conversationId, hash).catch((error: unknown) => {
+        if (!isKeyRefusal(error)) throw error
+      })
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
     this.#cache.clear()
+    this.#checked.clear()
     this.#misses.clear()
   }
 
-  async #fetch(conversationId: string, id: string): Promise<SessionKey> {
+  async #read(conversationId: string, hash: string): Promise<UsableKey> {
+    const name = nameOf(conversationId, hash)
     try {
-      await this.#chains.get(conversationId)
-      const path = `/v1/conversations/${conversationId}/session-keys/${id}`
-      const { body } = await this.#api.call({ method: 'GET', path, response: SessionKeyResponse })
-      if (body.sessionKey.id !== id)
-        throw untrusted('forged-session-key', 'The server shows another session key.')
-      return await this.save(await this.#verifier.verify(conversationId, body.sessionKey))
+      const link = await this.#link(conversationId, hash)
+      const stored = await this.#store.get<StoredKey>(name)
+      const material =
+        stored === undefined
+          ? await this.#opener.open(conversationId, link)
+          : await importSessionKey(stored.id, stored.key)
+      if (stored === undefined)
+        await this.#store.update((tx) => this.save(tx, conversationId, hash, material))
+      const key = { conversationId, material, link }
+      this.#cache.set(name, key)
+      return key
     } catch (error) {
-      const reason = error instanceof RefusedError && error.status === 404 ? missing(error) : error
-      if (isKeyRefusal(reason)) this.#noteMiss(conversationId, id, reason)
-      throw reason
+      if (isKeyRefusal(error)) this.#misses.set(name, { error, at: this.#now() })
+      throw error
     }
   }
 
-  async #import(stored: StoredKey): Promise<SessionKey> {
-    const key = { ...stored, material: await importSessionKey(stored.id, stored.key) }
-    this.#cache.set(stored.id, key)
-    return key
-  }
-
-  #noteMiss(conversationId: string, id: string, error: ChatError): void {
-    this.#misses.set(nameOf(conversationId, id), { error, at: this.#now() })
+  /** The key's link in the chain, with a roster that is the one that the chains give. */
+  async #link(conversationId: string, hash: string): Promise<ChainKey> {
+    let conversation: VerifiedConversation = await this.#chains.get(conversationId)
+    if (conversation.history.key(hash) === undefined)
+      ({ conversation } = await this.#chains.sync(conversationId))
+    const link = conversation.history.key(hash)
+    if (link === undefined)
+      throw untrusted('unknown-key', 'The conversation’s chain has no such session key.')
+    if (this.#checked.get(hash) === undefined) {
+      await requireRoster(conversation.history, link, await this.#chains.users(conversationId))
+      this.#checked.set(hash, true)
+    }
+    return link
   }
 }
 
-function nameOf(conversationId: string, id: string): string {
-  return `key/${conversationId}/${id}`
-}
-
-function missing(cause: unknown): ChatError {
-  const message = 'No session key for this message was wrapped for this device.'
-  return new ChatError('usage', 'no-session-key', message, { cause })
+function nameOf(conversationId: string, hash: string): string {
+  return `key/${conversationId}/${hash}`
 }
 
 /** Whether the key itself is missing or bad, and not the way to the server. */

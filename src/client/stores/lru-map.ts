@@ -19,6 +19,11 @@ export class LruMap<K, V> {
     if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value!)
   }
 
+  /** From the one that was used longest ago to the newest. */
+  entries(): [K, V][] {
+    return [...this.#entries]
+  }
+
   delete(key: K): void {
     this.#entries.delete(key)
   }

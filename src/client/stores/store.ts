@@ -26,7 +26,8 @@ export interface Store extends StoreReader {
   /**
    * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it
    * resolves. If `work` throws, nothing changes. `work` may await anything except another `update` of the
-   * same store.
+   * same store. Secrets that were deleted or replaced are beyond recovery then, as far as the platform can do
+   * that.
    *
    * @returns the result of `work`
    * @throws {ChatError} `store-busy` if others hold the lock too long, `store-unwritable`, or as reading does

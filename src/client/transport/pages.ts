@@ -9,22 +9,24 @@ const MAX_PAGES = 10_000
 /**
  * The pages of a list, until the server names no next one.
  *
- * @param path with a query
+ * @param name of the list in the response
  * @throws {ChatError} `untrusted`, `endless-list` if the list does not end; else as `Api.call` does
  */
 export async function* pagesOf<S extends TSchema>(
   api: Api,
   path: string,
-  response: S
+  response: S,
+  name = 'items'
 ): AsyncGenerator<Static<S>, void, undefined> {
   let cursor: string | null = null
   for (let pages = 0; pages < MAX_PAGES; pages++) {
-    const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const mark = path.includes('?') ? '&' : '?'
+    const query: string = cursor === null ? '' : `${mark}cursor=${encodeURIComponent(cursor)}`
     const { body } = await api.call({ method: 'GET', path: path + query, response })
     yield body
-    const { items, next } = body as { items: unknown[]; next: string | null }
+    const { [name]: items, next } = body as { [name: string]: unknown[] } & { next: string | null }
     if (next === null) return
-    if (items.length === 0 || next === cursor) break
+    if (items!.length === 0 || next === cursor) break
     cursor = next
   }
   throw untrusted('endless-list', 'The server shows a list that never ends.')

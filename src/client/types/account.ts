@@ -17,8 +17,8 @@ export interface Account {
 
 export type LoginResult =
   | { status: 'active'; deviceId: string }
-  /** The user has to compare `fingerprint` with the one that the approving device shows. */
-  | { status: 'pending'; deviceId: string; fingerprint: string }
+  /** The person has to compare `linkNumber` with the one that another device of theirs shows. */
+  | { status: 'pending'; deviceId: string; linkNumber: string }
 
 export interface SessionInfo {
   id: string

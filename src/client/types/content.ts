@@ -1,27 +1,75 @@
 /**
- * The content of a message (protocol, "Message"). `ref` is the id of the message that it answers, edits or
+ * The content of a message (protocol, "Message"). `ref` is the message that it answers, edits, takes back or
  * reacts to.
  */
-export type Content = TextContent | EditContent | ReactionContent | TitleContent | FileContent
+export type Content =
+  | TextContent
+  | EditContent
+  | RetractContent
+  | ReactionContent
+  | TitleContent
+  | FileContent
+  | TrustContent
+  | WelcomeContent
+  | VoidContent
+
+/**
+ * A message by its id and its `digest`: it is these bytes, and no others under that id. A message that came, and
+ * what `send` returns, is one.
+ */
+export type MessageRef = { id: string; digest: string }
 
 export type TextContent = {
   type: 'text'
   text: string
   /** If given, the message is a reply. */
-  ref?: string
+  ref?: MessageRef
 }
 
 /** Replaces the text of an own message. */
 export type EditContent = {
   type: 'edit'
-  ref: string
+  ref: MessageRef
   text: string
+}
+
+/** Takes an own message back. */
+export type RetractContent = {
+  type: 'retract'
+  ref: MessageRef
+}
+
+/** What one of the user's devices tells the others, in the `self` conversation. */
+export type TrustContent = {
+  type: 'trust'
+  /** By username. `since` is the number of the statement that began the root. */
+  users: { [username: string]: TrustEntry }
+  /** By conversation id. */
+  conversations: { [id: string]: ChainHead }
+  /** A part of all that the sender knows: `part` from 1 to `parts`. */
+  set?: { id: string; part: number; parts: number }
+}
+
+export type ChainHead = { sequence: number; head: string }
+export type TrustEntry = ChainHead & { root: string; since: number; verified: boolean }
+
+/** To a user who was added to a group: where the group's chain ends for the one who added them. */
+export type WelcomeContent = {
+  type: 'welcome'
+  conversation: string
+  sequence: number
+  head: string
+}
+
+/** Stands in the place of a message that was given up, so that its number is not missed. */
+export type VoidContent = {
+  type: 'void'
 }
 
 /** One reaction per user and message: a newer one replaces it, an empty `text` takes it back. */
 export type ReactionContent = {
   type: 'reaction'
-  ref: string
+  ref: MessageRef
   text: string
 }
 
@@ -43,7 +91,6 @@ export type FileContent = {
   sha256: string
   /** 32 bytes in base64. */
   key: string
-  commitment: string
   text?: string
 }
 

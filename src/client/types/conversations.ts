@@ -2,13 +2,18 @@ import type { ChatError } from '../errors.js'
 
 export interface Conversation {
   id: string
-  kind: 'direct' | 'group'
+  /** `self` is the conversation of the user's own devices. */
+  kind: 'direct' | 'group' | 'self'
   /**
    * For a group, the newest title that this device has read; for a direct conversation, the other user's
    * name.
    */
   title: string | null
   members: Member[]
+  /** Hash of the newest statement of the verified chain; `-` if none is verified. */
+  head: string
+  /** Seconds after which messages are deleted; 0 keeps them. */
+  messageTtl: number
   /** False once the user has left or was removed. */
   joined: boolean
   /** Why it can't be used: the server's data about it is not valid. */

@@ -8,15 +8,19 @@ export type ChatEvent =
   /** A conversation was created, or the user was added to it. */
   | { type: 'conversation'; conversation: Conversation }
   | MembersChanged
+  | TimerChanged
   | MessageNotSent
-  /** A new device of the user asks for approval: compare the fingerprints, then `devices.approve`. */
-  | { type: 'device-requested'; deviceId: string; name: string; fingerprint: string }
+  /** A new device of the user asks for approval: compare `devices.linkNumber`, then `devices.approve`. */
+  | { type: 'device-requested'; deviceId: string; name: string }
   /** A user's devices have changed; the identity is the same. */
   | { type: 'device-changed'; username: string; change: 'added' | 'rekeyed' | 'revoked'; deviceId: string }
-  /** A user, or somebody else under that name, has a new identity: nothing is sent until it was accepted. */
-  | { type: 'identity-changed'; username: string; wasVerified: boolean }
-  /** The server's data broke the protocol, and was not used. */
-  | { type: 'untrusted'; error: ChatError; conversationId?: string }
+  /**
+   * A user, or somebody else under that name, has a new identity: nothing is sent until `contacts.accept` with
+   * this `root`.
+   */
+  | { type: 'identity-changed'; username: string; root: string; wasVerified: boolean }
+  /** The server's data broke the protocol and was not used, or this device is not the user's any more. */
+  | { type: 'untrusted'; error: ChatError; username?: string; conversationId?: string }
   | { type: 'presence'; username: string; online: boolean; at: string }
   | { type: 'connected' }
   /** The connection broke; the next attempt comes in `retryIn` milliseconds. */
@@ -40,5 +44,14 @@ export interface MembersChanged {
   username: string
   by: string
   role?: 'admin' | 'member'
+  position: number
+}
+
+/** Messages of the conversation are deleted after this number of seconds; 0 keeps them. */
+export interface TimerChanged {
+  type: 'timer'
+  conversationId: string
+  messageTtl: number
+  by: string
   position: number
 }

@@ -5,6 +5,8 @@ export type Recipient = string | { conversationId: string } | { username: string
 
 export interface Sent {
   id: string
+  /** With `id` it names the message in a `ref`. */
+  digest: string
   conversationId: string
   position: number
   sentAt: string
@@ -13,7 +15,14 @@ export interface Sent {
 /** A message ready for `POST /v1/conversations/{conversationId}/messages`, whose body is `message`. */
 export interface SealedMessage {
   conversationId: string
-  message: { id: string; sessionKeyId: string; iv: string; ciphertext: string; signature: string }
+  message: {
+    id: string
+    sessionKeyId: string
+    key: string
+    iv: string
+    ciphertext: string
+    signature: string
+  }
 }
 
 export interface HistoryRange {
@@ -28,6 +37,8 @@ export interface HistoryRange {
 export interface Sender {
   username: string
   deviceId: string
+  /** Fingerprint of the device's signing key. Empty for an `unreadable` message. */
+  signingKey: string
 }
 
 /** A message that has passed all checks: of signatures, roster, session key and counter. */
@@ -35,7 +46,10 @@ export interface IncomingMessage {
   type: 'message'
   id: string
   conversationId: string
-  sessionKeyId: string
+  /** Hash of the `conversation-key` statement of its session key. */
+  key: string
+  /** With `id` it names the message in a `ref`. */
+  digest: string
   from: Sender
   /** Whether this client's user has sent it, on any device. */
   own: boolean
@@ -44,21 +58,25 @@ export interface IncomingMessage {
   receivedAt: string
   /** By the sender's clock. */
   sentAt: string
-  /** The sender's counter: from 1 for each device and session key. */
+  /** The sender's counter: from 1 for each device and session key. It orders the sender's messages. */
   n: number
+  /** The server shows it after a message that its sender sent later. */
+  late: boolean
+  /** Its sender's device, or the sender, had gone already when this device read it for the first time. */
+  departed: boolean
   content: ReceivedContent
 }
 
 /**
- * A message that cannot be shown. `no-key`: its session key has not come yet; when it does, the message comes
- * again as a `message`. `untrusted`: a check failed, which `error` names. `from` comes from the server,
+ * A message that cannot be shown. `no-key`: its session key has not come yet, or the user has left before this
+ * device could fetch it; if the key comes, the message comes again as a `message`. `untrusted`: a check failed, which `error` names. `from` comes from the server,
  * unsigned.
  */
 export interface UnreadableMessage {
   type: 'unreadable'
   id: string
   conversationId: string
-  sessionKeyId: string
+  key: string
   from: Sender
   position: number
   receivedAt: string
@@ -72,7 +90,7 @@ export interface UnreadableMessage {
 export interface WithheldMessages {
   type: 'withheld'
   conversationId: string
-  sessionKeyId: string
+  key: string
   from: Sender
   first: number
   last: number
@@ -82,7 +100,7 @@ export interface WithheldMessages {
 export interface ReorderedMessage {
   type: 'reordered'
   conversationId: string
-  sessionKeyId: string
+  key: string
   from: Sender
   id: string
   n: number

@@ -146,3 +146,17 @@ export function deviceSessionOf(request: FastifyRequest): DeviceSession {
   if (!session.deviceActive) throw new Problem('device-pending')
   return session as DeviceSession
 }
+
+/**
+ * A reset takes an account over with one signature, by a key that nobody knows yet. So it takes the password:
+ * a session that was begun without a device, and has none.
+ *
+ * @throws {Problem} `forbidden`
+ */
+export function requireReset(session: Pick<ActiveSession, 'username' | 'deviceId'>, username: string): void {
+  if (session.username === username && session.deviceId === null) return
+  throw new Problem(
+    'forbidden',
+    'A `device-reset` takes the password of its user. Log in without `deviceId`, and send it in that session.'
+  )
+}

@@ -37,6 +37,11 @@ export function networkOf(request: FastifyRequest): string {
   return normalizeIP(request.ip)
 }
 
+/** The user of a request with a session, otherwise its network. */
+export function callerOf(request: FastifyRequest): string {
+  return request.session?.userId ?? networkOf(request)
+}
+
 /** @throws {Problem} `too-many-requests` with `Retry-After`, unless `seconds` is 0 */
 export function requireNoWait(reply: FastifyReply, seconds: number, detail?: string): void {
   if (seconds === 0) return
@@ -60,13 +65,12 @@ export async function registerRateLimits(
   const spent = mapValues(budgets, (max, limit) =>
     attempts.of(limit, { max, windowMs: WINDOW_MS, remembered: REMEMBERED })
   )
-  const keyOf = (request: FastifyRequest) => request.session?.userId ?? networkOf(request)
   await app.register(rateLimit, {
     global: false,
     timeWindow: WINDOW_MS,
     store: storeOf(spent),
     enableDraftSpec: true,
-    keyGenerator: keyOf,
+    keyGenerator: callerOf,
     errorResponseBuilder: () => new Problem('too-many-requests')
   })
   // One limiter for each class, shared by its routes: the plugin's own route option would count each route
@@ -78,7 +82,7 @@ export async function registerRateLimits(
     if (limit !== false) route.onRequest = [route.onRequest ?? [], limiters[limit]].flat()
   })
   const spend: Spend = (request, reply, limit, amount) => {
-    const [key, max] = [keyOf(request), budgets[limit]]
+    const [key, max] = [callerOf(request), budgets[limit]]
     const { current, ttl } = spent[limit].count(key, 0)
     // An amount above the whole budget costs the whole budget.
     const cost = Math.min(amount, max - 1)

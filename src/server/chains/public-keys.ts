@@ -1,14 +1,21 @@
 import { createHash, createPublicKey, publicEncrypt, verify, type KeyObject } from 'node:crypto'
+import { isKemKey } from '../../protocol/kem-key.js'
 import { Problem } from '../http/problem.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
-import { isSmallOrder } from '../../protocol/small-order.js'
+import { isAcceptablePoint, isAcceptableSignature } from '../../protocol/ed25519.js'
 
 /** A public key in canonical SPKI PEM, with its fingerprint: the hex SHA-256 of its SPKI DER. */
 export interface PublicKey {
   pem: string
   fingerprint: string
   key: KeyObject
+}
+
+/** A raw ML-KEM-768 public key, with its fingerprint: the hex SHA-256 of its bytes. */
+export interface KemKey {
+  bytes: Buffer
+  fingerprint: string
 }
 
 export function sha256Hex(data: string | Buffer): string {
@@ -36,11 +43,8 @@ export function readSigningKey(pem: string): PublicKey {
   if (key.key.asymmetricKeyType !== 'ed25519')
     throw new Problem('invalid-key', '`signingKey` must be an Ed25519 key.')
   // Clients with Web Crypto refuse such keys, and could not verify the chain.
-  if (isSmallOrder(key.key.export({ type: 'spki', format: 'der' }).subarray(-32)))
-    throw new Problem(
-      'invalid-key',
-      '`signingKey` is a point of small order, whose signatures prove nothing.'
-    )
+  if (!isAcceptablePoint(key.key.export({ type: 'spki', format: 'der' }).subarray(-32)))
+    throw new Problem('invalid-key', '`signingKey` is of small order, or not in its canonical encoding.')
   return key
 }
 
@@ -70,6 +74,22 @@ export function readEncryptionKey(pem: string, smallestBits: number): PublicKey 
   return key
 }
 
+/** Whether an Ed25519 signature is valid (docs/protocol.md, "Signatures"). */
+export function isValidSignature(key: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
+  return isAcceptableSignature(signature) && verify(null, data, key, signature)
+}
+
+/** @throws {Problem} `invalid-key` unless it is an ML-KEM-768 public key (FIPS 203, section 7.2) */
+export function readKemKey(base64: string): KemKey {
+  const bytes = Buffer.from(base64, 'base64')
+  if (!isKemKey(bytes))
+    throw new Problem(
+      'invalid-key',
+      '`kemKey` must be a raw ML-KEM-768 public key: 1,184 bytes whose coefficients are below 3,329.'
+    )
+  return { bytes, fingerprint: sha256Hex(bytes) }
+}
+
 /**
  * Verify all signatures of a statement with the keys that may sign it.
  *
@@ -89,7 +109,7 @@ export function verifySignatures(
         `${fingerprint} is not a key that may sign this statement.`
       )
     const bytes = Buffer.from(signature, 'base64')
-    if (isSmallOrder(bytes.subarray(0, 32)) || !verify(null, text, key, bytes))
+    if (!isValidSignature(key, text, bytes))
       throw new RuleViolation(
         'invalid-signature',
         `The signature of ${fingerprint} does not verify over \`text\`.`

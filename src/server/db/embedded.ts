@@ -5,9 +5,25 @@ import { migrate } from 'drizzle-orm/pglite/migrator'
 import { lockDataDir } from './data-dir-lock.js'
 import { KEEP_TO_INDEXES, preparedBy } from './prepared.js'
 import type { Database } from './database.js'
-import { checkApplied } from './migrate.js'
+import { checkApplied, refuseOlderForm } from './migrate.js'
 import { openPglite } from './pglite.js'
 import * as schema from './schema.js'
+
+const CHANGING = [
+  'added_wraps',
+  'attempts',
+  'conversations',
+  'devices',
+  'key_backups',
+  'log_head',
+  'memberships',
+  'presence',
+  'processes',
+  'session_key_wraps',
+  'session_keys',
+  'sessions',
+  'users'
+]
 
 /** PGlite in the data directory, which is then locked for other processes. */
 export async function openEmbedded(dataDir: string): Promise<Database> {
@@ -23,6 +39,7 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
     db,
     prepared: preparedBy(pglite),
     async migrate(folder) {
+      await refuseOlderForm(db, folder)
       await migrate(db, { migrationsFolder: folder })
       await checkApplied(db, folder)
     },
@@ -33,9 +50,8 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
       return Promise.resolve(`${ino}/${Math.round(birthtimeMs)}`)
     },
     async maintain() {
-      // Small tables that change all the time. The log only grows, and vacuuming it would block the process.
-      for (const table of ['log_head', 'sessions', 'conversations', 'session_keys', 'presence', 'processes'])
-        await pglite.exec(`vacuum (analyze) ${table}`)
+      // Tables whose rows change or go. The log only grows, and vacuuming it would block the process.
+      for (const table of CHANGING) await pglite.exec(`vacuum (analyze) ${table}`)
       await pglite.exec('analyze')
     },
     async close() {

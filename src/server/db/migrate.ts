@@ -2,9 +2,43 @@ import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { rows } from './rows.js'
 
 /** The folder of the generated migrations: at the top of the package, seen from the built file. */
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../drizzle', import.meta.url))
+
+type AnyDb = PgDatabase<PgQueryResultHKT, Record<string, unknown>>
+
+const readHashes = (folder: string) =>
+  readMigrationFiles({ migrationsFolder: folder }).map(({ hash }) => hash)
+
+/**
+ * Before migrating: a database that was not made with the journal's first migration holds statements of a form
+ * that nobody can verify any more.
+ *
+ * @throws {Error} if it is such a database
+ */
+export async function refuseOlderForm(db: AnyDb, folder: string): Promise<void> {
+  const [table] = await rows<{ name: string | null }>(
+    db,
+    sql`select to_regclass('drizzle.__drizzle_migrations')::text as name`
+  )
+  if (table!.name === null) return
+  const applied = await readApplied(db)
+  if (applied.length > 0 && !applied.includes(readHashes(folder)[0]!))
+    throw new Error(
+      'The database holds statements of an older form of the protocol, which this version cannot verify. ' +
+        'Start with an empty database.'
+    )
+}
+
+async function readApplied(db: AnyDb): Promise<string[]> {
+  const applied = await rows<{ hash: string }>(
+    db,
+    sql`select hash from drizzle.__drizzle_migrations order by id`
+  )
+  return applied.map(({ hash }) => hash)
+}
 
 /**
  * Compare the applied migrations with the journal. Drizzle's migrator silently skips a migration that is
@@ -12,14 +46,9 @@ export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../drizzle', im
  *
  * @throws {Error} if they differ
  */
-export async function checkApplied(
-  db: PgDatabase<PgQueryResultHKT, Record<string, unknown>>,
-  folder: string
-): Promise<void> {
-  const expected = new Set(readMigrationFiles({ migrationsFolder: folder }).map(({ hash }) => hash))
-  const result: unknown = await db.execute(sql`select hash from drizzle.__drizzle_migrations`)
-  const { rows } = result as { rows: { hash: string }[] }
-  const applied = new Set(rows.map(({ hash }) => hash))
+export async function checkApplied(db: AnyDb, folder: string): Promise<void> {
+  const expected = new Set(readHashes(folder))
+  const applied = new Set(await readApplied(db))
   const missing = [...expected].filter((hash) => !applied.has(hash)).length
   const unknown = [...applied].filter((hash) => !expected.has(hash)).length
   if (missing > 0)

@@ -9,7 +9,7 @@ import type { Logger } from '../logger.js'
 import { isDatabaseDown, isForbidden } from './errors.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
 import type { Database, PreparedStatement } from './database.js'
-import { checkApplied } from './migrate.js'
+import { checkApplied, refuseOlderForm } from './migrate.js'
 import * as schema from './schema.js'
 
 type DatabaseConfig = Config['database']
@@ -80,6 +80,7 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
       try {
         await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
         const own = drizzle(client)
+        await refuseOlderForm(own, folder)
         await migrate(own, { migrationsFolder: folder })
         await checkApplied(own, folder)
       } finally {

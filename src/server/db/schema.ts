@@ -4,7 +4,6 @@ import {
   boolean,
   check,
   customType,
-  foreignKey,
   index,
   integer,
   json,
@@ -15,6 +14,7 @@ import {
   uniqueIndex,
   uuid
 } from 'drizzle-orm/pg-core'
+import type { ConversationKind, Purpose, Role, UserStatement } from '../../protocol/statements.js'
 
 const bytea = customType<{ data: Buffer; driverData: Uint8Array }>({
   dataType: () => 'bytea',
@@ -44,6 +44,9 @@ export const userStatements = pgTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     sequence: integer().notNull(),
+    kind: text().$type<UserStatement['kind']>().notNull(),
+    /** The device that the statement names. */
+    deviceId: uuid('device_id').notNull(),
     text: text().notNull(),
     signatures: signatures(),
     createdAt: createdAt()
@@ -60,10 +63,15 @@ export const devices = pgTable(
       .references(() => users.id, { onDelete: 'cascade' }),
     name: text().notNull(),
     status: text().$type<'pending' | 'active' | 'revoked'>().notNull(),
+    purpose: text().$type<Purpose>().notNull(),
     signingKey: text('signing_key').notNull(),
     signingFingerprint: text('signing_fingerprint').notNull(),
+    /** Empty if clients restored the statements of a retired device, whose key nobody needs any more. */
     encryptionKey: text('encryption_key').notNull(),
     encryptionFingerprint: text('encryption_fingerprint').notNull(),
+    kemKey: bytea('kem_key'),
+    /** `-` for a device without a KEM key. */
+    kemFingerprint: text('kem_fingerprint').notNull(),
     encryptionVersion: integer('encryption_version').notNull(),
     /** The statement that a pending device wants approved; null once the device is active. */
     request: json().$type<{ text: string; signatures: Record<string, string> }>(),
@@ -71,7 +79,8 @@ export const devices = pgTable(
   },
   (table) => [
     index('devices_user').on(table.userId),
-    check('devices_status', sql`${table.status} in ('pending', 'active', 'revoked')`)
+    check('devices_status', sql`${table.status} in ('pending', 'active', 'revoked')`),
+    check('devices_purpose', sql`${table.purpose} in ('chat', 'recovery')`)
   ]
 )
 
@@ -119,13 +128,16 @@ export const keyBackups = pgTable('key_backups', {
 
 export const conversations = pgTable('conversations', {
   id: uuid().primaryKey(),
-  kind: text().$type<'direct' | 'group'>().notNull(),
+  kind: text().$type<ConversationKind>().notNull(),
   chainSequence: integer('chain_sequence').notNull(),
   chainHead: text('chain_head').notNull(),
-  /** The two user ids of a direct conversation, sorted, so that it exists once. */
-  directKey: text('direct_key').unique(),
-  sessionKeyId: uuid('session_key_id'),
-  rekeyRequired: boolean('rekey_required').notNull().default(true),
+  /** Makes a conversation unique: the two user ids of a direct one, sorted; user id and root of a `self` one. */
+  uniqueKey: text('unique_key').unique(),
+  memberCount: integer('member_count').notNull(),
+  messageTtl: integer('message_ttl').notNull(),
+  sessionKeyId: uuid('session_key_id').notNull(),
+  /** From this time on the session key is out of date. Null while no member and no device has changed since. */
+  outdatedAt: time('outdated_at'),
   createdAt: createdAt()
 })
 
@@ -136,37 +148,52 @@ export const conversationStatements = pgTable(
       .notNull()
       .references(() => conversations.id, { onDelete: 'cascade' }),
     sequence: integer().notNull(),
+    /** Sequence of the last statement of the same request. */
+    request: integer().notNull(),
+    hash: text().notNull(),
     text: text().notNull(),
     signatures: signatures(),
+    /** Position of the request's event. */
+    position: position('position').notNull(),
     createdAt: createdAt()
   },
   (table) => [primaryKey({ columns: [table.conversationId, table.sequence] })]
 )
 
-/** The members of a conversation, each from one event to another, both included. */
+/**
+ * The members of a conversation, each from one event to another, both included. Without foreign keys: to check
+ * them takes ten times as long as to insert a thousand rows, and the log's counter is locked meanwhile.
+ */
 export const memberships = pgTable(
   'memberships',
   {
-    conversationId: uuid('conversation_id')
-      .notNull()
-      .references(() => conversations.id, { onDelete: 'cascade' }),
-    userId: uuid('user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'cascade' }),
+    conversationId: uuid('conversation_id').notNull(),
+    userId: uuid('user_id').notNull(),
     joinedAt: position('joined_at').notNull(),
+    /** The member's place among those who joined with the same event. */
+    place: integer().notNull(),
     leftAt: position('left_at'),
-    role: text().$type<'admin' | 'member'>().notNull(),
-    root: text().notNull()
+    role: text().$type<Role>().notNull(),
+    root: text().notNull(),
+    /** This and the next two: where the user's chain ended for the newest session key, and its root there. */
+    stateSequence: integer('state_sequence').notNull(),
+    stateHead: text('state_head').notNull(),
+    stateRoot: text('state_root').notNull(),
+    /** When the member's requests to the chain will be paid for, at the rate of the budget. */
+    spentUntil: time('spent_until')
   },
   (table) => [
-    primaryKey({ columns: [table.conversationId, table.userId, table.joinedAt] }),
+    primaryKey({ columns: [table.userId, table.conversationId, table.joinedAt] }),
     uniqueIndex('memberships_current')
       .on(table.conversationId, table.userId)
       .where(sql`${table.leftAt} is null`),
-    index('memberships_user').on(table.userId, table.conversationId)
+    index('memberships_order')
+      .on(table.conversationId, table.joinedAt, table.place)
+      .where(sql`${table.leftAt} is null`)
   ]
 )
 
+/** Session keys. Each has its statement in the conversation's chain. */
 export const sessionKeys = pgTable(
   'session_keys',
   {
@@ -174,40 +201,66 @@ export const sessionKeys = pgTable(
     conversationId: uuid('conversation_id')
       .notNull()
       .references(() => conversations.id, { onDelete: 'cascade' }),
-    text: text().notNull(),
-    signatures: signatures(),
+    /** Sequence and hash of the statement. */
+    sequence: integer().notNull(),
+    hash: text().notNull().unique(),
+    makerId: uuid('maker_id').notNull(),
+    /** Whether members or chains had moved, so that a new key was needed. */
+    due: boolean().notNull(),
     messageCount: integer('message_count').notNull().default(0),
-    /** The order in which a conversation's keys were made. */
-    serial: bigint({ mode: 'number' }).generatedAlwaysAsIdentity(),
     createdAt: createdAt()
   },
-  (table) => [index('session_keys_conversation').on(table.conversationId)]
+  (table) => [
+    uniqueIndex('session_keys_conversation').on(table.conversationId, table.sequence),
+    index('session_keys_spare')
+      .on(table.conversationId, table.makerId, table.createdAt)
+      .where(sql`not ${table.due}`)
+  ]
 )
 
+/** Session keys, encrypted for the devices of their rosters by the makers. */
 export const sessionKeyWraps = pgTable(
   'session_key_wraps',
   {
-    sessionKeyId: uuid('session_key_id').notNull(),
-    deviceId: uuid('device_id')
+    sessionKeyId: uuid('session_key_id')
       .notNull()
-      .references(() => devices.id, { onDelete: 'cascade' }),
-    wrappedKey: bytea('wrapped_key').notNull(),
-    /** Fingerprint of the encryption key that the session key is wrapped with. */
-    wrappedFor: text('wrapped_for').notNull(),
-    /** This and the next: the device's line in the roster. */
-    signingFingerprint: text('signing_fingerprint').notNull(),
-    encryptionFingerprint: text('encryption_fingerprint').notNull(),
-    /** Whether the device is in the roster that the key's statement fixes, or was given the key later. */
-    inRoster: boolean('in_roster').notNull()
+      .references(() => sessionKeys.id, { onDelete: 'cascade' }),
+    deviceId: uuid('device_id').notNull(),
+    /** Null once it is dropped. The row still says that the device is in the roster. */
+    wrappedKey: bytea('wrapped_key'),
+    /** Whether the device may send: a recovery device may not. */
+    sends: boolean().notNull(),
+    fetchedAt: time('fetched_at')
   },
   (table) => [
     primaryKey({ columns: [table.sessionKeyId, table.deviceId] }),
     index('session_key_wraps_device').on(table.deviceId),
-    foreignKey({
-      name: 'session_key_wraps_session_key',
-      columns: [table.sessionKeyId],
-      foreignColumns: [sessionKeys.id]
-    }).onDelete('cascade')
+    index('session_key_wraps_fetched')
+      .on(table.fetchedAt)
+      .where(sql`${table.fetchedAt} is not null and ${table.wrappedKey} is not null`)
+  ]
+)
+
+/** Session keys, encrypted later by another device of the same user. */
+export const addedWraps = pgTable(
+  'added_wraps',
+  {
+    sessionKeyId: uuid('session_key_id')
+      .notNull()
+      .references(() => sessionKeys.id, { onDelete: 'cascade' }),
+    deviceId: uuid('device_id').notNull(),
+    addedBy: uuid('added_by').notNull(),
+    wrappedKey: bytea('wrapped_key').notNull(),
+    text: text().notNull(),
+    signatures: signatures(),
+    fetchedAt: time('fetched_at')
+  },
+  (table) => [
+    primaryKey({ columns: [table.sessionKeyId, table.deviceId, table.addedBy] }),
+    index('added_wraps_device').on(table.deviceId),
+    index('added_wraps_fetched')
+      .on(table.fetchedAt)
+      .where(sql`${table.fetchedAt} is not null`)
   ]
 )
 
@@ -241,6 +294,9 @@ export const events = pgTable(
     conversationId: uuid('conversation_id'),
     createdAt: createdAt(),
     data: json(),
+    /** The users whom the event adds to the conversation, and removes from it. */
+    addedUsers: uuid('added_users').array(),
+    removedUsers: uuid('removed_users').array(),
     messageId: uuid('message_id'),
     senderId: uuid('sender_id'),
     senderDeviceId: uuid('sender_device_id'),
@@ -257,12 +313,11 @@ export const events = pgTable(
   ]
 )
 
+/** Without foreign keys, as `memberships`. */
 export const eventRecipients = pgTable(
   'event_recipients',
   {
-    userId: uuid('user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id').notNull(),
     position: position('position').notNull()
   },
   (table) => [

@@ -19,8 +19,17 @@ export async function sweep(db: Db): Promise<void> {
     .where(and(eq(devices.status, 'pending'), lt(devices.createdAt, sql`now() - interval '7 days'`)))
 }
 
-/** Sweep every minute, and maintain the database every hour. @returns how to stop */
-export function startSweeper({ db, maintain }: Database, logger: Logger): () => void {
+/**
+ * Sweep every minute, and maintain the database every hour.
+ *
+ * @param hourly what else there is to remove
+ * @returns how to stop
+ */
+export function startSweeper(
+  { db, maintain }: Database,
+  logger: Logger,
+  hourly: () => Promise<void>
+): () => void {
   const safely = (task: () => Promise<unknown>) => () =>
     void task().catch((error: unknown) => logger.warn({ err: error }, 'sweeping failed; trying again later'))
   const timers = [
@@ -28,7 +37,10 @@ export function startSweeper({ db, maintain }: Database, logger: Logger): () => 
       safely(() => sweep(db)),
       SWEEP_MS
     ),
-    setInterval(safely(maintain), MAINTAIN_MS)
+    setInterval(
+      safely(() => hourly().then(maintain)),
+      MAINTAIN_MS
+    )
   ]
   for (const timer of timers) timer.unref()
   return () => {

@@ -50,3 +50,14 @@ export function readReplaceable(headers: IncomingHttpHeaders): readonly string[]
   if (ifMatch === undefined || ifMatch === '*') throw new Problem('precondition-required')
   return ifMatch.filter((etag) => ifNoneMatch === undefined || !matchesWeakly(ifNoneMatch, etag))
 }
+
+/**
+ * The values of the strong tags in `If-Match`, without their quotes.
+ *
+ * @returns null without `If-Match`, and for `*`
+ */
+export function readIfMatch(headers: IncomingHttpHeaders): string[] | null {
+  const tags = readTags(headers, 'if-match')
+  if (tags === undefined || tags === '*') return null
+  return tags.filter((etag) => etag.startsWith('"')).map((etag) => etag.slice(1, -1))
+}

@@ -62,7 +62,7 @@ function describe(params: Record<string, unknown> | undefined): string {
 
 /** Answer with a problem document. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
-  const retryAfter = RETRY_AFTER[problem.code]
+  const retryAfter = problem.retryAfter ?? RETRY_AFTER[problem.code]
   if (retryAfter !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', retryAfter)
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply

@@ -66,7 +66,7 @@ const common: ProblemCode[] = [
   'stopping'
 ]
 const withToken: ProblemCode[] = ['unauthenticated', 'token-expired', 'session-ended']
-const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type']
+const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type', 'overloaded']
 const withJson: ProblemCode[] = ['malformed-json', ...withBody]
 
 /** Add to the schemas of an app's routes what they have in common: the security and the common problems. */

@@ -1,63 +1,86 @@
-import { sql } from 'drizzle-orm'
-import { alias } from 'drizzle-orm/pg-core'
+import { sql, type SQL } from 'drizzle-orm'
 import type { Db, Tx } from '../db/database.js'
-import { eventRecipients, events, logHead, memberships } from '../db/schema.js'
-import type { EventType } from './entry.js'
+import { arrayOf, rows } from '../db/rows.js'
+import { asNumber, type EventType } from './entry.js'
 
 /** An event to append, and who sees it: members, users, a user's contacts, or only the server's processes. */
 export interface NewEvent {
   type: EventType
   data: object
-  to: { conversation: string } | { users: string[] } | { contactsOf: string } | 'processes'
+  to: { conversation: string } | { users: readonly string[] } | { contactsOf: string } | 'processes'
+  /** Ids of the users whom the event adds to the conversation. */
+  added?: readonly string[]
+  /** Ids of the users whom it removes. */
+  removed?: readonly string[]
 }
 
 /**
- * Take `count` dense positions. The counter row stays locked until the transaction ends, so the order of
- * positions is the order of commits. Lock everything else before it: users, then conversations, each in the
- * order of their ids.
+ * Append events in order within the transaction that makes them true. Their positions are dense. The counter
+ * row stays locked from here until the transaction ends, so the order of positions is the order of commits.
+ * Lock everything else before: user chains, then conversations in the order of their ids. Write everything
+ * else before, too: while the counter is locked, nobody can append.
  *
- * @returns the first of the positions
+ * @param also writes that need the position: further parts of a `with` list, in which `head.first` is the
+ *   first position
+ * @returns the positions
  */
-async function takePositions(tx: Tx, count: number): Promise<number> {
-  const [head] = await tx
-    .update(logHead)
-    .set({ last: sql`${logHead.last} + ${count}` })
-    .returning({ last: logHead.last })
-  return head!.last - count + 1
-}
-
-/** Append events in order within the transaction that makes them true. @returns their positions */
-export async function appendEvents(tx: Tx, added: readonly NewEvent[]): Promise<number[]> {
+export async function appendEvents(tx: Tx, added: readonly NewEvent[], also?: SQL): Promise<number[]> {
   if (added.length === 0) return []
-  const first = await takePositions(tx, added.length)
-  const positions = added.map((_, index) => first + index)
-  await tx.insert(events).values(
-    added.map(({ type, data, to }, index) => ({
-      position: positions[index]!,
-      type,
-      data,
-      conversationId: typeof to === 'object' && 'conversation' in to ? to.conversation : null
-    }))
+  const recipients = await recipientsOf(tx, added)
+  const count = added.length
+  const events = added.map(({ type, data, to, ...members }, n) => ({
+    n,
+    type,
+    data,
+    conversation_id: typeof to === 'object' && 'conversation' in to ? to.conversation : null,
+    ...members
+  }))
+  const [head] = await rows<{ first: number }>(
+    tx,
+    sql`
+with head as (
+  update log_head set last = last + ${count}::int returning last - ${count}::int + 1 as first
+),
+event as (
+  insert into events (position, type, conversation_id, data, added_users, removed_users)
+  select head.first + e.n, e.type, e.conversation_id, e.data, e.added, e.removed
+  from head, json_to_recordset(${JSON.stringify(events)}::json)
+    as e(n int, type text, conversation_id uuid, data json, added uuid[], removed uuid[])
+),
+recipient as (
+  insert into event_recipients (user_id, position)
+  select r.user_id, head.first + r.n
+  from head, unnest(${arrayOf(recipients.map(({ userId }) => userId))}::uuid[],
+                    ${arrayOf(recipients.map(({ n }) => n))}::int[]) as r(user_id, n)
+)${also === undefined ? sql.empty() : sql`, ${also}`}
+select ${sql.raw(asNumber('first'))} as first from head`
   )
-  // Read after the counter is locked: until then it can change who shares a conversation at this position.
-  for (const [index, { to }] of added.entries()) {
-    if (to === 'processes' || 'conversation' in to) continue
-    const position = positions[index]!
-    const users = 'users' in to ? to.users : await contactsOf(tx, to.contactsOf)
-    if (users.length > 0)
-      await tx.insert(eventRecipients).values(users.map((userId) => ({ userId, position })))
-  }
-  return positions
+  return added.map((_, n) => head!.first + n)
 }
 
-/** A user and everybody who shares a conversation with them now. */
+/** The users who see events of no conversation, with the event's place in the list. */
+async function recipientsOf(tx: Tx, added: readonly NewEvent[]): Promise<{ userId: string; n: number }[]> {
+  const found: { userId: string; n: number }[] = []
+  for (const [n, { to }] of added.entries()) {
+    if (to === 'processes' || 'conversation' in to) continue
+    const userIds = 'users' in to ? to.users : await contactsOf(tx, to.contactsOf)
+    for (const userId of userIds) found.push({ userId, n })
+  }
+  return found
+}
+
+/**
+ * A user and everybody who shares a conversation with them. The transaction has locked user chains, so this
+ * does not change before it commits.
+ */
 async function contactsOf(tx: Tx, userId: string): Promise<string[]> {
-  const mine = alias(memberships, 'mine')
-  const shared = await tx
-    .selectDistinct({ userId: memberships.userId })
-    .from(mine)
-    .innerJoin(memberships, sql`${memberships.conversationId} = ${mine.conversationId}`)
-    .where(sql`${mine.userId} = ${userId} and ${mine.leftAt} is null and ${memberships.leftAt} is null`)
+  const shared = await rows<{ userId: string }>(
+    tx,
+    sql`
+select distinct other.user_id as "userId"
+from memberships mine join memberships other on other.conversation_id = mine.conversation_id
+where mine.user_id = ${userId}::uuid and mine.left_at is null and other.left_at is null`
+  )
   return [...new Set([userId, ...shared.map((row) => row.userId)])]
 }
 

@@ -41,13 +41,17 @@ export const isoTime = (expression: string) =>
 /** A position as a JavaScript number: drivers give a bigint as text. */
 export const asNumber = (expression: string) => `${expression}::float8`
 
-/** The columns of an entry, from `events e` and `users u`, the sender. */
+/** The columns of an entry, from `EVENT_TABLES`. */
 export const EVENT_COLUMNS = `
   ${asNumber('e.position')} as position, e.type, e.conversation_id as "conversationId",
   ${isoTime('e.created_at')} as "createdAt", e.data::text as data,
   e.message_id as id, e.sender_id as "senderId", u.username as "senderUsername",
-  e.sender_device_id as "senderDeviceId", e.session_key_id as "sessionKeyId",
+  e.sender_device_id as "senderDeviceId", e.session_key_id as "sessionKeyId", k.hash as key,
   ${base64('iv')}, ${base64('ciphertext')}, ${base64('signature')}`
+
+/** What a message names, joined to `events e`: its sender and its session key. */
+export const EVENT_TABLES = `
+  left join users u on u.id = e.sender_id left join session_keys k on k.id = e.session_key_id`
 
 export function toEntry(row: EventRow): Entry {
   if (row.type === 'message') return new MessageEntry(row as StoredMessage)

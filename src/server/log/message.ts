@@ -8,6 +8,8 @@ export interface OutgoingMessage {
   senderUsername: string
   senderDeviceId: string
   sessionKeyId: string
+  /** Hash of the statement of the session key. */
+  key: string
   iv: string
   ciphertext: string
   signature: string
@@ -28,6 +30,7 @@ export function toMessage(stored: StoredMessage): Message {
     position: stored.position,
     sender: { userId: stored.senderId, username: stored.senderUsername, deviceId: stored.senderDeviceId },
     sessionKeyId: stored.sessionKeyId,
+    key: stored.key,
     iv: stored.iv,
     ciphertext: stored.ciphertext,
     signature: stored.signature,

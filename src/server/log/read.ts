@@ -1,5 +1,5 @@
 import type { Database, PreparedStatement } from '../db/database.js'
-import { EVENT_COLUMNS, toEntry, type Entry, type EventRow } from './entry.js'
+import { EVENT_COLUMNS, EVENT_TABLES, toEntry, type Entry, type EventRow } from './entry.js'
 
 /**
  * SQL: a membership has not ended at the head. Not `left_at is null`: while tables are small, PostgreSQL
@@ -47,7 +47,7 @@ select h.last as head,
   page.*
 from log_head h left join (
   select ${EVENT_COLUMNS}
-  from fitting e left join users u on u.id = e.sender_id
+  from fitting e ${EVENT_TABLES}
 ) page on true
 order by page.position`
 }
@@ -90,13 +90,8 @@ const ALL: PreparedStatement = {
 select ${EVENT_COLUMNS},
   case when e.type <> 'message' and e.conversation_id is null then array(
     select r.user_id from event_recipients r where r.position = e.position) end as recipients,
-  case when e.type in ('conversation.created', 'conversation.chain') then array(
-    select m.user_id from memberships m
-    where m.conversation_id = e.conversation_id and m.joined_at = e.position) end as joined,
-  case when e.type = 'conversation.chain' then array(
-    select m.user_id from memberships m
-    where m.conversation_id = e.conversation_id and m.left_at = e.position) end as "left"
-from events e left join users u on u.id = e.sender_id
+  e.added_users as joined, e.removed_users as "left"
+from events e ${EVENT_TABLES}
 where e.position > $1 order by e.position limit $2`
 }
 

@@ -1,12 +1,10 @@
 import { listOf } from '../db/prepared.js'
 import type { PreparedStatement } from '../db/database.js'
+import { MAX_MESSAGES_PER_KEY } from '../../protocol/messages.js'
 import { asNumber, isoTime } from './entry.js'
 import type { OutgoingMessage } from './message.js'
 
-/** Messages under one session key at most (protocol, "Session key"). */
-export const MAX_MESSAGES_PER_KEY = 2 ** 20
-
-export type Refusal = 'not-found' | 'conflict' | 'rekey' | 'not-in-roster'
+export type Refusal = 'not-found' | 'conflict' | 'rekey' | 'not-in-roster' | 'forbidden'
 
 /** The answer to one message of a batch. `position` means something only for `stored` and `repeat`. */
 export interface SendRow {
@@ -27,6 +25,7 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
     column('senderId'),
     column('senderDeviceId'),
     column('sessionKeyId'),
+    column('key'),
     column('iv'),
     column('ciphertext'),
     column('signature')
@@ -46,17 +45,17 @@ export const SEND: PreparedStatement = {
   name: 'send',
   text: `
 with input as materialized (
-  select id, conversation_id, sender_id, sender_device_id, session_key_id,
+  select id, conversation_id, sender_id, sender_device_id, session_key_id, key,
          decode(iv, 'base64') as iv, decode(ciphertext, 'base64') as ciphertext,
          decode(signature, 'base64') as signature, n
   from unnest(
     ${listOf(1)}::uuid[], ${listOf(2)}::uuid[], ${listOf(3)}::uuid[], ${listOf(4)}::uuid[], ${listOf(5)}::uuid[],
-    ${listOf(6)}, ${listOf(7)}, ${listOf(8)}
+    ${listOf(6)}, ${listOf(7)}, ${listOf(8)}, ${listOf(9)}
   ) with ordinality
-    as r(id, conversation_id, sender_id, sender_device_id, session_key_id, iv, ciphertext, signature, n)
+    as r(id, conversation_id, sender_id, sender_device_id, session_key_id, key, iv, ciphertext, signature, n)
 ),
 conversation as materialized (
-  select id, session_key_id, rekey_required from conversations
+  select id, session_key_id, outdated_at from conversations
   where id = any (${listOf(2)}::uuid[]) order by id for share
 ),
 judged as materialized (
@@ -65,12 +64,14 @@ judged as materialized (
       when e.position is not null
         and (e.conversation_id, e.sender_device_id, e.session_key_id, e.iv, e.ciphertext, e.signature)
           = (i.conversation_id, i.sender_device_id, i.session_key_id, i.iv, i.ciphertext, i.signature)
+        and k.hash = i.key
         then 'repeat'
       when c.id is null or m.found is null then 'not-found'
       when e.position is not null then 'conflict'
-      when c.session_key_id is distinct from i.session_key_id or c.rekey_required
+      when c.session_key_id <> i.session_key_id or k.hash <> i.key or c.outdated_at <= now()
         or k.message_count >= ${MAX_MESSAGES_PER_KEY} then 'rekey'
-      when w.found is null then 'not-in-roster'
+      when w.sends is null then 'not-in-roster'
+      when not w.sends then 'forbidden'
       else 'stored'
     end as verdict
   from input i
@@ -78,13 +79,13 @@ judged as materialized (
   -- LIMIT makes each of these one look-up by index per row. Without it, a plan that was made while the tables were
   -- small could scan one that has grown.
   left join lateral (select * from events where message_id = i.id limit 1) e on true
-  left join lateral (select message_count from session_keys where id = i.session_key_id limit 1) k on true
+  left join lateral (select message_count, hash from session_keys where id = i.session_key_id limit 1) k on true
   left join lateral (
     select true as found from memberships
     where conversation_id = i.conversation_id and user_id = i.sender_id and left_at is null limit 1) m on true
   left join lateral (
-    select true as found from session_key_wraps
-    where session_key_id = i.session_key_id and device_id = i.sender_device_id and in_roster limit 1) w on true
+    select sends from session_key_wraps
+    where session_key_id = i.session_key_id and device_id = i.sender_device_id limit 1) w on true
 ),
 accepted as materialized (
   select *, row_number() over (order by n) as place from judged where verdict = 'stored'

@@ -3,7 +3,10 @@ import { eventText } from '../../../src/cli/output/event-text.js'
 import { ChatError, type ChatEvent } from '../../../src/client/index.js'
 
 const conversationId = '0198c6f2-0000-7000-8000-000000000001'
-const place = { conversationId, sessionKeyId: conversationId, from: { username: 'bob', deviceId: 'd' } }
+const root = '91f0c2aa'.repeat(8)
+const from = { username: 'bob', deviceId: 'd', signingKey: root }
+const place = { conversationId, key: root, from }
+const names = { of: () => 'Lunch', me: 'alice' }
 const error = new ChatError('untrusted', 'bad-signature', 'It is not signed by \u001b]0;evil\u0007bob.')
 const unreadable = { type: 'unreadable', ...place, id: 'i', position: 1, receivedAt: '', error } as const
 
@@ -13,12 +16,18 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
   [{ type: 'reordered', ...place, id: 'i', n: 4 }, 'warning', /arrived out of order/],
   [{ ...unreadable, reason: 'no-key' }, 'info', /appears when its key arrives/],
   [{ ...unreadable, reason: 'untrusted' }, 'warning', /was refused: It is not signed/],
-  [{ type: 'not-sent', id: 'i', conversationId, error }, 'warning', /will not be sent/],
-  [{ type: 'untrusted', error }, 'warning', /^the server showed/],
-  [{ type: 'untrusted', error, conversationId }, 'warning', /^Lunch: the server showed/],
-  [{ type: 'identity-changed', username: 'bob', wasVerified: true }, 'warning', /that you verified/],
-  [{ type: 'identity-changed', username: 'bob', wasVerified: false }, 'warning', /accept bob$/],
-  [{ type: 'device-requested', deviceId: 'd', name: 'phone', fingerprint: 'f' }, 'warning', /"phone"/],
+  [{ type: 'not-sent', id: 'i', conversationId, error }, 'warning', /will not be sent: It is not signed/],
+  [{ type: 'untrusted', error }, 'warning', /^It is not signed[^]*Nothing of it was used/],
+  [{ type: 'untrusted', error, conversationId }, 'warning', /^Lunch: It is not signed/],
+  [{ type: 'identity-changed', username: 'bob', root, wasVerified: true }, 'warning', /that you verified/],
+  [
+    { type: 'identity-changed', username: 'bob', root, wasVerified: false },
+    'warning',
+    new RegExp(`new identity: ${root}\\..* secure-chat accept bob ${root}$`)
+  ],
+  [{ type: 'device-requested', deviceId: 'd', name: 'phone' }, 'warning', /"phone"[^]*devices approve d$/],
+  [{ type: 'timer', conversationId, messageTtl: 604_800, by: 'bob', position: 1 }, 'info', /after 1 week\.$/],
+  [{ type: 'timer', conversationId, messageTtl: 0, by: 'bob', position: 1 }, 'info', /bob wants .* kept/],
   [{ type: 'device-changed', username: 'bob', change: 'rekeyed', deviceId: 'd' }, 'info', /was rekeyed/],
   [{ type: 'presence', username: 'bob', online: true, at: '' }, 'info', /^bob is online\.$/],
   [{ type: 'disconnected', retryIn: 5 }, 'info', /Trying again/],
@@ -27,7 +36,7 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
 
 t.test('Every event is a sentence, and a suspicious one is a warning', async (t) => {
   for (const [event, level, says] of events) {
-    const shown = eventText(event, () => 'Lunch')
+    const shown = eventText(event, names)
     t.equal(shown?.level, level, event.type)
     t.match(shown?.text, says, event.type)
   }
@@ -37,7 +46,7 @@ t.test('A change of members names the member and who made the change', async (t)
   const text = (change: 'added' | 'removed' | 'left' | 'role' | 'renewed') =>
     eventText(
       { type: 'members', conversationId, change, username: 'carol', by: 'alice', role: 'admin', position: 1 },
-      () => 'Lunch'
+      names
     )?.text
   t.equal(text('added'), 'Lunch: alice added carol.')
   t.equal(text('removed'), 'Lunch: alice removed carol.')
@@ -46,7 +55,33 @@ t.test('A change of members names the member and who made the change', async (t)
   t.equal(text('renewed'), 'Lunch: alice renewed the membership of carol, who has a new identity.')
 })
 
+const heads = { known: '1'.repeat(64), served: '2'.repeat(64) }
+const takesUser = `secure-chat contacts accept-chain bob ${heads.served}`
+const takesConversation = `secure-chat conversations accept ${conversationId} ${heads.served}`
+
+/** An alarm as the SDK raises it, in a sentence. */
+function alarm(code: string, about: { username?: string; conversationId?: string }): string {
+  const error = new ChatError('untrusted', code, 'It is so.', { heads })
+  return eventText({ type: 'untrusted', error, ...about }, names)!.text
+}
+
+t.test('An alarm says what to do about it', async (t) => {
+  t.match(alarm('displaced', { username: 'alice' }), /If you did, log in again[^]*If you did not/)
+  t.match(alarm('revoked', { username: 'alice' }), /secure-chat login/)
+  t.match(alarm('server-behind', { username: 'bob' }), takesUser)
+  t.match(alarm('forked-chain', { username: 'bob' }), takesUser)
+  t.match(alarm('forked-chain', { conversationId }), takesConversation)
+  t.match(alarm('after-revocation', { conversationId }), takesConversation)
+  t.match(alarm('withheld-chain', { conversationId }), /somebody says what is not true/)
+  t.match(alarm('late-statement', { conversationId }), `secure-chat conversations info ${conversationId}`)
+  t.match(alarm('identity-changed', { username: 'bob', conversationId }), /secure-chat accept bob$/)
+})
+
+t.test('Nobody is offered to take another chain in the place of their own', async (t) => {
+  t.notMatch(alarm('forked-chain', { username: 'alice' }), /accept/)
+  t.notMatch(alarm('server-behind', { username: 'alice' }), /accept/)
+})
+
 t.test('The text of an event has no control characters', async (t) => {
-  for (const [event] of events)
-    t.notMatch(eventText(event, () => '\u001b[2J\u202eLunch\r')?.text, /[\p{Cc}\u202e]/u, event.type)
+  for (const [event] of events) t.notMatch(eventText(event, names)?.text, /[\p{Cc}\u202e]/u, event.type)
 })

@@ -48,6 +48,26 @@ t.test(
   }
 )
 
+t.test('A line that was entered can be shown in another form, however many rows it took', async (t) => {
+  const { stdin, stdout, shown } = screen(20)
+  shown.showEntered((line) => (line.startsWith('/') ? undefined : `21:07 alice: ${line}`))
+  shown.setPrompt('bob> ')
+  for (const line of ['hi', '0123456789'.repeat(4), '/help', '日本'.repeat(9)]) stdin.enter(line)
+  await stdout.until(/日本.*\nbob>$/)
+  t.strictSame(stdout.lines, [
+    '21:07 alice: hi',
+    '21:07 alice: 0123456',
+    '  789012345678901234',
+    '  567890123456789',
+    'bob> /help',
+    '21:07 alice: 日本日',
+    '  本日本日本日本日本',
+    '  日本日本日本',
+    'bob>'
+  ])
+  shown.close()
+})
+
 t.test('Typed lines are read one by one, even those that were typed before the first read', async (t) => {
   const { stdin, shown } = screen()
   stdin.enter('one')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { client, failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { client, failure, link, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
 import { startChat } from '../../support/start-chat.js'
 
 const { url } = await startChat(t)
@@ -15,15 +15,18 @@ t.test('A new device that another approves reads the past, and both write', asyn
   const laptop = await client(t, url)
   const asked = await laptop.login({ username: 'alice', password: PASSWORD, deviceName: 'laptop' })
   if (asked.status !== 'pending') throw new Error('the device is active already')
-  const request = await phones.first('device-requested')
-  t.match(request, { deviceId: asked.deviceId, name: 'laptop', fingerprint: asked.fingerprint })
+  const { deviceId, linkNumber: number } = asked
+  t.match(await phones.first('device-requested'), { deviceId, name: 'laptop' })
+  t.equal(await phone.devices.linkNumber(deviceId), number)
   t.match(await failure(laptop.conversations.direct('bob')), { kind: 'usage', code: 'device-pending' })
-  const other = 'f'.repeat(64)
-  t.match(await failure(phone.devices.approve(asked.deviceId, { fingerprint: other })), {
-    code: 'swapped-key'
+  t.match(await failure(phone.devices.approve(deviceId, { number: '1'.repeat(60) })), {
+    code: 'other-number'
   })
-  await Promise.all([laptop.waitForApproval(), phone.devices.approve(asked.deviceId, asked)])
-  t.match(laptop.account, { status: 'active', deviceId: asked.deviceId })
+  const waiting = laptop.waitForApproval()
+  await phone.devices.approve(deviceId, { number })
+  await laptop.confirmLink(number)
+  await waiting
+  t.match(laptop.account, { status: 'active', deviceId })
 
   t.strictSame(await texts(laptop, conversationId), ['one', 'two'])
   const laptops = new Listener(t, laptop)
@@ -48,15 +51,13 @@ t.test('A device learns that it was turned down, and a revoked one is logged out
   const first = await laptop.login({ username: 'anna', password: PASSWORD })
   await phone.devices.reject(first.deviceId)
   t.match(await failure(laptop.waitForApproval()), { kind: 'logged-out' })
-  const asked = await laptop.login({ username: 'anna', password: PASSWORD })
-  if (asked.status !== 'pending') throw new Error('the device is active already')
-  await Promise.all([laptop.waitForApproval(), phone.devices.approve(asked.deviceId, asked)])
+  const deviceId = await link(phone, laptop)
   const bens = new Listener(t, ben)
   const { conversationId } = await laptop.send({ username: 'ben' }, 'from the laptop')
   await bens.message('from the laptop')
   const laptops = new Listener(t, laptop)
   await laptops.first('connected')
-  await phone.devices.revoke(asked.deviceId)
+  t.strictSame(await phone.devices.revoke(deviceId), { approved: [] })
   t.match(await failure(laptops.first('members')), { kind: 'logged-out' })
   await ben.send(conversationId, 'for the phone alone')
   t.strictSame(await texts(phone, conversationId), ['from the laptop', 'for the phone alone'])
@@ -95,13 +96,14 @@ t.test('A user who resets is a new identity: nothing is sent until it is accepte
 
   const ada = await client(t, url)
   await ada.devices.reset({ username: 'ada', password: PASSWORD })
-  t.match(await basils.first('identity-changed'), { username: 'ada', wasVerified: true })
+  const root = ada.account!.fingerprint
+  t.match(await basils.first('identity-changed'), { username: 'ada', wasVerified: true, root })
   t.match(await failure(basil.send(conversationId, 'who is there?')), { kind: 'identity-changed' })
   t.match(await failure(basil.send(group, 'who is there?')), { kind: 'identity-changed' })
-  t.match(await failure(ada.send(conversationId, 'me')), { code: 'unvouched-statement' })
+  t.match(await failure(ada.send(conversationId, 'me')), { code: 'not-in-roster' })
   t.match(await basil.contacts.get('ada'), { status: 'changed', wasVerified: true })
 
-  await basil.contacts.accept('ada')
+  await basil.contacts.accept('ada', { root })
   t.match((await basil.conversations.get(group)).members, [
     { username: 'ada', stale: true },
     { username: 'basil' }
@@ -131,12 +133,14 @@ t.test('A backup brings back everything on a new device, under the same identity
 
   const who = { username: 'amos', password: PASSWORD }
   const hasty = await client(t, url)
-  t.match(await failure(hasty.backup.restore({ ...who, code: first.recoveryCode })), {
+  t.match(await failure(hasty.restore({ ...who, code: first.recoveryCode })), {
     kind: 'usage',
     code: 'wrong-secret'
   })
   const amos = await client(t, url)
-  t.match(await amos.backup.restore({ ...who, code: recoveryCode.toLowerCase() }), { status: 'active' })
+  const restored = await amos.restore({ ...who, code: recoveryCode.toLowerCase() })
+  t.match(restored.account, { status: 'active' })
+  t.not(restored.recoveryCode, recoveryCode, 'the code that was typed in is replaced')
   t.strictSame(await texts(amos, conversationId), ['before the backup', 'after the backup'])
   await amos.send(conversationId, 'restored')
   t.strictSame(await texts(betty, conversationId), ['before the backup', 'after the backup', 'restored'])

@@ -3,22 +3,24 @@ import { checkContent, readContent } from '../../../src/client/messages/content.
 import type { Content } from '../../../src/client/types/content.js'
 
 const id = '0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01'
+const ref = { id, digest: '0'.repeat(64) }
 const envelope = { n: 1, sentAt: '2026-01-31T12:00:00.000Z' }
 
 t.test('Sent content has exactly the members of its type', async (t) => {
   t.strictSame(checkContent('hi'), { type: 'text', text: 'hi' })
-  t.strictSame(checkContent({ type: 'text', text: 'hi', ref: id, n: 7 } as Content), {
+  t.strictSame(checkContent({ type: 'text', text: 'hi', ref: { ...ref, position: 7 }, n: 7 } as Content), {
     type: 'text',
     text: 'hi',
-    ref: id
+    ref
   })
   t.throws(() => checkContent(''), { code: 'empty-message' })
   const wrong = [
     { type: 'text', text: 1 },
     { type: 'text', text: 'half a character \ud800' },
     { type: 'edit', text: 'of nothing' },
-    { type: 'reaction', ref: 'somewhere', text: '👍' },
-    { type: 'reaction', ref: id, text: 'x'.repeat(65) },
+    { type: 'reaction', ref: id, text: '👍' },
+    { type: 'reaction', ref: { id, digest: '0' }, text: '👍' },
+    { type: 'reaction', ref, text: 'x'.repeat(65) },
     { type: 'poll', text: 'not yet' },
     { type: 'toString' }
   ]

@@ -1,7 +1,7 @@
 import { deepStrictEqual, equal, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { ReceivedContent } from '../../../src/client/types/content.js'
+import type { MessageRef, ReceivedContent } from '../../../src/client/types/content.js'
 import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { foldConversation } from '../../../src/client/messages/timeline.js'
 
@@ -9,33 +9,36 @@ function message(position: number, username: string, content: ReceivedContent): 
   return {
     type: 'message',
     id: `00000000-0000-4000-8000-${String(position).padStart(12, '0')}`,
+    digest: String(position % 10).repeat(64),
     conversationId: '',
-    sessionKeyId: '',
-    from: { username, deviceId: '' },
+    key: '',
+    from: { username, deviceId: username, signingKey: username },
     own: false,
     position,
     receivedAt: '',
     sentAt: `2026-01-01T00:00:00.${String(position).padStart(3, '0')}Z`,
     n: position,
+    late: false,
+    departed: false,
     content
   }
 }
 
 const hello = message(1, 'alice', { type: 'text', text: 'helo' })
-const answer = message(2, 'bob', { type: 'text', text: 'hi', ref: hello.id })
+const answer = message(2, 'bob', { type: 'text', text: 'hi', ref: hello })
 const story = [
   hello,
   answer,
-  message(3, 'alice', { type: 'edit', ref: hello.id, text: 'hello' }),
-  message(4, 'bob', { type: 'edit', ref: hello.id, text: 'forged' }),
-  message(5, 'bob', { type: 'reaction', ref: hello.id, text: '👍' }),
-  message(6, 'carol', { type: 'reaction', ref: hello.id, text: '👍' }),
-  message(7, 'bob', { type: 'reaction', ref: hello.id, text: '' }),
+  message(3, 'alice', { type: 'edit', ref: hello, text: 'hello' }),
+  message(4, 'bob', { type: 'edit', ref: hello, text: 'forged' }),
+  message(5, 'bob', { type: 'reaction', ref: hello, text: '👍' }),
+  message(6, 'carol', { type: 'reaction', ref: hello, text: '👍' }),
+  message(7, 'bob', { type: 'reaction', ref: hello, text: '' }),
   message(8, 'alice', { type: 'title', text: 'Lunch' }),
-  message(9, 'bob', { type: 'text', text: 'lost', ref: message(99, 'x', { type: 'unknown', of: 'x' }).id }),
+  message(9, 'bob', { type: 'text', text: 'lost', ref: message(99, 'x', { type: 'unknown', of: 'x' }) }),
   message(10, 'bob', {
     type: 'edit',
-    ref: message(98, 'x', { type: 'unknown', of: 'x' }).id,
+    ref: message(98, 'x', { type: 'unknown', of: 'x' }),
     text: 'nowhere'
   })
 ]
@@ -62,7 +65,10 @@ t.test('The view does not depend on the order in which messages come, nor on how
 })
 
 const AUTHORS = ['alice', 'bob', 'carol'] as const
-const ID = (of: number): string => message(of, '', { type: 'unknown', of: '' }).id
+const refTo = (of: number): MessageRef => {
+  const { id, digest } = message(of, '', { type: 'unknown', of: '' })
+  return { id, digest }
+}
 
 /** Messages of any kind, that refer to any other, earlier or later or none; two may stand at one position. */
 const contents = fc.array(
@@ -71,8 +77,8 @@ const contents = fc.array(
     fc.oneof(
       fc.record({ type: fc.constant('text'), text: fc.string({ minLength: 1 }) }),
       fc.record({
-        type: fc.constantFrom('text', 'edit', 'reaction'),
-        ref: fc.integer({ min: 1, max: 14 }).map(ID),
+        type: fc.constantFrom('text' as const, 'edit' as const, 'reaction' as const),
+        ref: fc.integer({ min: 1, max: 14 }).map(refTo),
         text: fc.constantFrom('👍', '👎', 'again', '__proto__', '')
       }),
       fc.record({ type: fc.constant('title'), text: fc.constantFrom('Lunch', 'Dinner') }),
@@ -117,7 +123,7 @@ t.test('No user changes the messages of another, and no message is lost', async 
       deepStrictEqual(new Set(messages.map(({ id }) => id)), new Set(shown.map(({ id }) => id)))
       for (const { id, from, content, editedAt, reactions } of messages) {
         const original = shown.find((one) => one.id === id)!
-        const edits = story.filter((one) => one.content.type === 'edit' && one.content.ref === id)
+        const edits = story.filter((one) => one.content.type === 'edit' && one.content.ref.id === id)
         const own = edits.filter((one) => one.from.username === from.username)
         const said = [original, ...own].map((one) => (one.content as { text?: string }).text)
         ok(said.includes((content as { text?: string }).text))

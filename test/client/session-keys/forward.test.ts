@@ -1,17 +1,14 @@
 import t from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
 import { eventually } from '../../support/eventually.js'
-import { client, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { client, link, Listener, registered, texts } from '../../support/chat-clients.js'
 import { startChat } from '../../support/start-chat.js'
 
 const { url } = await startChat(t)
 
 async function furtherDevice(of: ChatClient): Promise<ChatClient> {
   const device = await client(t, url)
-  const login = await device.login({ username: of.account!.username, password: PASSWORD })
-  if (login.status !== 'pending') throw new Error('it was let in without approval')
-  await of.devices.approve(login.deviceId, { fingerprint: login.fingerprint })
-  await device.waitForApproval()
+  await link(of, device)
   return device
 }
 

@@ -37,24 +37,3 @@ t.test('A large body of tiny values is refused before it is parsed', async (t) =
   })
   t.equal(answer.status, 413)
 })
-
-t.test('Creating a conversation again is harmless, unless it has another session key', async (t) => {
-  const users = await Promise.all(['alice', 'bob'].map((name) => alice.user(name)))
-  t.equal(users.length, 2)
-  const page = await alice.raw<{ items: { text: string; signatures: Record<string, string> }[] }>(
-    'GET',
-    `/v1/conversations/${id}/chain`
-  )
-  const keys = await alice.raw<{ items: { id: string; statement: object }[] }>(
-    'GET',
-    `/v1/conversations/${id}/session-keys`
-  )
-  const [statement] = page.body.items
-  const wraps = [alice, bob].map(({ deviceId }) => ({ deviceId, wrappedKey: 'A'.repeat(342) + '==' }))
-  const [key] = keys.body.items
-  const again = (sessionKey?: object) =>
-    alice.raw('POST', '/v1/conversations', { body: { id, statement, ...(sessionKey && { sessionKey }) } })
-  t.equal((await again()).status, 200)
-  t.equal((await again({ id: key!.id, statement: key!.statement, wraps })).status, 200)
-  t.equal((await again({ id: randomUUID(), statement: key!.statement, wraps })).status, 409)
-})

@@ -363,15 +363,40 @@ t.test('Looking users up takes a name, or three characters of it, and nothing is
     ['statements after a word', invalid, () => get('/v1/users/alice?after=abc')],
     ['statements after a negative number', invalid, () => get('/v1/users/alice?after=-1')],
     ['statements after one and a half', invalid, () => get('/v1/users/alice?after=1.5')],
-    ['statements after 2^53', invalid, () => get('/v1/users/alice?after=9007199254740992')],
+    ['statements after more than there can be', invalid, () => get('/v1/users/alice?after=1001')],
     ['statements after 10^30', invalid, () => get(`/v1/users/alice?after=1${'0'.repeat(30)}`)],
     ['statements after infinity', invalid, () => get('/v1/users/alice?after=Infinity')],
-    ['statements after two numbers', invalid, () => get('/v1/users/alice?after=1&after=2')]
+    ['statements after two numbers', invalid, () => get('/v1/users/alice?after=1&after=2')],
+    ['no statements', invalid, () => get('/v1/users/alice?limit=0')],
+    ['201 statements', invalid, () => get('/v1/users/alice?limit=201')]
   ])
-  for (const after of [1, 2 ** 31, Number.MAX_SAFE_INTEGER]) {
+  for (const after of [1, 1000]) {
     const { body } = expect(await alice.raw<UserAnswer>('GET', `/v1/users/alice?after=${after}`), 200)
-    t.strictSame(body.chain, [], `after ${after} there is nothing yet`)
+    t.strictSame(body.chain.items, [], `after ${after} there is nothing yet`)
   }
+})
+
+t.test('The chains of users are asked for by 1 to 200 names, each with a number', async (t) => {
+  const chains = (users: unknown, query = '') =>
+    alice.raw('POST', `/v1/users/chains${query}`, { body: { users } })
+  const one = { username: 'alice', after: 0 }
+  await refuses(t, [
+    ['no names', invalid, () => chains([])],
+    ['201 names', invalid, () => chains(Array.from({ length: 201 }, () => one))],
+    ['a name that is none', invalid, () => chains([{ ...one, username: 'а'.repeat(3) }])],
+    ['a name in upper case', invalid, () => chains([{ ...one, username: 'ALICE' }])],
+    ['a name without a number', invalid, () => chains([{ username: 'alice' }])],
+    ['a negative number', invalid, () => chains([{ ...one, after: -1 }])],
+    ['a number above the longest chain', invalid, () => chains([{ ...one, after: 1001 }])],
+    ['a number and a half', invalid, () => chains([{ ...one, after: 1.5 }])],
+    ['a text for a number', invalid, () => chains([{ ...one, after: '1' }])],
+    ['a member too many', invalid, () => chains([{ ...one, head: null }])],
+    ...['x', '0', '1-0', '0-', '-1', '0-0-0', '0-10000', '1e0-0'].map((cursor): Case => [
+      `the cursor ${cursor}`,
+      '400 invalid-cursor',
+      () => chains([one], `?cursor=${cursor}`)
+    ])
+  ])
 })
 
 t.test('Presence is given for up to 100 users, by their names', async (t) => {

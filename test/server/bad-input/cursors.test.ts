@@ -1,6 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { startTarget, type Case } from '../../support/bad-input.js'
+import { envelope, say } from '../../support/conversations.js'
 import { expect, type Answer } from '../../support/interop/http.js'
 import type { EventsOptions } from '../../support/interop/events.js'
 
@@ -8,21 +8,8 @@ const target = await startTarget(t)
 const { refuses } = target
 const alice = await target.user('alice')
 const { id: group } = await alice.createConversation('group', [])
-const send = async () => {
-  const base64 = (bytes: number) => randomBytes(bytes).toString('base64')
-  const sessionKeyId = alice.currentKey.get(group)
-  const body = {
-    id: randomUUID(),
-    sessionKeyId,
-    iv: base64(12),
-    ciphertext: base64(300),
-    signature: base64(64)
-  }
-  return expect(
-    await alice.raw<{ position: number }>('POST', `/v1/conversations/${group}/messages`, { body }),
-    201
-  ).body
-}
+const send = async () =>
+  expect(await say<{ position: number }>(alice, group, await envelope(alice, group)), 201).body
 await send()
 
 const invalid = '400 invalid-request'

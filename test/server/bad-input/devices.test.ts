@@ -1,8 +1,8 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
 import t from 'tap'
-import { cheapKeys, cheapRsa, malformed, startTarget, type Case } from '../../support/bad-input.js'
+import { cheapKem, cheapKeys, cheapRsa, malformed, startTarget, type Case } from '../../support/bad-input.js'
 import { signed, statementText, type Statement } from '../../support/interop/chains.js'
-import { sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
+import { kemFp, sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'
 import type { InteropClient } from '../../support/interop/client.js'
 
@@ -22,8 +22,10 @@ interface Lines {
   sequence: number
   previous: string
   device: string
+  purpose: string
   'signing-key': string
   'encryption-key': string
+  'kem-key': string
   'encryption-version': number
 }
 
@@ -40,8 +42,10 @@ async function next(
     sequence: sequence + 1,
     previous: head,
     device: about.device,
+    purpose: 'chat',
     'signing-key': about.keys.signingFp,
     'encryption-key': about.keys.encryptionFp,
+    'kem-key': kemFp(about.keys),
     'encryption-version': about.version ?? 1,
     ...changed
   }
@@ -194,6 +198,122 @@ t.test('An encryption key is the SPKI PEM of one RSA public key, of 2048 bits an
       () => add({ encryptionKey: cheapRsa() }),
       /encryption-key/
     ]
+  ])
+})
+
+/** The base64 of a KEM key with some of its bytes changed. */
+function badKem(change: (key: Buffer) => Buffer | void): string {
+  const key = Buffer.from(cheapKem(), 'base64')
+  return (change(key) ?? key).toString('base64')
+}
+
+t.test('A KEM key is a raw ML-KEM-768 public key, and comes exactly if the statement names it', async (t) => {
+  const keys: [string, string, string][] = [
+    ['of 1,183 bytes', badKey, badKem((key) => key.subarray(1))],
+    ['of 1,185 bytes', badKey, badKem((key) => Buffer.concat([key, Buffer.of(0)]))],
+    ['of 1,182 bytes', invalid, badKem((key) => key.subarray(2))],
+    ['of 1,182 bytes, in as many characters', invalid, `${badKem((key) => key.subarray(2))}====`],
+    ['with a first coefficient of 3,329', badKey, badKem((key) => void key.writeUIntLE(3329, 0, 3))],
+    ['with a last coefficient of 3,329', badKey, badKem((key) => void key.writeUIntLE(3329 << 12, 1149, 3))],
+    ['with a coefficient of 4,095', badKey, badKem((key) => void key.fill(0xff, 600, 603))],
+    ['of ones', badKey, Buffer.alloc(1184, 0xff).toString('base64')],
+    ['in the alphabet for URLs', invalid, cheapKem().replace(/.{4}/, '-_-_')],
+    ['that is empty', invalid, ''],
+    ['that is text', invalid, '!'.repeat(1580)]
+  ]
+  const named = async (kemKey: string) => {
+    const bytes = Buffer.from(kemKey, 'base64')
+    return add({ kemKey, statement: approved(await adding({ 'kem-key': sha256Hex(bytes) })) })
+  }
+  const kemKey = cheapKem()
+  const hash = kemFp(cheapKeys({ kemKey }))
+  const renewed = cheapKeys({ signing: alice.keys.signingPrivate, kemKey })
+  const about = { device: alice.deviceId, keys: renewed, version: 2 }
+  const rekeying = signed(await next(alice, 'device-rekey', about), alice.keys)
+  await refuses(t, [
+    ...keys.map(([wrong, refusal, key]): Case => [
+      `a key ${wrong}`,
+      refusal as Case[1],
+      () => named(key),
+      refusal === badKey ? /1,184 bytes/ : /kemKey/
+    ]),
+    ['a key that is null', invalid, () => add({ kemKey: null })],
+    ['a key that is not named', badStatement, () => add({ kemKey }), /`kem-key` must be [0-9a-f]{64}, not -/],
+    [
+      'another key than the named one',
+      badStatement,
+      async () => add({ kemKey, statement: approved(await adding({ 'kem-key': sha256Hex('x') })) }),
+      new RegExp(`\`kem-key\` must be ${hash}`)
+    ],
+    [
+      'no key where one is named',
+      badStatement,
+      async () => add({ statement: approved(await adding({ 'kem-key': hash })) }),
+      /`kem-key` must be -/
+    ],
+    ['a rekey without the key that it names', badStatement, () => rekey(rekeying, renewed.encryptionKey)]
+  ])
+})
+
+t.test('A KEM key belongs to one device for ever, and a rekey keeps none of the old keys', async (t) => {
+  const carol = await target.device('carol', { keys: cheapKeys({ kemKey: cheapKem() }) })
+  expect(await carol.register(), 201)
+  const first = carol.keys
+  const renewed = (changed: Parameters<typeof cheapKeys>[0]) =>
+    carol.rekey(cheapKeys({ signing: first.signingPrivate, ...changed }))
+  const taking = async () => {
+    const thief = await target.device('thief', { keys: cheapKeys({ kemKey: first.kemKey! }) })
+    return thief.register()
+  }
+  await refuses(t, [
+    ['a stranger’s KEM key', '409 key-in-use', taking],
+    ['a rekey to no KEM key', '403 forbidden', () => renewed({})],
+    ['a rekey that keeps the KEM key', '403 forbidden', () => renewed({ kemKey: first.kemKey! })],
+    [
+      'a rekey that keeps the RSA key',
+      '403 forbidden',
+      () => renewed({ kemKey: cheapKem(), encryptionKey: first.encryptionKey })
+    ]
+  ])
+  const second = cheapKem()
+  expect(await renewed({ kemKey: second }), 200)
+  await refuses(t, [
+    ['the KEM key before', '409 key-in-use', () => renewed({ kemKey: first.kemKey! })],
+    ['a stranger’s KEM key that was replaced', '409 key-in-use', taking]
+  ])
+  const { devices } = expect(
+    await bob.raw<{ devices: { kemKey?: string }[] }>('GET', '/v1/users/carol'),
+    200
+  ).body
+  t.strictSame(
+    devices.map(({ kemKey }) => kemKey),
+    [second]
+  )
+})
+
+t.test('A chain starts with a device that talks, and a device keeps its purpose', async (t) => {
+  const backup = await target.device('erin', { purpose: 'recovery' })
+  const renewed = cheapKeys({ signing: alice.keys.signingPrivate })
+  const about = { device: alice.deviceId, keys: renewed, version: 2 }
+  await refuses(t, [
+    ['registering with a recovery device', badStatement, () => backup.register(), /purpose/],
+    [
+      'a reset to a recovery device',
+      badStatement,
+      async () => addSigned(signed(await resetting({ purpose: 'recovery' }), phone.keys)),
+      /purpose/
+    ],
+    [
+      'a rekey that makes a recovery device of it',
+      '403 forbidden',
+      async () =>
+        rekey(
+          signed(await next(alice, 'device-rekey', about, { purpose: 'recovery' }), alice.keys),
+          renewed.encryptionKey
+        ),
+      /purpose/
+    ],
+    ['a purpose that is none', badStatement, async () => addText(await adding({ purpose: 'chatter' }))]
   ])
 })
 
@@ -538,7 +658,15 @@ t.test('A user has at most five pending devices', async (t) => {
       '403 device-pending',
       () =>
         tablet.raw('POST', '/v1/conversations', {
-          body: { id: randomUUID(), statement: signed('x\n', tablet.keys) }
+          body: {
+            id: randomUUID(),
+            statements: [signed('x\n', tablet.keys)],
+            key: {
+              id: randomUUID(),
+              statement: signed('x\n', tablet.keys),
+              wraps: [{ deviceId: randomUUID(), wrappedKey: Buffer.alloc(258).toString('base64') }]
+            }
+          }
         })
     ]
   ])

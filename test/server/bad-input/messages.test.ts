@@ -18,10 +18,16 @@ const { id: foreign } = await mallory.createConversation('group', [])
 const invalid = '400 invalid-request'
 const base64 = (bytes: number) => randomBytes(bytes).toString('base64')
 
+/** The newest session key that a user has made in a conversation, as a message names it. */
+const keyOf = (by: InteropClient, id: string) => {
+  const { id: sessionKeyId, hash: key } = by.sessionKeys.get(by.currentKey.get(id)!)!
+  return { sessionKeyId, key }
+}
+
 /** A message that is good as far as the server can tell. */
 const envelope = () => ({
   id: randomUUID() as string,
-  sessionKeyId: alice.currentKey.get(group)!,
+  ...keyOf(alice, group),
   iv: base64(12),
   ciphertext: base64(300),
   signature: base64(64)
@@ -31,7 +37,7 @@ const send = (changed: Record<string, unknown> = {}, by: InteropClient = alice, 
 const history = (query: string, of = group) =>
   alice.raw<Page<Message>>('GET', `/v1/conversations/${of}/messages?${query}`)
 
-t.test('A message has its five members, of their types, and no others', async (t) => {
+t.test('A message has its six members, of their types, and no others', async (t) => {
   const names = Object.keys(envelope())
   const types: [string, unknown][] = [
     ['null', null],
@@ -66,7 +72,9 @@ t.test('A message has its five members, of their types, and no others', async (t
     ['an id with a comma', invalid, () => send({ id: `${randomUUID()},${randomUUID()}` })],
     ['an id with a NUL', invalid, () => send({ id: `${randomUUID()}\0` })],
     ['an id of words', invalid, () => send({ id: 'latest' })],
-    ['a session key that is no id', invalid, () => send({ sessionKeyId: 'current' })]
+    ['a session key that is no id', invalid, () => send({ sessionKeyId: 'current' })],
+    ['a key in upper case', invalid, () => send({ key: envelope().key.toUpperCase() })],
+    ['a key that is too short', invalid, () => send({ key: envelope().key.slice(1) })]
   ])
 })
 
@@ -119,17 +127,16 @@ t.test('A message’s id stands for one content in one conversation', async (t) 
   const first = expect(await send(message), 201).body
   t.strictSame(expect(await send(message), 200).body, first, 'the same again is the same again')
   const conflict = '409 id-conflict'
-  const directKey = alice.currentKey.get(direct)
   await refuses(t, [
     ['another ciphertext', conflict, () => send({ ...message, ciphertext: base64(300) })],
     ['another IV', conflict, () => send({ ...message, iv: base64(12) })],
     ['another signature', conflict, () => send({ ...message, signature: base64(64) })],
     ['another sender', conflict, () => send(message, bob)],
-    ['another conversation', conflict, () => send({ ...message, sessionKeyId: directKey }, alice, direct)],
+    ['another conversation', conflict, () => send({ ...message, ...keyOf(alice, direct) }, alice, direct)],
     [
       'a stranger’s conversation',
       conflict,
-      () => send({ ...message, sessionKeyId: mallory.currentKey.get(foreign) }, mallory, foreign)
+      () => send({ ...message, ...keyOf(mallory, foreign) }, mallory, foreign)
     ]
   ])
 })
@@ -139,35 +146,25 @@ t.test('A message goes to a conversation of its sender, under the current sessio
   const absent = '404 conversation-not-found'
   await refuses(t, [
     ['a session key of nobody', rekey, () => send({ sessionKeyId: randomUUID() })],
-    [
-      'a session key of another conversation',
-      rekey,
-      () => send({ sessionKeyId: alice.currentKey.get(direct) })
-    ],
-    ['a session key of a stranger', rekey, () => send({ sessionKeyId: mallory.currentKey.get(foreign) })],
+    ['a session key of another conversation', rekey, () => send(keyOf(alice, direct))],
+    ['a session key of a stranger', rekey, () => send(keyOf(mallory, foreign))],
     ['a conversation of others', absent, () => send({}, mallory)],
-    [
-      'a conversation of others, under one’s own key',
-      absent,
-      () => send({ sessionKeyId: mallory.currentKey.get(foreign) }, mallory)
-    ],
+    ['a conversation of others, under one’s own key', absent, () => send(keyOf(mallory, foreign), mallory)],
     ['a conversation that there is not', absent, () => send({}, alice, randomUUID())],
     ['a conversation that is no id', invalid, () => send({}, alice, 'all')]
   ])
 
-  const outdated = alice.currentKey.get(group)
+  const outdated = keyOf(alice, group)
   expect(await alice.newKey(group), 201)
-  await refuses(t, [['a session key that was replaced', rekey, () => send({ sessionKeyId: outdated })]])
+  await refuses(t, [['a session key that was replaced', rekey, () => send(outdated)]])
 
-  const { id, answer } = await alice.createConversation('group', ['bob'], { sessionKey: false })
+  const { id, answer } = await alice.createConversation('group', ['bob'])
   expect(answer, 201)
-  await refuses(t, [['a conversation without a session key', rekey, () => send({}, alice, id)]])
-  expect(await alice.newKey(id), 201)
-  const sessionKeyId = alice.currentKey.get(id)
+  const key = keyOf(alice, id)
   expect(await alice.removeMember(id, 'bob'), 201)
   await refuses(t, [
-    ['a session key that a removal made stale', rekey, () => send({ sessionKeyId }, alice, id)],
-    ['a member who was removed', absent, () => send({ sessionKeyId }, bob, id)]
+    ['a session key from before a removal', rekey, () => send(key, alice, id)],
+    ['a member who was removed', absent, () => send(key, bob, id)]
   ])
 
   const lost = await target.device('alice', { password: alice.password })
@@ -177,13 +174,13 @@ t.test('A message goes to a conversation of its sender, under the current sessio
 
 t.test('A session key is valid for 2^20 messages', async (t) => {
   const { id } = await alice.createConversation('group', [])
-  const sessionKeyId = alice.currentKey.get(id)!
+  const key = keyOf(alice, id)
   const { db } = target.services
   const used = (messageCount: number) =>
-    db.update(sessionKeys).set({ messageCount }).where(eq(sessionKeys.id, sessionKeyId))
+    db.update(sessionKeys).set({ messageCount }).where(eq(sessionKeys.id, key.sessionKeyId))
   await used(2 ** 20 - 1)
-  expect(await send({ sessionKeyId }, alice, id), 201)
-  await refuses(t, [['one more', '409 rekey-required', () => send({ sessionKeyId }, alice, id)]])
+  expect(await send(key, alice, id), 201)
+  await refuses(t, [['one more', '409 rekey-required', () => send(key, alice, id)]])
 })
 
 t.test('A batch takes none of the refused messages and all of the good ones', async (t) => {

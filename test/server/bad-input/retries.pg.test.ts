@@ -1,8 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { cheapKeys, startTarget } from '../../support/bad-input.js'
 import { startPostgres } from '../../support/postgres.js'
-import { signed, statementHash, statementText } from '../../support/interop/chains.js'
+import { chainRequest, creation, readChain, type Change } from '../../support/chain-requests.js'
+import { envelope, member } from '../../support/conversations.js'
+import { signed, statementText } from '../../support/interop/chains.js'
 import { expect } from '../../support/interop/http.js'
 
 const pg = await startPostgres(t)
@@ -11,7 +13,7 @@ if (pg !== undefined) {
   const first = await startTarget(t, env)
   const second = await startTarget(t, env)
   const alice = await first.user('alice')
-  const bob = await first.user('bob')
+  await first.user('bob')
   const there = await second.device('alice', { keys: alice.keys })
   there.accessToken = alice.accessToken
 
@@ -33,65 +35,35 @@ if (pg !== undefined) {
     }
     return [...new Set(rounds)]
   }
-  const group = (id: string, by = alice) =>
-    signed(
-      statementText('conversation-create', [
-        ['conversation', id],
-        ['sequence', 1],
-        ['previous', '-'],
-        ['kind', 'group'],
-        ['member', `alice admin ${by.keys.signingFp}`],
-        ['by', by.keys.signingFp]
-      ]),
-      by.keys
-    )
-  const id = randomUUID()
-  const key = (of: string) =>
-    alice.makeKey(of, statementHash(group(of)), [
-      { deviceId: alice.deviceId, signingKey: alice.keys.signingFp, encryptionKey: alice.keys.encryptionKey }
-    ])
-  const { body: sessionKey } = key(id)
-  expect(
-    await alice.raw('POST', '/v1/conversations', { body: { id, statement: group(id), sessionKey } }),
-    201
-  )
+  const { id, ...founded } = await creation(alice, 'group', [])
+  expect(await alice.raw('POST', '/v1/conversations', { body: { id, ...founded } }), 201)
 
-  const message = (messageId: string) => ({
-    id: messageId,
-    sessionKeyId: sessionKey.id,
-    iv: randomBytes(12).toString('base64'),
-    ciphertext: randomBytes(300).toString('base64'),
-    signature: randomBytes(64).toString('base64')
-  })
+  const message = async (messageId: string, of = id) => ({ ...(await envelope(alice, of)), id: messageId })
   const messages = `/v1/conversations/${id}/messages`
 
   t.test('A retry that overtakes the first try is answered like any other', async (t) => {
-    const sends = await overtaken(20, async () => ['POST', messages, message(randomUUID())])
+    const sends = await overtaken(20, async () => ['POST', messages, await message(randomUUID())])
     t.strictSame(sends, ['200 200 200 201'], 'a message')
 
-    const conversations = await overtaken(5, async () => {
-      const of = randomUUID()
-      return ['POST', '/v1/conversations', { id: of, statement: group(of), sessionKey: key(of).body }]
-    })
-    t.strictSame(conversations, ['200 200 200 201'], 'a conversation')
+    const conversations = await overtaken(5, async () => [
+      'POST',
+      '/v1/conversations',
+      await creation(alice, 'group', [])
+    ])
+    t.strictSame(conversations, ['201 201 201 201'], 'a conversation')
 
-    const path = `/v1/conversations/${id}/session-keys`
-    const keys = await overtaken(5, async () => ['POST', path, key(id).body])
-    t.strictSame(keys, ['200 200 200 201'], 'a session key')
+    const keys = await overtaken(5, async () => {
+      const { key } = await chainRequest(alice, await readChain(alice, id), [])
+      return ['POST', `/v1/conversations/${id}/session-keys`, key]
+    })
+    t.strictSame(keys, ['201 201 201 201'], 'a session key')
 
     const changes = await overtaken(4, async () => {
-      const { sequence, head, members } = await alice.chain(id)
-      const [kind, about] = members.has('bob')
-        ? ['conversation-remove', 'bob']
-        : ['conversation-add', `bob member ${bob.keys.signingFp}`]
-      const text = statementText(kind, [
-        ['conversation', id],
-        ['sequence', sequence + 1],
-        ['previous', head],
-        ['member', about],
-        ['by', alice.keys.signingFp]
-      ])
-      return ['POST', `/v1/conversations/${id}/chain`, { statement: signed(text, alice.keys) }]
+      const view = await readChain(alice, id)
+      const change: Change = view.members.has('bob')
+        ? ['remove', ['member', 'bob']]
+        : ['add', await member(alice, 'bob')]
+      return ['POST', `/v1/conversations/${id}/chain`, await chainRequest(alice, view, [change])]
     })
     t.strictSame(changes, ['201 201 201 201'], 'a change of members')
 
@@ -104,8 +76,10 @@ if (pg !== undefined) {
         ['sequence', sequence + 1],
         ['previous', head],
         ['device', deviceId],
+        ['purpose', 'chat'],
         ['signing-key', keys.signingFp],
         ['encryption-key', keys.encryptionFp],
+        ['kem-key', '-'],
         ['encryption-version', 1]
       ])
       const { signingKey, encryptionKey } = keys
@@ -116,13 +90,10 @@ if (pg !== undefined) {
   })
 
   t.test('If different messages are sent under one id at the same moment, one is stored', async (t) => {
-    const { id: of } = await alice.createConversation('group', [])
-    const sessionKeyId = alice.currentKey.get(of)
-    const path = `/v1/conversations/${of}/messages`
     for (let round = 0; round < 10; round++) {
-      const messageId = randomUUID()
-      const tries = [alice, there, alice, there].map((client) =>
-        client.raw('POST', path, { body: { ...message(messageId), sessionKeyId } })
+      const bodies = await Promise.all(Array.from({ length: 4 }, () => message(randomUUID())))
+      const tries = [alice, there, alice, there].map((client, n) =>
+        client.raw('POST', messages, { body: { ...bodies[n], id: bodies[0]!.id } })
       )
       const statuses = (await Promise.all(tries)).map(({ status }) => status).sort()
       t.strictSame(statuses, [201, 409, 409, 409])

@@ -14,7 +14,7 @@ const users = Promise.all([chat.user('alice'), chat.user('bob')])
 async function world() {
   const [alice, bob] = await users
   const { id: conversationId } = await alice.createConversation('group', [bob.username])
-  const sessionKeyId = alice.currentKey.get(conversationId)!
+  const { id: sessionKeyId, hash: key } = alice.sessionKeys.get(alice.currentKey.get(conversationId)!)!
   const { body } = await alice.raw<{ user: { id: string } }>('GET', '/v1/users/me')
   const message = (id: string = randomUUID()) => ({
     id,
@@ -23,6 +23,7 @@ async function world() {
     senderUsername: 'alice',
     senderDeviceId: alice.deviceId,
     sessionKeyId,
+    key,
     iv: Buffer.alloc(12, 1).toString('base64'),
     ciphertext: Buffer.alloc(272, 2).toString('base64'),
     signature: Buffer.alloc(64, 3).toString('base64')
@@ -133,6 +134,6 @@ t.test('A session key serves at most 2^20 messages', async (t) => {
   )
   t.equal((await send(message())).verdict, 'rekey')
   await alice.newKey(conversationId)
-  const sessionKeyId = alice.currentKey.get(conversationId)!
-  t.equal((await send({ ...message(), sessionKeyId })).verdict, 'stored')
+  const { id: sessionKeyId, hash: key } = alice.sessionKeys.get(alice.currentKey.get(conversationId)!)!
+  t.equal((await send({ ...message(), sessionKeyId, key })).verdict, 'stored')
 })

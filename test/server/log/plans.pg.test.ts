@@ -70,9 +70,7 @@ if (postgres !== undefined)
         'select id, user_id from devices order by id limit 1'
       )
       const sender = rows[0]!
-      const [{ id: conversationId, sessionKeyId }] = world.conversations as [
-        { id: string; sessionKeyId: string }
-      ]
+      const { id: conversationId, sessionKeyId, key } = world.conversations[0]!
 
       const run = async (): Promise<void> => {
         const { last } = await readBounds(watched.prepared)
@@ -89,6 +87,7 @@ if (postgres !== undefined)
           id: randomUUID(),
           conversationId,
           sessionKeyId,
+          key,
           senderId: sender.user_id,
           senderDeviceId: sender.id
         },

@@ -38,7 +38,7 @@ t.test('A stream first says how to reconnect, where it starts and which device i
 
 t.test('Durable events have the cursor after them as id, and ephemeral ones have none', async (t) => {
   const carol = await user(t, chat, 'carol')
-  await conversation(carol, [alice])
+  expect(await carol.newKey(await conversation(carol, [alice])), 201)
   const stream = await alice.live({ after: '0' })
   const online = await carol.live()
   await stream.waitFor(({ event }) => event === 'presence', 'presence')
@@ -51,7 +51,7 @@ t.test('Durable events have the cursor after them as id, and ephemeral ones have
   const durable = events.filter((event) => event.id !== undefined)
   t.strictSame(
     [...new Set(durable.map(({ event }) => event))],
-    ['conversation.created', 'session-key.created']
+    ['conversation.created', 'conversation.chain']
   )
   for (const { id, data } of durable) t.match(id, new RegExp(`^[0-9a-z]{8}-${String(data['position'])}$`))
   stream.close()

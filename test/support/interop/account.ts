@@ -1,199 +1,178 @@
-import { randomUUID } from 'node:crypto'
-import type { Agent } from 'node:http'
-import { fingerprint, generateKeys, renewKeys, type DeviceKeys } from './crypto.js'
-import { cosigned, parseStatement, replayUser, signed, statementText, value } from './chains.js'
-import type { Statement, UserChain } from './chains.js'
-import { call, expect, newAgent } from './http.js'
-import type { Answer, Call, SessionAnswer, UserAnswer } from './http.js'
-import { EventStream, type ChatEvent, type EventsOptions } from './events.js'
+import { cosigned, parseStatement, signed, statementText, value } from './chains.js'
+import type { Link, Parsed, Statement } from './chains.js'
+import { fingerprint, generateKeys, kemFp, kemPublicKey, renewKeys, sha256Hex } from './crypto.js'
+import type { DeviceKeys } from './crypto.js'
+import { expect } from './http.js'
+import type { Answer, Page, PublicDevice, SessionAnswer, UserAnswer, UserChainPage } from './http.js'
+import { linkNumber } from './numbers.js'
+import { check, given } from './refused.js'
+import { Session, type SessionOptions } from './session.js'
+import { deviceOf, noUser, replayUser, type UserChain } from './user-chain.js'
 
-export interface InteropOptions {
+type ChainsAnswer = Page<UserChainPage & { readonly username: string }>
+
+export interface InteropOptions extends SessionOptions {
   readonly keys?: DeviceKeys
-  readonly password?: string
   readonly deviceName?: string
-  /** Parallel connections for everything but the event streams. */
-  readonly connections?: number
+  readonly purpose?: 'chat' | 'recovery'
 }
 
-export type Raw = Omit<Call, 'method' | 'path' | 'token'> & { readonly token?: string | null }
-
-/** The account's half of a client: sessions, devices, other users' chains, events. */
-export class Account {
-  base: string
-  readonly username: string
-  readonly password: string
+/** The own devices, and all users' chains as far as this client has verified them. */
+export class Account extends Session {
   readonly deviceName: string
-  readonly deviceId: string = randomUUID()
+  readonly purpose: 'chat' | 'recovery'
   keys: DeviceKeys
-  /** Encryption keys that were replaced: they still open what was wrapped before. */
+  /** Decryption keys that were replaced: they still open what was wrapped before. */
   readonly oldKeys: DeviceKeys[] = []
-  userId = ''
-  accessToken: string | undefined
-  refreshToken: string | undefined
-  readonly agent: Agent
-  /** Public signing keys by fingerprint, and their devices' ids and owners, as met so far. */
+  /** Public keys by fingerprint: SPKI PEM, or base64 of a KEM key. */
   readonly knownKeys = new Map<string, string>()
-  readonly deviceFp = new Map<string, string>()
-  readonly ownerOf = new Map<string, string>()
-  readonly #heads = new Map<string, UserChain>()
-  readonly #streams = new Set<EventStream>()
+  readonly users = new Map<string, UserChain>()
 
   protected constructor(base: string, username: string, keys: DeviceKeys, options: InteropOptions) {
-    this.base = base
-    this.username = username
+    super(base, username, options)
     this.keys = keys
-    this.password = options.password ?? `correct horse ${username} battery`
     this.deviceName = options.deviceName ?? 'test device'
-    this.agent = newAgent(options.connections)
-    this.knownKeys.set(keys.signingFp, keys.signingKey)
+    this.purpose = options.purpose ?? 'chat'
+    this.learn(keys)
   }
 
   protected static async keysFor(options: InteropOptions): Promise<DeviceKeys> {
     return options.keys ?? (await generateKeys())
   }
 
-  /** Any request, right or wrong. `token: null` sends none; by default the own access token goes along. */
-  raw<T = unknown>(method: string, path: string, what: Raw = {}): Promise<Answer<T>> {
-    const { token, ...rest } = what
-    return call<T>(this.base, this.agent, {
-      method,
-      path,
-      ...rest,
-      token: token === null ? undefined : (token ?? this.accessToken)
-    })
-  }
-
-  #keep(answer: Answer<SessionAnswer>): Answer<SessionAnswer> {
-    if (answer.status < 300) {
-      this.accessToken = answer.body.accessToken
-      this.refreshToken = answer.body.refreshToken
-      this.userId = answer.body.user.id
-    }
-    return answer
+  protected learn({ signingKey, encryptionKey, kemKey }: Partial<PublicDevice>): void {
+    for (const key of [signingKey, encryptionKey])
+      if (key !== undefined) this.knownKeys.set(fingerprint(key), key)
+    if (kemKey !== undefined) this.knownKeys.set(sha256Hex(kemPublicKey(kemKey)), kemKey)
   }
 
   #newDevice(statement: Statement): Record<string, unknown> {
-    const { signingKey, encryptionKey } = this.keys
-    return { id: this.deviceId, name: this.deviceName, signingKey, encryptionKey, statement }
+    const { signingKey, encryptionKey, kemKey } = this.keys
+    return { id: this.deviceId, name: this.deviceName, signingKey, encryptionKey, kemKey, statement }
   }
 
-  #deviceText(
-    kind: string,
-    chain: { sequence: number; head: string },
-    keys: DeviceKeys,
-    version: number
-  ): string {
+  #deviceText(kind: string, chain: Link, keys: DeviceKeys, version: number): string {
     return statementText(kind, [
       ['user', this.username],
       ['sequence', chain.sequence + 1],
       ['previous', chain.head],
       ['device', this.deviceId],
+      ['purpose', this.purpose],
       ['signing-key', keys.signingFp],
       ['encryption-key', keys.encryptionFp],
+      ['kem-key', kemFp(keys)],
       ['encryption-version', version]
     ])
   }
 
   /** The first statement of this user's chain, signed by this device. */
   firstStatement(): Statement {
-    return signed(this.#deviceText('device-add', { sequence: 0, head: '-' }, this.keys, 1), this.keys)
+    return signed(this.#deviceText('device-add', noUser(this.username), this.keys, 1), this.keys)
   }
 
   async register(): Promise<Answer<SessionAnswer>> {
     const { username, password } = this
     const body = { username, password, device: this.#newDevice(this.firstStatement()) }
-    return this.#keep(await this.raw<SessionAnswer>('POST', '/v1/auth/register', { body, token: null }))
+    return this.keep(await this.raw<SessionAnswer>('POST', '/v1/auth/register', { body, token: null }))
   }
 
-  async login(withDevice = true): Promise<Answer<SessionAnswer>> {
-    const { username, password, deviceId } = this
-    const body = { username, password, ...(withDevice ? { deviceId } : {}) }
-    return this.#keep(await this.raw<SessionAnswer>('POST', '/v1/auth/login', { body, token: null }))
-  }
-
-  async refresh(refreshToken = this.refreshToken): Promise<Answer<SessionAnswer>> {
-    const body = { refreshToken }
-    return this.#keep(await this.raw<SessionAnswer>('POST', '/v1/auth/refresh', { body, token: null }))
-  }
-
-  logout(): Promise<Answer<unknown>> {
-    return this.raw('POST', '/v1/auth/logout')
-  }
-
-  /** A user's chain, checked from its beginning and against what this client saw of it before. */
-  async user(
-    username: string
-  ): Promise<UserChain & { readonly encryptionKeys: ReadonlyMap<string, string> }> {
-    const { body } = expect(await this.raw<UserAnswer>('GET', `/v1/users/${username}`), 200)
-    const encryptionKeys = new Map<string, string>()
-    for (const device of body.devices) {
-      this.knownKeys.set(fingerprint(device.signingKey), device.signingKey)
-      encryptionKeys.set(device.id, device.encryptionKey)
+  /** A user's chain, verified from its beginning, with the public keys of the active devices. */
+  async user(username: string): Promise<UserChain> {
+    for (;;) {
+      const before = this.#known(username)
+      const path = `/v1/users/${username}?after=${before.sequence}`
+      const { body } = expect(await this.raw<UserAnswer>('GET', path), 200)
+      for (const device of body.devices) this.learn(device)
+      if (this.#known(username).sequence !== before.sequence) continue
+      const chain = this.#extend(before, body.chain)
+      if (body.chain.next !== null) continue
+      check(chain.head === body.chain.head, `${username}'s chain was cut or forked`)
+      check(chain.root === body.root, `${username}'s root is ${chain.root}, shown is ${body.root}`)
+      requireShown(chain, body.devices)
+      return chain
     }
-    const chain = replayUser(username, body.chain, this.knownKeys)
-    const before = this.#heads.get(username)
-    if (before !== undefined && before.sequence > chain.sequence)
-      throw new Error(`${username}'s chain was cut`)
-    if (before !== undefined && before.sequence === chain.sequence && before.head !== chain.head) {
-      throw new Error(`${username}'s chain was forked`)
-    }
-    if (chain.root !== body.root)
-      throw new Error(`${username}'s root is ${chain.root}, shown is ${body.root}`)
-    if (
-      [...chain.active.keys()].sort().join() !==
-      body.devices
-        .map((device) => device.id)
-        .sort()
-        .join()
-    ) {
-      throw new Error(`the devices shown of ${username} are not those of the chain`)
-    }
-    for (const device of body.devices) {
-      const named = chain.active.get(device.id)
-      const same = named?.signingFp === fingerprint(device.signingKey)
-      if (!same || named.encryptionFp !== fingerprint(device.encryptionKey)) {
-        throw new Error(`the keys shown of ${username}'s device ${device.id} are not those of the chain`)
+  }
+
+  /** Brings the chains of many users up to date. */
+  async sync(usernames: Iterable<string>): Promise<void> {
+    const all = [...usernames].map((username) => ({ username, after: this.#known(username).sequence }))
+    for (let at = 0; at < all.length; at += 200) {
+      const body = { users: all.slice(at, at + 200) }
+      const heads = new Map<string, string>()
+      for (let query: string | null = ''; query !== null;) {
+        const path = `/v1/users/chains${query}`
+        const answer: Answer<ChainsAnswer> = await this.raw('POST', path, { body })
+        const { items, next } = expect(answer, 200).body
+        for (const page of items) {
+          const before = this.#known(page.username)
+          if (startsBehind(before, page)) this.#extend(before, page)
+          heads.set(page.username, page.head)
+        }
+        query = next === null ? null : `?cursor=${encodeURIComponent(next)}`
       }
+      for (const [name, head] of heads) if (this.#known(name).head !== head) await this.user(name)
     }
-    for (const device of chain.ever.values()) {
-      this.deviceFp.set(device.id, device.signingFp)
-      this.ownerOf.set(device.signingFp, username)
-    }
-    this.#heads.set(username, chain)
-    return { ...chain, encryptionKeys }
+  }
+
+  #known(username: string): UserChain {
+    return this.users.get(username) ?? noUser(username)
+  }
+
+  #extend(before: UserChain, page: UserChainPage): UserChain {
+    for (const signingKey of page.keys) this.learn({ signingKey })
+    const chain = replayUser(before.user, page.items, this.knownKeys, before)
+    this.users.set(before.user, chain)
+    return chain
   }
 
   /** Asks for this device to be added: answers 202 until another device has approved. */
   async addDevice(approver?: DeviceKeys): Promise<Answer<unknown>> {
-    const own = signed(
-      this.#deviceText('device-add', await this.user(this.username), this.keys, 1),
-      this.keys
-    )
+    const text = this.#deviceText('device-add', await this.user(this.username), this.keys, 1)
+    const own = signed(text, this.keys)
     const statement = approver === undefined ? own : cosigned(own, approver)
     return this.raw('POST', '/v1/devices', { body: this.#newDevice(statement) })
   }
 
-  /** Signs what a pending device of the same user asks for, after a look at what it says. */
+  /** The number that the person compares: for this device, or for one that asks. */
+  async linkNumber(asked?: Statement): Promise<string> {
+    const { user, root, head } = await this.user(this.username)
+    const { signingFp, encryptionFp } = this.keys
+    const own = { id: this.deviceId, signingFp, encryptionFp, kemFp: kemFp(this.keys) }
+    const device = asked === undefined ? own : deviceOf(parseStatement(asked.text))
+    return linkNumber({
+      user,
+      root,
+      head,
+      device: device.id,
+      signingKey: device.signingFp,
+      encryptionKey: device.encryptionFp,
+      kemKey: device.kemFp
+    })
+  }
+
+  /** Signs what a pending device of the same user asks for. It must follow the head, and be active afterwards. */
   async approve(asked: Statement): Promise<Answer<unknown>> {
     const parsed = parseStatement(asked.text)
     const chain = await this.user(this.username)
-    const due = [value(parsed, 'user'), value(parsed, 'sequence'), value(parsed, 'previous')].join(' ')
-    if (parsed.kind !== 'device-add' || due !== `${this.username} ${chain.sequence + 1} ${chain.head}`) {
-      throw new Error(`not to be approved: ${asked.text}`)
-    }
+    const due = ['user', 'sequence', 'previous'].map((name) => value(parsed, name)).join(' ')
+    const follows = due === `${this.username} ${chain.sequence + 1} ${chain.head}`
+    check(parsed.kind === 'device-add' && follows, `not to be approved: ${asked.text}`)
     const body = { statement: cosigned(asked, this.keys) }
-    return this.raw('POST', `/v1/devices/${value(parsed, 'device')}/approval`, { body })
+    const answer = await this.raw('POST', `/v1/devices/${value(parsed, 'device')}/approval`, { body })
+    if (answer.status < 300) check(isActive(await this.user(this.username), parsed), 'it did not come in')
+    return answer
   }
 
-  /** Replaces this device's encryption key; the old one is kept in `oldKeys` unless the server refuses. */
+  /** Replaces this device's decryption keys. The old ones are kept in `oldKeys` unless the chain lacks the new. */
   async rekey(renewed?: DeviceKeys): Promise<Answer<unknown>> {
     const keys = renewed ?? (await renewKeys(this.keys))
     const chain = await this.user(this.username)
     const version = (chain.active.get(this.deviceId)?.version ?? 0) + 1
     const statement = signed(this.#deviceText('device-rekey', chain, keys, version), keys)
-    const body = { encryptionKey: keys.encryptionKey, statement }
+    const { encryptionKey, kemKey } = keys
+    const body = { encryptionKey, kemKey, statement }
     const answer = await this.raw('PUT', `/v1/devices/${this.deviceId}/encryption-key`, { body })
-    if (answer.status < 300) {
+    if (answer.status < 300 && isActive(await this.user(this.username), parseStatement(statement.text))) {
       this.oldKeys.push(this.keys)
       this.keys = keys
     }
@@ -208,9 +187,8 @@ export class Account {
       ['previous', chain.head],
       ['device', deviceId]
     ])
-    return this.raw('POST', `/v1/devices/${deviceId}/revocation`, {
-      body: { statement: signed(text, this.keys) }
-    })
+    const body = { statement: signed(text, this.keys) }
+    return this.raw('POST', `/v1/devices/${deviceId}/revocation`, { body })
   }
 
   /** All other devices are lost: this one starts again under a new root. */
@@ -218,31 +196,29 @@ export class Account {
     const text = this.#deviceText('device-reset', await this.user(this.username), this.keys, 1)
     return this.raw('POST', '/v1/devices', { body: this.#newDevice(signed(text, this.keys)) })
   }
+}
 
-  events(options: EventsOptions = {}): EventStream {
-    const stream = new EventStream(() => ({ base: this.base, token: this.accessToken }), options)
-    this.#streams.add(stream)
-    return stream
-  }
+/** Whether the chain has the device with exactly the keys of its statement. */
+function isActive({ active }: UserChain, statement: Parsed): boolean {
+  const device = active.get(value(statement, 'device'))
+  return (
+    device?.signingFp === value(statement, 'signing-key') &&
+    device.encryptionFp === value(statement, 'encryption-key') &&
+    device.kemFp === value(statement, 'kem-key')
+  )
+}
 
-  /** A stream that has said `ready`: whatever happens from now on is on it. */
-  async live(options: EventsOptions = {}): Promise<EventStream> {
-    const stream = this.events(options)
-    await stream.waitFor((event) => event.event === 'ready', 'ready')
-    return stream
-  }
+/** Whether a page goes on where the copy ends. Another answer may have brought its statements meanwhile. */
+function startsBehind({ sequence }: UserChain, { items: [first] }: UserChainPage): boolean {
+  return first !== undefined && value(parseStatement(first.text), 'sequence') === String(sequence + 1)
+}
 
-  poll(
-    after: string,
-    wait?: number
-  ): Promise<Answer<{ items: (ChatEvent & { cursor: string })[]; cursor: string }>> {
-    const query = new URLSearchParams({ after, ...(wait === undefined ? {} : { wait: String(wait) }) })
-    return this.raw('GET', `/v1/events?${query.toString()}`)
-  }
-
-  /** Lets go of all sockets; without it a test process would not end. */
-  close(): void {
-    for (const stream of this.#streams) stream.close()
-    this.agent.destroy()
+/** The devices are a hint of the server's, which has to be right all the same. */
+function requireShown({ active }: UserChain, devices: readonly PublicDevice[]): void {
+  check(devices.length === active.size, `${devices.length} devices are shown, ${active.size} are active`)
+  for (const shown of devices) {
+    const device = given(active.get(shown.id), `the device ${shown.id} is shown, and not active`)
+    const isSame = device.signingFp === fingerprint(shown.signingKey) && device.kemFp === kemFp(shown)
+    check(isSame && device.encryptionFp === fingerprint(shown.encryptionKey), `other keys of ${shown.id}`)
   }
 }

@@ -1,23 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import * as crypto from './crypto.js'
-import {
-  parseStatement,
-  replayConversation,
-  signed,
-  statementHash,
-  statementText,
-  value,
-  type ConversationChain,
-  type Statement
-} from './chains.js'
-import { Account } from './account.js'
-import { expect, type Answer, type Page, type RosterAnswer } from './http.js'
+import { parseStatement, signed, statementHash, statementText, values } from './chains.js'
+import type { Link, Statement } from './chains.js'
+import { noConversation, type ConversationChain } from './conversation-chain.js'
+import { ConversationReader } from './conversation-reader.js'
+import { commitment, fingerprint, kemFp, newSessionKey } from './crypto.js'
+import type { Answer, ChainReceipt } from './http.js'
+import { rosterHash, stateAt, type Told } from './roster.js'
+import type { UserState } from './user-chain.js'
+import { wrap } from './wraps.js'
 
 export interface HeldKey {
   readonly id: string
   readonly conversationId: string
+  /** Hash of the `conversation-key` statement. */
+  readonly hash: string
   readonly key: Buffer
-  readonly roster: readonly crypto.RosterLine[]
   readonly statement: Statement
 }
 
@@ -27,162 +24,147 @@ export interface SessionKeyBody {
   readonly wraps: readonly { readonly deviceId: string; readonly wrappedKey: string }[]
 }
 
-export interface Covered {
-  readonly deviceId: string
-  readonly signingKey: string
-  readonly encryptionKey: string
-}
+/** A change: the kind behind `conversation-`, and its lines. */
+export type Change = readonly [kind: string, ...lines: (readonly [name: string, value: string | number])[]]
 
-/** The conversations' half of a client: who belongs, and whom a session key must be wrapped for. */
-export class Rooms extends Account {
+/** Requests that make and change conversations, and the session keys that they bring. */
+export class Conversations extends ConversationReader {
   readonly sessionKeys = new Map<string, HeldKey>()
   /** The session key to send under, by conversation. */
   readonly currentKey = new Map<string, string>()
 
-  /** Makes a conversation of these users (oneself included unasked); others become plain members. */
+  /** Makes a conversation of these users (oneself included unasked); in a group, others are plain members. */
   async createConversation(
-    kind: 'group' | 'direct',
+    kind: 'group' | 'direct' | 'self',
     others: readonly string[],
-    options: { id?: string; sessionKey?: boolean } = {}
+    options: { id?: string } = {}
   ): Promise<{ id: string; answer: Answer<unknown> }> {
     const id = options.id ?? randomUUID()
     const names = [...new Set([this.username, ...others])].sort()
     const users = await Promise.all(names.map((name) => this.user(name)))
     const role = (name: string): string => (kind === 'group' && name === this.username ? 'admin' : 'member')
-    const text = statementText('conversation-create', [
-      ['conversation', id],
-      ['sequence', 1],
-      ['previous', '-'],
-      ['kind', kind],
-      ...users.map(({ user, root }) => ['member', `${user} ${role(user)} ${root}`] as const),
-      ['by', this.keys.signingFp]
-    ])
-    const statement = signed(text, this.keys)
-    const covered = users.flatMap((user) =>
-      [...user.active.values()].map((device) => this.cover(device.id, device.signingFp, user.encryptionKeys))
-    )
-    const made =
-      options.sessionKey === false ? undefined : this.makeKey(id, statementHash(statement), covered)
-    const body = { id, statement, ...(made === undefined ? {} : { sessionKey: made.body }) }
-    const answer = await this.raw('POST', '/v1/conversations', { body })
-    if (answer.status === 201 && made !== undefined) this.hold(made.held)
+    const lines = users.map(({ user, root }) => ['member', `${user} ${role(user)} ${root}`] as const)
+    const states = new Map(users.map((user) => [user.user, user]))
+    const create: Change = ['create', ['kind', kind], ...lines]
+    const { statements, key } = this.#request(noConversation(id), [create], states)
+    const answer = await this.raw('POST', '/v1/conversations', { body: { id, statements, key: key.body } })
+    if (answer.status === 201) this.hold(key.held)
     return { id, answer }
   }
 
-  protected cover(
-    deviceId: string,
-    signingKey: string,
-    encryptionKeys: ReadonlyMap<string, string>
-  ): Covered {
-    const encryptionKey = encryptionKeys.get(deviceId)
-    if (encryptionKey === undefined) throw new Error(`no encryption key is served for device ${deviceId}`)
-    return { deviceId, signingKey, encryptionKey }
-  }
-
-  /** The conversation's chain, replayed; fetches the chains of whoever signed and is not known yet. */
-  async chain(conversationId: string): Promise<ConversationChain> {
-    const path = `/v1/conversations/${conversationId}/chain`
-    const items: Statement[] = []
-    let page: Page<Statement>
-    do {
-      page = expect(
-        await this.raw<Page<Statement>>('GET', `${path}?after=${items.length}&limit=200`),
-        200
-      ).body
-      items.push(...page.items)
-    } while (page.next !== null && page.items.length > 0)
-    const names = new Set<string>()
-    for (const { text } of items) {
-      for (const [name, line] of parseStatement(text).lines) {
-        if (name === 'member') names.add(line.split(' ')[0] ?? '')
+  /** The statements of changes, and the key that follows them. */
+  #request(chain: ConversationChain, changes: readonly Change[], states: ReadonlyMap<string, UserState>) {
+    const members = new Map(chain.members)
+    const before = new Map(chain.states)
+    let link: Link = chain
+    const statements: Statement[] = []
+    for (const change of changes) {
+      const statement = this.sign(chain.id, link, change)
+      statements.push(statement)
+      link = { sequence: link.sequence + 1, head: statementHash(statement) }
+      for (const [name = '', role = '', root = ''] of values(parseStatement(statement.text), 'member')) {
+        if (change[0] === 'remove') before.delete(name)
+        if (change[0] === 'remove') members.delete(name)
+        else members.set(name, { role, root })
       }
     }
-    const missing = items.some(({ text }) => !this.ownerOf.has(value(parseStatement(text), 'by')))
-    if (missing) await Promise.all([...names].map((name) => this.user(name)))
-    return replayConversation(conversationId, items, this.knownKeys, (fp) => this.ownerOf.get(fp))
+    return { statements, key: this.makeKey(chain.id, this.told(link, members, before, states)) }
   }
 
-  /** `add` needs role and root in the line, `remove` only the name, `leave` nothing. */
-  async changeMembers(
-    id: string,
-    kind: 'add' | 'remove' | 'role' | 'leave',
-    line?: string
-  ): Promise<Answer<unknown>> {
-    const chain = await this.chain(id)
+  protected sign(conversationId: string, { sequence, head }: Link, [kind, ...lines]: Change): Statement {
     const text = statementText(`conversation-${kind}`, [
-      ['conversation', id],
-      ['sequence', chain.sequence + 1],
-      ['previous', chain.head],
-      ...(line === undefined ? [] : [['member', line] as const]),
+      ['conversation', conversationId],
+      ['sequence', sequence + 1],
+      ['previous', head],
+      ...lines,
       ['by', this.keys.signingFp]
     ])
-    return this.raw('POST', `/v1/conversations/${id}/chain`, { body: { statement: signed(text, this.keys) } })
+    return signed(text, this.keys)
   }
 
-  async addMember(id: string, username: string, role = 'member'): Promise<Answer<unknown>> {
+  /** Changes with the session key that follows them, in one request. */
+  async change(id: string, changes: readonly Change[]): Promise<Answer<ChainReceipt>> {
+    const { chain, state } = await this.roster(id)
+    const states = new Map(this.statesAt(chain.states))
+    for (const { username, ...link } of state) states.set(username, stateAt(this.users, username, link))
+    for (const [kind, ...lines] of changes)
+      for (const [name, line] of lines)
+        if (name === 'member' && kind !== 'remove') {
+          const username = String(line).split(' ')[0] ?? ''
+          if (!chain.members.has(username)) states.set(username, await this.user(username))
+        }
+    const { statements, key } = this.#request(chain, changes, states)
+    const body = { statements, key: key.body }
+    const answer = await this.raw<ChainReceipt>('POST', `/v1/conversations/${id}/chain`, { body })
+    if (answer.status === 201) this.hold(key.held)
+    return answer
+  }
+
+  /** A change with one line, which needs role and root, unless it removes a member. */
+  changeMembers(
+    id: string,
+    kind: 'add' | 'remove' | 'role' | 'renew',
+    line: string
+  ): Promise<Answer<ChainReceipt>> {
+    return this.change(id, [[kind, ['member', line]]])
+  }
+
+  async addMember(id: string, username: string, role = 'member'): Promise<Answer<ChainReceipt>> {
     return this.changeMembers(id, 'add', `${username} ${role} ${(await this.user(username)).root}`)
   }
 
-  async setRole(id: string, username: string, role: string): Promise<Answer<unknown>> {
-    return this.changeMembers(id, 'role', `${username} ${role} ${(await this.user(username)).root}`)
+  async setRole(id: string, username: string, role: string): Promise<Answer<ChainReceipt>> {
+    const { members } = await this.chain(id)
+    return this.changeMembers(id, 'role', `${username} ${role} ${members.get(username)?.root}`)
   }
 
-  removeMember(id: string, username: string): Promise<Answer<unknown>> {
+  /** Gives a member whose root is stale the current one. */
+  async renewMember(id: string, username: string): Promise<Answer<ChainReceipt>> {
+    const { members } = await this.chain(id)
+    const { root } = await this.user(username)
+    return this.changeMembers(id, 'renew', `${username} ${members.get(username)?.role} ${root}`)
+  }
+
+  removeMember(id: string, username: string): Promise<Answer<ChainReceipt>> {
     return this.changeMembers(id, 'remove', username)
   }
 
-  leave(id: string): Promise<Answer<unknown>> {
-    return this.changeMembers(id, 'leave')
+  setTimer(id: string, seconds: number): Promise<Answer<ChainReceipt>> {
+    return this.change(id, [['timer', ['message-ttl', seconds]]])
   }
 
-  /**
-   * The devices that a session key must cover, derived from the chains; the server's roster has to say the
-   * same.
-   */
-  async roster(id: string): Promise<{ head: string; covered: Covered[] }> {
-    const { body } = expect(await this.raw<RosterAnswer>('GET', `/v1/conversations/${id}/roster`), 200)
-    const chain = await this.chain(id)
-    const covered: Covered[] = []
-    for (const [name, member] of chain.members) {
-      const user = await this.user(name)
-      if (user.root !== member.root) continue
-      for (const device of user.active.values()) {
-        covered.push(this.cover(device.id, device.signingFp, user.encryptionKeys))
-      }
-    }
-    const list = (ids: readonly string[]): string => [...ids].sort().join()
-    const shown = body.members.flatMap((member) => member.devices.map((device) => device.id))
-    if (body.head !== chain.head || list(shown) !== list(covered.map((device) => device.deviceId))) {
-      throw new Error('the roster shown is not that of the chains')
-    }
-    return { head: chain.head, covered }
+  async leave(id: string): Promise<Answer<ChainReceipt>> {
+    const statements = [this.sign(id, await this.chain(id), ['leave'])]
+    return this.raw('POST', `/v1/conversations/${id}/chain`, { body: { statements } })
   }
 
-  makeKey(
-    conversationId: string,
-    head: string,
-    covered: readonly Covered[]
-  ): { body: SessionKeyBody; held: HeldKey } {
+  /** A session key for these devices. It counts when the chain has its statement. */
+  makeKey(conversationId: string, told: Told): { body: SessionKeyBody; held: HeldKey } {
     const id = randomUUID()
-    const key = crypto.newSessionKey()
-    const roster = covered.map(({ signingKey, encryptionKey }) => ({
-      signingKey,
-      encryptionKey: crypto.fingerprint(encryptionKey)
+    const key = newSessionKey()
+    const roster = told.covered.map(({ username, deviceId, signingKey, encryptionKey, kemKey }) => ({
+      username,
+      id: deviceId,
+      signingFp: signingKey,
+      encryptionFp: fingerprint(encryptionKey),
+      kemFp: kemFp({ kemKey })
     }))
-    const text = statementText('session-key', [
-      ['conversation', conversationId],
+    const state = told.state.map(
+      ({ username, sequence, head }) => ['state', `${username} ${sequence} ${head}`] as const
+    )
+    const statement = this.sign(conversationId, told, [
+      'key',
       ['session-key', id],
-      ['head', head],
-      ['commitment', crypto.commitment(key, id)],
-      ['roster', crypto.rosterHash(roster)],
-      ['by', this.keys.signingFp]
+      ['commitment', commitment(key, id)],
+      ...state,
+      ['roster', rosterHash(roster)]
     ])
-    const statement = signed(text, this.keys)
-    const wraps = covered.map(({ deviceId, encryptionKey }) => ({
-      deviceId,
-      wrappedKey: crypto.wrap(encryptionKey, key)
+    const hash = statementHash(statement)
+    const wraps = told.covered.map((device) => ({
+      deviceId: device.deviceId,
+      wrappedKey: wrap(device, hash, key)
     }))
-    return { body: { id, statement, wraps }, held: { id, conversationId, key, roster, statement } }
+    return { body: { id, statement, wraps }, held: { id, conversationId, hash, key, statement } }
   }
 
   protected hold(held: HeldKey): void {

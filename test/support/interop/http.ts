@@ -1,6 +1,5 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
-import type { RosterLine, Sealed } from './crypto.js'
-import type { Statement } from './chains.js'
+import type { Link, Statement } from './chains.js'
 
 export interface Answer<T> {
   readonly status: number
@@ -14,6 +13,7 @@ export interface Problem {
   readonly status: number
   readonly detail: string
   readonly head?: string
+  readonly state?: readonly (Link & { readonly username: string })[]
   readonly missing?: readonly string[]
   readonly unexpected?: readonly string[]
 }
@@ -22,6 +22,7 @@ export interface PublicDevice {
   readonly id: string
   readonly signingKey: string
   readonly encryptionKey: string
+  readonly kemKey?: string
   readonly encryptionVersion: number
 }
 
@@ -33,26 +34,51 @@ export interface SessionAnswer {
   readonly refreshToken: string
 }
 
+/** A page of a user's chain, with the signing keys that verify it. */
+export interface UserChainPage extends Page<Statement> {
+  readonly head: string
+  readonly keys: readonly string[]
+}
+
 export interface UserAnswer {
   readonly user: { readonly id: string; readonly username: string }
   readonly root: string
   readonly devices: readonly PublicDevice[]
-  readonly chain: readonly Statement[]
+  readonly chain: UserChainPage
 }
 
-export interface RosterAnswer {
-  readonly head: string
+export interface RosterAnswer extends Link {
+  readonly sessionKeyId: string
+  readonly rekeyRequired: boolean
   readonly members: readonly {
     readonly username: string
     readonly role: string
     readonly root: string
+    readonly chain: Link
     readonly devices: readonly PublicDevice[]
   }[]
+  readonly next: string | null
+}
+
+/** What the server says of a change: where the request stands now. */
+export interface ChainReceipt extends Link {
+  readonly lastPosition: number
 }
 
 export interface Page<T> {
   readonly items: readonly T[]
   readonly next: string | null
+}
+
+/** A message as it travels. */
+export interface Sealed {
+  readonly id: string
+  readonly sessionKeyId: string
+  /** Hash of the `conversation-key` statement. */
+  readonly key: string
+  readonly iv: string
+  readonly ciphertext: string
+  readonly signature: string
 }
 
 export interface Message extends Sealed {
@@ -71,8 +97,8 @@ export interface Receipt {
 export interface SessionKeyItem {
   readonly id: string
   readonly statement: Statement
-  readonly roster: readonly RosterLine[]
-  readonly wrappedKey: string
+  readonly wrappedKey?: string
+  readonly added: readonly { readonly wrappedKey: string; readonly statement: Statement }[]
 }
 
 export interface Call {

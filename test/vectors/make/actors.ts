@@ -1,4 +1,4 @@
-import { constants, createHash, createPublicKey, publicEncrypt } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeBase64, decodeHex, encodeBase64, encodeHex } from '../../../src/crypto/encoding.js'
@@ -17,10 +17,19 @@ interface Example {
       encryptionFingerprint: string
       encryptionPrivateKey?: string
       encryptionKey: string
+      kemSeed?: string
+      kemKey?: string
     }
   >
+  deviceAdd: Record<'alice' | 'bob', { text: string; hash: string }>
   conversationCreate: { text: string; hash: string }
-  sessionKey: { id: string; key: string; commitment: string; rosterHash: string; wrappedKey: string }
+  sessionKey: {
+    id: string
+    key: string
+    commitment: string
+    rosterHash: string
+    statement: { text: string; hash: string }
+  }
   message: { id: string; iv: string; plaintext: string }
 }
 
@@ -38,7 +47,7 @@ export interface Actor extends Signer {
 const PKCS8 = '302e020100300506032b657004220420'
 const SPKI_BYTES = 12
 
-async function actor(seed: string, encryptionKey: string): Promise<Actor> {
+export async function actor(seed: string, encryptionKey: string): Promise<Actor> {
   const pkcs8 = encodeBase64(decodeHex(PKCS8 + seed))
   const privateKey = await importPrivateSigningKey(pkcs8, { extractable: true })
   const { d, x } = await crypto.subtle.exportKey('jwk', privateKey)
@@ -69,41 +78,13 @@ export const publicKeys = Object.fromEntries(
 
 /** Bob's private encryption key, PKCS #8 in base64. */
 export const bobsKey = b.encryptionPrivateKey!.replace(/-----.*?-----|\n/g, '')
+export const bobsKem = { seed: b.kemSeed!, publicKey: decodeBase64(b.kemKey!) }
 
 /** Bytes that count up from `first`: with random ones, the vectors would change with each run. */
 export const counting =
   (first: number) =>
   (length: number): Uint8Array =>
     Uint8Array.from({ length }, (_, at) => (first + at) & 255)
-
-/** RSA-OAEP for Bob with a fixed seed instead of a random one (RFC 8017, section 7.1.1). */
-export function wrapForBob(message: Uint8Array, seed: Uint8Array): string {
-  const size = 256
-  const hashed = 32
-  const block = Buffer.concat([
-    createHash('sha256').digest(),
-    Buffer.alloc(size - message.length - 2 * hashed - 2),
-    Buffer.from([1]),
-    message
-  ])
-  const maskedBlock = xor(block, mgf1(seed, block.length))
-  const maskedSeed = xor(seed, mgf1(maskedBlock, hashed))
-  const encoded = Buffer.concat([Buffer.from([0]), maskedSeed, maskedBlock])
-  const key = createPublicKey(b.encryptionKey)
-  return publicEncrypt({ key, padding: constants.RSA_NO_PADDING }, encoded).toString('base64')
-}
-
-function mgf1(seed: Uint8Array, length: number): Buffer {
-  const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, at) =>
-    createHash('sha256')
-      .update(seed)
-      .update(Uint8Array.of(0, 0, 0, at))
-      .digest()
-  )
-  return Buffer.concat(blocks).subarray(0, length)
-}
-
-const xor = (a: Uint8Array, b: Uint8Array): Buffer => Buffer.from(a.map((byte, at) => byte ^ b[at]!))
 
 /** The same signature with S + L for S, which a lax Ed25519 implementation accepts. */
 export function malleable(signature: string): string {

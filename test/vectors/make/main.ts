@@ -1,26 +1,25 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { folder } from './actors.js'
-import { attachmentVectors } from './attachments.js'
-import { backupVectors } from './backups.js'
-import { chainVectors } from './chains.js'
-import { messageVectors } from './messages.js'
-import { safetyNumberVectors } from './safety-numbers.js'
-import { sessionKeyVectors } from './session-keys.js'
-import { statementVectors } from './statements.js'
 
 /**
- * Writes the vectors again: npm run build && node build/test/vectors/make/main.js (see
- * test/vectors/README.md).
+ * Writes the vectors again, all or those that are named (see test/vectors/README.md): npm run build && node
+ * build/test/vectors/make/main.js [name…]
  */
-const vectors = {
-  statements: await statementVectors(),
-  chains: await chainVectors(),
-  'session-keys': await sessionKeyVectors(),
-  messages: await messageVectors(),
-  attachments: await attachmentVectors(),
-  backups: await backupVectors(),
-  'safety-numbers': await safetyNumberVectors()
+const make: Record<string, () => Promise<object>> = {
+  group: async () => (await import('./group.js')).groupVectors(),
+  statements: async () => (await import('./statements.js')).statementVectors(),
+  'user-chains': async () => (await import('./user-chains.js')).userChainVectors(),
+  'conversation-chains': async () => (await import('./conversation-chains.js')).conversationChainVectors(),
+  wraps: async () => (await import('./wraps.js')).wrapVectors(),
+  messages: async () => (await import('./messages.js')).messageVectors(),
+  attachments: async () => (await import('./attachments.js')).attachmentVectors(),
+  backups: async () => (await import('./backups.js')).backupVectors(),
+  'safety-numbers': async () => (await import('./safety-numbers.js')).safetyNumberVectors(),
+  'link-numbers': async () => (await import('./link-numbers.js')).linkNumberVectors()
 }
-for (const [name, content] of Object.entries(vectors))
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(make)
+for (const name of names) {
+  const content = { version: 1, ...(await make[name]!()) }
   writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(content, null, 2)}\n`)
+}

@@ -5,15 +5,23 @@ import { sign } from '../../../src/crypto/keys.js'
 import { MAX_CONTENT_BYTES, messageDigest, sealMessage } from '../../../src/crypto/messages.js'
 import { pad } from '../../../src/crypto/padding.js'
 import type { NewMessage } from '../../../src/protocol/messages.js'
-import { alice, bob, counting, examples, malleable, mallory, publicKeys } from './actors.js'
-import { conversationId, otherConversation, otherId, otherKey, sessionKey } from './session-keys.js'
+import { alice, bob, counting, examples, fakeHash, malleable, mallory, publicKeys } from './actors.js'
+import {
+  conversationId,
+  key,
+  otherConversation,
+  otherKey,
+  otherSessionKey,
+  sessionKey
+} from './example-key.js'
+import { acceptedTexts, refusedTexts } from './message-dialect.js'
 
 const { id } = examples.message
 const otherMessage = '0198c6f3-8e16-7b2d-94d7-6a0c1f8e7306'
 const sentAt = '2026-01-31T12:00:00.000Z'
 const hello = { type: 'text', n: 1, sentAt, text: 'Hello Bob ✓' }
 const iv = counting(0x60)(12)
-const place = { conversationId, id, sessionKey, signer: alice }
+const place = { conversationId, key, id, sessionKey, signer: alice }
 
 /** A JSON text of exactly `length` bytes. */
 const ofLength = (length: number) => {
@@ -23,11 +31,11 @@ const ofLength = (length: number) => {
 
 /** A message that is encrypted and signed correctly, with arbitrary bytes as its plaintext. */
 async function sealBytes(plaintext: Uint8Array): Promise<NewMessage> {
-  const header = `secure-chat/v1 message\nconversation ${conversationId}\nsession-key ${sessionKey.id}\nmessage ${id}\nby ${alice.fingerprint}\n`
-  const key = await importAesKey(
+  const header = `secure-chat/v1 message\nconversation ${conversationId}\nkey ${key}\nmessage ${id}\nby ${alice.fingerprint}\n`
+  const aesKey = await importAesKey(
     await hkdf(sessionKey.hkdfKey, uuidBytes(id), encodeUtf8('secure-chat/v1 message'))
   )
-  return signBytes(header, await encrypt(key, iv, plaintext, encodeUtf8(header)))
+  return signBytes(header, await encrypt(aesKey, iv, plaintext, encodeUtf8(header)))
 }
 
 async function signBytes(header: string, ciphertext: Uint8Array): Promise<NewMessage> {
@@ -36,6 +44,7 @@ async function signBytes(header: string, ciphertext: Uint8Array): Promise<NewMes
   return {
     id,
     sessionKeyId: sessionKey.id,
+    key,
     iv: encodeBase64(iv),
     ciphertext: encodeBase64(ciphertext),
     signature
@@ -44,11 +53,11 @@ async function signBytes(header: string, ciphertext: Uint8Array): Promise<NewMes
 
 export async function messageVectors() {
   const message = await sealMessage({ ...place, content: hello }, () => iv)
-  const key = { id: sessionKey.id, key: encodeHex(sessionKey.bytes) }
-  const good = { conversationId, sessionKey: key, by: alice.fingerprint, message }
+  const known = { id: sessionKey.id, key: encodeHex(sessionKey.bytes) }
+  const good = { conversationId, key, sessionKey: known, by: alice.fingerprint, message }
   const contents: [title: string, content: object][] = [
     ['a text', hello],
-    ['an answer', { ...hello, n: 2, ref: otherMessage }],
+    ['an answer', { ...hello, n: 2, ref: { id: otherMessage, digest: fakeHash('a message') } }],
     [
       'one of a type that nobody knows',
       { type: 'x-unknown', n: 3, sentAt, more: [null, 1.5, { deep: true }] }
@@ -63,12 +72,14 @@ export async function messageVectors() {
   })
   return {
     about: [
-      'A message as a receiver meets it. conversationId, sessionKey and by are what the receiver knows; message is the',
-      'server’s word. content, digest: what must come out. refused: the code with which it must be refused.'
+      'A message as a receiver meets it. conversationId, key (hash of the conversation-key statement), sessionKey and by are',
+      'what the receiver knows; message is the server’s word. content, digest: what must come out. json: the plaintext, where',
+      'content is written in another way. refused: the code with which it must be refused.'
     ],
     keys: publicKeys,
     cases: [
       ...(await Promise.all(accepted)),
+      ...(await dialect(good)),
       ...(await moved(good)),
       ...(await altered(good)),
       ...(await malformed(good))
@@ -76,17 +87,27 @@ export async function messageVectors() {
   }
 }
 
-type Good = { conversationId: string; sessionKey: object; by: string; message: NewMessage }
+type Good = { conversationId: string; key: string; sessionKey: object; by: string; message: NewMessage }
+
+/** Members' devices have signed them all. */
+async function dialect(good: Good) {
+  const seal = (json: string) => sealBytes(pad(encodeUtf8(json)))
+  const accepted = acceptedTexts.map(async ([title, json]) => {
+    const message = await seal(json)
+    const content = JSON.parse(json) as object
+    return { title, ...good, message, json, content, digest: await messageDigest(message) }
+  })
+  const refused = refusedTexts.map(async ([title, json]) => {
+    return { title, ...good, message: await seal(json), attack: 'malformed-message', refused: 'bad-content' }
+  })
+  return [...(await Promise.all(accepted)), ...(await Promise.all(refused))]
+}
 
 /** Messages from another place or another sender. */
 async function moved(good: Good) {
   const changes: [title: string, change: object, attack: string][] = [
     ['it was sent in another conversation', { conversationId: otherConversation }, 'moved-message'],
-    [
-      'it was sent under another session key of the same bytes',
-      { sessionKey: { id: otherId, key: encodeHex(sessionKey.bytes) } },
-      'moved-message'
-    ],
+    ['it was sent under another key of the chain', { key: otherKey }, 'moved-message'],
     ['it was sent under another id', { message: { ...good.message, id: otherMessage } }, 'moved-message'],
     ['it is shown as another device’s', { by: bob.fingerprint }, 'forged-message'],
     [
@@ -146,7 +167,7 @@ async function malformed(good: Good) {
   const cases: [title: string, message: NewMessage, refused: string][] = [
     [
       'it was encrypted under another key',
-      await sealMessage({ ...place, sessionKey: otherKey, content: hello }, () => iv),
+      await sealMessage({ ...place, sessionKey: otherSessionKey, content: hello }, () => iv),
       'bad-tag'
     ],
     ['nothing was encrypted', await sealBytes(new Uint8Array()), 'bad-padding'],

@@ -1,22 +1,19 @@
-import { ChatError } from '../../errors.js'
-import { fromBase64 } from './values.js'
+import { argon2id, DEFAULT_COST, isAcceptableCost, requireLongPassphrase } from '../../../crypto/argon2.js'
+import { CryptoError } from '../../../crypto/errors.js'
 import type { CryptoKey } from '../../../crypto/web-crypto.js'
-
-/**
- * PBKDF2 rounds, from the OWASP Password Storage Cheat Sheet. A file with fewer is refused as a downgrade.
- */
-const ITERATIONS = 600_000
-
-/** A file that asks for more rounds would stall its reader. */
-const MAX_ITERATIONS = 10_000_000
+import { ChatError } from '../../errors.js'
+import { fromBase64, toBase64 } from './values.js'
 
 const SALT_BYTES = 16
 const IV_BYTES = 12
 
-/** How to derive the key from the passphrase. Not secret: the file's header shows it. */
+/** How to derive the key from the passphrase (protocol, "Argon2id"). Not secret: the file's header shows it. */
 export interface SealParameters {
-  kdf: 'PBKDF2-SHA-256'
-  iterations: number
+  kdf: 'Argon2id'
+  /** In KiB. */
+  memory: number
+  passes: number
+  lanes: number
   /** Base64 of 16 random bytes. */
   salt: string
 }
@@ -33,16 +30,12 @@ export class Seal {
     this.#key = key
   }
 
-  static async derive(passphrase: CryptoKey, parameters: SealParameters): Promise<Seal> {
-    const { iterations, salt } = parameters
-    const algorithm = { name: 'PBKDF2', hash: 'SHA-256', iterations, salt: fromBase64(salt) }
-    const key = await crypto.subtle.deriveKey(
-      algorithm,
-      passphrase,
-      { name: 'AES-GCM', length: 256 },
-      false,
-      ['encrypt', 'decrypt']
-    )
+  static async derive(passphrase: string, parameters: SealParameters): Promise<Seal> {
+    const bytes = await argon2id(passphrase, fromBase64(parameters.salt), parameters)
+    const key = await crypto.subtle.importKey('raw', new Uint8Array(bytes), 'AES-GCM', false, [
+      'encrypt',
+      'decrypt'
+    ])
     return new Seal(parameters, key)
   }
 
@@ -72,51 +65,53 @@ export class Seal {
   }
 }
 
-/** A passphrase in memory, as a key that cannot be exported. */
+/** The passphrase of a store, and the key that was last derived from it. */
 export class Passphrase {
-  readonly #key: CryptoKey
+  readonly #text: string
   #last: Seal | undefined
 
-  private constructor(key: CryptoKey) {
-    this.#key = key
+  constructor(text: string) {
+    this.#text = text
   }
 
   /**
-   * @param text is normalised to NFKC, because keyboards differ
-   * @throws {ChatError} `empty-passphrase`
+   * Derive a key with a new salt. Takes about a second.
+   *
+   * @throws {ChatError} `bad-passphrase` (`usage`) if it is too easy to guess
    */
-  static async from(text: string): Promise<Passphrase> {
-    if (text === '')
-      throw new ChatError('usage', 'empty-passphrase', 'The passphrase of a key store is empty.')
-    const bytes = Buffer.from(text.normalize('NFKC'))
-    return new Passphrase(await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey']))
-  }
-
-  /** Derive a key with a new salt. Takes some tenths of a second. */
   makeSeal(): Promise<Seal> {
-    const salt = Buffer.from(crypto.getRandomValues(new Uint8Array(SALT_BYTES))).toString('base64')
-    return this.sealOf({ kdf: 'PBKDF2-SHA-256', iterations: ITERATIONS, salt })
+    requireLong(this.#text)
+    const salt = toBase64(crypto.getRandomValues(new Uint8Array(SALT_BYTES)))
+    return this.sealOf({ kdf: 'Argon2id', ...DEFAULT_COST, salt })
   }
 
   /** Derive the key of an existing file. Takes as long, unless the parameters are those of the last call. */
   async sealOf(parameters: SealParameters): Promise<Seal> {
-    const { salt, iterations } = this.#last?.parameters ?? {}
-    if (salt !== parameters.salt || iterations !== parameters.iterations) {
-      this.#last = await Seal.derive(this.#key, parameters)
-    }
+    const last = this.#last?.parameters
+    if (last === undefined || !NAMES.every((name) => last[name] === parameters[name]))
+      this.#last = await Seal.derive(this.#text, parameters)
     return this.#last!
   }
 }
 
+const NAMES = ['memory', 'passes', 'lanes', 'salt'] as const
+
 export function isSealParameters(value: unknown): value is SealParameters {
   if (typeof value !== 'object' || value === null) return false
-  const { kdf, iterations, salt } = value as Record<string, unknown>
+  const { kdf, salt, memory, passes, lanes } = value as SealParameters
   return (
-    kdf === 'PBKDF2-SHA-256' &&
-    Number.isSafeInteger(iterations) &&
-    (iterations as number) >= ITERATIONS &&
-    (iterations as number) <= MAX_ITERATIONS &&
+    kdf === 'Argon2id' &&
+    isAcceptableCost({ memory, passes, lanes }) &&
     typeof salt === 'string' &&
     /^[A-Za-z0-9+/]{21}[AQgw]==$/.test(salt)
   )
+}
+
+function requireLong(text: string): void {
+  try {
+    requireLongPassphrase(text)
+  } catch (cause) {
+    if (!(cause instanceof CryptoError)) throw cause
+    throw new ChatError('usage', 'bad-passphrase', cause.message, { cause })
+  }
 }

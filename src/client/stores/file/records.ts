@@ -1,127 +1,164 @@
+import { hash } from 'node:crypto'
 import { ChatError } from '../../errors.js'
-import { isSealParameters, type SealParameters } from './encryption.js'
 
 /**
- * The text of a journal is a header line, then a line for each transaction:
+ * After its header line, a journal has a line for each transaction: its payload, then its secrets.
  *
- *     <length> <checksum> <payload> LF
+ *     <length> <checksum> <text>[ <length> <checksum> <text>]… LF
  *
- * The length of the payload in bytes has 8 hex digits. The checksum is the SHA-256 (64 hex digits) of the
- * checksum before it, the length and the payload; before the first stands the SHA-256 of the header line. So
- * no line can be changed or moved unseen.
+ * A length is that of the text in bytes, in 8 hex digits. A checksum is the SHA-256 (64 hex digits) of what
+ * binds the part to its place, the length and the text. A payload is bound by the checksum of the payload
+ * before it; the first by the SHA-256 of the header line. So no line can be changed or moved unseen. A secret
+ * is bound by the checksum of its line's payload and its number in the line. It is erased in place: dashes
+ * take the place of its checksum and its text.
  */
-export interface Header {
-  format: 'secure-chat-store'
-  version: 1
-  /** A new UUID each time the file is rewritten. */
-  generation: string
-  /** Null if the payloads are not encrypted. */
-  seal: SealParameters | null
-}
-
 export interface JournalRecord {
   payload: string
-  /** Checksum of the line before it. */
+  /** Checksum of the payload before it. */
   previous: string
+  checksum: string
+  secrets: StoredSecret[]
   /** The bytes of the whole line. */
   size: number
 }
 
-export interface Records {
-  records: JournalRecord[]
-  /** The bytes of all records. */
+export interface StoredSecret {
+  /** Null if it has been erased, wholly or in part, or damaged. */
+  text: string | null
+  /** The bytes to erase, counted from the beginning of the line. */
+  span: Span
+  isErased: boolean
+}
+
+export interface Span {
+  at: number
   size: number
-  /** The checksum of the last record. */
+}
+
+export interface Part {
+  bytes: Buffer
   checksum: string
 }
 
-const LF = 10
-const HEAD_BYTES = 8 + 1 + 64 + 1
+const [LF, SPACE, DASH] = Buffer.from('\n -')
+const LENGTH_DIGITS = 8
+const CHECKSUM_DIGITS = 64
+const HEAD_BYTES = LENGTH_DIGITS + 1 + CHECKSUM_DIGITS + 1
 
-/** 64 MiB for one payload: far more than a store needs. */
-const MAX_PAYLOAD_BYTES = 0x4000000
+/** For one transaction: far more than a client needs. */
+const MAX_LINE_BYTES = 0x4000000
 
 /** This many zeros at the end are a power cut: the file system stored the new length, but not the bytes. */
 const UNWRITTEN_BYTES = 16
 
-export async function formatHeader(header: Header): Promise<{ line: string; checksum: string }> {
-  const line = `${JSON.stringify(header)}\n`
-  return { line, checksum: await sha256Hex(line) }
+export function sha256(data: string | Buffer): string {
+  return hash('sha256', data)
 }
 
-/** @throws {ChatError} `store-damaged`, or `store-too-new` */
-export async function readHeader(bytes: Buffer): Promise<{ header: Header; size: number; checksum: string }> {
-  const size = bytes.indexOf(LF) + 1
-  const line = bytes.subarray(0, size).toString()
-  const header = parseHeader(line)
-  return { header, size, checksum: await sha256Hex(line) }
+/** @param binding ties the part to its place in the journal */
+export function formatPart(text: string, binding: string): Part {
+  const length = Buffer.byteLength(text).toString(16).padStart(LENGTH_DIGITS, '0')
+  const checksum = sha256(binding + length + text)
+  return { bytes: Buffer.from(`${length} ${checksum} ${text}`), checksum }
 }
 
-function parseHeader(line: string): Header {
-  let header: Partial<Record<keyof Header, unknown>> | null
-  try {
-    header = JSON.parse(line) as typeof header
-  } catch {
-    throw damaged('its first line is not that of a key store')
+/** @param checksum of the line's payload */
+export function secretBinding(checksum: string, number: number): string {
+  return `${checksum} ${number} `
+}
+
+/**
+ * @returns the line, and the bytes to erase for each secret, counted from the beginning of the line
+ * @throws {ChatError} `update-too-large`
+ */
+export function formatLine(payload: Part, secrets: readonly Part[]): { bytes: Buffer; spans: Span[] } {
+  const spans: Span[] = []
+  const pieces = [payload.bytes]
+  let size = payload.bytes.length
+  for (const { bytes } of secrets) {
+    spans.push(secretSpan(size + 1, bytes.length))
+    pieces.push(Buffer.from(' '), bytes)
+    size += 1 + bytes.length
   }
-  if (header?.format !== 'secure-chat-store') throw damaged('its first line is not that of a key store')
-  if (header.version !== 1) {
-    throw new ChatError(
-      'store',
-      'store-too-new',
-      'A newer version of this program has written the key store.',
-      {
-        hint: 'Update this program.'
-      }
-    )
-  }
-  if (header.seal !== null && !isSealParameters(header.seal)) throw damaged('its first line is odd')
-  return header as Header
+  if (size >= MAX_LINE_BYTES)
+    throw new ChatError('store', 'update-too-large', 'One update of the key store is too large.')
+  return { bytes: Buffer.concat([...pieces, Buffer.from('\n')]), spans }
 }
 
-/** @throws {ChatError} `store-full` if the payload is too long */
-export async function formatRecord(
-  payload: string,
-  previous: string
-): Promise<{ line: string; checksum: string }> {
-  const bytes = Buffer.byteLength(payload)
-  if (bytes > MAX_PAYLOAD_BYTES)
-    throw new ChatError('store', 'store-full', 'The key store has grown too large.')
-  const length = bytes.toString(16).padStart(8, '0')
-  const checksum = await sha256Hex(previous + length + payload)
-  return { line: `${length} ${checksum} ${payload}\n`, checksum }
+/** What takes the place of an erased secret. */
+export function blank({ size }: Span): Buffer {
+  return Buffer.alloc(size, DASH)
 }
 
 /**
  * Read whole records. A last one that is cut off is left out.
  *
- * @param previous checksum of the line before them
+ * @param previous checksum of the payload before them, or of the header
  * @throws {ChatError} `store-damaged`
  */
-export async function readRecords(bytes: Buffer, previous: string): Promise<Records> {
+export function readRecords(bytes: Buffer, previous: string): JournalRecord[] {
   const written = withoutUnwritten(bytes)
   const records: JournalRecord[] = []
-  let size = 0
-  for (;;) {
+  for (let size = 0; ;) {
     const line = lineAt(written, size)
-    if (line === null) return { records, size, checksum: previous }
-    const payload = line.subarray(HEAD_BYTES, -1).toString()
-    const formatted = await formatRecord(payload, previous)
-    if (!line.equals(Buffer.from(formatted.line))) throw damaged('a checksum is wrong')
-    records.push({ payload, previous, size: line.length })
-    size += line.length
-    previous = formatted.checksum
+    if (line === null) return records
+    const record = parseLine(line, previous)
+    records.push(record)
+    size += record.size
+    previous = record.checksum
   }
 }
 
-/** Null at the end, or if the line is cut off: shorter than its length says. */
+function parseLine(line: Buffer, previous: string): JournalRecord {
+  const payload = checkedText(partAt(line, 0), previous)
+  if (payload === null) throw damaged('a checksum is wrong')
+  const { checksum, bytes } = formatPart(payload, previous)
+  const secrets: StoredSecret[] = []
+  let end = bytes.length
+  while (line[end] === SPACE) {
+    const part = partAt(line, end + 1)
+    const span = secretSpan(end + 1, part.length)
+    const text = checkedText(part, secretBinding(checksum, secrets.length))
+    secrets.push({ text, span, isErased: blank(span).equals(line.subarray(span.at, span.at + span.size)) })
+    end += 1 + part.length
+  }
+  if (end !== line.length - 1) throw damaged('a line has no end')
+  return { payload, previous, checksum, secrets, size: line.length }
+}
+
+/** @throws {ChatError} `store-damaged` if there is no whole part */
+function partAt(line: Buffer, start: number): Buffer {
+  const end = partEnd(line, start)
+  if (end >= line.length) throw damaged('a line is too short')
+  return line.subarray(start, end)
+}
+
+/** Where the part that begins at `start` ends, by its length. */
+function partEnd(bytes: Buffer, start: number): number {
+  const length = bytes.toString('latin1', start, start + LENGTH_DIGITS + 1)
+  if (!/^[0-9a-f]{8} $/.test(length)) throw damaged('a line has no length')
+  return start + HEAD_BYTES + Number(`0x${length.trim()}`)
+}
+
+function checkedText(part: Buffer, binding: string): string | null {
+  const text = part.subarray(HEAD_BYTES).toString()
+  return formatPart(text, binding).bytes.equals(part) ? text : null
+}
+
+function secretSpan(start: number, size: number): Span {
+  const head = LENGTH_DIGITS + 1
+  return { at: start + head, size: size - head }
+}
+
+/** Null at the end, or if the line is cut off: shorter than its lengths say. */
 function lineAt(bytes: Buffer, start: number): Buffer | null {
-  const end = bytes.indexOf(LF, start)
-  if (end !== -1) return bytes.subarray(start, end + 1)
-  const rest = bytes.subarray(start)
-  if (rest.length < HEAD_BYTES || rest.length <= HEAD_BYTES + Number(`0x${rest.toString('latin1', 0, 8)}`))
-    return null
-  throw damaged('a line has no end')
+  const lf = bytes.indexOf(LF!, start)
+  if (lf !== -1) return bytes.subarray(start, lf + 1)
+  for (let end = start; bytes.length - end > LENGTH_DIGITS; end++) {
+    end = partEnd(bytes, end)
+    if (end < bytes.length && bytes[end] !== SPACE) throw damaged('a line has no end')
+  }
+  return null
 }
 
 function withoutUnwritten(bytes: Buffer): Buffer {
@@ -134,8 +171,4 @@ export function damaged(how: string): ChatError {
   return new ChatError('store', 'store-damaged', `The key store has been damaged: ${how}.`, {
     hint: 'Restore it from a copy, or register this device again.'
   })
-}
-
-async function sha256Hex(text: string): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(text))).toString('hex')
 }

@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ChatError } from '../../errors.js'
 import { makePrivateFolder } from './folder.js'
-import { Journal, type JsonChanges } from './journal.js'
+import { Journal } from './journal.js'
+import type { JsonChanges } from './line.js'
 import { requireLockable, withLock } from './lock.js'
 import { Passphrase, type Seal } from './encryption.js'
-import { decodeValue, encodeValue, secretKeysIn, type Json } from './values.js'
-import type { Store, StoreReader, StoreTransaction, Value } from '../store.js'
-import { applyChanges, entriesUnder, transact, type Changes } from '../transaction.js'
+import { EntriesReader } from './entries-reader.js'
+import { encodeValue, type Json } from './values.js'
+import type { Store, StoreTransaction, Value } from '../store.js'
+import { applyChanges, transact, type Changes } from '../transaction.js'
 import { LOCK_TIMEOUT_MS, Mutex } from '../mutex.js'
 
 export interface FileStoreOptions {
@@ -17,8 +19,8 @@ export interface FileStoreOptions {
    */
   folder: string
   /**
-   * Encrypts the store when it is made, and is needed from then on. Without it, file permissions (0600)
-   * protect it.
+   * Encrypts the store when it is made (12 characters or more), and is needed from then on; a store that is
+   * not encrypted is refused. Without it, file permissions (0600) protect the store.
    */
   passphrase?: string
   /** How long an update waits for others, in ms. */
@@ -28,10 +30,10 @@ export interface FileStoreOptions {
 /**
  * A store in a file, for Node.js on Linux and macOS. Several processes may use it at once.
  *
- * A deleted or replaced value leaves the file when the whole file is next written: at once if it was a
- * private key. The passphrase hides everything but the sizes and the number of changes, and no line can be
- * changed, moved or left out. An attacker who can write the file can still put back an older copy, or cut off
- * the newest lines.
+ * A secret that is deleted or replaced is overwritten in the file before the update resolves; after a crash or
+ * a power cut, when the store is next opened. The passphrase hides everything but the sizes and the number of
+ * changes, and no line can be changed, moved or left out. An attacker who can write the file can still put
+ * back an older copy, or cut off the newest lines.
  */
 export class FileStore implements Store {
   readonly extractableKeys = true
@@ -55,19 +57,25 @@ export class FileStore implements Store {
   /**
    * Open a store; make it if there is none.
    *
-   * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `store-exposed` if others
-   *   may read it; `store-damaged`, `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
+   * @throws {ChatError} `passphrase-needed`, `wrong-passphrase` or `not-encrypted`; `bad-passphrase` (`usage`)
+   *   for a new one that is too short; `store-exposed` if others may read it; `store-damaged`,
+   *   `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
    */
   static async open({
     folder,
     passphrase,
     patience = LOCK_TIMEOUT_MS
   }: FileStoreOptions): Promise<FileStore> {
-    const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
+    const held = passphrase === undefined ? null : new Passphrase(passphrase)
     const store = new FileStore(folder, held, patience)
     await store.#make(folder)
-    await store.#current()
-    return store
+    try {
+      if ((await store.#current()).isUnclean) await store.#exclusively(async () => {})
+      return store
+    } catch (error) {
+      await store.#forget()
+      throw error
+    }
   }
 
   async get<T extends Value = Value>(name: string): Promise<T | undefined> {
@@ -89,10 +97,12 @@ export class FileStore implements Store {
   /**
    * Encrypt the store under another passphrase, or store it in the clear if there is none. Other processes
    * that have it open must open it again.
+   *
+   * @throws {ChatError} `bad-passphrase` (`usage`) if it is too short
    */
   changePassphrase(passphrase?: string): Promise<void> {
     return this.#exclusively(async (journal) => {
-      const held = passphrase === undefined ? null : await Passphrase.from(passphrase)
+      const held = passphrase === undefined ? null : new Passphrase(passphrase)
       const seal = held && (await held.makeSeal())
       await this.#access.runExclusive(() => this.#write(journal.entries, seal))
       this.#passphrase = held
@@ -124,8 +134,14 @@ export class FileStore implements Store {
   /** Do `work` on the newest state, while nothing else changes it. */
   async #exclusively<T>(work: (journal: Journal) => Promise<T>): Promise<T> {
     this.#requireOpen()
-    const locked = () => withLock(this.#lock, async () => work(await this.#current()), this.#patience)
-    return this.#updates.runExclusive(locked, this.#patience)
+    const locked = async () => {
+      const journal = await this.#current()
+      // A process may have crashed in the midst of an update.
+      if (journal.isUnclean) await this.#access.runExclusive(() => this.#erase(journal))
+      return work(this.#journal!)
+    }
+    const run = () => withLock(this.#lock, locked, this.#patience)
+    return this.#updates.runExclusive(run, this.#patience)
   }
 
   /** The journal, with every committed change. */
@@ -153,7 +169,7 @@ export class FileStore implements Store {
 
   async #save(changes: JsonChanges): Promise<void> {
     const journal = this.#journal!
-    if (journal.isTorn || journal.isOutgrown || forgetsKeys(journal.entries, changes)) {
+    if (journal.isTorn || journal.isOutgrown || deletesAll(journal.entries, changes)) {
       const entries = new Map(journal.entries)
       applyChanges(entries, changes)
       await this.#write(entries, journal.seal)
@@ -166,6 +182,13 @@ export class FileStore implements Store {
       await this.#write(journal.entries, journal.seal).catch(() => {})
       throw unwritable(this.#path, cause)
     }
+    await this.#erase(journal)
+  }
+
+  /** Erase what no entry has any more. */
+  async #erase(journal: Journal): Promise<void> {
+    // A file that can't be overwritten in place can still be replaced.
+    await journal.erase().catch(() => this.#write(journal.entries, journal.seal))
   }
 
   async #write(entries: Iterable<[string, Json]>, seal: Seal | null): Promise<void> {
@@ -189,33 +212,13 @@ export class FileStore implements Store {
   }
 }
 
-class EntriesReader implements StoreReader {
-  readonly #entries: ReadonlyMap<string, Json>
-
-  constructor(entries: ReadonlyMap<string, Json>) {
-    this.#entries = entries
-  }
-
-  async get<T extends Value = Value>(name: string): Promise<T | undefined> {
-    const json = this.#entries.get(name)
-    return json === undefined ? undefined : ((await decodeValue(json)) as T)
-  }
-
-  list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
-    const decode = async ([name, json]: [string, Json]): Promise<[string, T]> => [
-      name,
-      (await decodeValue(json)) as T
-    ]
-    return Promise.all(entriesUnder(this.#entries, prefix).map(decode))
-  }
-}
-
-/** Whether `changes` delete a private or secret key. */
-function forgetsKeys(entries: ReadonlyMap<string, Json>, changes: JsonChanges): boolean {
-  return [...changes].some(([name, json]) => {
-    const kept = secretKeysIn(json)
-    return secretKeysIn(entries.get(name)).some((key) => !kept.includes(key))
-  })
+/** Then the names must not stay in the file either. */
+function deletesAll(entries: ReadonlyMap<string, Json>, changes: JsonChanges): boolean {
+  if (changes.size < entries.size) return false
+  return (
+    [...entries.keys()].every((name) => changes.has(name)) &&
+    [...changes.values()].every((json) => json === undefined)
+  )
 }
 
 async function orUnreadable<T>(path: string, work: () => Promise<T>): Promise<T> {

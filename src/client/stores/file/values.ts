@@ -43,14 +43,6 @@ export async function decodeValue(json: Json): Promise<Value> {
   return Object.fromEntries(await Promise.all(members))
 }
 
-/** The data of the private and secret keys in a value. */
-export function secretKeysIn(json: Json | undefined): string[] {
-  if (typeof json !== 'object' || json === null) return []
-  if (!Object.hasOwn(json, '$key')) return Object.values(json).flatMap(secretKeysIn)
-  const { format, data } = (json as { $key: Json }).$key as StoredKey
-  return format === 'spki' ? [] : [data]
-}
-
 export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }

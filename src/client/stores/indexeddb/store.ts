@@ -14,7 +14,8 @@ export interface IndexedDbStoreOptions {
 /**
  * A store in a browser's IndexedDB. `navigator.locks` excludes the other tabs and workers of the origin.
  * Private keys are stored as non-extractable keys, which not even a script injected into the page can read.
- * Bytes are not encrypted again: a key for that would lie beside them.
+ * Bytes are not encrypted again: a key for that would lie beside them. A deleted value stays in the browser's
+ * log until the browser compacts its database.
  *
  * A browser may delete the data when space gets scarce, unless the page has called
  * `navigator.storage.persist()`.

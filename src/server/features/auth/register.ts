@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js'
-import { verifySignatures } from '../../chains/public-keys.js'
-import { insertDevice, insertUserStatement, type DeviceMaterial } from '../../chains/user-chain-store.js'
+import { insertDevice, type DeviceMaterial, type DeviceRow } from '../../chains/device-store.js'
+import { sha256Hex, verifySignatures } from '../../chains/public-keys.js'
+import { insertUserStatements } from '../../chains/user-chain-store.js'
 import type { Tx } from '../../db/database.js'
 import { duplicateOf } from '../../db/errors.js'
-import { users, type devices } from '../../db/schema.js'
+import { users } from '../../db/schema.js'
 import { Problem } from '../../http/problem.js'
 
 /** The chain that a first device begins: it signs for itself. */
-export function beginChain({ signed, statement, signing, hash }: DeviceMaterial): UserChain {
+export function beginChain({ signed, statement, signing }: DeviceMaterial): UserChain {
   const signers = verifySignatures(signed, new Map([[signing.fingerprint, signing.key]]))
-  return extendUserChain(null, statement, hash, signers)
+  return extendUserChain(null, statement, sha256Hex(signed.text), signers)
 }
 
 /**
@@ -22,7 +23,7 @@ export async function insertUser(
   { username, passwordHash }: { username: string; passwordHash: string },
   chain: UserChain,
   material: DeviceMaterial
-): Promise<{ user: typeof users.$inferSelect; device: typeof devices.$inferSelect }> {
+): Promise<{ user: typeof users.$inferSelect; device: DeviceRow }> {
   const { sequence: chainSequence, head: chainHead, root } = chain
   const [user] = await tx
     .insert(users)
@@ -32,6 +33,6 @@ export async function insertUser(
       throw duplicateOf(error) === 'users_username_unique' ? new Problem('username-taken') : error
     })
   const device = await insertDevice(tx, user!.id, material, 'active')
-  await insertUserStatement(tx, user!.id, chain.sequence, material.signed)
+  await insertUserStatements(tx, user!.id, [material])
   return { user: user!, device }
 }

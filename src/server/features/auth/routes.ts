@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
-import { readNewDevice } from '../../chains/user-chain-store.js'
+import { readNewDevice } from '../../chains/device-store.js'
 import { findUser } from '../../chains/users.js'
 import type { Db } from '../../db/database.js'
 import { devices, users } from '../../db/schema.js'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AuthResponse } from '../../../protocol/accounts.js'
 import type { RefreshTokens } from '../../access/tokens.js'
-import { deviceView } from '../../chains/user-chain-store.js'
+import { deviceView } from '../../chains/device-store.js'
 import { userView } from '../../chains/users.js'
 import type { devices, users } from '../../db/schema.js'
 import type { SessionRow } from './session-store.js'

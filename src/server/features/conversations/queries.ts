@@ -1,106 +1,129 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
-import type { Conversation } from '../../../protocol/conversations.js'
-import type { SignedStatement } from '../../../protocol/schema.js'
-import type { ConversationChain } from '../../../protocol/conversation-chain.js'
+import { sql, type SQL } from 'drizzle-orm'
+import { SHOWN_MEMBERS, type Conversation, type Member } from '../../../protocol/conversations.js'
+import type { ConversationKind, Role } from '../../../protocol/statements.js'
 import type { Db } from '../../db/database.js'
-import { conversationStatements, conversations, memberships, users } from '../../db/schema.js'
-import type { ConversationRow } from '../../chains/memberships.js'
+import { rows } from '../../db/rows.js'
+import { Problem } from '../../http/problem.js'
+import { asNumber, isoTime } from '../../log/entry.js'
 
-export interface MemberRow {
-  conversationId: string
-  userId: string
-  username: string
-  role: 'admin' | 'member'
-  root: string
+/** Most members that a page of conversations shows in all. */
+const MEMBERS_PER_PAGE = 2000
+
+interface ConversationRow {
+  id: string
+  kind: ConversationKind
+  role: Role
   joinedAt: number
-  /** The user's root today. */
-  currentRoot: string
+  memberCount: number
+  head: string
+  sequence: number
+  sessionKeyId: string
+  key: string
+  rekeyRequired: boolean
+  messageTtl: number
+  lastPosition: number
+  createdAt: string
+  members: Member[] | null
+  /** Conversations that were read for the page: it may end before. */
+  read: number
 }
 
-/** The current members of conversations, in the order in which they joined. */
-export function readMembers(db: Db, conversationIds: string[]): Promise<MemberRow[]> {
-  return db
-    .select({
-      conversationId: memberships.conversationId,
-      userId: users.id,
-      username: users.username,
-      role: memberships.role,
-      root: memberships.root,
-      joinedAt: memberships.joinedAt,
-      currentRoot: users.root
-    })
-    .from(memberships)
-    .innerJoin(users, eq(users.id, memberships.userId))
-    .where(and(inArray(memberships.conversationId, conversationIds), isNull(memberships.leftAt)))
-    .orderBy(asc(memberships.joinedAt), asc(users.username))
-}
+/** SQL: whether the session key of conversation `c` is out of date. */
+export const rekeyRequired = sql.raw(`coalesce(c.outdated_at <= now(), false)`)
 
-/** A conversation's chain, for the rules of the protocol. */
-export function toChain(conversation: ConversationRow, members: readonly MemberRow[]): ConversationChain {
-  return {
-    kind: conversation.kind,
-    sequence: conversation.chainSequence,
-    head: conversation.chainHead,
-    members: new Map(members.map(({ username, role, root }) => [username, { role, root }]))
-  }
-}
+/** The first members of conversation `c`. Read by index, so the conversation's size does not matter. */
+const firstMembers = sql`
+select json_agg(json_build_object('username', u.username, 'role', m.role, 'root', m.root, 'joinedAt', m.joined_at)
+                order by m.joined_at, m.place) as members
+from (
+  select * from memberships m where m.conversation_id = c.id and m.left_at is null
+  order by m.joined_at, m.place limit ${SHOWN_MEMBERS}::int
+) m join users u on u.id = m.user_id`
 
-/** Statements of a conversation after `sequence`, in order. */
-export function readStatements(
-  db: Db,
-  conversationId: string,
-  sequence: number,
-  limit: number
-): Promise<(SignedStatement & { sequence: number })[]> {
-  const { text, signatures, sequence: number } = conversationStatements
-  return db
-    .select({ text, signatures, sequence: number })
-    .from(conversationStatements)
-    .where(and(eq(conversationStatements.conversationId, conversationId), gt(number, sequence)))
-    .orderBy(asc(number))
-    .limit(limit)
-}
-
-const lastPosition = sql<string>`(
-  select e.position from events e where e.conversation_id = ${conversations.id} order by e.position desc limit 1
-)`
+const lastPosition = sql.raw(`(
+  select ${asNumber('e.position')} from events e where e.conversation_id = c.id order by e.position desc limit 1
+)`)
 
 /**
- * A user's conversations, the last joined first: a page of those joined before a position, or the one with an
- * id.
+ * A user's conversations, the last joined first: those of them that `which` selects from memberships `mine`. The
+ * page ends early if it would show too many members.
  */
-export async function readConversations(
+function readConversations(db: Db, userId: string, which: SQL, limit: number): Promise<ConversationRow[]> {
+  return rows<ConversationRow>(
+    db,
+    sql`
+select c.id, c.kind, page.role, ${sql.raw(asNumber('page.joined_at'))} as "joinedAt",
+  c.member_count as "memberCount", c.chain_head as head, c.chain_sequence as sequence,
+  c.session_key_id as "sessionKeyId", k.hash as key, ${rekeyRequired} as "rekeyRequired",
+  c.message_ttl as "messageTtl", ${lastPosition} as "lastPosition",
+  ${sql.raw(isoTime('c.created_at'))} as "createdAt", first.members, page.read
+from (
+  select mine.*, count(*) over ()::int as read,
+    sum(least(c.member_count, ${SHOWN_MEMBERS}::int)) over (order by mine.joined_at desc) as members
+  from (
+    select conversation_id, role, joined_at from memberships mine
+    where mine.user_id = ${userId}::uuid and mine.left_at is null and ${which}
+    order by joined_at desc limit ${limit}::int
+  ) mine join conversations c on c.id = mine.conversation_id
+) page
+join conversations c on c.id = page.conversation_id
+join session_keys k on k.id = c.session_key_id
+cross join lateral (${firstMembers}) first
+where page.members <= ${MEMBERS_PER_PAGE}::int
+order by page.joined_at desc`
+  )
+}
+
+function toConversation(row: ConversationRow): Conversation {
+  const { id, kind, role, memberCount, members, head, sequence, sessionKeyId, key } = row
+  const { rekeyRequired, messageTtl, lastPosition: last, createdAt } = row
+  const current = { head, sequence, sessionKeyId, key, rekeyRequired, messageTtl }
+  return { id, kind, role, memberCount, members: members ?? [], ...current, lastPosition: last, createdAt }
+}
+
+/** A conversation of the user. @throws {Problem} `conversation-not-found` */
+export async function readConversation(db: Db, userId: string, id: string): Promise<Conversation> {
+  const [row] = await readConversations(db, userId, sql`mine.conversation_id = ${id}::uuid`, 1)
+  if (row === undefined) throw new Problem('conversation-not-found')
+  return toConversation(row)
+}
+
+/** A page of a user's conversations, the last joined first: those joined before a position. */
+export async function readConversationPage(
   db: Db,
   userId: string,
-  which: { before: number; limit: number } | { id: string }
-): Promise<{ conversation: Conversation; joinedAt: number }[]> {
-  const mine = and(eq(memberships.userId, userId), isNull(memberships.leftAt))
-  const rows = await db
-    .select({ conversation: conversations, joinedAt: memberships.joinedAt, lastPosition })
-    .from(memberships)
-    .innerJoin(conversations, eq(conversations.id, memberships.conversationId))
-    .where(and(mine, 'id' in which ? eq(conversations.id, which.id) : lt(memberships.joinedAt, which.before)))
-    .orderBy(desc(memberships.joinedAt))
-    .limit('id' in which ? 1 : which.limit)
-  if (rows.length === 0) return []
-  const members = await readMembers(
+  before: number,
+  limit: number
+): Promise<{ items: Conversation[]; next: string | null }> {
+  const found = await readConversations(db, userId, sql`mine.joined_at < ${before}::bigint`, limit + 1)
+  const page = found.slice(0, limit)
+  const hasMore = page.length < (found[0]?.read ?? 0)
+  return { items: page.map(toConversation), next: hasMore ? String(page.at(-1)!.joinedAt) : null }
+}
+
+/** A place in the order in which members joined. */
+export interface MemberPlace {
+  joinedAt: number
+  place: number
+}
+
+/** SQL: memberships `m` after a place. */
+export const after = ({ joinedAt, place }: MemberPlace) =>
+  sql`(m.joined_at, m.place) > (${joinedAt}::bigint, ${place}::int)`
+
+/** The members of a conversation after a place, in the order in which they joined. */
+export function readMemberPage(
+  db: Db,
+  conversationId: string,
+  place: MemberPlace,
+  limit: number
+): Promise<(Member & MemberPlace)[]> {
+  return rows(
     db,
-    rows.map(({ conversation }) => conversation.id)
+    sql`
+select u.username, m.role, m.root, ${sql.raw(asNumber('m.joined_at'))} as "joinedAt", m.place
+from memberships m join users u on u.id = m.user_id
+where m.conversation_id = ${conversationId}::uuid and m.left_at is null and ${after(place)}
+order by m.joined_at, m.place limit ${limit}::int`
   )
-  return rows.map(({ conversation, joinedAt, lastPosition: last }) => ({
-    joinedAt,
-    conversation: {
-      id: conversation.id,
-      kind: conversation.kind,
-      head: conversation.chainHead,
-      sequence: conversation.chainSequence,
-      members: members
-        .filter(({ conversationId }) => conversationId === conversation.id)
-        .map(({ username, role, root, joinedAt: since }) => ({ username, role, root, joinedAt: since })),
-      sessionKeyId: conversation.sessionKeyId,
-      rekeyRequired: conversation.rekeyRequired,
-      lastPosition: Number(last),
-      createdAt: conversation.createdAt.toISOString()
-    }
-  }))
 }

@@ -1,75 +1,35 @@
-import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import {
-  Chain,
-  ConversationResponse,
   ConversationPage,
-  NewConversation,
+  ConversationResponse,
+  MemberPage,
   Roster
 } from '../../../protocol/conversations.js'
-import { StatementRequest } from '../../../protocol/devices.js'
-import { Problem } from '../../http/problem.js'
-import type { ProblemCode } from '../../../protocol/problems.js'
-import { ChainQuery, PageQuery, defaulted, Uuid, record, ref } from '../../../protocol/schema.js'
-import type { App } from '../../http/app.js'
+import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { retryDuplicate } from '../../db/errors.js'
-import type { Db } from '../../db/database.js'
-import { transaction } from '../../log/append-events.js'
 import { requireMember } from '../../chains/memberships.js'
+import type { App } from '../../http/app.js'
+import { isKnown } from '../../http/conditional.js'
+import { Problem } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
-import { WRAPS_BODY_LIMIT, readRoster, rosterView } from '../../chains/rosters.js'
 import type { Services } from '../../services.js'
-import { changeConversation } from './change.js'
-import { createConversation } from './create.js'
-import { readConversations, readStatements } from './queries.js'
-
-/** Clients need the whole chain, so its pages are large by default. */
-const ChainLimit = defaulted({
-  minimum: 1,
-  maximum: 200,
-  default: 200,
-  description: 'The most items to return.'
-})
+import { chainRoutes } from './chain-routes.js'
+import { readConversation, readConversationPage, readMemberPage, type MemberPlace } from './queries.js'
+import { readRosterMembers, readRosterSummary } from './roster.js'
 
 const params = record({ id: Uuid('The conversation’s id.') })
-const refusals: ProblemCode[] = [
-  'invalid-statement',
-  'invalid-signature',
-  'device-required',
-  'forbidden',
-  'user-not-found',
-  'root-changed'
-]
-
-export function conversationRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
-  const { db } = services
-
-  app.post(
-    '/conversations',
-    {
-      bodyLimit: WRAPS_BODY_LIMIT,
-      schema: {
-        operationId: 'createConversation',
-        tags: ['conversations'],
-        summary: 'Create a direct or group conversation',
-        body: ref(NewConversation),
-        response: {
-          200: ref(ConversationResponse),
-          201: ref(ConversationResponse),
-          ...problemResponses(...refusals, 'id-conflict', 'direct-exists', 'stale-roster')
-        }
-      }
-    },
-    async (request, reply) => {
-      const session = deviceSessionOf(request)
-      const isNew = await retryDuplicate(() =>
-        transaction(services, (tx) => createConversation(tx, session, request.body))
-      )
-      const conversation = await readOne(db, session.userId, request.body.id)
-      return reply.status(isNew ? 201 : 200).send({ conversation })
-    }
+const RosterHeaders = Type.Object({
+  'If-None-Match': Type.Optional(
+    Type.String({ description: 'The `ETag` of the roster that the client has. 304 if nothing has changed.' })
   )
+})
+const rosterHeaders = {
+  etag: Type.String({ description: 'Names the roster as a whole.' })
+}
+
+export function conversationRoutes(app: App, services: Pick<Services, 'config' | 'db' | 'log'>): void {
+  const { db } = services
+  chainRoutes(app, services)
 
   app.get(
     '/conversations',
@@ -78,20 +38,16 @@ export function conversationRoutes(app: App, services: Pick<Services, 'db' | 'lo
         operationId: 'listConversations',
         tags: ['conversations'],
         summary: 'The caller’s conversations, most recently joined first',
+        description: 'A page with many members ends before `limit`.',
         querystring: record(PageQuery),
         response: { 200: ref(ConversationPage), ...problemResponses('device-required', 'invalid-cursor') }
       }
     },
-    async (request) => {
+    (request) => {
       const { limit, cursor } = request.query
-      if (cursor !== undefined && !/^[1-9]\d{0,15}$/.test(cursor)) throw new Problem('invalid-cursor')
+      if (cursor !== undefined && !/^[1-9]\d{0,14}$/.test(cursor)) throw new Problem('invalid-cursor')
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-      const rows = await readConversations(db, deviceSessionOf(request).userId, { before, limit: limit + 1 })
-      const page = rows.slice(0, limit)
-      return {
-        items: page.map(({ conversation }) => conversation),
-        next: rows.length > limit ? String(page.at(-1)!.joinedAt) : null
-      }
+      return readConversationPage(db, deviceSessionOf(request).userId, before, limit)
     }
   )
 
@@ -110,69 +66,35 @@ export function conversationRoutes(app: App, services: Pick<Services, 'db' | 'lo
       }
     },
     async (request) => ({
-      conversation: await readOne(db, deviceSessionOf(request).userId, request.params.id)
+      conversation: await readConversation(db, deviceSessionOf(request).userId, request.params.id)
     })
   )
 
   app.get(
-    '/conversations/:id/chain',
+    '/conversations/:id/members',
     {
       schema: {
-        operationId: 'getConversationChain',
+        operationId: 'listMembers',
         tags: ['conversations'],
-        summary: 'The signed statements of a conversation’s chain',
+        summary: 'The members of a conversation, in the order in which they joined',
         params,
-        querystring: record({ ...PageQuery, ...ChainQuery.properties, limit: ChainLimit }),
+        querystring: record(PageQuery),
         response: {
-          200: ref(Chain),
+          200: ref(MemberPage),
           ...problemResponses('device-required', 'conversation-not-found', 'invalid-cursor')
         }
       }
     },
     async (request) => {
-      const { after, cursor, limit } = request.query
-      if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
-      const { id, chainHead: head } = await requireRequester(db, request, request.params.id)
-      const from = cursor === undefined ? Math.min(after, 2 ** 31 - 1) : Number(cursor)
-      const statements = await readStatements(db, id, from, limit)
+      const { limit, cursor } = request.query
+      const place = readCursor(cursor)
+      const { id } = await requireMember(db, request.params.id, deviceSessionOf(request).userId)
+      const found = await readMemberPage(db, id, place, limit + 1)
+      const page = found.slice(0, limit)
       return {
-        head,
-        items: statements.map(({ text, signatures }) => ({ text, signatures })),
-        next: statements.length === limit ? String(statements.at(-1)!.sequence) : null
+        items: page.map(({ username, role, root, joinedAt }) => ({ username, role, root, joinedAt })),
+        next: found.length > limit ? formatCursor(page.at(-1)!) : null
       }
-    }
-  )
-
-  app.post(
-    '/conversations/:id/chain',
-    {
-      schema: {
-        operationId: 'changeConversation',
-        tags: ['conversations'],
-        summary: 'Add, remove, promote or demote a member, or leave',
-        params,
-        body: ref(StatementRequest),
-        response: {
-          201: record({ head: Roster.properties.head, sequence: Type.Integer() }),
-          ...problemResponses(
-            ...refusals,
-            'conversation-not-found',
-            'not-admin',
-            'not-in-roster',
-            'stale-chain',
-            'already-member',
-            'not-a-member',
-            'too-many-members'
-          )
-        }
-      }
-    },
-    async (request, reply) => {
-      const session = deviceSessionOf(request)
-      const link = await transaction(services, (tx) =>
-        changeConversation(tx, session, request.params.id, request.body.statement)
-      )
-      return reply.status(201).send(link)
     }
   )
 
@@ -182,28 +104,59 @@ export function conversationRoutes(app: App, services: Pick<Services, 'db' | 'lo
       schema: {
         operationId: 'getRoster',
         tags: ['conversations'],
-        summary: 'The devices that a new session key must be wrapped for',
+        summary: 'All that the maker of a session key needs: members, where their chains end, and devices',
+        description:
+          'All pages have the same `ETag`. If it changes in between, start again with the first page.',
         params,
-        response: { 200: ref(Roster), ...problemResponses('device-required', 'conversation-not-found') }
+        headers: RosterHeaders,
+        querystring: record({ cursor: PageQuery.cursor }),
+        response: {
+          200: {
+            description: 'A page of the roster.',
+            headers: rosterHeaders,
+            content: { 'application/json': { schema: ref(Roster) } }
+          },
+          304: Type.Null({
+            description: 'The roster is still the one that `If-None-Match` names.',
+            headers: rosterHeaders
+          }),
+          ...problemResponses(
+            'device-required',
+            'conversation-not-found',
+            'invalid-cursor',
+            'precondition-failed'
+          )
+        }
       }
     },
-    (request) =>
-      db.transaction(
+    (request, reply) => {
+      const place = readCursor(request.query.cursor)
+      const { userId } = deviceSessionOf(request)
+      return db.transaction(
         async (tx) => {
-          const conversation = await requireRequester(tx, request, request.params.id)
-          return rosterView(conversation, await readRoster(tx, conversation.id))
+          const { id } = await requireMember(tx, request.params.id, userId)
+          const { view, etag } = await readRosterSummary(tx, id)
+          void reply.header('etag', etag).header('cache-control', 'no-cache')
+          if (isKnown(request.headers, etag)) return reply.status(304).send(null)
+          const { members, next } = await readRosterMembers(tx, id, place)
+          return { ...view, members, next: next && formatCursor(next) }
         },
         { isolationLevel: 'repeatable read', accessMode: 'read only' }
       )
+    }
   )
 }
 
-function requireRequester(db: Db, request: FastifyRequest, id: string) {
-  return requireMember(db, id, deviceSessionOf(request).userId)
+const FIRST: MemberPlace = { joinedAt: -1, place: 0 }
+
+/** @throws {Problem} `invalid-cursor` */
+function readCursor(cursor: string | undefined): MemberPlace {
+  if (cursor === undefined) return FIRST
+  const [, joinedAt, place] = /^(\d{1,15})-(\d{1,4})$/.exec(cursor) ?? []
+  if (joinedAt === undefined) throw new Problem('invalid-cursor')
+  return { joinedAt: Number(joinedAt), place: Number(place) }
 }
 
-async function readOne(db: Db, userId: string, id: string) {
-  const [found] = await readConversations(db, userId, { id })
-  if (found === undefined) throw new Problem('conversation-not-found')
-  return found.conversation
+function formatCursor({ joinedAt, place }: MemberPlace): string {
+  return `${joinedAt}-${place}`
 }

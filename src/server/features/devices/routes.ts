@@ -1,4 +1,3 @@
-import { asc, eq } from 'drizzle-orm'
 import Type from 'typebox'
 import {
   DeviceResponse,
@@ -7,28 +6,28 @@ import {
   NewDevice,
   StatementRequest
 } from '../../../protocol/devices.js'
-import { Problem } from '../../http/problem.js'
 import type { ProblemCode } from '../../../protocol/problems.js'
-import { Uuid, record, ref } from '../../../protocol/schema.js'
-import { parseStatement } from '../../../protocol/statements.js'
-import type { App } from '../../http/app.js'
+import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
-import { devices } from '../../db/schema.js'
-import { bindKeys, deviceView, lockUser, requireLine } from '../../chains/user-chain-store.js'
-import { readEncryptionKey, verifySignatures } from '../../chains/public-keys.js'
-import { transaction } from '../../log/append-events.js'
+import { deviceView } from '../../chains/device-store.js'
+import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { addDevice, approveDevice, rejectDevice } from './add.js'
-import { applyChain, extended, isApplied } from './changes.js'
+import { addDevice } from './add.js'
+import { approveDevice, rejectDevice } from './approve.js'
+import { listDevices } from './list.js'
+import { rekeyDevice } from './rekey.js'
+import { revokeDevice } from './revoke.js'
 
 const params = record({ id: Uuid('The device’s id.') })
+/** How every statement of a user's chain can be refused. */
 const refusals: ProblemCode[] = [
   'invalid-statement',
   'invalid-signature',
-  'device-not-found',
   'stale-chain',
-  'forbidden'
+  'forbidden',
+  'too-many-statements'
 ]
 
 type DeviceServices = Pick<Services, 'config' | 'db' | 'log' | 'sessions'>
@@ -43,16 +42,16 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
         operationId: 'listDevices',
         tags: ['devices'],
         summary: 'The caller’s devices',
-        response: { 200: ref(DevicePage) }
+        description: 'Active and pending devices come first, then revoked ones.',
+        querystring: record(PageQuery),
+        response: { 200: ref(DevicePage), ...problemResponses('invalid-cursor') }
       }
     },
     async (request) => {
-      const rows = await db
-        .select()
-        .from(devices)
-        .where(eq(devices.userId, sessionOf(request).userId))
-        .orderBy(asc(devices.createdAt), asc(devices.id))
-      return { items: rows.map(deviceView), next: null }
+      const { limit, cursor } = request.query
+      const found = await listDevices(db, sessionOf(request).userId, limit + 1, cursor)
+      const items = found.slice(0, limit).map(deviceView)
+      return { items, next: found.length > limit ? items.at(-1)!.id : null }
     }
   )
 
@@ -65,8 +64,10 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
         summary: 'Add a device or request its approval',
         description:
           'A `device-add` that an active device has also signed, or a `device-reset`, takes effect at once (201). ' +
+          'A `device-reset` takes a session without a device, which only the password begins. ' +
           'Without the approving signature the device is pending (202) until another device approves it. A ' +
-          'session without a device is bound to the device that it adds.',
+          'session without a device is bound to the device that it adds. A statement that is in the chain already ' +
+          'is answered with its device (200).',
         body: ref(NewDevice),
         response: {
           200: ref(DeviceResponse),
@@ -100,7 +101,14 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
         body: ref(StatementRequest),
         response: {
           200: ref(DeviceResponse),
-          ...problemResponses(...refusals, 'device-required', 'id-conflict', 'too-many-devices')
+          ...problemResponses(
+            ...refusals,
+            'device-required',
+            'device-pending',
+            'device-not-found',
+            'id-conflict',
+            'too-many-devices'
+          )
         }
       }
     },
@@ -142,40 +150,23 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
       schema: {
         operationId: 'rekeyDevice',
         tags: ['devices'],
-        summary: 'Replace a device’s encryption key',
+        summary: 'Replace a device’s encryption keys',
+        description:
+          'The RSA key and the KEM key change together. A device without a KEM key may get one, and keeps one.',
         params,
         body: ref(EncryptionKeyRequest),
-        response: { 200: ref(DeviceResponse), ...problemResponses(...refusals, 'invalid-key', 'key-in-use') }
+        response: {
+          200: ref(DeviceResponse),
+          ...problemResponses(...refusals, 'device-not-found', 'invalid-key', 'key-in-use')
+        }
       }
     },
     async (request) => {
       const { userId } = sessionOf(request)
       const { id } = request.params
-      const signed = request.body.statement
-      const statement = parseStatement(signed.text, ['device-rekey'])
-      const encryption = readEncryptionKey(request.body.encryptionKey, config.devices.minRsaBits)
-      requireLine('device', statement.device, id)
-      requireLine('encryption-key', statement.encryptionKey, encryption.fingerprint)
-      const device = await transaction(services, async (tx) => {
-        const user = await lockUser(tx, userId)
-        const present = user.devices.get(id)
-        if (present === undefined) throw new Problem('device-not-found')
-        if (await isApplied(tx, userId, statement.sequence, signed.text)) return present
-        const signers = verifySignatures(signed, user.keys)
-        const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
-        await bindKeys(tx, id, [encryption])
-        const [row] = await tx
-          .update(devices)
-          .set({
-            encryptionKey: encryption.pem,
-            encryptionFingerprint: encryption.fingerprint,
-            encryptionVersion: statement.encryptionVersion
-          })
-          .where(eq(devices.id, id))
-          .returning()
-        await applyChain(tx, userId, user, chain, signed)
-        return row!
-      })
+      const device = await transaction(services, (tx) =>
+        rekeyDevice(tx, config.devices, userId, id, request.body)
+      )
       return { device: deviceView(device) }
     }
   )
@@ -187,28 +178,18 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
         operationId: 'revokeDevice',
         tags: ['devices'],
         summary: 'Revoke a device',
-        description: 'Ends the device’s sessions and streams. Its conversations need new session keys.',
+        description:
+          'Ends the device’s sessions and streams. Its conversations need new session keys. No bound on the ' +
+          'number of statements within a day refuses it.',
         params,
         body: ref(StatementRequest),
-        response: { 200: ref(DeviceResponse), ...problemResponses(...refusals) }
+        response: { 200: ref(DeviceResponse), ...problemResponses(...refusals, 'device-not-found') }
       }
     },
     async (request) => {
       const { userId } = sessionOf(request)
       const { id } = request.params
-      const signed = request.body.statement
-      const statement = parseStatement(signed.text, ['device-revoke'])
-      requireLine('device', statement.device, id)
-      const device = await transaction(services, async (tx) => {
-        const user = await lockUser(tx, userId)
-        const present = user.devices.get(id)
-        if (present === undefined) throw new Problem('device-not-found')
-        if (await isApplied(tx, userId, statement.sequence, signed.text)) return present
-        const signers = verifySignatures(signed, user.keys)
-        const chain = await extended(tx, userId, user.chain, statement, signed.text, signers)
-        await applyChain(tx, userId, user, chain, signed)
-        return { ...present, status: 'revoked' as const }
-      })
+      const device = await transaction(services, (tx) => revokeDevice(tx, userId, id, request.body.statement))
       return { device: deviceView(device) }
     }
   )

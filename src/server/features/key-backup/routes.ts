@@ -61,6 +61,9 @@ function readRoutes(app: App, db: Db): void {
   )
 }
 
+/** Bytes of a backup that count as one more request: replaced ones take space until the database is vacuumed. */
+const BYTES_PER_REQUEST = 2 ** 15
+
 function writeRoutes(app: App, db: Db): void {
   app.put(
     '/users/me/key-backup',
@@ -91,6 +94,7 @@ function writeRoutes(app: App, db: Db): void {
       const { userId } = deviceSessionOf(request)
       const replaceable = readReplaceable(request.headers)
       const blob = readBlob(request.body, request.headers)
+      app.spend(request, reply, 'write', Math.floor(blob.length / BYTES_PER_REQUEST))
       const etag = `"${sha256Hex(blob)}"`
       const row = { userId, blob, etag }
       const isFirst = replaceable === 'nothing' && (await insertKeyBackup(db, row))

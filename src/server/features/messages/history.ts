@@ -1,6 +1,6 @@
 import type { Message } from '../../../protocol/messages.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
-import { EVENT_COLUMNS } from '../../log/entry.js'
+import { EVENT_COLUMNS, EVENT_TABLES } from '../../log/entry.js'
 import { toMessage, type StoredMessage } from '../../log/message.js'
 
 /** Messages of conversation `$1` that user `$2` may see from position `$3`, each membership read by index. */
@@ -18,7 +18,7 @@ from (
     order by e.position ${order} limit $4
   ) x where m.conversation_id = $1::uuid and m.user_id = $2::uuid
   order by x.position ${order} limit $4
-) page join events e on e.position = page.position join users u on u.id = e.sender_id
+) page join events e on e.position = page.position ${EVENT_TABLES}
 order by e.position ${order}`
   }
 }

@@ -32,6 +32,7 @@ const refusals = {
   conflict: 'id-conflict',
   rekey: 'rekey-required',
   'not-in-roster': 'not-in-roster',
+  forbidden: 'forbidden',
   failed: 'internal-error'
 } as const satisfies Record<Exclude<SendResult['verdict'], keyof typeof statuses>, ProblemCode>
 
@@ -137,7 +138,7 @@ export function messageRoutes(
 function outgoing(
   { userId, username, deviceId }: ReturnType<typeof deviceSessionOf>,
   conversationId: string,
-  { id, sessionKeyId, iv, ciphertext, signature }: NewMessage
+  { id, sessionKeyId, key, iv, ciphertext, signature }: NewMessage
 ): OutgoingMessage {
   if (base64Bytes(ciphertext) > MAX_CIPHERTEXT_BYTES)
     throw new Problem('payload-too-large', `\`ciphertext\` has more than ${MAX_CIPHERTEXT_BYTES} bytes.`)
@@ -148,6 +149,7 @@ function outgoing(
     senderUsername: username,
     senderDeviceId: deviceId,
     sessionKeyId,
+    key,
     iv,
     ciphertext,
     signature

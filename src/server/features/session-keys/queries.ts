@@ -1,100 +1,138 @@
-import { and, desc, eq, inArray, isNull, lt, type SQL } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import type { SessionKey } from '../../../protocol/conversations.js'
+import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
-import { devices, memberships, sessionKeyWraps, sessionKeys, users } from '../../db/schema.js'
+import { rows } from '../../db/rows.js'
+import { isoTime } from '../../log/entry.js'
 
-interface ReadSessionKey {
-  serial: number
-  view: SessionKey
+/** Bytes of the statements in a page; one larger statement still fits. */
+const PAGE_BYTES = 2 ** 19
+/** Keys of the conversation that are looked at for a page: a device that came late has none of most. */
+const LOOKED_AT = 1000
+
+interface AddedWrap {
+  wrappedKey: string
+  statement: SignedStatement
 }
 
-/** Session keys with a wrap for the device, newest first, whose serial is below `before`. */
-export function readSessionKeys(
-  db: Db,
-  conversationId: string,
-  deviceId: string,
-  before: number,
-  limit: number
-): Promise<ReadSessionKey[]> {
-  return readWrapped(db, conversationId, deviceId, lt(sessionKeys.serial, before), limit)
+interface Row {
+  /** Sequence of the last key that was looked at; null after the conversation's first one. */
+  lookedAt: number | null
+  /** Keys that fit, of which a page may hold only the first. */
+  held: number
+  /** This and the rest are null in the one row of an empty page. */
+  id: string | null
+  sequence: number
+  text: string
+  signatures: Record<string, string>
+  wrappedKey: string | null
+  added: AddedWrap[] | null
+  createdAt: string
 }
 
-/** The session key of this id, if there is a wrap of it for the device. */
-export async function readSessionKey(
-  db: Db,
-  conversationId: string,
-  deviceId: string,
-  id: string
-): Promise<SessionKey | undefined> {
-  const [key] = await readWrapped(db, conversationId, deviceId, eq(sessionKeys.id, id), 1)
-  return key?.view
-}
+const base64 = (column: string) => sql.raw(`replace(encode(${column}, 'base64'), E'\\n', '')`)
 
-async function readWrapped(
+/** The session keys `k` of a conversation that were wrapped for a device and fit `which`, newest first. */
+function readWrapped(
   db: Db,
   conversationId: string,
   deviceId: string,
   which: SQL,
   limit: number
-): Promise<ReadSessionKey[]> {
-  const own = and(eq(sessionKeyWraps.sessionKeyId, sessionKeys.id), eq(sessionKeyWraps.deviceId, deviceId))
-  const keys = await db
-    .select({ key: sessionKeys, wrappedKey: sessionKeyWraps.wrappedKey })
-    .from(sessionKeys)
-    .innerJoin(sessionKeyWraps, own)
-    .where(and(eq(sessionKeys.conversationId, conversationId), which))
-    .orderBy(desc(sessionKeys.serial))
-    .limit(limit)
-  if (keys.length === 0) return []
-  const rosters = await readRosters(
+): Promise<Row[]> {
+  return rows<Row>(
     db,
-    keys.map(({ key }) => key.id)
+    sql`
+with looked_at as materialized (
+  select k.id, k.conversation_id, k.sequence, k.created_at from session_keys k
+  where k.conversation_id = ${conversationId}::uuid and ${which}
+  order by k.sequence desc limit ${LOOKED_AT}::int
+),
+held as materialized (
+  select k.*, w.wrapped_key from looked_at k
+  left join session_key_wraps w on w.session_key_id = k.id and w.device_id = ${deviceId}::uuid
+  where w.wrapped_key is not null or exists (
+    select from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid)
+  order by k.sequence desc limit ${limit + 1}::int
+),
+fitting as (
+  select k.*, s.text, s.signatures,
+    sum(octet_length(s.text)) over (order by k.sequence desc) - octet_length(s.text) as bytes_before
+  from held k
+  join conversation_statements s on s.conversation_id = k.conversation_id and s.sequence = k.sequence
+)
+select bounds.*, k.id, k.sequence, k.text, k.signatures, ${base64('k.wrapped_key')} as "wrappedKey",
+  added.list as added, ${sql.raw(isoTime('k.created_at'))} as "createdAt"
+from (
+  select (select count(*)::int from held) as held,
+    (select case when count(*) = ${LOOKED_AT}::int then min(sequence) end from looked_at) as "lookedAt"
+) bounds
+left join fitting k on k.bytes_before < ${PAGE_BYTES}::int
+left join lateral (
+  select json_agg(json_build_object(
+    'wrappedKey', ${base64('a.wrapped_key')},
+    'statement', json_build_object('text', a.text, 'signatures', a.signatures)) order by a.added_by) as list
+  from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid
+) added on true
+order by k.sequence desc`
   )
-  return keys.map(({ key, wrappedKey }) => ({
-    serial: key.serial,
-    view: {
-      id: key.id,
-      statement: { text: key.text, signatures: key.signatures },
-      roster: rosters.get(key.id) ?? [],
-      wrappedKey: wrappedKey.toString('base64'),
-      createdAt: key.createdAt.toISOString()
-    }
-  }))
 }
 
-async function readRosters(db: Db, ids: string[]): Promise<Map<string, SessionKey['roster']>> {
-  const rows = await db
-    .select({
-      id: sessionKeyWraps.sessionKeyId,
-      signingKey: sessionKeyWraps.signingFingerprint,
-      encryptionKey: sessionKeyWraps.encryptionFingerprint
-    })
-    .from(sessionKeyWraps)
-    .where(and(inArray(sessionKeyWraps.sessionKeyId, ids), eq(sessionKeyWraps.inRoster, true)))
-    .orderBy(sessionKeyWraps.signingFingerprint)
-  const rosters = new Map<string, SessionKey['roster']>()
-  for (const { id, ...line } of rows) {
-    const roster = rosters.get(id)
-    if (roster === undefined) rosters.set(id, [line])
-    else roster.push(line)
+function toSessionKey({ text, signatures, wrappedKey, added, createdAt }: Row, id: string): SessionKey {
+  return {
+    id,
+    statement: { text, signatures },
+    ...(wrappedKey !== null && { wrappedKey }),
+    added: added ?? [],
+    createdAt
   }
-  return rosters
 }
 
-/** The given devices, as far as they are active and belong to current members under their current root. */
-export function coverableDevices(db: Db, conversationId: string, deviceIds: string[]) {
-  return db
-    .select({ device: devices, userId: users.id })
-    .from(devices)
-    .innerJoin(users, eq(users.id, devices.userId))
-    .innerJoin(
-      memberships,
-      and(
-        eq(memberships.userId, users.id),
-        eq(memberships.root, users.root),
-        eq(memberships.conversationId, conversationId),
-        isNull(memberships.leftAt)
-      )
-    )
-    .where(and(inArray(devices.id, deviceIds), eq(devices.status, 'active')))
+/**
+ * A page of the session keys that were wrapped for a device: those whose statements come before a sequence. It
+ * can be empty although there is a next one.
+ */
+export async function readSessionKeys(
+  db: Db,
+  conversationId: string,
+  deviceId: string,
+  before: number,
+  limit: number
+): Promise<{ items: SessionKey[]; next: string | null }> {
+  const found = await readWrapped(db, conversationId, deviceId, sql`k.sequence < ${before}::int`, limit)
+  const { held, lookedAt } = found[0]!
+  const items: SessionKey[] = []
+  for (const row of found.slice(0, limit)) if (row.id !== null) items.push(toSessionKey(row, row.id))
+  const last = items.length < held ? found[items.length - 1]!.sequence : lookedAt
+  return { items, next: last === null ? null : String(last) }
+}
+
+/** A session key by its id or the hash of its statement, if it was wrapped for the device. */
+export async function readSessionKey(
+  db: Db,
+  conversationId: string,
+  deviceId: string,
+  key: string
+): Promise<SessionKey | null> {
+  const [row] = await readWrapped(db, conversationId, deviceId, named(key), 1)
+  return row!.id === null ? null : toSessionKey(row!, row!.id)
+}
+
+/** SQL: session key `k` has this id, or its statement this hash. */
+export function named(key: string): SQL {
+  return key.length === 64 ? sql`k.hash = ${key}` : sql`k.id = ${key}::uuid`
+}
+
+/** Note that a device has got its wraps: they are not kept for ever. */
+export async function markFetched(
+  db: Db,
+  deviceId: string,
+  keys: readonly Pick<SessionKey, 'id'>[]
+): Promise<void> {
+  if (keys.length === 0) return
+  const mine = sql`device_id = ${deviceId}::uuid and fetched_at is null
+    and session_key_id = any (string_to_array(${keys.map(({ id }) => id).join(',')}, ',')::uuid[])`
+  await db.execute(sql`
+with added as (update added_wraps set fetched_at = now() where ${mine})
+update session_key_wraps set fetched_at = now() where ${mine}`)
 }

@@ -1,74 +1,32 @@
-import { and, eq } from 'drizzle-orm'
-import {
-  NewWraps,
-  NewSessionKey,
-  SessionKey,
-  SessionKeyResponse,
-  SessionKeyPage
-} from '../../../protocol/conversations.js'
-import { Problem } from '../../http/problem.js'
+import Type from 'typebox'
+import { NewWraps, SessionKeyPage, SessionKeyResponse } from '../../../protocol/conversations.js'
+import { SHA256_HEX, UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
-import { lockUsers } from '../../chains/signing-device.js'
+import { deviceSessionOf } from '../../access/auth.js'
+import { requireMember } from '../../chains/memberships.js'
 import type { App } from '../../http/app.js'
-import { deviceSessionOf, type DeviceSession } from '../../access/auth.js'
-import { retryDuplicate } from '../../db/errors.js'
-import type { Tx } from '../../db/database.js'
-import { sessionKeyWraps, sessionKeys } from '../../db/schema.js'
-import { appendEvents, transaction } from '../../log/append-events.js'
-import { lockConversation, requireMember } from '../../chains/memberships.js'
+import { Problem } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
-import {
-  WRAPS_BODY_LIMIT,
-  acceptSessionKey,
-  findSessionKey,
-  insertWraps,
-  wrapRow
-} from '../../chains/rosters.js'
+import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { coverableDevices, readSessionKey, readSessionKeys } from './queries.js'
+import { addWraps } from './add-wraps.js'
+import { markFetched, readSessionKey, readSessionKeys } from './queries.js'
+
+/** Bytes of a body with the most wraps that are added at once. */
+const WRAPS_BODY_LIMIT = 2 ** 19
 
 const params = record({ id: Uuid('The conversation’s id.') })
-const keyParams = record({ ...params.properties, keyId: Uuid('The session key’s id.') })
+const keyParams = record({
+  ...params.properties,
+  keyId: Type.String({
+    pattern: `^(?:${UUID}|${SHA256_HEX})$`,
+    description: 'The session key’s id, or the hash of its statement.',
+    examples: ['0198c6f2-7b1e-7c55-9d2a-3f1f0c5a9e01']
+  })
+})
 
 export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
   const { db } = services
-
-  app.post(
-    '/conversations/:id/session-keys',
-    {
-      bodyLimit: WRAPS_BODY_LIMIT,
-      schema: {
-        operationId: 'createSessionKey',
-        tags: ['session keys'],
-        summary: 'Create a new current session key',
-        params,
-        body: ref(NewSessionKey),
-        response: {
-          200: ref(SessionKeyResponse),
-          201: ref(SessionKeyResponse),
-          ...problemResponses(
-            'invalid-statement',
-            'invalid-signature',
-            'device-required',
-            'conversation-not-found',
-            'not-in-roster',
-            'id-conflict',
-            'stale-roster'
-          )
-        }
-      }
-    },
-    async (request, reply) => {
-      const session = deviceSessionOf(request)
-      const isNew = await retryDuplicate(() =>
-        transaction(services, (tx) => createSessionKey(tx, session, request.params.id, request.body))
-      )
-      const key = await findSessionKey(db, request.params.id, request.body.id)
-      return reply
-        .status(isNew ? 201 : 200)
-        .send({ id: request.body.id, createdAt: key!.createdAt.toISOString() })
-    }
-  )
 
   app.get(
     '/conversations/:id/session-keys',
@@ -77,6 +35,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
         operationId: 'listSessionKeys',
         tags: ['session keys'],
         summary: 'Session keys that were wrapped for the calling device, newest first',
+        description: 'A page can end before `limit`, and even be empty: `next` tells whether there is more.',
         params,
         querystring: record(PageQuery),
         response: {
@@ -88,15 +47,12 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
     async (request) => {
       const { userId, deviceId } = deviceSessionOf(request)
       const { limit, cursor } = request.query
-      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new Problem('invalid-cursor')
-      const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+      if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
+      const before = cursor === undefined ? 2 ** 31 - 1 : Number(cursor)
       const { id } = await requireMember(db, request.params.id, userId)
-      const keys = await readSessionKeys(db, id, deviceId, before, limit + 1)
-      const page = keys.slice(0, limit)
-      return {
-        items: page.map(({ view }) => view),
-        next: keys.length > limit ? String(page.at(-1)!.serial) : null
-      }
+      const page = await readSessionKeys(db, id, deviceId, before, limit)
+      await markFetched(db, deviceId, page.items)
+      return page
     }
   )
 
@@ -111,7 +67,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
           'Former members may call this too: they still receive events from their time in the conversation.',
         params: keyParams,
         response: {
-          200: record({ sessionKey: ref(SessionKey) }),
+          200: ref(SessionKeyResponse),
           ...problemResponses('device-required', 'conversation-not-found', 'session-key-not-found')
         }
       }
@@ -120,9 +76,12 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
       const { userId, deviceId } = deviceSessionOf(request)
       const { id, keyId } = request.params
       const sessionKey = await readSessionKey(db, id, deviceId, keyId)
-      if (sessionKey !== undefined) return { sessionKey }
-      await requireMember(db, id, userId)
-      throw new Problem('session-key-not-found')
+      if (sessionKey === null) {
+        await requireMember(db, id, userId)
+        throw new Problem('session-key-not-found')
+      }
+      await markFetched(db, deviceId, [sessionKey])
+      return { sessionKey }
     }
   )
 
@@ -133,17 +92,22 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
       schema: {
         operationId: 'addWraps',
         tags: ['session keys'],
-        summary: 'Wrap an older session key for devices that joined later',
-        description: 'Their users receive a `session-key.created` event that names the key.',
+        summary: 'Wrap a session key for other devices of the caller',
+        description:
+          'They stand beside the wraps of the key’s maker, one of each device that adds. The user’s devices ' +
+          'receive a `session-key.shared` event. Former members may call this too.',
         params: keyParams,
         body: ref(NewWraps),
         response: {
           201: ref(SessionKeyResponse),
           ...problemResponses(
+            'invalid-statement',
+            'invalid-signature',
             'device-required',
+            'forbidden',
+            'device-not-found',
             'conversation-not-found',
-            'session-key-not-found',
-            'stale-roster'
+            'session-key-not-found'
           )
         }
       }
@@ -151,72 +115,9 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
     async (request, reply) => {
       const session = deviceSessionOf(request)
       const { id, keyId } = request.params
-      const answer = await transaction(services, (tx) => addWraps(tx, session, id, keyId, request.body))
-      return reply.status(201).send(answer)
+      await transaction(services, (tx) => addWraps(tx, session, id, keyId, request.body))
+      const sessionKey = (await readSessionKey(db, id, session.deviceId, keyId))!
+      return reply.status(201).send({ sessionKey })
     }
   )
-}
-
-async function createSessionKey(
-  tx: Tx,
-  session: DeviceSession,
-  conversationId: string,
-  body: NewSessionKey
-): Promise<boolean> {
-  await lockUsers(tx, [session.username])
-  const conversation = await lockConversation(tx, conversationId, session.userId)
-  const [present] = await tx.select().from(sessionKeys).where(eq(sessionKeys.id, body.id))
-  if (present !== undefined) {
-    if (present.conversationId === conversationId && present.text === body.statement.text) return false
-    throw new Problem('id-conflict')
-  }
-  await appendEvents(tx, [await acceptSessionKey(tx, conversation, session, body)])
-  return true
-}
-
-async function addWraps(
-  tx: Tx,
-  session: DeviceSession,
-  conversationId: string,
-  keyId: string,
-  { wraps }: NewWraps
-): Promise<SessionKeyResponse> {
-  const conversation = await lockConversation(tx, conversationId, session.userId)
-  const key = await findSessionKey(tx, conversationId, keyId)
-  if (key === undefined) throw new Problem('session-key-not-found')
-  await requireOwnWrap(tx, keyId, session.deviceId)
-  const ids = wraps.map(({ deviceId }) => deviceId)
-  if (new Set(ids).size < ids.length)
-    throw new Problem('invalid-request', 'There are two wraps for the same device in `wraps`.')
-  const coverable = await coverableDevices(tx, conversationId, ids)
-  const unexpected = ids.filter((id) => !coverable.some(({ device }) => device.id === id))
-  if (unexpected.length > 0)
-    throw new Problem('stale-roster', 'Wraps can be added only for active devices of current members.', {
-      head: conversation.chainHead,
-      missing: [],
-      unexpected
-    })
-  const given = new Map(wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
-  await insertWraps(
-    tx,
-    coverable.map(({ device }) => wrapRow(keyId, device, given.get(device.id)!, false))
-  )
-  const { text, signatures, createdAt } = key
-  await appendEvents(tx, [
-    {
-      type: 'session-key.created',
-      data: { conversationId, sessionKeyId: keyId, statement: { text, signatures } },
-      to: { users: [...new Set(coverable.map(({ userId }) => userId))] }
-    }
-  ])
-  return { id: keyId, createdAt: createdAt.toISOString() }
-}
-
-/** Only a device that has a key can pass it on. @throws {Problem} `session-key-not-found` for all others */
-async function requireOwnWrap(tx: Tx, keyId: string, deviceId: string): Promise<void> {
-  const own = await tx
-    .select({ id: sessionKeyWraps.deviceId })
-    .from(sessionKeyWraps)
-    .where(and(eq(sessionKeyWraps.sessionKeyId, keyId), eq(sessionKeyWraps.deviceId, deviceId)))
-  if (own.length === 0) throw new Problem('session-key-not-found')
 }

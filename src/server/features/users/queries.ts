@@ -1,6 +1,7 @@
-import { and, asc, eq, gt, like } from 'drizzle-orm'
+import { and, asc, eq, gt, like, sql } from 'drizzle-orm'
+import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
-import { devices, users } from '../../db/schema.js'
+import { boundKeys, devices, users } from '../../db/schema.js'
 
 export function activeDevices(db: Db, userId: string) {
   return db
@@ -8,6 +9,7 @@ export function activeDevices(db: Db, userId: string) {
       id: devices.id,
       signingKey: devices.signingKey,
       encryptionKey: devices.encryptionKey,
+      kemKey: devices.kemKey,
       encryptionVersion: devices.encryptionVersion
     })
     .from(devices)
@@ -15,14 +17,24 @@ export function activeDevices(db: Db, userId: string) {
     .orderBy(asc(devices.createdAt), asc(devices.id))
 }
 
-/** Signing keys of devices that were once in the chain: it cannot be verified without them. */
-export async function retiredSigningKeys(db: Db, userId: string): Promise<string[]> {
+/** The public signing keys that have signed statements, by fingerprint. */
+export async function signingKeys(
+  db: Db,
+  statements: readonly SignedStatement[]
+): Promise<Map<string, string>> {
+  const signers = new Set(statements.flatMap(({ signatures }) => Object.keys(signatures)))
   const rows = await db
-    .select({ key: devices.signingKey })
-    .from(devices)
-    .where(and(eq(devices.userId, userId), eq(devices.status, 'revoked')))
-    .orderBy(asc(devices.createdAt), asc(devices.id))
-  return rows.map(({ key }) => key)
+    .select({ fingerprint: boundKeys.fingerprint, key: devices.signingKey })
+    .from(boundKeys)
+    .innerJoin(devices, eq(devices.id, boundKeys.deviceId))
+    .where(sql`${boundKeys.fingerprint} = any(${sql.param([...signers])}::text[])`)
+  return new Map(rows.map(({ fingerprint, key }) => [fingerprint, key]))
+}
+
+/** The keys of `signingKeys` that one list of statements needs. */
+export function keysOf(statements: readonly SignedStatement[], keys: ReadonlyMap<string, string>): string[] {
+  const signers = new Set(statements.flatMap(({ signatures }) => Object.keys(signatures)))
+  return [...signers].flatMap((signer) => keys.get(signer) ?? [])
 }
 
 /** Users whose names begin with `prefix`, after the name `after`, in order of their names. */

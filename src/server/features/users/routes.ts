@@ -1,15 +1,16 @@
 import Type from 'typebox'
-import { Profile, User, UserPage } from '../../../protocol/accounts.js'
+import { Profile, User, UserChainQuery, UserPage } from '../../../protocol/accounts.js'
 import { USERNAME } from '../../../protocol/ids.js'
-import { Problem } from '../../http/problem.js'
-import { ChainQuery, UsernameInput, PageQuery, record, ref } from '../../../protocol/schema.js'
-import type { App } from '../../http/app.js'
+import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
+import { publicDevice } from '../../chains/device-store.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
-import { problemResponses } from '../../http/problem-responses.js'
-import type { Services } from '../../services.js'
 import { findUser, userView } from '../../chains/users.js'
-import { activeDevices, retiredSigningKeys, usersByPrefix } from './queries.js'
+import type { App } from '../../http/app.js'
+import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+import { activeDevices, keysOf, signingKeys, usersByPrefix } from './queries.js'
 
 /** The caller's account, the profiles of other users, and the search for them. */
 export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
@@ -37,8 +38,11 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         operationId: 'getUser',
         tags: ['accounts'],
         summary: 'A user’s public profile: root, active devices and signed chain',
+        description:
+          'The chain comes in pages: send `next` of a page as `after` for the following one. Root, devices and ' +
+          'head are those of the same moment as the page.',
         params: record({ username: UsernameInput }),
-        querystring: ChainQuery,
+        querystring: UserChainQuery,
         response: { 200: ref(Profile), ...problemResponses('user-not-found') }
       }
     },
@@ -48,12 +52,13 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         async (tx) => {
           const user = await findUser(tx, request.params.username.toLowerCase())
           if (user === null) throw new Problem('user-not-found')
+          const { after, limit } = request.query
+          const { items, next } = await readUserStatements(tx, user.id, after, limit)
           return {
             user: userView(user),
             root: user.root,
-            devices: await activeDevices(tx, user.id),
-            retiredSigningKeys: await retiredSigningKeys(tx, user.id),
-            chain: await readUserStatements(tx, user.id, Math.min(request.query.after, 2 ** 31 - 1))
+            devices: (await activeDevices(tx, user.id)).map(publicDevice),
+            chain: { head: user.chainHead, items, keys: keysOf(items, await signingKeys(tx, items)), next }
           }
         },
         { isolationLevel: 'repeatable read', accessMode: 'read only' }

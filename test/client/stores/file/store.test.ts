@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../../../src/client/stores/file/store.js'
@@ -74,25 +74,6 @@ t.test('A key that cannot be extracted is refused', async (t) => {
   await store.close()
 })
 
-t.test('A private key that is deleted or replaced leaves the file at once', async (t) => {
-  const folder = newFolder(t)
-  const store = await FileStore.open({ folder })
-  const [first, second] = await Promise.all([generateKeys(true), generateKeys(true)])
-  const written = async (key: CryptoKey) => {
-    const data = Buffer.from(await crypto.subtle.exportKey('pkcs8', key)).toString('base64')
-    return readFileSync(join(folder, 'journal'), 'utf8').includes(data)
-  }
-  await store.update((tx) => tx.set('device', { key: first.signing }))
-  await store.update((tx) => tx.set('device', { key: first.signing, next: second.signing }))
-  t.ok((await written(first.signing)) && (await written(second.signing)))
-  await store.update((tx) => tx.set('device', { key: second.signing }))
-  t.notOk(await written(first.signing))
-  t.ok(await written(second.signing))
-  await store.update((tx) => tx.delete('device'))
-  t.notOk(await written(second.signing))
-  await store.close()
-})
-
 t.test('The file is rewritten when most of it is outdated', async (t) => {
   const folder = newFolder(t)
   const store = await FileStore.open({ folder })
@@ -104,6 +85,27 @@ t.test('The file is rewritten when most of it is outdated', async (t) => {
   t.ok(largest > 60_000 && largest < 160_000, `${largest} bytes at most`)
   t.equal(await store.get('a'), '39'.repeat(10_000))
   await store.close()
+})
+
+t.test('One update has a bound, and a whole store has none', async (t) => {
+  const folder = newFolder(t)
+  const store = await FileStore.open({ folder })
+  const large = 'x'.repeat(0x1100000)
+  const tooLarge = { kind: 'store', code: 'update-too-large' }
+  await t.rejects(
+    store.update((tx) => ['a', 'b', 'c', 'd'].forEach((name) => tx.set(name, large))),
+    tooLarge
+  )
+  t.strictSame(await store.list(''), [])
+  for (const name of ['key/a', 'key/b', 'user/c', 'user/d']) await store.update((tx) => tx.set(name, large))
+  await store.update((tx) => tx.delete('key/a'))
+  await store.close()
+  const again = await FileStore.open({ folder })
+  t.strictSame(
+    (await again.list<string>('')).map(([name, { length }]) => [name, length]),
+    ['key/b', 'user/c', 'user/d'].map((name) => [name, large.length])
+  )
+  await again.close()
 })
 
 t.test('A closed store finishes earlier updates, and refuses later ones', async (t) => {

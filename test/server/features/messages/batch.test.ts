@@ -3,8 +3,7 @@ import t from 'tap'
 import type { MessageBatchResponse } from '../../../../src/protocol/messages.js'
 import { conversation } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
-import type { Sealed } from '../../../support/interop/crypto.js'
-import { expect, problem } from '../../../support/interop/http.js'
+import { expect, problem, type Sealed } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 
 const BUDGET = 400

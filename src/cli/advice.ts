@@ -1,0 +1,78 @@
+import type { ChatError } from '../client/index.js'
+
+/** What an error is about. Names come from verified chains, and need no sanitizing. */
+export interface About {
+  username?: string
+  conversationId?: string
+}
+
+/** What the person can do after something that does not verify. @param me the user's own name, if it is known */
+export function adviceOn(
+  { code, heads, hint }: Pick<ChatError, 'code' | 'heads' | 'hint'>,
+  about: About = {},
+  me?: string
+): string {
+  const served = heads?.served ?? 'HEAD'
+  switch (code) {
+    case 'displaced':
+      return (
+        'If you did, log in again to use this machine: secure-chat login NAME. If you did not, somebody has your ' +
+        'password, or the server does it. Tell your contacts by another way.'
+      )
+    case 'revoked':
+      return 'It sends nothing any more. To use this machine again: secure-chat login NAME'
+    case 'server-behind':
+      return (
+        'The server was restored from an older backup, or it hides something. Nothing is sent there until it ' +
+        `shows the rest. ${takeChain(about, served, me)}`
+      )
+    case 'forked-chain':
+      return (
+        'The server may show different chains to different people. Ask the others by another way what they see. ' +
+        takeChain(about, served, me)
+      )
+    case 'withheld-chain':
+      return (
+        'The server hides a part of a chain, or somebody says what is not true. Nothing of it was used. Ask the ' +
+        'others by another way.'
+      )
+    case 'late-statement':
+      return `Undo what nobody wanted. See: secure-chat conversations info ${about.conversationId ?? 'ID'}`
+    case 'after-revocation':
+    case 'after-removal':
+      return (
+        'It was refused, and a conversation stops before such a change. If everybody in it wants the change: ' +
+        `secure-chat conversations accept ${about.conversationId ?? 'ID'} ${served}`
+      )
+    case 'identity-changed':
+      return acceptIdentity(about.username ?? 'NAME')
+    case 'swapped-key':
+      return 'Somebody may stand between your devices. Do not link them over this server.'
+    case 'ignored-statement':
+    case 'ignored-request':
+      return 'Nothing has changed. Try again, and ask the operator of the server.'
+    default:
+      return (
+        hint ??
+        'Nothing of it was used. Ask the operator of the server. "secure-chat doctor" checks the rest.'
+      )
+  }
+}
+
+/** @param root the one that was announced; without it, `accept` shows the one to accept */
+export function acceptIdentity(username: string, root?: string): string {
+  const command = ['secure-chat accept', username, ...(root === undefined ? [] : [root])].join(' ')
+  return `Compare safety numbers (secure-chat verify ${username}), then: ${command}`
+}
+
+/** Nobody takes another chain in the place of their own. */
+function takeChain({ username, conversationId }: About, head: string, me: string | undefined): string {
+  if (head === '-') return ''
+  const only = 'Take the server’s chain only if you know why it is another one:'
+  const ofConversation = `secure-chat conversations accept ${conversationId ?? 'ID'} ${head}`
+  if (conversationId !== undefined) return `${only} ${ofConversation}`
+  if (username === undefined)
+    return `${only} secure-chat contacts accept-chain NAME ${head}, or ${ofConversation}`
+  if (username === me) return 'It is your own chain: compare with your other devices.'
+  return `${only} secure-chat contacts accept-chain ${username} ${head}`
+}

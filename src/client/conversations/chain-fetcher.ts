@@ -1,0 +1,74 @@
+import { MAX_LINKS } from '../../protocol/conversation-chain.js'
+import type { ConversationHistory } from '../../protocol/conversation-history.js'
+import { Chain } from '../../protocol/conversations.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { untrusted, type Heads } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { Api } from '../transport/api.js'
+import { pagesOf } from '../transport/pages.js'
+import { forkedChain } from './chain-store.js'
+
+/** Fetches the statements of conversations' chains, and tells a server that is behind from one that forks. */
+export class ChainFetcher {
+  readonly #api: Api
+  readonly #alarms: Alarms
+  /** Conversations of which the server shows less than this client has. */
+  readonly #behind = new Set<string>()
+
+  constructor(api: Api, alarms: Alarms) {
+    this.#api = api
+    this.#alarms = alarms
+  }
+
+  /**
+   * The statements after those that are known. None if the server shows only a beginning of the known chain,
+   * also at a second look: the first answer may be older than the newest thing that this client has seen.
+   *
+   * @throws {ChatError} `forked-chain`, `endless-list` (`untrusted`), or as `Api.call` does
+   */
+  async fetch(id: string, history: ConversationHistory): Promise<SignedStatement[]> {
+    let found = await this.#fetchOnce(id, history)
+    if ('served' in found) found = await this.#fetchOnce(id, history)
+    if (!('served' in found)) {
+      if (this.#behind.delete(id))
+        await this.#alarms.resolve({ code: 'server-behind', about: { conversationId: id } })
+      return found.items
+    }
+    if (!this.#behind.has(id)) {
+      this.#behind.add(id)
+      await this.#alarms.raiseOnce({
+        code: 'server-behind',
+        message: 'The server shows less of a conversation’s chain than this client has seen.',
+        heads: found,
+        about: { conversationId: id }
+      })
+    }
+    return []
+  }
+
+  /** Whether the last look has found the server behind. */
+  isBehind(id: string): boolean {
+    return this.#behind.has(id)
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#behind.clear()
+  }
+
+  /** @returns the heads if the server shows a proper beginning of the known chain */
+  async #fetchOnce(id: string, history: ConversationHistory): Promise<{ items: SignedStatement[] } | Heads> {
+    const known = history.chain
+    const items: SignedStatement[] = []
+    const path = `/v1/conversations/${id}/chain?after=${known?.sequence ?? 0}`
+    for await (const page of pagesOf(this.#api, path, Chain)) {
+      items.push(...page.items)
+      if (items.length > MAX_LINKS) throw untrusted('endless-list', 'The chain has too many statements.')
+      if (items.length > 0 || known === null || page.head === known.head) continue
+      const heads = { known: known.head, served: page.head }
+      if (history.has(page.head)) return heads
+      throw forkedChain(known.head, page.head, heads)
+    }
+    return { items }
+  }
+}

@@ -1,0 +1,137 @@
+import type { ChainRequest, ConversationChain } from '../../protocol/conversation-chain.js'
+import { ConversationHistory } from '../../protocol/conversation-history.js'
+import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import type { UserChains } from '../identity/user-chains.js'
+import { LruMap } from '../stores/lru-map.js'
+import type { ChainStore, LoadedChain } from './chain-store.js'
+import { KnownUsers } from './chain-users.js'
+import type { Goings } from './goings.js'
+import type { TakenRequest } from './record.js'
+import { applyRequest, linksOf, type ServedRequest } from './verify.js'
+
+/** The server shows a user's chain otherwise than a member knows it. */
+const GOSSIP: ReadonlySet<string> = new Set(['forked-chain', 'withheld-chain'])
+
+/** Conversations' chains in memory, each with the chains of its members. */
+export class ChainLoader {
+  readonly #chains: ChainStore
+  readonly #users: UserChains
+  readonly #goings: Goings
+  readonly #loaded = new LruMap<string, LoadedChain>(64)
+
+  constructor(chains: ChainStore, users: UserChains, goings: Goings) {
+    this.#chains = chains
+    this.#users = users
+    this.#goings = goings
+  }
+
+  /** Chains in memory in which this user is, or was. */
+  idsWith(username: string): string[] {
+    const chains = this.#loaded.entries()
+    return chains.filter(([, { history }]) => history.usernames.includes(username)).map(([id]) => id)
+  }
+
+  /** A chain of which nothing is known. */
+  empty(id: string): LoadedChain {
+    return { history: new ConversationHistory(id), users: new KnownUsers() }
+  }
+
+  /** Keep this chain in memory, in the place of another. */
+  replace(id: string, chain: LoadedChain): void {
+    this.#loaded.set(id, chain)
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#loaded.clear()
+  }
+
+  /** The chain as it is stored, with what is known of its members' chains now. */
+  async load(id: string): Promise<LoadedChain> {
+    const stored = await this.#chains.record(id)
+    let chain = this.#loaded.get(id)
+    if (chain === undefined || (chain.history.chain?.sequence ?? 0) !== (stored?.sequence ?? 0)) {
+      chain = this.empty(id)
+      for (const { request } of await this.#chains.read(id)) {
+        await this.#gather(chain, [request])
+        chain.history.append(request, chain.history.next(request, chain.users))
+      }
+      this.#loaded.set(id, chain)
+    }
+    await this.#add(chain.users, chain.history.usernames)
+    return chain
+  }
+
+  /**
+   * Verify requests one by one.
+   *
+   * @param options.isAccepted the person takes them although their devices may have gone before
+   * @throws {ChatError} `untrusted`
+   */
+  async apply(
+    id: string,
+    chain: LoadedChain,
+    requests: readonly ServedRequest[],
+    { isAccepted = false } = {}
+  ): Promise<TakenRequest[]> {
+    const taken: TakenRequest[] = []
+    try {
+      await this.#gather(
+        chain,
+        requests.map(({ request }) => request)
+      )
+      for (const served of requests) {
+        const before = chain.history.chain
+        for (const { statement } of linksOf(served.request)) {
+          if (statement.conversation !== id)
+            throw untrusted('moved-statement', 'The server shows a statement of another conversation.')
+          if (!isAccepted) await this.#goings.requireOpen(id, statement)
+        }
+        taken.push({ request: served.request, before, after: await this.#applyOne(chain, served) })
+      }
+      return taken
+    } catch (error) {
+      throw toUntrusted(error, 'A statement of a conversation')
+    }
+  }
+
+  /** What a member knows of users' chains, and the server does not show, is kept with that member's signature. */
+  async #applyOne({ history, users }: LoadedChain, served: ServedRequest): Promise<ConversationChain> {
+    try {
+      return await applyRequest(history, served, users, (print) => this.#users.signingKey(print))
+    } catch (error) {
+      if (!(error instanceof ChatError) || !GOSSIP.has(error.code)) throw error
+      const { by } = linksOf(served.request).at(-1)!.statement
+      const message = `${error.message} The key was made by ${users.owners(by).join(' or ')}.`
+      const told = new ChatError('untrusted', error.code, message, { cause: error })
+      await this.#chains.keepProof(history.id, served, told)
+      throw told
+    }
+  }
+
+  /**
+   * Fetch the users’ chains up to the states that the requests name. A leave names none: a device that nobody is
+   * known to have may be a new one of any member.
+   */
+  async #gather({ users, history }: LoadedChain, requests: readonly ChainRequest[]): Promise<void> {
+    const states = requests.flatMap((request) => ('key' in request ? request.key.statement.state : []))
+    const named = new Set(states.map(({ username }) => username))
+    await this.#add(users, named)
+    const behind = states.filter((state) => !users.reaches(state.username, state))
+    const missing = new Set(behind.map(({ username }) => username))
+    for (const request of requests)
+      if ('leave' in request && users.owners(request.leave.statement.by).length === 0)
+        for (const username of [...(history.chain?.members.keys() ?? []), ...named]) missing.add(username)
+    if (missing.size === 0) return
+    await this.#users.sync([...missing])
+    await this.#add(users, missing)
+  }
+
+  /** What is known of these users. */
+  async #add(users: KnownUsers, usernames: Iterable<string>): Promise<void> {
+    for (const username of usernames) {
+      const user = await this.#users.peek(username)
+      if (user !== undefined) users.add(user)
+    }
+  }
+}

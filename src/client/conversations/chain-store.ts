@@ -1,0 +1,158 @@
+import { type ConversationHistory } from '../../protocol/conversation-history.js'
+import type { SignedStatement } from '../../protocol/schema.js'
+import { ChatError, type Heads } from '../errors.js'
+import { bumpChainRevision } from '../identity/chain-revision.js'
+import { forgetHeads } from '../identity/heard-heads.js'
+import { LruMap } from '../stores/lru-map.js'
+import type { Store } from '../stores/store.js'
+import { type KnownUsers } from './chain-users.js'
+import { beginSight } from './key-sight.js'
+import { recordName, toStored, type StoredConversation } from './record.js'
+import { linksOf, readRequests, type ServedRequest } from './verify.js'
+
+/** A statement of a verified chain. It was verified before it was stored, and is not verified again. */
+type StoredLink = { hash: string; text: string }
+
+/** A request that a member has signed, and that names what the server does not show. */
+export type Proof = { hash: string; code: string; message: string; items: SignedStatement[] }
+
+/** A chain in memory, with the chains of its members. */
+export interface LoadedChain {
+  history: ConversationHistory
+  users: KnownUsers
+}
+
+/** Reads and writes the verified statements of conversations' chains. */
+export class ChainStore {
+  readonly #store: Store
+  readonly #now: () => number
+  /** Titles of messages that were shown but are not committed yet. */
+  readonly #titles = new LruMap<string, { title: string; position: number }>(1024)
+
+  constructor(store: Store, now: () => number) {
+    this.#store = store
+    this.#now = now
+  }
+
+  async list(): Promise<StoredConversation[]> {
+    const entries = await this.#store.list<StoredConversation>(recordName(''))
+    return entries.map(([, stored]) => this.#withTitle(stored))
+  }
+
+  async record(id: string): Promise<StoredConversation | undefined> {
+    const stored = await this.#store.get<StoredConversation>(recordName(id))
+    return stored && this.#withTitle(stored)
+  }
+
+  /**
+   * Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it
+   */
+  noteTitle(id: string, title: string, position: number): void {
+    if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#titles.clear()
+  }
+
+  /** The requests of a stored chain, in order. */
+  async read(id: string): Promise<ServedRequest[]> {
+    const links = (await this.#store.list<StoredLink>(linkName(id))).map(([, link]) => link)
+    return readRequests(links.map(({ text }) => ({ text, signatures: {} })))
+  }
+
+  /**
+   * Store requests that extend the chain. Another process may have stored some of them meanwhile, or more:
+   * they have to be the same ones.
+   *
+   * @throws {ChatError} `forked-chain` (`untrusted`)
+   */
+  async add({ history }: LoadedChain, requests: readonly ServedRequest[]): Promise<StoredConversation> {
+    const chain = history.chain!
+    const { id } = chain
+    return this.#store.update(async (tx) => {
+      const stored = await tx.get<StoredConversation>(recordName(id))
+      const proof = await tx.get<Proof>(proofName(id))
+      for (const { request, items } of requests)
+        for (const [at, { statement, hash }] of linksOf(request).entries()) {
+          if (hash === proof?.hash) tx.delete(proofName(id))
+          const name = linkName(id, statement.sequence)
+          const known = await tx.get<StoredLink>(name)
+          if (known !== undefined && known.hash !== hash) throw forkedChain(known.hash, hash)
+          if (known === undefined) tx.set(name, { hash, text: items[at]!.text })
+        }
+      if (stored !== undefined && stored.sequence >= chain.sequence) return stored
+      await bumpChainRevision(tx)
+      await beginSight(tx, id, chain.key.hash, this.#now())
+      const next = toStored(chain, stored)
+      tx.set(recordName(id), next)
+      return next
+    })
+  }
+
+  /** Keep a request that was refused: it is signed, and says what the server does not show. */
+  async keepProof(
+    id: string,
+    { items, request }: ServedRequest,
+    { code, message }: ChatError
+  ): Promise<void> {
+    const { hash } = linksOf(request).at(-1)!
+    await this.#store.update(async (tx) => {
+      if ((await tx.get<Proof>(proofName(id)))?.hash === hash) return
+      tx.set(proofName(id), { hash, code, message, items: [...items] } satisfies Proof)
+      await bumpChainRevision(tx)
+    })
+  }
+
+  /** What a member knows, and the server does not show; undefined if there is nothing such. */
+  proof(id: string): Promise<Proof | undefined> {
+    return this.#store.get<Proof>(proofName(id))
+  }
+
+  /** Remember that the person has taken the chain up to this statement as it is. */
+  accept(id: string, sequence: number): Promise<StoredConversation> {
+    return this.#store.update(async (tx) => {
+      const stored = (await tx.get<StoredConversation>(recordName(id)))!
+      const accepted = { ...stored, acceptedTo: sequence }
+      tx.set(recordName(id), accepted)
+      tx.delete(proofName(id))
+      forgetHeads(tx, id)
+      return accepted
+    })
+  }
+
+  /** Forget the chain, to take another one in its place. The title and what was read stay. */
+  async drop(id: string): Promise<void> {
+    await this.#store.update(async (tx) => {
+      for (const [name] of await tx.list(linkName(id))) tx.delete(name)
+      const stored = await tx.get<StoredConversation>(recordName(id))
+      if (stored !== undefined) tx.set(recordName(id), { ...stored, sequence: 0, head: '-' })
+    })
+  }
+
+  #withTitle(stored: StoredConversation): StoredConversation {
+    const noted = this.#titles.get(stored.id)
+    if (noted === undefined || noted.position <= stored.titledAt) return stored
+    return { ...stored, title: noted.title, titledAt: noted.position }
+  }
+}
+
+/** Numbers of nine digits at most: sorted by name is sorted by sequence. */
+function linkName(id: string, sequence?: number): string {
+  return `chain/${id}/${sequence === undefined ? '' : String(sequence).padStart(9, '0')}`
+}
+
+function proofName(id: string): string {
+  return `proof/${id}`
+}
+
+/** @param heads of the two chains, if they are known */
+export function forkedChain(known: string, shown: string, heads?: Heads): ChatError {
+  return new ChatError(
+    'untrusted',
+    'forked-chain',
+    `The conversation’s chain is not the one that was seen before: it was ${known}, and is now ${shown}.`,
+    heads === undefined ? {} : { heads }
+  )
+}

@@ -1,0 +1,189 @@
+import { ConversationResponse } from '../../protocol/conversations.js'
+import type { ConversationStatement } from '../../protocol/statements.js'
+import { RefusedError, untrusted } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
+import type { LoadedChain } from './chain-store.js'
+import { readRange } from './read-range.js'
+import type { TakenRequest } from './record.js'
+import { linksOf } from './verify.js'
+
+/** Where a conversation ended for a device or a member, when this client learned that it had gone. */
+export type Boundary = {
+  /** The newest statement of the conversation's chain. */
+  sequence: number
+  /** Position of the newest event, by the server's word. */
+  position: number
+  /** What lies up to this position was not read from the stream: it was the past already. */
+  start: number
+}
+
+interface GoneDevice {
+  username: string
+  signingKey: string
+  /** The statement of the user's chain that retired it. */
+  retired: number
+}
+
+/**
+ * Who has gone from which conversation, and where it ended for them (protocol, rule 7). Whatever comes from
+ * behind that boundary is refused.
+ */
+export class Goings {
+  readonly #api: Api
+  readonly #store: Store
+  readonly #alarms: Alarms
+  /** Names of boundaries that are in the store. */
+  readonly #known = new Set<string>()
+
+  constructor(api: Api, store: Store, alarms: Alarms) {
+    this.#api = api
+    this.#store = store
+    this.#alarms = alarms
+  }
+
+  /** @throws {ChatError} `after-revocation` (`untrusted`) if the device that signed it was gone before */
+  async requireOpen(id: string, { by, sequence }: ConversationStatement): Promise<void> {
+    const gone = await this.#store.get<Boundary>(deviceName(id, by))
+    if (gone !== undefined && sequence > gone.sequence)
+      throw untrusted('after-revocation', 'A statement of the chain is by a device that was gone before.')
+  }
+
+  /** The person takes the chain up to this statement, whoever has signed it. */
+  async accept(id: string, sequence: number): Promise<void> {
+    await this.#store.update(async (tx) => {
+      for (const [name, gone] of await tx.list<Boundary>(deviceName(id, '')))
+        tx.set(name, { ...gone, sequence })
+    })
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#known.clear()
+  }
+
+  /** Where the conversation ended for a device; undefined while none is known. */
+  async deviceBoundary(id: string, signingKey: string): Promise<Boundary | undefined> {
+    const boundary = await this.#store.get<Boundary>(deviceName(id, signingKey))
+    const seen = await this.#store.get<number>(seenName(signingKey))
+    if (boundary === undefined || seen === undefined || seen >= boundary.position) return boundary
+    // The stream has brought the going since.
+    return { ...boundary, position: seen }
+  }
+
+  /** Where the conversation ended for a member the last time. A membership after it is another one. */
+  memberBoundary(id: string, username: string): Promise<Boundary | undefined> {
+    return this.#store.get<Boundary>(memberName(id, username))
+  }
+
+  /** The stream, read in order, has brought the going of a user's device at this position. */
+  async noteDevice(tx: StoreTransaction, signingKey: string, position: number): Promise<void> {
+    if ((await tx.get(seenName(signingKey))) === undefined) tx.set(seenName(signingKey), position)
+  }
+
+  /**
+   * Set the boundaries of devices whose going the stream has brought: nothing has come since that is not known
+   * here.
+   *
+   * @returns the devices whose going was learned otherwise: the conversation has to be looked at
+   */
+  async settleSeen(id: string, chain: LoadedChain): Promise<GoneDevice[]> {
+    const { sequence } = chain.history.chain!
+    const others: GoneDevice[] = []
+    for (const device of await this.#withoutBoundary(id, chain)) {
+      const position = await this.#store.get<number>(seenName(device.signingKey))
+      if (position === undefined) others.push(device)
+      else await this.#set([{ name: deviceName(id, device.signingKey), sequence }], position)
+    }
+    return others
+  }
+
+  /**
+   * Set the boundaries of devices and members whose going a look has brought.
+   *
+   * @param added the requests that this look has brought
+   * @param position of the event that brought exactly these; without one the server is asked
+   */
+  async settle(
+    id: string,
+    chain: LoadedChain,
+    added: readonly TakenRequest[],
+    position?: number
+  ): Promise<void> {
+    const { sequence, members } = chain.history.chain!
+    const devices = await this.#withoutBoundary(id, chain)
+    const due = devices.map(({ signingKey }) => ({ name: deviceName(id, signingKey), sequence }))
+    for (const { before, after } of added)
+      for (const username of before?.members.keys() ?? [])
+        // A user who is in again has begun another membership.
+        if (!after.members.has(username) && !members.has(username))
+          due.push({ name: memberName(id, username), sequence: after.sequence })
+    if (due.length === 0) return
+    // The event comes after the goings that its own key knows. Others may have come after the event.
+    const isNamed = ({ username, retired }: GoneDevice): boolean =>
+      retired <= (members.get(username)?.state.sequence ?? 0)
+    const known = devices.every(isNamed) ? position : undefined
+    await this.#set(due, known ?? (await this.#lastPosition(id)))
+    // The chain at first sight is the past.
+    if (added[0]?.before === null) return
+    for (const { username, signingKey } of devices)
+      if (added.some(({ request }) => isBy(request, signingKey)))
+        await this.#alarms.raiseOnce({
+          code: 'late-statement',
+          message: `A device of ${username} that has gone had changed the conversation before this client knew.`,
+          about: { conversationId: id, username }
+        })
+  }
+
+  async #withoutBoundary(id: string, { history, users }: LoadedChain): Promise<GoneDevice[]> {
+    const found: GoneDevice[] = []
+    for (const username of history.usernames)
+      for (const { signingKey, retired } of users.get(username)?.devices.values() ?? [])
+        if (retired !== null && !(await this.#isKnown(deviceName(id, signingKey))))
+          found.push({ username, signingKey, retired })
+    return found
+  }
+
+  async #set(due: readonly { name: string; sequence: number }[], position: number): Promise<void> {
+    await this.#store.update(async (tx) => {
+      const { start } = await readRange(tx)
+      for (const { name, sequence } of due) tx.set(name, { sequence, position, start } satisfies Boundary)
+    })
+  }
+
+  async #isKnown(name: string): Promise<boolean> {
+    if (this.#known.has(name)) return true
+    if ((await this.#store.get(name)) === undefined) return false
+    this.#known.add(name)
+    return true
+  }
+
+  async #lastPosition(id: string): Promise<number> {
+    const path = `/v1/conversations/${id}`
+    try {
+      const { body } = await this.#api.call({ method: 'GET', path, response: ConversationResponse })
+      return body.conversation.lastPosition
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.status !== 404) throw error
+      // The user is out: nothing comes any more.
+      return (await readRange(this.#store)).end
+    }
+  }
+}
+
+function isBy(request: TakenRequest['request'], signingKey: string): boolean {
+  return linksOf(request).some(({ statement }) => statement.by === signingKey)
+}
+
+function deviceName(id: string, signingKey: string): string {
+  return `gone/${id}/device/${signingKey}`
+}
+
+function memberName(id: string, username: string): string {
+  return `gone/${id}/member/${username}`
+}
+
+function seenName(signingKey: string): string {
+  return `gone-at/${signingKey}`
+}

@@ -1,0 +1,69 @@
+import type { UserHistory } from '../../protocol/user-history.js'
+import { ChatError } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { TrustStore } from '../identity/trust-store.js'
+import type { KnownUsers } from './chain-users.js'
+import type { VerifiedConversation } from './record.js'
+
+/** Whether a conversation has only identities that this person has met first or accepted (rule 8). */
+export class TrustedMembers {
+  readonly #trust: TrustStore
+  readonly #alarms: Alarms
+  readonly #me: OwnDevice
+
+  constructor(trust: TrustStore, alarms: Alarms, me: OwnDevice) {
+    this.#trust = trust
+    this.#alarms = alarms
+    this.#me = me
+  }
+
+  /**
+   * @param removed the member whom the request removes that is to be sealed
+   * @throws {ChatError} `identity-changed`
+   */
+  async require(
+    { id, stored, history, chain }: VerifiedConversation,
+    users: KnownUsers,
+    removed?: string
+  ): Promise<void> {
+    for (const username of history.usernames) {
+      if (username === this.#me.username || username === removed) continue
+      const user = users.get(username)
+      if (user === undefined) continue
+      const isStrict = chain.kind === 'direct' || (await this.#trust.of(username))?.verified === true
+      for (const { root, since, isRenewed } of history.rootsOf(username)) {
+        if (since <= stored.acceptedTo || (await this.#trust.admits(username, root, user))) continue
+        if (isStrict || !isRenewed) throw identityChanged(username)
+        await this.#tell(id, username, root)
+      }
+      const line = chain.members.get(username)
+      const { root } = user.chain
+      if (line === undefined || line.root === root || (await this.#trust.admits(username, root, user)))
+        continue
+      if (isStrict) throw identityChanged(username)
+      await this.#tell(id, username, root)
+    }
+  }
+
+  /** @throws {ChatError} `identity-changed` if the user's newest root was not accepted */
+  async requireCurrent(user: UserHistory): Promise<void> {
+    const { user: username, root } = user.chain
+    if (username !== this.#me.username && !(await this.#trust.admits(username, root, user)))
+      throw identityChanged(username)
+  }
+
+  async #tell(conversationId: string, username: string, root: string): Promise<void> {
+    await this.#alarms.raiseOnce({
+      code: 'identity-changed',
+      message: `${username} has a new identity, ${root}.`,
+      about: { conversationId, username }
+    })
+  }
+}
+
+function identityChanged(username: string): ChatError {
+  return new ChatError('identity-changed', 'identity-changed', `${username} has a new identity.`, {
+    hint: `Compare safety numbers with ${username}, then accept the new identity.`
+  })
+}

@@ -1,0 +1,170 @@
+import type { UserHistory } from '../../protocol/user-history.js'
+import type { BackupSecret } from '../../crypto/backup.js'
+import { ChatError, forkedChain, RefusedError, untrusted } from '../errors.js'
+import type { HeardHeads } from '../identity/heard-heads.js'
+import type { DeviceKeys } from '../identity/device-keys.js'
+import { newDevice } from '../identity/device-statements.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { PendingStatements } from '../identity/pending.js'
+import type { TrustStore } from '../identity/trust-store.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { SessionKeys } from '../session-keys/store.js'
+import type { Store } from '../stores/store.js'
+import type { Api } from '../transport/api.js'
+import type { Http } from '../transport/http.js'
+import { conversationIds } from '../transport/pages.js'
+import type { Account, Credentials } from '../types/account.js'
+import type { Auth } from './auth.js'
+import type { Linking } from './linking.js'
+import type { Backup } from './backup.js'
+import { openContent, type BackupContent, type KnownTrust } from './backup-content.js'
+
+/** The parts of a second client, which acts as the recovery device over a store of its own. */
+export interface RecoveryClient {
+  http: Http
+  api: Api
+  store: Store
+  me: OwnDevice
+  users: UserChains
+  pending: PendingStatements
+  keys: SessionKeys
+  auth: Auth
+}
+
+export type Restored = { account: Account; recoveryCode: string | null }
+
+/** Makes a new device from a key backup. */
+export class Restore {
+  readonly #store: Store
+  readonly #trust: TrustStore
+  readonly #heads: HeardHeads
+  readonly #me: OwnDevice
+  readonly #auth: Auth
+  readonly #linking: Linking
+  readonly #backup: Backup
+  readonly #openRecovery: () => Promise<RecoveryClient>
+
+  /** @param openRecovery opens a client over a new, empty store */
+  constructor(
+    store: Store,
+    trust: TrustStore,
+    heads: HeardHeads,
+    me: OwnDevice,
+    auth: Auth,
+    linking: Linking,
+    backup: Backup,
+    openRecovery: () => Promise<RecoveryClient>
+  ) {
+    this.#store = store
+    this.#trust = trust
+    this.#heads = heads
+    this.#me = me
+    this.#auth = auth
+    this.#linking = linking
+    this.#backup = backup
+    this.#openRecovery = openRecovery
+  }
+
+  /**
+   * Log in on a new device that can read all earlier messages, under the same identity. The old code was typed
+   * in, so there is a new backup afterwards.
+   *
+   * @returns the account, and the new code to write down; null if the backup has a passphrase
+   */
+  async run(credentials: Credentials & ({ code: string } | { passphrase: string })): Promise<Restored> {
+    if (this.#me.account?.status === 'active')
+      throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
+        hint: 'Restore into a new one.'
+      })
+    const secret: BackupSecret =
+      'code' in credentials ? { recoveryCode: credentials.code } : { passphrase: credentials.passphrase }
+    await this.#auth.enter(credentials)
+    const blob = await this.#backup.fetch()
+    if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
+    const username = credentials.username.toLowerCase()
+    const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
+    const recovery = await this.#openRecovery()
+    try {
+      await this.#learn(content.trust)
+      await act(recovery, content, credentials)
+      await this.#approve(recovery, content.device, credentials.deviceName)
+      await this.#copyKeys(recovery.store)
+      await this.#auth.login(credentials)
+    } finally {
+      const logout = { method: 'POST', path: '/v1/auth/logout' } as const
+      await recovery.api.call(logout).catch(() => undefined)
+      recovery.http.close()
+    }
+    const { recoveryCode } = await this.#backup.create(
+      'passphrase' in credentials ? { passphrase: credentials.passphrase } : {}
+    )
+    return { account: this.#auth.account!, recoveryCode }
+  }
+
+  /** This person decided on these roots, on the device that made the backup. */
+  async #learn({ users, conversations }: KnownTrust): Promise<void> {
+    const from = 'your backup'
+    await this.#store.update(async (tx) => {
+      for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
+        this.#trust.restore(tx, username, { root, since, verified })
+        await this.#heads.note(tx, username, from, { sequence, head, from })
+      }
+      for (const [id, { sequence, head }] of Object.entries(conversations))
+        await this.#heads.note(tx, id, from, { sequence, head, from })
+    })
+  }
+
+  /** Add this device to the account, signed by the recovery device. */
+  async #approve(
+    { pending, users }: RecoveryClient,
+    recovery: DeviceKeys,
+    deviceName = 'device'
+  ): Promise<void> {
+    const { username } = recovery
+    const device = await this.#me.prepare(username, deviceName)
+    await pending.post(username, async ({ chain, devices }: UserHistory) => {
+      if (devices.has(device.signing.fingerprint)) return null
+      const body = await newDevice('device-add', device, chain, recovery.signing)
+      const request = { method: 'POST', path: '/v1/devices', body } as const
+      return { username, sequence: chain.sequence + 1, signed: body.statement, request }
+    })
+    const { devices, hashes } = await users.get(username)
+    const { added } = devices.get(device.signing.fingerprint)!
+    await this.#store.update((tx) => this.#linking.trust(tx, device, hashes[added - 2]!))
+  }
+
+  /** The recovery device has verified them. This one verifies their links again when it uses them. */
+  async #copyKeys(from: Store): Promise<void> {
+    const keys = await from.list('key/')
+    await this.#store.update((tx) => {
+      for (const [name, value] of keys) tx.set(name, value)
+    })
+  }
+}
+
+/**
+ * Log in as the recovery device, whose chain has to be the one that the backup knows, and fetch everything
+ * that it can read, verified as on any device.
+ */
+async function act(
+  { api, me, users, keys, auth }: RecoveryClient,
+  { device, own }: BackupContent,
+  credentials: Credentials
+): Promise<void> {
+  const { username, id: deviceId, signing } = device
+  await me.saveDevice(device)
+  await me.saveAccount({ username, userId: '', deviceId, status: 'active' })
+  await auth.enter({ ...credentials }, deviceId)
+  const { chain, hashes, devices } = await users.get(username)
+  const known = hashes[own.sequence - 1]
+  if (known !== own.head) throw forkedChain(username, { known: own.head, served: chain.head })
+  const bound = devices.get(signing.fingerprint)
+  if (bound === undefined || bound.retired !== null)
+    throw untrusted('old-backup', 'The backup is of a recovery device that is not the user’s any more.')
+  for (const id of await conversationIds(api))
+    await keys.openAll(id).catch((error: unknown) => {
+      // A conversation that can't be trusted does not keep back the others. Reading it shows the error.
+      const isLeft = error instanceof RefusedError && error.status === 404
+      if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+    })
+}

@@ -1,0 +1,42 @@
+import { AuthResponse } from '../../protocol/accounts.js'
+import { isRefusal } from '../errors.js'
+import type { Http } from '../transport/http.js'
+import type { Credentials } from '../types/account.js'
+
+/**
+ * The credentials as they are sent. Keyboards encode the same characters in different ways, so passwords are
+ * normalised to NFKC.
+ */
+export function normalizedCredentials({ username, password, ...rest }: Credentials): Credentials {
+  return { ...rest, username: username.toLowerCase(), password: password.normalize('NFKC') }
+}
+
+/**
+ * Ask for a session.
+ *
+ * @param deviceId without one, the session has no device
+ * @throws {ChatError} `invalid-credentials`, `device-not-found` or `device-pending` (`refused`)
+ */
+export async function signIn(
+  http: Http,
+  { username, password }: Credentials,
+  deviceId?: string
+): Promise<AuthResponse> {
+  const body = { username, password, ...(deviceId !== undefined && { deviceId }) }
+  const path = '/v1/auth/login'
+  return (await http.call({ method: 'POST', path, body, response: AuthResponse, once: true })).body
+}
+
+/** A session for a device; null if the server says that the user has no such active device, which is a hint. */
+export async function signInAs(
+  http: Http,
+  credentials: Credentials,
+  deviceId: string
+): Promise<AuthResponse | null> {
+  try {
+    return await signIn(http, credentials, deviceId)
+  } catch (error) {
+    if (isRefusal(error, 'device-not-found', 'device-pending')) return null
+    throw error
+  }
+}

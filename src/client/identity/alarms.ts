@@ -1,0 +1,133 @@
+import { ChatError, type Heads } from '../errors.js'
+import type { Store, Value } from '../stores/store.js'
+import type { ChatEvent } from '../types/events.js'
+
+export interface Alarm {
+  /** For programs: `displaced`, `forked-chain`, `server-behind`, … */
+  code: string
+  message: string
+  hint?: string
+  /** The ends of two chains that do not fit: the person may take the served one. */
+  heads?: Heads
+  about: { username?: string; conversationId?: string }
+}
+
+/** An event that the person has to see, whichever process has noticed it. */
+type Notice = Extract<ChatEvent, { type: 'untrusted' | 'identity-changed' | 'not-sent' }>
+/** Notices that no stream of events has shown yet, by their keys. */
+type Waiting = { [onceKey: string]: Value }
+
+const WAITING = 'telling'
+
+/** What has to be told to the person. The stream of events shows it, also what another process has noticed. */
+export class Alarms {
+  readonly #store: Store
+  /** Keys of what was raised since the start. */
+  readonly #raised = new Set<string>()
+  /** Keys of what was told once, as stored. */
+  #told: Promise<Set<string>> | null = null
+  /** Raised again at each start, and not shown yet. */
+  #again: Notice[] = []
+  /** Noticed by this process, and not shown yet. */
+  #noticed: Notice[] = []
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Tell it, and again after each restart. */
+  raise(alarm: Alarm): void {
+    const key = alarmKey(alarm)
+    if (this.#raised.has(key)) return
+    this.#raised.add(key)
+    this.#again.push(alarmEvent(alarm))
+    this.#noticed.push(alarmEvent(alarm))
+  }
+
+  /** Tell it once, until it is `resolved`. */
+  raiseOnce(alarm: Alarm): Promise<void> {
+    return this.tellOnce(alarmKey(alarm), alarmEvent(alarm))
+  }
+
+  /** Tell an event once. @param onceKey names what is told */
+  async tellOnce(onceKey: string, event: Notice): Promise<void> {
+    if (this.#raised.has(onceKey)) return
+    this.#raised.add(onceKey)
+    if ((await this.#toldKeys()).has(onceKey)) return
+    this.#noticed.push(event)
+    await this.#store.update(async (tx) => {
+      tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [onceKey]: toStored(event) })
+    })
+  }
+
+  /** It is over: if it happens again, it is told again. */
+  async resolve({ code, about }: Pick<Alarm, 'code' | 'about'>): Promise<void> {
+    const key = alarmKey({ code, about })
+    this.#raised.delete(key)
+    if ((await this.#toldKeys()).delete(key)) await this.#store.update((tx) => tx.delete(`told/${key}`))
+  }
+
+  /** The events that wait to be shown. They count as told. */
+  async take(): Promise<ChatEvent[]> {
+    this.#noticed = []
+    const again = this.#again.splice(0)
+    if ((await this.#store.get(WAITING)) === undefined) return again
+    const told = await this.#toldKeys()
+    const waiting = await this.#store.update(async (tx) => {
+      const found = (await tx.get<Waiting>(WAITING)) ?? {}
+      for (const key of Object.keys(found)) tx.set(`told/${key}`, true)
+      tx.delete(WAITING)
+      return found
+    })
+    for (const key of Object.keys(waiting)) told.add(key)
+    return [...again, ...Object.values(waiting).map(fromStored)]
+  }
+
+  /** What this process has noticed and not shown. It still waits for a stream of events. */
+  noticed(): ChatEvent[] {
+    return this.#noticed.splice(0)
+  }
+
+  /** Forget everything that is held in memory. */
+  clear(): void {
+    this.#raised.clear()
+    this.#again = []
+    this.#noticed = []
+    this.#told = null
+  }
+
+  #toldKeys(): Promise<Set<string>> {
+    this.#told ??= this.#store
+      .list('told/')
+      .then((entries) => new Set(entries.map(([name]) => name.slice('told/'.length))))
+    return this.#told
+  }
+}
+
+function alarmKey({ code, about: { username, conversationId } }: Pick<Alarm, 'code' | 'about'>): string {
+  return [code, username ?? '', conversationId ?? ''].join('/')
+}
+
+function alarmEvent({ code, message, about, ...details }: Alarm): Notice {
+  return { type: 'untrusted', error: new ChatError('untrusted', code, message, details), ...about }
+}
+
+/** What an error says, for an alarm. */
+export function alarmOf({ code, message, hint, heads }: ChatError): Omit<Alarm, 'about'> {
+  return { code, message, ...(hint !== undefined && { hint }), ...(heads !== undefined && { heads }) }
+}
+
+/** The event as plain data. */
+function toStored(event: Notice): Value {
+  if (!('error' in event)) return event
+  const { kind, status } = event.error
+  const error = { kind, ...alarmOf(event.error), ...(status !== undefined && { status }) }
+  return { ...event, error } as unknown as Value
+}
+
+function fromStored(stored: Value): Notice {
+  const event = stored as unknown as Notice
+  if (!('error' in event)) return event
+  const { kind, code, message, ...details } = event.error
+  return { ...event, error: new ChatError(kind, code, message, details) }
+}

@@ -1,0 +1,77 @@
+import type { Boundary, Goings } from '../conversations/goings.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import { untrusted } from '../errors.js'
+import type { RosterSender, UsableKey } from '../session-keys/store.js'
+import type { Store } from '../stores/store.js'
+import { isAwaitingKey } from './awaiting-key.js'
+import { lastStreamed } from './gaps.js'
+import { readRange } from '../conversations/read-range.js'
+import type { SeenMessages } from './seen.js'
+
+/** A message in its place. */
+interface Placed {
+  n: number
+  position: number
+}
+
+/** Refuses what the departed say after this client has learned of their going (protocol, rule 7). */
+export class InTime {
+  readonly #store: Store
+  readonly #chains: ConversationChains
+  readonly #goings: Goings
+  readonly #seen: SeenMessages
+
+  constructor(store: Store, chains: ConversationChains, goings: Goings, seen: SeenMessages) {
+    this.#store = store
+    this.#chains = chains
+    this.#goings = goings
+    this.#seen = seen
+  }
+
+  /**
+   * @returns whether the device or its user has gone since
+   * @throws {ChatError} `after-revocation` or `after-removal` (`untrusted`)
+   */
+  async check(key: UsableKey, sender: RosterSender, message: Placed): Promise<boolean> {
+    const { conversationId, link } = key
+    const device = await this.#deviceBoundary(conversationId, sender)
+    if (device !== undefined && (await this.#isBehind(device, key, sender, message)))
+      throw untrusted('after-revocation', `A message is by a device of ${sender.username} that has gone.`)
+    const member = await this.#goings.memberBoundary(conversationId, sender.username)
+    // A key that was made after the end of the membership belongs to another one.
+    const isOver = member !== undefined && link.sequence <= member.sequence
+    if (isOver && (await this.#isBehind(member, key, sender, message)))
+      throw untrusted('after-removal', `A message is by ${sender.username}, who is not in any more.`)
+    const { chain } = await this.#chains.get(conversationId)
+    return device !== undefined || !chain.members.has(sender.username)
+  }
+
+  async #deviceBoundary(id: string, { username, signingKey }: RosterSender): Promise<Boundary | undefined> {
+    const users = await this.#chains.users(id)
+    if (users.device(username, signingKey)?.retired === null) return undefined
+    const known = await this.#goings.deviceBoundary(id, signingKey)
+    if (known !== undefined) return known
+    await this.#chains.findBoundaries(id)
+    return this.#goings.deviceBoundary(id, signingKey)
+  }
+
+  /**
+   * Behind the boundary: at a later position; or never seen, although this client has read its place, and all
+   * up to the boundary. Messages before the stream of this client are the past.
+   */
+  async #isBehind(
+    boundary: Boundary,
+    { conversationId, link }: UsableKey,
+    { signingKey }: RosterSender,
+    { n, position }: Placed
+  ): Promise<boolean> {
+    if (position > boundary.position) return true
+    if ((await readRange(this.#store)).end < boundary.position) return false
+    const counter = { conversationId, key: link.hash, signingKey }
+    // A device counts up: in the past it had not come further than what the stream brought of it later.
+    if (position <= boundary.start) return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
+    if (n <= (await this.#seen.highest(counter))) return false
+    // It was shown before, when its key had not come yet.
+    return !(await isAwaitingKey(this.#store, conversationId, link.hash, position))
+  }
+}

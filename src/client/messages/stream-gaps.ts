@@ -1,0 +1,62 @@
+import { readRange } from '../conversations/read-range.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
+import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
+import { counterOf, lastStreamed, noteStreamed, withheld, type IsFromStart } from './gaps.js'
+import type { MessageHistory } from './history.js'
+import type { SeenMessages } from './seen.js'
+
+/** Messages that are looked through for those that came before the stream. */
+const MAX_PAST = 1000
+
+/**
+ * Notices when a device's counter jumps in the stream of events. Under a session key that was shared with this
+ * device later, counting begins with the first message that comes.
+ */
+export class StreamGaps {
+  readonly #store: Store
+  readonly #seen: SeenMessages
+  readonly #history: MessageHistory
+  readonly #isFromStart: IsFromStart
+
+  constructor(store: Store, seen: SeenMessages, history: MessageHistory, isFromStart: IsFromStart) {
+    this.#store = store
+    this.#seen = seen
+    this.#history = history
+    this.#isFromStart = isFromStart
+  }
+
+  /**
+   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere.
+   */
+  async before(message: IncomingMessage): Promise<WithheldMessages[]> {
+    const { conversationId, n } = message
+    const counter = counterOf(message)
+    const known = await lastStreamed(this.#store, counter)
+    if (known === undefined && !(await this.#isFromStart(message))) return []
+    const last = known ?? 0
+    if (n <= last + 1) return []
+    const missing = () => this.#seen.missing(counter, last + 1, n - 1)
+    const ranges = await missing()
+    if (ranges.length === 0 || !(await this.#readPast(conversationId))) return withheld(message, ranges)
+    return withheld(message, await missing())
+  }
+
+  async advance(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
+    await noteStreamed(tx, counterOf(message), message.n)
+  }
+
+  /**
+   * A device gets session keys before its stream begins: read what was sent in between. Once for each beginning.
+   *
+   * @returns whether anything was read
+   */
+  async #readPast(conversationId: string): Promise<boolean> {
+    const { start } = await readRange(this.#store)
+    const name = `past-read/${conversationId}`
+    if (start === 0 || (await this.#store.get<number>(name)) === start) return false
+    const past = this.#history.read(conversationId, { before: start + 1, limit: MAX_PAST })
+    while ((await past.next()).done !== true);
+    await this.#store.update((tx) => tx.set(name, start))
+    return true
+  }
+}

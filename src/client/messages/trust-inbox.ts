@@ -1,0 +1,105 @@
+import type { ConversationChains } from '../conversations/chains.js'
+import { untrusted } from '../errors.js'
+import { bumpChainRevision } from '../identity/chain-revision.js'
+import type { HeardHeads } from '../identity/heard-heads.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { TrustStore } from '../identity/trust-store.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { StoreTransaction } from '../stores/store.js'
+import type { TrustContent, WelcomeContent } from '../types/content.js'
+import type { IncomingMessage } from '../types/messages.js'
+import type { MessageDecryptor } from './decrypt.js'
+
+/** Parts of a complete set that have come, by their numbers. */
+type ReceivedSet = { parts: number; got: number[] }
+
+/** Takes what other devices of the user, and those who add this user to groups, know of chains and roots. */
+export class TrustInbox {
+  readonly #users: UserChains
+  readonly #trust: TrustStore
+  readonly #heads: HeardHeads
+  readonly #chains: ConversationChains
+  readonly #decryptor: MessageDecryptor
+  readonly #me: OwnDevice
+
+  constructor(
+    users: UserChains,
+    trust: TrustStore,
+    heads: HeardHeads,
+    chains: ConversationChains,
+    decryptor: MessageDecryptor,
+    me: OwnDevice
+  ) {
+    this.#users = users
+    this.#trust = trust
+    this.#heads = heads
+    this.#chains = chains
+    this.#decryptor = decryptor
+    this.#me = me
+  }
+
+  /**
+   * What is to be written down for a message, in the transaction that commits it; undefined if it is no such
+   * message, or does not count.
+   *
+   * @throws {ChatError} `forked-chain` (`untrusted`) if it contradicts a verified chain
+   */
+  async take(message: IncomingMessage): Promise<((tx: StoreTransaction) => Promise<void>) | undefined> {
+    const { content, from } = message
+    const { chain } = await this.#chains.get(message.conversationId)
+    if (content.type === 'welcome' && chain.kind === 'direct' && !message.own)
+      return (tx) => this.#welcome(tx, content, from.username)
+    if (content.type !== 'trust' || chain.kind !== 'self' || from.signingKey === this.#own) return undefined
+    const sender = (await this.#users.get(from.username)).devices.get(from.signingKey)
+    // The words of a device fall with it.
+    if (sender === undefined || sender.retired !== null) return undefined
+    for (const [username, { root, since }] of Object.entries(content.users)) {
+      const known = await this.#users.peek(username)
+      const isLong = known !== undefined && known.chain.sequence >= since
+      if (isLong && !known.roots.some((one) => one.root === root && one.since === since))
+        throw untrusted(
+          'forked-chain',
+          `Another of your devices knows a root of ${username} that the chain does not have: ${root}.`
+        )
+    }
+    const isForThis = await this.#decryptor.isFromStart(message)
+    return (tx) => this.#trusted(tx, content, from.signingKey, isForThis)
+  }
+
+  async #welcome(
+    tx: StoreTransaction,
+    { conversation, sequence, head }: WelcomeContent,
+    from: string
+  ): Promise<void> {
+    await this.#heads.note(tx, conversation, from, { sequence, head, from })
+    await bumpChainRevision(tx)
+  }
+
+  async #trusted(
+    tx: StoreTransaction,
+    { users, conversations, set }: TrustContent,
+    by: string,
+    isForThis: boolean
+  ): Promise<void> {
+    const from = 'another of your devices'
+    for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
+      await this.#trust.hear(tx, by, username, { root, since, verified })
+      await this.#heads.note(tx, username, by, { sequence, head, from })
+    }
+    for (const [id, { sequence, head }] of Object.entries(conversations))
+      await this.#heads.note(tx, id, by, { sequence, head, from })
+    await bumpChainRevision(tx)
+    // A set under a key that was made before this device came in may be an old one.
+    if (set === undefined || !isForThis) return
+    const name = `trust-set/${by}/${set.id}`
+    const received = (await tx.get<ReceivedSet>(name)) ?? { parts: set.parts, got: [] }
+    const got = [...new Set([...received.got, set.part])]
+    if (got.length < received.parts) return tx.set(name, { parts: received.parts, got })
+    tx.delete(name)
+    await this.#trust.stopWaiting(tx)
+  }
+
+  get #own(): string {
+    return this.#me.signingKey
+  }
+}

@@ -1,0 +1,81 @@
+import type { KnownUsers } from '../conversations/chain-users.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import type { TrustedMembers } from '../conversations/trusted-members.js'
+import { untrusted } from '../errors.js'
+import type { HeardHeads } from '../identity/heard-heads.js'
+import type { UserChains } from '../identity/user-chains.js'
+
+/** An own device by its signing key, or the own backup. Neither is a username. */
+const OWN_SOURCE = /^([0-9a-f]{64}|.* .*)$/
+
+/** Whether a message or a session key may be sealed in a conversation now (protocol, rules 8 and 9). */
+export class SealingConditions {
+  readonly #users: UserChains
+  readonly #heads: HeardHeads
+  readonly #chains: ConversationChains
+  readonly #trusted: TrustedMembers
+
+  constructor(users: UserChains, heads: HeardHeads, chains: ConversationChains, trusted: TrustedMembers) {
+    this.#users = users
+    this.#heads = heads
+    this.#chains = chains
+    this.#trusted = trusted
+  }
+
+  /** Look again where the last look has shown too little, or something else. */
+  async lookAgain(id: string): Promise<void> {
+    if (await this.#chains.isInDoubt(id)) await this.#chains.sync(id)
+    const { chain } = await this.#chains.get(id)
+    const others = [...chain.members.keys()].filter((name) => this.#users.status(name) !== 'current')
+    if (others.length > 0) await this.#users.sync(others)
+  }
+
+  /**
+   * @param removed the member whom the request removes that is to be sealed: nothing about them is in its way
+   * @throws {ChatError} `identity-changed`; `server-behind`, `forked-chain` or `withheld-chain` (`untrusted`)
+   */
+  async require(conversation: VerifiedConversation, users: KnownUsers, removed?: string): Promise<void> {
+    const members = [...conversation.chain.members.keys()].filter((username) => username !== removed)
+    this.requireChain(conversation.id)
+    await this.#chains.requireShown(conversation.id)
+    this.#users.requireCurrent(members)
+    await this.#requireHeard(conversation, users, members)
+    await this.#trusted.require(conversation, users, removed)
+  }
+
+  /** @throws {ChatError} `server-behind` (`untrusted`) */
+  requireChain(id: string): void {
+    if (this.#chains.isBehind(id))
+      throw untrusted('server-behind', 'The server shows less of the chain than this client has seen.')
+  }
+
+  /** The chains have to show what this person's other devices know of them. */
+  async #requireHeard(
+    { id, history }: VerifiedConversation,
+    users: KnownUsers,
+    members: readonly string[]
+  ): Promise<void> {
+    await this.#heads.require(
+      id,
+      // A welcome is a member's word: of others it would stop any conversation.
+      (by) => OWN_SOURCE.test(by) || history.usernames.includes(by),
+      (sequence) => history.hashAt(sequence),
+      async () => {
+        const { conversation } = await this.#chains.sync(id)
+        return (sequence) => conversation.history.hashAt(sequence)
+      }
+    )
+    for (const username of members)
+      await this.#heads.require(
+        username,
+        () => true,
+        (sequence) => users.get(username)?.hashes[sequence - 1],
+        async () => {
+          await this.#users.sync([username])
+          const { hashes } = await this.#users.get(username)
+          return (sequence) => hashes[sequence - 1]
+        }
+      )
+  }
+}

@@ -1,0 +1,9 @@
+import { ChatError, isRefusal } from '../errors.js'
+
+/** Others have been faster, or know more. */
+const CONFLICTS = ['stale-chain', 'stale-roster', 'root-changed', 'key-required'] as const
+
+/** A device whose keys the server does not show may have gone since its user's chain was looked at. */
+export function isConflict(error: unknown): boolean {
+  return isRefusal(error, ...CONFLICTS) || (error instanceof ChatError && error.code === 'missing-key')
+}

@@ -1,0 +1,111 @@
+import Type from 'typebox'
+import { SessionKey } from '../../protocol/conversations.js'
+import type { ChainKey } from '../../protocol/conversation-chain.js'
+import { parseStatement } from '../../protocol/parse-statement.js'
+import { RuleViolation } from '../../protocol/rule-violation.js'
+import { ref } from '../../protocol/schema.js'
+import { CryptoError } from '../../crypto/errors.js'
+import type { SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
+import { verifyStatement } from '../../crypto/statements.js'
+import { unwrapSessionKey, wrapHash, type UnwrapKeys } from '../../crypto/wraps.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { Api } from '../transport/api.js'
+
+const SessionKeyResponse = Type.Object({ sessionKey: ref(SessionKey) })
+type Added = SessionKey['added'][number]
+
+/** Fetches and opens the wraps that were made for this device (protocol, "Wraps"). */
+export class KeyOpener {
+  readonly #api: Api
+  readonly #users: UserChains
+  readonly #chains: ConversationChains
+  readonly #me: OwnDevice
+
+  constructor(api: Api, users: UserChains, chains: ConversationChains, me: OwnDevice) {
+    this.#api = api
+    this.#users = users
+    this.#chains = chains
+    this.#me = me
+  }
+
+  /**
+   * @param link of a verified chain, with a verified roster
+   * @throws {ChatError} `no-session-key` if the server has no wrap for this device, `unreadable-key` if none
+   *   opens with the keys that it has (`usage`); `untrusted` if a wrap holds another key
+   */
+  async open(conversationId: string, link: ChainKey): Promise<KeyMaterial> {
+    const served = await this.#fetch(conversationId, link)
+    const statement = { hash: link.hash, sessionKey: link.id, commitment: link.commitment }
+    let failure: CryptoError | null = null
+    try {
+      const wraps = served.wrappedKey === undefined ? [] : [served.wrappedKey]
+      for (const added of served.added.slice(0, MAX_ADDED))
+        if (await this.#isByOwnDevice(conversationId, link, added)) wraps.push(added.wrappedKey)
+      for (const keys of await this.#keysFor(conversationId, link))
+        for (const wrapped of wraps)
+          try {
+            return await unwrapSessionKey(wrapped, keys, statement)
+          } catch (error) {
+            if (!(error instanceof CryptoError) || !TRY_NEXT.has(error.code)) throw error
+            if (failure === null || error.code === 'wrong-commitment') failure = error
+          }
+    } catch (error) {
+      throw toUntrusted(error, 'A session key')
+    }
+    // Its maker has given this device another key than the others.
+    if (failure?.code === 'wrong-commitment') throw toUntrusted(failure, 'A session key')
+    throw new ChatError('usage', 'unreadable-key', 'No wrap of a session key opens with this device’s keys.')
+  }
+
+  async #fetch(conversationId: string, { id, hash }: ChainKey): Promise<SessionKey> {
+    const path = `/v1/conversations/${conversationId}/session-keys/${id}`
+    try {
+      const { body } = await this.#api.call({ method: 'GET', path, response: SessionKeyResponse })
+      if (body.sessionKey.id !== id)
+        throw untrusted('forged-session-key', `The server shows another session key in the place of ${hash}.`)
+      return body.sessionKey
+    } catch (cause) {
+      if (!(cause instanceof RefusedError) || cause.status !== 404) throw cause
+      const message = 'No session key for this message was wrapped for this device.'
+      throw new ChatError('usage', 'no-session-key', message, { cause })
+    }
+  }
+
+  /** The keys that can open the wraps, those of the roster's line first. */
+  async #keysFor(conversationId: string, link: ChainKey): Promise<UnwrapKeys[]> {
+    const { history } = await this.#chains.get(conversationId)
+    const users = await this.#chains.users(conversationId)
+    const line = history.rosterDevices(link, this.#me.signingKey, users)[0]?.device
+    const named = line && (await this.#me.unwrapKeys(line.encryptionKey))
+    return [...(named === undefined ? [] : [named]), ...(await this.#me.allUnwrapKeys())]
+  }
+
+  /** A later wrap counts if a device of the own user has signed it, for this device and this key. */
+  async #isByOwnDevice(conversationId: string, link: ChainKey, added: Added): Promise<boolean> {
+    try {
+      const { wrappedKey, statement: signed } = added
+      const { conversation, key, reader, wrap, by } = parseStatement(signed.text, ['wrap-added'])
+      const isMeant =
+        conversation === conversationId &&
+        key === link.hash &&
+        reader === this.#me.signingKey &&
+        wrap === (await wrapHash(wrappedKey))
+      const own = await this.#users.get(this.#me.username)
+      if (!isMeant || own.devices.get(by)?.purpose !== 'chat') return false
+      await verifyStatement(signed, new Map([[by, await this.#users.signingKey(by)]]))
+      return true
+    } catch (error) {
+      // Whatever stands beside a good wrap, it keeps nothing back.
+      if (error instanceof CryptoError || error instanceof RuleViolation) return false
+      throw error
+    }
+  }
+}
+
+/** Most later wraps of one key for one device. */
+const MAX_ADDED = 16
+/** Another wrap, or another of the own keys, may still open. */
+const TRY_NEXT: ReadonlySet<string> = new Set(['bad-wrap', 'bad-encoding', 'wrong-commitment'])

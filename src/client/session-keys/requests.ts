@@ -1,0 +1,249 @@
+import { RuleViolation } from '../../protocol/rule-violation.js'
+import { statementText } from '../../protocol/statement-texts.js'
+import type { MemberLine } from '../../protocol/statements.js'
+import { importSessionKey } from '../../crypto/session-keys.js'
+import { signStatement, statementHash } from '../../crypto/statements.js'
+import { KnownUsers } from '../conversations/chain-users.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.js'
+import type { OwnChain } from '../identity/own-chain.js'
+import type { UserChains } from '../identity/user-chains.js'
+import { Mutexes } from '../stores/mutexes.js'
+import { sleep } from '../transport/abort.js'
+import type { Api } from '../transport/api.js'
+import { retryOnConflict } from '../transport/retry-on-conflict.js'
+import type { SealingConditions } from './conditions.js'
+import { isConflict } from './conflicts.js'
+import { signRequest, type Change, type SignedRequest } from './create.js'
+import { pendingLeave, toPending, type PendingRequest, type PendingRequests } from './pending.js'
+import type { Rosters } from './roster.js'
+import type { SessionKeys } from './store.js'
+
+const TRIES = 6
+/** Before this number of wraps, a client that did not cause them waits, since others may make them meanwhile. */
+const MANY_WRAPS = 200
+const MAX_WAIT_MS = 2000
+
+/** The changes to make in a conversation as it is now. Null: none, and no new session key either. */
+export type Decide = (
+  now: VerifiedConversation,
+  users: KnownUsers
+) => readonly Change[] | null | Promise<readonly Change[] | null>
+
+/**
+ * Extends conversations' chains with changes and session keys of this device. A request is stored before it
+ * is sent, and only the verified chain tells whether it was taken.
+ */
+export class ChainRequests {
+  readonly #api: Api
+  readonly #users: UserChains
+  readonly #own: OwnChain
+  readonly #chains: ConversationChains
+  readonly #conditions: SealingConditions
+  readonly #rosters: Rosters
+  readonly #keys: SessionKeys
+  readonly #pending: PendingRequests
+  readonly #random: () => number
+  readonly #mutexes = new Mutexes()
+
+  constructor(
+    api: Api,
+    users: UserChains,
+    own: OwnChain,
+    chains: ConversationChains,
+    conditions: SealingConditions,
+    rosters: Rosters,
+    keys: SessionKeys,
+    pending: PendingRequests,
+    random: () => number
+  ) {
+    this.#api = api
+    this.#users = users
+    this.#own = own
+    this.#chains = chains
+    this.#conditions = conditions
+    this.#rosters = rosters
+    this.#keys = keys
+    this.#pending = pending
+    this.#random = random
+  }
+
+  /**
+   * Make changes, and the session key that follows them; with no changes only a key. When others were faster,
+   * decide again on what they did.
+   *
+   * @param options.isCaused whether this client has caused the need for a new key
+   * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`; `usage` for a change that
+   *   the protocol does not allow
+   */
+  change(id: string, decide: Decide, { isCaused = true } = {}): Promise<VerifiedConversation> {
+    return this.#retried(id, async () => {
+      await this.#own.requireActive()
+      await this.#finish(id)
+      let conversation = await this.#rosters.sync(id)
+      this.#conditions.requireChain(id)
+      const users = await this.#chains.users(id)
+      let changes = await decide(conversation, users)
+      if (changes !== null && !isCaused && users.size > MANY_WRAPS) {
+        await sleep(this.#random() * MAX_WAIT_MS, this.#api.closed)
+        conversation = await this.#rosters.sync(id)
+        changes = await decide(conversation, users)
+      }
+      if (changes === null) return conversation
+      await this.#addUsers(users, changes)
+      const removed = changes.find(({ kind }) => kind === 'conversation-remove') as { username?: string }
+      await this.#conditions.require(conversation, users, removed?.username)
+      // Each look above may have shown that this device is out.
+      const { account, device } = await this.#own.requireActive()
+      const signing = { username: account.username, signer: device.signing, users }
+      const signed = await this.#sign(id, conversation, changes, signing)
+      const { statements, key } = signed
+      const isLone = statements.length === 0
+      const path = `/v1/conversations/${id}/${isLone ? 'session-keys' : 'chain'}`
+      return (await this.#send(toPending(id, path, isLone ? { ...key } : { statements, key }, signed)))!
+    })
+  }
+
+  /** Create a conversation with its first session key. @param members current roots, sorted by username */
+  create(
+    kind: 'direct' | 'group' | 'self',
+    members: () => Promise<MemberLine[]>
+  ): Promise<VerifiedConversation> {
+    return retryOnConflict(isConflict, TRIES, async () => {
+      const id = crypto.randomUUID()
+      const users = new KnownUsers()
+      const change = {
+        kind: 'conversation-create',
+        conversationKind: kind,
+        members: await members()
+      } as const
+      await this.#addUsers(users, [change])
+      this.#users.requireCurrent(change.members.map(({ username }) => username))
+      const { account, device } = await this.#own.requireActive()
+      const signing = { username: account.username, signer: device.signing, users }
+      const signed = await this.#sign(id, null, [change], signing)
+      const { statements, key } = signed
+      return (await this.#send(toPending(id, '/v1/conversations', { id, statements, key }, signed)))!
+    })
+  }
+
+  /** Leave a group. */
+  leave(id: string): Promise<void> {
+    return this.#retried(id, async () => {
+      await this.#finish(id)
+      const { chain } = (await this.#chains.sync(id)).conversation
+      const { account, device } = await this.#own.requireActive()
+      if (!chain.members.has(account.username)) return
+      const text = statementText({
+        kind: 'conversation-leave',
+        conversation: id,
+        sequence: chain.sequence + 1,
+        previous: chain.head,
+        by: device.signing.fingerprint
+      })
+      const statement = await signStatement(text, device.signing)
+      await this.#send(pendingLeave(id, statement, await statementHash(text)))
+    })
+  }
+
+  /** Send again what was interrupted. Refusals are settled: nothing waits for them. */
+  async resume(): Promise<void> {
+    for (const { conversationId } of await this.#pending.list())
+      await this.#finish(conversationId).catch((error: unknown) => {
+        if (!(error instanceof RefusedError) && !(error instanceof ChatError && error.kind === 'untrusted'))
+          throw error
+      })
+  }
+
+  /** One request at a time in each conversation, again when others were faster. */
+  #retried<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const pause = (attempt: number): Promise<void> =>
+      sleep(this.#random() * 100 * 2 ** attempt, this.#api.closed)
+    return this.#mutexes.runExclusive(id, () => retryOnConflict(isConflict, TRIES, work, pause))
+  }
+
+  async #sign(
+    id: string,
+    conversation: VerifiedConversation | null,
+    changes: readonly Change[],
+    signing: Parameters<typeof signRequest>[3]
+  ): Promise<SignedRequest> {
+    try {
+      return await signRequest(id, conversation?.chain ?? null, changes, signing, this.#users)
+    } catch (error) {
+      if (!(error instanceof RuleViolation)) throw error
+      throw new ChatError('usage', error.code, error.message, { cause: error })
+    }
+  }
+
+  /** Those who come in are not among the users of the chain yet. */
+  async #addUsers(users: KnownUsers, changes: readonly Change[]): Promise<void> {
+    for (const change of changes) {
+      const lines =
+        change.kind === 'conversation-create' ? change.members : 'member' in change ? [change.member] : []
+      for (const { username } of lines) users.add(await this.#users.get(username))
+    }
+  }
+
+  /** Send an earlier request again, before another is signed in its place. Its refusal is the end of it. */
+  async #finish(id: string): Promise<void> {
+    const pending = await this.#pending.get(id)
+    if (pending === undefined) return
+    await this.#post(pending).catch((error: unknown) => {
+      if (!isDecidedRefusal(error)) throw error
+    })
+  }
+
+  async #send(pending: PendingRequest): Promise<VerifiedConversation | null> {
+    if (await this.#pending.add(pending)) return this.#post(pending)
+    throw new RefusedError(409, { type: '/problems/stale-chain' }, null)
+  }
+
+  /**
+   * @returns null if this user has left by the request
+   * @throws {ChatError} the refusal, once the chain lacks the request; `ignored-request` (`untrusted`) if the
+   *   server says that it took it, and does not show it
+   */
+  async #post(pending: PendingRequest): Promise<VerifiedConversation | null> {
+    const { conversationId: id, path, body, last, key } = pending
+    const refusal = await this.#api.call({ method: 'POST', path, body }).then(
+      () => null,
+      (error: unknown) => {
+        if (isDecidedRefusal(error)) return error
+        throw error
+      }
+    )
+    const conversation = await this.#shown(id)
+    if (conversation?.history.has(last) === true) {
+      await this.#settle(pending, conversation)
+      return conversation
+    }
+    // Those who have left can't fetch the chain any more.
+    const isOver = conversation === null && (key === null || refusal !== null)
+    if (refusal === null && !isOver)
+      throw untrusted('ignored-request', 'The server has confirmed a change, and does not show it.')
+    if (!isOver) this.#conditions.requireChain(id)
+    await this.#pending.settle(pending)
+    if (refusal !== null) throw refusal
+    return null
+  }
+
+  async #settle(pending: PendingRequest, { id, history }: VerifiedConversation): Promise<void> {
+    const { key } = pending
+    const material = key && (await importSessionKey(key.id, key.bytes))
+    await this.#pending.settle(pending, (tx) => {
+      const link = history.keys.find(({ id }) => id === material?.id)
+      if (material !== null && link !== undefined) this.#keys.save(tx, id, link.hash, material)
+    })
+  }
+
+  /** The conversation, fetched to its end; null if this user is not in it, or it was never created. */
+  async #shown(id: string): Promise<VerifiedConversation | null> {
+    const synced = await this.#chains.sync(id).catch((error: unknown) => {
+      if (error instanceof RefusedError && error.status === 404) return null
+      throw error
+    })
+    return synced && synced.conversation
+  }
+}

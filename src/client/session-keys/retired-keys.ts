@@ -1,0 +1,108 @@
+import type { ChainKey } from '../../protocol/conversation-chain.js'
+import { SessionKeyPage } from '../../protocol/conversations.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import { ChatError, RefusedError } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { Api } from '../transport/api.js'
+import { conversationIds, pagesOf } from '../transport/pages.js'
+import type { SessionKeys } from './store.js'
+
+/** Destroys private keys that were replaced, once every wrap that was made for them was fetched and tried. */
+export class RetiredKeys {
+  readonly #api: Api
+  readonly #chains: ConversationChains
+  readonly #keys: SessionKeys
+  readonly #me: OwnDevice
+  readonly #alarms: Alarms
+
+  constructor(api: Api, chains: ConversationChains, keys: SessionKeys, me: OwnDevice, alarms: Alarms) {
+    this.#api = api
+    this.#chains = chains
+    this.#keys = keys
+    this.#me = me
+    this.#alarms = alarms
+  }
+
+  /** @throws {ChatError} `unreachable` and the like: then the keys stay, and another call goes on */
+  async destroy(): Promise<void> {
+    const retired = this.#me.retiredKeys()
+    if (retired.length === 0) return
+    const known = await this.#chains.list()
+    const ids = new Set([...known.map(({ id }) => id), ...(await conversationIds(this.#api))])
+    const needed = new Set<string>()
+    for (const id of ids) for (const print of await this.#needed(id)) needed.add(print)
+    await this.#me.destroyRetiredKeys(retired.filter(({ encryption }) => !needed.has(encryption.fingerprint)))
+  }
+
+  /** Destroy them all, whatever was made for them: the person wants to forget. */
+  async destroyAll(): Promise<void> {
+    await this.#me.destroyRetiredKeys(this.#me.retiredKeys())
+  }
+
+  /** Encryption keys for which the conversation has wraps that the server did not show. */
+  async #needed(id: string): Promise<string[]> {
+    const conversation = await this.#conversation(id)
+    if (conversation === null) return this.#me.retiredKeys().map(({ encryption }) => encryption.fingerprint)
+    const users = await this.#chains.users(id)
+    const retired = new Set(this.#me.retiredKeys().map(({ encryption }) => encryption.fingerprint))
+    const stored = new Set(await this.#keys.list(id))
+    const needed: string[] = []
+    const others: ChainKey[] = []
+    for (const key of conversation.history.keys) {
+      if (stored.has(key.hash)) continue
+      const [line] = conversation.history.rosterDevices(key, this.#me.signingKey, users)
+      if (line === undefined) others.push(key)
+      else if (retired.has(line.device.encryptionKey) && !(await this.#open(conversation, key)))
+        needed.push(line.device.encryptionKey)
+    }
+    if (others.length === 0) return needed
+    // There may be later wraps of these.
+    const served = await this.#served(id)
+    for (const key of others) if (served.has(key.id)) await this.#open(conversation, key)
+    return needed
+  }
+
+  /** Ids of the session keys for which the server says that it has wraps for this device. */
+  async #served(id: string): Promise<Set<string>> {
+    const ids = new Set<string>()
+    try {
+      const path = `/v1/conversations/${id}/session-keys?limit=200`
+      for await (const { items } of pagesOf(this.#api, path, SessionKeyPage))
+        for (const { id } of items) ids.add(id)
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.status !== 404) throw error
+    }
+    return ids
+  }
+
+  /** The conversation, fetched to its end; null if it can't be. One that was left is as it was known last. */
+  async #conversation(id: string): Promise<VerifiedConversation | null> {
+    try {
+      return (await this.#chains.sync(id)).conversation
+    } catch (error) {
+      const isLeft = error instanceof RefusedError && error.status === 404
+      if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+      const known = isLeft ? await this.#chains.peek(id).catch(() => undefined) : undefined
+      return known?.chain.members.has(this.#me.username) === false ? known : null
+    }
+  }
+
+  /** Whether the wraps of a session key were fetched, and tried. */
+  async #open({ id, chain }: VerifiedConversation, { hash }: ChainKey): Promise<boolean> {
+    this.#keys.clearMiss(id, hash)
+    try {
+      await this.#keys.byHash(id, hash)
+      return true
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error
+      // Those who have left get no wraps any more.
+      if (error.code === 'no-session-key') return !chain.members.has(this.#me.username)
+      if (error.kind !== 'untrusted' && error.code !== 'unreadable-key') throw error
+      const { code, message } = error
+      await this.#alarms.raiseOnce({ code, message, about: { conversationId: id } })
+      return true
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import type { KnownUsers } from '../conversations/chain-users.js'
+import type { ConversationChains } from '../conversations/chains.js'
+import { readSight } from '../conversations/key-sight.js'
+import type { VerifiedConversation } from '../conversations/record.js'
+import { ChatError } from '../errors.js'
+import type { OwnChain } from '../identity/own-chain.js'
+import type { Store } from '../stores/store.js'
+import type { SealingConditions } from './conditions.js'
+import type { Change } from './create.js'
+import type { ChainRequests } from './requests.js'
+import { lacksKey, type SessionKeys, type UsableKey } from './store.js'
+
+/** How long a session key is used: whichever ends first. */
+export interface KeyLimits {
+  messages: number
+  ageMs: number
+}
+
+/** Under which session key this client seals, and whether it may (protocol, rule 8). */
+export class Sealing {
+  readonly #store: Store
+  readonly #own: OwnChain
+  readonly #chains: ConversationChains
+  readonly #conditions: SealingConditions
+  readonly #keys: SessionKeys
+  readonly #requests: ChainRequests
+  readonly #now: () => number
+  readonly #limits: KeyLimits
+
+  constructor(
+    store: Store,
+    own: OwnChain,
+    chains: ConversationChains,
+    conditions: SealingConditions,
+    keys: SessionKeys,
+    requests: ChainRequests,
+    now: () => number,
+    limits: KeyLimits
+  ) {
+    this.#store = store
+    this.#own = own
+    this.#chains = chains
+    this.#conditions = conditions
+    this.#keys = keys
+    this.#requests = requests
+    this.#now = now
+    this.#limits = limits
+  }
+
+  /**
+   * The newest key of the chain, if this client may seal under it; else a new one.
+   *
+   * @param refused hash of the key that the server does not take any more
+   * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
+   */
+  async keyFor(id: string, refused?: string): Promise<UsableKey> {
+    await this.#own.requireActive()
+    await this.#conditions.lookAgain(id)
+    const conversation = await this.#chains.get(id)
+    const users = await this.#chains.users(id)
+    await this.#conditions.require(conversation, users)
+    const spent = conversation.chain.key.hash
+    const key = spent === refused ? null : await this.#usable(conversation, users)
+    if (key !== null) return key
+    const decide = async (
+      now: VerifiedConversation,
+      known: KnownUsers
+    ): Promise<readonly Change[] | null> => {
+      // Another member may have made one meanwhile.
+      if (now.chain.key.hash !== spent && (await this.#usable(now, known)) !== null) return null
+      return this.#renewals(now, known)
+    }
+    const { chain } = await this.#requests.change(id, decide, { isCaused: false })
+    return this.#keys.byHash(id, chain.key.hash)
+  }
+
+  /** A key that was in use before. */
+  keyOf(id: string, keyHash: string): Promise<UsableKey> {
+    return this.#keys.byHash(id, keyHash)
+  }
+
+  /** Whether a key that was good stays so, as long as no chain grows. */
+  async isFresh(id: string, keyHash: string): Promise<boolean> {
+    await this.#own.requireActive()
+    return !this.#chains.isBehind(id) && !(await this.#isSpent(id, keyHash))
+  }
+
+  /** Whether what was sealed under this key may still leave. */
+  async mayLeave(id: string, keyHash: string): Promise<boolean> {
+    await this.#own.requireActive()
+    await this.#conditions.lookAgain(id)
+    const conversation = await this.#chains.get(id)
+    const users = await this.#chains.users(id)
+    await this.#conditions.require(conversation, users)
+    return conversation.chain.key.hash === keyHash && (await this.#isGood(conversation, users))
+  }
+
+  async #usable(conversation: VerifiedConversation, users: KnownUsers): Promise<UsableKey | null> {
+    if (!(await this.#isGood(conversation, users))) return null
+    try {
+      return await this.#keys.byHash(conversation.id, conversation.chain.key.hash)
+    } catch (error) {
+      // Its maker has made it wrong, or not for this device: another key mends that.
+      if (error instanceof ChatError && (error.kind === 'untrusted' || lacksKey(error))) return null
+      throw error
+    }
+  }
+
+  async #isGood(conversation: VerifiedConversation, users: KnownUsers): Promise<boolean> {
+    if (hasMoved(conversation, users)) return false
+    const { signing } = (await this.#own.requireActive()).device
+    const { history, chain, id } = conversation
+    if (history.rosterDevices(chain.key, signing.fingerprint, users).length !== 1) return false
+    return !(await this.#isSpent(id, chain.key.hash))
+  }
+
+  async #isSpent(id: string, hash: string): Promise<boolean> {
+    const sight = await readSight(this.#store, id)
+    if (sight?.hash !== hash) return true
+    return sight.count >= this.#limits.messages || this.#now() - sight.at >= this.#limits.ageMs
+  }
+
+  /** In a direct conversation, the renewal of the other side, whose new root this person has accepted. */
+  async #renewals({ chain }: VerifiedConversation, users: KnownUsers): Promise<readonly Change[]> {
+    if (chain.kind !== 'direct') return []
+    const { account } = await this.#own.requireActive()
+    for (const [username, { role, root }] of chain.members) {
+      const current = users.get(username)?.chain.root
+      if (current === undefined || current === root || username === account.username) continue
+      return [{ kind: 'conversation-renew', member: { username, role, root: current } }]
+    }
+    return []
+  }
+}
+
+/** Whether members or their chains have moved since the newest key was made. */
+export function hasMoved({ chain }: VerifiedConversation, users: KnownUsers): boolean {
+  if (chain.sequence !== chain.key.sequence) return true
+  for (const [username, { state }] of chain.members)
+    if (users.get(username)?.chain.sequence !== state.sequence) return true
+  return false
+}

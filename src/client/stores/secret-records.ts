@@ -1,0 +1,39 @@
+/**
+ * The areas of a store, the first parts of its names, whose records are large or change with each message, and
+ * hold nothing secret: signed chains, public keys, counters, what was seen.
+ */
+const PUBLIC_AREAS: ReadonlySet<string> = new Set([
+  'chain',
+  'counter',
+  'cursor',
+  'flow',
+  'gone',
+  'gone-at',
+  'growth',
+  'heard-head',
+  'outbox-id',
+  'past-read',
+  'proof',
+  'public-key',
+  'rekey',
+  'renewal',
+  'seen',
+  'sending',
+  'sharing',
+  'sight',
+  'stream-start',
+  'told',
+  'trust-heads-due',
+  'trust-sent-to',
+  'unread',
+  'user',
+  'user-statement'
+])
+
+/**
+ * Whether the record with this name has to leave the disk as soon as it is deleted or replaced: keys, tokens,
+ * text. Everything that is not listed as public counts as secret.
+ */
+export function isSecret(name: string): boolean {
+  return !PUBLIC_AREAS.has(name.split('/', 1)[0]!)
+}

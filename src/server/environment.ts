@@ -1,0 +1,101 @@
+import { isIP } from 'node:net'
+
+/** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
+export class Secret {
+  readonly #value: string
+  constructor(value: string) {
+    this.#value = value
+  }
+  reveal(): string {
+    return this.#value
+  }
+  toString(): string {
+    return '[redacted]'
+  }
+  toJSON(): string {
+    return '[redacted]'
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[redacted]'
+  }
+}
+
+export interface Variable<T> {
+  /** As in the environment; undefined where there is none. */
+  default: string | undefined
+  parse: (text: string) => T
+}
+
+export class Invalid extends Error {}
+
+export function integer(fallback: number, min: number, max: number): Variable<number> {
+  return {
+    default: String(fallback),
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+      if (value >= min && value <= max) return value
+      throw new Invalid(`must be a whole number from ${min} to ${max}`)
+    }
+  }
+}
+
+export function choice<T extends string>(fallback: T, ...options: T[]): Variable<T> {
+  return {
+    default: fallback,
+    parse(text) {
+      const value = options.find((option) => option === text)
+      if (value !== undefined) return value
+      throw new Invalid(`must be one of ${options.join(', ')}`)
+    }
+  }
+}
+
+export function text(fallback: string): Variable<string> {
+  return { default: fallback, parse: (value) => value }
+}
+
+export function optional<T>(parse: (text: string) => T): Variable<T | undefined> {
+  return { default: undefined, parse }
+}
+
+/** A URL that may hold a password. */
+function address(example: string, ...schemes: string[]): (value: string) => Secret {
+  return (value) => {
+    if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return new Secret(value)
+    throw new Invalid(`must look like ${example}`)
+  }
+}
+
+export const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
+export const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
+
+export function secret(value: string): Secret {
+  if (Buffer.byteLength(value) >= 32) return new Secret(value)
+  throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
+}
+
+export function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+/** The proxies whose `X-Forwarded-For` counts: none, or these addresses and networks. */
+export function trustedProxies(value: string): string[] | false {
+  if (value === 'off') return false
+  const proxies = list(value)
+  const bad = proxies.find((proxy) => !isNetwork(proxy))
+  if (proxies.length > 0 && bad === undefined) return proxies
+  throw new Invalid(
+    'must be `off`, or addresses and networks (10.0.0.7, 10.0.0.0/8, uniquelocal) separated by commas'
+  )
+}
+
+function isNetwork(value: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(value)) return true
+  const [address = '', bits, ...rest] = value.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}

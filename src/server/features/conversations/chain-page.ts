@@ -1,0 +1,71 @@
+import { sql } from 'drizzle-orm'
+import { MAX_CHANGES } from '../../../protocol/conversation-chain.js'
+import type { SignedStatement } from '../../../protocol/schema.js'
+import type { Db } from '../../db/database.js'
+import { rows } from '../../db/rows.js'
+
+/** Statements in a page, unless the request says otherwise. */
+export const CHAIN_PAGE = 200
+/** Bytes of the texts in a page; a larger request still fits. */
+const PAGE_BYTES = 2 ** 19
+
+export interface ChainPage {
+  /** Hash and sequence of the newest statement of the chain. */
+  head: string
+  sequence: number
+  items: SignedStatement[]
+  /** The sequence after which the next page starts; null on the last page. */
+  next: string | null
+}
+
+interface Row {
+  head: string
+  last: number
+  /** This and the rest are null in the one row of an empty page. */
+  sequence: number | null
+  /** Sequence of the last statement of its request. */
+  request: number
+  text: string
+  signatures: Record<string, string>
+}
+
+/**
+ * The statements of a conversation's chain after a sequence, in order: whole requests, at least one.
+ *
+ * @param limit the most statements, but for the first request
+ */
+export async function readChainPage(
+  db: Db,
+  conversationId: string,
+  after: number,
+  limit = CHAIN_PAGE
+): Promise<ChainPage> {
+  const found = await rows<Row>(
+    db,
+    sql`
+select c.chain_head as head, c.chain_sequence as last, s.sequence, s.request, s.text, s.signatures
+from conversations c left join (
+  select *, sum(octet_length(text)) over (order by sequence) - octet_length(text) as bytes_before,
+    first_value(request) over (order by sequence) as first_request
+  from (
+    select sequence, request, text, signatures from conversation_statements
+    where conversation_id = ${conversationId}::uuid and sequence > ${after}::int
+    order by sequence limit ${limit + MAX_CHANGES}::int
+  ) s
+) s on s.bytes_before < ${PAGE_BYTES}::int or s.request = s.first_request
+where c.id = ${conversationId}::uuid order by s.sequence`
+  )
+  const { head, last, request: first } = found[0]!
+  const end = found.findLastIndex(
+    ({ sequence, request }, at) =>
+      sequence !== null && sequence === request && (at < limit || request === first)
+  )
+  const whole = found.slice(0, end + 1)
+  const through = whole.at(-1)?.sequence ?? last
+  return {
+    head,
+    sequence: last,
+    items: whole.map(({ text, signatures }) => ({ text, signatures })),
+    next: through < last ? String(through) : null
+  }
+}

@@ -1,0 +1,223 @@
+import t from 'tap'
+import { foldConversation } from '../../../src/client/index.js'
+import type { IncomingMessage } from '../../../src/client/types/messages.js'
+import { all } from '../../support/chat-clients.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import { hasWrappedFor, inShort, outcome, scene, told } from '../../support/malicious-server.js'
+import { puppetDevice } from '../../support/puppet.js'
+import type { Speaker } from '../../support/puppet-talk.js'
+
+/**
+ * Alice has spoken with her laptop, which the server has now. Her phone revokes it.
+ *
+ * @param by how Bob learns of it: from the stream, or from a look at the contact
+ */
+async function stolen(by: 'stream' | 'look') {
+  const all = await scene(t, ['alice', 'carol', 'mallory'])
+  const { server, bob, talk, alice } = all
+  const heard = await all.listen()
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  const phone = await alice.add()
+  server.announce(alice.user)
+  await talk.say(laptop, 'pay to 111', 1)
+  await heard.message('pay to 111')
+  const key = talk.key
+  const revoke = async (): Promise<void> => {
+    await alice.revoke(laptop.device.id, { signing: phone.signing })
+    if (by === 'stream') {
+      server.announce(alice.user)
+      await heard.first('device-changed', ({ change }) => change === 'revoked')
+    } else {
+      await bob.contacts.get('alice')
+      // The look at the conversation runs by itself.
+      await bob.conversations.get(talk.id)
+    }
+  }
+  return { ...all, heard, laptop, phone, key, revoke }
+}
+
+/** What a client would show, with edits applied. */
+async function view(...[chat, id]: Parameters<typeof told>): Promise<string[]> {
+  const items = await all(chat.history(id, { after: 0 }))
+  const messages = items.filter((item): item is IncomingMessage => item.type === 'message')
+  return foldConversation(messages).messages.map(({ content }) => (content as { text: string }).text)
+}
+
+for (const by of ['stream', 'look'] as const) {
+  t.test(`A revoked device says nothing more, to those who know it by the ${by}`, async (t) => {
+    const { bob, talk, laptop, key, heard, revoke, carol } = await stolen(by)
+    await revoke()
+    const original = (await all(bob.history(talk.id)))[0] as IncomingMessage
+    const ref = { id: original.id, digest: original.digest }
+    await talk.say(laptop, { type: 'edit', ref, text: 'pay to 666' }, 2, { key })
+    await talk.say(laptop, 'still here', 3, { key })
+    await talk.say(carol, 'end', 1, { key })
+    await heard.message('end')
+    const refused = ['after-revocation', 'after-revocation']
+    t.strictSame(heard.heard.slice(-3).map(inShort), [...refused, 'end'])
+    t.strictSame(await told(bob, talk.id), ['pay to 111', ...refused, 'end'])
+    t.strictSame(await view(bob, talk.id), ['pay to 111', 'end'])
+  })
+
+  t.test(`A revoked device makes no session key, for those who know it by the ${by}`, async (t) => {
+    const { bob, talk, laptop, heard, revoke, server } = await stolen(by)
+    const late = await talk.sign([], laptop.device)
+    await revoke()
+    await talk.show(late)
+    talk.announce(late)
+    t.match(await heard.first('untrusted'), { error: { code: 'after-revocation' } })
+    await talk.say(laptop, 'under a key of its own', 1, { key: late })
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'after-revocation')
+    t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.endsWith('/messages')))
+  })
+
+  t.test(`A revoked admin adds nobody, and nobody vouches for it, by the ${by}`, async (t) => {
+    const { server, bob, talk, laptop, mallory, heard, revoke, store } = await stolen(by)
+    const ghost = await server.puppet('ghost')
+    const member = { username: 'ghost', role: 'admin', root: ghost.user.root } as const
+    const late = await talk.sign([{ kind: 'conversation-add', member }], laptop.device)
+    await revoke()
+    await talk.show(late)
+    talk.announce(late)
+    t.match(await heard.first('untrusted'), { error: { code: 'after-revocation' } })
+    const end = { sequence: talk.conversation.statements.length, head: talk.conversation.head }
+    for (const one of [ghost, mallory]) {
+      await talk.show(await talk.sign([], one.device, { end, members: [...server.users.values()] }))
+      t.equal(await outcome(bob.conversations.get(talk.id)), 'after-revocation')
+    }
+    t.equal(await outcome(bob.send(talk.id, 'a secret')), 'after-revocation')
+    t.notOk(hasWrappedFor(server, ghost.device.id))
+    await bob.close()
+    const again = await fakeClient(t, server, { store })
+    t.equal(await outcome(again.send(talk.id, 'a secret')), 'after-revocation', 'after a restart, too')
+    t.notOk(hasWrappedFor(server, ghost.device.id))
+  })
+}
+
+t.test(
+  'A message of a revoked device is refused at an earlier place, too, if it counts higher',
+  async (t) => {
+    const { server, bob, talk, laptop, carol, key, heard, revoke } = await stolen('stream')
+    const place = server.log.position + 1
+    server.log.position += 5
+    await talk.say(laptop, 'three', 3, { key })
+    await talk.say(carol, 'end', 1, { key })
+    await heard.message('end')
+    await revoke()
+    await talk.say(laptop, 'two was withheld', 2, { key, position: place, isStreamed: false })
+    await talk.say(laptop, 'four was never sent', 4, { key, position: place + 1, isStreamed: false })
+    const read = ['pay to 111', 'two was withheld', 'after-revocation', 'three', 'end']
+    t.strictSame(await told(bob, talk.id), read)
+    t.strictSame(await told(bob, talk.id), read, 'on each reading')
+  }
+)
+
+t.test('A message that was withheld until its device had gone is refused at its later place', async (t) => {
+  const { bob, talk, laptop, key, heard, revoke } = await stolen('stream')
+  await talk.say(laptop, 'three', 3, { key })
+  await heard.message('three')
+  await revoke()
+  await talk.say(laptop, 'two, too late', 2, { key })
+  await heard.first('unreadable', ({ error }) => error.code === 'after-revocation')
+  t.strictSame(await told(bob, talk.id), ['pay to 111', 'withheld 2–2', 'three', 'after-revocation'])
+})
+
+t.test('A reset of the stream opens nothing for those who had gone before', async (t) => {
+  const { server, bob, talk, laptop, key, heard, revoke, carol } = await stolen('stream')
+  await revoke()
+  await talk.say(carol, 'known to have gone', 1, { key })
+  await heard.message('known to have gone')
+  const position = server.log.position + 100
+  server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position })}\n\n`)
+  await heard.first('reset')
+  server.log.position = position
+  await talk.say(carol, 'after the reset', 2, { key })
+  await heard.message('after the reset')
+  await talk.say(laptop, 'in the gap', 2, { key, position: position - 10, isStreamed: false })
+  await talk.say(laptop, 'before the gap', 3, { key, position: 12, isStreamed: false })
+  const read = await told(bob, talk.id)
+  t.notOk(read.some((text) => text.endsWith('the gap')))
+  t.equal(read.filter((text) => text === 'after-revocation').length, 2)
+})
+
+t.test('A removed member says nothing more, and a new membership begins with its key', async (t) => {
+  const { bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+  const heard = await listen()
+  const old = talk.key
+  await talk.say(carol, 'one', 1)
+  await heard.message('one')
+  await talk.change([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+  await talk.say(carol, 'removed, and still here', 2, { key: old })
+  await talk.say(alice, 'without carol', 1)
+  await heard.message('without carol')
+  t.equal(heard.heard.map(inShort).at(-2), 'after-removal')
+  const member = { username: 'carol', role: 'member', root: carol.user.root } as const
+  await talk.change([{ kind: 'conversation-add', member }], alice.device)
+  await talk.say(carol, 'under the old key', 3, { key: old })
+  await talk.say(carol, 'back again', 1)
+  await heard.message('back again')
+  const shown = ['one', 'after-removal', 'without carol', 'after-removal', 'back again']
+  t.strictSame(await told(bob, talk.id), shown)
+})
+
+t.test('The past of a conversation is shown to a newcomer, marked, and is no alarm', async (t) => {
+  const { server, bob, talk, alice, listen } = await scene(t, ['alice', 'carol'])
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  for (let n = 1; n <= 3; n++) await talk.say(laptop, `m${n}`, n)
+  await talk.change([], laptop.device)
+  await talk.say(laptop, 'm4', 1)
+  const phone = await alice.add(await puppetDevice())
+  await alice.revoke(laptop.device.id, phone)
+  await talk.change([], phone)
+  server.log.events.length = 0
+  const heard = await listen()
+  t.strictSame(await told(bob, talk.id), ['m1', 'm2', 'm3', 'm4'])
+  const items = (await all(bob.history(talk.id))) as IncomingMessage[]
+  t.ok(items.every(({ departed }) => departed))
+  await bob.send(talk.id, 'hello')
+  t.notOk(heard.heard.some(({ type }) => type === 'untrusted'))
+})
+
+t.test('A message that was read before its device had gone is not marked later', async (t) => {
+  const { server, bob, talk, revoke, store } = await stolen('stream')
+  await revoke()
+  const first = async (chat: typeof bob) => (await all(chat.history(talk.id, { after: 0 })))[0]
+  t.match(await first(bob), { type: 'message', departed: false })
+  await bob.close()
+  t.match(await first(await fakeClient(t, server, { store })), { type: 'message', departed: false })
+})
+
+t.test('An edit by the departed stands beside the original, and their retraction applies', async (t) => {
+  const { server, bob, talk, alice } = await scene(t, ['alice', 'carol'])
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  const phone: Speaker = { user: alice.user, device: await alice.add() }
+  await talk.change([], laptop.device)
+  const { ref } = await talk.say(phone, 'pay to 111', 1)
+  const other = await talk.say(phone, 'a mistake', 2)
+  await talk.say(laptop, { type: 'edit', ref, text: 'pay to 666' }, 1)
+  await talk.say(laptop, { type: 'retract', ref: other.ref }, 2)
+  await alice.revoke(laptop.device.id, phone.device)
+  await talk.change([], phone.device)
+  server.log.events.length = 0
+  const items = (await all(bob.history(talk.id, { after: 0 }))) as IncomingMessage[]
+  t.match(foldConversation(items).messages, [
+    { content: { text: 'pay to 111' }, editedAt: null, departedEdits: ['pay to 666'] },
+    { isRetracted: true }
+  ])
+})
+
+t.test('A change by a device that had gone before this client looked is told by name', async (t) => {
+  const { bob, talk, laptop, heard, alice, phone, carol } = await stolen('look')
+  const role = { username: 'carol', role: 'admin', root: carol.user.root } as const
+  const late = await talk.sign([{ kind: 'conversation-role', member: role }], laptop.device)
+  await alice.revoke(laptop.device.id, { signing: phone.signing })
+  await talk.show(late)
+  await bob.contacts.get('alice')
+  await bob.conversations.get(talk.id)
+  await talk.say(carol, 'tick', 1)
+  t.match(await heard.first('untrusted'), {
+    error: { code: 'late-statement', message: /alice/ },
+    username: 'alice',
+    conversationId: talk.id
+  })
+})

@@ -1,0 +1,148 @@
+import t from 'tap'
+import type { ChatClient } from '../../../src/client/client.js'
+import { failure } from '../../support/chat-clients.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import type { FakeServer } from '../../support/fake-server.js'
+import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
+import type { Puppet } from '../../support/puppet.js'
+import { line } from '../../support/puppet-conversation.js'
+
+/** Mark a user as verified, with the number that both see. */
+async function verify(chat: ChatClient, username: string): Promise<void> {
+  await chat.contacts.verify(username, await chat.contacts.safetyNumber(username))
+}
+
+/** Bob has spoken in a group of Alice's. Then the server puts an identity of its own in Alice's place. */
+async function taken({ isVerified = false } = {}) {
+  const all = await scene(t, ['alice', 'mallory'])
+  await all.bob.send(all.talk.id, 'hello')
+  if (isVerified) await verify(all.bob, 'alice')
+  const evil = await hijack(all.alice.user)
+  return { ...all, evil }
+}
+
+const posted = ({ seen }: FakeServer): string[] =>
+  seen.filter(({ method, path }) => method === 'POST' && path.endsWith('/messages')).map(({ path }) => path)
+
+const renewed = ({ user }: Puppet, role: 'admin' | 'member') =>
+  ({ kind: 'conversation-renew', member: line(user, role) }) as const
+
+t.test('A member who conspires takes no group over after the server has reset its admin', async (t) => {
+  const { server, bob, talk, alice, mallory, evil, store, listen } = await taken()
+  const heard = await listen()
+  const ghost = await server.puppet('ghost')
+  const add = { kind: 'conversation-add', member: line(ghost.user, 'admin') } as const
+  const direct = await talk.sign([{ kind: 'conversation-remove', username: 'alice' }], mallory.device)
+  talk.announce(direct)
+  t.match(await heard.first('untrusted'), { error: { code: 'forbidden-statement' } }, 'no acting admin')
+
+  await talk.change([renewed(alice, 'admin')], mallory.device)
+  await talk.change([add], evil)
+  server.seen.length = 0
+  t.match(await failure(bob.send(talk.id, 'the plan')), { kind: 'identity-changed' })
+  await talk.change([{ kind: 'conversation-remove', username: 'alice' }], ghost.device)
+  t.match(
+    await failure(bob.send(talk.id, 'the plan')),
+    { kind: 'identity-changed' },
+    'a removal lifts nothing'
+  )
+  await bob.close()
+  const again = await fakeClient(t, server, { store })
+  t.match(await failure(again.send(talk.id, 'the plan')), { kind: 'identity-changed' }, 'nor does a restart')
+  t.notOk(hasWrappedFor(server, ghost.device.id))
+  t.notOk(hasWrappedFor(server, evil.id))
+  t.strictSame(posted(server), [])
+
+  const { head } = await again.conversations.get(talk.id)
+  t.match(await failure(again.conversations.accept(talk.id, 'ab'.repeat(32))), { code: 'other-head' })
+  await again.conversations.accept(talk.id, head)
+  await again.send(talk.id, 'as the person says')
+})
+
+t.test('A reset that nobody has renewed is told, gets no key, and lets a group go on', async (t) => {
+  const { server, bob, talk, evil, listen, mallory } = await taken()
+  const heard = await listen()
+  server.announce(server.requireUser('alice'))
+  t.match(await heard.first('identity-changed'), { username: 'alice', wasVerified: false })
+  await bob.send(talk.id, 'among the others')
+  t.notOk(hasWrappedFor(server, evil.id))
+  t.ok(hasWrappedFor(server, mallory.device.id))
+})
+
+t.test(
+  'A reset blocks a direct conversation, and every one of a person who had verified the user',
+  async (t) => {
+    const { server, bob, talk, evil } = await taken({ isVerified: true })
+    await bob.contacts.get('alice')
+    server.seen.length = 0
+    t.match(await failure(bob.send(talk.id, 'to whom?')), { kind: 'identity-changed' })
+    t.match(await bob.contacts.get('alice'), { status: 'changed', wasVerified: true })
+    const direct = await scene(t, ['alice'], { kind: 'direct' })
+    await direct.bob.send(direct.talk.id, 'hello')
+    await hijack(direct.alice.user)
+    await direct.bob.contacts.get('alice')
+    t.match(await failure(direct.bob.send(direct.talk.id, 'to whom?')), { kind: 'identity-changed' })
+    t.notOk(hasWrappedFor(server, evil.id))
+    t.strictSame(posted(server), [])
+    await bob.contacts.accept('alice', { root: evil.signing.fingerprint })
+    await bob.send(talk.id, 'accepted')
+    t.notOk(hasWrappedFor(server, evil.id), 'no wrap goes to a line that nobody has renewed')
+  }
+)
+
+t.test('A line that an admin has renewed is told, and blocks those who had verified the user', async (t) => {
+  for (const isVerified of [false, true]) {
+    const { server, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+    const heard = await listen()
+    await bob.send(talk.id, 'hello')
+    if (isVerified) await verify(bob, 'carol')
+    await hijack(carol.user)
+    await talk.change([renewed(carol, 'member')], alice.device)
+    await heard.first('members', ({ change }) => change === 'renewed')
+    t.match(await heard.first('identity-changed'), { username: 'carol', wasVerified: isVerified })
+    t.equal(await outcome(bob.send(talk.id, 'go on?')), isVerified ? 'identity-changed' : 'done')
+    t.equal(posted(server).length, isVerified ? 1 : 2)
+    if (isVerified) await bob.contacts.accept('carol', { root: carol.user.root })
+    t.equal(await outcome(bob.send(talk.id, 'go on')), 'done')
+  }
+})
+
+t.test('The other side of a direct conversation renews nobody to a root that was not accepted', async (t) => {
+  const { server, bob, talk, alice, listen } = await scene(t, ['alice'], { kind: 'direct' })
+  await bob.send(talk.id, 'hello')
+  const heard = await listen()
+  const nobody = { username: 'bob', role: 'member', root: 'ab'.repeat(32) } as const
+  talk.announce(await talk.sign([{ kind: 'conversation-renew', member: nobody }], alice.device))
+  t.match(await heard.first('untrusted'), { error: { code: 'forbidden-statement' } })
+  await bob.send(talk.id, 'still here')
+  t.equal(posted(server).length, 2)
+})
+
+t.test('A member whom this person has not accepted can be removed by this person', async (t) => {
+  const all = await scene(t, ['alice', 'carol'])
+  const { server, bob, talk, alice, carol } = all
+  await talk.change([{ kind: 'conversation-role', member: line(all.user, 'admin') }], alice.device)
+  await bob.send(talk.id, 'hello')
+  await verify(bob, 'carol')
+  const evil = await hijack(carol.user)
+  await talk.change([renewed(carol, 'member')], alice.device)
+  await bob.conversations.get(talk.id)
+  t.match(await failure(bob.send(talk.id, 'blocked')), { kind: 'identity-changed' })
+  t.match(await failure(bob.conversations.setRole(talk.id, 'alice', 'member')), { kind: 'identity-changed' })
+  const { members } = await bob.conversations.remove(talk.id, 'carol')
+  t.strictSame(members.map(({ username }) => username).sort(), ['alice', 'bob'])
+  t.notOk(hasWrappedFor(server, evil.id))
+  t.match(
+    await failure(bob.send(talk.id, 'blocked')),
+    { kind: 'identity-changed' },
+    'it was in, under that root'
+  )
+})
+
+t.test('Roots that a user had before this person met them do not block', async (t) => {
+  const { bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  await hijack(carol.user)
+  await talk.change([], alice.device)
+  t.equal(await outcome(bob.send(talk.id, 'hello')), 'done')
+  t.match(await bob.contacts.get('carol'), { status: 'unverified' })
+})

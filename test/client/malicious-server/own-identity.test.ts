@@ -1,0 +1,192 @@
+import t from 'tap'
+import { failure, PASSWORD } from '../../support/chat-clients.js'
+import { problem } from '../../support/fake-answers.js'
+import type { NewDevice } from '../../../src/protocol/devices.js'
+import { signStatement } from '../../../src/crypto/statements.js'
+import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { FakeServer } from '../../support/fake-server.js'
+import { publicKeys, puppetDevice, request, type PuppetDevice } from '../../support/puppet.js'
+import { readableFor } from '../../support/puppet-keys.js'
+import { hasWrappedFor, hijack, scene, told } from '../../support/malicious-server.js'
+
+const SECRET = 'a secret'
+
+/** Bob has read a secret of Alice's. */
+async function withSecret(kind: 'direct' | 'group' = 'direct') {
+  const all = await scene(t, ['alice'], { kind })
+  await all.talk.say(all.alice, SECRET, 1)
+  t.strictSame(await told(all.bob, all.talk.id), [SECRET])
+  const reads = (device: Parameters<typeof readableFor>[0]) =>
+    readableFor(device, all.talk.conversation, all.server)
+  return { ...all, reads }
+}
+
+t.test(
+  'A backup gives no key to a device that the server puts in the place of the recovery device',
+  async (t) => {
+    const { server, bob, user, reads } = await withSecret()
+    let evil: PuppetDevice | undefined
+    server.lies.push(async ({ method, path, body }) => {
+      if (method !== 'POST' || path !== '/v1/devices') return undefined
+      evil ??= await hijack(user, body.id as string)
+      return { device: user.shown({ ...publicKeys(evil), ...body }, 'active') }
+    })
+    t.match(await failure(bob.backup.create()), { kind: 'untrusted', code: 'displaced' })
+    await bob.flush().catch(() => undefined)
+    t.strictSame(await reads(evil!), [])
+    t.equal(user.backup, null, 'and no blob leaves')
+  }
+)
+
+t.test('A task to share keys goes on, after a restart, with the keys that were meant only', async (t) => {
+  const { server, bob, store, user, reads } = await withSecret()
+  let id = ''
+  server.lies.push(({ method, path, body }) => {
+    if (method !== 'POST' || path !== '/v1/devices') return undefined
+    id = body.id as string
+    return problem('overloaded')
+  })
+  t.match(await failure(bob.backup.create()), { code: 'overloaded' })
+  server.lies.length = 0
+  await bob.close()
+  const evil = await hijack(user, id)
+  const again = await fakeClient(t, server, { store })
+  await again.flush().catch(() => undefined)
+  t.strictSame(await reads(evil), [])
+})
+
+t.test('An approval gives no key to a device that has the id of the one that asked', async (t) => {
+  const { bob, user, reads } = await withSecret()
+  const phone = await puppetDevice()
+  user.waiting.set(phone.id, await request(user, phone))
+  const number = await bob.devices.linkNumber(phone.id)
+  const evil = await hijack(user, phone.id)
+  t.match(await failure(bob.devices.approve(phone.id, { number })), { kind: 'untrusted' })
+  t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'displaced' })
+  t.strictSame(await reads(evil), [])
+})
+
+t.test('An old event that adds this user, shown again after a reset, shares no key', async (t) => {
+  for (const isAnnounced of [true, false]) {
+    const { server, bob, user, talk, alice, listen, reads } = await withSecret('group')
+    await talk.change([{ kind: 'conversation-remove', username: 'bob' }], alice.device)
+    const member = { username: 'bob', role: 'member', root: user.root } as const
+    const added = await talk.change([{ kind: 'conversation-add', member }], alice.device)
+    await talk.say(alice, 'again', 1)
+    const heard = await listen()
+    await heard.message('again')
+    const evil = await hijack(user)
+    server.announce(user, user.statements.at(isAnnounced ? -1 : 0))
+    if (isAnnounced) await heard.first('untrusted', ({ error }) => error.code === 'displaced')
+    talk.announce(added)
+    await talk.say(alice, 'end', 2)
+    await heard.message('end')
+    await bob.flush().catch(() => undefined)
+    t.strictSame(await reads(evil), [])
+  }
+})
+
+t.test('A member who adds this user under a root of the server’s gets no key for it', async (t) => {
+  const { server, bob, user, talk, alice, listen, reads } = await withSecret('group')
+  const heard = await listen()
+  const evil = await hijack(user)
+  await talk.change([{ kind: 'conversation-remove', username: 'bob' }], alice.device)
+  const member = { username: 'bob', role: 'member', root: user.root } as const
+  await talk.change([{ kind: 'conversation-add', member }], alice.device)
+  await heard.first('untrusted', ({ error }) => error.code === 'displaced')
+  await bob.flush().catch(() => undefined)
+  t.notOk((await reads(evil)).includes(SECRET))
+  t.notOk(server.seen.some(({ path }) => path.endsWith('/wraps')))
+})
+
+t.test('Two users do not see the same number while the server stands in the place of one', async (t) => {
+  const server = new FakeServer()
+  const [alice, bob] = [await fakeUser(t, server, 'alice'), await fakeUser(t, server, 'bob')]
+  const before = await alice.contacts.safetyNumber('bob')
+  t.equal(await bob.contacts.safetyNumber('alice'), before)
+  const evil = await hijack(server.requireUser('alice'))
+  server.announce(server.requireUser('alice'))
+  t.match(await failure(alice.contacts.safetyNumber('bob')), { kind: 'untrusted', code: 'displaced' })
+  const read = await bob.contacts.safetyNumber('alice')
+  t.not(read, before)
+  t.match(await failure(alice.contacts.verify('bob', read)), { code: 'displaced' })
+  t.match(await failure(bob.contacts.verify('alice', before)), { code: 'other-safety-number' })
+  t.match(await bob.contacts.get('alice'), { status: 'changed', root: evil.signing.fingerprint })
+})
+
+t.test('An approval, a revocation and a rekey that the server confirms and ignores are told', async (t) => {
+  const { server, bob, user, alice, talk } = await scene(t, ['alice'], { kind: 'direct' })
+  const phone = await puppetDevice()
+  user.waiting.set(phone.id, await request(user, phone))
+  const number = await bob.devices.linkNumber(phone.id)
+  const confirms = /\/(approval|revocation|encryption-key)$/
+  server.lies.push(({ path }) =>
+    confirms.test(path)
+      ? { device: user.shown(user.devices.get(phone.id) ?? publicKeys(phone), 'active') }
+      : undefined
+  )
+  t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'ignored-statement' })
+  server.lies.length = 0
+  await bob.devices.approve(phone.id, { number })
+  await bob.send(talk.id, 'one')
+  server.lies.push(({ path }) =>
+    confirms.test(path) ? { device: user.shown(publicKeys(phone), 'revoked') } : undefined
+  )
+  t.match(await failure(bob.devices.revoke(phone.id)), { code: 'ignored-statement' })
+  server.seen.length = 0
+  await talk.change([], alice.device)
+  await bob.send(talk.id, 'they stole my phone').catch(() => undefined)
+  t.notOk(hasWrappedFor(server, phone.id), 'no new key for a device that its user has revoked')
+  t.match(await failure(bob.devices.rekey()), { code: 'ignored-statement' })
+})
+
+t.test('Private keys are destroyed by signed statements only, whatever the server answers', async (t) => {
+  const { server, bob, user, alice, talk } = await scene(t, ['alice'], { kind: 'direct' })
+  const own = user.devices.get(bob.account!.deviceId)!
+  server.lies.push(({ path, body }) => {
+    if (path === '/v1/auth/login' && body.deviceId !== undefined) return problem('device-not-found')
+    return path.endsWith('/encryption-key') ? { device: user.shown(own, 'active') } : undefined
+  })
+  t.match(await failure(bob.devices.rekey()), { code: 'ignored-statement' })
+  t.match(await failure(bob.login({ username: 'bob', password: PASSWORD })), { code: 'forgotten-device' })
+  server.lies.length = 0
+  await talk.say(alice, 'still here?', 1)
+  t.match(await bob.login({ username: 'bob', password: PASSWORD }), { status: 'active', deviceId: own.id })
+  t.strictSame(await told(bob, talk.id), ['still here?'])
+})
+
+t.test(
+  'A new device in a world of the server’s making is not linked, whatever the server says',
+  async (t) => {
+    const world = new FakeServer()
+    const { user, device } = await world.puppet('alice')
+    user.password = PASSWORD
+    await world.puppet('bob')
+    world.lies.push(async ({ method, path, body }) => {
+      if (method !== 'POST' || path !== '/v1/devices') return undefined
+      const { text, signatures } = (body as NewDevice).statement
+      const approval = await signStatement(text, device.signing)
+      await world.extendUser(
+        user,
+        { text, signatures: { ...signatures, ...approval.signatures } },
+        body as NewDevice
+      )
+      return { device: user.shown({ ...(body as NewDevice), encryptionVersion: 1 }, 'active') }
+    })
+    const phone = await fakeClient(t, world)
+    t.match(await phone.login({ username: 'alice', password: PASSWORD }), { status: 'pending' })
+    const shown = await phone.linkNumber()
+
+    // In the true world the other device shows another number, so the person does not confirm this one.
+    const truth = new FakeServer()
+    const laptop = await fakeUser(t, truth, 'alice')
+    const keys = user.devices.get(phone.account!.deviceId)!
+    const statement = user.statements.at(-1)!
+    truth.requireUser('alice').waiting.set(keys.id, { ...keys, name: 'phone', statement })
+    t.not(await laptop.devices.linkNumber(keys.id), shown)
+
+    await t.rejects(phone.waitForApproval({ signal: AbortSignal.timeout(300) }))
+    t.match(phone.account, { status: 'pending' })
+    t.match(await failure(phone.send({ username: 'bob' }, 'to whom?')), { code: 'device-pending' })
+  }
+)

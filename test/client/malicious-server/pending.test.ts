@@ -1,0 +1,169 @@
+import t from 'tap'
+import { failure } from '../../support/chat-clients.js'
+import { noAnswer, problem } from '../../support/fake-answers.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import type { FakeServer } from '../../support/fake-server.js'
+import type { FakeRequest } from '../../support/fake-world.js'
+import { outcome, scene } from '../../support/malicious-server.js'
+import { line } from '../../support/puppet-conversation.js'
+import type { ProblemCode } from '../../../src/protocol/problems.js'
+
+/** Bob is an admin of a group of Alice's. Carol is not in it. */
+async function group() {
+  const all = await scene(t, ['alice'])
+  const carol = await all.server.puppet('carol')
+  await all.talk.change([{ kind: 'conversation-role', member: line(all.user, 'admin') }], all.alice.device)
+  await all.bob.conversations.get(all.talk.id)
+  return { ...all, carol }
+}
+
+const isChange = ({ method, path }: FakeRequest): boolean =>
+  method === 'POST' && /\/(chain|session-keys)$/.test(path)
+
+/** The bodies of all requests that extend a conversation's chain. */
+const changes = ({ seen }: FakeServer): string[] =>
+  seen.filter(isChange).map(({ body }) => JSON.stringify(body))
+
+/** Statements of a chain by their kinds. */
+const kinds = (texts: readonly { text: string }[]): string[] =>
+  texts.map(({ text }) => /^secure-chat\/v1 conversation-(.*)$/m.exec(text)![1]!)
+
+t.test(
+  'A request without an answer is sent again as it was, after a restart, before another is signed',
+  async (t) => {
+    for (const isTaken of [true, false]) {
+      const { server, bob, talk, store } = await group()
+      server.seen.length = 0
+      server.lies.push(async (request) => {
+        if (!isChange(request)) return undefined
+        if (isTaken) await request.honest()
+        return noAnswer()
+      })
+      t.match(await failure(bob.conversations.add(talk.id, 'carol')), { code: 'overloaded' })
+      t.match(await failure(bob.conversations.setTimer(talk.id, 60)), { code: 'overloaded' })
+      await bob.close()
+      const again = await fakeClient(t, server, { store })
+      t.match(await failure(again.conversations.setTimer(talk.id, 60)), { code: 'overloaded' })
+      t.equal(new Set(changes(server)).size, 1)
+      server.lies.length = 0
+      await again.conversations.setTimer(talk.id, 60)
+      t.equal(new Set(changes(server)).size, 2)
+      const signed = ['create', 'key', 'role', 'key', 'add', 'key', 'timer', 'key']
+      t.strictSame(kinds(talk.conversation.statements), signed)
+      await again.send(talk.id, 'done')
+    }
+  }
+)
+
+t.test('An answer that decides nothing ends no request: 401, 408, 429 and all of 5xx', async (t) => {
+  const codes: ProblemCode[] = ['session-ended', 'request-timeout', 'too-many-requests', 'internal-error']
+  for (const code of codes) {
+    const { server, bob, talk } = await group()
+    server.lies.push((request) => (isChange(request) ? noAnswer(code) : undefined))
+    await failure(bob.conversations.add(talk.id, 'carol'))
+    server.lies.length = 0
+    await bob.login({ username: 'bob', password: 'correct horse battery staple' })
+    await bob.flush()
+    t.ok(talk.conversation.members.has('carol'), code)
+    t.equal(new Set(changes(server)).size, 1, code)
+  }
+})
+
+t.test('A change that the server confirms and does not make is told, and waits', async (t) => {
+  const { server, bob, talk } = await group()
+  const head = 'ab'.repeat(32)
+  server.lies.push((request) =>
+    isChange(request) ? { head, sequence: 99, lastPosition: server.log.position } : undefined
+  )
+  t.match(await failure(bob.conversations.add(talk.id, 'carol')), { code: 'ignored-request' })
+  t.match(await failure(bob.conversations.setTimer(talk.id, 60)), { code: 'ignored-request' })
+  t.match(await failure(bob.conversations.leave(talk.id)), { code: 'ignored-request' })
+  t.equal(new Set(changes(server)).size, 1)
+  server.lies.length = 0
+  await bob.flush()
+  t.ok(talk.conversation.members.has('carol'))
+})
+
+t.test('A request that the server refuses and takes counts, by the chain', async (t) => {
+  const { server, bob, talk } = await group()
+  server.lies.push(async (request) => {
+    if (!isChange(request)) return undefined
+    await request.honest()
+    return problem('not-admin')
+  })
+  const { members } = await bob.conversations.add(talk.id, 'carol')
+  t.ok(members.some(({ username }) => username === 'carol'))
+  server.lies.length = 0
+  await bob.send(talk.id, 'with her')
+  t.equal(talk.conversation.messages.at(-1)!.key, talk.conversation.key.hash)
+})
+
+t.test('A refusal by a server that hides the end of the chain ends no request', async (t) => {
+  const { server, bob, talk } = await group()
+  const whole = talk.conversation
+  const cut = await whole.fork(1, server.users)
+  server.lies.push((request) => (isChange(request) ? problem('not-admin') : undefined))
+  server.conversations.set(talk.id, cut)
+  t.equal(await outcome(bob.conversations.add(talk.id, 'carol')), 'server-behind')
+  server.conversations.set(talk.id, whole)
+  server.lies.unshift(async (request) => {
+    if (!isChange(request)) return undefined
+    await request.honest()
+    server.conversations.set(talk.id, cut)
+    return problem('not-admin')
+  })
+  t.equal(await outcome(bob.conversations.add(talk.id, 'carol')), 'server-behind')
+  server.conversations.set(talk.id, whole)
+  server.lies.length = 0
+  await bob.flush()
+  t.equal(new Set(changes(server)).size, 1)
+  await bob.send(talk.id, 'with her')
+})
+
+t.test(
+  'After a refusal, another request takes another key, and nothing of the first one stays',
+  async (t) => {
+    const { server, bob, talk, alice, store } = await group()
+    server.lies.push((request) => (isChange(request) ? noAnswer() : undefined))
+    await failure(bob.conversations.add(talk.id, 'carol'))
+    server.lies.length = 0
+    await talk.change([{ kind: 'conversation-timer', messageTtl: 60 }], alice.device)
+    server.seen.length = 0
+    await bob.conversations.add(talk.id, 'carol')
+    const keys = server.seen.filter(isChange).map(({ body }) => body.key as { id: string })
+    t.equal(keys.length, 2, 'the first is refused, since the chain has moved')
+    t.not(keys[0]!.id, keys[1]!.id)
+    t.strictSame(await store.list('pending-request/'), [])
+    const kept = await store.list<{ id: string }>('key/')
+    t.notOk(kept.some(([, { id }]) => id === keys[0]!.id))
+    t.ok(kept.some(([, { id }]) => id === keys[1]!.id))
+  }
+)
+
+t.test('Requests at the same time go one after the other, and none is lost', async (t) => {
+  const { bob, server, talk } = await group()
+  await server.puppet('dora')
+  await Promise.all([
+    bob.conversations.add(talk.id, 'carol'),
+    bob.conversations.add(talk.id, 'dora'),
+    bob.conversations.setTimer(talk.id, 60),
+    bob.send(talk.id, 'meanwhile')
+  ])
+  t.strictSame([...talk.conversation.members.keys()], ['alice', 'bob', 'carol', 'dora'])
+  t.equal(talk.conversation.chain.messageTtl, 60)
+})
+
+t.test('A user who leaves is out when the server shows nothing more, and not by its word', async (t) => {
+  const { server, bob, talk, store } = await group()
+  server.lies.push(async (request) => {
+    if (isChange(request)) await request.honest()
+    return isChange(request) ? noAnswer() : undefined
+  })
+  t.match(await failure(bob.conversations.leave(talk.id)), { code: 'overloaded' })
+  await bob.close()
+  server.lies.length = 0
+  const again = await fakeClient(t, server, { store })
+  await again.flush()
+  t.strictSame(await store.list('pending-request/'), [])
+  t.match(await again.conversations.get(talk.id), { joined: false })
+})

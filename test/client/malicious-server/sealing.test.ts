@@ -1,0 +1,133 @@
+import t from 'tap'
+import type { NewMessage } from '../../../src/protocol/messages.js'
+import { assemble } from '../../../src/client/assemble.js'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
+import { PASSWORD } from '../../support/chat-clients.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
+import { puppetTalk } from '../../support/puppet-talk.js'
+import { readableFor } from '../../support/puppet-keys.js'
+
+const DAY = 24 * 3600 * 1000
+
+t.test(
+  'A message is sealed under the newest key of the chain, whatever the server calls current',
+  async (t) => {
+    const { server, bob, talk, alice, user } = await scene(t, ['alice'], { kind: 'direct' })
+    const [first] = talk.conversation.keys
+    await bob.send(talk.id, 'one')
+    const phone = await alice.add()
+    const second = await talk.change([], alice.device)
+    await bob.conversations.get(talk.id)
+    await bob.send(talk.id, 'two')
+    await alice.revoke(phone.id)
+    await bob.contacts.get('alice')
+    // The roster is the same again as it was for the first key. The phone was given that one later.
+    const key = { key: first!.hash, sessionKeyId: first!.id, rekeyRequired: false }
+    server.lies.push(async ({ path, honest }) => {
+      if (!/\/(roster|conversations\/[^/]+)$/.test(path)) return undefined
+      const body = (await (await honest()).json()) as { conversation?: object }
+      return body.conversation ? { conversation: { ...body.conversation, ...key } } : { ...body, ...key }
+    })
+    // It takes messages under the old key, too.
+    server.lies.push(({ method, path, body }) => {
+      if (method !== 'POST' || !path.endsWith('/messages')) return undefined
+      const message = talk.serve({ user, device: { id: bob.account!.deviceId } }, body as NewMessage)
+      return { id: message.id, position: message.position, createdAt: message.createdAt }
+    })
+    await bob.send(talk.id, 'after the revocation')
+    const used = talk.conversation.messages.map((message) => message.key)
+    t.strictSame(used.slice(0, 2), [first!.hash, second.hash])
+    t.notOk([first!.hash, second.hash].includes(used[2]!), 'a new key')
+    t.strictSame(await readableFor(phone, talk.conversation, server), ['two'])
+  }
+)
+
+t.test('A chain that is cut to an older key makes nobody seal under it', async (t) => {
+  const { server, bob, talk, alice, store } = await scene(t, ['alice'], { kind: 'direct' })
+  await bob.send(talk.id, 'one')
+  const phone = await alice.add()
+  const cut = await talk.conversation.fork(1, server.users)
+  await talk.change([], alice.device)
+  await bob.send(talk.id, 'two')
+  await alice.revoke(phone.id)
+  await bob.contacts.get('alice')
+  server.conversations.set(talk.id, cut)
+  server.seen.length = 0
+  t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'server-behind')
+  await bob.close()
+  const again = await fakeClient(t, server, { store })
+  t.equal(await outcome(again.send(talk.id, 'to whom?')), 'server-behind')
+  t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes(talk.id)))
+})
+
+t.test('A key is used for 7 days from its first sight, not from its first use', async (t) => {
+  let passed = 0
+  const { bob, talk } = await scene(t, ['alice'], { now: () => Date.now() + passed })
+  await bob.conversations.get(talk.id)
+  const keys = talk.conversation.keys
+  passed = 7 * DAY - 60_000
+  await bob.send(talk.id, 'just before')
+  t.equal(keys.length, 1)
+  passed = 7 * DAY
+  await bob.send(talk.id, 'after a week')
+  t.equal(keys.length, 2)
+})
+
+t.test('All messages that were seen under a key count, those of others too, each once', async (t) => {
+  const { server, alice } = await scene(t, ['alice'])
+  const options = {
+    url: 'http://fake',
+    store: new MemoryStore(),
+    fetch: server.fetch,
+    rsaKeyBits: 2048
+  } as const
+  const carol = await assemble(options, { messages: 5, ageMs: Infinity })
+  t.teardown(() => carol.http.close())
+  await carol.auth.register({ username: 'carol', password: PASSWORD })
+  const members = [[alice.user, 'admin'] as const, [server.requireUser('carol')] as const]
+  const talk = await puppetTalk(server, 'group', members, alice)
+  await carol.conversations.get(talk.id)
+  for (let n = 1; n <= 3; n++) await talk.say(alice, `m${n}`, n)
+  for (let pass = 1; pass <= 2; pass++)
+    for await (const item of carol.history.read(talk.id, { after: 0 })) t.ok(item)
+  const send = (text: string) => carol.outbox.send(talk.id, { type: 'text', text })
+  for (const text of ['four', 'five', 'six']) await send(text)
+  const used = talk.conversation.messages.map(({ key }) => key)
+  t.equal(new Set(used.slice(0, 5)).size, 1)
+  t.not(used[5], used[4])
+})
+
+t.test('A key whose maker has left a device out is not read, and not sealed under', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  await bob.send(talk.id, 'one')
+  const partial = await talk.change([], alice.device, { without: [carol.device.id] })
+  await talk.say(alice, 'we all agreed', 1, { key: partial })
+  t.strictSame((await told(bob, talk.id)).at(-1), 'wrong-roster')
+  server.seen.length = 0
+  t.equal(await outcome(bob.send(talk.id, 'to all')), 'done')
+  t.not(talk.conversation.messages.at(-1)!.key, partial.hash)
+})
+
+t.test(
+  'Nothing is sealed for a user whose chain the server shows as another, or as an older one',
+  async (t) => {
+    for (const code of ['forked-chain', 'server-behind'] as const) {
+      const { server, bob, talk, alice } = await scene(t, ['alice'])
+      await bob.send(talk.id, 'one')
+      const shown = await alice.user.fork(1)
+      await alice.rekey()
+      await bob.contacts.get('alice')
+      await bob.send(talk.id, 'three')
+      if (code === 'forked-chain') await hijack(shown)
+      server.lies.push(({ path }) =>
+        path === '/v1/users/alice/chain' ? { head: shown.head, sequence: 1 } : undefined
+      )
+      server.view = (username) => (username === 'alice' ? shown : server.users.get(username))
+      server.seen.length = 0
+      await bob.contacts.get('alice').catch(() => undefined)
+      t.equal(await outcome(bob.send(talk.id, 'to whom?')), code)
+      t.notOk(server.seen.some(({ path }) => path.endsWith('/messages')))
+    }
+  }
+)

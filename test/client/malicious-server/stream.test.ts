@@ -1,0 +1,97 @@
+import t from 'tap'
+import type { ChatEvent } from '../../../src/client/types/events.js'
+import { eventually } from '../../support/eventually.js'
+import { inShort, scene } from '../../support/malicious-server.js'
+
+/** A message as a frame of the stream, at any place of any log. */
+function frame(
+  message: object & { position: number },
+  { at = message.position, epoch = 'aaaaaaaa' } = {}
+): string {
+  return `id: ${epoch}-${at}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`
+}
+
+/** Bob listens in a group of Alice's. `heard` is all that comes from now on. */
+async function listening() {
+  const all = await scene(t, ['alice'])
+  const listener = await all.listen()
+  await all.talk.say(all.alice, 'hello', 1)
+  await listener.message('hello')
+  const from = listener.heard.length
+  const heard = async (last: string): Promise<string[]> => {
+    await eventually(() => listener.texts().includes(last), last)
+    return listener.heard.slice(from).map(inShort)
+  }
+  return { ...all, listener, heard }
+}
+
+t.test('A frame that is shown again, or at another place, is not shown as new', async (t) => {
+  const { server, talk, alice, heard } = await listening()
+  const once = await talk.say(alice, 'said once', 2)
+  const log = server.log
+  const cursor = `aaaaaaaa-1`
+  const ready = { cursor, deviceId: crypto.randomUUID(), keepaliveSeconds: 15 }
+  log.send('bob', frame(once))
+  log.send('bob', frame(once, { at: once.position + 1 }))
+  log.send('bob', frame(once, { epoch: 'another1' }))
+  log.send('bob', `event: ready\ndata: ${JSON.stringify(ready)}\n\n`)
+  log.send('bob', frame(once))
+  const position = ++log.position
+  log.send('bob', frame({ ...once, position }))
+  await talk.say(alice, 'kept back', 3, { isStreamed: false })
+  await talk.say(alice, 'end', 4)
+  t.strictSame(await heard('end'), [
+    'said once',
+    'replayed-event',
+    'replayed-event',
+    'replayed-event',
+    'connected',
+    'replayed-event',
+    'replayed-message',
+    'withheld 3–3',
+    'end'
+  ])
+})
+
+t.test('In the stream, messages in another order than they were sent are reported', async (t) => {
+  const { server, talk, alice, heard } = await listening()
+  const two = await talk.say(alice, 'second', 3, { isStreamed: false })
+  const one = await talk.say(alice, 'first', 2, { isStreamed: false })
+  server.log.send('bob', frame(two))
+  server.log.send('bob', frame(one))
+  t.strictSame(await heard('first'), ['withheld 2–2', 'second', 'reordered', 'first'])
+})
+
+t.test('Events of the wrong form end the connection, and the next one goes on', async (t) => {
+  const { server, talk, alice, listener, heard } = await listening()
+  const good = await talk.say(alice, 'good', 2, { isStreamed: false })
+  server.log.send('bob', frame({ ...good, id: 'no id' } as typeof good))
+  await listener.first(
+    'disconnected',
+    (event: ChatEvent & { type: 'disconnected' }) => event.error?.code === 'malformed-answer'
+  )
+  server.log.append(['bob'], 'message', good, good.position)
+  t.ok((await heard('good')).includes('good'))
+})
+
+t.test(
+  'An event about a conversation or a user that says what no chain holds is told, and not believed',
+  async (t) => {
+    const { server, bob, talk, alice, listener } = await listening()
+    const mallory = await server.puppet('mallory')
+    const member = { username: 'mallory', role: 'admin', root: mallory.user.root } as const
+    talk.announce(await talk.sign([{ kind: 'conversation-add', member }], mallory.device))
+    t.match(await listener.first('untrusted'), { error: { kind: 'untrusted' }, conversationId: talk.id })
+    t.notOk((await bob.conversations.get(talk.id)).members.some(({ username }) => username === 'mallory'))
+
+    const [statement] = alice.user.statements
+    server.announce(alice.user, {
+      ...statement!,
+      text: statement!.text.replace('device-add', 'device-reset')
+    })
+    t.match(await listener.first('untrusted', ({ error }) => error.code !== 'forbidden-statement'), {
+      error: { kind: 'untrusted' }
+    })
+    t.match(await bob.contacts.get('alice'), { status: 'unverified' })
+  }
+)

@@ -1,0 +1,128 @@
+import t from 'tap'
+import { failure, PASSWORD } from '../../support/chat-clients.js'
+import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { FakeServer } from '../../support/fake-server.js'
+import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
+import { line } from '../../support/puppet-conversation.js'
+import { puppetTalk } from '../../support/puppet-talk.js'
+
+t.test(
+  'A newcomer takes no fork of a removed admin once the member who added them has said so',
+  async (t) => {
+    const { server, bob, talk, alice, mallory, user, listen } = await scene(t, ['alice', 'mallory'])
+    const direct = await puppetTalk(server, 'direct', [[alice.user], [user]], alice)
+    const others = [[alice.user, 'admin'] as const, [mallory.user, 'admin'] as const]
+    const group = await puppetTalk(server, 'group', others, alice)
+    const ghost = await server.puppet('ghost')
+    const fork = await group.conversation.fork(1, server.users)
+    await group.change([{ kind: 'conversation-remove', username: 'mallory' }], alice.device)
+    await group.change([{ kind: 'conversation-add', member: line(user) }], alice.device)
+    const { sequence, head } = group.conversation.chain
+    // The stream hides what Alice has signed.
+    server.log.events.length = 0
+    const heard = await listen()
+    await direct.say(alice, { type: 'welcome', conversation: group.id, sequence, head }, 1)
+    await heard.first('message', ({ content }) => content.type === 'welcome')
+
+    server.conversations.set(group.id, fork)
+    group.conversation = fork
+    for (const member of [line(user), line(ghost.user)])
+      await group.change([{ kind: 'conversation-add', member }], mallory.device)
+    server.seen.length = 0
+    t.equal(await outcome(bob.send(group.id, 'x')), 'forked-chain')
+    t.equal(await outcome(bob.conversations.setTimer(group.id, 60)), 'forked-chain')
+    t.notOk(hasWrappedFor(server, ghost.device.id))
+    await bob.conversations.accept(group.id, (await bob.conversations.get(group.id)).head)
+    t.equal(await outcome(bob.send(group.id, 'as the person says')), 'done')
+    t.ok(talk.id)
+  }
+)
+
+t.test('A welcome by a user who is not in the conversation stops nobody', async (t) => {
+  const { server, bob, talk, alice, user, listen } = await scene(t, ['alice'])
+  const mallory = await server.puppet('mallory')
+  const direct = await puppetTalk(server, 'direct', [[mallory.user], [user]], mallory)
+  const heard = await listen()
+  const head = 'ab'.repeat(32)
+  await direct.say(mallory, { type: 'welcome', conversation: talk.id, sequence: 999, head }, 1)
+  await heard.first('message', ({ content }) => content.type === 'welcome')
+  t.equal(await outcome(bob.send(talk.id, 'still here')), 'done')
+  await talk.say(alice, 'me too', 1)
+  await heard.message('me too')
+})
+
+t.test(
+  'A safety number is compared with the identity on the screen, and an accepted root is named',
+  async (t) => {
+    const { server, bob, alice } = await scene(t, ['alice'], { kind: 'direct' })
+    const number = await bob.contacts.safetyNumber('alice')
+    await hijack(alice.user)
+    await bob.contacts.get('alice')
+    t.match(await failure(bob.contacts.verify('alice', number)), { code: 'other-safety-number' })
+    const announced = alice.user.root
+    await hijack(alice.user)
+    t.match(await failure(bob.contacts.accept('alice', { root: announced })), { code: 'other-root' })
+    t.match(await bob.contacts.get('alice'), { status: 'changed' })
+    t.ok(server)
+  }
+)
+
+t.test('A verified contact stays verified on a restored device, against a false root', async (t) => {
+  const server = new FakeServer()
+  const bob = await fakeUser(t, server, 'bob')
+  const alice = await server.puppet('alice')
+  const truth = await alice.user.fork(1)
+  await puppetTalk(server, 'direct', [[alice.user], [server.requireUser('bob')]], alice)
+  await bob.contacts.verify('alice', await bob.contacts.safetyNumber('alice'))
+  const first = await bob.backup.create()
+  const { recoveryCode } = await bob.backup.create()
+  const recovery = [...server.requireUser('bob').history!.chain.devices.values()].filter(
+    ({ purpose }) => purpose === 'recovery'
+  )
+  t.equal(recovery.length, 1, 'the older backup opens nothing any more')
+  t.not(first.recoveryCode, recoveryCode)
+  await bob.close()
+  const liar = await new FakeServer().puppet('alice')
+  server.view = (username) => (username === 'alice' ? liar.user : server.users.get(username))
+  const fresh = await fakeClient(t, server)
+  await fresh.restore({ username: 'bob', password: PASSWORD, code: recoveryCode! })
+  t.equal(await fresh.contacts.get('alice').then(({ status }) => status), 'changed')
+  t.not(await outcome(fresh.send({ username: 'alice' }, 'to whom?')), 'done')
+  t.notOk(hasWrappedFor(server, liar.device.id))
+  t.equal(truth.root, alice.user.root)
+})
+
+t.test('A user’s chain of more statements than any may have is refused', async (t) => {
+  const { server, bob } = await scene(t, ['alice'])
+  const mallory = await server.puppet('mallory')
+  const { items, ...rest } = mallory.user.page(0)
+  const long = { ...rest, items: Array.from({ length: 1001 }, () => items[0]!) }
+  server.lies.push(({ path }) => (path === '/v1/users/chains' ? { items: [long], next: null } : undefined))
+  t.match(await failure(bob.users.get('mallory')), { kind: 'untrusted', code: 'too-long-chain' })
+})
+
+t.test(
+  'Messages that wait for a key are asked for once each, whatever places the server shows',
+  async (t) => {
+    const { server, bob, talk, alice, user, listen } = await scene(t, ['alice'])
+    const heard = await listen()
+    const own = bob.account!.deviceId
+    const wrap = talk.conversation.key.wraps.get(own)!
+    talk.conversation.key.wraps.delete(own)
+    const far = 2 ** 47
+    await talk.say(alice, 'one', 1)
+    await heard.first('unreadable')
+    await talk.say(alice, 'far', 2, { position: far })
+    await heard.first('unreadable', ({ position }) => position === far)
+    talk.conversation.key.wraps.set(own, wrap)
+    talk.conversation.messages = talk.conversation.messages.slice(0, 1)
+    server.seen.length = 0
+    const data = { conversationId: talk.id, sessionKeyId: talk.key.secret.id, deviceIds: [own] }
+    server.log.append(['bob'], 'session-key.shared', data, far + 1)
+    await heard.message('one')
+    await talk.say(alice, 'end', 3, { position: far + 2 })
+    await heard.message('end')
+    t.ok(server.seen.filter(({ path }) => path.endsWith('/messages')).length <= 2)
+    t.ok(user)
+  }
+)

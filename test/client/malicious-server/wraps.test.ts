@@ -1,0 +1,153 @@
+import type { Value } from '../../../src/client/stores/store.js'
+import t from 'tap'
+import type { ChatClient } from '../../../src/client/client.js'
+import { signStatement } from '../../../src/crypto/statements.js'
+import { generateSessionKey, type SessionKey } from '../../../src/crypto/session-keys.js'
+import { wrapHash, wrapSessionKey } from '../../../src/crypto/wraps.js'
+import { decodeKemKey } from '../../../src/crypto/kem.js'
+import { fingerprint, importEncryptionKey } from '../../../src/crypto/keys.js'
+import { statementText } from '../../../src/protocol/statement-texts.js'
+import type { PublicDevice } from '../../../src/protocol/devices.js'
+import { PASSWORD } from '../../support/chat-clients.js'
+import { problem } from '../../support/fake-answers.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import type { FakeServer } from '../../support/fake-server.js'
+import { scene, told } from '../../support/malicious-server.js'
+import type { PuppetDevice } from '../../support/puppet.js'
+import type { PuppetKey } from '../../support/puppet-conversation.js'
+
+/** A wrap for a device, as anybody can make it who has the session key. */
+async function wrapFor(device: PublicDevice, hash: string, secret: SessionKey): Promise<string> {
+  const recipient = {
+    signingKey: await fingerprint(device.signingKey),
+    encryptionKey: await importEncryptionKey(device.encryptionKey),
+    kemKey: decodeKemKey(device.kemKey!)
+  }
+  return wrapSessionKey(secret, recipient, hash)
+}
+
+/** A later wrap with its statement, signed by any device. */
+async function laterWrap(
+  conversation: string,
+  key: string,
+  device: PublicDevice,
+  wrappedKey: string,
+  by: PuppetDevice
+) {
+  const text = statementText({
+    kind: 'wrap-added',
+    conversation,
+    key,
+    reader: await fingerprint(device.signingKey),
+    wrap: await wrapHash(wrappedKey),
+    by: by.signing.fingerprint
+  })
+  return { wrappedKey, statement: await signStatement(text, by.signing) }
+}
+
+/** Bob links another device, which reads what was said before. */
+async function linked(server: FakeServer, bob: ChatClient): Promise<ChatClient> {
+  const phone = await fakeClient(t, server)
+  await phone.login({ username: 'bob', password: PASSWORD })
+  const number = await phone.linkNumber()
+  await bob.devices.approve(phone.account!.deviceId, { number })
+  await phone.confirmLink(number)
+  await phone.waitForApproval()
+  return phone
+}
+
+t.test('A wrap that holds another key, or none that opens, is refused', async (t) => {
+  const { bob, talk, alice, user } = await scene(t, ['alice'])
+  const own = user.devices.get(bob.account!.deviceId)!
+  const lies: [wrap: (key: PuppetKey) => string | Promise<string>, code: string][] = [
+    [async ({ hash, secret }) => wrapFor(own, hash, await generateSessionKey(secret.id)), 'wrong-commitment'],
+    [({ secret }) => wrapFor(own, 'ab'.repeat(32), secret), 'unreadable-key'],
+    [() => 'A'.repeat(2000), 'unreadable-key']
+  ]
+  for (const [wrap, code] of lies) {
+    const key = await talk.change([], alice.device)
+    talk.conversation.key.wraps.set(own.id, await wrap(key))
+    const { position } = await talk.say(alice, 'under it', 1)
+    t.equal((await told(bob, talk.id, position - 1)).at(-1), code)
+  }
+})
+
+t.test('Later wraps by others count for nothing, and keep a good one back in no way', async (t) => {
+  const { server, bob, talk, alice, mallory, user } = await scene(t, ['alice', 'mallory'])
+  await talk.say(alice, 'before the phone', 1)
+  t.strictSame(await told(bob, talk.id), ['before the phone'])
+  const phone = await linked(server, bob)
+  const device = user.devices.get(phone.account!.deviceId)!
+  const { added } = talk.conversation.keys[0]!
+  const good = added.get(device.id)!
+  t.equal(good.length, 1)
+  const wrap = await wrapFor(device, talk.key.hash, talk.key.secret)
+  const byMallory = await laterWrap(talk.id, talk.key.hash, device, wrap, mallory.device)
+  added.set(device.id, [byMallory])
+  t.strictSame(await told(phone, talk.id), ['unreadable-key'], 'a right one of a stranger')
+
+  const again = await linked(server, bob)
+  const other = user.devices.get(again.account!.deviceId)!
+  const junk = await wrapFor(other, talk.key.hash, await generateSessionKey(talk.key.secret.id))
+  added.set(other.id, [
+    { ...added.get(other.id)![0]!, wrappedKey: 'A'.repeat(2000) },
+    { ...added.get(other.id)![0]!, wrappedKey: junk },
+    await laterWrap(talk.id, talk.key.hash, other, junk, mallory.device),
+    ...added.get(other.id)!
+  ])
+  t.strictSame(await told(again, talk.id), ['before the phone'])
+})
+
+t.test('A replaced private key stays until each wrap that was made for it was fetched', async (t) => {
+  const { server, bob, talk, alice, store } = await scene(t, ['alice', 'carol'])
+  await talk.say(alice, 'one', 1)
+  await talk.change([], alice.device)
+  await talk.say(alice, 'two', 1)
+  const retired = async () => (await store.get<{ retired: Value[] }>('device'))!.retired.length
+  const hides = [
+    ({ path }: { path: string }) =>
+      /\/session-keys\/./.test(path) ? problem('session-key-not-found') : undefined,
+    ({ path }: { path: string }) => (path === '/v1/conversations' ? { items: [], next: null } : undefined),
+    ({ path }: { path: string }) =>
+      path.startsWith(`/v1/conversations/${talk.id}`) ? problem('conversation-not-found') : undefined
+  ]
+  await bob.conversations.get(talk.id)
+  for (const hide of hides) {
+    server.lies.push(hide)
+    await bob.devices.rekey()
+    server.lies.length = 0
+    await talk.change([], alice.device)
+  }
+  t.ok((await retired()) > 0)
+  t.strictSame(await told(bob, talk.id), ['one', 'two'])
+  await bob.flush()
+  t.equal(await retired(), 0)
+})
+
+t.test('A wrap for a replaced key that does not open is told, and keeps nothing', async (t) => {
+  const { bob, talk, alice, store, listen, user } = await scene(t, ['alice'])
+  const heard = await listen()
+  talk.conversation.key.wraps.set(user.active[0]!.id, 'A'.repeat(2000))
+  await bob.devices.rekey()
+  await talk.change([], alice.device)
+  t.match(await heard.first('untrusted'), { error: { code: 'unreadable-key' }, conversationId: talk.id })
+  t.strictSame((await store.get<{ retired: Value[] }>('device'))!.retired, [])
+})
+
+t.test('A device that forgets the past destroys its keys, whatever the server shows', async (t) => {
+  const { server, bob, talk, alice, store } = await scene(t, ['alice'])
+  await talk.say(alice, 'one', 1)
+  await bob.conversations.get(talk.id)
+  server.lies.push(({ path }) =>
+    /\/session-keys\/./.test(path) ? problem('session-key-not-found') : undefined
+  )
+  await bob.devices.rekey({ forgetPast: true })
+  server.lies.length = 0
+  t.strictSame((await store.get<{ retired: Value[] }>('device'))!.retired, [])
+  t.strictSame(await store.list('key/'), [])
+  await talk.change([], alice.device)
+  await talk.say(alice, 'two', 1)
+  const [first, second] = await told(bob, talk.id)
+  t.not(first, 'one')
+  t.equal(second, 'two')
+})

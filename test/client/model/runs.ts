@@ -1,0 +1,33 @@
+import fc from 'fast-check'
+import type { Test } from 'tap'
+import { steps, type Step } from './steps.js'
+
+const isFull = process.env['FULL'] === '1'
+
+/** How long a model runs. `MODEL_SECONDS` says another time, `MODEL_SEED` where to begin. */
+export const limitMs = 1000 * Number(process.env['MODEL_SECONDS'] ?? (isFull ? 300 : 20))
+
+/** Steps of one group happen at once. */
+export type Groups = readonly (readonly Step[])[]
+
+/** Run the model with random steps until time is up. A failure shows the log of the shortest run that fails. */
+export async function checkRuns(t: Test, run: (groups: Groups) => Promise<void>): Promise<void> {
+  const groups = fc.array(fc.array(steps(), { minLength: 1, maxLength: 2 }), { maxLength: 30, size: 'max' })
+  const seed = process.env['MODEL_SEED']
+  const { failed, error, counterexamplePath, numRuns, ...details } = await checked()
+  t.comment(`${numRuns} runs, seed ${details.seed}`)
+  if (!failed) return
+  const [why, ...log] = (error instanceof Error ? error.message : String(error)).split('\n')
+  for (const line of log) t.comment(line)
+  t.fail(`${why}; seed ${details.seed}, path ${counterexamplePath}`, { found: error })
+
+  async function checked() {
+    const result = await fc.check(fc.asyncProperty(groups, run), {
+      numRuns: 1_000_000,
+      interruptAfterTimeLimit: limitMs,
+      ...(seed !== undefined && { seed: Number(seed) })
+    })
+    const { errorInstance } = result
+    return { ...result, failed: result.failed && errorInstance !== null, error: errorInstance }
+  }
+}

@@ -1,0 +1,70 @@
+import type { FakeConversation, FakeKey } from './fake-conversation.js'
+import { TIME } from './fake-user.js'
+import type { FakeWorld } from './fake-world.js'
+
+/** The key as one device gets it; null if it was not wrapped for the device. */
+export function keyFor({ id, statement, wraps, added }: FakeKey, deviceId: string): object | null {
+  const wrappedKey = wraps.get(deviceId)
+  const later = added.get(deviceId) ?? []
+  if (wrappedKey === undefined && later.length === 0) return null
+  return { id, statement, ...(wrappedKey !== undefined && { wrappedKey }), added: later, createdAt: TIME }
+}
+
+export function history({ messages }: FakeConversation, query: URLSearchParams): object[] {
+  const before = Number(query.get('before') ?? Infinity)
+  const after = Number(query.get('after') ?? 0)
+  const found = messages
+    .filter(({ position }) => position < before && position > after)
+    .map((message) => (message.deletedAt === undefined ? message : tombstone(message)))
+  return query.has('after') ? found : found.reverse()
+}
+
+function tombstone({ id, position, sender, deletedAt }: FakeConversation['messages'][number]): object {
+  return { id, position, sender, deletedAt }
+}
+
+export function roster(world: FakeWorld, conversation: FakeConversation): object {
+  const { head, key } = conversation
+  return {
+    head,
+    sequence: conversation.statements.length,
+    sessionKeyId: key.id,
+    key: key.hash,
+    rekeyRequired: conversation.rekeyRequired(world.users),
+    members: [...conversation.members].map(([username, { role, root }]) => {
+      const user = world.requireUser(username)
+      const chain = { sequence: user.statements.length, head: user.head }
+      return { username, role, root, chain, devices: user.root === root ? user.active : [] }
+    }),
+    next: null
+  }
+}
+
+export function shown(world: FakeWorld, conversation: FakeConversation, username: string): object {
+  const { kind, messageTtl } = conversation.chain
+  const { id, head, key, statements } = conversation
+  return {
+    id,
+    kind,
+    role: conversation.members.get(username)?.role ?? 'member',
+    memberCount: conversation.members.size,
+    members: memberPage(conversation).slice(0, 50),
+    head,
+    sequence: statements.length,
+    sessionKeyId: key.id,
+    key: key.hash,
+    rekeyRequired: conversation.rekeyRequired(world.users),
+    messageTtl,
+    lastPosition: conversation.lastPosition,
+    createdAt: TIME
+  }
+}
+
+export function memberPage({ members, joined }: FakeConversation): object[] {
+  return [...members].map(([username, { role, root }]) => ({
+    username,
+    role,
+    root,
+    joinedAt: joined.get(username) ?? 0
+  }))
+}

@@ -1,0 +1,86 @@
+import { json } from './fake-answers.js'
+
+const EPOCH = 'aaaaaaaa'
+
+interface LoggedEvent {
+  position: number
+  /** The users who see it. */
+  users: ReadonlySet<string>
+  event: string
+  data: object
+}
+
+/** The event log of the server in memory, with the streams that follow it. */
+export class FakeLog {
+  position = 10
+  readonly events: LoggedEvent[] = []
+  readonly #streams = new Map<string, Set<ReadableStreamDefaultController<Uint8Array>>>()
+
+  /** Append an event and stream it. @returns its position */
+  append(users: Iterable<string>, event: string, data: object, position = ++this.position): number {
+    const logged = { position, users: new Set(users), event, data: { ...data, position } }
+    this.events.push(logged)
+    for (const username of logged.users) this.send(username, durable(logged))
+    return position
+  }
+
+  /** Write a frame into all streams of a user, whatever it says. */
+  send(username: string, frame: string): void {
+    for (const stream of this.#streams.get(username) ?? []) stream.enqueue(new TextEncoder().encode(frame))
+  }
+
+  /** Clients show their own alarms when something comes. */
+  keepAlive(username: string): void {
+    this.send(username, ':\n\n')
+  }
+
+  /** Break all streams of a user. */
+  disconnect(username: string): void {
+    for (const stream of this.#streams.get(username) ?? []) stream.close()
+    this.#streams.delete(username)
+  }
+
+  get cursor(): string {
+    return `${EPOCH}-${this.position}`
+  }
+
+  page(username: string, after: string): Response {
+    const items = this.#since(username, after).map(({ event, data, position }) => ({
+      event,
+      data,
+      cursor: `${EPOCH}-${position}`
+    }))
+    return json({ items, cursor: this.cursor })
+  }
+
+  stream(username: string, deviceId: string, after: string | null): Response {
+    const ready = { cursor: this.cursor, deviceId, keepaliveSeconds: 15 }
+    const past = after === null ? [] : this.#since(username, after)
+    const first = [`id: ${after ?? this.cursor}\n${frame('ready', ready)}`, ...past.map(durable)]
+    const streams = this.#streams.get(username) ?? new Set()
+    this.#streams.set(username, streams)
+    let own: ReadableStreamDefaultController<Uint8Array>
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        own = controller
+        streams.add(controller)
+        controller.enqueue(new TextEncoder().encode(first.join('')))
+      },
+      cancel: () => void streams.delete(own)
+    })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  }
+
+  #since(username: string, after: string): LoggedEvent[] {
+    const from = Number(after.replace(`${EPOCH}-`, ''))
+    return this.events.filter(({ users, position }) => users.has(username) && position > from)
+  }
+}
+
+function durable({ position, event, data }: LoggedEvent): string {
+  return `id: ${EPOCH}-${position}\n${frame(event, data)}`
+}
+
+function frame(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+}

@@ -1,0 +1,58 @@
+import { check } from './refused.js'
+
+/** What a reader knows of a message after it was opened. */
+export interface OrderedMessage {
+  readonly conversationId: string
+  /** Hash of the `conversation-key` statement. */
+  readonly key: string
+  /** Fingerprint of the sending device's signing key. */
+  readonly by: string
+  readonly id: string
+  readonly digest: string
+  readonly position: number
+  readonly n: number
+}
+
+/** Messages that were shown, and what their numbers say (docs/protocol.md, "Counting"). */
+export class MessageOrder {
+  readonly #shown = new Map<string, OrderedMessage>()
+  /** Messages by number, of each device and key. */
+  readonly #numbers = new Map<string, Map<number, OrderedMessage>>()
+
+  /**
+   * Whether this very message was shown before.
+   *
+   * @throws Refused if another one was, or this one in another place
+   */
+  isKnown(message: Omit<OrderedMessage, 'n'>): boolean {
+    const before = this.#shown.get(placeOf(message))
+    if (before === undefined) return false
+    check(before.digest === message.digest, `another message has the id ${message.id}`)
+    check(before.position === message.position, `message ${message.id} stands in two places`)
+    return true
+  }
+
+  /** Remembers a message. @returns whether it is late @throws Refused if its number was here before */
+  take(message: OrderedMessage): boolean {
+    const { n, position } = message
+    const numbers = this.#numbers.get(counterOf(message)) ?? new Map<number, OrderedMessage>()
+    check(!numbers.has(n), `number ${n} was here before`)
+    this.#numbers.set(counterOf(message), numbers.set(n, message))
+    this.#shown.set(placeOf(message), message)
+    return [...numbers.values()].some((other) => other.n > n && other.position < position)
+  }
+
+  /** Messages of one device under one key, by number. */
+  of(counter: Pick<OrderedMessage, 'key' | 'by'>): ReadonlyMap<number, OrderedMessage> {
+    return this.#numbers.get(counterOf(counter)) ?? new Map()
+  }
+
+  /** Numbers up to the highest that were not shown. */
+  missing(counter: Pick<OrderedMessage, 'key' | 'by'>): number[] {
+    const seen = this.of(counter)
+    return Array.from({ length: Math.max(0, ...seen.keys()) }, (_, i) => i + 1).filter((n) => !seen.has(n))
+  }
+}
+
+const placeOf = ({ conversationId, by, id }: Omit<OrderedMessage, 'n'>) => `${conversationId} ${by} ${id}`
+const counterOf = ({ key, by }: Pick<OrderedMessage, 'key' | 'by'>) => `${key} ${by}`
