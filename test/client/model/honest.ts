@@ -46,6 +46,10 @@ export async function reconcile(world: World): Promise<void> {
   }
   // An interrupted revocation goes on when its device reads.
   await readAll()
+  // A reset that failed has left a session without a device.
+  for (const { chat, label, person, isActive } of world.devices)
+    if (isActive)
+      await world.step(`${label} logs in`, () => chat.login({ username: person.name, password: PASSWORD }))
   const active = world.devices.filter(({ isActive }) => isActive)
   for (const device of active)
     for (const person of world.people) {
