@@ -99,7 +99,7 @@ t.test(
 
 /** A server that takes no conversation, so that devices can't tell each other anything. */
 const withoutConversations: typeof fetch = async (input, init) =>
-  init?.method === 'POST' && String(input).endsWith('/v1/conversations')
+  init?.method === 'POST' && new Request(input).url.endsWith('/v1/conversations')
     ? new Response('{"type":"/problems/forbidden"}', { status: 403 })
     : fetch(input, init)
 
