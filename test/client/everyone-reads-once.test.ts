@@ -310,8 +310,10 @@ async function history(world: World, phone: Phone, spans: Span[], device: string
 }
 
 t.test('Everyone who should read a message reads it exactly once, and nobody else can', async (t) => {
-  // A failure names its seed and path: give them to `fc.assert` to see it again.
-  const numRuns = Number(process.env['STORIES'] ?? (process.env['FULL'] ? 3 : 1))
+  // It is the same story each time, unless an environment variable asks for a number of others. A failure names its
+  // seed and path: give them to `fc.assert` to see it again.
+  const numRuns = Number(process.env['STORIES'] ?? 1)
+  const seed = process.env['STORIES'] === undefined ? { seed: 1 } : {}
   let stories = 0
   const property = fc.asyncProperty(story, async (steps) => {
     stories++
@@ -321,6 +323,6 @@ t.test('Everyone who should read a message reads it exactly once, and nobody els
       await t.resolves(check(url, steps))
     })
   })
-  await fc.assert(property, { numRuns, endOnFailure: true })
+  await fc.assert(property, { numRuns, endOnFailure: true, ...seed })
   t.equal(stories, numRuns)
 })
