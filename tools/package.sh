@@ -73,7 +73,7 @@ echo "package: npx secure-chat serve is ready after $((SECONDS - started)) s"
 
 install client secure-chat-client
 packages=$(node -p 'Object.keys(JSON.parse(fs.readFileSync("node_modules/.package-lock.json", "utf8")).packages).length')
-[ "$packages" -le 5 ] || fail "secure-chat-client brings $packages packages, more than 5"
+[ "$packages" -le 7 ] || fail "secure-chat-client brings $packages packages, more than 7"
 echo "package: secure-chat-client brings $packages packages, itself included, of $(du -sh node_modules | cut -f 1)"
 
 cat >exchange.js <<'PROGRAM'
