@@ -183,7 +183,7 @@ export class ChatClient {
   }
 
   /**
-   * What this client has noticed since the last call, for programs that follow no events: new identities, alarms,
+   * Events that were noticed since the last call, for programs that follow no stream: new identities, alarms,
    * messages that are never sent. `events` shows it all the same, in this process or in a later one.
    */
   noticed(): ChatEvent[] {

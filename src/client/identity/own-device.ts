@@ -159,7 +159,7 @@ export class OwnDevice {
   }
 
   /**
-   * What opens a wrap that was made for this encryption key of this device.
+   * The private keys that open a wrap made for this encryption key of this device.
    *
    * @param encryptionKey fingerprint, as in the roster; undefined if the key was destroyed, or is not its own
    */

@@ -36,7 +36,7 @@ interface Parts {
 }
 
 /**
- * What users' chains say today. Statements are signed by the calling device only, so no other device is known as
+ * The users' chains of today. Statements are signed by the calling device only, so no other device is known as
  * a signer.
  */
 export class CurrentUsers implements ChainUsers {
