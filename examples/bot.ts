@@ -47,8 +47,10 @@ async function signIn(): Promise<void> {
   console.log(
     `Approve this device with another one of ${username}. Press Enter when that one took the number.`
   )
-  const onNumber = (number: string): void => console.log(number)
-  process.stdin.once('data', () => void bot.linkNumber().then((number) => bot.confirmLink(number)))
+  let shown = login.linkNumber
+  const onNumber = (number: string): void => console.log((shown = number))
+  // Only what was shown is confirmed. If another number has come meanwhile, it has to be compared, too.
+  process.stdin.on('data', () => void bot.confirmLink(shown).catch(console.error))
   await bot.waitForApproval({ signal: stop.signal, onNumber })
   process.stdin.pause()
 }

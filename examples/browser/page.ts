@@ -1,6 +1,12 @@
 // A page that registers a user, sends messages and shows them. Its keys are in IndexedDB, so a reload goes
 // on.
-import { ChatClient, IndexedDbStore, type ChatEvent, type Incoming } from 'secure-chat-client'
+import {
+  ChatClient,
+  IndexedDbStore,
+  type ChatEvent,
+  type Incoming,
+  type IncomingMessage
+} from 'secure-chat-client'
 
 const url = new URLSearchParams(location.search).get('server') ?? 'http://127.0.0.1:3000'
 const status = find('#status')
@@ -44,13 +50,23 @@ async function listen(): Promise<void> {
 }
 
 function show(event: ChatEvent): void {
-  if (event.type === 'message') {
-    if (document.getElementById(event.id) !== null || !('text' in event.content)) return
-    addLine(`${event.from.username}: ${event.content.text}`).id = event.id
-  } else if ('error' in event && event.error !== undefined) report(event.error)
+  if (event.type === 'message') showMessage(event)
+  else if ('error' in event && event.error !== undefined) report(event.error)
   else if (event.type === 'withheld' || event.type === 'reordered')
     addLine(`Messages of ${event.from.username} are missing or out of order.`)
   else if (event.type === 'identity-changed') addLine(`${event.username} has a new identity.`)
+}
+
+/** A message is known by its digest: an id could be that of another user's message, too. */
+function showMessage({ digest, content, from: { username } }: IncomingMessage): void {
+  if (content.type === 'retract') {
+    const line = document.getElementById(content.ref.digest)
+    if (line?.dataset['author'] === username) line.textContent = `${username}: (taken back)`
+  } else if ('text' in content && document.getElementById(digest) === null) {
+    const line = addLine(`${username}: ${content.text}`)
+    line.id = digest
+    line.dataset['author'] = username
+  }
 }
 
 /** Always as text: a message must never become part of the page. */
