@@ -4,6 +4,7 @@ import type {
   NewSessionKey,
   NewWraps
 } from '../../src/protocol/conversations.js'
+import { statementHash } from '../../src/crypto/statements.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
 import type { SignedStatement } from '../../src/protocol/schema.js'
 import { empty, FakeProblem, json, page, problem } from './fake-answers.js'
@@ -30,7 +31,9 @@ export async function conversationRoutes(
   const [, id, rest = ''] = /^\/v1\/conversations\/([^/]+)(?:\/(.*))?$/.exec(path) ?? []
   if (id === undefined) return undefined
   const conversation = world.conversations.get(id)
-  if (conversation === undefined || !conversation.members.has(username!))
+  const isReading = method === 'GET' ? /^(?:chain|session-keys\/.+)$/.test(rest) : rest.endsWith('/wraps')
+  const isIn = conversation?.members.has(username!) === true
+  if (conversation === undefined || !(isIn || (isReading && conversation.left.has(username!))))
     throw new FakeProblem('conversation-not-found')
   return inConversation(world, conversation, request, rest)
 }
@@ -87,8 +90,10 @@ async function inConversation(
     case 'GET members':
       return page(memberPage(conversation))
     case 'GET chain': {
-      const items = conversation.statements.slice(Number(query.get('after') ?? 0))
-      return json({ head: conversation.head, items, next: null })
+      const left = conversation.left.get(username!)
+      const seen = conversation.statements.slice(0, left)
+      const head = left === undefined ? conversation.head : await statementHash(seen.at(-1)!.text)
+      return json({ head, items: seen.slice(Number(query.get('after') ?? 0)), next: null })
     }
     case 'POST chain':
       return change(world, conversation, body as ConversationChange, request)
@@ -127,6 +132,9 @@ async function change(
     if (await conversation.append(statements, key, world.users)) {
       const { sequence } = conversation.chain
       const items = conversation.statements.slice(after)
+      for (const member of before)
+        if (!conversation.members.has(member)) conversation.left.set(member, conversation.statements.length)
+      for (const member of conversation.members.keys()) conversation.left.delete(member)
       const data = { conversationId: conversation.id, sequence, items }
       moved(
         conversation,

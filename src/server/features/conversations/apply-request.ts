@@ -33,7 +33,7 @@ export async function applyRequest(
   requirePlace(session, stored, parsed)
   const device = await readSigningDevice(tx, session)
   const known = await readCurrentUsers(tx, session, device, stored, parsed)
-  const judged = await judgeOrExplain(tx, stored, known, parsed)
+  const judged = await judgeOrExplain(tx, session, stored, known, parsed)
   const isDue = isKeyDue(stored, parsed)
   if (!isDue) await requireSpareKey(tx, session, parsed, spareKeys)
   const uniqueKey = stored === null ? await requireUnique(tx, judged.chain, known.users) : null
@@ -62,6 +62,7 @@ function requirePlace(
 
 async function judgeOrExplain(
   tx: Tx,
+  { userId }: DeviceSession,
   stored: StoredChain | null,
   known: KnownUsers,
   parsed: ParsedRequest
@@ -69,6 +70,6 @@ async function judgeOrExplain(
   try {
     return judge(stored, known, parsed)
   } catch (error) {
-    throw await explained(tx, stored, parsed, error)
+    throw await explained(tx, stored, userId, parsed, error)
   }
 }

@@ -3,6 +3,7 @@ import { MAX_CHANGES } from '../../../protocol/conversation-chain.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
+import { Problem } from '../../http/problem.js'
 
 /** Statements in a page, unless the request says otherwise. */
 export const CHAIN_PAGE = 200
@@ -10,7 +11,7 @@ export const CHAIN_PAGE = 200
 const PAGE_BYTES = 2 ** 19
 
 export interface ChainPage {
-  /** Hash and sequence of the newest statement of the chain. */
+  /** Hash and sequence of the newest statement of the chain that the user may see. */
   head: string
   sequence: number
   items: SignedStatement[]
@@ -30,31 +31,39 @@ interface Row {
 }
 
 /**
- * The statements of a conversation's chain after a sequence, in order: whole requests, at least one.
+ * The statements of a conversation's chain after a sequence, in order: whole requests, at least one. For a user who
+ * has gone the chain ends with the request that says so: what they were sent before can still be read.
  *
  * @param limit the most statements, but for the first request
+ * @throws {Problem} `conversation-not-found` if the user has never been a member
  */
 export async function readChainPage(
   db: Db,
   conversationId: string,
+  userId: string,
   after: number,
   limit = CHAIN_PAGE
 ): Promise<ChainPage> {
   const found = await rows<Row>(
     db,
     sql`
-select c.chain_head as head, c.chain_sequence as last, s.sequence, s.request, s.text, s.signatures
-from conversations c left join (
+with shown as not materialized (
+  select sequence, request, hash, text, signatures from conversation_statements
+  where conversation_id = ${conversationId}::uuid and position <= (
+    select max(coalesce(left_at, 9223372036854775807)) from memberships
+    where conversation_id = ${conversationId}::uuid and user_id = ${userId}::uuid)
+)
+select last.hash as head, last.sequence as last, s.sequence, s.request, s.text, s.signatures
+from (select hash, sequence from shown order by sequence desc limit 1) last left join (
   select *, sum(octet_length(text)) over (order by sequence) - octet_length(text) as bytes_before,
     first_value(request) over (order by sequence) as first_request
   from (
-    select sequence, request, text, signatures from conversation_statements
-    where conversation_id = ${conversationId}::uuid and sequence > ${after}::int
-    order by sequence limit ${limit + MAX_CHANGES}::int
+    select * from shown where sequence > ${after}::int order by sequence limit ${limit + MAX_CHANGES}::int
   ) s
 ) s on s.bytes_before < ${PAGE_BYTES}::int or s.request = s.first_request
-where c.id = ${conversationId}::uuid order by s.sequence`
+order by s.sequence`
   )
+  if (found.length === 0) throw new Problem('conversation-not-found')
   const { head, last, request: first } = found[0]!
   const end = found.findLastIndex(
     ({ sequence, request }, at) =>

@@ -12,7 +12,6 @@ import type { ProblemCode } from '../../../protocol/problems.js'
 import { ChainQuery, PageQuery, Uuid, defaulted, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { Turns } from '../../access/turns.js'
-import { requireMember } from '../../chains/memberships.js'
 import { readSigningDevice } from '../../chains/signing-device.js'
 import { retryDuplicate } from '../../db/errors.js'
 import type { App } from '../../http/app.js'
@@ -175,7 +174,9 @@ export function chainRoutes(app: App, services: Pick<Services, 'config' | 'db' |
         operationId: 'getConversationChain',
         tags: ['conversations'],
         summary: 'The signed statements of a conversation’s chain',
-        description: 'A page holds whole requests, and at least one.',
+        description:
+          'A page holds whole requests, and at least one. For a former member the chain ends with the request ' +
+          'that removed them: they still read what they were sent before.',
         params,
         querystring: record({
           ...PageQuery,
@@ -196,9 +197,9 @@ export function chainRoutes(app: App, services: Pick<Services, 'config' | 'db' |
     async (request) => {
       const { after, cursor, limit } = request.query
       if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
-      const { id } = await requireMember(db, request.params.id, deviceSessionOf(request).userId)
       const from = cursor === undefined ? Math.min(after, 2 ** 31 - 1) : Number(cursor)
-      const { head, items, next } = await readChainPage(db, id, from, limit)
+      const { userId } = deviceSessionOf(request)
+      const { head, items, next } = await readChainPage(db, request.params.id, userId, from, limit)
       return { head, items, next }
     }
   )

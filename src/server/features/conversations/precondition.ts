@@ -44,5 +44,5 @@ select sequence from (
   where conversation_id = ${id}::uuid order by sequence desc limit ${RECENT}::int
 ) s where hash = any (${arrayOf(heads)})`
   )
-  throw await staleChain(db, chain, known?.sequence ?? chain.sequence)
+  throw await staleChain(db, chain, userId, known?.sequence ?? chain.sequence)
 }

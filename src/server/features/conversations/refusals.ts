@@ -37,9 +37,10 @@ export function staleRoster(
 export async function staleChain(
   db: Db,
   { id, head, sequence }: { id: string; head: string; sequence: number },
+  userId: string,
   after: number
 ): Promise<Problem> {
-  const { items: statements, next } = await readChainPage(db, id, after)
+  const { items: statements, next } = await readChainPage(db, id, userId, after)
   return new Problem('stale-chain', undefined, { head, sequence, statements, next })
 }
 
@@ -47,11 +48,13 @@ export async function staleChain(
 export async function explained(
   db: Db,
   chain: { id: string; head: string; sequence: number } | null,
+  userId: string,
   { links }: ParsedRequest,
   error: unknown
 ): Promise<unknown> {
   if (!(error instanceof RuleViolation) || error.code !== 'stale-chain') return error
-  if (chain !== null) return staleChain(db, chain, Math.min(links[0]!.statement.sequence, chain.sequence) - 1)
+  if (chain !== null)
+    return staleChain(db, chain, userId, Math.min(links[0]!.statement.sequence, chain.sequence) - 1)
   return new RuleViolation(
     'invalid-statement',
     'A chain starts with `sequence 1` and `previous -`, and each statement follows the one before.'

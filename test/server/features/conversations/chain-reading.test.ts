@@ -4,11 +4,15 @@ import { chainRequest, readChain } from '../../../support/chain-requests.js'
 import { change, found, hashOf, leaving, member, newKey, post } from '../../../support/conversations.js'
 import { type Statement } from '../../../support/interop/chains.js'
 import { sha256Hex } from '../../../support/interop/crypto.js'
-import { expect, type Page } from '../../../support/interop/http.js'
+import { expect, problem, type Page } from '../../../support/interop/http.js'
 
 const target = await startTarget(t)
-const [alice, bob, carol] = [await target.user('alice'), await target.user('bob'), await target.user('carol')]
-await target.user('dave')
+const [alice, bob, carol, dave] = [
+  await target.user('alice'),
+  await target.user('bob'),
+  await target.user('carol'),
+  await target.user('dave')
+]
 const chainOf = (id: string) => `/v1/conversations/${id}/chain`
 const readPage = (id: string, query = '') =>
   alice.raw<Page<Statement> & { head: string }>('GET', `${chainOf(id)}?${query}`)
@@ -103,4 +107,34 @@ t.test('The chain is read in pages of whole requests', async (t) => {
   }
   t.strictSame(expect(await readPage(id, 'after=14'), 200).body, { head: whole.head, items: [], next: null })
   t.strictSame(expect(await readPage(id, 'cursor=10'), 200).body.items, whole.items.slice(10))
+})
+
+t.test('For a former member the chain ends with the request that removed them', async (t) => {
+  const id = await found(alice, 'group', [bob, carol])
+  const send = (by: typeof alice, after = 0) => by.raw('GET', `${chainOf(id)}?after=${after}`)
+  expect(await post(carol, chainOf(id), { statements: [await leaving(carol, id)] }), 201)
+  const left = expect(await readPage(id), 200).body
+  t.strictSame(expect(await send(carol), 200).body, left, 'the leave is the last statement')
+  expect(await newKey(bob, id), 201)
+  expect(
+    await change(alice, id, [
+      ['remove', ['member', 'bob']],
+      ['timer', ['message-ttl', 60]]
+    ]),
+    201
+  )
+  const removed = expect(await readPage(id), 200).body
+  expect(await newKey(alice, id), 201)
+  t.strictSame(expect(await send(carol), 200).body, left)
+  t.strictSame(expect(await send(carol, 99), 200).body, { ...left, items: [] })
+  t.strictSame(expect(await send(bob), 200).body, removed, 'the whole request is shown')
+  t.strictSame(expect(await send(bob, 4), 200).body, { ...removed, items: removed.items.slice(4) })
+  expect(await change(alice, id, [['add', await member(alice, 'carol')]]), 201)
+  const now = expect(await readPage(id), 200).body
+  t.strictSame(expect(await send(carol), 200).body, now, 'who comes back sees the whole chain')
+  expect(await change(alice, id, [['remove', ['member', 'carol']]]), 201)
+  const again = expect(await readPage(id), 200).body
+  expect(await newKey(alice, id), 201)
+  t.strictSame(expect(await send(carol), 200).body, again, 'up to the last going')
+  t.equal(problem(await send(dave)), 'conversation-not-found')
 })
