@@ -19,16 +19,18 @@ export class Membership {
 
   /** Add a user under the current root, which has to be a trusted one. */
   async add(id: string, username: string, role: Role): Promise<VerifiedConversation> {
-    const root = await this.#trustedRoot(username)
-    return this.#requests.change(id, ({ chain }) =>
-      chain.members.has(username) ? null : [{ kind: 'conversation-add', member: { username, role, root } }]
-    )
+    return this.#requests.change(id, async ({ chain }) => {
+      const root = await this.#trustedRoot(username)
+      return chain.members.has(username)
+        ? null
+        : [{ kind: 'conversation-add', member: { username, role, root } }]
+    })
   }
 
   /** Renew a member who has reset, and whose new root was accepted. */
   async renew(id: string, username: string): Promise<VerifiedConversation> {
-    const root = await this.#trustedRoot(username)
-    return this.#requests.change(id, (now) => {
+    return this.#requests.change(id, async (now) => {
+      const root = await this.#trustedRoot(username)
       const { role, root: known } = requireMember(now, username)
       return known === root ? null : [{ kind: 'conversation-renew', member: { username, role, root } }]
     })
@@ -58,6 +60,7 @@ export class Membership {
     return this.#requests.leave(id)
   }
 
+  /** Looks at the user's chain: each attempt needs today's keys, since the roster shows those of members only. */
   async #trustedRoot(username: string): Promise<string> {
     await this.#users.sync([username])
     const user = await this.#users.get(username)

@@ -16,8 +16,8 @@ export class OutboundKeys {
   readonly #rosters: Rosters
   readonly #sealing: Sealing
   readonly #me: OwnDevice
-  /** Signatures of encrypted messages that have not left this process. */
-  readonly #unposted = new Set<string>()
+  /** Signatures of messages that the server does not have: they have not left, or it has refused their key. */
+  readonly #absent = new Set<string>()
 
   constructor(store: Store, state: OutboxState, rosters: Rosters, sealing: Sealing, me: OwnDevice) {
     this.#store = store
@@ -28,25 +28,40 @@ export class OutboundKeys {
   }
 
   /**
-   * The key to encrypt under now. Queued messages are encrypted again if it is another one than before.
+   * The key to encrypt under now. If it is another one than before, queued messages are encrypted again.
    *
    * @param refused hash of the key that the server does not take any more
+   * @returns null if the server may have a queued message, which is not encrypted a second time: post it first
    */
-  async current(conversationId: string, refused?: string): Promise<UsableKey> {
+  async current(conversationId: string, refused?: string): Promise<UsableKey | null> {
     const revision = await chainRevision(this.#store)
     const state = await this.#state.get(conversationId)
     const isKnown = state?.growth === revision && state.key !== refused
     if (isKnown && (await this.#sealing.isFresh(conversationId, state.key)))
       return this.#sealing.keyOf(conversationId, state.key)
     const key = await this.#sealing.keyFor(conversationId, refused)
-    await this.#state.use(conversationId, key.link.hash, revision, this.signingKey, this.encryptor(key))
-    return key
+    const isUsed = await this.#state.use(
+      conversationId,
+      { key: key.link.hash, growth: revision },
+      this.signingKey,
+      this.encryptor(key),
+      (message) => this.#isAbsent(message)
+    )
+    return isUsed ? key : null
   }
 
-  /** For a message that the caller posts: nobody can encrypt it again when the server refuses its key. */
-  async upToDate(conversationId: string): Promise<UsableKey> {
+  /** Encrypt under the key of now. @returns null as `current` and `seal` do */
+  async encryptWith<T>(
+    conversationId: string,
+    seal: (counter: CounterId, encrypt: Encrypt) => Promise<T | null>
+  ): Promise<T | null> {
+    const key = await this.current(conversationId)
+    return key && seal(this.counter(conversationId, key.link.hash), this.encryptor(key))
+  }
+
+  /** Ask the server for the newest key: nobody can encrypt a message again that the caller posts. */
+  async look(conversationId: string): Promise<void> {
     await this.#rosters.sync(conversationId)
-    return this.current(conversationId)
   }
 
   /**
@@ -60,7 +75,7 @@ export class OutboundKeys {
     for (const message of queued) {
       if (message.by !== this.signingKey) break
       if (message.sealed.key !== queued[0]!.sealed.key) break
-      if (this.#unposted.has(message.sealed.signature)) {
+      if (this.#absent.has(message.sealed.signature)) {
         if (!isKeyChecked && !(await this.#mayLeave(conversationId, message))) break
         isKeyChecked = true
       }
@@ -74,7 +89,7 @@ export class OutboundKeys {
     const encrypt = encryptor(this.#me.active().device.signing, key)
     return async (draft, n) => {
       const message = await encrypt(draft, n)
-      this.#unposted.add(message.sealed.signature)
+      this.#absent.add(message.sealed.signature)
       return message
     }
   }
@@ -88,7 +103,16 @@ export class OutboundKeys {
 
   /** From now on the server may have this message. */
   markInFlight({ signature }: NewMessage): void {
-    this.#unposted.delete(signature)
+    this.#absent.delete(signature)
+  }
+
+  /** The server has said that it does not have this message, nor will it take it. */
+  markRefused({ signature }: NewMessage): void {
+    this.#absent.add(signature)
+  }
+
+  #isAbsent({ by, sealed }: QueuedMessage): boolean {
+    return by !== this.signingKey || this.#absent.has(sealed.signature)
   }
 
   /** Asks again only if a chain has grown since the last time. */

@@ -3,9 +3,8 @@ import { MAX_BATCH_MESSAGES, type NewMessage } from '../../protocol/messages.js'
 import { ChatError, isPermanent, isRefusal, RefusedError } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import { commitMessage } from '../messages/commit.js'
-import type { Draft } from '../messages/encrypt.js'
-import type { SeenMessages } from '../messages/seen.js'
-import type { UsableKey } from '../session-keys/store.js'
+import type { Encrypt } from '../messages/encrypt.js'
+import type { CounterId, SeenMessages } from '../messages/seen.js'
 import { Mutexes } from '../stores/mutexes.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -59,13 +58,13 @@ export class Outbox {
 
   /** Queue and post a message. Resolves when the server has it. */
   async send(conversationId: string, content: Content, id: string = crypto.randomUUID()): Promise<Sent> {
-    const draft = this.#draft(id, content)
+    const draft = { id, content, sentAt: this.#time() }
     const position = await this.#seen.positionOf(conversationId, this.#keys.signingKey, id)
     if (position !== undefined) return this.#sentBefore(conversationId, id, position)
     const sent = this.#receipts.wait(id)
     // If the steps below throw, `sent` has no other reader.
     sent.catch(() => undefined)
-    await this.#mutexes.runExclusive(conversationId, () => this.#enqueue(conversationId, draft))
+    await this.#withKey(conversationId, (counter, encrypt) => this.#state.add(counter, draft, encrypt))
     await this.#flushUntil(conversationId, id)
     return sent
   }
@@ -88,17 +87,13 @@ export class Outbox {
   ): Promise<NewMessage> {
     // Queued messages have earlier counters, and so have to be posted first.
     await this.#flush(conversationId)
-    const draft = this.#draft(id, content)
-    return this.#mutexes.runExclusive(conversationId, async () => {
-      for (;;) {
-        const key = await this.#keys.upToDate(conversationId)
-        const counter = this.#keys.counter(conversationId, key.link.hash)
-        const message = await this.#state.seal(counter, draft, this.#keys.encryptor(key))
-        if (message === null) continue
-        this.#keys.markInFlight(message.sealed)
-        return message.sealed
-      }
-    })
+    await this.#keys.look(conversationId)
+    const draft = { id, content, sentAt: this.#time() }
+    const { sealed } = await this.#withKey(conversationId, (counter, encrypt) =>
+      this.#state.seal(counter, draft, encrypt)
+    )
+    this.#keys.markInFlight(sealed)
+    return sealed
   }
 
   /** A flush may have begun before the message was queued: then it takes another. */
@@ -127,20 +122,26 @@ export class Outbox {
     return { id, digest, conversationId, position, sentAt: this.#time() }
   }
 
-  #draft(id: string, content: Content): Draft {
-    return { id, content, sentAt: this.#time() }
-  }
-
   #time(): string {
     return new Date(this.#now()).toISOString()
   }
 
-  async #enqueue(conversationId: string, draft: Draft, given?: UsableKey): Promise<void> {
-    const key = given ?? (await this.#keys.current(conversationId))
-    const counter = this.#keys.counter(conversationId, key.link.hash)
-    const isQueued = await this.#state.add(counter, draft, this.#keys.encryptor(key))
-    // Another process has changed the key meanwhile.
-    if (!isQueued) await this.#enqueue(conversationId, draft, await this.#keys.current(conversationId))
+  /**
+   * Encrypt under the key of now, in turn. While the server may have queued messages under an earlier key, they
+   * are posted first: under another key they would be other messages.
+   *
+   * @param seal resolves to null if another process has changed the key meanwhile
+   */
+  async #withKey<T>(
+    conversationId: string,
+    seal: (counter: CounterId, encrypt: Encrypt) => Promise<T | null>
+  ): Promise<T> {
+    for (;;) {
+      const work = (): Promise<T | null> => this.#keys.encryptWith(conversationId, seal)
+      const done = await this.#mutexes.runExclusive(conversationId, work)
+      if (done !== null) return done
+      await this.#flush(conversationId)
+    }
   }
 
   #flush(conversationId: string): Promise<string[]> {
@@ -177,6 +178,7 @@ export class Outbox {
         if (isRefusal(error, 'rekey-required') && rekeys < MAX_REKEYS) {
           rekeys++
           isRekeyRequired = true
+          this.#keys.markRefused(message.sealed)
           // The messages after it are under the same key: all of them are encrypted again.
           break
         }

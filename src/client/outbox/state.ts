@@ -74,14 +74,14 @@ export class OutboxState {
    * Encrypt a message under the next counter of a key, and queue it. One that is queued already stays as it
    * is.
    *
-   * @returns false if the conversation's key is another one by now
+   * @returns null if the conversation's key is another one by now
    */
-  add(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<boolean> {
+  add(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<true | null> {
     const { conversationId, key } = counter
     const { id } = draft
     return this.#store.update(async (tx) => {
       const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.key !== key) return false
+      if (state?.key !== key) return null
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
       const sequence = state.next
       const n = await this.#nextCounter(tx, counter)
@@ -119,26 +119,33 @@ export class OutboxState {
    * Use another session key from now on. Queued messages are encrypted again under it, in order, with the
    * same ids.
    *
-   * @param revision of the chains before the key was checked
+   * @param next the key, and the revision of the chains before it was checked
+   * @param isAbsent whether the server does not have a message. They are posted in order: if it does not have
+   *   the first, it has none.
+   * @returns false if it may have the first one: then nothing is changed
    */
-  async use(
+  use(
     conversationId: string,
-    key: string,
-    revision: number,
+    next: Pick<SendState, 'key' | 'growth'>,
     signingKey: string,
-    encrypt: Encrypt
-  ): Promise<void> {
-    await this.#store.update(async (tx) => {
+    encrypt: Encrypt,
+    isAbsent: (message: QueuedMessage) => boolean
+  ): Promise<boolean> {
+    return this.#store.update(async (tx) => {
       const before = await tx.get<SendState>(stateName(conversationId))
-      if (before?.key === key) return
-      const state: SendState = { first: 1, next: 1, ...before, key, growth: revision }
+      if (before?.key === next.key) return true
+      const state: SendState = { first: 1, next: 1, ...before, ...next }
+      let isFirst = true
       for (let sequence = state.first; sequence < state.next; sequence++) {
         const message = await tx.get<QueuedMessage>(queueName(conversationId, sequence))
         if (message === undefined) continue
-        const n = await this.#nextCounter(tx, { conversationId, key, signingKey })
+        if (isFirst && !isAbsent(message)) return false
+        isFirst = false
+        const n = await this.#nextCounter(tx, { conversationId, key: state.key, signingKey })
         tx.set(queueName(conversationId, sequence), { ...message, n, ...(await encrypt(message, n)) })
       }
       tx.set(stateName(conversationId), state)
+      return true
     })
   }
 

@@ -101,7 +101,7 @@ export class ChainRequests {
       const { statements, key } = signed
       const isLone = statements.length === 0
       const path = `/v1/conversations/${id}/${isLone ? 'session-keys' : 'chain'}`
-      return (await this.#send(toPending(id, path, isLone ? { ...key } : { statements, key }, signed)))!
+      return this.#send(toPending(id, path, isLone ? { ...key } : { statements, key }, signed))
     })
   }
 
@@ -124,7 +124,7 @@ export class ChainRequests {
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)
       const { statements, key } = signed
-      return (await this.#send(toPending(id, '/v1/conversations', { id, statements, key }, signed)))!
+      return this.#send(toPending(id, '/v1/conversations', { id, statements, key }, signed))
     })
   }
 
@@ -195,18 +195,18 @@ export class ChainRequests {
     })
   }
 
-  async #send(pending: PendingRequest): Promise<VerifiedConversation | null> {
+  async #send(pending: PendingRequest): Promise<VerifiedConversation> {
     if (await this.#pending.add(pending)) return this.#post(pending)
     throw new RefusedError(409, { type: '/problems/stale-chain' }, null)
   }
 
   /**
-   * @returns null if this user has left by the request
+   * @returns the chain that holds the request
    * @throws {ChatError} the refusal, once the chain lacks the request; `ignored-request` (`untrusted`) if the
    *   server says that it took it, and does not show it
    */
-  async #post(pending: PendingRequest): Promise<VerifiedConversation | null> {
-    const { conversationId: id, path, body, last, key } = pending
+  async #post(pending: PendingRequest): Promise<VerifiedConversation> {
+    const { conversationId: id, path, body, last } = pending
     const refusal = await this.#api.call({ method: 'POST', path, body }).then(
       () => null,
       (error: unknown) => {
@@ -219,14 +219,11 @@ export class ChainRequests {
       await this.#settle(pending, conversation)
       return conversation
     }
-    // Those who have left can't fetch the chain any more.
-    const isOver = conversation === null && (key === null || refusal !== null)
-    if (refusal === null && !isOver)
+    if (refusal === null)
       throw untrusted('ignored-request', 'The server has confirmed a change, and does not show it.')
-    if (!isOver) this.#conditions.requireChain(id)
+    if (conversation !== null) this.#conditions.requireChain(id)
     await this.#pending.settle(pending)
-    if (refusal !== null) throw refusal
-    return null
+    throw refusal
   }
 
   async #settle(pending: PendingRequest, { id, history }: VerifiedConversation): Promise<void> {
@@ -238,12 +235,17 @@ export class ChainRequests {
     })
   }
 
-  /** The conversation, fetched to its end; null if this user is not in it, or it was never created. */
+  /**
+   * The conversation, fetched to its end; null if it was never created. Who has been in a conversation is always
+   * shown its chain, so that "not found" says nothing of one that is known.
+   */
   async #shown(id: string): Promise<VerifiedConversation | null> {
-    const synced = await this.#chains.sync(id).catch((error: unknown) => {
-      if (error instanceof RefusedError && error.status === 404) return null
+    try {
+      return (await this.#chains.sync(id)).conversation
+    } catch (error) {
+      const isNew = (await this.#chains.peek(id)) === undefined
+      if (isNew && error instanceof RefusedError && error.status === 404) return null
       throw error
-    })
-    return synced && synced.conversation
+    }
   }
 }

@@ -120,6 +120,43 @@ t.test('A refusal by a server that hides the end of the chain ends no request', 
   await bob.send(talk.id, 'with her')
 })
 
+t.test('A request is not over when the server says that there is no such conversation', async (t) => {
+  const { server, bob, talk, store } = await group()
+  const hidden = problem('conversation-not-found')
+  for (const work of [
+    () => bob.conversations.add(talk.id, 'carol'),
+    () => bob.conversations.leave(talk.id)
+  ]) {
+    let isHidden = false
+    server.lies.push(async (request) => {
+      if (isChange(request)) {
+        await request.honest()
+        isHidden = true
+      }
+      return isHidden && request.path.startsWith(`/v1/conversations/${talk.id}`) ? hidden.clone() : undefined
+    })
+    t.equal(await outcome(work()), 'conversation-not-found')
+    t.equal((await store.list('pending-request/')).length, 1)
+    server.lies.length = 0
+    await bob.flush()
+    t.strictSame(await store.list('pending-request/'), [])
+  }
+  t.strictSame([...talk.conversation.members.keys()], ['alice', 'carol'])
+  t.equal(new Set(changes(server)).size, 2)
+})
+
+t.test('Who is added is looked at again, if they have changed their keys meanwhile', async (t) => {
+  const { server, bob, talk, carol } = await group()
+  let isFirst = true
+  server.lies.push(async (request) => {
+    if (isChange(request) && isFirst) await carol.rekey()
+    if (isChange(request)) isFirst = false
+  })
+  await bob.conversations.add(talk.id, 'carol')
+  t.ok(talk.conversation.members.has('carol'))
+  t.equal(talk.conversation.members.get('carol')!.state.head, carol.user.head)
+})
+
 t.test(
   'After a refusal, another request takes another key, and nothing of the first one stays',
   async (t) => {

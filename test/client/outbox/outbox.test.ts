@@ -87,6 +87,36 @@ t.test(
   }
 )
 
+t.test('A message that the server may have stays as it is when the session key changes', async (t) => {
+  const store = new MemoryStore()
+  const { network, fetch } = badNetwork()
+  const amy = await registered(t, url, 'amy', { store, fetch, random: () => 0 })
+  const bill = await registered(t, url, 'bill')
+  const cleo = await registered(t, url, 'cleo')
+  const { id } = await bill.conversations.createGroup('three', ['amy', 'cleo'])
+  const amys = new Listener(t, amy)
+  await amy.send(id, 'one')
+  for (const fail of ['after', 'before'] as const) {
+    network.fail = fail
+    t.match(await failure(amy.send(id, `lost ${fail}`)), { kind: 'unreachable' })
+    await (fail === 'after' ? bill.conversations.remove(id, 'cleo') : bill.conversations.add(id, 'cleo'))
+    network.fail = null
+    await amys.first('members', ({ change }) => change === (fail === 'after' ? 'removed' : 'added'))
+    await amy.send(id, `behind lost ${fail}`)
+  }
+  const sent = ['one', 'lost after', 'behind lost after', 'lost before', 'behind lost before']
+  t.strictSame((await texts(bill, id)).slice(1), sent)
+  t.strictSame((await texts(amy, id)).slice(1), sent)
+  await amys.message('behind lost before')
+  t.notOk(amys.heard.some(({ type }) => ['unreadable', 'not-sent', 'withheld', 'reordered'].includes(type)))
+  const read = await all(bill.history(id, { after: 0 }))
+  t.strictSame(
+    read.slice(1).map((message) => message.type === 'message' && message.n),
+    [1, 2, 1, 1, 2]
+  )
+  t.equal((await cleo.conversations.get(id)).joined, true)
+})
+
 t.test('A message for one identity never goes to the next one', async (t) => {
   const store = new MemoryStore()
   const { network, fetch } = badNetwork()
