@@ -144,6 +144,7 @@ export type Chain = Static<typeof Chain>
 export const Chain = record(
   {
     head: Head,
+    lastPosition: Position('Position of the newest event that the caller may see.'),
     items: Type.Array(ref(SignedStatement), {
       description: 'The statements in order. A page holds whole requests.'
     }),

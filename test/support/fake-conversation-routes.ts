@@ -91,9 +91,10 @@ async function inConversation(
       return page(memberPage(conversation))
     case 'GET chain': {
       const left = conversation.left.get(username!)
-      const seen = conversation.statements.slice(0, left)
+      const seen = conversation.statements.slice(0, left?.statements)
       const head = left === undefined ? conversation.head : await statementHash(seen.at(-1)!.text)
-      return json({ head, items: seen.slice(Number(query.get('after') ?? 0)), next: null })
+      const { lastPosition } = left ?? conversation
+      return json({ head, lastPosition, items: seen.slice(Number(query.get('after') ?? 0)), next: null })
     }
     case 'POST chain':
       return change(world, conversation, body as ConversationChange, request)
@@ -132,14 +133,17 @@ async function change(
     if (await conversation.append(statements, key, world.users)) {
       const { sequence } = conversation.chain
       const items = conversation.statements.slice(after)
-      for (const member of before)
-        if (!conversation.members.has(member)) conversation.left.set(member, conversation.statements.length)
-      for (const member of conversation.members.keys()) conversation.left.delete(member)
       const data = { conversationId: conversation.id, sequence, items }
-      moved(
-        conversation,
-        world.log.append(new Set([...before, ...conversation.members.keys()]), 'conversation.chain', data)
+      const lastPosition = world.log.append(
+        new Set([...before, ...conversation.members.keys()]),
+        'conversation.chain',
+        data
       )
+      moved(conversation, lastPosition)
+      for (const member of before)
+        if (!conversation.members.has(member))
+          conversation.left.set(member, { statements: sequence, lastPosition })
+      for (const member of conversation.members.keys()) conversation.left.delete(member)
     }
   } catch (error) {
     if ((error as { code?: string }).code !== 'stale-chain') throw error

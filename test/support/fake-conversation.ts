@@ -60,8 +60,8 @@ export class FakeConversation {
   lastPosition = 0
   /** Positions at which members joined. */
   readonly joined = new Map<string, number>()
-  /** Statements that former members may see, up to their going. */
-  readonly left = new Map<string, number>()
+  /** What former members may see, up to their going. */
+  readonly left = new Map<string, { statements: number; lastPosition: number }>()
   readonly #posted: Posted[] = []
 
   constructor(id: string) {

@@ -1,6 +1,6 @@
-import { ConversationResponse } from '../../protocol/conversations.js'
+import { Chain } from '../../protocol/conversations.js'
 import type { ConversationStatement } from '../../protocol/statements.js'
-import { RefusedError, untrusted } from '../errors.js'
+import { untrusted } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -124,7 +124,7 @@ export class Goings {
     const isNamed = ({ username, retired }: GoneDevice): boolean =>
       retired <= (members.get(username)?.state.sequence ?? 0)
     const known = devices.every(isNamed) ? position : undefined
-    await this.#set(due, known ?? (await this.#lastPosition(id)))
+    await this.#set(due, known ?? (await this.#lastPosition(id, sequence)))
     // The chain at first sight is the past.
     if (added[0]?.before === null) return
     for (const { username, signingKey } of devices)
@@ -159,16 +159,10 @@ export class Goings {
     return true
   }
 
-  async #lastPosition(id: string): Promise<number> {
-    const path = `/v1/conversations/${id}`
-    try {
-      const { body } = await this.#api.call({ method: 'GET', path, response: ConversationResponse })
-      return body.conversation.lastPosition
-    } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 404) throw error
-      // The user is out: nothing comes any more.
-      return (await readRange(this.#store)).end
-    }
+  /** Whoever has been in the conversation may ask, up to their own going. */
+  async #lastPosition(id: string, sequence: number): Promise<number> {
+    const path = `/v1/conversations/${id}/chain?after=${sequence}&limit=1`
+    return (await this.#api.call({ method: 'GET', path, response: Chain })).body.lastPosition
   }
 }
 

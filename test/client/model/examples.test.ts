@@ -101,6 +101,20 @@ t.test('A device reads what was sent before its user left the group', async (t) 
   t.notOk(phone.heard.some(({ type }) => type === 'unreadable'))
 })
 
+t.test('A user who leaves hears afterwards what came before', async (t) => {
+  const { world, alice, bob, group } = await scene(t)
+  const phone = await linked(world, bob)
+  await alice.chat.send(group, 'to all')
+  const { id } = await bob.chat.conversations.createGroup('mine', ['alice'])
+  await bob.chat.conversations.setRole(id, 'alice', 'admin')
+  await phone.chat.send(id, 'from the phone')
+  await bob.chat.conversations.leave(id)
+  await alice.chat.conversations.remove(group, 'bob')
+  for (const device of [bob, phone, alice]) t.ok(await hears(device, 'from the phone'), device.label)
+  for (const device of [bob, phone]) t.ok(await hears(device, 'to all'), device.label)
+  for (const { heard } of [alice, bob, phone]) t.notOk(heard.some(({ type }) => type === 'unreadable'))
+})
+
 t.test('A device that has gone is heard with all that it said before', async (t) => {
   const { world, alice, bob, carol } = await scene(t)
   const phone = await linked(world, bob)

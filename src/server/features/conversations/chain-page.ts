@@ -4,6 +4,7 @@ import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
 import { Problem } from '../../http/problem.js'
+import { asNumber } from '../../log/entry.js'
 
 /** Statements in a page, unless the request says otherwise. */
 export const CHAIN_PAGE = 200
@@ -14,6 +15,8 @@ export interface ChainPage {
   /** Hash and sequence of the newest statement of the chain that the user may see. */
   head: string
   sequence: number
+  /** Position of the newest event that the user may see. */
+  lastPosition: number
   items: SignedStatement[]
   /** The sequence after which the next page starts; null on the last page. */
   next: string | null
@@ -22,6 +25,7 @@ export interface ChainPage {
 interface Row {
   head: string
   last: number
+  lastPosition: number
   /** This and the rest are null in the one row of an empty page. */
   sequence: number | null
   /** Sequence of the last statement of its request. */
@@ -47,13 +51,18 @@ export async function readChainPage(
   const found = await rows<Row>(
     db,
     sql`
-with shown as not materialized (
-  select sequence, request, hash, text, signatures from conversation_statements
-  where conversation_id = ${conversationId}::uuid and position <= (
-    select max(coalesce(left_at, 9223372036854775807)) from memberships
-    where conversation_id = ${conversationId}::uuid and user_id = ${userId}::uuid)
+with stay as (
+  select max(coalesce(left_at, 9223372036854775807)) as until from memberships
+  where conversation_id = ${conversationId}::uuid and user_id = ${userId}::uuid
+),
+shown as not materialized (
+  select sequence, request, hash, text, signatures from conversation_statements, stay
+  where conversation_id = ${conversationId}::uuid and position <= stay.until
 )
-select last.hash as head, last.sequence as last, s.sequence, s.request, s.text, s.signatures
+select last.hash as head, last.sequence as last, s.sequence, s.request, s.text, s.signatures, (
+    select ${sql.raw(asNumber('e.position'))} from events e, stay
+    where e.conversation_id = ${conversationId}::uuid and e.position <= stay.until order by e.position desc limit 1
+  ) as "lastPosition"
 from (select hash, sequence from shown order by sequence desc limit 1) last left join (
   select *, sum(octet_length(text)) over (order by sequence) - octet_length(text) as bytes_before,
     first_value(request) over (order by sequence) as first_request
@@ -64,7 +73,7 @@ from (select hash, sequence from shown order by sequence desc limit 1) last left
 order by s.sequence`
   )
   if (found.length === 0) throw new Problem('conversation-not-found')
-  const { head, last, request: first } = found[0]!
+  const { head, last, lastPosition, request: first } = found[0]!
   const end = found.findLastIndex(
     ({ sequence, request }, at) =>
       sequence !== null && sequence === request && (at < limit || request === first)
@@ -74,6 +83,7 @@ order by s.sequence`
   return {
     head,
     sequence: last,
+    lastPosition,
     items: whole.map(({ text, signatures }) => ({ text, signatures })),
     next: through < last ? String(through) : null
   }

@@ -199,8 +199,14 @@ export function chainRoutes(app: App, services: Pick<Services, 'config' | 'db' |
       if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
       const from = cursor === undefined ? Math.min(after, 2 ** 31 - 1) : Number(cursor)
       const { userId } = deviceSessionOf(request)
-      const { head, items, next } = await readChainPage(db, request.params.id, userId, from, limit)
-      return { head, items, next }
+      const { head, lastPosition, items, next } = await readChainPage(
+        db,
+        request.params.id,
+        userId,
+        from,
+        limit
+      )
+      return { head, lastPosition, items, next }
     }
   )
 }
