@@ -80,7 +80,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const own = new OwnChain(users, me)
 
   const heads = new HeardHeads(store)
-  const goings = new Goings(api, store, alarms)
+  const goings = new Goings(store, alarms)
   const chainStore = new ChainStore(store, now)
   const chains = new ConversationChains(
     chainStore,

@@ -8,6 +8,13 @@ import type { Api } from '../transport/api.js'
 import { pagesOf } from '../transport/pages.js'
 import { forkedChain } from './chain-store.js'
 
+export interface FetchedChain {
+  /** The statements after those that are known. */
+  items: SignedStatement[]
+  /** Position of the newest event in the conversation, by the server's word. */
+  lastPosition: number
+}
+
 /** Fetches the statements of conversations' chains, and tells a server that is behind from one that forks. */
 export class ChainFetcher {
   readonly #api: Api
@@ -21,29 +28,29 @@ export class ChainFetcher {
   }
 
   /**
-   * The statements after those that are known. None if the server shows only a beginning of the known chain,
-   * also at a second look: the first answer may be older than the newest thing that this client has seen.
+   * The chain to its end. No statements if the server shows only a beginning of the known chain, also at a second
+   * look: the first answer may be older than the newest thing that this client has seen.
    *
    * @throws {ChatError} `forked-chain`, `endless-list` (`untrusted`), or as `Api.call` does
    */
-  async fetch(id: string, history: ConversationHistory): Promise<SignedStatement[]> {
+  async fetch(id: string, history: ConversationHistory): Promise<FetchedChain> {
     let found = await this.#fetchOnce(id, history)
     if ('served' in found) found = await this.#fetchOnce(id, history)
     if (!('served' in found)) {
       if (this.#behind.delete(id))
         await this.#alarms.resolve({ code: 'server-behind', about: { conversationId: id } })
-      return found.items
+      return found
     }
     if (!this.#behind.has(id)) {
       this.#behind.add(id)
       await this.#alarms.raiseOnce({
         code: 'server-behind',
         message: 'The server shows less of a conversation’s chain than this client has seen.',
-        heads: found,
+        heads: { known: found.known, served: found.served },
         about: { conversationId: id }
       })
     }
-    return []
+    return { items: [], lastPosition: found.lastPosition }
   }
 
   /** Whether the last look has found the server behind. */
@@ -57,18 +64,23 @@ export class ChainFetcher {
   }
 
   /** @returns the heads if the server shows a proper beginning of the known chain */
-  async #fetchOnce(id: string, history: ConversationHistory): Promise<{ items: SignedStatement[] } | Heads> {
+  async #fetchOnce(
+    id: string,
+    history: ConversationHistory
+  ): Promise<FetchedChain | (Heads & { lastPosition: number })> {
     const known = history.chain
     const items: SignedStatement[] = []
+    let lastPosition = 0
     const path = `/v1/conversations/${id}/chain?after=${known?.sequence ?? 0}`
     for await (const page of pagesOf(this.#api, path, Chain)) {
       items.push(...page.items)
+      lastPosition = page.lastPosition
       if (items.length > MAX_LINKS) throw untrusted('endless-list', 'The chain has too many statements.')
       if (items.length > 0 || known === null || page.head === known.head) continue
       const heads = { known: known.head, served: page.head }
-      if (history.has(page.head)) return heads
+      if (history.has(page.head)) return { ...heads, lastPosition }
       throw forkedChain(known.head, page.head, heads)
     }
-    return { items }
+    return { items, lastPosition }
   }
 }

@@ -62,9 +62,9 @@ export class ConversationChains {
   sync(id: string, head?: string): Promise<SyncedConversation> {
     return this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
-      if (chain.history.chain !== null) await this.#goings.settleSeen(id, chain)
+      const isSettled = await this.#isSettled(id, chain)
       const isKnown = head !== undefined && chain.history.chain?.head === head && !(await this.isInDoubt(id))
-      return this.#settled(id, chain, isKnown ? [] : await this.#fetch(id, chain))
+      return this.#synced(id, chain, isSettled && isKnown ? [] : await this.#fetch(id, chain))
     })
   }
 
@@ -72,8 +72,7 @@ export class ConversationChains {
   async findBoundaries(id: string): Promise<void> {
     await this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
-      if ((await this.#goings.settleSeen(id, chain)).length > 0)
-        await this.#settled(id, chain, await this.#fetch(id, chain))
+      if (!(await this.#isSettled(id, chain))) await this.#fetch(id, chain)
     })
   }
 
@@ -100,21 +99,18 @@ export class ConversationChains {
     return this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
       const shown = await readServed(items)
-      const isMet = chain.history.chain !== null
       // The boundary of those whose going the stream has not brought has to be known before anything is taken.
-      if (isMet && (await this.#goings.settleSeen(id, chain)).length > 0)
-        await this.#settled(id, chain, await this.#fetch(id, chain))
+      if (!(await this.#isSettled(id, chain))) await this.#fetch(id, chain)
       const known = chain.history.chain?.sequence ?? 0
-      const isNext = known === sequence - items.length
       let added: TakenRequest[] = []
-      if (isNext) added = await this.#extend(id, chain, shown)
+      if (known === sequence - items.length) added = await this.#takeNext(id, chain, shown, position)
       else if (known < sequence) added = await this.#fetch(id, chain)
       for (const { statement, hash } of shown.flatMap(({ request }) => linksOf(request))) {
         const there = chain.history.hashAt(statement.sequence)
         if (there !== hash) throw forkedChain(there ?? 'nothing', hash)
       }
-      const settled = await this.#settled(id, chain, added, isNext ? position : undefined)
-      return { ...settled, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
+      const synced = await this.#synced(id, chain, added)
+      return { ...synced, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
     })
   }
 
@@ -128,7 +124,7 @@ export class ConversationChains {
   accept(id: string, head: string): Promise<VerifiedConversation> {
     return this.#exclusively(id, async () => {
       const chain = this.#loader.empty(id)
-      const requests = await readServed(await this.#fetcher.fetch(id, chain.history))
+      const requests = await readServed((await this.#fetcher.fetch(id, chain.history)).items)
       await this.#loader.apply(id, chain, requests, { isAccepted: true })
       const { head: shown, sequence } = chain.history.chain!
       if (shown !== head)
@@ -188,9 +184,34 @@ export class ConversationChains {
     return next
   }
 
-  /** Take what the server shows after the end of the chain. */
-  async #fetch(id: string, chain: LoadedChain): Promise<TakenRequest[]> {
-    return this.#extend(id, chain, await readServed(await this.#fetcher.fetch(id, chain.history)))
+  /** Whether it is known where the conversation ended for all who are known to have gone from it. */
+  async #isSettled(id: string, chain: LoadedChain): Promise<boolean> {
+    return chain.history.chain === null || (await this.#goings.settleSeen(id, chain)).length === 0
+  }
+
+  /**
+   * Take what the server shows after the end of the chain: there it ends for those who have gone.
+   *
+   * @param before requests that were taken already
+   */
+  async #fetch(id: string, chain: LoadedChain, before: TakenRequest[] = []): Promise<TakenRequest[]> {
+    const { items, lastPosition } = await this.#fetcher.fetch(id, chain.history)
+    const added = [...before, ...(await this.#extend(id, chain, await readServed(items)))]
+    await this.#goings.settle(id, chain, added, lastPosition)
+    return added
+  }
+
+  /** Take the request that an event has brought. */
+  async #takeNext(
+    id: string,
+    chain: LoadedChain,
+    shown: readonly ServedRequest[],
+    position: number
+  ): Promise<TakenRequest[]> {
+    const added = await this.#extend(id, chain, shown)
+    if (!(await this.#goings.isAfterAll(id, chain))) return this.#fetch(id, chain, added)
+    await this.#goings.settle(id, chain, added, position)
+    return added
   }
 
   async #extend(id: string, chain: LoadedChain, requests: readonly ServedRequest[]): Promise<TakenRequest[]> {
@@ -210,16 +231,8 @@ export class ConversationChains {
     }
   }
 
-  /** Learn who has gone: the conversation ends for them here. */
-  async #settled(
-    id: string,
-    chain: LoadedChain,
-    added: TakenRequest[],
-    position?: number
-  ): Promise<SyncedConversation> {
-    const stored = (await this.#chains.record(id))!
-    await this.#goings.settle(id, chain, added, position)
-    return { conversation: verified(stored, chain), added }
+  async #synced(id: string, chain: LoadedChain, added: TakenRequest[]): Promise<SyncedConversation> {
+    return { conversation: verified((await this.#chains.record(id))!, chain), added }
   }
 }
 

@@ -1,9 +1,7 @@
-import { Chain } from '../../protocol/conversations.js'
 import type { ConversationStatement } from '../../protocol/statements.js'
 import { untrusted } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import type { Api } from '../transport/api.js'
 import type { LoadedChain } from './chain-store.js'
 import { readRange } from './read-range.js'
 import type { TakenRequest } from './record.js'
@@ -31,14 +29,12 @@ interface GoneDevice {
  * behind that boundary is refused.
  */
 export class Goings {
-  readonly #api: Api
   readonly #store: Store
   readonly #alarms: Alarms
   /** Names of boundaries that are in the store. */
   readonly #known = new Set<string>()
 
-  constructor(api: Api, store: Store, alarms: Alarms) {
-    this.#api = api
+  constructor(store: Store, alarms: Alarms) {
     this.#store = store
     this.#alarms = alarms
   }
@@ -100,16 +96,27 @@ export class Goings {
   }
 
   /**
-   * Set the boundaries of devices and members whose going a look has brought.
+   * Whether an event that was taken comes after all goings that are known here: its own key knows them. Else
+   * others may have come after the event, and the chain has to be fetched to its end.
+   */
+  async isAfterAll(id: string, chain: LoadedChain): Promise<boolean> {
+    const { members } = chain.history.chain!
+    const devices = await this.#withoutBoundary(id, chain)
+    return devices.every(({ username, retired }) => retired <= (members.get(username)?.state.sequence ?? 0))
+  }
+
+  /**
+   * Set the boundaries of devices and members whose going is known now.
    *
-   * @param added the requests that this look has brought
-   * @param position of the event that brought exactly these; without one the server is asked
+   * @param added the requests that were taken last
+   * @param position of the event that brought exactly these, after all goings; else the conversation's last one
+   *   when the chain was fetched to its end
    */
   async settle(
     id: string,
     chain: LoadedChain,
     added: readonly TakenRequest[],
-    position?: number
+    position: number
   ): Promise<void> {
     const { sequence, members } = chain.history.chain!
     const devices = await this.#withoutBoundary(id, chain)
@@ -120,11 +127,7 @@ export class Goings {
         if (!after.members.has(username) && !members.has(username))
           due.push({ name: memberName(id, username), sequence: after.sequence })
     if (due.length === 0) return
-    // The event comes after the goings that its own key knows. Others may have come after the event.
-    const isNamed = ({ username, retired }: GoneDevice): boolean =>
-      retired <= (members.get(username)?.state.sequence ?? 0)
-    const known = devices.every(isNamed) ? position : undefined
-    await this.#set(due, known ?? (await this.#lastPosition(id, sequence)))
+    await this.#set(due, position)
     // The chain at first sight is the past.
     if (added[0]?.before === null) return
     for (const { username, signingKey } of devices)
@@ -157,12 +160,6 @@ export class Goings {
     if ((await this.#store.get(name)) === undefined) return false
     this.#known.add(name)
     return true
-  }
-
-  /** Whoever has been in the conversation may ask, up to their own going. */
-  async #lastPosition(id: string, sequence: number): Promise<number> {
-    const path = `/v1/conversations/${id}/chain?after=${sequence}&limit=1`
-    return (await this.#api.call({ method: 'GET', path, response: Chain })).body.lastPosition
   }
 }
 

@@ -115,6 +115,19 @@ t.test('A user who leaves hears afterwards what came before', async (t) => {
   for (const { heard } of [alice, bob, phone]) t.notOk(heard.some(({ type }) => type === 'unreadable'))
 })
 
+t.test('A device that has gone since made and changed a group that a client sees first', async (t) => {
+  const { world, bob, carol } = await scene(t)
+  const phone = await linked(world, carol)
+  const { id } = await phone.chat.conversations.createGroup('new', ['alice', 'bob'])
+  await phone.chat.send(id, 'come in')
+  await phone.chat.conversations.remove(id, 'bob')
+  await carol.chat.devices.revoke(phone.id)
+  await carol.chat.users.get('bob')
+  await bob.chat.contacts.get('carol')
+  t.ok(await hears(bob, 'come in'))
+  t.notOk(bob.heard.some(({ type }) => ['untrusted', 'unreadable'].includes(type)))
+})
+
 t.test('A device that has gone is heard with all that it said before', async (t) => {
   const { world, alice, bob, carol } = await scene(t)
   const phone = await linked(world, bob)
