@@ -74,8 +74,11 @@ export async function reconcile(world: World): Promise<void> {
     }
   await readAll()
   const sent: { text: string; id: string }[] = []
+  // Nobody can say which identity is that of a person without a device.
+  const isUnknown = ([name, { root }]: readonly [string, { root: string }]): boolean =>
+    root !== rootOf(name) && trueRoot(world.person(name)) === undefined
   for (const [id, { members }] of server.conversations)
-    for (const device of active) {
+    for (const device of [...members].some(isUnknown) ? [] : active) {
       const { name } = device.person
       if (members.get(name)?.root !== rootOf(name)) continue
       const text = world.text()
