@@ -20,7 +20,7 @@ import { userState } from '../../src/protocol/user-history.js'
 import { FakeProblem } from './fake-answers.js'
 import type { FakeUser } from './fake-user.js'
 
-const KINDS = [
+export const KINDS = [
   'conversation-create',
   'conversation-add',
   'conversation-role',

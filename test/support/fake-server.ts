@@ -22,6 +22,8 @@ export class FakeServer extends FakeWorld {
   readonly lies: Lie[] = []
   /** All requests, in order. */
   readonly seen: FakeRequest[] = []
+  /** Sees each request before any lie does. */
+  witness: (request: FakeRequest) => Promise<void> = () => Promise.resolve()
 
   readonly fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     init.signal?.throwIfAborted()
@@ -41,6 +43,7 @@ export class FakeServer extends FakeWorld {
       honest: () => (answer ??= this.#honest(request))
     }
     this.seen.push(request)
+    await this.witness(request)
     for (const lie of this.lies) {
       const told: unknown = await lie(request)
       if (told !== undefined) return told instanceof Response ? told : json(told)

@@ -1,6 +1,6 @@
 import type { FakeServer, Lie } from '../../support/fake-server.js'
 
-interface Page {
+export interface EventPage {
   items: { event: string; data: object; cursor: string }[]
   cursor: string
 }
@@ -10,12 +10,16 @@ export function endingStream({ log }: FakeServer): Lie {
   return async ({ method, path, query, headers, username, deviceId }) => {
     if (method !== 'GET' || path !== '/v1/events' || query.has('limit') || username === null) return undefined
     const after = headers.get('last-event-id')
-    const page = (await log.page(username, after ?? log.cursor).json()) as Page
+    const page = (await log.page(username, after ?? log.cursor).json()) as EventPage
     return streamOf(page, after, deviceId)
   }
 }
 
-export function streamOf({ items, cursor }: Page, after: string | null, deviceId: string | null): Response {
+export function streamOf(
+  { items, cursor }: EventPage,
+  after: string | null,
+  deviceId: string | null
+): Response {
   const ready = { cursor, deviceId: deviceId ?? crypto.randomUUID(), keepaliveSeconds: 15 }
   const frames = [`id: ${after ?? cursor}\n${frame('ready', ready)}`]
   for (const { event, data, cursor: id } of items) frames.push(`id: ${id}\n${frame(event, data)}`)

@@ -4,7 +4,7 @@ import { PASSWORD, textOf } from '../../support/chat-clients.js'
 import { inShort } from '../../support/malicious-server.js'
 import { refillReadyKeys } from '../../support/ready-keys.js'
 import type { Device } from './device.js'
-import { resolve, trueRoot, type Step } from './steps.js'
+import { trueRoot } from './steps.js'
 import { World, type Watch } from './world.js'
 
 const NAMES = ['alice', 'bob', 'carol', 'dave']
@@ -22,16 +22,35 @@ export async function populated(): Promise<World> {
   return world
 }
 
-/** Do groups of steps. The steps of one group begin at the same time. */
-export async function play(world: World, groups: readonly (readonly Step[])[]): Promise<void> {
+/** The same people, who have all met each other. */
+export async function acquainted(): Promise<World> {
+  const world = await populated()
+  for (const { chat, person } of world.devices)
+    for (const { name } of world.people) if (name !== person.name) await chat.contacts.get(name)
+  return world
+}
+
+/**
+ * Do groups of steps. The steps of one group begin at the same time.
+ *
+ * @param find gives the words and the doing of a step, if there is anything to do
+ * @param after awaited after each group
+ */
+export async function play<S>(
+  world: World,
+  groups: readonly (readonly S[])[],
+  find: (step: S) => readonly [string, () => Promise<unknown>] | undefined,
+  after: () => Promise<void> = () => Promise.resolve()
+): Promise<void> {
   for (const group of groups) {
     if (group.length > 1) world.note(`${group.length} at once:`)
     await Promise.all(
       group.map(async (step) => {
-        const found = resolve(world, step)
+        const found = find(step)
         if (found !== undefined) await world.step(...found)
       })
     )
+    await after()
   }
 }
 
@@ -74,11 +93,12 @@ export async function reconcile(world: World): Promise<void> {
     }
   await readAll()
   const sent: { text: string; id: string }[] = []
-  // Nobody can say which identity is that of a person without a device.
-  const isUnknown = ([name, { root }]: readonly [string, { root: string }]): boolean =>
-    root !== rootOf(name) && trueRoot(world.person(name)) === undefined
+  // Nobody can say which identity is that of a person who has reset, and has no device.
+  const isUnknown = (name: string): boolean =>
+    trueRoot(world.person(name)) === undefined &&
+    server.users.get(name)!.statements.some(({ text }) => text.includes('device-reset'))
   for (const [id, { members }] of server.conversations)
-    for (const device of [...members].some(isUnknown) ? [] : active) {
+    for (const device of [...members.keys()].some(isUnknown) ? [] : active) {
       const { name } = device.person
       if (members.get(name)?.root !== rootOf(name)) continue
       const text = world.text()

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { steps, type Step } from './steps.js'
 
 /** With `MODEL_SECONDS`, a model searches at random for that time. Else it makes the same few runs each time. */
 const seconds = process.env['MODEL_SECONDS']
@@ -10,12 +9,13 @@ const FEW_RUNS = 10
 /** How long a model may run. */
 export const limitMs = 1000 * Number(seconds ?? 45)
 
-/** Steps of one group happen at once. */
-export type Groups = readonly (readonly Step[])[]
-
-/** Run the model with random steps. A failure shows the log of the shortest run that fails. */
-export async function checkRuns(t: Test, run: (groups: Groups) => Promise<void>): Promise<void> {
-  const groups = fc.array(fc.array(steps(), { minLength: 1, maxLength: 2 }), { maxLength: 30, size: 'max' })
+/** Run a model with random steps, in groups. A failure shows the log of the shortest run that fails. */
+export async function checkRuns<S>(
+  t: Test,
+  step: fc.Arbitrary<S>,
+  run: (groups: readonly (readonly S[])[]) => Promise<void>
+): Promise<void> {
+  const groups = fc.array(fc.array(step, { minLength: 1, maxLength: 2 }), { maxLength: 30, size: 'max' })
   const { failed, error, counterexamplePath, numRuns, ...details } = await checked()
   t.comment(`${numRuns} runs, seed ${details.seed}`)
   if (!failed) return

@@ -1,0 +1,33 @@
+import { readHistory } from '../../../src/client/identity/user-record.js'
+import { parseStatement } from '../../../src/protocol/parse-statement.js'
+import type { ConversationStatement } from '../../../src/protocol/statements.js'
+import { KINDS } from '../../support/fake-conversation.js'
+import type { Device } from './device.js'
+
+/** Who a device knows to have gone, by its own store. */
+export interface Knowledge {
+  /** Signing keys of devices that were revoked or reset away. */
+  gone: ReadonlySet<string>
+  /** Users who have been removed, by conversation. Those who have left sign it themselves: they are not here. */
+  removed: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+export async function knowledgeOf({ store, world }: Device): Promise<Knowledge> {
+  const gone = new Set<string>()
+  for (const { name } of world.people)
+    for (const [print, { retired }] of (await readHistory(store, name))?.devices ?? [])
+      if (retired !== null) gone.add(print)
+  const removed = new Map<string, Set<string>>()
+  for (const [, { text }] of await store.list<{ text: string }>('chain/')) {
+    const statement = parseStatement(text, KINDS)
+    const out = removed.get(statement.conversation) ?? new Set()
+    removed.set(statement.conversation, out)
+    note(out, statement)
+  }
+  return { gone, removed }
+}
+
+function note(out: Set<string>, statement: ConversationStatement): void {
+  if (statement.kind === 'conversation-remove') out.add(statement.username)
+  if (statement.kind === 'conversation-add') out.delete(statement.member.username)
+}

@@ -1,0 +1,145 @@
+import type { ChatEvent } from '../../../src/client/types/events.js'
+import type { Incoming, IncomingMessage } from '../../../src/client/types/messages.js'
+import { statementHash } from '../../../src/crypto/statements.js'
+import type { NewSessionKey } from '../../../src/protocol/conversations.js'
+import type { NewMessage } from '../../../src/protocol/messages.js'
+import type { FakeRequest } from '../../support/fake-world.js'
+import type { Device } from './device.js'
+import { knowledgeOf, type Knowledge } from './knowledge.js'
+import type { Liar } from './liar.js'
+import type { World } from './world.js'
+
+/** A message as it was posted first. */
+interface Posted {
+  username: string
+  round: number
+}
+
+/** What must hold whatever the server says. Knowledge counts from the round after it was learned. */
+export class Oracles {
+  readonly #world: World
+  readonly #liar: Liar
+  #round = 0
+  readonly #known = new Map<Device, Knowledge>()
+  /** The round in which a device knew first that another has gone. */
+  readonly #since = new Map<Device, Map<string, number>>()
+  /** The devices that a session key was wrapped for, by the hash of its statement. */
+  readonly #readers = new Map<string, readonly string[]>()
+  /** By conversation, id and device of the sender. */
+  readonly #posted = new Map<string, Posted>()
+  /** By signature: a message that is sent again is no new one. */
+  readonly #sealed = new Set<string>()
+  /** What was shown under a message's name, and to whom first. */
+  readonly #shown = new Map<string, { content: string; label: string }>()
+  /** Session keys that devices had after the round before. */
+  readonly #keys = new Map<Device, readonly string[]>()
+
+  constructor(world: World, liar: Liar) {
+    this.#world = world
+    this.#liar = liar
+    world.server.witness = (request) => this.#posting(request)
+    world.watches.push({ event: (device, event) => this.#showing(device, event) })
+  }
+
+  /** Take note of all that was before. */
+  async begin(): Promise<void> {
+    for (const request of this.#world.server.seen) await this.#posting(request)
+    await this.endRound()
+  }
+
+  /** A group of steps has ended. */
+  async endRound(): Promise<void> {
+    this.#round++
+    const opened = await this.#liar.opened()
+    if (opened !== null) this.#world.broken(`the server can open the session key ${opened}`)
+    for (const device of this.#world.devices) {
+      await this.#requireKeys(device)
+      await this.#learn(device)
+    }
+  }
+
+  async #learn(device: Device): Promise<void> {
+    const known = await knowledgeOf(device)
+    this.#known.set(device, known)
+    const since = this.#since.get(device) ?? new Map<string, number>()
+    this.#since.set(device, since)
+    for (const print of known.gone) if (!since.has(print)) since.set(print, this.#round)
+    for (const print of since.keys()) if (!known.gone.has(print)) since.delete(print)
+  }
+
+  /** No key is destroyed but by the person, or once the device's own chain says that it has gone. */
+  async #requireKeys(device: Device): Promise<void> {
+    const now = (await device.store.list('key/')).map(([name]) => name)
+    const lost = (this.#keys.get(device) ?? []).filter((name) => !now.includes(name))
+    this.#keys.set(device, now)
+    const kept = lost.find((name) => !device.mayLack(name.split('/')[2]!))
+    if (kept !== undefined && device.isActive) this.#world.broken(`${device.label} has lost ${kept}`)
+  }
+
+  async #posting({ method, path, body, username, deviceId }: FakeRequest): Promise<void> {
+    const [, id, what] = /^\/v1\/conversations(?:\/([^/]+))?(?:\/(.*))?$/.exec(path) ?? []
+    const { key, messages } = (body ?? {}) as { key?: NewSessionKey; messages?: NewMessage[] }
+    if (method !== 'POST' || path.startsWith('/v1/users')) return
+    if (typeof key === 'object') await this.#noteKey(key)
+    if (what === 'session-keys') await this.#noteKey(body as NewSessionKey)
+    if (what !== 'messages' && what !== 'messages/batch') return
+    const device = this.#world.devices.find((one) => one.id === deviceId)
+    for (const message of messages ?? [body as NewMessage]) {
+      const name = `${id} ${message.id} ${deviceId}`
+      if (!this.#posted.has(name)) this.#posted.set(name, { username: username!, round: this.#round })
+      if (this.#sealed.has(message.signature) || device === undefined) continue
+      this.#sealed.add(message.signature)
+      this.#requireReaders(device, id!, message.key)
+    }
+  }
+
+  async #noteKey({ statement, wraps }: NewSessionKey): Promise<void> {
+    const hash = await statementHash(statement.text)
+    this.#readers.set(
+      hash,
+      wraps.map(({ deviceId }) => deviceId)
+    )
+  }
+
+  /** Nobody who is gone, as far as the sender knows, can read what it seals. */
+  #requireReaders(device: Device, id: string, key: string): void {
+    const known = this.#known.get(device)
+    const why = `${device.label} seals in ${this.#world.nameOf(id)} for`
+    for (const reader of this.#readers.get(key) ?? []) {
+      const found = this.#ownerOf(reader)
+      if (found === undefined) this.#world.broken(`${why} a device that nobody has`)
+      const { username, signingKey } = found
+      if (known?.gone.has(signingKey) === true)
+        this.#world.broken(`${why} a device of ${username} that has gone`)
+      if (known?.removed.get(id)?.has(username) === true)
+        this.#world.broken(`${why} ${username}, who was removed`)
+    }
+  }
+
+  /** A person's device by its id, retired or not. */
+  #ownerOf(deviceId: string): { username: string; signingKey: string } | undefined {
+    for (const { username, history } of this.#world.server.users.values())
+      for (const { id, signingKey } of history?.devices.values() ?? [])
+        if (id === deviceId) return { username, signingKey }
+    return undefined
+  }
+
+  #showing(device: Device, event: ChatEvent | Incoming): void {
+    if (event.type !== 'message') return
+    const { conversationId, id, from } = event
+    const name = `${conversationId} ${id} ${from.deviceId}`
+    const posted = this.#posted.get(name)
+    const words = `${device.label} is shown “${textOf(event)}” as by ${from.username}`
+    if (posted?.username !== from.username) this.#world.broken(`${words}, who has not sent it`)
+    const since = this.#since.get(device)?.get(from.signingKey) ?? Infinity
+    if (posted.round >= since) this.#world.broken(`${words}, of a device that it knew to be gone`)
+    const content = JSON.stringify(event.content)
+    const { content: before, label } = this.#shown.get(name) ?? { content, label: device.label }
+    this.#shown.set(name, { content: before, label })
+    if (before !== content) this.#world.broken(`${words}, and ${label} was shown ${before}`)
+  }
+}
+
+function textOf({ content }: IncomingMessage): string {
+  return 'text' in content ? String(content.text) : content.type
+}
