@@ -77,6 +77,11 @@ export class FakeConversation {
     return this.history.chain?.members ?? new Map()
   }
 
+  /** How many requests have made the chain. */
+  get requests(): number {
+    return this.#posted.length
+  }
+
   /** The newest key as it is served. */
   get key(): FakeKey {
     return this.keys.at(-1)!

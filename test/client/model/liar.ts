@@ -4,6 +4,8 @@ import { TIME, type FakeUser } from '../../support/fake-user.js'
 import type { FakeRequest } from '../../support/fake-world.js'
 import { hijack } from '../../support/malicious-server.js'
 import type { PuppetDevice } from '../../support/puppet.js'
+import { statementHash } from '../../../src/crypto/statements.js'
+import type { NewSessionKey } from '../../../src/protocol/conversations.js'
 import type { NewMessage } from '../../../src/protocol/messages.js'
 import type { ProblemCode } from '../../../src/protocol/problems.js'
 import { streamOf, type EventPage } from './ending-stream.js'
@@ -29,16 +31,16 @@ export class Lies {
   /** How many old events it shows once more at the end of each page, and whether as new ones. */
   replay = { count: 0, isNew: false }
   answer: FalseAnswer | null = null
-  /** Whether it takes messages of the device under any session key, and streams them to all members. */
-  takesAll = false
 }
 
 /** The lies of a server: to each device its own. Without any it is honest. */
 export class Liar {
   readonly #world: World
   readonly #lies = new Map<string, Lies>()
+  /** Whether it takes messages under any session key, and streams them to all members. */
+  takesAll = false
   /** Devices whose private keys the server has. */
-  readonly evil: PuppetDevice[] = []
+  readonly #evil: PuppetDevice[] = []
 
   constructor(world: World) {
     this.#world = world
@@ -57,35 +59,49 @@ export class Liar {
 
   /** From now on the server is honest to a device, or to all. */
   stop(deviceId?: string): void {
-    if (deviceId === undefined) this.#lies.clear()
-    else this.#lies.delete(deviceId)
+    if (deviceId !== undefined) return void this.#lies.delete(deviceId)
+    this.#lies.clear()
+    this.takesAll = false
+  }
+
+  /** A device sees nothing new any more, and is heard as before. */
+  async freeze(deviceId: string): Promise<void> {
+    const { users, conversations } = this.#world.server
+    const lies = this.to(deviceId)
+    for (const [username, user] of users) lies.users.set(username, await user.fork(user.statements.length))
+    for (const { id, requests } of conversations.values()) lies.chains.set(id, requests)
+    for (const type of ['message', 'device.chain', 'conversation.chain', 'conversation.created'])
+      lies.hidden.add(type)
+    this.takesAll = true
+    this.#world.server.endsSessions = false
   }
 
   /** A user's chain with an identity of the server at its end, or as it was. */
   async hijacked(user: FakeUser): Promise<FakeUser> {
     const fork = await user.fork(user.statements.length)
-    this.evil.push(await hijack(fork))
+    this.#evil.push(await hijack(fork))
     return fork
   }
 
-  /** A session key that the server can open, among all that were ever posted. */
-  async opened(): Promise<string | null> {
-    for (const { keys } of this.#world.server.conversations.values())
-      for (const key of keys)
-        for (const device of this.evil) if ((await openKey(key, device)) !== null) return key.hash
-    return null
+  /** Whether the server can open a session key that a device posts. */
+  async opens({ id, statement, wraps }: NewSessionKey): Promise<boolean> {
+    const key = { id, statement, hash: await statementHash(statement.text), added: new Map() }
+    const byDevice = new Map(wraps.map(({ deviceId, wrappedKey }) => [deviceId, wrappedKey]))
+    for (const device of this.#evil)
+      if ((await openKey({ ...key, wraps: byDevice }, device)) !== null) return true
+    return false
   }
 
   async #answer(request: FakeRequest): Promise<unknown> {
+    const { method, path, honest } = request
+    if (this.takesAll && path.endsWith('/messages') && method === 'POST') this.#take(request)
     const lies = this.#lies.get(request.deviceId ?? '')
     if (lies === undefined) return undefined
-    const { method, path, honest } = request
     const { answer } = lies
     if (answer?.path.test(`${method} ${path}`) === true) {
       if (answer.isDone) await honest()
       return answer.says === 'done' ? this.#confirmation(request) : problem(answer.says)
     }
-    if (lies.takesAll && path.endsWith('/messages') && method === 'POST') this.#take(request)
     if (method !== 'GET') return undefined
     if (path === '/v1/events' && !request.query.has('limit')) return this.#events(lies, request)
     const [, id, part] = /^\/v1\/conversations\/([^/]+)\/(chain|messages)$/.exec(path) ?? []

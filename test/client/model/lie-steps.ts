@@ -70,9 +70,9 @@ const lies = {
     liar.to(device.id).answer = { path, says, isDone }
     return `answers ${says} to ${path.source}${isDone ? ', and does it' : ''}`
   },
-  take: ({ liar, device }) => {
-    liar.to(device.id).takesAll = true
-    return 'takes messages under any key'
+  freeze: async ({ liar, device }) => {
+    await liar.freeze(device.id)
+    return 'shows nothing new any more, and takes messages under any key'
   },
   keepSessions: ({ world, n }) => {
     world.server.endsSessions = n % 2 === 0

@@ -50,8 +50,6 @@ export class Oracles {
   /** A group of steps has ended. */
   async endRound(): Promise<void> {
     this.#round++
-    const opened = await this.#liar.opened()
-    if (opened !== null) this.#world.broken(`the server can open the session key ${opened}`)
     for (const device of this.#world.devices) {
       await this.#requireKeys(device)
       await this.#learn(device)
@@ -80,8 +78,8 @@ export class Oracles {
     const [, id, what] = /^\/v1\/conversations(?:\/([^/]+))?(?:\/(.*))?$/.exec(path) ?? []
     const { key, messages } = (body ?? {}) as { key?: NewSessionKey; messages?: NewMessage[] }
     if (method !== 'POST' || path.startsWith('/v1/users')) return
-    if (typeof key === 'object') await this.#noteKey(key)
-    if (what === 'session-keys') await this.#noteKey(body as NewSessionKey)
+    if (typeof key === 'object') await this.#noteKey(username!, key)
+    if (what === 'session-keys') await this.#noteKey(username!, body as NewSessionKey)
     if (what !== 'messages' && what !== 'messages/batch') return
     const device = this.#world.devices.find((one) => one.id === deviceId)
     for (const message of messages ?? [body as NewMessage]) {
@@ -93,7 +91,9 @@ export class Oracles {
     }
   }
 
-  async #noteKey({ statement, wraps }: NewSessionKey): Promise<void> {
+  async #noteKey(username: string, key: NewSessionKey): Promise<void> {
+    const { statement, wraps } = key
+    if (await this.#liar.opens(key)) this.#world.broken(`the server can open a session key of ${username}`)
     const hash = await statementHash(statement.text)
     this.#readers.set(
       hash,

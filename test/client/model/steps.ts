@@ -223,7 +223,7 @@ export function resolve(world: World, { do: kind, who, on, what, lost }: Step) {
   return [`${words} (answers lost ${lost})`, losing] as [string, () => Promise<unknown>]
 }
 
-const weights: Record<keyof typeof acts, number> = {
+const WEIGHTS: Record<keyof typeof acts, number> = {
   read: 12,
   send: 12,
   write: 6,
@@ -250,24 +250,17 @@ const weights: Record<keyof typeof acts, number> = {
   wait: 3
 }
 
-const kind = fc.oneof(
-  ...(Object.keys(acts) as (keyof typeof acts)[]).map((name) => ({
-    weight: weights[name],
-    arbitrary: fc.constant(name)
-  }))
-)
-
-export function steps(hasLosses = true): fc.Arbitrary<Step> {
+/** @param weights of some acts, if they shall be others than usual; 0 for never */
+export function steps(weights: Partial<typeof WEIGHTS> = {}): fc.Arbitrary<Step> {
+  const kinds = Object.entries({ ...WEIGHTS, ...weights }) as [keyof typeof acts, number][]
   return fc.record({
-    do: kind,
+    do: fc.oneof(...kinds.map(([name, weight]) => ({ weight, arbitrary: fc.constant(name) }))),
     who: fc.nat({ max: 11 }),
     on: fc.nat({ max: 7 }),
     what: fc.nat({ max: 15 }),
-    lost: hasLosses
-      ? fc.oneof(
-          { weight: 12, arbitrary: fc.constant(null) },
-          fc.constantFrom('before' as const, 'after' as const)
-        )
-      : fc.constant(null)
+    lost: fc.oneof(
+      { weight: 12, arbitrary: fc.constant(null) },
+      fc.constantFrom('before' as const, 'after' as const)
+    )
   })
 }
