@@ -10,7 +10,11 @@ import { decodeKemKey, generateKemKeys } from '../src/crypto/kem.js'
 import { generateSessionKey, sessionKeyCommitment } from '../src/crypto/session-keys.js'
 import { unwrapSessionKey, wrapSessionKey, wrapSessionKeyForAll } from '../src/crypto/wraps.js'
 import { MESSAGE_BYTES, type Bench } from './bench.js'
+import { LongChain } from './long-chain.js'
 
+const WEEKS = 52
+/** A device gets new keys every 90 days. */
+const REKEYS = 4
 /** Concurrent operations, as in a client that catches up. */
 const CONCURRENCY = 16
 
@@ -71,6 +75,19 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
     report({ name: `session key for ${devices} devices`, value: performance.now() - since, unit: 'ms' })
   }
 
+  await chains(quick, report)
+  const envelope = JSON.stringify({ ...message, sessionKeyId: sessionKey.id, key })
+  report({
+    name: `message of ${MESSAGE_BYTES / 2} characters, as JSON`,
+    value: envelope.length,
+    unit: 'bytes'
+  })
+  for (const kemKey of [undefined, recipient.kemKey]) {
+    const wrapped = await wrapSessionKey(sessionKey, { ...recipient, kemKey }, key)
+    const form = kemKey === undefined ? 'RSA 3072' : 'RSA 3072 and ML-KEM-768'
+    report({ name: `wrap for one device, ${form}, as base64`, value: wrapped.length, unit: 'bytes' })
+  }
+
   const megabytes = quick ? 25 : 100
   const { grownBytes, ms: took } = await attachment(megabytes * 1e6)
   report({
@@ -79,6 +96,27 @@ export async function cryptography({ quick, report }: Bench): Promise<void> {
     unit: 'MB/s'
   })
   report({ name: 'resident meanwhile, above before, peak', value: grownBytes / 2 ** 20, unit: 'MiB' })
+}
+
+/** The time to verify long chains from nothing, and how they grow. */
+async function chains(quick: boolean, report: Bench['report']): Promise<void> {
+  const links = quick ? 200 : 1000
+  for (const members of [10, 250]) {
+    const chain = await LongChain.create(members)
+    while (chain.items.length < links) await chain.changeTimer(chain.items.length)
+    const since = performance.now()
+    const verified = await chain.verify()
+    const name = `chain of ${verified} links with ${members} members verified`
+    report({ name, value: performance.now() - since, unit: 'ms' })
+  }
+  for (const members of [10, 250]) {
+    const chain = await LongChain.create(members)
+    const first = chain.items.length
+    for (let week = 0; week < WEEKS; week++) await chain.key([])
+    for (let n = 0; n < members * REKEYS; n++) await chain.rekey(n % members)
+    const name = `chain of ${members} members in a year of weekly keys and ${REKEYS} rekeys each`
+    report({ name, value: chain.bytes(first) / 1000, unit: 'kB' })
+  }
 }
 
 /** Calls of `work` per second, `CONCURRENCY` at a time. */

@@ -9,6 +9,7 @@ import { catchUp } from './catch-up.js'
 import { cryptography } from './cryptography.js'
 import { asMarkdown, machine } from './document.js'
 import { fanOut } from './fan-out.js'
+import { groups } from './groups.js'
 import { growth } from './growth.js'
 import { idleStreams } from './idle-streams.js'
 import { latency } from './latency.js'
@@ -28,6 +29,7 @@ const serverSections: Record<string, (bench: ServerBench) => Promise<void>> = {
   latency,
   'fan-out': fanOut,
   'catch-up': catchUp,
+  groups,
   growth,
   overload,
   'idle-streams': idleStreams,

@@ -98,7 +98,11 @@ export function resolveLie(world: World, liar: Liar, { lie, who, on, what }: Lie
 
 export function lieSteps(): fc.Arbitrary<LieStep> {
   return fc.record({
-    lie: fc.constantFrom(...(Object.keys(lies) as (keyof typeof lies)[])),
+    lie: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('freeze' as const) },
+      { weight: 2, arbitrary: fc.constant('hijack' as const) },
+      { weight: 6, arbitrary: fc.constantFrom(...(Object.keys(lies) as (keyof typeof lies)[])) }
+    ),
     who: fc.nat({ max: 11 }),
     on: fc.nat({ max: 7 }),
     what: fc.nat({ max: 15 })

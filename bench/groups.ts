@@ -1,0 +1,153 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import * as schema from '../src/server/db/schema.js'
+import { creation, chainRequest, type CurrentUser } from '../test/support/chain-requests.js'
+import { post } from '../test/support/conversations.js'
+import { crowd } from '../test/support/crowd.js'
+import { expect } from '../test/support/interop/http.js'
+import type { InteropClient } from '../test/support/interop/client.js'
+import { parseStatement } from '../src/protocol/parse-statement.js'
+import { statementHash } from '../test/support/interop/chains.js'
+import { user } from '../test/support/people.js'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import { median, percentile } from './load/percentile.js'
+import { startOurs } from './servers.js'
+
+const MEMBERS = 1000
+const PER_SECOND = 500
+const LISTED = 100
+const PROBE_MS = 5
+/** Larger gaps between two answers to a small request say that something else held the server up. */
+const LONGEST_MS = 50
+
+/** What large groups cost those who have nothing to do with them. */
+export async function groups(bench: ServerBench): Promise<void> {
+  await making(bench)
+  await listing(bench)
+}
+
+/** Others' messages while one account makes groups of a thousand, and session keys in them. */
+async function making({ owner, pg: postgres, load, quick, report }: ServerBench): Promise<void> {
+  let people: Map<string, CurrentUser> | undefined
+  const target = await startOurs(owner, postgres, undefined, [], async (databaseUrl) => {
+    const pool = new pg.Pool({ connectionString: databaseUrl })
+    people = await crowd(drizzle(pool, { schema }), MEMBERS - 1)
+    await pool.end()
+  })
+  const { port, tokens, conversations } = target
+  const maker = await user(owner, { url: `http://127.0.0.1:${port}` }, 'maker')
+  const rounds = quick ? 1 : 3
+  const bodies: string[][] = []
+  for (let n = 0; n < (quick ? 4 : 12); n++) bodies.push(await requests(maker, people!))
+  await load('openStreams', { port, tokens: [tokens[0]!] })
+  const plan = {
+    port,
+    tokens,
+    conversations,
+    bytes: MESSAGE_BYTES,
+    connections: 64,
+    perSecond: PER_SECOND,
+    readers: 1,
+    warmUpMs: 1000,
+    measureMs: quick ? 2000 : 5000
+  }
+  await load('fixedRate', plan)
+  const quiet: number[] = []
+  const busy: number[] = []
+  let made = 0
+  for (let round = 0; round < rounds; round++) {
+    quiet.push((await load('fixedRate', plan)).p99)
+    const own = bodies.splice(0, Math.ceil(bodies.length / (rounds - round)))
+    const end = new AbortController()
+    const work = make(maker, own, end.signal)
+    busy.push((await load('fixedRate', plan)).p99)
+    end.abort()
+    made += await work
+  }
+  await load('closeStreams', undefined)
+  report({
+    name: `groups of ${MEMBERS} and keys in them, made by one account meanwhile`,
+    value: made,
+    unit: ''
+  })
+  report({
+    name: `POST → SSE p99 of others at ${PER_SECOND}/s meanwhile : quiet`,
+    value: median(busy),
+    unit: 'ms',
+    baseline: median(quiet),
+    ratio: median(busy) / median(quiet),
+    target: { of: 'ratio', atMost: 1.5 }
+  })
+}
+
+/** The requests that create a group, and make another key in it, as text. */
+async function requests(maker: InteropClient, people: Map<string, CurrentUser>): Promise<string[]> {
+  const first = await creation(maker, 'group', [...people.keys()], { known: people })
+  const { statement } = first.key
+  const states = parseStatement(statement.text, ['conversation-key']).state
+  const { members } = parseStatement(first.statements[0]!.text, ['conversation-create'])
+  const view = {
+    id: first.id,
+    sequence: 2,
+    head: statementHash(statement),
+    members: new Map(members.map(({ username, root }) => [username, root])),
+    states: new Map(states.map(({ username, ...state }) => [username, state]))
+  }
+  const second = await chainRequest(maker, view, [], { known: people })
+  return [JSON.stringify(first), `${first.id} ${JSON.stringify(second.key)}`]
+}
+
+/** Post these, one after the other, until the end. @returns how many were posted */
+async function make(maker: InteropClient, bodies: readonly string[][], end: AbortSignal): Promise<number> {
+  let made = 0
+  for (const [group, key] of bodies) {
+    if (end.aborted) break
+    expect(await post(maker, '/v1/conversations', group), 201)
+    const at = key!.indexOf(' ')
+    expect(await post(maker, `/v1/conversations/${key!.slice(0, at)}/session-keys`, key!.slice(at + 1)), 201)
+    made += 2
+  }
+  return made
+}
+
+/** How long the list of a member of many large groups keeps all others waiting. */
+async function listing({ owner, pg: postgres, quick, report }: ServerBench): Promise<void> {
+  const everybody = Array.from({ length: MEMBERS }, (_, n) => n)
+  const groups = Array.from({ length: LISTED }, () => everybody)
+  const { port, tokens } = await startOurs(owner, postgres, { users: MEMBERS, groups })
+  const base = `http://127.0.0.1:${port}`
+  const headers = { authorization: `Bearer ${tokens[0]}` }
+  const list = async (): Promise<number> => {
+    const since = performance.now()
+    const response = await fetch(`${base}/v1/conversations?limit=200`, { headers })
+    if (!response.ok) throw new Error(await response.text())
+    await response.arrayBuffer()
+    return performance.now() - since
+  }
+  for (let n = 0; n < 3; n++) await list()
+  const end = new AbortController()
+  const probing = probe(`${base}/healthz`, end.signal)
+  const times: number[] = []
+  for (let n = 0; n < (quick ? 5 : 30); n++) times.push(await list())
+  end.abort()
+  const waits = (await probing).sort((a, b) => a - b)
+  report({ name: `list of ${LISTED} groups of ${MEMBERS} answered, p50`, value: median(times), unit: 'ms' })
+  report({
+    name: 'another request meanwhile, the longest wait',
+    value: percentile(waits, 1),
+    unit: 'ms',
+    target: { of: 'value', atMost: LONGEST_MS }
+  })
+}
+
+/** Milliseconds that a small request takes, asked again and again. */
+async function probe(url: string, end: AbortSignal): Promise<number[]> {
+  const waits: number[] = []
+  while (!end.aborted) {
+    const since = performance.now()
+    await (await fetch(url)).arrayBuffer()
+    waits.push(performance.now() - since)
+    await new Promise((resolve) => setTimeout(resolve, PROBE_MS))
+  }
+  return waits
+}
