@@ -38,8 +38,9 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
  * Every change of members or devices also marks the row of the conversation, which names the current session
  * key and says whether it is out of date. The rows are locked FOR SHARE, in the order of their ids. The lock
  * also reads again what a concurrent change has just committed: a change of members or devices waits for the
- * batch, or the batch for the change. The roster of a key never changes. The row of `log_head`, which counts
- * positions, is locked last.
+ * batch, or the batch for the change. `now()` would be the time before the batch has waited, and a change that came
+ * meanwhile would lie in the future. The roster of a key never changes. The row of `log_head`, which counts positions,
+ * is locked last.
  */
 export const SEND: PreparedStatement = {
   name: 'send',
@@ -68,7 +69,7 @@ judged as materialized (
         then 'repeat'
       when c.id is null or m.found is null then 'not-found'
       when e.position is not null then 'conflict'
-      when c.session_key_id <> i.session_key_id or k.hash <> i.key or c.outdated_at <= now()
+      when c.session_key_id <> i.session_key_id or k.hash <> i.key or c.outdated_at <= clock_timestamp()
         or k.message_count >= ${MAX_MESSAGES_PER_KEY} then 'rekey'
       when w.sends is null then 'not-in-roster'
       when not w.sends then 'forbidden'

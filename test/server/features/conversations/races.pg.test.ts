@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import t from 'tap'
 import { parseStatement } from '../../../../src/protocol/parse-statement.js'
+import { SEND, sendValues, type SendRow } from '../../../../src/server/log/store-messages.js'
 import { cheapKeys } from '../../../support/bad-input.js'
 import { chainRequest, creation, readChain } from '../../../support/chain-requests.js'
+import { LockHolder } from '../../../support/database-locks.js'
 import { envelope, found, hashOf, newKey, post, say } from '../../../support/conversations.js'
 import type { Statement } from '../../../support/interop/chains.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
@@ -137,6 +140,30 @@ if (postgres !== undefined) {
     }
     for (const event of ['message', 'device.chain', 'conversation.chain'])
       t.ok(seen.get(event)! > ROUNDS, `${seen.get(event)} times ${event}`)
+  })
+
+  t.test('A message that has waited is not taken behind a statement that came meanwhile', async (t) => {
+    // The batch waits for the first conversation, in which Bob is not.
+    let [first, second] = ['', '']
+    while (first >= second)
+      [first, second] = [await found(alice, 'group'), await found(alice, 'group', [bob])]
+    const batch = []
+    for (const conversationId of [first, second]) {
+      const { userId: senderId, deviceId: senderDeviceId } = alice
+      batch.push({ ...(await envelope(alice, conversationId)), conversationId, senderId, senderDeviceId })
+    }
+    const holder = await LockHolder.connect(t, databaseUrl)
+    await holder.client.query('begin')
+    await holder.client.query('select from conversations where id = $1 for update', [first])
+    const sender = new pg.Client({ connectionString: databaseUrl })
+    await sender.connect()
+    t.teardown(() => sender.end())
+    const sent = sender.query<SendRow>(SEND.text, sendValues(batch))
+    await holder.holdsUp()
+    expect(await bob.rekey(cheapKeys({ signing: bob.keys.signingPrivate })), 200)
+    await holder.client.query('commit')
+    const verdicts = (await sent).rows.map(({ verdict }) => verdict)
+    t.strictSame(verdicts, ['stored', 'rekey'])
   })
 
   /** Another device of the user, with a session and not yet added. */
