@@ -2,6 +2,8 @@ import t from 'tap'
 import { ChatClient } from '../../../src/client/client.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { all, client, failure, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
+import { inShort } from '../../support/malicious-server.js'
 import { startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 
@@ -90,10 +92,10 @@ t.test(
 t.test('A message that the server may have stays as it is when the session key changes', async (t) => {
   const store = new MemoryStore()
   const { network, fetch } = badNetwork()
-  const amy = await registered(t, url, 'amy', { store, fetch, random: () => 0 })
+  const amy = await registered(t, url, 'amanda', { store, fetch, random: () => 0 })
   const bill = await registered(t, url, 'bill')
   const cleo = await registered(t, url, 'cleo')
-  const { id } = await bill.conversations.createGroup('three', ['amy', 'cleo'])
+  const { id } = await bill.conversations.createGroup('three', ['amanda', 'cleo'])
   const amys = new Listener(t, amy)
   await amy.send(id, 'one')
   for (const fail of ['after', 'before'] as const) {
@@ -115,6 +117,39 @@ t.test('A message that the server may have stays as it is when the session key c
     [1, 2, 1, 1, 2]
   )
   t.equal((await cleo.conversations.get(id)).joined, true)
+})
+
+t.test('A message that the server may have is posted as it is, although the key has changed', async (t) => {
+  const { network, fetch: fetchBadly } = badNetwork()
+  let slow: Promise<unknown> | null = null
+  const fetchSlowly: typeof fetch = async (input, init) => {
+    const response = await fetchBadly(input, init)
+    if (/\/messages$/.test(input as string)) await slow
+    return response
+  }
+  const amy = await registered(t, url, 'amy', { fetch: fetchSlowly, random: () => 0 })
+  const bert = await registered(t, url, 'bert')
+  const { id } = await bert.conversations.createGroup('two', ['amy'])
+  await amy.send(id, 'one')
+  network.fail = 'after'
+  t.match(await failure(amy.send(id, 'lost')), { kind: 'unreachable' })
+  network.fail = null
+  await bert.conversations.setTimer(id, 60)
+  await amy.conversations.get(id)
+  await amy.send(id, 'after it')
+
+  let goOn = (): void => undefined
+  slow = new Promise<void>((resolve) => (goOn = resolve))
+  const posts = network.posts
+  const sent = [amy.send(id, 'slow')]
+  await eventually(() => network.posts > posts, 'it is on its way')
+  await bert.conversations.setTimer(id, 120)
+  await amy.conversations.get(id)
+  sent.push(amy.send(id, 'behind it'))
+  goOn()
+  await Promise.all(sent)
+  const read = (await all(bert.history(id, { after: 0 }))).slice(1).map(inShort)
+  t.strictSame(read, ['one', 'lost', 'after it', 'slow', 'behind it'])
 })
 
 t.test('A message for one identity never goes to the next one', async (t) => {
