@@ -190,8 +190,19 @@ t.test('Requests at the same time go one after the other, and none is lost', asy
   t.equal(talk.conversation.chain.messageTtl, 60)
 })
 
-t.test('A user who leaves is out when the server shows nothing more, and not by its word', async (t) => {
+t.test('A user who leaves is out when the chain says so, and not by the server’s word', async (t) => {
   const { server, bob, talk, store } = await group()
+  const isOfTalk = ({ path }: FakeRequest) => path.startsWith(`/v1/conversations/${talk.id}`)
+  let isTold = false
+  server.lies.push((request) => {
+    if (isTold && isOfTalk(request)) return problem('conversation-not-found')
+    isTold = isChange(request)
+    return isTold ? { head: 'ab'.repeat(32), sequence: 99, lastPosition: 1 } : undefined
+  })
+  t.match(await failure(bob.conversations.leave(talk.id)), { code: 'conversation-not-found' })
+  t.ok(talk.conversation.members.has('bob'))
+  t.equal((await store.list('pending-request/')).length, 1)
+  server.lies.length = 0
   server.lies.push(async (request) => {
     if (isChange(request)) await request.honest()
     return isChange(request) ? noAnswer() : undefined
@@ -202,5 +213,5 @@ t.test('A user who leaves is out when the server shows nothing more, and not by 
   const again = await fakeClient(t, server, { store })
   await again.flush()
   t.strictSame(await store.list('pending-request/'), [])
-  t.match(await again.conversations.get(talk.id), { joined: false })
+  t.match(await again.conversations.get(talk.id), { joined: false, members: [{ username: 'alice' }] })
 })
