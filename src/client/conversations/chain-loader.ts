@@ -46,15 +46,23 @@ export class ChainLoader {
     this.#loaded.clear()
   }
 
-  /** The chain as it is stored, with what is known of its members' chains now. */
+  /**
+   * The chain as it is stored, with what is known of its members' chains now.
+   *
+   * @throws {ChatError} `untrusted` if it names statements of a user's chain that the person has given up
+   */
   async load(id: string): Promise<LoadedChain> {
     const stored = await this.#chains.record(id)
     let chain = this.#loaded.get(id)
     if (chain === undefined || (chain.history.chain?.sequence ?? 0) !== (stored?.sequence ?? 0)) {
       chain = this.empty(id)
-      for (const { request } of await this.#chains.read(id)) {
-        await this.#gather(chain, [request])
-        chain.history.append(request, chain.history.next(request, chain.users))
+      try {
+        for (const { request } of await this.#chains.read(id)) {
+          await this.#gather(chain, [request])
+          chain.history.append(request, chain.history.next(request, chain.users))
+        }
+      } catch (error) {
+        throw toUntrusted(error, 'A conversation as it is known here')
       }
       this.#loaded.set(id, chain)
     }

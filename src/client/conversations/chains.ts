@@ -42,6 +42,14 @@ export class ConversationChains {
       : this.#exclusively(id, async () => verified(stored, await this.#loader.load(id)))
   }
 
+  /** The same, if it can be read: it may name statements of a user's chain that the person has given up. */
+  peekReadable(id: string): Promise<VerifiedConversation | undefined> {
+    return this.peek(id).catch((error: unknown) => {
+      if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
+      return undefined
+    })
+  }
+
   /** A conversation as known here; asks the server only about those never met. */
   async get(id: string): Promise<VerifiedConversation> {
     return (await this.peek(id)) ?? (await this.sync(id)).conversation
@@ -126,7 +134,7 @@ export class ConversationChains {
       const chain = this.#loader.empty(id)
       const requests = await readServed((await this.#fetcher.fetch(id, chain.history)).items)
       await this.#loader.apply(id, chain, requests, { isAccepted: true })
-      const { head: shown, sequence } = chain.history.chain!
+      const { head: shown, sequence } = chain.history.chain ?? { head: 'nothing', sequence: 0 }
       if (shown !== head)
         throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
       // The known one may not be readable any more: it may name statements of users' chains that were given up.

@@ -73,7 +73,7 @@ export class ConversationCreation {
 
   async #known(kind: ConversationKind, isIt: IsIt): Promise<VerifiedConversation | undefined> {
     for (const stored of await this.#chains.list()) {
-      const known = stored.kind === kind ? await this.#chains.peek(stored.id) : undefined
+      const known = stored.kind === kind ? await this.#chains.peekReadable(stored.id) : undefined
       if (known !== undefined && isIt(known) && !(await this.#isOver(known))) return known
     }
     return undefined

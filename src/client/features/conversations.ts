@@ -165,7 +165,7 @@ export class Conversations {
       return await this.#toPublic((await this.#chains.sync(id, head)).conversation)
     } catch (error) {
       if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
-      const known = await this.#chains.peek(id)
+      const known = await this.#chains.peekReadable(id)
       const shown =
         known === undefined
           ? { id, kind, title: null, members: [], joined: true, head: '-', messageTtl: 0 }

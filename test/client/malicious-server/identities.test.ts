@@ -146,3 +146,32 @@ t.test('Roots that a user had before this person met them do not block', async (
   t.equal(await outcome(bob.send(talk.id, 'hello')), 'done')
   t.match(await bob.contacts.get('carol'), { status: 'unverified' })
 })
+
+t.test('A chain that this person has given up keeps back its own conversations only', async (t) => {
+  const { server, bob, talk, alice, store } = await scene(t, ['alice'], { kind: 'direct' })
+  await alice.rekey()
+  await bob.send(talk.id, 'hello')
+  const shown = await alice.user.fork(1)
+  await hijack(shown)
+  server.view = (username) => (username === 'alice' ? shown : server.users.get(username))
+  t.equal(await outcome(bob.contacts.get('alice')), 'forked-chain')
+  await bob.users.accept('alice', shown.head)
+  await bob.close()
+  await server.puppet('carol')
+  const again = await fakeClient(t, server, { store })
+  const { id } = await again.conversations.direct('carol')
+  const listed = await again.conversations.list()
+  t.match(new Map(listed.map((one) => [one.id, one.trouble?.code])), new Map([[talk.id, 'forked-chain']]))
+  t.match(listed.find((one) => one.id === id)?.members, [{ username: 'bob' }, { username: 'carol' }])
+})
+
+t.test('A server that shows no chain to accept is not believed', async (t) => {
+  const { server, bob, talk } = await scene(t, ['alice'])
+  const { head } = await bob.conversations.get(talk.id)
+  server.lies.push(({ method, path }) =>
+    method === 'GET' && path.endsWith('/chain') ? { head, items: [], next: null } : undefined
+  )
+  t.equal(await outcome(bob.conversations.accept(talk.id, head)), 'other-head')
+  server.lies.length = 0
+  t.match(await bob.conversations.get(talk.id), { head })
+})
