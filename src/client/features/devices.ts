@@ -1,4 +1,5 @@
 import { parseStatement } from '../../protocol/parse-statement.js'
+import type { SignedStatement } from '../../protocol/schema.js'
 import { alarmOf, type Alarms } from '../identity/alarms.js'
 import { revocation } from '../identity/device-statements.js'
 import type { OwnChain } from '../identity/own-chain.js'
@@ -6,7 +7,7 @@ import type { OwnDevice } from '../identity/own-device.js'
 import type { PendingStatements } from '../identity/pending.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
-import { ChatError } from '../errors.js'
+import { ChatError, isDecidedRefusal } from '../errors.js'
 import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
@@ -154,13 +155,24 @@ export class Devices {
     if (this.#me.account?.status !== 'active') return
     await this.#own.requireActive()
     try {
-      const lost = await this.#pending.resume()
-      const statement = lost && parseStatement(lost.text, USER_STATEMENTS)
-      if (statement?.kind === 'device-revoke') await this.revoke(statement.device)
-      if (statement?.kind === 'device-rekey') await this.#rekey.start()
+      for (const [name, lost] of await this.#pending.resume()) {
+        await this.#signAgain(lost)
+        await this.#pending.forget(name)
+      }
     } catch (error) {
       if (!(error instanceof ChatError) || error.code !== 'ignored-statement') throw error
       this.#alarms.raise({ ...alarmOf(error), about: { username: this.#me.username } })
+    }
+  }
+
+  /** At the end that the chain has now. A refusal is the end of it. */
+  async #signAgain({ text }: SignedStatement): Promise<void> {
+    const { kind, device } = parseStatement(text, USER_STATEMENTS)
+    try {
+      if (kind === 'device-revoke') await this.revoke(device)
+      if (kind === 'device-rekey') await this.#rekey.start()
+    } catch (error) {
+      if (!isDecidedRefusal(error)) throw error
     }
   }
 

@@ -23,9 +23,10 @@ export type MakeStatement = (history: UserHistory) => Promise<OwnStatement | nul
 
 type Stored = OwnStatement & { hash: string }
 /** `lost`: another statement stands in its place. */
-type Outcome = 'in-chain' | 'lost' | 'refused'
+type Outcome = 'in-chain' | 'lost'
 
 const NAME = 'pending-statement'
+const LOST = 'lost-statement/'
 const TRIES = 5
 /** The shortest time after which a pending device signs again when the chain has moved on. */
 const PENDING_DEVICE_MS = 1500
@@ -70,14 +71,20 @@ export class PendingStatements {
   }
 
   /**
-   * Send again what is pending. @returns the statement if it has not come into the chain, and can't any more
+   * Send again what is pending.
+   *
+   * @returns statements that have not come into the chain, and can't any more, by names for `forget`
    */
-  resume(): Promise<SignedStatement | null> {
+  resume(): Promise<[name: string, lost: SignedStatement][]> {
     return this.#mutex.runExclusive(async () => {
-      const stored = await this.#store.get<Stored>(NAME)
-      if (stored === undefined) return null
-      return (await this.#settle()) === 'in-chain' ? null : stored.signed
+      await this.#settle()
+      return this.#store.list<SignedStatement>(LOST)
     })
+  }
+
+  /** Others have taken the place of a lost statement, or none has to. */
+  async forget(name: string): Promise<void> {
+    await this.#store.update((tx) => tx.delete(name))
   }
 
   async #post(
@@ -102,21 +109,22 @@ export class PendingStatements {
     }
   }
 
-  /** Find out what became of a statement that was sent before. */
-  async #settle(): Promise<Outcome> {
+  /** Find out what became of a statement that was sent before. If it is lost, `resume` returns it. */
+  async #settle(): Promise<void> {
     const stored = await this.#store.get<Stored>(NAME)
-    if (stored === undefined) return 'in-chain'
-    try {
-      return await this.#send(stored)
-    } catch (error) {
-      if (isDecidedRefusal(error)) return 'refused'
-      throw error
-    }
+    if (stored === undefined) return
+    await this.#send(stored, { isKept: true }).catch((error: unknown) => {
+      if (!isDecidedRefusal(error)) throw error
+    })
   }
 
-  /** Only the verified chain says what became of the statement. */
-  async #send(stored: Stored): Promise<Outcome> {
-    const { username, sequence, hash, request } = stored
+  /**
+   * Only the verified chain says what became of the statement.
+   *
+   * @param options.isKept whether it is kept if it is lost
+   */
+  async #send(stored: Stored, { isKept = false } = {}): Promise<Outcome> {
+    const { username, sequence, hash, signed, request } = stored
     const refusal = await this.#api.call(request).then(
       () => null,
       (error: unknown) => {
@@ -133,7 +141,9 @@ export class PendingStatements {
         'The server said that it has changed your devices, but it shows a chain without the change.'
       )
     await this.#store.update(async (tx) => {
-      if ((await tx.get<Stored>(NAME))?.hash === hash) tx.delete(NAME)
+      if ((await tx.get<Stored>(NAME))?.hash !== hash) return
+      tx.delete(NAME)
+      if (isKept && found !== hash) tx.set(`${LOST}${hash}`, signed)
     })
     if (found === hash) return 'in-chain'
     if (found !== undefined) return 'lost'

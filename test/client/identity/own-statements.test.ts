@@ -130,6 +130,31 @@ t.test('When another device was faster, the statement is signed again at the new
   t.match(await laptop.devices.list(), [{ status: 'active' }, { status: 'revoked' }])
 })
 
+t.test(
+  'A revocation that others have overtaken is signed again, whatever this device signs before',
+  async (t) => {
+    const { server, store, laptop, phone } = await scene(t)
+    const tablet = await linkedDevice(t, server, laptop)
+    const { deviceId } = tablet.account!
+    server.lies.push(({ path }) =>
+      path.endsWith('/revocation') ? problem('database-unavailable') : undefined
+    )
+    t.match(await failure(laptop.devices.revoke(deviceId)), { status: 503 })
+    await phone.devices.rekey()
+    t.match(await failure(laptop.devices.rekey()), { status: 503 }, 'the revocation comes first')
+    server.lies.length = 0
+    await laptop.devices.rekey()
+    await laptop.close()
+    const again = await fakeClient(t, server, { store })
+    await again.flush()
+    t.match(
+      (await again.devices.list()).find(({ id }) => id === deviceId),
+      { status: 'revoked' }
+    )
+    t.strictSame(await store.list('lost-statement/'), [])
+  }
+)
+
 t.test('Revoking a device names those that it had approved', async (t) => {
   const { laptop, phone, phoneId, server } = await scene(t)
   const tablet = await linkedDevice(t, server, phone)
