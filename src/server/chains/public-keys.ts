@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, publicEncrypt, verify, type KeyObject } from 'node:crypto'
-import { isKemKey } from '../../protocol/kem-key.js'
+import { isKemPublicKey } from '../../protocol/kem.js'
 import { Problem } from '../http/problem.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
@@ -82,7 +82,7 @@ export function isValidSignature(key: KeyObject, data: Uint8Array, signature: Ui
 /** @throws {Problem} `invalid-key` unless it is an ML-KEM-768 public key (FIPS 203, section 7.2) */
 export function readKemKey(base64: string): KemKey {
   const bytes = Buffer.from(base64, 'base64')
-  if (!isKemKey(bytes))
+  if (!isKemPublicKey(bytes))
     throw new Problem(
       'invalid-key',
       '`kemKey` must be a raw ML-KEM-768 public key: 1,184 bytes whose coefficients are below 3,329.'

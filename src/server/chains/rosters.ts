@@ -34,22 +34,6 @@ with due as (
 update conversations c set outdated_at = due.at from due where c.id = due.id`)
 }
 
-/** A device for which session keys are wrapped. */
-export interface WrapTarget {
-  /** Bytes of the RSA modulus. */
-  modulusBytes: number
-  hasKemKey: boolean
-}
-
-const KEM_CIPHERTEXT_BYTES = 1088
-/** An AES-256-GCM ciphertext of a session key, with its tag. */
-const SEALED_KEY_BYTES = 48
-
-/** The size of a wrap for a device (docs/protocol.md, "Wraps"). */
-export function wrapBytes({ modulusBytes, hasKemKey }: WrapTarget): number {
-  return hasKemKey ? KEM_CIPHERTEXT_BYTES + modulusBytes + SEALED_KEY_BYTES : modulusBytes
-}
-
 /** SQL: the bytes of the modulus of the RSA key in a canonical SPKI PEM, known from its length. */
 export const modulusBytes = (pem: string) =>
   `case when length(${pem}) > 700 then 512 when length(${pem}) > 500 then 384 else 256 end`

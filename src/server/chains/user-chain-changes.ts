@@ -9,16 +9,13 @@ import { devices, sessions, users } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
 import { appendEvents, type NewEvent } from '../log/append-events.js'
 import { sha256Hex } from './public-keys.js'
-import { requireRekey } from './rosters.js'
+import { ADDED_DEVICE_MINUTES, requireRekey } from './rosters.js'
 import {
   insertUserStatements,
   readUserStatements,
   type StoredUser,
   type UserLink
 } from './user-chain-store.js'
-
-/** Minutes for which a session key stays current although a member has one more device. */
-const GRACE_MINUTES = 5
 
 /**
  * A chain with one more statement.
@@ -77,7 +74,7 @@ export async function applyChain(
   }
   const kinds: ReadonlySet<UserStatement['kind']> = new Set(links.map(({ statement }) => statement.kind))
   const onlyAdded = kinds.size === 1 && kinds.has('device-add')
-  await requireRekey(tx, userId, onlyAdded ? { afterMinutes: GRACE_MINUTES } : {})
+  await requireRekey(tx, userId, onlyAdded ? { afterMinutes: ADDED_DEVICE_MINUTES } : {})
   for (const { statement, signed } of links)
     events.push({
       type: 'device.chain',

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import type { ChainState } from '../../../protocol/conversation-chain.js'
+import { wrapBytes } from '../../../protocol/kem.js'
 import type { ChangeStatement } from '../../../protocol/statements.js'
 import type { DeviceSession } from '../../access/auth.js'
-import { ADDED_DEVICE_MINUTES, modulusBytes, wrapBytes } from '../../chains/rosters.js'
+import { ADDED_DEVICE_MINUTES, modulusBytes } from '../../chains/rosters.js'
 import type { SigningDevice } from '../../chains/signing-device.js'
 import type { Tx } from '../../db/database.js'
 import { arrayOf, rows } from '../../db/rows.js'
@@ -123,6 +124,6 @@ order by d.created_at, d.id`
   )
   return found.map(({ modulusBytes: bytes, ...device }) => ({
     ...device,
-    wrapBytes: wrapBytes({ modulusBytes: bytes, hasKemKey: device.kemKey !== '-' })
+    wrapBytes: wrapBytes(8 * bytes, device.kemKey !== '-')
   }))
 }

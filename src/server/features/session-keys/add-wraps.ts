@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { NewWraps } from '../../../protocol/conversations.js'
+import { wrapBytes } from '../../../protocol/kem.js'
 import { parseStatement } from '../../../protocol/parse-statement.js'
 import type { DeviceSession } from '../../access/auth.js'
 import { requireMember } from '../../chains/memberships.js'
 import { sha256Hex } from '../../chains/public-keys.js'
-import { modulusBytes, wrapBytes } from '../../chains/rosters.js'
+import { modulusBytes } from '../../chains/rosters.js'
 import { readSigningDevice, requireSigned, type SigningDevice } from '../../chains/signing-device.js'
 import { requireLine } from '../../chains/user-chain-store.js'
 import { holdUserChains } from '../../chains/user-chain-lock.js'
@@ -106,7 +107,7 @@ function requireWrap(
   { wrappedKey, statement: signed }: NewWrap
 ): void {
   const bytes = Buffer.from(wrappedKey, 'base64')
-  const size = wrapBytes(target)
+  const size = wrapBytes(8 * target.modulusBytes, target.hasKemKey)
   if (bytes.length !== size)
     throw new Problem('invalid-request', `The wrap for device ${target.id} must have ${size} bytes.`)
   const statement = parseStatement(signed.text, ['wrap-added'])
