@@ -85,10 +85,7 @@ function faults(path: string, text: string): string[] {
     .map((fault) => `${path} ${fault}`)
 }
 
-/**
- * What `text` imports, in whatever form: `import`, `import type`, `export … from`, `import('…')`,
- * `require('…')`.
- */
+/** The modules that `text` imports, by `import`, `import type`, `export … from`, `import('…')` or `require('…')`. */
 function imports(text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName)
 }

@@ -39,9 +39,9 @@ export class TrustInbox {
   }
 
   /**
-   * What is to be written down for a message, in the transaction that commits it; undefined if it is no such
-   * message, or does not count.
+   * Read a message from client to client.
    *
+   * @returns writes for the transaction that commits the message; undefined if it is another one, or does not count
    * @throws {ChatError} `forked-chain` (`untrusted`) if it contradicts a verified chain
    */
   async take(message: IncomingMessage): Promise<((tx: StoreTransaction) => Promise<void>) | undefined> {

@@ -142,7 +142,7 @@ t.test('A device that was revoked by another one shares, seals and signs nothing
   t.strictSame(at.posted(), [])
 })
 
-t.test('Another chain of one’s own is told, never taken, and nobody is asked to accept it', async (t) => {
+t.test('Another chain of the own user is told, never taken, and nobody is asked to accept it', async (t) => {
   const at = await scene(t)
   const alice = at.server.requireUser('alice')
   const { head } = await at.alice.users.get('alice')
