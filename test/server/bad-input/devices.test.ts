@@ -441,6 +441,14 @@ t.test('A new device signs for itself, and an active device of the same user app
   ])
 })
 
+t.test('A reset takes a session that began with the password and without a device', async (t) => {
+  const reset = signed(await resetting(), phone.keys)
+  await refuses(t, [
+    ['a reset in the session of a device', '403 forbidden', () => addSigned(reset), /password/],
+    ['a reset by another user', '400 invalid-statement', () => add({ statement: reset }, bob)]
+  ])
+})
+
 t.test('No key and no device id is bound twice, by any user', async (t) => {
   const laptop = async (changed: {
     device?: string
