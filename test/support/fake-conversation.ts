@@ -1,3 +1,4 @@
+import { CONVERSATION_STATEMENTS } from '../../src/client/conversations/verify.js'
 import { importSigningKey } from '../../src/crypto/keys.js'
 import { sha256Hex } from '../../src/crypto/hash.js'
 import { statementHash, verifyStatement } from '../../src/crypto/statements.js'
@@ -19,17 +20,6 @@ import type { ConversationStatement } from '../../src/protocol/statements.js'
 import { userState } from '../../src/protocol/user-history.js'
 import { FakeProblem } from './fake-answers.js'
 import type { FakeUser } from './fake-user.js'
-
-export const KINDS = [
-  'conversation-create',
-  'conversation-add',
-  'conversation-role',
-  'conversation-renew',
-  'conversation-remove',
-  'conversation-leave',
-  'conversation-timer',
-  'conversation-key'
-] as const
 
 export interface FakeKey {
   id: string
@@ -173,7 +163,7 @@ async function verified(
   signed: SignedStatement,
   users: ReadonlyMap<string, FakeUser>
 ): Promise<{ statement: ConversationStatement; hash: string }> {
-  const statement = parseStatement(signed.text, KINDS)
+  const statement = parseStatement(signed.text, CONVERSATION_STATEMENTS)
   const pem = [...users.values()].map(({ pems }) => pems.get(statement.by)).find((one) => one !== undefined)
   if (pem === undefined) throw new RuleViolation('not-in-roster')
   await verifyStatement(signed, new Map([[statement.by, await importSigningKey(pem)]]))

@@ -12,7 +12,7 @@ import type { CryptoKey } from '../../crypto/web-crypto.js'
 import { untrusted } from '../errors.js'
 import type { KnownUsers } from './chain-users.js'
 
-const KINDS = [
+export const CONVERSATION_STATEMENTS = [
   'conversation-create',
   'conversation-add',
   'conversation-role',
@@ -38,7 +38,7 @@ export async function readRequests(items: readonly SignedStatement[]): Promise<S
   const turns = new Turns()
   const links: Link[] = []
   for (const { text } of items) {
-    links.push({ statement: parseStatement(text, KINDS), hash: await statementHash(text) })
+    links.push({ statement: parseStatement(text, CONVERSATION_STATEMENTS), hash: await statementHash(text) })
     await turns.next()
   }
   let at = 0

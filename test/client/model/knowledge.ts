@@ -1,7 +1,7 @@
+import { CONVERSATION_STATEMENTS } from '../../../src/client/conversations/verify.js'
 import { readHistory } from '../../../src/client/identity/user-record.js'
 import { parseStatement } from '../../../src/protocol/parse-statement.js'
 import type { ConversationStatement } from '../../../src/protocol/statements.js'
-import { KINDS } from '../../support/fake-conversation.js'
 import type { Device } from './device.js'
 
 /** Who a device knows to have gone, by its own store. */
@@ -19,7 +19,7 @@ export async function knowledgeOf({ store, world }: Device): Promise<Knowledge> 
       if (retired !== null) gone.add(print)
   const removed = new Map<string, Set<string>>()
   for (const [, { text }] of await store.list<{ text: string }>('chain/')) {
-    const statement = parseStatement(text, KINDS)
+    const statement = parseStatement(text, CONVERSATION_STATEMENTS)
     const out = removed.get(statement.conversation) ?? new Set()
     removed.set(statement.conversation, out)
     note(out, statement)
