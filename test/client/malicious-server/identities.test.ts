@@ -169,7 +169,7 @@ t.test('A server that shows no chain to accept is not believed', async (t) => {
   const { server, bob, talk } = await scene(t, ['alice'])
   const { head } = await bob.conversations.get(talk.id)
   server.lies.push(({ method, path }) =>
-    method === 'GET' && path.endsWith('/chain') ? { head, items: [], next: null } : undefined
+    method === 'GET' && path.endsWith('/chain') ? { head, lastPosition: 1, items: [], next: null } : undefined
   )
   t.equal(await outcome(bob.conversations.accept(talk.id, head)), 'other-head')
   server.lies.length = 0
