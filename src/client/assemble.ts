@@ -50,6 +50,7 @@ import { SealingConditions } from './session-keys/conditions.js'
 import { KeyForwarding } from './session-keys/forward.js'
 import { KeyOpener } from './session-keys/open.js'
 import { PendingRequests } from './session-keys/pending.js'
+import { PendingPosts } from './session-keys/pending-posts.js'
 import { Rosters } from './session-keys/roster.js'
 import { KeyRenewals } from './session-keys/renewals.js'
 import { ChainRequests } from './session-keys/requests.js'
@@ -101,8 +102,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     chains,
     conditions,
     rosters,
-    keys,
-    new PendingRequests(store),
+    new PendingPosts(api, chains, conditions, keys, new PendingRequests(store)),
     random
   )
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)

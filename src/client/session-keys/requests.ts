@@ -1,12 +1,11 @@
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import type { MemberLine } from '../../protocol/statements.js'
-import { importSessionKey } from '../../crypto/session-keys.js'
 import { signStatement, statementHash } from '../../crypto/statements.js'
 import { KnownUsers } from '../conversations/chain-users.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
-import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.js'
+import { ChatError } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { Mutexes } from '../stores/mutexes.js'
@@ -16,9 +15,9 @@ import { retryOnConflict } from '../transport/retry-on-conflict.js'
 import type { SealingConditions } from './conditions.js'
 import { isConflict } from './conflicts.js'
 import { signRequest, type Change, type SignedRequest } from './create.js'
-import { pendingLeave, toPending, type PendingRequest, type PendingRequests } from './pending.js'
-import type { Rosters } from './roster.js'
-import type { SessionKeys } from './store.js'
+import { pendingLeave, toPending } from './pending.js'
+import type { PendingPosts } from './pending-posts.js'
+import { wrapCount, type Rosters } from './roster.js'
 
 const TRIES = 6
 /** Before this number of wraps, a client that did not cause them waits, since others may make them meanwhile. */
@@ -42,8 +41,7 @@ export class ChainRequests {
   readonly #chains: ConversationChains
   readonly #conditions: SealingConditions
   readonly #rosters: Rosters
-  readonly #keys: SessionKeys
-  readonly #pending: PendingRequests
+  readonly #posts: PendingPosts
   readonly #random: () => number
   readonly #mutexes = new Mutexes()
 
@@ -54,8 +52,7 @@ export class ChainRequests {
     chains: ConversationChains,
     conditions: SealingConditions,
     rosters: Rosters,
-    keys: SessionKeys,
-    pending: PendingRequests,
+    posts: PendingPosts,
     random: () => number
   ) {
     this.#api = api
@@ -64,8 +61,7 @@ export class ChainRequests {
     this.#chains = chains
     this.#conditions = conditions
     this.#rosters = rosters
-    this.#keys = keys
-    this.#pending = pending
+    this.#posts = posts
     this.#random = random
   }
 
@@ -80,12 +76,12 @@ export class ChainRequests {
   change(id: string, decide: Decide, { isCaused = true } = {}): Promise<VerifiedConversation> {
     return this.#retried(id, async () => {
       await this.#own.requireActive()
-      await this.#finish(id)
+      await this.#posts.finish(id)
       let conversation = await this.#rosters.sync(id)
       this.#conditions.requireChain(id)
       const users = await this.#chains.users(id)
       let changes = await decide(conversation, users)
-      if (changes !== null && !isCaused && users.size > MANY_WRAPS) {
+      if (changes !== null && !isCaused && wrapCount(conversation, users) > MANY_WRAPS) {
         await sleep(this.#random() * MAX_WAIT_MS, this.#api.closed)
         conversation = await this.#rosters.sync(id)
         changes = await decide(conversation, users)
@@ -101,7 +97,7 @@ export class ChainRequests {
       const { statements, key } = signed
       const isLone = statements.length === 0
       const path = `/v1/conversations/${id}/${isLone ? 'session-keys' : 'chain'}`
-      return this.#send(toPending(id, path, isLone ? { ...key } : { statements, key }, signed))
+      return this.#posts.send(toPending(id, path, isLone ? { ...key } : { statements, key }, signed))
     })
   }
 
@@ -124,14 +120,14 @@ export class ChainRequests {
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)
       const { statements, key } = signed
-      return this.#send(toPending(id, '/v1/conversations', { id, statements, key }, signed))
+      return this.#posts.send(toPending(id, '/v1/conversations', { id, statements, key }, signed))
     })
   }
 
   /** Leave a group. */
   leave(id: string): Promise<void> {
     return this.#retried(id, async () => {
-      await this.#finish(id)
+      await this.#posts.finish(id)
       const { chain } = (await this.#chains.sync(id)).conversation
       const { account, device } = await this.#own.requireActive()
       if (!chain.members.has(account.username)) return
@@ -143,17 +139,13 @@ export class ChainRequests {
         by: device.signing.fingerprint
       })
       const statement = await signStatement(text, device.signing)
-      await this.#send(pendingLeave(id, statement, await statementHash(text)))
+      await this.#posts.send(pendingLeave(id, statement, await statementHash(text)))
     })
   }
 
   /** Send again what was interrupted. Refusals are settled: nothing waits for them. */
-  async resume(): Promise<void> {
-    for (const { conversationId } of await this.#pending.list())
-      await this.#finish(conversationId).catch((error: unknown) => {
-        if (!(error instanceof RefusedError) && !(error instanceof ChatError && error.kind === 'untrusted'))
-          throw error
-      })
+  resume(): Promise<void> {
+    return this.#posts.resume()
   }
 
   /** One request at a time in each conversation, again when others were faster. */
@@ -183,69 +175,6 @@ export class ChainRequests {
       const lines =
         change.kind === 'conversation-create' ? change.members : 'member' in change ? [change.member] : []
       for (const { username } of lines) users.add(await this.#users.get(username))
-    }
-  }
-
-  /** Send an earlier request again, before another is signed in its place. Its refusal is the end of it. */
-  async #finish(id: string): Promise<void> {
-    const pending = await this.#pending.get(id)
-    if (pending === undefined) return
-    await this.#post(pending).catch((error: unknown) => {
-      if (!isDecidedRefusal(error)) throw error
-    })
-  }
-
-  async #send(pending: PendingRequest): Promise<VerifiedConversation> {
-    if (await this.#pending.add(pending)) return this.#post(pending)
-    throw new RefusedError(409, { type: '/problems/stale-chain' }, null)
-  }
-
-  /**
-   * @returns the chain that holds the request
-   * @throws {ChatError} the refusal, once the chain lacks the request; `ignored-request` (`untrusted`) if the
-   *   server says that it took it, and does not show it
-   */
-  async #post(pending: PendingRequest): Promise<VerifiedConversation> {
-    const { conversationId: id, path, body, last } = pending
-    const refusal = await this.#api.call({ method: 'POST', path, body }).then(
-      () => null,
-      (error: unknown) => {
-        if (isDecidedRefusal(error)) return error
-        throw error
-      }
-    )
-    const conversation = await this.#shown(id)
-    if (conversation?.history.has(last) === true) {
-      await this.#settle(pending, conversation)
-      return conversation
-    }
-    if (refusal === null)
-      throw untrusted('ignored-request', 'The server has confirmed a change, and does not show it.')
-    if (conversation !== null) this.#conditions.requireChain(id)
-    await this.#pending.settle(pending)
-    throw refusal
-  }
-
-  async #settle(pending: PendingRequest, { id, history }: VerifiedConversation): Promise<void> {
-    const { key } = pending
-    const material = key && (await importSessionKey(key.id, key.bytes))
-    await this.#pending.settle(pending, (tx) => {
-      const link = history.keys.find(({ id }) => id === material?.id)
-      if (material !== null && link !== undefined) this.#keys.save(tx, id, link.hash, material)
-    })
-  }
-
-  /**
-   * The conversation, fetched to its end; null if it was never created. Who has been in a conversation is always
-   * shown its chain, so that "not found" says nothing of one that is known.
-   */
-  async #shown(id: string): Promise<VerifiedConversation | null> {
-    try {
-      return (await this.#chains.sync(id)).conversation
-    } catch (error) {
-      const isNew = (await this.#chains.peek(id)) === undefined
-      if (isNew && error instanceof RefusedError && error.status === 404) return null
-      throw error
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { Roster } from '../../protocol/conversations.js'
+import type { KnownUsers } from '../conversations/chain-users.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -43,4 +44,14 @@ export class Rosters {
     const user = await this.#users.peek(username)
     return user?.chain.head === chain.head && this.#users.status(username) === 'current'
   }
+}
+
+/** For how many devices a session key has to be wrapped now. */
+export function wrapCount({ chain }: VerifiedConversation, users: KnownUsers): number {
+  let count = 0
+  for (const [username, { root }] of chain.members) {
+    const user = users.get(username)?.chain
+    if (user?.root === root) count += user.devices.size
+  }
+  return count
 }

@@ -1,10 +1,12 @@
 import t from 'tap'
+import { generateSigningKeys } from '../../../src/crypto/keys.js'
 import type { NewMessage } from '../../../src/protocol/messages.js'
 import { assemble } from '../../../src/client/assemble.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
+import { puppetDevice } from '../../support/puppet.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
 import { readableFor } from '../../support/puppet-keys.js'
 
@@ -129,5 +131,32 @@ t.test(
       t.equal(await outcome(bob.send(talk.id, 'to whom?')), code)
       t.notOk(server.seen.some(({ path }) => path.endsWith('/messages')))
     }
+  }
+)
+
+t.test(
+  'Before it wraps for more than 200 devices, a client that did not cause that looks again later',
+  async (t) => {
+    const names = Array.from({ length: 13 }, (_, at) => `user-${at}`)
+    const { server, bob, talk, ...puppets } = await scene(t, names)
+    const more = await Promise.all(Array.from({ length: 15 }, () => puppetDevice()))
+    const fill = async (name: string) => {
+      for (const keys of more) {
+        const signing = await generateSigningKeys({ extractable: true })
+        await puppets[name]!.add({ ...keys, id: crypto.randomUUID(), signing })
+      }
+    }
+    const looks = async () => {
+      await puppets['user-0']!.rekey()
+      server.seen.length = 0
+      await bob.send(talk.id, 'to all')
+      return server.seen.filter(({ path }) => path.endsWith('/roster')).length
+    }
+    for (const name of names.slice(1)) await fill(name)
+    t.equal(await looks(), 1)
+    t.equal(talk.conversation.key.wraps.size, 12 * 16 + 2)
+    await fill('user-0')
+    t.equal(await looks(), 2)
+    t.equal(talk.conversation.key.wraps.size, 13 * 16 + 1)
   }
 )
