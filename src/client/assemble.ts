@@ -156,16 +156,21 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
-  /** Go on with whatever was interrupted. @returns the ids of the messages that were sent */
+  /**
+   * Go on with whatever was interrupted. A conversation in which nothing can be sent is told at the end.
+   *
+   * @returns the ids of the messages that were sent
+   */
   const resume = async (): Promise<string[]> => {
     await devices.resume()
     await requests.resume()
-    const sent = await outbox.flush()
+    const { sent, error } = await outbox.flush()
     await forwarding.resume()
     await renewals.resume()
     await missed.read()
     await sharing.flush()
     await rekey.resume()
+    if (error !== null) throw error
     return sent
   }
   const handler = new EventHandler(
@@ -181,7 +186,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     new ConversationEvents(chains, forwarding, me),
     new DeviceEvents(api, users, alarms, goings, renewals, me)
   )
-  const hooks = { connected: resume, takeOwn: () => alarms.take() }
+  const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
   const events = new EventStream(api, store, handler, hooks, random)
 
   const openRecovery = (): Promise<RecoveryClient> =>

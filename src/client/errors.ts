@@ -107,6 +107,13 @@ export function isPermanent(error: unknown): boolean {
   return error instanceof RefusedError && !isTransient(error) && error.status !== 429 && error.status !== 401
 }
 
+/** Whether an error is about one conversation, and not about the way to the server: others may go on. */
+export function isAboutOne(error: unknown): error is ChatError {
+  if (!(error instanceof ChatError) || error.status === 401 || error.code === 'closed') return false
+  if (error.kind === 'refused') return !isTransient(error)
+  return ['untrusted', 'identity-changed', 'usage'].includes(error.kind)
+}
+
 /** An error for data that the protocol refuses. @param code names the attack */
 export function untrusted(code: string, message: string, cause?: unknown): ChatError {
   return new ChatError('untrusted', code, message, cause === undefined ? {} : { cause })

@@ -71,7 +71,7 @@ export class DeviceEvents {
       events: [...changes, ...told],
       commit: async (tx) => {
         for (const { signingKey } of gone) await this.#goings.noteDevice(tx, signingKey, position)
-        if (isToRenew) this.#renewals.plan(tx, false)
+        if (isToRenew) await this.#renewals.plan(tx, false)
       }
     }
   }

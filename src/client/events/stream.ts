@@ -22,6 +22,8 @@ const SILENT_INTERVALS = 2.5
 export interface StreamHooks {
   /** Called whenever the stream is connected. */
   connected: () => Promise<unknown>
+  /** Called whenever the stream brings something, if only a sign of life. */
+  alive: () => Promise<unknown>
   /** Takes events of this client, to be shown among the server's. */
   takeOwn: () => Promise<ChatEvent[]>
 }
@@ -89,6 +91,7 @@ export class EventStream {
       for await (const frames of readFrames(response.body, silenceMs, signal)) {
         // A session that is not refreshed ends, and its stream with it.
         await this.#api.refreshIfDue()
+        this.#hooks.alive().catch(() => undefined)
         yield* await this.#hooks.takeOwn()
         for (const group of grouped(frames)) {
           if (group[0]!.event === 'message') last = yield* this.#messages(group, last)
@@ -180,7 +183,7 @@ export class EventStream {
   }
 
   #pause(failures: number, error: ChatError | undefined): number {
-    const requested = error instanceof RefusedError ? (error.retryAfter ?? 0) : 0
+    const requested = error instanceof RefusedError ? Math.min(error.retryAfter ?? 0, MAX_PAUSE_MS) : 0
     const least = Math.min(this.#retryMs * 2 ** Math.max(0, failures - 1), MAX_PAUSE_MS)
     return Math.max(requested, Math.round(least * (0.5 + this.#random() / 2)))
   }

@@ -21,6 +21,9 @@ export type OwnStatement = {
 /** @param history the user's chain, which the statement has to extend; null if there is nothing left to do */
 export type MakeStatement = (history: UserHistory) => Promise<OwnStatement | null>
 
+/** Writes what has to be stored together with the statement. */
+type Belongs = (tx: StoreTransaction) => void | Promise<void>
+
 type Stored = OwnStatement & { hash: string }
 /** `lost`: another statement stands in its place. */
 type Outcome = 'in-chain' | 'lost'
@@ -57,7 +60,7 @@ export class PendingStatements {
    * @throws {ChatError} the server's refusal; `ignored-statement` (`untrusted`) if it says yes and does nothing;
    *   `unreachable`: then the statement stays, and `resume` sends it again; as `OwnChain.requireActive`
    */
-  post(username: string, make: MakeStatement, belongs?: (tx: StoreTransaction) => void): Promise<void> {
+  post(username: string, make: MakeStatement, belongs?: Belongs): Promise<void> {
     const guarded: MakeStatement = async (history) => {
       await this.#own.requireActive()
       return make(history)
@@ -87,11 +90,7 @@ export class PendingStatements {
     await this.#store.update((tx) => tx.delete(name))
   }
 
-  async #post(
-    username: string,
-    make: MakeStatement,
-    belongs?: (tx: StoreTransaction) => void
-  ): Promise<void> {
+  async #post(username: string, make: MakeStatement, belongs?: Belongs): Promise<void> {
     for (let tries = 1; ; tries++) {
       await this.#settle()
       await this.#users.sync([username])
@@ -151,11 +150,11 @@ export class PendingStatements {
   }
 
   /** Returns false if another process has a statement pending. */
-  #keep(stored: Stored, belongs?: (tx: StoreTransaction) => void): Promise<boolean> {
+  #keep(stored: Stored, belongs?: Belongs): Promise<boolean> {
     return this.#store.update(async (tx) => {
       if ((await tx.get(NAME)) !== undefined) return false
       tx.set(NAME, stored)
-      belongs?.(tx)
+      await belongs?.(tx)
       return true
     })
   }

@@ -8,6 +8,7 @@ import type { CounterId, SeenMessages } from '../messages/seen.js'
 import { Mutexes } from '../stores/mutexes.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
+import { inEach } from '../transport/each.js'
 import type { Content } from '../types/content.js'
 import type { Sent } from '../types/messages.js'
 import type { OutboundKeys } from './outbound-key.js'
@@ -69,11 +70,13 @@ export class Outbox {
     return sent
   }
 
-  /** Post the queued messages of all conversations. @returns the ids of those that were sent */
-  async flush(): Promise<string[]> {
+  /** Post all queued messages. @returns the ids of those that were sent; why others can't be sent now */
+  async flush(): Promise<{ sent: string[]; error: ChatError | null }> {
     const sent: string[] = []
-    for (const id of await this.#state.conversations()) sent.push(...(await this.#flush(id)))
-    return sent
+    const error = await inEach(await this.#state.conversations(), async (id) => {
+      sent.push(...(await this.#flush(id)))
+    })
+    return { sent, error }
   }
 
   /**
@@ -228,18 +231,14 @@ export class Outbox {
   async #drop(conversationId: string, message: QueuedMessage, error: unknown): Promise<void> {
     const { id, content } = message
     const isAwaited = this.#receipts.has(id)
-    if (!isAwaited) await this.#tellNotSent(id, conversationId, error)
+    // Nobody waits for it: an earlier process has queued it.
+    const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
+    if (!isAwaited) await this.#alarms.tellOnce(`not-sent/${id}`, event)
     const isOut = error instanceof RefusedError && (error.status === 403 || error.status === 404)
     if (content.type === 'void' || isOut)
       await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
     else await this.#state.replace(conversationId, message, await this.#keys.emptied(conversationId, message))
     if (isAwaited) this.#receipts.reject(id, error)
-  }
-
-  /** Nobody waits for the message: an earlier process has queued it. */
-  #tellNotSent(id: string, conversationId: string, error: unknown): Promise<void> {
-    const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
-    return this.#alarms.tellOnce(`not-sent/${id}`, event)
   }
 
   /** Nothing can be posted now: the messages stay queued, and their senders get the error. */

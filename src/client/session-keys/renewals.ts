@@ -1,4 +1,4 @@
-import { isRefusal, RefusedError, ChatError } from '../errors.js'
+import { isAboutOne } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -10,11 +10,17 @@ import { hasMoved } from './sealing.js'
 const BATCH = 10
 /** Another own device takes over what has no new key after this time. */
 const TAKE_OVER_MS = 10 * 60_000
+/** The pause before another attempt, when one has failed or the server takes no more for now. */
+const RETRY_MS = 60_000
 
 /** New session keys that are due in all conversations. Stored until they are made. */
 type Task = {
   /** When this device begins, in milliseconds since 1970. */
   at: number
+  /** Whether this device has revoked the other. */
+  isOwn: boolean
+  /** Another one for each revocation. */
+  id: string
 }
 
 const NAME = 'renewal'
@@ -27,6 +33,8 @@ export class KeyRenewals {
   readonly #requests: ChainRequests
   readonly #now: () => number
   #pending: Promise<void> | null = null
+  /** No attempt before this time, unless somebody asks for it. */
+  #pauseUntil = 0
 
   constructor(api: Api, store: Store, own: OwnChain, requests: ChainRequests, now: () => number) {
     this.#api = api
@@ -37,14 +45,30 @@ export class KeyRenewals {
   }
 
   /** Plan new keys everywhere. @param isOwn whether this device has revoked; others wait */
-  plan(tx: StoreTransaction, isOwn: boolean): void {
-    tx.set(NAME, { at: this.#now() + (isOwn ? 0 : TAKE_OVER_MS) } satisfies Task)
+  async plan(tx: StoreTransaction, isOwn: boolean): Promise<void> {
+    const now = this.#now()
+    const at = now + (isOwn ? 0 : TAKE_OVER_MS)
+    const before = await tx.get<Task>(NAME)
+    // Keys that are made for an earlier revocation know this one, too.
+    const sooner = before === undefined ? at : Math.min(at, Math.max(before.at, now))
+    const task: Task = { at: sooner, isOwn: isOwn || before?.isOwn === true, id: crypto.randomUUID() }
+    tx.set(NAME, task)
   }
 
   /** Make the keys that are due by now. An interrupted call goes on where others have not been. */
   resume(): Promise<void> {
-    this.#pending ??= this.#resume().finally(() => (this.#pending = null))
+    this.#pending ??= this.#resume()
+      .catch((error: unknown) => {
+        this.#pauseUntil = this.#now() + RETRY_MS
+        throw error
+      })
+      .finally(() => (this.#pending = null))
     return this.#pending
+  }
+
+  /** The same while the stream of events stays up. Call it whenever the stream brings something. */
+  async resumeIfDue(): Promise<void> {
+    if (this.#now() >= this.#pauseUntil) await this.resume()
   }
 
   async #resume(): Promise<void> {
@@ -53,19 +77,30 @@ export class KeyRenewals {
     await this.#own.requireActive()
     // The server lists the newest conversations first.
     const ids = await conversationIds(this.#api)
-    for (let at = 0; at < ids.length; at += BATCH)
-      await Promise.all(ids.slice(at, at + BATCH).map((id) => this.#renew(id)))
-    await this.#store.update((tx) => tx.delete(NAME))
+    let isDone = true
+    for (let at = 0; at < ids.length; at += BATCH) {
+      const batch = ids.slice(at, at + BATCH)
+      const results = await Promise.all(batch.map((id) => this.#renew(id, task)))
+      isDone &&= !results.includes(false)
+    }
+    await this.#store.update(async (tx) => {
+      // Another device may have been revoked meanwhile.
+      if ((await tx.get<Task>(NAME))?.id !== task.id) return
+      if (isDone) tx.delete(NAME)
+      else tx.set(NAME, { ...task, at: this.#now() + RETRY_MS } satisfies Task)
+    })
   }
 
-  async #renew(id: string): Promise<void> {
+  /** @returns false if the server takes no more changes of this conversation for now */
+  async #renew(id: string, { isOwn }: Task): Promise<boolean> {
     try {
-      await this.#requests.change(id, (now, users) => (hasMoved(now, users) ? [] : null))
+      const isCaused = isOwn
+      await this.#requests.change(id, (now, users) => (hasMoved(now, users) ? [] : null), { isCaused })
+      return true
     } catch (error) {
       // A conversation that this device cannot write in keeps no other one back.
-      if (!(error instanceof ChatError) || isRefusal(error, 'too-many-requests')) throw error
-      const isRefused = error instanceof RefusedError && (error.status ?? 0) < 500
-      if (!isRefused && !['untrusted', 'identity-changed', 'usage'].includes(error.kind)) throw error
+      if (!isAboutOne(error)) throw error
+      return error.status !== 429
     }
   }
 }

@@ -1,6 +1,8 @@
 import t from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
+import { Listener } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
+import { problem } from '../../support/fake-answers.js'
 import { inShort, scene } from '../../support/malicious-server.js'
 
 /** A message as a frame of the stream, at any place of any log. */
@@ -95,3 +97,15 @@ t.test(
     t.match(await bob.contacts.get('alice'), { status: 'unverified' })
   }
 )
+
+t.test('However long the server asks to wait, the stream tries again within a minute', async (t) => {
+  const { server, bob } = await scene(t, ['alice'])
+  server.lies.push(({ path }) => {
+    if (path !== '/v1/events') return undefined
+    const refusal = problem('too-many-requests')
+    refusal.headers.set('retry-after', '99999999')
+    return refusal
+  })
+  const { retryIn } = await new Listener(t, bob).first('disconnected')
+  t.ok(retryIn <= 60_000)
+})
