@@ -77,17 +77,18 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const me = new OwnDevice(store, rsaKeyBits)
   const alarms = new Alarms(store)
   const trust = new TrustStore(store)
-  const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms)
+  const heads = new HeardHeads(store, alarms)
+  const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads)
   const own = new OwnChain(users, me)
 
-  const heads = new HeardHeads(store)
   const goings = new Goings(store, alarms)
   const chainStore = new ChainStore(store, now)
   const chains = new ConversationChains(
     chainStore,
     new ChainFetcher(api, alarms),
     new ChainLoader(chainStore, users, goings),
-    goings
+    goings,
+    heads
   )
   users.whenGone((username) => chains.lookAfter(username))
   const trusted = new TrustedMembers(trust, alarms, me)
@@ -111,7 +112,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
 
   const seen = new SeenMessages(store)
   const inTime = new InTime(store, chains, goings, seen)
-  const decryptor = new MessageDecryptor(store, users, chains, keys, inTime, seen, me)
+  const decryptor = new MessageDecryptor(store, users, chains, keys, inTime, seen, me, alarms)
   const history = new MessageHistory(api, store, decryptor)
   const titles = new TitleSearch(store, chains, history)
 

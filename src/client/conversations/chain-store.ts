@@ -56,6 +56,11 @@ export class ChainStore {
     this.#titles.clear()
   }
 
+  /** The hash of a stored statement; undefined beyond the end of the chain. */
+  async hashAt(id: string, sequence: number): Promise<string | undefined> {
+    return (await this.#store.get<StoredLink>(linkName(id, sequence)))?.hash
+  }
+
   /** The requests of a stored chain, in order. */
   async read(id: string): Promise<ServedRequest[]> {
     const links = (await this.#store.list<StoredLink>(linkName(id))).map(([, link]) => link)

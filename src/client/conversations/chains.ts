@@ -1,5 +1,6 @@
 import type { SignedStatement } from '../../protocol/schema.js'
-import { ChatError, toUntrusted, untrusted } from '../errors.js'
+import { ChatError, untrusted } from '../errors.js'
+import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
@@ -7,7 +8,7 @@ import type { KnownUsers } from './chain-users.js'
 import type { Goings } from './goings.js'
 import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
 import { shownRequest, type ShownRequest } from './shown-request.js'
-import { linksOf, readRequests, type ServedRequest } from './verify.js'
+import { linksOf, readServed, type ServedRequest } from './verify.js'
 
 export interface SyncedConversation {
   conversation: VerifiedConversation
@@ -21,13 +22,21 @@ export class ConversationChains {
   readonly #fetcher: ChainFetcher
   readonly #loader: ChainLoader
   readonly #goings: Goings
+  readonly #heads: HeardHeads
   readonly #pending = new Map<string, Promise<unknown>>()
 
-  constructor(chains: ChainStore, fetcher: ChainFetcher, loader: ChainLoader, goings: Goings) {
+  constructor(
+    chains: ChainStore,
+    fetcher: ChainFetcher,
+    loader: ChainLoader,
+    goings: Goings,
+    heads: HeardHeads
+  ) {
     this.#chains = chains
     this.#fetcher = fetcher
     this.#loader = loader
     this.#goings = goings
+    this.#heads = heads
   }
 
   list(): Promise<StoredConversation[]> {
@@ -115,7 +124,7 @@ export class ConversationChains {
       else if (known < sequence) added = await this.#fetch(id, chain)
       for (const { statement, hash } of shown.flatMap(({ request }) => linksOf(request))) {
         const there = chain.history.hashAt(statement.sequence)
-        if (there !== hash) throw forkedChain(there ?? 'nothing', hash)
+        if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
       }
       const synced = await this.#synced(id, chain, added)
       return { ...synced, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
@@ -144,9 +153,15 @@ export class ConversationChains {
       await this.#chains.add(chain, requests)
       const stored = await this.#chains.accept(id, sequence)
       await this.#goings.accept(id, sequence)
+      await this.#heads.accepted({ conversationId: id })
       this.#loader.replace(id, chain)
       return verified(stored, chain)
     })
+  }
+
+  /** The hash of a statement of the chain; undefined beyond its end. */
+  hashAt(id: string, sequence: number): Promise<string | undefined> {
+    return this.#chains.hashAt(id, sequence)
   }
 
   /** Show a title before the message that gives it is written down. */
@@ -235,7 +250,11 @@ export class ConversationChains {
       // Valid requests are kept, although a later one is not.
       const end = chain.history.chain?.sequence ?? 0
       const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
-      if (end > sequence) await this.#chains.add(chain, valid)
+      if (end > sequence) {
+        await this.#chains.add(chain, valid)
+        const { history } = chain
+        await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at))
+      }
     }
   }
 
@@ -246,12 +265,4 @@ export class ConversationChains {
 
 function verified(stored: StoredConversation, { history }: LoadedChain): VerifiedConversation {
   return { id: stored.id, stored, history, chain: history.chain! }
-}
-
-async function readServed(items: readonly SignedStatement[]): Promise<ServedRequest[]> {
-  try {
-    return await readRequests(items)
-  } catch (error) {
-    throw toUntrusted(error, 'A conversation’s chain')
-  }
 }

@@ -9,7 +9,7 @@ import { sha256Hex } from '../../crypto/hash.js'
 import { statementHash, verifyStatement } from '../../crypto/statements.js'
 import { Turns } from '../../crypto/turns.js'
 import type { CryptoKey } from '../../crypto/web-crypto.js'
-import { untrusted } from '../errors.js'
+import { toUntrusted, untrusted } from '../errors.js'
 import type { KnownUsers } from './chain-users.js'
 
 export const CONVERSATION_STATEMENTS = [
@@ -51,6 +51,15 @@ export async function readRequests(items: readonly SignedStatement[]): Promise<S
 
 export function linksOf(request: ChainRequest): readonly Link[] {
   return 'leave' in request ? [request.leave] : [...request.changes, request.key]
+}
+
+/** The same for a chain as it is served. @throws {ChatError} `untrusted` */
+export async function readServed(items: readonly SignedStatement[]): Promise<ServedRequest[]> {
+  try {
+    return await readRequests(items)
+  } catch (error) {
+    throw toUntrusted(error, 'A conversation’s chain')
+  }
 }
 
 /**

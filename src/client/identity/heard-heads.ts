@@ -1,5 +1,6 @@
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { untrusted } from '../errors.js'
+import { ChatError, untrusted, type Heads } from '../errors.js'
+import { alarmOf, type Alarms } from './alarms.js'
 
 /** Where a chain ended for somebody whom this person trusts. */
 export type HeardHead = { sequence: number; head: string; from: string }
@@ -10,7 +11,22 @@ type Heard = { [by: string]: HeardHead }
 /** The hash of a statement of a chain as this client has it; undefined beyond its end. */
 type HashAt = (sequence: number) => string | undefined
 
+/** Whose chain it is. */
+type About = { username: string } | { conversationId: string }
+
 const SIGNING_KEY = /^[0-9a-f]{64}$/
+/** An own device by its signing key, or the own backup. Neither is a username. */
+const OWN_SOURCE = /^([0-9a-f]{64}|.* .*)$/
+
+/** Whether an own device, or the own backup, has said it. */
+export function isOwnSource(by: string): boolean {
+  return OWN_SOURCE.test(by)
+}
+
+/** Whether a head of a conversation counts: a welcome is a member's word, and of others it would stop any. */
+export function countsIn({ usernames }: { usernames: readonly string[] }): (by: string) => boolean {
+  return (by) => isOwnSource(by) || usernames.includes(by)
+}
 
 /**
  * Ends of chains that own devices, or a member who added this person, have sent in messages. The server has to
@@ -18,9 +34,11 @@ const SIGNING_KEY = /^[0-9a-f]{64}$/
  */
 export class HeardHeads {
   readonly #store: Store
+  readonly #alarms: Alarms
 
-  constructor(store: Store) {
+  constructor(store: Store, alarms: Alarms) {
     this.#store = store
+    this.#alarms = alarms
   }
 
   /**
@@ -34,6 +52,38 @@ export class HeardHeads {
     const before = all[by]
     if (before === undefined || heard.sequence > before.sequence)
       tx.set(recordName(name), { ...all, [by]: { ...heard } })
+  }
+
+  /**
+   * Tell it, once, if two heads stand at one place of a chain: one that was heard and the one known here, or two
+   * that were heard.
+   *
+   * @param counts whether a source's word counts
+   * @param more heads that come now, and are not noted yet
+   */
+  async compare(
+    about: About,
+    counts: (by: string) => boolean,
+    hashAt: (sequence: number) => string | undefined | Promise<string | undefined>,
+    more: readonly HeardHead[] = []
+  ): Promise<void> {
+    const name = 'username' in about ? about.username : about.conversationId
+    const stored = Object.entries((await this.#store.get<Heard>(recordName(name))) ?? {})
+    const heard = [...stored.filter(([by]) => counts(by)).map(([, head]) => head), ...more]
+    const others = new Map<number, HeardHead>()
+    for (const { sequence, head, from } of heard) {
+      const hash = await hashAt(sequence)
+      const other = hash === undefined ? others.get(sequence) : { head: hash, from: 'this device' }
+      others.set(sequence, { sequence, head, from })
+      if (other === undefined || other.head === head) continue
+      const heads = { known: other.head, served: head }
+      await this.#alarms.raiseOnce({ ...alarmOf(forkedHead(name, sequence, from, other.from, heads)), about })
+    }
+  }
+
+  /** The person has taken a chain as the server shows it: if something does not fit then, it is told again. */
+  async accepted(about: About): Promise<void> {
+    for (const code of ['forked-chain', 'withheld-chain']) await this.#alarms.resolve({ code, about })
   }
 
   /**
@@ -56,13 +106,17 @@ export class HeardHeads {
           'withheld-chain',
           `The server does not show statement ${sequence} of the chain of ${name}, which ${from} knows.`
         )
-      if (hash !== head)
-        throw untrusted(
-          'forked-chain',
-          `${from} knows another statement ${sequence} of the chain of ${name}: ${head}, not ${hash}.`
-        )
+      if (hash !== head) throw forkedHead(name, sequence, from, 'this device', { known: hash, served: head })
     }
   }
+}
+
+function forkedHead(name: string, sequence: number, by: string, other: string, heads: Heads): ChatError {
+  const { known, served } = heads
+  const message =
+    `Two statements ${sequence} of the chain of ${name} are known: ` +
+    `to ${by} it is ${served}, to ${other} ${known}.`
+  return new ChatError('untrusted', 'forked-chain', message, { heads })
 }
 
 /** The person has taken another chain in the place of the known one. */

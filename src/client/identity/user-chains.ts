@@ -13,6 +13,7 @@ import type { Api } from '../transport/api.js'
 import type { Alarms } from './alarms.js'
 import { ChainLooks, type ChainStatus } from './chain-looks.js'
 import { fetchChains } from './fetch-chains.js'
+import type { HeardHeads } from './heard-heads.js'
 import { lookAt } from './look.js'
 import type { OwnDevice } from './own-device.js'
 import type { PublicKeys } from './public-keys.js'
@@ -33,16 +34,26 @@ export class UserChains {
   readonly #me: OwnDevice
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
+  readonly #heads: HeardHeads
   readonly #copies: UserCopies
   readonly #looks: ChainLooks
 
-  constructor(api: Api, store: Store, me: OwnDevice, trust: TrustStore, keys: PublicKeys, alarms: Alarms) {
+  constructor(
+    api: Api,
+    store: Store,
+    me: OwnDevice,
+    trust: TrustStore,
+    keys: PublicKeys,
+    alarms: Alarms,
+    heads: HeardHeads
+  ) {
     this.#api = api
     this.#store = store
     this.#me = me
     this.#keys = keys
     this.#alarms = alarms
-    this.#copies = new UserCopies(store, me, trust, keys, alarms)
+    this.#heads = heads
+    this.#copies = new UserCopies(store, me, trust, keys, alarms, heads)
     this.#looks = new ChainLooks(api, store, me, this.#copies, keys, alarms)
   }
 
@@ -166,6 +177,7 @@ export class UserChains {
       throw new ChatError('usage', 'other-head', `The server shows another chain of ${username} by now.`)
     await this.#copies.replace({ username, ...look })
     await this.#looks.setStatus(username, 'current')
+    await this.#heads.accepted({ username })
   }
 
   /** Find out how this device stands in the copy of its user's chain. An alarm tells if it is out. */

@@ -4,7 +4,7 @@ import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { bumpChainRevision, chainRevision } from './chain-revision.js'
 import type { Alarms } from './alarms.js'
-import { forgetHeads } from './heard-heads.js'
+import { forgetHeads, type HeardHeads } from './heard-heads.js'
 import type { OwnDevice } from './own-device.js'
 import type { PublicKeys } from './public-keys.js'
 import { newestRoot, type TrustStore } from './trust-store.js'
@@ -24,16 +24,25 @@ export class UserCopies {
   readonly #trust: TrustStore
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
+  readonly #heads: HeardHeads
   readonly #cache = new LruMap<string, UserHistory>(2048)
   /** The revision of the chains that `#cache` was read from. */
   #revision = 0
 
-  constructor(store: Store, me: OwnDevice, trust: TrustStore, keys: PublicKeys, alarms: Alarms) {
+  constructor(
+    store: Store,
+    me: OwnDevice,
+    trust: TrustStore,
+    keys: PublicKeys,
+    alarms: Alarms,
+    heads: HeardHeads
+  ) {
     this.#store = store
     this.#me = me
     this.#trust = trust
     this.#keys = keys
     this.#alarms = alarms
+    this.#heads = heads
   }
 
   async get(username: string): Promise<UserHistory | undefined> {
@@ -69,7 +78,14 @@ export class UserCopies {
     })
     for (const { username, history } of changed) this.#cache.set(username, history)
     for (const username of ahead) this.#cache.delete(username)
-    for (const { username, history } of changed) await this.#tellNewRoot(username, history)
+    for (const { username, history } of changed) {
+      await this.#tellNewRoot(username, history)
+      await this.#heads.compare(
+        { username },
+        () => true,
+        (sequence) => history.hashes[sequence - 1]
+      )
+    }
   }
 
   /** The person takes another chain in the place of the copy: safety numbers have to be compared again. */

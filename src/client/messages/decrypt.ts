@@ -2,6 +2,7 @@ import { isSigned, openMessage } from '../../crypto/messages.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
+import { alarmOf, type Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { lacksKey, type RosterSender, type SessionKeys, type UsableKey } from '../session-keys/store.js'
@@ -45,6 +46,7 @@ export class MessageDecryptor {
   readonly #inTime: InTime
   readonly #seen: SeenMessages
   readonly #me: OwnDevice
+  readonly #alarms: Alarms
 
   constructor(
     store: Store,
@@ -53,7 +55,8 @@ export class MessageDecryptor {
     keys: SessionKeys,
     inTime: InTime,
     seen: SeenMessages,
-    me: OwnDevice
+    me: OwnDevice,
+    alarms: Alarms
   ) {
     this.#store = store
     this.#users = users
@@ -62,6 +65,7 @@ export class MessageDecryptor {
     this.#inTime = inTime
     this.#seen = seen
     this.#me = me
+    this.#alarms = alarms
   }
 
   /**
@@ -146,12 +150,14 @@ export class MessageDecryptor {
       if (!(await isSigned({ conversationId, key, by, signingKey, message })))
         throw untrusted('bad-signature', `Message ${message.id} is not signed by its sender.`)
       const { chain } = await this.#chains.get(conversationId)
-      throw new ChatError(
+      const fork = new ChatError(
         'untrusted',
         'forked-chain',
         `${message.sender.username} knows another chain of the conversation: one with ${key}. Here it ends with ${chain.head}.`,
         { heads: { known: chain.head, served: key } }
       )
+      await this.#alarms.raiseOnce({ ...alarmOf(fork), about: { conversationId } })
+      throw fork
     }
   }
 

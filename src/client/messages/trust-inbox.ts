@@ -1,7 +1,7 @@
 import type { ConversationChains } from '../conversations/chains.js'
 import { untrusted } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
-import type { HeardHeads } from '../identity/heard-heads.js'
+import { countsIn, isOwnSource, type HeardHeads } from '../identity/heard-heads.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -9,6 +9,9 @@ import type { StoreTransaction } from '../stores/store.js'
 import type { TrustContent, WelcomeContent } from '../types/content.js'
 import type { IncomingMessage } from '../types/messages.js'
 import type { MessageDecryptor } from './decrypt.js'
+
+/** The source of what another own device has sent. */
+const ANOTHER = 'another of your devices'
 
 /** Parts of a complete set that have come, by their numbers. */
 type ReceivedSet = { parts: number; got: number[] }
@@ -47,8 +50,10 @@ export class TrustInbox {
   async take(message: IncomingMessage): Promise<((tx: StoreTransaction) => Promise<void>) | undefined> {
     const { content, from } = message
     const { chain } = await this.#chains.get(message.conversationId)
-    if (content.type === 'welcome' && chain.kind === 'direct' && !message.own)
+    if (content.type === 'welcome' && chain.kind === 'direct' && !message.own) {
+      await this.#compareWelcome(content, from.username)
       return (tx) => this.#welcome(tx, content, from.username)
+    }
     if (content.type !== 'trust' || chain.kind !== 'self' || from.signingKey === this.#own) return undefined
     const sender = (await this.#users.get(from.username)).devices.get(from.signingKey)
     // The words of a device fall with it.
@@ -62,8 +67,41 @@ export class TrustInbox {
           `Another of your devices knows a root of ${username} that the chain does not have: ${root}.`
         )
     }
+    await this.#compareHeads(content)
     const isForThis = await this.#decryptor.isFromStart(message)
     return (tx) => this.#trusted(tx, content, from.signingKey, isForThis)
+  }
+
+  /** A member who added this person may know another chain than the server has shown. */
+  async #compareWelcome({ conversation: id, sequence, head }: WelcomeContent, from: string): Promise<void> {
+    const known = await this.#chains.peek(id)
+    if (known === undefined || !countsIn(known.history)(from)) return
+    const heard = { sequence, head, from }
+    await this.#heads.compare(
+      { conversationId: id },
+      countsIn(known.history),
+      (at) => known.history.hashAt(at),
+      [heard]
+    )
+  }
+
+  /** Another own device may have been shown other chains. */
+  async #compareHeads({ users, conversations }: TrustContent): Promise<void> {
+    const from = ANOTHER
+    for (const [username, { sequence, head }] of Object.entries(users)) {
+      const hashes = (await this.#users.peek(username))?.hashes
+      const heard = [{ sequence, head, from }]
+      await this.#heads.compare(
+        { username },
+        () => true,
+        (at) => hashes?.[at - 1],
+        heard
+      )
+    }
+    for (const [id, { sequence, head }] of Object.entries(conversations))
+      await this.#heads.compare({ conversationId: id }, isOwnSource, (at) => this.#chains.hashAt(id, at), [
+        { sequence, head, from }
+      ])
   }
 
   async #welcome(
@@ -81,7 +119,7 @@ export class TrustInbox {
     by: string,
     isForThis: boolean
   ): Promise<void> {
-    const from = 'another of your devices'
+    const from = ANOTHER
     for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
       await this.#trust.hear(tx, by, username, { root, since, verified })
       await this.#heads.note(tx, username, by, { sequence, head, from })

@@ -3,11 +3,8 @@ import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { TrustedMembers } from '../conversations/trusted-members.js'
 import { untrusted } from '../errors.js'
-import type { HeardHeads } from '../identity/heard-heads.js'
+import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { UserChains } from '../identity/user-chains.js'
-
-/** An own device by its signing key, or the own backup. Neither is a username. */
-const OWN_SOURCE = /^([0-9a-f]{64}|.* .*)$/
 
 /** Whether a message or a session key may be sealed in a conversation now (protocol, rules 8 and 9). */
 export class SealingConditions {
@@ -58,8 +55,7 @@ export class SealingConditions {
   ): Promise<void> {
     await this.#heads.require(
       id,
-      // A welcome is a member's word: of others it would stop any conversation.
-      (by) => OWN_SOURCE.test(by) || history.usernames.includes(by),
+      countsIn(history),
       (sequence) => history.hashAt(sequence),
       async () => {
         const { conversation } = await this.#chains.sync(id)

@@ -1,9 +1,11 @@
 import t from 'tap'
-import { failure } from '../../support/chat-clients.js'
-import { fakeClient } from '../../support/fake-clients.js'
-import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
+import { failure, Listener } from '../../support/chat-clients.js'
+import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
+import { hasWrappedFor, hijack, outcome, scene, told } from '../../support/malicious-server.js'
 import { TIME } from '../../support/fake-user.js'
+import { Puppet } from '../../support/puppet.js'
 import { puppetMessage } from '../../support/puppet-conversation.js'
+import { puppetTalk } from '../../support/puppet-talk.js'
 
 /** Bob has spoken in a group of Alice's with Carol, whose chain the server shows to Bob as it was then. */
 async function group() {
@@ -125,4 +127,76 @@ t.test('A message under a key that the chain lacks shows the fork, and both head
   })
   talk.stream(talk.serve(alice, forged))
   await heard.first('unreadable', (event) => event.error.code === 'bad-signature')
+})
+
+t.test('A fork is told as soon as a message shows it, once, whichever process tells it', async (t) => {
+  const { server, bob, talk, alice, store } = await scene(t, ['alice', 'carol'])
+  await bob.send(talk.id, 'hello')
+  const shown = talk.conversation
+  talk.conversation = await shown.fork(2, server.users)
+  const key = await talk.sign([], alice.device)
+  talk.conversation = shown
+  for (const n of [1, 2]) await talk.say(alice, 'in another world', n, { key })
+  t.strictSame((await told(bob, talk.id)).slice(1), ['forked-chain', 'forked-chain'])
+  const alarm = {
+    type: 'untrusted',
+    conversationId: talk.id,
+    error: { code: 'forked-chain', heads: { known: shown.head, served: key.hash } }
+  }
+  t.match(bob.noticed(), [alarm])
+  await bob.close()
+  for (const isFirst of [true, false]) {
+    const again = await fakeClient(t, server, { store })
+    const heard = new Listener(t, again)
+    await heard.first('connected')
+    const text = `heard ${isFirst}`
+    await talk.say(alice, text, isFirst ? 3 : 4)
+    await heard.message(text)
+    const alarms = heard.heard.filter(({ type }) => type === 'untrusted')
+    if (isFirst) t.match(alarms, [alarm])
+    else t.strictSame(alarms, [])
+    await again.close()
+  }
+})
+
+t.test('Heads of a conversation that do not fit are told when the second comes', async (t) => {
+  const { server, bob, talk, alice, carol, user, listen } = await scene(t, ['alice', 'carol'])
+  const direct = await puppetTalk(server, 'direct', [[alice.user], [user]], alice)
+  await bob.send(talk.id, 'hello')
+  const heard = await listen()
+  const say = (sequence: number, head: string) =>
+    direct.say(alice, { type: 'welcome', conversation: talk.id, sequence, head }, sequence)
+  await say(1, talk.conversation.history.hashAt(1)!)
+  const { sequence, head } = talk.conversation.chain
+  await say(sequence, 'ab'.repeat(32))
+  const heads = { known: head, served: 'ab'.repeat(32) }
+  const { error } = await heard.first('untrusted')
+  t.match(error, { code: 'forked-chain', heads, message: /alice/ })
+  t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'forked-chain')
+
+  // The person takes the chain. A head that lies ahead is compared when the chain gets there.
+  await bob.conversations.accept(talk.id, head)
+  await say(sequence + 1, 'cd'.repeat(32))
+  await heard.first('message', ({ content }) => content.type === 'welcome' && content.sequence > sequence)
+  t.equal(heard.heard.filter(({ type }) => type === 'untrusted').length, 1)
+  await talk.change([], carol.device)
+  await heard.first('untrusted', (event) => event.error.heads?.served === 'cd'.repeat(32))
+})
+
+t.test('Another own device that was shown another chain of a user is heard at once', async (t) => {
+  const { server, bob, alice, talk, listen } = await scene(t, ['alice', 'carol'])
+  const phone = await linkedDevice(t, server, bob)
+  await phone.flush()
+  const truth = alice.user
+  const other = await truth.fork(1)
+  server.view = (username, { deviceId }) =>
+    username === 'alice' && deviceId === phone.account!.deviceId ? other : server.users.get(username)
+  for (const one of [truth, other]) await new Puppet(one, alice.device).add()
+  await bob.users.get('alice')
+  const heard = await listen()
+  await phone.contacts.verify('alice', await phone.contacts.safetyNumber('alice'))
+  const { error, username } = await heard.first('untrusted')
+  t.match(error, { code: 'forked-chain', heads: { known: truth.head, served: other.head } })
+  t.equal(username, 'alice')
+  t.ok(talk.id)
 })
