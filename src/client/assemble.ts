@@ -47,6 +47,7 @@ import { OutboundKeys } from './outbox/outbound-key.js'
 import { Outbox } from './outbox/outbox.js'
 import { OutboxState } from './outbox/state.js'
 import { SealingConditions } from './session-keys/conditions.js'
+import { LeftOutDevices } from './session-keys/left-out.js'
 import { KeyForwarding } from './session-keys/forward.js'
 import { KeyOpener } from './session-keys/open.js'
 import { PendingRequests } from './session-keys/pending.js'
@@ -109,6 +110,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)
   const renewals = new KeyRenewals(api, store, own, requests, now)
   const forwarding = new KeyForwarding(api, store, users, own, keys)
+  const leftOut = new LeftOutDevices(store, users, chains, forwarding, me)
 
   const seen = new SeenMessages(store)
   const inTime = new InTime(store, chains, goings, seen)
@@ -184,8 +186,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       inbox,
       chains
     ),
-    new ConversationEvents(chains, forwarding, me),
-    new DeviceEvents(api, users, alarms, goings, renewals, me)
+    new ConversationEvents(chains, forwarding, leftOut, me),
+    new DeviceEvents(api, users, alarms, goings, renewals, leftOut, me)
   )
   const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
   const events = new EventStream(api, store, handler, hooks, random)

@@ -5,7 +5,8 @@ import type { ConversationChains } from '../conversations/chains.js'
 import { toConversation } from '../conversations/info.js'
 import { changesOf } from '../conversations/member-events.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { KeyForwarding } from '../session-keys/forward.js'
+import type { KeyForwarding, OwnRecipient } from '../session-keys/forward.js'
+import type { LeftOutDevices } from '../session-keys/left-out.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Handled } from './handled.js'
 
@@ -15,11 +16,13 @@ type ChainEvent = Static<(typeof durableEvents)['conversation.created' | 'conver
 export class ConversationEvents {
   readonly #chains: ConversationChains
   readonly #forwarding: KeyForwarding
+  readonly #leftOut: LeftOutDevices
   readonly #me: OwnDevice
 
-  constructor(chains: ConversationChains, forwarding: KeyForwarding, me: OwnDevice) {
+  constructor(chains: ConversationChains, forwarding: KeyForwarding, leftOut: LeftOutDevices, me: OwnDevice) {
     this.#chains = chains
     this.#forwarding = forwarding
+    this.#leftOut = leftOut
     this.#me = me
   }
 
@@ -38,7 +41,16 @@ export class ConversationEvents {
         conversation: toConversation(conversation, users, this.#me.username)
       })
     } else for (const request of shown) events.push(...changesOf(id, request, position))
-    yield { events }
+    const hashes = shown.flatMap(({ request }) => ('key' in request ? [request.key.hash] : []))
+    const leftOut: [hash: string, devices: OwnRecipient[]][] = []
+    for (const hash of hashes) leftOut.push([hash, await this.#leftOut.of(conversation, hash)])
+    yield {
+      events,
+      commit: async (tx) => {
+        for (const [hash, devices] of leftOut) await this.#leftOut.plan(tx, id, hash, devices)
+      }
+    }
+    if (leftOut.some(([, devices]) => devices.length > 0)) this.#leftOut.forward()
     const isRejoin = shown.some(({ request }) => adds(request, this.#me.username))
     if (isRejoin && before !== undefined) await this.#forwarding.shareAfterRejoin(id)
   }

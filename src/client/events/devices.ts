@@ -8,6 +8,7 @@ import type { Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
+import type { LeftOutDevices } from '../session-keys/left-out.js'
 import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { Api } from '../transport/api.js'
 import type { ChatEvent } from '../types/events.js'
@@ -22,6 +23,7 @@ export class DeviceEvents {
   readonly #alarms: Alarms
   readonly #goings: Goings
   readonly #renewals: KeyRenewals
+  readonly #leftOut: LeftOutDevices
   readonly #me: OwnDevice
 
   constructor(
@@ -30,6 +32,7 @@ export class DeviceEvents {
     alarms: Alarms,
     goings: Goings,
     renewals: KeyRenewals,
+    leftOut: LeftOutDevices,
     me: OwnDevice
   ) {
     this.#api = api
@@ -37,6 +40,7 @@ export class DeviceEvents {
     this.#alarms = alarms
     this.#goings = goings
     this.#renewals = renewals
+    this.#leftOut = leftOut
     this.#me = me
   }
 
@@ -67,10 +71,12 @@ export class DeviceEvents {
     const changes: ChatEvent[] =
       kind === 'device-reset' ? [] : [{ type: 'device-changed', username, change: CHANGES[kind], deviceId }]
     const isToRenew = kind === 'device-revoke' && username === this.#me.username && !this.#isOwn(signed)
+    const isAdded = kind === 'device-add' && username === this.#me.username
     yield {
       events: [...changes, ...told],
       commit: async (tx) => {
         for (const { signingKey } of gone) await this.#goings.noteDevice(tx, signingKey, position)
+        if (isAdded) await this.#leftOut.note(tx, statement.signingKey)
         if (isToRenew) await this.#renewals.plan(tx, false)
       }
     }

@@ -26,6 +26,8 @@ type Task = {
   to: OwnRecipient
   /** Null for the keys of all conversations. */
   conversationId: string | null
+  /** Hashes of the keys to forward; undefined for all. */
+  only?: string[]
   /** Hashes of the keys that the device has by now. */
   done: string[]
 }
@@ -50,6 +52,15 @@ export class KeyForwarding {
   /** Plan to forward every key to a device. Call it in the transaction that approves it. */
   plan(tx: StoreTransaction, to: OwnRecipient): void {
     tx.set(taskName(to, null), { to, conversationId: null, done: [] } satisfies Task)
+  }
+
+  /** Plan to forward one key to a device that its maker has left out. */
+  async planKey(tx: StoreTransaction, to: OwnRecipient, conversationId: string, hash: string): Promise<void> {
+    const name = taskName(to, conversationId)
+    const before = await tx.get<Task>(name)
+    if (before !== undefined && before.only === undefined) return
+    const only = [...(before?.only ?? []), hash]
+    tx.set(name, { to, conversationId, done: [], only } satisfies Task)
   }
 
   /** Forward every key to a device. If this is interrupted, `resume` goes on with it. */
@@ -91,7 +102,11 @@ export class KeyForwarding {
         await this.#own.requireActive()
         if (await this.#isStillMeant(account.username, task.to))
           await this.#perform(account.username, name, task)
-        await this.#store.update((tx) => tx.delete(name))
+        await this.#store.update(async (tx) => {
+          // More keys may have come for it.
+          const { only } = (await tx.get<Task>(name)) ?? {}
+          if (only?.length === task.only?.length) tx.delete(name)
+        })
       }
     }
   }
@@ -118,8 +133,8 @@ export class KeyForwarding {
     const ids = task.conversationId === null ? await conversationIds(this.#api) : [task.conversationId]
     for (const conversationId of ids) {
       // This device may not have all keys yet, and no other one may forward them.
-      await this.#keys.openAll(conversationId).catch(ignoreUnusable)
-      for (const hash of await this.#keys.list(conversationId)) {
+      if (task.only === undefined) await this.#keys.openAll(conversationId).catch(ignoreUnusable)
+      for (const hash of task.only ?? (await this.#keys.list(conversationId))) {
         if (done.includes(hash)) continue
         const key = await this.#keys.byHash(conversationId, hash).catch(unusable)
         if (key === null || (await this.#keys.isInRoster(key, to.signingKey))) continue

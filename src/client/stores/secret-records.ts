@@ -3,6 +3,7 @@
  * hold nothing secret: signed chains, public keys, counters, what was seen.
  */
 const PUBLIC_AREAS: ReadonlySet<string> = new Set([
+  'added',
   'chain',
   'counter',
   'cursor',

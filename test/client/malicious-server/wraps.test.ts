@@ -8,7 +8,7 @@ import { decodeKemKey } from '../../../src/crypto/kem.js'
 import { fingerprint, importEncryptionKey } from '../../../src/crypto/keys.js'
 import { statementText } from '../../../src/protocol/statement-texts.js'
 import type { PublicDevice } from '../../../src/protocol/devices.js'
-import { PASSWORD } from '../../support/chat-clients.js'
+import { Listener, PASSWORD } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
@@ -150,4 +150,32 @@ t.test('A device that forgets the past destroys its keys, whatever the server sh
   const [first, second] = await told(bob, talk.id)
   t.not(first, 'one')
   t.equal(second, 'two')
+})
+
+t.test('A session key whose maker had not seen a new device is forwarded to it', async (t) => {
+  const { server, bob, talk, alice, user, listen } = await scene(t, ['alice'])
+  await bob.send(talk.id, 'hello')
+  const heard = await listen()
+  const phone = await linked(server, bob)
+  const { deviceId } = phone.account!
+  await heard.first('device-changed', ({ change }) => change === 'added')
+  const phones = new Listener(t, phone)
+  await phones.first('connected')
+  const before = [...user.history!.chain.devices.keys()].filter((id) => id !== deviceId)
+  const key = await talk.change([], alice.device, { state: [], without: [deviceId] })
+  t.strictSame([...talk.conversation.key.wraps.keys()].sort(), [alice.device.id, ...before].sort())
+  await talk.say(alice, 'who is new here?', 1, { key })
+  await phones.message('who is new here?')
+  const unreadable = phones.heard.filter((event) => event.type === 'unreadable')
+  t.match(unreadable, unreadable.length === 0 ? [] : [{ reason: 'no-key' }])
+  t.strictSame([...talk.conversation.key.added.keys()], [deviceId])
+
+  // A key that knows the device is not wrapped for it again.
+  await talk.change([], alice.device)
+  await talk.say(alice, 'you are', 2)
+  await phones.message('you are')
+  await heard.message('you are')
+  await bob.flush()
+  t.equal(talk.conversation.key.added.size, 0)
+  t.equal(server.seen.filter(({ path }) => path.includes(`/${key.secret.id}/wraps`)).length, 1)
 })
