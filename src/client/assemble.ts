@@ -218,7 +218,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     devices,
     sessions: new Sessions(api),
     directory: new Users(api, users, me),
-    contacts: new Contacts(store, users, trust, me, own, () => sharing.flush()),
+    contacts: new Contacts(store, users, trust, me, own, alarms, () => sharing.flush()),
     conversations,
     backup,
     restore

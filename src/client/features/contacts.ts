@@ -1,6 +1,7 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
 import { ChatError } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { Trust, TrustStore } from '../identity/trust-store.js'
@@ -16,6 +17,7 @@ export class Contacts {
   readonly #trust: TrustStore
   readonly #me: OwnDevice
   readonly #own: OwnChain
+  readonly #alarms: Alarms
   readonly #tellDevices: () => Promise<unknown>
 
   /** @param tellDevices sends what was decided to the user's other devices */
@@ -25,6 +27,7 @@ export class Contacts {
     trust: TrustStore,
     me: OwnDevice,
     own: OwnChain,
+    alarms: Alarms,
     tellDevices: () => Promise<unknown>
   ) {
     this.#store = store
@@ -32,15 +35,17 @@ export class Contacts {
     this.#trust = trust
     this.#me = me
     this.#own = own
+    this.#alarms = alarms
     this.#tellDevices = tellDevices
   }
 
+  /** All whom this device has met, and whom the user's other devices have told about. */
   async list(): Promise<Contact[]> {
     const contacts: Contact[] = []
     for (const [username, trust] of await this.#trust.list()) {
       const history = await this.#users.peek(username)
-      if (history !== undefined && username !== this.#me.username)
-        contacts.push(toContact(username, trust, history))
+      const root = history?.chain.root ?? trust.root
+      if (username !== this.#me.username) contacts.push(toContact(username, trust, root))
     }
     return contacts
   }
@@ -48,7 +53,7 @@ export class Contacts {
   async get(username: string): Promise<Contact> {
     const name = username.toLowerCase()
     await this.#users.sync([name])
-    return toContact(name, (await this.#trust.of(name))!, await this.#users.get(name))
+    return toContact(name, (await this.#trust.of(name))!, (await this.#users.get(name)).chain.root)
   }
 
   /**
@@ -86,6 +91,7 @@ export class Contacts {
         hint: 'Somebody may stand between you. Do not accept the identity.'
       })
     await this.#trust.verify(name, history)
+    await this.#alarms.identityAccepted(name)
     await this.#tell()
   }
 
@@ -104,6 +110,7 @@ export class Contacts {
         hint: 'Look at the contact again.'
       })
     await this.#store.update((tx) => this.#trust.accept(tx, name, history))
+    await this.#alarms.identityAccepted(name)
     await this.#tell()
   }
 
@@ -145,7 +152,8 @@ export class Contacts {
   }
 }
 
-function toContact(username: string, trust: Trust, { chain: { root } }: UserHistory): Contact {
+/** @param root the newest that is known here */
+function toContact(username: string, trust: Trust, root: string): Contact {
   if (trust.root !== root) return { username, root, status: 'changed', wasVerified: trust.verified }
   return { username, root, status: trust.verified ? 'verified' : 'unverified' }
 }

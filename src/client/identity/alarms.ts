@@ -28,8 +28,8 @@ export class Alarms {
   #told: Promise<Set<string>> | null = null
   /** Raised again at each start, and not shown yet. */
   #again: Notice[] = []
-  /** Noticed by this process, and not shown yet. */
-  #noticed: Notice[] = []
+  /** Noticed by this process, and not shown yet, by their keys. */
+  readonly #noticed = new Map<string, Notice>()
 
   constructor(store: Store) {
     this.#store = store
@@ -41,7 +41,7 @@ export class Alarms {
     if (this.#raised.has(key)) return
     this.#raised.add(key)
     this.#again.push(alarmEvent(alarm))
-    this.#noticed.push(alarmEvent(alarm))
+    this.#noticed.set(key, alarmEvent(alarm))
   }
 
   /** Tell it once, until it is `resolved`. */
@@ -54,7 +54,7 @@ export class Alarms {
     if (this.#raised.has(onceKey)) return
     this.#raised.add(onceKey)
     if ((await this.#toldKeys()).has(onceKey)) return
-    this.#noticed.push(event)
+    this.#noticed.set(onceKey, event)
     await this.#store.update(async (tx) => {
       tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [onceKey]: toStored(event) })
     })
@@ -67,9 +67,26 @@ export class Alarms {
     if ((await this.#toldKeys()).delete(key)) await this.#store.update((tx) => tx.delete(`told/${key}`))
   }
 
+  /** The person has accepted the user as they are: an identity that was not shown yet is no news any more. */
+  async identityAccepted(username: string): Promise<void> {
+    const isOver = (key: string): boolean => key.startsWith(`identity-changed/${username}/`)
+    for (const key of [...this.#noticed.keys()].filter(isOver)) this.#noticed.delete(key)
+    for (const key of [...this.#raised].filter(isOver)) this.#raised.delete(key)
+    const told = await this.#toldKeys()
+    const over = [...told].filter(isOver)
+    for (const key of over) told.delete(key)
+    await this.#store.update(async (tx) => {
+      for (const key of over) tx.delete(`told/${key}`)
+      const waiting = Object.entries((await tx.get<Waiting>(WAITING)) ?? {})
+      const left = waiting.filter(([key]) => !isOver(key))
+      if (left.length === 0) tx.delete(WAITING)
+      else tx.set(WAITING, Object.fromEntries(left))
+    })
+  }
+
   /** The events that wait to be shown. They count as told. */
   async take(): Promise<ChatEvent[]> {
-    this.#noticed = []
+    this.#noticed.clear()
     const again = this.#again.splice(0)
     if ((await this.#store.get(WAITING)) === undefined) return again
     const told = await this.#toldKeys()
@@ -85,14 +102,16 @@ export class Alarms {
 
   /** What this process has noticed and not shown. It still waits for a stream of events. */
   noticed(): ChatEvent[] {
-    return this.#noticed.splice(0)
+    const events = [...this.#noticed.values()]
+    this.#noticed.clear()
+    return events
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
     this.#raised.clear()
     this.#again = []
-    this.#noticed = []
+    this.#noticed.clear()
     this.#told = null
   }
 

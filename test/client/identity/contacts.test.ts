@@ -2,7 +2,7 @@ import t from 'tap'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure, Listener } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
-import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import type { FakeUser } from '../../support/fake-user.js'
 import { puppetDevice, reset } from '../../support/puppet.js'
@@ -109,3 +109,42 @@ function changes(listener: Listener) {
   const heard = listener.heard.filter((event) => event.type === 'identity-changed')
   return heard.sort((one, other) => (one.username < other.username ? -1 : 1))
 }
+
+t.test(
+  'A new identity that was accepted before a stream has shown it is not announced any more',
+  async (t) => {
+    const server = new FakeServer()
+    const store = new MemoryStore()
+    const bob = await fakeUser(t, server, 'bob', { store })
+    const alice = await server.puppet('alice')
+    await bob.users.get('alice')
+    const root = await replaced(alice.user)
+    await bob.users.get('alice')
+    t.match(bob.noticed(), [{ type: 'identity-changed', username: 'alice', root }])
+    await bob.contacts.accept('alice', { root })
+    await bob.close()
+
+    const again = await fakeClient(t, server, { store })
+    const heard = new Listener(t, again)
+    await heard.first('connected')
+    const next = await replaced(alice.user)
+    await again.users.get('alice')
+    server.log.keepAlive('bob')
+    t.match(await heard.first('identity-changed'), { root: next }, 'only the one after it')
+  }
+)
+
+t.test('A user of whom only another own device has told is a contact, too', async (t) => {
+  const server = new FakeServer()
+  const laptop = await fakeUser(t, server, 'bob')
+  const alice = await server.puppet('alice')
+  const phone = await linkedDevice(t, server, laptop)
+  await phone.flush()
+  const heard = new Listener(t, phone)
+  await heard.first('connected')
+  await laptop.contacts.verify('alice', await laptop.contacts.safetyNumber('alice'))
+  await eventually(async () => (await phone.contacts.list()).length === 1)
+  t.strictSame(await phone.contacts.list(), [
+    { username: 'alice', root: alice.user.root, status: 'verified' }
+  ])
+})
