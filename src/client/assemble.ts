@@ -14,6 +14,7 @@ import { Approval } from './features/approval.js'
 import { Backup } from './features/backup.js'
 import { DeviceList } from './features/device-list.js'
 import { Linking } from './features/linking.js'
+import { ResetStatement } from './features/reset-statement.js'
 import { Restore, type RecoveryClient } from './features/restore.js'
 import { TrustSharing } from './features/trust-sharing.js'
 import { PendingStatements } from './identity/pending.js'
@@ -135,8 +136,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const list = new DeviceList(api, users, me)
   const approval = new Approval(users, own, pending, schedule, forwarding, list)
   const linking = new Linking(api, store, users)
+  const reset = new ResetStatement(api, users, pending)
   const caches = [users, chains, keys, seen, alarms]
-  const auth = new Auth(http, api, store, me, users, trust, pending, linking, random, caches)
+  const auth = new Auth(http, api, store, me, users, trust, reset, linking, random, caches)
   const devices = new Devices(
     api,
     store,

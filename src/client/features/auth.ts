@@ -6,7 +6,6 @@ import { saveCursor } from '../events/cursor.js'
 import { publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { PendingStatements } from '../identity/pending.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
@@ -15,6 +14,7 @@ import type { Api } from '../transport/api.js'
 import type { Http } from '../transport/http.js'
 import type { Account, Credentials, LoginResult } from '../types/account.js'
 import type { Linking } from './linking.js'
+import type { ResetStatement } from './reset-statement.js'
 import { normalizedCredentials, signIn, signInAs } from './sign-in.js'
 
 const POLL_MS = 2000
@@ -27,7 +27,7 @@ export class Auth {
   readonly #me: OwnDevice
   readonly #users: UserChains
   readonly #trust: TrustStore
-  readonly #pending: PendingStatements
+  readonly #reset: ResetStatement
   readonly #linking: Linking
   readonly #random: () => number
   /** The parts that hold something of the account in memory. */
@@ -40,7 +40,7 @@ export class Auth {
     me: OwnDevice,
     users: UserChains,
     trust: TrustStore,
-    pending: PendingStatements,
+    reset: ResetStatement,
     linking: Linking,
     random: () => number,
     caches: readonly { clear: () => void }[]
@@ -51,7 +51,7 @@ export class Auth {
     this.#me = me
     this.#users = users
     this.#trust = trust
-    this.#pending = pending
+    this.#reset = reset
     this.#linking = linking
     this.#random = random
     this.#caches = caches
@@ -114,24 +114,19 @@ export class Auth {
     const credentials = this.#ownCredentials(given)
     const { username, deviceName = 'device' } = credentials
     const session = await signIn(this.#http, credentials)
-    await this.#api.begin(session)
-    const userId = session.user.id
     const isActive = this.#me.account?.status === 'active'
+    await this.#api.begin(session, { isForReset: isActive })
     const device = isActive
       ? await this.#me.prepareSuccessor(username, deviceName)
       : await this.#me.prepare(username, deviceName)
-    let isInChain = false
-    await this.#pending.postReset(username, async ({ chain, devices }) => {
-      isInChain = devices.has(device.signing.fingerprint)
-      if (isInChain) return null
-      const body = await newDevice('device-reset', device, chain)
-      const request = { method: 'POST', path: '/v1/devices', body } as const
-      return { username, sequence: chain.sequence + 1, signed: body.statement, request }
-    })
-    if (isActive) await this.#me.replaceRetired(await this.#users.get(username))
+    // The device of this store gives way to its successor when the chain shows that.
+    const wasInChain = await this.#reset.post(device)
     // The statement came into the chain with an earlier session: this one has no device yet.
-    if (isInChain) await this.#api.begin(await signIn(this.#http, credentials, device.id))
-    return this.#activate(device, userId, 'end')
+    if (wasInChain) await this.#api.begin(await signIn(this.#http, credentials, device.id))
+    else await this.#api.resetEnded()
+    // No other device is left to tell whom the user trusts.
+    await this.#store.update((tx) => this.#trust.stopWaiting(tx))
+    return this.#activate(device, session.user.id, 'end')
   }
 
   /** The number that the person compares with the one that another of their devices shows. */

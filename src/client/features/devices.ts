@@ -6,6 +6,7 @@ import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { PendingStatements } from '../identity/pending.js'
 import type { UserChains } from '../identity/user-chains.js'
+import { readStatements } from '../identity/user-record.js'
 import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
 import { ChatError, isDecidedRefusal } from '../errors.js'
 import type { KeyRenewals } from '../session-keys/renewals.js'
@@ -214,7 +215,7 @@ export class Devices {
 
   async #approvedBy(username: string, deviceId: string): Promise<DeviceInfo[]> {
     const history = await this.#users.get(username)
-    const ids = approvedBy(history, await this.#users.statements(username), deviceId)
+    const ids = approvedBy(history, await readStatements(this.#store, username, 0), deviceId)
     return ids.size === 0 ? [] : (await this.list()).filter(({ id }) => ids.has(id))
   }
 }

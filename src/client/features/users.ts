@@ -51,6 +51,6 @@ export class Users {
       throw new ChatError('usage', 'own-username', 'Nobody accepts a chain in the place of their own.', {
         hint: 'If your devices are lost, begin again with a reset.'
       })
-    await this.#users.accept(name, head)
+    await this.#users.accept(name, ({ chain }) => chain.head === head)
   }
 }

@@ -89,3 +89,13 @@ export function followed(device: DeviceKeys | null, history: UserHistory): Devic
     retired: [{ encryption, kem }, ...retired]
   }
 }
+
+/** The first of these devices that is active in its user's chain. */
+export function activeOf(
+  { devices }: UserHistory,
+  ...candidates: readonly (DeviceKeys | null | undefined)[]
+): DeviceKeys | null {
+  const isActive = (keys: DeviceKeys | null | undefined): boolean =>
+    devices.get(keys?.signing.fingerprint ?? '')?.retired === null
+  return candidates.find(isActive) ?? null
+}

@@ -12,7 +12,10 @@ export type Look =
   | { status: 'behind'; sequence: number; heads: Heads }
   /** The server's chain has moved on while it was read. */
   | { status: 'moving'; history: UserHistory; added: VerifiedStatement[] }
-  | { status: 'current'; history: UserHistory; added: VerifiedStatement[] }
+  | ServedHistory
+
+/** All that the server shows, verified. */
+export type ServedHistory = { status: 'current'; history: UserHistory; added: VerifiedStatement[] }
 
 /**
  * Verify what the server shows of a user's chain after the end of the copy.

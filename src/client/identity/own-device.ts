@@ -3,6 +3,7 @@ import type { UserHistory } from '../../protocol/user-history.js'
 import { ChatError } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import {
+  activeOf,
   followed,
   generateDevice,
   generateWrapPairs,
@@ -93,12 +94,10 @@ export class OwnDevice {
     return { account, device: this.#device }
   }
 
-  /**
-   * Do what the user's verified chain says of this device: its next keys take the place of the present ones,
-   * its successor takes its own place.
-   */
+  /** Do what the verified chain says of this device: its next keys, or its successor, take their place. */
   async follow(history: UserHistory | undefined): Promise<Standing> {
     if (this.#device === null) return 'none'
+    if (history !== undefined) await this.#succeed(history)
     if (history !== undefined && this.#isOutdated(history)) {
       this.#device = await this.#store.update(async (tx) => {
         const device = followed((await tx.get<DeviceKeys>(DEVICE)) ?? null, history)
@@ -142,19 +141,12 @@ export class OwnDevice {
     return this.#keepFirst(SUCCESSOR, await generateDevice({ username, name }, this.#form))
   }
 
-  /**
-   * The verified chain has retired this device: destroy its keys. The successor takes its place if the chain has
-   * it.
-   */
-  async replaceRetired({ devices }: UserHistory): Promise<void> {
-    this.#device = await this.#store.update(async (tx) => {
-      const successor = await tx.get<DeviceKeys>(SUCCESSOR)
-      tx.delete(SUCCESSOR)
-      tx.delete(DEVICE)
-      if (successor === undefined || devices.get(successor.signing.fingerprint)?.retired !== null) return null
-      tx.set(DEVICE, successor)
-      return successor
-    })
+  /** The verified chain has retired this device: its successor takes its place, or its keys are destroyed. */
+  async replaceRetired(history: UserHistory): Promise<void> {
+    await this.#succeed(history)
+    if (activeOf(history, this.#device) !== null) return
+    await this.#store.update((tx) => [SUCCESSOR, DEVICE].forEach((name) => tx.delete(name)))
+    this.#device = null
     this.#standing = 'none'
   }
 
@@ -230,6 +222,21 @@ export class OwnDevice {
   #isOutdated(history: UserHistory): boolean {
     const bound = history.devices.get(this.#device!.signing.fingerprint)
     return bound !== undefined && bound.keys.at(-1)!.encryptionKey !== this.#device!.encryption.fingerprint
+  }
+
+  /** If the chain has retired this device, and has its successor, that takes its place, in each process. */
+  async #succeed(history: UserHistory): Promise<void> {
+    if (activeOf(history, this.#device) !== null) return
+    const found = await this.#store.update(async (tx) => {
+      const keys = activeOf(history, await tx.get(DEVICE), await tx.get(SUCCESSOR))
+      if (keys === null) return null
+      tx.set(DEVICE, keys)
+      tx.delete(SUCCESSOR)
+      return keys
+    })
+    if (found === null) return
+    this.#device = found
+    if (this.#account !== null) await this.saveAccount({ ...this.#account, deviceId: found.id })
   }
 
   #requireAccount(): StoredAccount {

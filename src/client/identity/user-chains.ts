@@ -14,13 +14,12 @@ import type { Alarms } from './alarms.js'
 import { ChainLooks, type ChainStatus } from './chain-looks.js'
 import { fetchChains } from './fetch-chains.js'
 import type { HeardHeads } from './heard-heads.js'
-import { lookAt } from './look.js'
+import { lookAt, type ServedHistory } from './look.js'
 import type { OwnDevice } from './own-device.js'
 import type { PublicKeys } from './public-keys.js'
 import { standingAlarm } from './standing.js'
 import type { TrustStore } from './trust-store.js'
 import { UserCopies } from './user-copies.js'
-import { readStatements } from './user-record.js'
 import { verifyUserChain } from './verify-user-chain.js'
 
 /**
@@ -30,7 +29,6 @@ import { verifyUserChain } from './verify-user-chain.js'
  */
 export class UserChains {
   readonly #api: Api
-  readonly #store: Store
   readonly #me: OwnDevice
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
@@ -48,7 +46,6 @@ export class UserChains {
     heads: HeardHeads
   ) {
     this.#api = api
-    this.#store = store
     this.#me = me
     this.#keys = keys
     this.#alarms = alarms
@@ -158,24 +155,25 @@ export class UserChains {
     }
   }
 
-  /** The signed statements of the copy, in order. */
-  statements(username: string): Promise<SignedStatement[]> {
-    return readStatements(this.#store, username, 0)
+  /** The chain as the server shows it, verified from its first statement. Nothing is stored. */
+  async served(username: string): Promise<ServedHistory> {
+    const served = (await fetchChains(this.#api, [{ username, after: 0 }])).get(username)
+    const look = await lookAt(username, undefined, served, this.#keys)
+    if (look.status === 'current') return look
+    throw new ChatError('unreachable', 'busy-chain', `The chain of ${username} moves.`)
   }
 
   /**
-   * The person takes the server's chain of another user in the place of the copy. Safety numbers have to be
-   * compared again.
+   * The server's chain takes the place of the copy. Safety numbers have to be compared again.
    *
-   * @param head of the server's chain, as it was told
+   * @param isMeant whether it is the chain that the person takes
    * @throws {ChatError} `other-head` (`usage`) if the server shows another one by now
    */
-  async accept(username: string, head: string): Promise<void> {
-    const served = (await fetchChains(this.#api, [{ username, after: 0 }])).get(username)
-    const look = await lookAt(username, undefined, served, this.#keys)
-    if (look.status !== 'current' || look.history.chain.head !== head)
+  async accept(username: string, isMeant: (history: UserHistory) => boolean): Promise<void> {
+    const { history, added } = await this.served(username)
+    if (!isMeant(history))
       throw new ChatError('usage', 'other-head', `The server shows another chain of ${username} by now.`)
-    await this.#copies.replace({ username, ...look })
+    await this.#copies.replace({ username, history, added })
     await this.#looks.setStatus(username, 'current')
     await this.#heads.accepted({ username })
   }

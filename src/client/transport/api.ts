@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { AuthResponse } from '../../protocol/accounts.js'
-import { ChatError, RefusedError } from '../errors.js'
+import { ChatError, isRefusal, RefusedError } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import type { ApiResponse, Http, OpenResponse, Request } from './http.js'
 
@@ -9,6 +9,8 @@ type StoredSession = {
   /** By this client's clock, in milliseconds since 1970. */
   expiresAt: number
   refreshToken: string
+  /** It was begun without a device, to begin again with another one, and that has not ended. */
+  isForReset?: boolean
 }
 
 const NAME = 'session'
@@ -45,10 +47,20 @@ export class Api {
     return this.#http.closed
   }
 
-  async begin(response: AuthResponse): Promise<void> {
-    const session = this.#toStored(response)
+  /** @param options.isForReset until it is begun again, it only serves to bring a reset into the chain */
+  async begin(response: AuthResponse, { isForReset = false } = {}): Promise<void> {
+    const session = this.#toStored(response, isForReset)
     await this.#store.update((tx) => tx.set(NAME, session))
     this.#session = session
+  }
+
+  /** The reset that this session was begun for stands in the chain: it is the new device's. */
+  async resetEnded(): Promise<void> {
+    this.#session = await this.#store.update(async (tx) => {
+      const { isForReset, ...session } = (await tx.get<StoredSession>(NAME))!
+      if (isForReset === true) tx.set(NAME, session)
+      return session
+    })
   }
 
   async end(): Promise<void> {
@@ -82,6 +94,7 @@ export class Api {
     try {
       return await work(token)
     } catch (error) {
+      if (isRefusal(error, 'device-required') && this.#session?.isForReset === true) throw unfinished(error)
       if (!(error instanceof RefusedError) || error.status !== 401) throw error
       if (error.code === 'session-ended') await this.#ended(token, error)
     }
@@ -106,7 +119,7 @@ export class Api {
       const stored = await tx.get<StoredSession>(NAME)
       if (stored === undefined || stored.accessToken !== stale) return stored ?? null
       try {
-        const renewed = await this.#renew(stored.refreshToken)
+        const renewed = await this.#renew(stored)
         tx.set(NAME, renewed)
         return renewed
       } catch (error) {
@@ -120,7 +133,7 @@ export class Api {
     return session.accessToken
   }
 
-  async #renew(refreshToken: string): Promise<StoredSession> {
+  async #renew({ refreshToken, isForReset }: StoredSession): Promise<StoredSession> {
     const { body } = await this.#http.call({
       method: 'POST',
       path: '/v1/auth/refresh',
@@ -128,7 +141,7 @@ export class Api {
       response: AuthResponse,
       once: true
     })
-    return this.#toStored(body)
+    return this.#toStored(body, isForReset)
   }
 
   /** @throws {ChatError} `logged-out`, unless another process has begun a new session meanwhile */
@@ -142,9 +155,15 @@ export class Api {
     if (this.#session === null) throw loggedOut(cause)
   }
 
-  #toStored({ accessToken, expiresIn, refreshToken }: AuthResponse): StoredSession {
-    return { accessToken, expiresAt: this.#now() + expiresIn * 1000, refreshToken }
+  #toStored({ accessToken, expiresIn, refreshToken }: AuthResponse, isForReset = false): StoredSession {
+    const session = { accessToken, expiresAt: this.#now() + expiresIn * 1000, refreshToken }
+    return isForReset ? { ...session, isForReset } : session
   }
+}
+
+function unfinished(cause: unknown): ChatError {
+  const message = 'This session was begun for a reset that has not ended.'
+  return new ChatError('logged-out', 'logged-out', message, { hint: 'Log in.', cause })
 }
 
 function loggedOut(cause?: unknown): ChatError {

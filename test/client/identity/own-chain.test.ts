@@ -2,8 +2,10 @@ import t, { type Test } from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure, Listener, PASSWORD, texts } from '../../support/chat-clients.js'
+import { noAnswer } from '../../support/fake-answers.js'
 import { fakeClient, fakeUser } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
+import { hasWrappedFor } from '../../support/malicious-server.js'
 import { TIME } from '../../support/fake-user.js'
 import { puppetDevice, request, reset } from '../../support/puppet.js'
 import { puppetConversation, puppetMessage } from '../../support/puppet-conversation.js'
@@ -163,4 +165,34 @@ t.test('Another chain of the own user is told, never taken, and nobody is asked 
   at.server.log.keepAlive('alice')
   t.match(await listener.first('untrusted'), { username: 'alice', error: { code: 'forked-chain' } })
   t.not(head, alice.head)
+})
+
+t.test('A person whose own chain was forked can begin again on the one that the server shows', async (t) => {
+  const at = await scene(t)
+  const alice = at.server.requireUser('alice')
+  await at.alice.devices.rekey()
+  await alice.restore(1)
+  const evil = await puppetDevice()
+  await reset(alice, evil)
+  const who = { username: 'alice', password: PASSWORD }
+  t.match(await failure(at.alice.contacts.safetyNumber('bob')), { code: 'forked-chain' })
+  at.server.lies.push(({ method, path }) =>
+    method === 'POST' && path === '/v1/devices' ? noAnswer() : undefined
+  )
+  t.match(await failure(at.alice.devices.reset(who)), { code: 'overloaded' })
+  t.match(
+    await failure(at.alice.users.get('alice')),
+    { code: 'forked-chain' },
+    'nothing is taken without a reset'
+  )
+  at.server.lies.length = 0
+  const { fingerprint, status } = await at.alice.devices.reset(who)
+  t.equal(status, 'active')
+  t.equal(alice.root, fingerprint)
+  t.strictSame([...alice.history!.chain.devices.keys()], [at.alice.account!.deviceId])
+  const { id } = await at.alice.conversations.createGroup('begun again', ['bob'])
+  await at.alice.send(id, 'it is me')
+  t.notOk(hasWrappedFor(at.server, evil.id))
+  at.server.log.keepAlive('alice')
+  t.match(await at.alice.users.get('alice'), { root: fingerprint })
 })

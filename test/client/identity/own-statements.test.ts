@@ -6,7 +6,7 @@ import type { CryptoKey } from '../../../src/client/stores/store.js'
 import type { SignedStatement } from '../../../src/protocol/schema.js'
 import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
-import { problem } from '../../support/fake-answers.js'
+import { noAnswer, problem } from '../../support/fake-answers.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer, type Lie } from '../../support/fake-server.js'
 
@@ -225,4 +225,56 @@ t.test('A reset takes the place of an active device only when the chain has it',
   t.not(laptop.account!.deviceId, deviceId)
   t.match(await laptop.users.get('alice'), { root: laptop.account!.fingerprint })
   await eventually(async () => (await failure(phone.contacts.safetyNumber('bob'))).kind !== 'usage')
+})
+
+t.test('A reset that was interrupted ends with the next flush, and is no attack', async (t) => {
+  const server = new FakeServer()
+  const store = new MemoryStore()
+  const alice = await fakeUser(t, server, 'alice', { store })
+  const before = alice.account!
+  const who = { username: 'alice', password: PASSWORD }
+  server.lies.push(({ method, path }) =>
+    method === 'POST' && path === '/v1/devices' ? noAnswer() : undefined
+  )
+  t.match(await failure(alice.devices.reset(who)), { code: 'overloaded' })
+  const unfinished = { kind: 'logged-out', hint: /log in/i }
+  t.match(await failure(alice.conversations.list()), unfinished, 'the next call says what to do')
+  server.lies.length = 0
+  await alice.flush().catch((error: unknown) => t.match(error, unfinished))
+  t.not(alice.account!.fingerprint, before.fingerprint)
+  t.equal(server.requireUser('alice').root, alice.account!.fingerprint)
+  t.strictSame(alice.noticed(), [])
+  t.match(await alice.login(who), { status: 'active', deviceId: alice.account!.deviceId })
+  await alice.close()
+
+  const again = await fakeClient(t, server, { store })
+  const heard = new Listener(t, again)
+  await heard.first('connected')
+  await again.conversations.createGroup('begun again', [])
+  await heard.first('message')
+  t.notOk(heard.heard.some(({ type }) => type === 'untrusted'))
+})
+
+t.test('A device that resets tells its own person of no attack', async (t) => {
+  const { laptop, server } = await scene(t)
+  const heard = new Listener(t, laptop)
+  await heard.first('connected')
+  await laptop.devices.reset({ username: 'alice', password: PASSWORD })
+  server.log.keepAlive('alice')
+  await laptop.conversations.createGroup('begun again', [])
+  t.strictSame(laptop.noticed(), [])
+  t.notOk(heard.heard.some(({ type }) => type === 'untrusted'))
+})
+
+t.test('A device that resets while it waits for approval waits for nobody any more', async (t) => {
+  const { server } = await scene(t)
+  await fakeUser(t, server, 'bob')
+  const tablet = await fakeClient(t, server)
+  const who = { username: 'alice', password: PASSWORD }
+  t.match(await tablet.login(who), { status: 'pending' })
+  await tablet.users.get('bob')
+  t.ok(await tablet.contacts.isWaiting())
+  await tablet.devices.reset(who)
+  t.notOk(await tablet.contacts.isWaiting())
+  await tablet.contacts.verify('bob', await tablet.contacts.safetyNumber('bob'))
 })

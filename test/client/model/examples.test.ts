@@ -64,15 +64,31 @@ t.test('A reset that an earlier session has sent gives the next session its devi
   const { world, bob, carol } = await scene(t)
   const lost = { code: 'database-unavailable' }
   await t.rejects(
-    lose(world, 'before', () => reset(bob)),
+    lose(world, 'after', () => reset(bob)),
     lost
   )
-  await t.rejects(bob.chat.flush(), { code: 'displaced' })
+  const sent = world.server.requireUser('bob').root
   await reset(bob)
+  t.equal(bob.chat.account!.fingerprint, sent, 'the first reset is the only one')
   await carol.chat.contacts.get('bob')
   await carol.chat.contacts.accept('bob', { root: bob.chat.account!.fingerprint })
   await carol.chat.send({ username: 'bob' }, 'do you read me?')
   t.ok(await hears(bob, 'do you read me?'))
+})
+
+t.test('A reset whose request was lost is made by the next flush, and displaces nobody', async (t) => {
+  const { world, bob, carol } = await scene(t)
+  await t.rejects(
+    lose(world, 'before', () => reset(bob)),
+    { code: 'database-unavailable' }
+  )
+  await bob.chat.flush()
+  t.equal(bob.chat.account!.fingerprint, world.server.requireUser('bob').root)
+  await carol.chat.contacts.get('bob')
+  await carol.chat.contacts.accept('bob', { root: bob.chat.account!.fingerprint })
+  await carol.chat.send({ username: 'bob' }, 'do you read me?')
+  t.ok(await hears(bob, 'do you read me?'))
+  t.notOk(bob.heard.some(({ type }) => type === 'untrusted'))
 })
 
 t.test('Two processes of a device that replace its keys at once lose none of them', async (t) => {
