@@ -25,7 +25,16 @@ order by e.position ${order}`
 
 const statements = { before: historyStatement('before'), after: historyStatement('after') }
 
-/** A page of history: newest first before a position, oldest first after one. */
+/** Characters of ciphertext in a page, at most: its reader parses it at a stretch. A message always fits. */
+const PAGE_CHARACTERS = 2 ** 20
+
+/** Messages of one page, and whether there are more behind it. */
+export interface HistoryPage {
+  items: Message[]
+  isLast: boolean
+}
+
+/** A page of history: newest first before a position, oldest first after one. @param limit the most messages */
 export async function readHistory(
   prepared: Database['prepared'],
   conversationId: string,
@@ -33,7 +42,11 @@ export async function readHistory(
   direction: 'before' | 'after',
   position: number,
   limit: number
-): Promise<Message[]> {
-  const rows = await prepared<StoredMessage>(statements[direction], [conversationId, userId, position, limit])
-  return rows.map(toMessage)
+): Promise<HistoryPage> {
+  const parameters = [conversationId, userId, position, limit + 1]
+  const found = (await prepared<StoredMessage>(statements[direction], parameters)).map(toMessage)
+  let characters = 0
+  const fitting = found.findIndex(({ ciphertext }) => (characters += ciphertext.length) > PAGE_CHARACTERS)
+  const count = Math.min(limit, fitting === -1 ? found.length : Math.max(1, fitting))
+  return { items: found.slice(0, count), isLast: count === found.length }
 }

@@ -121,16 +121,15 @@ export function messageRoutes(
       const { limit } = request.query
       const { direction, position } = whereToRead(request.query)
       await requireMember(db, request.params.id, userId)
-      const found = await readHistory(
+      const { items, isLast } = await readHistory(
         database.prepared,
         request.params.id,
         userId,
         direction,
         position,
-        limit + 1
+        limit
       )
-      const items = found.slice(0, limit)
-      return { items, next: found.length > limit ? `${direction}-${items.at(-1)!.position}` : null }
+      return { items, next: isLast ? null : `${direction}-${items.at(-1)!.position}` }
     }
   )
 }

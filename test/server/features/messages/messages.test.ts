@@ -142,3 +142,30 @@ t.test('Former members get the messages of their time, and none of later', async
     ids
   )
 })
+
+t.test('A page of history ends before 1 MiB of ciphertext, and the next one goes on', async (t) => {
+  const id = await found(alice, 'group', [bob])
+  const ciphertext = Buffer.alloc(65_536).toString('base64')
+  const ids: string[] = []
+  for (let count = 0; count < 15; count++) {
+    const message = { ...(await envelope(alice, id)), ciphertext }
+    expect(await say(alice, id, message), 201)
+    ids.push(message.id)
+  }
+  for (const [query, order] of [
+    ['after=0', ids],
+    ['limit=15', [...ids].reverse()]
+  ] as const) {
+    const page = async (query: string) =>
+      expect(await bob.raw<Page<{ id: string }>>('GET', `/v1/conversations/${id}/messages?${query}`), 200)
+        .body
+    const { items, next } = await page(query)
+    t.equal(items.length, 11)
+    const rest = await page(`cursor=${next}`)
+    t.equal(rest.next, null)
+    t.strictSame(
+      [...items, ...rest.items].map((one) => one.id),
+      order
+    )
+  }
+})
