@@ -15,17 +15,31 @@ export class FakeLog {
   position = 10
   readonly events: LoggedEvent[] = []
   readonly #streams = new Map<string, Set<ReadableStreamDefaultController<Uint8Array>>>()
+  /** Frames that wait for others, by user. */
+  #held: Map<string, string> | null = null
 
   /** Append an event and stream it. @returns its position */
   append(users: Iterable<string>, event: string, data: object, position = ++this.position): number {
     const logged = { position, users: new Set(users), event, data: { ...data, position } }
     this.events.push(logged)
-    for (const username of logged.users) this.send(username, durable(logged))
+    const listening = [...logged.users].filter((username) => this.#streams.has(username))
+    if (listening.length === 0) return position
+    const frame = durable(logged)
+    for (const username of listening) this.send(username, frame)
     return position
+  }
+
+  /** What is appended meanwhile arrives in one piece. */
+  together(append: () => void): void {
+    const held = (this.#held = new Map<string, string>())
+    append()
+    this.#held = null
+    for (const [username, frames] of held) this.send(username, frames)
   }
 
   /** Write a frame into all streams of a user, whatever it says. */
   send(username: string, frame: string): void {
+    if (this.#held !== null) return void this.#held.set(username, (this.#held.get(username) ?? '') + frame)
     for (const stream of this.#streams.get(username) ?? []) stream.enqueue(new TextEncoder().encode(frame))
   }
 

@@ -1,4 +1,5 @@
 import { isSigned, openMessage } from '../../crypto/messages.js'
+import { Turns } from '../../crypto/turns.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
@@ -20,6 +21,9 @@ import { commitMessage, type CommittedMessage } from './commit.js'
 import { readContent, type Envelope } from './content.js'
 import type { InTime } from './in-time.js'
 import type { SeenMessages } from './seen.js'
+
+/** Messages that are decrypted at the same time. The largest take some milliseconds each. */
+const AT_ONCE = 4
 
 /** A message after decryption, whether that succeeded or not. */
 export interface DecryptedMessage {
@@ -69,20 +73,24 @@ export class MessageDecryptor {
   }
 
   /**
-   * Decrypt messages of one conversation or of several. They are decrypted at the same time, then checked for
+   * Decrypt messages of one conversation or of several. Some are decrypted at the same time, then checked for
    * replay in the given order, each against those before it. The caller commits each once it was shown.
    *
    * @throws {ChatError} only for errors that are not the message's: `unreachable`, `logged-out`, `store`, …
    */
   async *decrypt(messages: readonly Message[]): AsyncGenerator<DecryptedMessage, void, undefined> {
-    const opened = messages.map((message) =>
-      this.#open(message).then(
-        (value) => ({ value }),
-        (error: unknown) => ({ error })
-      )
-    )
+    const turns = new Turns()
+    const opened: Promise<{ value: Opened } | { error: unknown }>[] = []
     for (const [at, message] of messages.entries()) {
+      for (const next of messages.slice(opened.length, at + AT_ONCE))
+        opened.push(
+          this.#open(next).then(
+            (value) => ({ value }),
+            (error: unknown) => ({ error })
+          )
+        )
       const result = await opened[at]!
+      await turns.next()
       try {
         if ('error' in result) throw result.error
         yield await this.#checked(message, result.value)

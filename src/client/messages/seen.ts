@@ -12,6 +12,7 @@ import {
   withEntry,
   type SeenEntry
 } from './seen-page.js'
+import { Turns } from '../../crypto/turns.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { untrusted } from '../errors.js'
@@ -59,11 +60,14 @@ class SeenIndex {
   /** The entry that was seen next above `n`, or next below it. */
   nearest(counter: string, n: number, step: 1 | -1): Uint8Array | null {
     const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
-    const first = pageOf(n)
-    const numbers = [...pages.keys()].filter((number) => (number - first) * step >= 0)
-    for (const number of numbers.sort((a, b) => (a - b) * step)) {
-      const entries = [...entriesOf(pages.get(number)!, number)].filter(([other]) => (other - n) * step > 0)
-      const found = step === 1 ? entries[0] : entries.at(-1)
+    const own = pageOf(n)
+    let next: number | undefined
+    for (const number of pages.keys())
+      if ((number - own) * step > 0 && (next === undefined || (next - number) * step > 0)) next = number
+    for (const number of next === undefined ? [own] : [own, next]) {
+      const entries = [...entriesOf(pages.get(number) ?? new Uint8Array(), number)]
+      const found =
+        step === 1 ? entries.find(([other]) => other > n) : entries.findLast(([other]) => other < n)
       if (found !== undefined) return found[1]
     }
     return null
@@ -172,7 +176,9 @@ export class SeenMessages {
     const index = await this.#indexOf(counter.conversationId)
     const name = seenName(counter)
     const ranges: { first: number; last: number }[] = []
+    const turns = new Turns()
     for (let n = first; n <= last; n++) {
+      if (n % PAGE_SIZE === 0) await turns.next()
       const pages = index.pages.get(name)
       if (pages?.has(pageOf(n)) !== true) {
         // Nothing on this page was seen: go on after it.
@@ -196,9 +202,11 @@ export class SeenMessages {
 
   async #load(conversationId: string): Promise<SeenIndex> {
     const index = new SeenIndex()
+    const turns = new Turns()
     for (const [name, page] of await this.#store.list<Uint8Array>(`seen/${conversationId}/`)) {
       const slash = name.lastIndexOf('/')
       index.add(name.slice(0, slash), Number(name.slice(slash + 1)), page)
+      await turns.next()
     }
     return index
   }

@@ -76,7 +76,9 @@ function inOrder(messages: IncomingMessage[]): IncomingMessage[] {
   const flows = new Map<string, number[]>()
   for (const [at, { key, from }] of messages.entries()) {
     const name = `${key} ${from.signingKey}`
-    flows.set(name, [...(flows.get(name) ?? []), at])
+    const places = flows.get(name)
+    if (places === undefined) flows.set(name, [at])
+    else places.push(at)
   }
   const ordered = [...messages]
   for (const places of flows.values()) {
