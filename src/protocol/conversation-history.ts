@@ -81,6 +81,11 @@ export class ConversationHistory {
     return this.#roots.get(username) ?? []
   }
 
+  /** Where the user's chain ended for the maker of the first key that names it; 0 if no key does. */
+  firstStateOf(username: string): number {
+    return this.#states.get(username)?.[0]?.sequence ?? 0
+  }
+
   /**
    * The chain with a request behind it. The caller verifies the roster of its key before it appends the request.
    *

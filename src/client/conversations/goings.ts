@@ -141,10 +141,14 @@ export class Goings {
 
   async #withoutBoundary(id: string, { history, users }: LoadedChain): Promise<GoneDevice[]> {
     const found: GoneDevice[] = []
-    for (const username of history.usernames)
-      for (const { signingKey, retired } of users.get(username)?.devices.values() ?? [])
-        if (retired !== null && !(await this.#isKnown(deviceName(id, signingKey))))
-          found.push({ username, signingKey, retired })
+    for (const username of history.usernames) {
+      const first = history.firstStateOf(username)
+      for (const { signingKey, retired } of users.get(username)?.devices.values() ?? []) {
+        // No key of this conversation was made for a device that had gone before the first one that names the user.
+        if (retired === null || retired <= first) continue
+        if (!(await this.#isKnown(deviceName(id, signingKey)))) found.push({ username, signingKey, retired })
+      }
+    }
     return found
   }
 
