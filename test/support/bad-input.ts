@@ -1,7 +1,8 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, randomInt, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import type { Services } from '../../src/server/services.js'
+import { cheapRsa } from './cheap-keys.js'
 import { startChat, type Chat } from './start-chat.js'
 import { fingerprint, type DeviceKeys } from './interop/crypto.js'
 import type { InteropOptions } from './interop/account.js'
@@ -121,28 +122,6 @@ async function storeReader({ db }: Services): Promise<() => Promise<Record<strin
     const { rows } = (await db.execute(query)) as { rows: { name: string; digest: string }[] }
     return Object.fromEntries(rows.map(({ name, digest }) => [name, digest]))
   }
-}
-
-/**
- * An RSA public key of a random modulus, which costs nothing. Things can be wrapped for it as for any other,
- * and nobody ever unwraps them.
- */
-export function cheapRsa(bits = 2048, exponent = 'AQAB'): string {
-  const modulus = randomBytes(bits / 8)
-  modulus[0]! |= 0x80
-  modulus[modulus.length - 1]! |= 1
-  const key = createPublicKey({
-    key: { kty: 'RSA', n: modulus.toString('base64url'), e: exponent },
-    format: 'jwk'
-  })
-  return key.export({ type: 'spki', format: 'pem' }).toString()
-}
-
-/** An ML-KEM-768 public key that nobody can open with: 768 coefficients under 3,329, and a seed. */
-export function cheapKem(): string {
-  const key = randomBytes(1184)
-  for (let at = 0; at < 1152; at += 3) key.writeUIntLE(randomInt(3329) | (randomInt(3329) << 12), at, 3)
-  return key.toString('base64')
 }
 
 /** A device's keys, of which only the signing key works. Without `kemKey` it has no KEM key. */

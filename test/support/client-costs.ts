@@ -30,7 +30,7 @@ export async function costOf(
   prepare: (round: number) => Promise<() => Promise<unknown>>
 ): Promise<Cost> {
   let best: Cost = { block: Infinity, bytes: 0 }
-  for (let round = 0; round < TRIES && best.block > LONGEST_BLOCK; round++) {
+  for (let round = 0; round < TRIES && best.block >= LONGEST_BLOCK; round++) {
     const give = await prepare(round)
     const before = await storedBytes(store)
     const { longest } = await longestBlock(give)

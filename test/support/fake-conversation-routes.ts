@@ -101,7 +101,7 @@ async function inConversation(
     case 'POST session-keys':
       return change(world, conversation, { statements: [], key: body as NewSessionKey }, request)
     case 'GET roster':
-      return json(roster(world, conversation))
+      return json(roster(world, conversation, Number(query.get('cursor') ?? 0)))
     case 'GET session-keys':
       return page([...conversation.keys].reverse().flatMap((key) => keyFor(key, deviceId!) ?? []))
     case 'GET messages':

@@ -23,7 +23,12 @@ function tombstone({ id, position, sender, deletedAt }: FakeConversation['messag
   return { id, position, sender, deletedAt }
 }
 
-export function roster(world: FakeWorld, conversation: FakeConversation): object {
+/** Members on a page of the roster: as on the real server, no page is long. */
+const ROSTER_PAGE = 300
+
+/** @param from the members before it were on earlier pages */
+export function roster(world: FakeWorld, conversation: FakeConversation, from: number): object {
+  const to = from + ROSTER_PAGE
   const { head, key } = conversation
   return {
     head,
@@ -31,12 +36,12 @@ export function roster(world: FakeWorld, conversation: FakeConversation): object
     sessionKeyId: key.id,
     key: key.hash,
     rekeyRequired: conversation.rekeyRequired(world.users),
-    members: [...conversation.members].map(([username, { role, root }]) => {
+    members: [...conversation.members].slice(from, to).map(([username, { role, root }]) => {
       const user = world.requireUser(username)
       const chain = { sequence: user.statements.length, head: user.head }
       return { username, role, root, chain, devices: user.root === root ? user.active : [] }
     }),
-    next: null
+    next: to < conversation.members.size ? String(to) : null
   }
 }
 

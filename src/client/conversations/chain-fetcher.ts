@@ -1,11 +1,13 @@
+import Type from 'typebox'
 import { MAX_LINKS } from '../../protocol/conversation-chain.js'
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
-import { Chain } from '../../protocol/conversations.js'
-import type { SignedStatement } from '../../protocol/schema.js'
+import { NextCursor, Position, Sha256, SignedStatement } from '../../protocol/schema.js'
+import { Turns } from '../../crypto/turns.js'
 import { untrusted, type Heads } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { Api } from '../transport/api.js'
 import { pagesOf } from '../transport/pages.js'
+import { checked } from '../transport/response-schema.js'
 import { forkedChain } from './chain-store.js'
 
 export interface FetchedChain {
@@ -14,6 +16,14 @@ export interface FetchedChain {
   /** Position of the newest event in the conversation, by the server's word. */
   lastPosition: number
 }
+
+/** A page of a chain whose statements are not checked yet: that takes long, and has to be done in turns. */
+const ChainPage = Type.Object({
+  head: Sha256(''),
+  lastPosition: Position(''),
+  items: Type.Array(Type.Unknown()),
+  next: NextCursor
+})
 
 /** Fetches the statements of conversations' chains, and tells a server that is behind from one that forks. */
 export class ChainFetcher {
@@ -70,12 +80,17 @@ export class ChainFetcher {
   ): Promise<FetchedChain | (Heads & { lastPosition: number })> {
     const known = history.chain
     const items: SignedStatement[] = []
+    const turns = new Turns()
     let lastPosition = 0
     const path = `/v1/conversations/${id}/chain?after=${known?.sequence ?? 0}`
-    for await (const page of pagesOf(this.#api, path, Chain)) {
-      items.push(...page.items)
+    for await (const page of pagesOf(this.#api, path, ChainPage)) {
+      if (items.length + page.items.length > MAX_LINKS)
+        throw untrusted('endless-list', 'The chain has too many statements.')
+      for (const item of page.items) {
+        items.push(checked(SignedStatement, item, 'a statement of a conversation’s chain'))
+        await turns.next()
+      }
       lastPosition = page.lastPosition
-      if (items.length > MAX_LINKS) throw untrusted('endless-list', 'The chain has too many statements.')
       if (items.length > 0 || known === null || page.head === known.head) continue
       const heads = { known: known.head, served: page.head }
       if (history.has(page.head)) return { ...heads, lastPosition }

@@ -1,5 +1,6 @@
 import type { ChainRequest, ConversationChain } from '../../protocol/conversation-chain.js'
 import { ConversationHistory } from '../../protocol/conversation-history.js'
+import { Turns } from '../../crypto/turns.js'
 import { ChatError, toUntrusted, untrusted } from '../errors.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { LruMap } from '../stores/lru-map.js'
@@ -56,10 +57,12 @@ export class ChainLoader {
     let chain = this.#loaded.get(id)
     if (chain === undefined || (chain.history.chain?.sequence ?? 0) !== (stored?.sequence ?? 0)) {
       chain = this.empty(id)
+      const turns = new Turns()
       try {
         for (const { request } of await this.#chains.read(id)) {
           await this.#gather(chain, [request])
           chain.history.append(request, chain.history.next(request, chain.users))
+          await turns.next()
         }
       } catch (error) {
         throw toUntrusted(error, 'A conversation as it is known here')

@@ -49,6 +49,9 @@ export class UserCopies {
     const cached = this.#cache.get(username)
     if (cached !== undefined) return cached
     const stored = await readHistory(this.#store, username)
+    // It may have grown meanwhile.
+    const newer = this.#cache.get(username)
+    if (newer !== undefined) return newer
     if (stored !== undefined) this.#cache.set(username, stored)
     return stored
   }

@@ -1,6 +1,7 @@
 import { parseStatement } from '../../protocol/parse-statement.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { extendUserHistory, type UserHistory } from '../../protocol/user-history.js'
+import { Turns } from '../../crypto/turns.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import { USER_STATEMENTS, type VerifiedStatement } from './verify-user-chain.js'
 
@@ -24,9 +25,11 @@ export async function readHash(
 /** A user's chain as it was verified and stored; undefined if there is none. */
 export async function readHistory(reader: StoreReader, username: string): Promise<UserHistory | undefined> {
   let history: UserHistory | null = null
+  const turns = new Turns()
   for (const { text, signatures, hash } of await readStored(reader, username, 0)) {
     const signers = new Set(Object.keys(signatures))
     history = extendUserHistory(history, parseStatement(text, USER_STATEMENTS), hash, signers)
+    await turns.next()
   }
   return history ?? undefined
 }

@@ -5,7 +5,7 @@ import {
   type ConversationChain
 } from '../../protocol/conversation-chain.js'
 import { applyChange, type Fold } from '../../protocol/conversation-changes.js'
-import { rosterText } from '../../protocol/roster.js'
+import { rosterText, type RosterDevice } from '../../protocol/roster.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import type { ChangeStatement, StateLine, Statement } from '../../protocol/statements.js'
@@ -16,9 +16,13 @@ import {
   type SessionKey as KeyMaterial
 } from '../../crypto/session-keys.js'
 import { signStatement, statementHash, type Signer } from '../../crypto/statements.js'
-import { wrapSessionKeyForAll } from '../../crypto/wraps.js'
+import { Turns } from '../../crypto/turns.js'
+import { wrapSessionKeyForAll, type WrapRecipient } from '../../crypto/wraps.js'
 import type { KnownUsers } from '../conversations/chain-users.js'
 import type { UserChains } from '../identity/user-chains.js'
+
+/** Devices whose keys are fetched and imported at the same time. */
+const AT_ONCE = 64
 
 type Placed = 'conversation' | 'sequence' | 'previous' | 'by'
 type KeyedChange = Exclude<ChangeStatement, Statement<'conversation-leave'>>
@@ -93,7 +97,7 @@ export async function signRequest(
     by
   })
   const hash = await statementHash(text)
-  const recipients = await Promise.all(roster.map((device) => chains.recipient(device)))
+  const recipients = await recipientsOf(roster, chains)
   const wraps = await wrapSessionKeyForAll(material, recipients, hash)
   const key = {
     id: material.id,
@@ -101,4 +105,16 @@ export async function signRequest(
     wraps: wraps.map((wrappedKey, at) => ({ deviceId: roster[at]!.id, wrappedKey }))
   }
   return { statements, key, material, hash }
+}
+
+/** The public keys of a roster. Each has to be imported, which takes a while. */
+async function recipientsOf(roster: readonly RosterDevice[], chains: UserChains): Promise<WrapRecipient[]> {
+  const turns = new Turns()
+  const recipients: WrapRecipient[] = []
+  for (let at = 0; at < roster.length; at += AT_ONCE) {
+    const next = roster.slice(at, at + AT_ONCE)
+    recipients.push(...(await Promise.all(next.map((device) => chains.recipient(device)))))
+    await turns.next()
+  }
+  return recipients
 }

@@ -149,7 +149,7 @@ t.test('Counters that jump cost no more than those that do not', async (t) => {
   }
 })
 
-t.test('What was seen of a long conversation is read in turns', async (t) => {
+t.test('A client reads in turns what it saw of a long conversation', async (t) => {
   const { server, bob, talk, alice, store } = await scene(t, ['alice'])
   await bob.conversations.get(talk.id)
   await bob.close()

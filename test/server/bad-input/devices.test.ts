@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
 import t from 'tap'
-import { cheapKem, cheapKeys, cheapRsa, malformed, startTarget, type Case } from '../../support/bad-input.js'
+import { cheapKeys, malformed, startTarget, type Case } from '../../support/bad-input.js'
+import { cheapKem, cheapRsa } from '../../support/cheap-keys.js'
 import { signed, statementText, type Statement } from '../../support/interop/chains.js'
 import { kemFp, sha256Hex, sign, type DeviceKeys } from '../../support/interop/crypto.js'
 import { expect } from '../../support/interop/http.js'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { cheapKem, cheapKeys, cheapRsa, startTarget } from '../../../support/bad-input.js'
+import { cheapKeys, startTarget } from '../../../support/bad-input.js'
+import { cheapKem, cheapRsa } from '../../../support/cheap-keys.js'
 import { currentUser, readChain, wrapFor, type Liberties } from '../../../support/chain-requests.js'
 import { found, newKey } from '../../../support/conversations.js'
 import type { InteropClient } from '../../../support/interop/client.js'

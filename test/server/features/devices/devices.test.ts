@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { cheapKem, cheapKeys, startTarget } from '../../../support/bad-input.js'
+import { cheapKeys, startTarget } from '../../../support/bad-input.js'
+import { cheapKem } from '../../../support/cheap-keys.js'
 import { cosigned, type Statement } from '../../../support/interop/chains.js'
 import { expect, problem, type Page, type UserAnswer } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { cheapKem, cheapKeys, startTarget, type Case } from '../../../support/bad-input.js'
+import { cheapKeys, startTarget, type Case } from '../../../support/bad-input.js'
+import { cheapKem } from '../../../support/cheap-keys.js'
 import { signed, statementText } from '../../../support/interop/chains.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 import { expect, type Page } from '../../../support/interop/http.js'
