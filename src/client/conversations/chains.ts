@@ -1,14 +1,15 @@
 import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted } from '../errors.js'
-import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
+import type { HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { KnownUsers } from './chain-users.js'
 import type { Goings } from './goings.js'
 import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
+import { RequestTaker } from './request-taker.js'
 import { shownRequest, type ShownRequest } from './shown-request.js'
-import { linksOf, readServed, type ServedRequest } from './verify.js'
+import { linksOf, readServed } from './verify.js'
 
 export interface SyncedConversation {
   conversation: VerifiedConversation
@@ -23,6 +24,7 @@ export class ConversationChains {
   readonly #loader: ChainLoader
   readonly #goings: Goings
   readonly #heads: HeardHeads
+  readonly #taker: RequestTaker
   readonly #pending = new Map<string, Promise<unknown>>()
 
   constructor(
@@ -37,6 +39,7 @@ export class ConversationChains {
     this.#loader = loader
     this.#goings = goings
     this.#heads = heads
+    this.#taker = new RequestTaker(chains, fetcher, loader, goings, heads)
   }
 
   list(): Promise<StoredConversation[]> {
@@ -79,9 +82,9 @@ export class ConversationChains {
   sync(id: string, head?: string): Promise<SyncedConversation> {
     return this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
-      const isSettled = await this.#isSettled(id, chain)
+      const isSettled = await this.#taker.isSettled(id, chain)
       const isKnown = head !== undefined && chain.history.chain?.head === head && !(await this.isInDoubt(id))
-      return this.#synced(id, chain, isSettled && isKnown ? [] : await this.#fetch(id, chain))
+      return this.#synced(id, chain, isSettled && isKnown ? [] : await this.#taker.fetch(id, chain))
     })
   }
 
@@ -89,7 +92,7 @@ export class ConversationChains {
   async findBoundaries(id: string): Promise<void> {
     await this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
-      if (!(await this.#isSettled(id, chain))) await this.#fetch(id, chain)
+      if (!(await this.#taker.isSettled(id, chain))) await this.#taker.fetch(id, chain)
     })
   }
 
@@ -117,11 +120,11 @@ export class ConversationChains {
       const chain = await this.#loader.load(id)
       const shown = await readServed(items)
       // The boundary of those whose going the stream has not brought has to be known before anything is taken.
-      if (!(await this.#isSettled(id, chain))) await this.#fetch(id, chain)
+      if (!(await this.#taker.isSettled(id, chain))) await this.#taker.fetch(id, chain)
       const known = chain.history.chain?.sequence ?? 0
       let added: TakenRequest[] = []
-      if (known === sequence - items.length) added = await this.#takeNext(id, chain, shown, position)
-      else if (known < sequence) added = await this.#fetch(id, chain)
+      if (known === sequence - items.length) added = await this.#taker.takeNext(id, chain, shown, position)
+      else if (known < sequence) added = await this.#taker.fetch(id, chain)
       for (const { statement, hash } of shown.flatMap(({ request }) => linksOf(request))) {
         const there = chain.history.hashAt(statement.sequence)
         if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
@@ -205,57 +208,6 @@ export class ConversationChains {
     }
     next.then(done, done)
     return next
-  }
-
-  /** Whether it is known where the conversation ended for all who are known to have gone from it. */
-  async #isSettled(id: string, chain: LoadedChain): Promise<boolean> {
-    return chain.history.chain === null || (await this.#goings.settleSeen(id, chain)).length === 0
-  }
-
-  /**
-   * Take what the server shows after the end of the chain: there it ends for those who have gone.
-   *
-   * @param before requests that were taken already
-   */
-  async #fetch(id: string, chain: LoadedChain, before: TakenRequest[] = []): Promise<TakenRequest[]> {
-    const { items, lastPosition } = await this.#fetcher.fetch(id, chain.history)
-    const added = [...before, ...(await this.#extend(id, chain, await readServed(items)))]
-    await this.#goings.settle(id, chain, added, lastPosition)
-    return added
-  }
-
-  /** Take the request that an event has brought. */
-  async #takeNext(
-    id: string,
-    chain: LoadedChain,
-    shown: readonly ServedRequest[],
-    position: number
-  ): Promise<TakenRequest[]> {
-    const added = await this.#extend(id, chain, shown)
-    if (!(await this.#goings.isAfterAll(id, chain))) return this.#fetch(id, chain, added)
-    await this.#goings.settle(id, chain, added, position)
-    return added
-  }
-
-  async #extend(id: string, chain: LoadedChain, requests: readonly ServedRequest[]): Promise<TakenRequest[]> {
-    if (requests.length === 0) {
-      if (chain.history.chain === null)
-        throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
-      return []
-    }
-    const sequence = chain.history.chain?.sequence ?? 0
-    try {
-      return await this.#loader.apply(id, chain, requests)
-    } finally {
-      // Valid requests are kept, although a later one is not.
-      const end = chain.history.chain?.sequence ?? 0
-      const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
-      if (end > sequence) {
-        await this.#chains.add(chain, valid)
-        const { history } = chain
-        await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at))
-      }
-    }
   }
 
   async #synced(id: string, chain: LoadedChain, added: TakenRequest[]): Promise<SyncedConversation> {

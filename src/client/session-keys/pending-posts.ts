@@ -89,8 +89,8 @@ export class PendingPosts {
   }
 
   /**
-   * The conversation, fetched to its end; null if it was never created. Who has been in a conversation is always
-   * shown its chain, so that "not found" says nothing of one that is known.
+   * The conversation, fetched to its end; null if it was never created. Former members are shown its chain too, so
+   * that "not found" says nothing of one that is known.
    */
   async #shown(id: string): Promise<VerifiedConversation | null> {
     try {

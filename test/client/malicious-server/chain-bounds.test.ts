@@ -155,7 +155,12 @@ t.test('A chain of many links blocks nobody, whatever the page that the server m
   t.ok(met.block < LONGEST_BLOCK, `at first sight: ${met.block} ms`)
 
   const link = talk.conversation.statements.at(-1)!
-  const page = JSON.stringify({ head: HASH, items: Array.from({ length: 10_000 }, () => link), next: null })
+  const page = JSON.stringify({
+    head: HASH,
+    lastPosition: 1,
+    items: Array.from({ length: 10_000 }, () => link),
+    next: null
+  })
   const headers = { 'content-type': 'application/json' }
   server.lies.push(({ path }) => (path.endsWith('/chain') ? new Response(page, { headers }) : undefined))
   const refused = await costOf(store, async () => {

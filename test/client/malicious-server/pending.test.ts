@@ -145,7 +145,7 @@ t.test('A request is not over when the server says that there is no such convers
   t.equal(new Set(changes(server)).size, 2)
 })
 
-t.test('Who is added is looked at again, if they have changed their keys meanwhile', async (t) => {
+t.test('A newcomer who has changed keys meanwhile is looked at again, and added', async (t) => {
   const { server, bob, talk, carol } = await group()
   let isFirst = true
   server.lies.push(async (request) => {
