@@ -53,7 +53,7 @@ export class Contacts {
   async get(username: string): Promise<Contact> {
     const name = username.toLowerCase()
     await this.#users.sync([name])
-    return toContact(name, (await this.#trust.of(name))!, (await this.#users.get(name)).chain.root)
+    return toContact(name, await this.#trust.of(name), (await this.#users.get(name)).chain.root)
   }
 
   /**
@@ -152,8 +152,12 @@ export class Contacts {
   }
 }
 
-/** @param root the newest that is known here */
-function toContact(username: string, trust: Trust, root: string): Contact {
-  if (trust.root !== root) return { username, root, status: 'changed', wasVerified: trust.verified }
+/**
+ * @param trust undefined if a device that was revoked since was the only one to know another root
+ * @param root the newest that is known here
+ */
+function toContact(username: string, trust: Trust | undefined, root: string): Contact {
+  if (trust?.root !== root)
+    return { username, root, status: 'changed', wasVerified: trust?.verified === true }
   return { username, root, status: trust.verified ? 'verified' : 'unverified' }
 }

@@ -87,9 +87,9 @@ export class TrustSharing {
 
   async #flush(): Promise<void> {
     const { account } = await this.#own.requireActive()
-    const { chain } = await this.#users.get(account.username)
-    const active = [...chain.devices.values()].map(({ signingKey }) => signingKey)
-    await this.#trust.keepHeardFrom(new Set(active))
+    const own = await this.#users.get(account.username)
+    const active = [...own.chain.devices.values()].map(({ signingKey }) => signingKey)
+    await this.#store.update((tx) => this.#trust.keepHeardFrom(tx, own))
     if (await this.#trust.isWaiting()) return
     // A new device has to know all; after a revocation the others have forgotten what came from the revoked one.
     const devices = active.sort().join()
@@ -101,8 +101,8 @@ export class TrustSharing {
     const due = new Set(await this.#trust.dueNames())
     const isHeadsDue = await this.#isHeadsDue()
     if ((due.size === 0 && !isHeadsDue) || !(await this.#hasOthers())) return
-    const own = await this.#trust.own()
-    const wanted = isHeadsDue ? own : own.filter(([username]) => due.has(username))
+    const decided = await this.#trust.own()
+    const wanted = isHeadsDue ? decided : decided.filter(([username]) => due.has(username))
     const heads = isHeadsDue ? Object.entries(await this.#heads()) : []
     for (let at = 0; at < Math.max(wanted.length, heads.length); at += MAX_ENTRIES) {
       const part = wanted.slice(at, at + MAX_ENTRIES)

@@ -112,16 +112,15 @@ export class TrustStore {
     await bumpChainRevision(tx)
   }
 
-  /** Forget what devices have sent that are not among these: they were revoked. */
-  async keepHeardFrom(active: ReadonlySet<string>): Promise<void> {
-    await this.#store.update(async (tx) => {
-      await keepHeadsFrom(tx, active)
-      for (const [name, heard] of await tx.list<Heard>('trust-heard/')) {
-        const kept = Object.entries(heard).filter(([by]) => active.has(by))
-        if (kept.length === 0) tx.delete(name)
-        else if (kept.length < Object.keys(heard).length) tx.set(name, Object.fromEntries(kept))
-      }
-    })
+  /** Forget what devices have sent that are not active at the end of the own chain: they were revoked. */
+  async keepHeardFrom(tx: StoreTransaction, { chain }: UserHistory): Promise<void> {
+    const active = new Set([...chain.devices.values()].map(({ signingKey }) => signingKey))
+    await keepHeadsFrom(tx, active)
+    for (const [name, heard] of await tx.list<Heard>('trust-heard/')) {
+      const kept = Object.entries(heard).filter(([by]) => active.has(by))
+      if (kept.length === 0) tx.delete(name)
+      else if (kept.length < Object.keys(heard).length) tx.set(name, Object.fromEntries(kept))
+    }
   }
 
   /** A new or restored device: what it meets now is provisional, until it knows what the others know. */

@@ -74,7 +74,10 @@ export class UserCopies {
     const ahead = await this.#store.update(async (tx) => {
       const others: string[] = []
       for (const extension of changed) {
-        if (await this.#save(tx, extension)) others.push(extension.username)
+        const { username, history } = extension
+        if (await this.#save(tx, extension)) others.push(username)
+        // The words of a device fall with it.
+        else if (username === this.#me.account?.username) await this.#trust.keepHeardFrom(tx, history)
       }
       await bumpChainRevision(tx)
       return others

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { failure, PASSWORD } from '../../support/chat-clients.js'
-import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
+import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
 import { line } from '../../support/puppet-conversation.js'
@@ -126,3 +127,26 @@ t.test(
     t.ok(user)
   }
 )
+
+t.test('The words of a device fall with it, as soon as the chain says that it was revoked', async (t) => {
+  const server = new FakeServer()
+  const laptop = await fakeUser(t, server, 'bob')
+  const tablet = await linkedDevice(t, server, laptop)
+  const phone = await linkedDevice(t, server, laptop)
+  const [alice, carol] = [await server.puppet('alice'), await server.puppet('carol')]
+  for (const chat of [tablet, phone]) await chat.contacts.goOnAlone()
+  await tablet.contacts.get('carol')
+  const heard = new Listener(t, tablet)
+  await heard.first('connected')
+  for (const name of ['alice', 'carol'])
+    await phone.contacts.verify(name, await phone.contacts.safetyNumber(name))
+  await eventually(async () => (await tablet.contacts.get('carol')).status === 'verified')
+  await hijack(alice.user)
+  t.match(await tablet.contacts.get('alice'), { status: 'changed', wasVerified: true })
+
+  await laptop.devices.revoke(phone.account!.deviceId)
+  await tablet.contacts.safetyNumber('carol')
+  t.match(await tablet.contacts.get('carol'), { status: 'unverified', root: carol.user.root })
+  t.match(await tablet.contacts.get('alice'), { status: 'changed', wasVerified: false })
+  t.equal(await outcome(tablet.send({ username: 'alice' }, 'to whom?')), 'identity-changed')
+})
