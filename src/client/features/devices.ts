@@ -161,7 +161,10 @@ export class Devices {
         await this.#pending.forget(name)
       }
     } catch (error) {
-      if (!(error instanceof ChatError) || error.code !== 'ignored-statement') throw error
+      if (!(error instanceof ChatError)) throw error
+      // A look has told that already.
+      if (error.code === 'server-behind') return
+      if (error.code !== 'ignored-statement') throw error
       this.#alarms.raise({ ...alarmOf(error), about: { username: this.#me.username } })
     }
   }

@@ -57,8 +57,9 @@ export class PendingStatements {
    * Sign a statement, post it, and see that the chain has it. If the chain moves meanwhile, sign another one.
    *
    * @param belongs writes what has to be stored together with the statement
-   * @throws {ChatError} the server's refusal; `ignored-statement` (`untrusted`) if it says yes and does nothing;
-   *   `unreachable`: then the statement stays, and `resume` sends it again; as `OwnChain.requireActive`
+   * @throws {ChatError} the server's refusal; as `OwnChain.requireActive`; or the statement stays, and `resume`
+   *   sends it again: `ignored-statement` (`untrusted`) if the server says yes and does nothing, `server-behind`
+   *   (`untrusted`) if it says no and hides the end of the chain, `unreachable`
    */
   post(username: string, make: MakeStatement, belongs?: Belongs): Promise<void> {
     const guarded: MakeStatement = async (history) => {
@@ -139,6 +140,8 @@ export class PendingStatements {
         'ignored-statement',
         'The server said that it has changed your devices, but it shows a chain without the change.'
       )
+    // The part of the chain that the server hides may have the statement: nothing else is signed in its place.
+    if (found === undefined) this.#users.requireCurrent([username])
     await this.#store.update(async (tx) => {
       if ((await tx.get<Stored>(NAME))?.hash !== hash) return
       tx.delete(NAME)

@@ -113,6 +113,37 @@ t.test('A refusal that is a lie drops nothing: the chain decides', async (t) => 
   await laptops.message('hello')
 })
 
+t.test(
+  'While the server hides the end of the chain, nothing is signed in the place of a refused statement',
+  async (t) => {
+    const { server, store, laptop, phoneId } = await scene(t)
+    const user = server.requireUser('alice')
+    const cut = await user.fork(1)
+    let isCut = false
+    server.view = () => (isCut ? cut : user)
+    server.lies.push(async ({ path, honest }) => {
+      if (isCut && path === '/v1/users/alice/chain') return { head: cut.head, sequence: 1 }
+      if (!path.endsWith('/revocation')) return undefined
+      await honest()
+      isCut = true
+      return problem('forbidden')
+    })
+    t.match(await failure(laptop.devices.revoke(phoneId)), { code: 'server-behind' })
+    t.match(await failure(laptop.devices.rekey()), { code: 'server-behind' })
+    t.equal(statements(server, '/encryption-key').length, 0)
+    await laptop.flush()
+    await laptop.close()
+
+    server.lies.length = 0
+    isCut = false
+    const again = await fakeClient(t, server, { store })
+    await again.flush()
+    t.equal(new Set(statements(server, '/revocation').map(({ text }) => text)).size, 1)
+    await again.devices.rekey()
+    t.match(await again.devices.list(), [{ status: 'active' }, { id: phoneId, status: 'revoked' }])
+  }
+)
+
 t.test('When another device was faster, the statement is signed again at the new end', async (t) => {
   const { server, laptop, phone, phoneId } = await scene(t)
   let isFirst = true
