@@ -157,7 +157,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   )
   const creation = new ConversationCreation(users, trusted, chains, requests, me)
   const membership = new Membership(users, trusted, requests)
-  const conversations = new Conversations(api, chains, membership, creation, titles, outbox, me)
+  const conversations = new Conversations(api, chains, membership, creation, titles, outbox, me, () =>
+    sharing.tellHeads()
+  )
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
@@ -219,7 +221,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     alarms,
     devices,
     sessions: new Sessions(api),
-    directory: new Users(api, users, me),
+    directory: new Users(api, users, me, () => sharing.flush()),
     contacts: new Contacts(store, users, trust, me, own, alarms, () => sharing.flush()),
     conversations,
     backup,

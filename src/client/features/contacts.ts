@@ -7,6 +7,7 @@ import type { OwnDevice } from '../identity/own-device.js'
 import type { Trust, TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
+import { unlessUnsent } from './unsent.js'
 import type { Contact } from '../types/contacts.js'
 import { sameDigits } from './compared-digits.js'
 
@@ -92,7 +93,7 @@ export class Contacts {
       })
     await this.#trust.verify(name, history)
     await this.#alarms.identityAccepted(name)
-    await this.#tell()
+    await unlessUnsent(this.#tellDevices())
   }
 
   /**
@@ -111,7 +112,7 @@ export class Contacts {
       })
     await this.#store.update((tx) => this.#trust.accept(tx, name, history))
     await this.#alarms.identityAccepted(name)
-    await this.#tell()
+    await unlessUnsent(this.#tellDevices())
   }
 
   /**
@@ -125,13 +126,6 @@ export class Contacts {
   /** Whether this device still waits to hear whom the user trusts. */
   isWaiting(): Promise<boolean> {
     return this.#trust.isWaiting()
-  }
-
-  /** What can't be sent now is sent with the next connection. */
-  async #tell(): Promise<void> {
-    await this.#tellDevices().catch((error: unknown) => {
-      if (!(error instanceof ChatError)) throw error
-    })
   }
 
   /** The own root is the one under which this device came in, whatever the chain says of others. */

@@ -8,6 +8,7 @@ import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
 import type { Outbox } from '../outbox/outbox.js'
 import type { Api } from '../transport/api.js'
+import { unlessUnsent } from './unsent.js'
 import { inGroups } from '../transport/groups.js'
 import { pagesOf } from '../transport/pages.js'
 import type { Conversation } from '../types/conversations.js'
@@ -24,7 +25,9 @@ export class Conversations {
   readonly #titles: TitleSearch
   readonly #outbox: Outbox
   readonly #me: OwnDevice
+  readonly #tellHeads: () => Promise<unknown>
 
+  /** @param tellHeads sends where chains end to the user's other devices */
   constructor(
     api: Api,
     chains: ConversationChains,
@@ -32,7 +35,8 @@ export class Conversations {
     creation: ConversationCreation,
     titles: TitleSearch,
     outbox: Outbox,
-    me: OwnDevice
+    me: OwnDevice,
+    tellHeads: () => Promise<unknown>
   ) {
     this.#api = api
     this.#chains = chains
@@ -41,6 +45,7 @@ export class Conversations {
     this.#titles = titles
     this.#outbox = outbox
     this.#me = me
+    this.#tellHeads = tellHeads
   }
 
   /**
@@ -127,7 +132,9 @@ export class Conversations {
    * @throws `other-head` (`usage`) if the chain ends elsewhere
    */
   async accept(id: string, head: string): Promise<Conversation> {
-    return this.#toPublic(await this.#chains.accept(id, head))
+    const conversation = await this.#chains.accept(id, head)
+    await unlessUnsent(this.#tellHeads())
+    return this.#toPublic(conversation)
   }
 
   /** The devices for whose sake the conversation is not post-quantum: those without a KEM key. */

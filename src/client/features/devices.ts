@@ -13,6 +13,7 @@ import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
+import { unlessUnsent } from './unsent.js'
 import type { Account, Credentials } from '../types/account.js'
 import type { DeviceInfo } from '../types/devices.js'
 import type { Approval } from './approval.js'
@@ -104,7 +105,7 @@ export class Devices {
    */
   async approve(deviceId: string, { number }: { number: string }): Promise<void> {
     await this.#approval.approve(deviceId, number)
-    await this.#later(this.#tellDevices())
+    await unlessUnsent(this.#tellDevices())
   }
 
   /** Reject a waiting device. */
@@ -125,8 +126,8 @@ export class Devices {
     if (deviceId === device.id) return this.#revokeSelf(account.username, deviceId)
     await this.#postRevocation(account.username, deviceId)
     await this.#store.update((tx) => this.#renewals.plan(tx, true))
-    await this.#later(this.#renewals.resume())
-    await this.#later(this.#tellDevices())
+    await unlessUnsent(this.#renewals.resume())
+    await unlessUnsent(this.#tellDevices())
     return { approved: await this.#approvedBy(account.username, deviceId) }
   }
 
@@ -189,13 +190,6 @@ export class Devices {
     })
     await this.#api.end()
     return { approved }
-  }
-
-  /** The change stands. Anything that can't follow it now follows at the next start. */
-  async #later(work: Promise<unknown>): Promise<void> {
-    await work.catch((error: unknown) => {
-      if (!(error instanceof ChatError)) throw error
-    })
   }
 
   /** Ends as well if the device was revoked before. */

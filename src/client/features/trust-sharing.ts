@@ -58,6 +58,12 @@ export class TrustSharing {
     return this.#pending
   }
 
+  /** The person has taken a chain as the server shows it: the other devices hear where it ends at once. */
+  async tellHeads(): Promise<void> {
+    await this.#store.update((tx) => tx.set(HEADS_DUE, this.#now()))
+    await this.flush()
+  }
+
   async #sendAll(): Promise<void> {
     const known = await this.known()
     const [entries, heads] = [Object.entries(known.users), Object.entries(known.conversations)]

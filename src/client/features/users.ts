@@ -3,6 +3,7 @@ import { ChatError } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
+import { unlessUnsent } from './unsent.js'
 import type { UserInfo } from '../types/contacts.js'
 
 /** All users of the server. */
@@ -10,11 +11,14 @@ export class Users {
   readonly #api: Api
   readonly #users: UserChains
   readonly #me: OwnDevice
+  readonly #tellDevices: () => Promise<unknown>
 
-  constructor(api: Api, users: UserChains, me: OwnDevice) {
+  /** @param tellDevices sends what was decided to the user's other devices */
+  constructor(api: Api, users: UserChains, me: OwnDevice, tellDevices: () => Promise<unknown>) {
     this.#api = api
     this.#users = users
     this.#me = me
+    this.#tellDevices = tellDevices
   }
 
   /** Usernames that begin with a prefix of at least 3 characters. */
@@ -52,5 +56,6 @@ export class Users {
         hint: 'If your devices are lost, begin again with a reset.'
       })
     await this.#users.accept(name, ({ chain }) => chain.head === head)
+    await unlessUnsent(this.#tellDevices())
   }
 }

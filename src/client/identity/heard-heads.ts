@@ -3,7 +3,13 @@ import { ChatError, untrusted, type Heads } from '../errors.js'
 import { alarmOf, type Alarms } from './alarms.js'
 
 /** Where a chain ended for somebody whom this person trusts. */
-export type HeardHead = { sequence: number; head: string; from: string }
+export type HeardHead = {
+  sequence: number
+  head: string
+  from: string
+  /** The place of an own device's message among those that it has sent: the key's link, and its number. */
+  said?: { key: number; n: number }
+}
 
 /** By the signing key of the own device that sent it, or by the name of another source. */
 type Heard = { [by: string]: HeardHead }
@@ -42,16 +48,18 @@ export class HeardHeads {
   }
 
   /**
-   * The farther of two heads from one source counts.
+   * The newest message of an own device counts: the person may have taken a shorter chain there. From any other
+   * source the farther head counts.
    *
    * @param name a username, or a conversation's id
    * @param by the source: a signing key of an own device, or a name
+   * @returns whether it counts
    */
-  async note(tx: StoreTransaction, name: string, by: string, heard: HeardHead): Promise<void> {
+  async note(tx: StoreTransaction, name: string, by: string, heard: HeardHead): Promise<boolean> {
     const all = (await tx.get<Heard>(recordName(name))) ?? {}
-    const before = all[by]
-    if (before === undefined || heard.sequence > before.sequence)
-      tx.set(recordName(name), { ...all, [by]: { ...heard } })
+    if (!isNewer(heard, all[by])) return false
+    tx.set(recordName(name), { ...all, [by]: { ...heard } })
+    return true
   }
 
   /**
@@ -59,17 +67,21 @@ export class HeardHeads {
    * that were heard.
    *
    * @param counts whether a source's word counts
-   * @param more heads that come now, and are not noted yet
+   * @param more a head that comes now, and is not noted yet
    */
   async compare(
     about: About,
     counts: (by: string) => boolean,
     hashAt: (sequence: number) => string | undefined | Promise<string | undefined>,
-    more: readonly HeardHead[] = []
+    more?: { by: string; heard: HeardHead }
   ): Promise<void> {
     const name = 'username' in about ? about.username : about.conversationId
-    const stored = Object.entries((await this.#store.get<Heard>(recordName(name))) ?? {})
-    const heard = [...stored.filter(([by]) => counts(by)).map(([, head]) => head), ...more]
+    const all = new Map(Object.entries((await this.#store.get<Heard>(recordName(name))) ?? {}))
+    const isOlder = more !== undefined && !isNewer(more.heard, all.get(more.by))
+    if (more !== undefined && !isOlder) all.set(more.by, more.heard)
+    const heard = [...all].filter(([by]) => counts(by)).map(([, head]) => head)
+    // A member who names two heads for one place is wrong in one of them; an own device has changed its mind.
+    if (isOlder && more.heard.said === undefined) heard.push(more.heard)
     const others = new Map<number, HeardHead>()
     for (const { sequence, head, from } of heard) {
       const hash = await hashAt(sequence)
@@ -109,6 +121,13 @@ export class HeardHeads {
       if (hash !== head) throw forkedHead(name, sequence, from, 'this device', { known: hash, served: head })
     }
   }
+}
+
+function isNewer({ sequence, said }: HeardHead, before: HeardHead | undefined): boolean {
+  if (before === undefined) return true
+  if (said === undefined) return sequence > before.sequence
+  if (before.said === undefined) return true
+  return said.key > before.said.key || (said.key === before.said.key && said.n > before.said.n)
 }
 
 function forkedHead(name: string, sequence: number, by: string, other: string, heads: Heads): ChatError {

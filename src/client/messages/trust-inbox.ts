@@ -1,17 +1,17 @@
 import type { ConversationChains } from '../conversations/chains.js'
 import { untrusted } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
-import { countsIn, isOwnSource, type HeardHeads } from '../identity/heard-heads.js'
+import { countsIn, isOwnSource, type HeardHead, type HeardHeads } from '../identity/heard-heads.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { StoreTransaction } from '../stores/store.js'
-import type { TrustContent, WelcomeContent } from '../types/content.js'
+import type { ChainHead, TrustContent, WelcomeContent } from '../types/content.js'
 import type { IncomingMessage } from '../types/messages.js'
 import type { MessageDecryptor } from './decrypt.js'
 
-/** The source of what another own device has sent. */
-const ANOTHER = 'another of your devices'
+/** The own device that has sent a message, and the place of the message among those of the device. */
+type Source = { by: string; key: number; n: number }
 
 /** Parts of a complete set that have come, by their numbers. */
 type ReceivedSet = { parts: number; got: number[] }
@@ -49,7 +49,7 @@ export class TrustInbox {
    */
   async take(message: IncomingMessage): Promise<((tx: StoreTransaction) => Promise<void>) | undefined> {
     const { content, from } = message
-    const { chain } = await this.#chains.get(message.conversationId)
+    const { chain, history } = await this.#chains.get(message.conversationId)
     if (content.type === 'welcome' && chain.kind === 'direct' && !message.own) {
       await this.#compareWelcome(content, from.username)
       return (tx) => this.#welcome(tx, content, from.username)
@@ -67,41 +67,39 @@ export class TrustInbox {
           `Another of your devices knows a root of ${username} that the chain does not have: ${root}.`
         )
     }
-    await this.#compareHeads(content)
+    const { sequence: key } = history.key(message.key)!
+    const source = { by: from.signingKey, key, n: message.n }
+    await this.#compareHeads(content, source)
     const isForThis = await this.#decryptor.isFromStart(message)
-    return (tx) => this.#trusted(tx, content, from.signingKey, isForThis)
+    return (tx) => this.#trusted(tx, content, source, isForThis)
   }
 
   /** A member who added this person may know another chain than the server has shown. */
   async #compareWelcome({ conversation: id, sequence, head }: WelcomeContent, from: string): Promise<void> {
     const known = await this.#chains.peek(id)
     if (known === undefined || !countsIn(known.history)(from)) return
-    const heard = { sequence, head, from }
-    await this.#heads.compare(
-      { conversationId: id },
-      countsIn(known.history),
-      (at) => known.history.hashAt(at),
-      [heard]
-    )
+    const { history } = known
+    const more = { by: from, heard: { sequence, head, from } }
+    await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at), more)
   }
 
   /** Another own device may have been shown other chains. */
-  async #compareHeads({ users, conversations }: TrustContent): Promise<void> {
-    const from = ANOTHER
-    for (const [username, { sequence, head }] of Object.entries(users)) {
+  async #compareHeads({ users, conversations }: TrustContent, { by, ...said }: Source): Promise<void> {
+    for (const [username, head] of Object.entries(users)) {
       const hashes = (await this.#users.peek(username))?.hashes
-      const heard = [{ sequence, head, from }]
+      const more = { by, heard: heardHead(head, said) }
       await this.#heads.compare(
         { username },
         () => true,
         (at) => hashes?.[at - 1],
-        heard
+        more
       )
     }
-    for (const [id, { sequence, head }] of Object.entries(conversations))
-      await this.#heads.compare({ conversationId: id }, isOwnSource, (at) => this.#chains.hashAt(id, at), [
-        { sequence, head, from }
-      ])
+    for (const [id, head] of Object.entries(conversations)) {
+      const more = { by, heard: heardHead(head, said) }
+      const hashAt = (at: number): Promise<string | undefined> => this.#chains.hashAt(id, at)
+      await this.#heads.compare({ conversationId: id }, isOwnSource, hashAt, more)
+    }
   }
 
   async #welcome(
@@ -116,16 +114,14 @@ export class TrustInbox {
   async #trusted(
     tx: StoreTransaction,
     { users, conversations, set }: TrustContent,
-    by: string,
+    { by, ...said }: Source,
     isForThis: boolean
   ): Promise<void> {
-    const from = ANOTHER
-    for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
-      await this.#trust.hear(tx, by, username, { root, since, verified })
-      await this.#heads.note(tx, username, by, { sequence, head, from })
-    }
-    for (const [id, { sequence, head }] of Object.entries(conversations))
-      await this.#heads.note(tx, id, by, { sequence, head, from })
+    for (const [username, { root, since, verified, ...head }] of Object.entries(users))
+      if (await this.#heads.note(tx, username, by, heardHead(head, said)))
+        await this.#trust.hear(tx, by, username, { root, since, verified })
+    for (const [id, head] of Object.entries(conversations))
+      await this.#heads.note(tx, id, by, heardHead(head, said))
     await bumpChainRevision(tx)
     // A set under a key that was made before this device came in may be an old one.
     if (set === undefined || !isForThis) return
@@ -140,4 +136,8 @@ export class TrustInbox {
   get #own(): string {
     return this.#me.signingKey
   }
+}
+
+function heardHead({ sequence, head }: ChainHead, said: { key: number; n: number }): HeardHead {
+  return { sequence, head, from: 'another of your devices', said }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
+import type { ChatError } from '../../../src/client/errors.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
@@ -149,4 +150,49 @@ t.test('The words of a device fall with it, as soon as the chain says that it wa
   t.match(await tablet.contacts.get('carol'), { status: 'unverified', root: carol.user.root })
   t.match(await tablet.contacts.get('alice'), { status: 'changed', wasVerified: false })
   t.equal(await outcome(tablet.send({ username: 'alice' }, 'to whom?')), 'identity-changed')
+})
+
+t.test('Own devices that each know another chain go on once the person has taken one on both', async (t) => {
+  let now = Date.now()
+  const clock = { now: () => now }
+  const { server, bob, talk, alice, listen } = await scene(t, ['alice'], clock)
+  const phone = await linkedDevice(t, server, bob, clock)
+  for (const chat of [bob, phone]) {
+    await talk.change([], alice.device)
+    await chat.send(talk.id, 'hello')
+  }
+  const phones = new Listener(t, phone)
+  await phones.first('connected')
+  const heard = await listen()
+  await bob.flush()
+  await phone.flush()
+  // The server is restored from a backup, and the chain goes another way. It is shorter now.
+  const whole = talk.conversation
+  talk.conversation = await whole.fork(1, server.users)
+  server.conversations.set(talk.id, talk.conversation)
+  await talk.change([], alice.device)
+  const { head } = talk.conversation
+  for (const chat of [bob, phone]) t.equal(await outcome(chat.send(talk.id, 'to whom?')), 'forked-chain')
+  const isFork = ({ error }: { error: ChatError }) => error.code === 'forked-chain'
+  /** The phone says again where its chains end. */
+  const tell = async () => {
+    for (let times = 1; times <= 2; times++) {
+      now += 2 * 3_600_000
+      await failure(phone.flush())
+    }
+    await heard.first(
+      'message',
+      ({ content, sentAt }) => content.type === 'trust' && Date.parse(sentAt) >= now
+    )
+  }
+
+  await bob.conversations.accept(talk.id, head)
+  t.equal(await outcome(bob.send(talk.id, 'I have taken it')), 'done')
+  await phones.first('untrusted', isFork)
+  await tell()
+  t.not(await outcome(bob.send(talk.id, 'do we agree?')), 'done', 'the phone has not')
+  await phone.conversations.accept(talk.id, talk.conversation.head)
+  t.equal(await outcome(phone.send(talk.id, 'we do')), 'done')
+  await heard.message('we do')
+  t.equal(await outcome(bob.send(talk.id, 'so do I')), 'done')
 })
