@@ -11,7 +11,7 @@ import type { IncomingMessage } from '../types/messages.js'
 import type { MessageDecryptor } from './decrypt.js'
 
 /** The own device that has sent a message, and the place of the message among those of the device. */
-type Source = { by: string; key: number; n: number }
+type Source = { by: string; from: string; said: { key: number; n: number } }
 
 /** Parts of a complete set that have come, by their numbers. */
 type ReceivedSet = { parts: number; got: number[] }
@@ -64,11 +64,12 @@ export class TrustInbox {
       if (isLong && !known.roots.some((one) => one.root === root && one.since === since))
         throw untrusted(
           'forked-chain',
-          `Another of your devices knows a root of ${username} that the chain does not have: ${root}.`
+          `Your device ${from.deviceId} knows a root of ${username} that the chain does not have: ${root}.`
         )
     }
     const { sequence: key } = history.key(message.key)!
-    const source = { by: from.signingKey, key, n: message.n }
+    const said = { key, n: message.n }
+    const source = { by: from.signingKey, from: `your device ${from.deviceId}`, said }
     await this.#compareHeads(content, source)
     const isForThis = await this.#decryptor.isFromStart(message)
     return (tx) => this.#trusted(tx, content, source, isForThis)
@@ -84,10 +85,10 @@ export class TrustInbox {
   }
 
   /** Another own device may have been shown other chains. */
-  async #compareHeads({ users, conversations }: TrustContent, { by, ...said }: Source): Promise<void> {
+  async #compareHeads({ users, conversations }: TrustContent, { by, ...source }: Source): Promise<void> {
     for (const [username, head] of Object.entries(users)) {
       const hashes = (await this.#users.peek(username))?.hashes
-      const more = { by, heard: heardHead(head, said) }
+      const more = { by, heard: heardHead(head, source) }
       await this.#heads.compare(
         { username },
         () => true,
@@ -96,7 +97,7 @@ export class TrustInbox {
       )
     }
     for (const [id, head] of Object.entries(conversations)) {
-      const more = { by, heard: heardHead(head, said) }
+      const more = { by, heard: heardHead(head, source) }
       const hashAt = (at: number): Promise<string | undefined> => this.#chains.hashAt(id, at)
       await this.#heads.compare({ conversationId: id }, isOwnSource, hashAt, more)
     }
@@ -114,14 +115,14 @@ export class TrustInbox {
   async #trusted(
     tx: StoreTransaction,
     { users, conversations, set }: TrustContent,
-    { by, ...said }: Source,
+    { by, ...source }: Source,
     isForThis: boolean
   ): Promise<void> {
     for (const [username, { root, since, verified, ...head }] of Object.entries(users))
-      if (await this.#heads.note(tx, username, by, heardHead(head, said)))
+      if (await this.#heads.note(tx, username, by, heardHead(head, source)))
         await this.#trust.hear(tx, by, username, { root, since, verified })
     for (const [id, head] of Object.entries(conversations))
-      await this.#heads.note(tx, id, by, heardHead(head, said))
+      await this.#heads.note(tx, id, by, heardHead(head, source))
     await bumpChainRevision(tx)
     // A set under a key that was made before this device came in may be an old one.
     if (set === undefined || !isForThis) return
@@ -138,6 +139,6 @@ export class TrustInbox {
   }
 }
 
-function heardHead({ sequence, head }: ChainHead, said: { key: number; n: number }): HeardHead {
-  return { sequence, head, from: 'another of your devices', said }
+function heardHead({ sequence, head }: ChainHead, { from, said }: Omit<Source, 'by'>): HeardHead {
+  return { sequence, head, from, said }
 }

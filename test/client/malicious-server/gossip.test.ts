@@ -198,5 +198,6 @@ t.test('Another own device that was shown another chain of a user is heard at on
   const { error, username } = await heard.first('untrusted')
   t.match(error, { code: 'forked-chain', heads: { known: truth.head, served: other.head } })
   t.equal(username, 'alice')
+  t.ok(error.message.includes(phone.account!.deviceId), 'it says whose word it is')
   t.ok(talk.id)
 })
