@@ -31,6 +31,30 @@ export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): vo
     t.strictSame(await names('c'), [])
   })
 
+  t.test('A list is right whatever was set and deleted before', async (t) => {
+    const store = await open(t)
+    const expected = new Map<string, Value>()
+    let seed = 1
+    const random = (below: number) => (seed = (seed * 16807) % 2147483647) % below
+    const under = (prefix: string) =>
+      [...expected].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))
+    for (let round = 0; round < 40; round++) {
+      await store.update((tx) => {
+        const change = (name: string, value?: number) => {
+          if (value === undefined) tx.delete(name)
+          else tx.set(name, value)
+          if (value === undefined) expected.delete(name)
+          else expected.set(name, value)
+        }
+        // Many at once, or a few; sometimes most of them go.
+        for (let times = round % 4 === 0 ? 100 : 5; times > 0; times--)
+          change(`${'abc'[random(3)]}/${random(60)}`, random(3) === 0 ? undefined : round)
+        if (round % 10 === 9) for (const name of [...expected.keys()].slice(3)) change(name)
+      })
+      for (const prefix of ['', 'a/', 'b/1', 'c', 'd']) t.strictSame(await store.list(prefix), under(prefix))
+    }
+  })
+
   t.test('JSON and bytes come back as they were put in', async (t) => {
     const store = await open(t)
     const value: Value = {

@@ -1,5 +1,6 @@
 import type { Store, StoreTransaction, Value } from './store.js'
-import { applyChanges, entriesUnder, transact } from './transaction.js'
+import { SortedMap } from './sorted-map.js'
+import { applyChanges, transact } from './transaction.js'
 import { copyValue } from './values.js'
 import { Mutex } from './mutex.js'
 
@@ -9,7 +10,7 @@ import { Mutex } from './mutex.js'
  */
 export class MemoryStore implements Store {
   readonly extractableKeys = false
-  readonly #entries = new Map<string, Value>()
+  readonly #entries = new SortedMap<Value>()
   readonly #mutex = new Mutex()
 
   async get<T extends Value = Value>(name: string): Promise<T | undefined> {
@@ -18,7 +19,7 @@ export class MemoryStore implements Store {
   }
 
   async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
-    return entriesUnder(this.#entries, prefix).map(([name, value]) => [name, copyValue(value) as T])
+    return this.#entries.under(prefix).map(([name, value]) => [name, copyValue(value) as T])
   }
 
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {

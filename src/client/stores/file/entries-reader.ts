@@ -1,12 +1,12 @@
 import type { StoreReader, Value } from '../store.js'
-import { entriesUnder } from '../transaction.js'
+import type { ReadonlySortedMap } from '../sorted-map.js'
 import { decodeValue, type Json } from './values.js'
 
 /** Reads values from the entries of a file. */
 export class EntriesReader implements StoreReader {
-  readonly #entries: ReadonlyMap<string, Json>
+  readonly #entries: ReadonlySortedMap<Json>
 
-  constructor(entries: ReadonlyMap<string, Json>) {
+  constructor(entries: ReadonlySortedMap<Json>) {
     this.#entries = entries
   }
 
@@ -20,6 +20,6 @@ export class EntriesReader implements StoreReader {
       name,
       (await decodeValue(json)) as T
     ]
-    return Promise.all(entriesUnder(this.#entries, prefix).map(decode))
+    return Promise.all(this.#entries.under(prefix).map(decode))
   }
 }

@@ -1,10 +1,11 @@
+import { SortedMap } from '../sorted-map.js'
 import type { LineChange } from './line.js'
 import type { Span } from './records.js'
 import type { Json } from './values.js'
 
 /** The entries of a journal, and where their secrets lie in the file. */
 export class Entries {
-  readonly values = new Map<string, Json>()
+  readonly values = new SortedMap<Json>()
   readonly #secrets = new Map<string, Span>()
   /** Where secrets lie that no entry has any more. */
   #outdated: Span[] = []

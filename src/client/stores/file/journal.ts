@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { ChatError } from '../../errors.js'
 import { syncPathAsync } from '../../../node/durable-folder.js'
 import type { Passphrase, Seal } from './encryption.js'
+import type { ReadonlySortedMap } from '../sorted-map.js'
 import { Entries } from './entries.js'
 import { eraseFile } from './erase.js'
 import { requirePrivate } from './folder.js'
@@ -116,7 +117,7 @@ export class Journal {
     })
   }
 
-  get entries(): ReadonlyMap<string, Json> {
+  get entries(): ReadonlySortedMap<Json> {
     return this.#entries.values
   }
 
