@@ -193,3 +193,12 @@ t.test('A device that has heard of a user trusts no other root when it meets the
   await hijack(world.server.requireUser('dave'))
   await t.rejects(phone.chat.send({ username: 'dave' }, 'a secret'), { code: 'identity-changed' })
 })
+
+t.test('A device that hears elsewhere that its user was removed still reads what came before', async (t) => {
+  const { world, alice, bob, group } = await scene(t)
+  await bob.chat.send(group, 'before')
+  await alice.chat.conversations.remove(group, 'bob')
+  await bob.chat.devices.rekey()
+  t.ok(await hears(bob, 'before'))
+  t.equal(world.server.conversations.get(group)!.members.has('bob'), false)
+})
