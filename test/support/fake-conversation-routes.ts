@@ -200,8 +200,11 @@ function share(
   { wraps }: NewWraps,
   username: string
 ): Response {
-  for (const { deviceId, wrappedKey, statement } of wraps)
-    key.added.set(deviceId, [...(key.added.get(deviceId) ?? []), { wrappedKey, statement }])
+  for (const { deviceId, wrappedKey, statement } of wraps) {
+    const [by] = Object.keys(statement.signatures)
+    const others = (key.added.get(deviceId) ?? []).filter(({ statement }) => !(by! in statement.signatures))
+    key.added.set(deviceId, [...others, { wrappedKey, statement }])
+  }
   const deviceIds = wraps.map(({ deviceId }) => deviceId)
   world.log.append([username], 'session-key.shared', {
     conversationId: conversation.id,
