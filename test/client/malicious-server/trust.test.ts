@@ -5,8 +5,10 @@ import type { ChatError } from '../../../src/client/errors.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
+import { puppetDevice, request, type PuppetDevice } from '../../support/puppet.js'
 import { line } from '../../support/puppet-conversation.js'
-import { puppetTalk } from '../../support/puppet-talk.js'
+import { openKey } from '../../support/puppet-keys.js'
+import { puppetTalk, PuppetTalk } from '../../support/puppet-talk.js'
 
 t.test(
   'A newcomer takes no fork of a removed admin once the member who added them has said so',
@@ -196,3 +198,44 @@ t.test('Own devices that each know another chain go on once the person has taken
   await heard.message('we do')
   t.equal(await outcome(bob.send(talk.id, 'so do I')), 'done')
 })
+})
+
+t.test(
+  'Two heads at one place of a chain stop the sealing, until the device that lies has gone',
+  async (t) => {
+    const { server, bob, talk, alice, user, listen } = await scene(t, ['alice'])
+    const heard = await listen()
+    /** A device of Bob's that says whatever the test says. */
+    const ownDevice = async (): Promise<PuppetDevice> => {
+      const device = await puppetDevice()
+      user.waiting.set(device.id, await request(user, device))
+      const number = await bob.devices.linkNumber(device.id)
+      await bob.devices.approve(device.id, { number })
+      return device
+    }
+    const [phone, tablet] = [await ownDevice(), await ownDevice()]
+    let n = 0
+    const tell = async (device: PuppetDevice, about: object): Promise<void> => {
+      const conversation = [...server.conversations.values()].find(({ chain }) => chain.kind === 'self')!
+      const secret = (await openKey(conversation.key, device))!
+      const self = new PuppetTalk(server, conversation, { ...talk.key, hash: conversation.key.hash, secret })
+      await self.say({ user, device }, { type: 'trust', users: {}, conversations: {}, ...about }, ++n)
+      await heard.first('message', (one) => one.content.type === 'trust' && one.n === n)
+      await talk.say(alice, `heard ${n}`, n)
+      await heard.message(`heard ${n}`)
+    }
+    const { sequence, head } = talk.conversation.chain
+    const other = { sequence, head: 'ab'.repeat(32) }
+    await tell(phone, { conversations: { [talk.id]: { sequence, head } } })
+    t.equal(await outcome(bob.send(talk.id, 'both know the same')), 'done')
+    await tell(tablet, { conversations: { [talk.id]: other } })
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'forked-chain')
+    await bob.devices.revoke(tablet.id)
+    t.equal(await outcome(bob.send(talk.id, 'the word of the tablet has fallen')), 'done')
+
+    const { root } = alice.user
+    const about = { ...other, sequence: 1, root, since: 1, verified: false }
+    await tell(phone, { users: { alice: about } })
+    t.equal(await outcome(bob.send(talk.id, 'to which alice?')), 'forked-chain')
+    }
+)

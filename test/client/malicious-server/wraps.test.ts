@@ -98,6 +98,28 @@ t.test('Later wraps by others count for nothing, and keep a good one back in no 
   t.strictSame(await told(again, talk.id), ['before the phone'])
 })
 
+t.test('Later wraps in great number: as many are tried as a user may have devices', async (t) => {
+  const { server, bob, talk, alice, user } = await scene(t, ['alice'])
+  await talk.say(alice, 'before the phone', 1)
+  t.strictSame(await told(bob, talk.id), ['before the phone'])
+  const phone = await linked(server, bob)
+  const { added } = talk.conversation.keys[0]!
+  const { deviceId } = phone.account!
+  const [good] = added.get(deviceId)!
+  t.ok(user.devices.has(deviceId))
+  const behind = (count: number) => [
+    ...Array.from({ length: count }, () => ({ ...good!, wrappedKey: 'A'.repeat(2000) })),
+    good!
+  ]
+  added.set(deviceId, behind(16))
+  t.strictSame(await told(phone, talk.id), ['unreadable-key'])
+  const again = await linked(server, bob)
+  const other = again.account!.deviceId
+  const [theirs] = added.get(other)!
+  added.set(other, behind(15).slice(0, 15).concat(theirs!))
+  t.strictSame(await told(again, talk.id), ['before the phone'])
+})
+
 t.test('A replaced private key stays until each wrap that was made for it was fetched', async (t) => {
   const { server, bob, talk, alice, store } = await scene(t, ['alice', 'carol'])
   await talk.say(alice, 'one', 1)
