@@ -24,7 +24,7 @@ async function group() {
   return all
 }
 
-t.test('Of two requests that extend one head, one counts there, and the other behind it', async (t) => {
+t.test('Two requests that extend one head both count, one behind the other', async (t) => {
   const { server, bob, talk, alice } = await group()
   await server.puppet('carol')
   const before = talk.conversation.statements.length
@@ -106,8 +106,8 @@ t.test('A revocation renews the keys of all conversations, also past the budget 
   server.seen.length = 0
   const renewed = () => groups.filter(({ conversation }) => conversation.keys.length === 2).length
   await bob.devices.revoke(deviceId)
-  t.match(await failure(bob.flush()), { code: 'too-many-requests' })
-  t.ok(renewed() < 12)
+  await bob.flush()
+  t.ok(renewed() < 12, 'some have to wait')
   await bob.close()
   server.lies.length = 0
   const again = await fakeClient(t, server, { store })

@@ -198,7 +198,6 @@ t.test('Own devices that each know another chain go on once the person has taken
   await heard.message('we do')
   t.equal(await outcome(bob.send(talk.id, 'so do I')), 'done')
 })
-})
 
 t.test(
   'Two heads at one place of a chain stop the sealing, until the device that lies has gone',
@@ -237,5 +236,5 @@ t.test(
     const about = { ...other, sequence: 1, root, since: 1, verified: false }
     await tell(phone, { users: { alice: about } })
     t.equal(await outcome(bob.send(talk.id, 'to which alice?')), 'forked-chain')
-    }
+  }
 )
