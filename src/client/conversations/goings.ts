@@ -118,13 +118,13 @@ export class Goings {
     added: readonly TakenRequest[],
     position: number
   ): Promise<void> {
-    const { sequence, members } = chain.history.chain!
+    const { sequence } = chain.history.chain!
     const devices = await this.#withoutBoundary(id, chain)
     const due = devices.map(({ signingKey }) => ({ name: deviceName(id, signingKey), sequence }))
     for (const { before, after } of added)
       for (const username of before?.members.keys() ?? [])
-        // A user who is in again has begun another membership.
-        if (!after.members.has(username) && !members.has(username))
+        // A user who is in again has begun another membership: the boundary is that of the keys before.
+        if (!after.members.has(username))
           due.push({ name: memberName(id, username), sequence: after.sequence })
     if (due.length === 0) return
     await this.#set(due, position)

@@ -160,6 +160,24 @@ t.test('A removed member says nothing more, and a new membership begins with its
   t.strictSame(await told(bob, talk.id), shown)
 })
 
+t.test(
+  'A membership that ended and began again while a client looked away has ended for it too',
+  async (t) => {
+    const { bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+    const { key: old } = talk
+    await bob.send(talk.id, 'to all')
+    await talk.change([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+    const member = { username: 'carol', role: 'member', root: carol.user.root } as const
+    await talk.change([{ kind: 'conversation-add', member }], alice.device)
+    await bob.send(talk.id, 'to all of now')
+    const heard = await listen()
+    await talk.say(carol, 'under the old key', 1, { key: old })
+    await talk.say(carol, 'back again', 1)
+    await heard.message('back again')
+    t.strictSame(heard.heard.slice(-2).map(inShort), ['after-removal', 'back again'])
+  }
+)
+
 t.test('The past of a conversation is shown to a newcomer, marked, and is no alarm', async (t) => {
   const { server, bob, talk, alice, listen } = await scene(t, ['alice', 'carol'])
   const laptop: Speaker = { user: alice.user, device: alice.device }
