@@ -21,7 +21,7 @@ export class Oracles {
   readonly #liar: Liar
   #round = 0
   readonly #known = new Map<Device, Knowledge>()
-  /** The round in which a device knew first that another has gone. */
+  /** The round in which a device knew first that another has gone, or of a conversation. */
   readonly #since = new Map<Device, Map<string, number>>()
   /** The devices that a session key was wrapped for, by the hash of its statement. */
   readonly #readers = new Map<string, readonly string[]>()
@@ -61,8 +61,9 @@ export class Oracles {
     this.#known.set(device, known)
     const since = this.#since.get(device) ?? new Map<string, number>()
     this.#since.set(device, since)
-    for (const print of known.gone) if (!since.has(print)) since.set(print, this.#round)
-    for (const print of since.keys()) if (!known.gone.has(print)) since.delete(print)
+    const names = new Set([...known.gone, ...known.removed.keys()])
+    for (const name of names) if (!since.has(name)) since.set(name, this.#round)
+    for (const name of since.keys()) if (!names.has(name)) since.delete(name)
   }
 
   /** No key is destroyed but by the person, or once the device's own chain says that it has gone. */
@@ -132,7 +133,9 @@ export class Oracles {
     const words = `${device.label} is shown “${textOf(event)}” as by ${from.username}`
     if (posted?.username !== from.username) this.#world.broken(`${words}, who has not sent it`)
     const since = this.#since.get(device)?.get(from.signingKey) ?? Infinity
-    if (posted.round >= since) this.#world.broken(`${words}, of a device that it knew to be gone`)
+    // Whoever meets a conversation after that can't tell its past from what is made up: it is marked.
+    const isPast = event.departed && (this.#since.get(device)?.get(conversationId) ?? Infinity) >= since
+    if (posted.round >= since && !isPast) this.#world.broken(`${words}, of a device that it knew to be gone`)
     const content = JSON.stringify(event.content)
     const { content: before, label } = this.#shown.get(name) ?? { content, label: device.label }
     this.#shown.set(name, { content: before, label })

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
 
-/** With `MODEL_SECONDS`, a model searches at random for that time. Else it makes the same few runs each time. */
+/** With `MODEL_SECONDS`, a model searches at random for that time. Else it makes the same runs each time. */
 const seconds = process.env['MODEL_SECONDS']
 const seed = process.env['MODEL_SEED'] ?? (seconds === undefined ? '1' : undefined)
-const FEW_RUNS = 10
+const RUNS = process.env['FULL'] === '1' ? 60 : 10
 
 /** How long a model may run. */
 export const limitMs = 1000 * Number(seconds ?? 45)
@@ -25,7 +25,7 @@ export async function checkRuns<S>(
 
   async function checked() {
     const result = await fc.check(fc.asyncProperty(groups, run), {
-      numRuns: seconds === undefined ? FEW_RUNS : 1_000_000,
+      numRuns: seconds === undefined ? RUNS : 1_000_000,
       interruptAfterTimeLimit: limitMs,
       ...(seed !== undefined && { seed: Number(seed) })
     })
