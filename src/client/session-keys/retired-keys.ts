@@ -58,9 +58,9 @@ export class RetiredKeys {
         needed.push(line.device.encryptionKey)
     }
     if (others.length === 0) return needed
-    // There may be later wraps of these.
+    // There may be later wraps of these, also some that were made for keys which the person has destroyed.
     const served = await this.#served(id)
-    for (const key of others) if (served.has(key.id)) await this.#open(conversation, key)
+    for (const key of others) if (served.has(key.id)) await this.#open(conversation, key, { isLater: true })
     return needed
   }
 
@@ -90,7 +90,11 @@ export class RetiredKeys {
   }
 
   /** Whether the wraps of a session key were fetched, and tried. */
-  async #open({ id, chain }: VerifiedConversation, { hash }: ChainKey): Promise<boolean> {
+  async #open(
+    { id, chain }: VerifiedConversation,
+    { hash }: ChainKey,
+    { isLater = false } = {}
+  ): Promise<boolean> {
     this.#keys.clearMiss(id, hash)
     try {
       await this.#keys.byHash(id, hash)
@@ -100,8 +104,9 @@ export class RetiredKeys {
       // Those who have left get no wraps any more.
       if (error.code === 'no-session-key') return !chain.members.has(this.#me.username)
       if (error.kind !== 'untrusted' && error.code !== 'unreadable-key') throw error
-      const { code, message } = error
-      await this.#alarms.raiseOnce({ code, message, about: { conversationId: id } })
+      const { kind, code, message } = error
+      if (kind === 'untrusted' || !isLater)
+        await this.#alarms.raiseOnce({ code, message, about: { conversationId: id } })
       return true
     }
   }

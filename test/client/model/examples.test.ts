@@ -144,6 +144,22 @@ t.test('A device that has gone since made and changed a group that a client sees
   t.notOk(bob.heard.some(({ type }) => ['untrusted', 'unreadable'].includes(type)))
 })
 
+t.test('A key that was forwarded for keys which the person has destroyed is no alarm', async (t) => {
+  const { world, bob, carol, group } = await scene(t)
+  await carol.chat.send(group, 'before the phone')
+  const phone = await linked(world, bob)
+  await phone.forgetWith(() => phone.chat.devices.rekey({ forgetPast: true }))
+  for (let times = 1; times <= 2; times++) {
+    world.time += 8 * 86_400_000
+    await carol.chat.send(group, `${times} weeks later`)
+    t.ok(await hears(phone, `${times} weeks later`))
+    await phone.chat.devices.rekey()
+  }
+  await carol.chat.send(group, 'at the end')
+  t.ok(await hears(phone, 'at the end'))
+  t.notOk(phone.heard.some(({ type }) => type === 'untrusted'))
+})
+
 t.test('A device that has gone is heard with all that it said before', async (t) => {
   const { world, alice, bob, carol } = await scene(t)
   const phone = await linked(world, bob)
