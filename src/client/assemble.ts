@@ -109,7 +109,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     random
   )
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)
-  const renewals = new KeyRenewals(api, store, own, requests, now)
+  const pending = new PendingStatements(api, store, users, own)
+  const renewals = new KeyRenewals(api, store, own, pending, requests, now)
   const forwarding = new KeyForwarding(api, store, users, own, keys)
   const leftOut = new LeftOutDevices(store, users, chains, forwarding, me)
 
@@ -123,7 +124,6 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const outboundKeys = new OutboundKeys(store, outboxState, rosters, sealing, me)
   const outbox = new Outbox(api, store, outboxState, outboundKeys, seen, alarms, now)
 
-  const pending = new PendingStatements(api, store, users, own)
   const schedule = new RekeySchedule(store, now, random)
   const rekey = new DeviceRekey(
     users,

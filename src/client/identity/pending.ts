@@ -74,6 +74,11 @@ export class PendingStatements {
     return this.#mutex.runExclusive(() => this.#post(username, make))
   }
 
+  /** Whether it is open what became of a statement of this device. */
+  async isOpen(): Promise<boolean> {
+    return (await this.#store.get(NAME)) !== undefined
+  }
+
   /**
    * Send again what is pending.
    *

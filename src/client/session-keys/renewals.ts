@@ -1,5 +1,6 @@
 import { isAboutOne } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
+import type { PendingStatements } from '../identity/pending.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { conversationIds } from '../transport/pages.js'
@@ -30,16 +31,25 @@ export class KeyRenewals {
   readonly #api: Api
   readonly #store: Store
   readonly #own: OwnChain
+  readonly #pending: PendingStatements
   readonly #requests: ChainRequests
   readonly #now: () => number
-  #pending: Promise<void> | null = null
+  #running: Promise<void> | null = null
   /** No attempt before this time, unless somebody asks for it. */
   #pauseUntil = 0
 
-  constructor(api: Api, store: Store, own: OwnChain, requests: ChainRequests, now: () => number) {
+  constructor(
+    api: Api,
+    store: Store,
+    own: OwnChain,
+    pending: PendingStatements,
+    requests: ChainRequests,
+    now: () => number
+  ) {
     this.#api = api
     this.#store = store
     this.#own = own
+    this.#pending = pending
     this.#requests = requests
     this.#now = now
   }
@@ -57,13 +67,13 @@ export class KeyRenewals {
 
   /** Make the keys that are due by now. An interrupted call goes on where others have not been. */
   resume(): Promise<void> {
-    this.#pending ??= this.#resume()
+    this.#running ??= this.#resume()
       .catch((error: unknown) => {
         this.#pauseUntil = this.#now() + RETRY_MS
         throw error
       })
-      .finally(() => (this.#pending = null))
-    return this.#pending
+      .finally(() => (this.#running = null))
+    return this.#running
   }
 
   /** The same while the stream of events stays up. Call it whenever the stream brings something. */
@@ -74,6 +84,8 @@ export class KeyRenewals {
   async #resume(): Promise<void> {
     const task = await this.#store.get<Task>(NAME)
     if (task === undefined || task.at > this.#now()) return
+    // The keys are for the devices that are left when the revocation stands in the chain.
+    if (await this.#pending.isOpen()) return
     await this.#own.requireActive()
     // The server lists the newest conversations first.
     const ids = await conversationIds(this.#api)

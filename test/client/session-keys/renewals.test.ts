@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure, Listener, texts } from '../../support/chat-clients.js'
@@ -116,4 +117,28 @@ t.test('Revocations that wait for the budget of a conversation are followed by o
   await laptop.flush()
   t.equal(keys.length, 2)
   t.equal(keys[1]!.wraps.size, 2, 'for the devices that are left')
+})
+
+t.test('No new key is made before the revocation that it is for stands in the chain', async (t) => {
+  const server = new FakeServer()
+  const laptop = await fakeUser(t, server, 'alice')
+  const phone = await linkedDevice(t, server, laptop)
+  const { deviceId } = phone.account!
+  await fakeUser(t, server, 'bob')
+  const { id } = await laptop.conversations.createGroup('group', ['bob'])
+  const heard = new Listener(t, laptop)
+  await heard.first('connected')
+  server.lies.push(async ({ path }) => {
+    if (!path.endsWith('/revocation')) return undefined
+    // The revocation is under way, and the stream gives a sign of life.
+    server.log.keepAlive('alice')
+    await sleep(200)
+    return noAnswer()
+  })
+  t.match(await failure(laptop.devices.revoke(deviceId)), { code: 'overloaded' })
+  server.lies.length = 0
+  await laptop.flush()
+  const conversation = server.conversations.get(id)!
+  t.equal(conversation.keys.length, 2)
+  t.notOk(conversation.key.wraps.has(deviceId))
 })
