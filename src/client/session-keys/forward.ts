@@ -111,16 +111,16 @@ export class KeyForwarding {
     }
   }
 
-  /** Whether the verified chain has an active device with exactly these keys. */
+  /** Whether the verified chain has an active device with exactly these keys. A signing key is of one device. */
   async #isStillMeant(
     username: string,
-    { deviceId, signingKey, encryptionKey, kemKey }: OwnRecipient
+    { signingKey, encryptionKey, kemKey }: OwnRecipient
   ): Promise<boolean> {
     const { chain, devices } = await this.#users.get(username)
     const device = devices.get(signingKey)
     const keys = device?.keys.at(-1)
     return (
-      device?.id === deviceId &&
+      device !== undefined &&
       isActive(device, chain.sequence) &&
       keys?.encryptionKey === encryptionKey &&
       keys.kemKey === kemKey
