@@ -1,8 +1,8 @@
 import t from 'tap'
 import { foldConversation } from '../../../src/client/index.js'
 import type { IncomingMessage } from '../../../src/client/types/messages.js'
-import { all } from '../../support/chat-clients.js'
-import { fakeClient } from '../../support/fake-clients.js'
+import { all, Listener } from '../../support/chat-clients.js'
+import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import { hasWrappedFor, inShort, outcome, scene, told } from '../../support/malicious-server.js'
 import { puppetDevice } from '../../support/puppet.js'
 import type { Speaker } from '../../support/puppet-talk.js'
@@ -138,6 +138,32 @@ t.test('A reset of the stream opens nothing for those who had gone before', asyn
   const read = await told(bob, talk.id)
   t.notOk(read.some((text) => text.endsWith('the gap')))
   t.equal(read.filter((text) => text === 'after-revocation').length, 2)
+})
+
+t.test('A device reads what was said before it came in, also by those who go later', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  await talk.say(laptop, 'one', 1)
+  await talk.say(carol, 'hello', 1)
+  t.equal((await told(bob, talk.id)).length, 2)
+  const place = (server.log.position += 5)
+  const phone = await linkedDevice(t, server, bob)
+  await phone.conversations.get(talk.id)
+  const heard = new Listener(t, phone)
+  await heard.first('connected')
+  await talk.say(carol, 'welcome', 2)
+  await heard.message('welcome')
+  await alice.add().then((other) => alice.revoke(laptop.device.id, other))
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await talk.say(laptop, 'before, says the server', 2, { position: place, isStreamed: false })
+  const past = ['one', 'hello', 'before, says the server', 'welcome']
+  t.strictSame(await told(phone, talk.id), past)
+  const items = (await all(phone.history(talk.id, { after: 0 }))) as IncomingMessage[]
+  t.strictSame(
+    items.map(({ departed }) => departed),
+    [true, false, true, false]
+  )
 })
 
 t.test('A removed member says nothing more, and a new membership begins with its key', async (t) => {

@@ -175,3 +175,40 @@ t.test('A server that shows no chain to accept is not believed', async (t) => {
   server.lies.length = 0
   t.match(await bob.conversations.get(talk.id), { head })
 })
+
+t.test(
+  'A user comes in, or is renewed, under the newest root of the user’s chain and no other',
+  async (t) => {
+    const { server, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+    const dora = await server.puppet('dora')
+    const [carols, doras] = [carol.user.root, dora.user.root]
+    const heard = await listen()
+    await bob.send(talk.id, 'before')
+    await carol.reset()
+    await dora.reset()
+    server.announce(carol.user)
+    await heard.first('identity-changed')
+    const nobodys = 'ab'.repeat(32)
+    const changes = [
+      { kind: 'conversation-renew', member: { ...line(carol.user), root: nobodys } },
+      { kind: 'conversation-renew', member: { ...line(carol.user), root: carols } },
+      { kind: 'conversation-add', member: { ...line(dora.user), root: nobodys } },
+      { kind: 'conversation-add', member: { ...line(dora.user), root: doras } }
+    ] as const
+    for (const [at, change] of changes.entries()) {
+      const { username } = change.member
+      const members = [...talk.conversation.members.keys(), username].map((name) => server.requireUser(name))
+      const made = await talk.sign([change], alice.device, {
+        members: [...new Set(members)],
+        without: [...server.requireUser(username).devices.keys()]
+      })
+      talk.announce(made)
+      await talk.say(alice, `heard ${at}`, at + 1)
+      await heard.message(`heard ${at}`)
+      const codes = heard.heard.flatMap((event) => (event.type === 'untrusted' ? [event.error.code] : []))
+      t.equal(codes.length, at + 1, `${change.kind} ${change.member.root}`)
+      t.equal(codes.at(-1), 'forbidden-statement')
+    }
+    t.equal((await bob.conversations.get(talk.id)).head, talk.conversation.head)
+  }
+)

@@ -1,11 +1,20 @@
 import t from 'tap'
 import { failure, PASSWORD } from '../../support/chat-clients.js'
-import { problem } from '../../support/fake-answers.js'
+import { noAnswer, problem } from '../../support/fake-answers.js'
 import type { NewDevice } from '../../../src/protocol/devices.js'
 import { signStatement } from '../../../src/crypto/statements.js'
 import { fakeClient, fakeUser } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
-import { publicKeys, puppetDevice, request, type PuppetDevice } from '../../support/puppet.js'
+import {
+  binding,
+  nextPlace,
+  publicKeys,
+  puppetDevice,
+  rekeyed,
+  request,
+  revocation,
+  type PuppetDevice
+} from '../../support/puppet.js'
 import { readableFor } from '../../support/puppet-keys.js'
 import { hasWrappedFor, hijack, scene, told } from '../../support/malicious-server.js'
 
@@ -190,3 +199,26 @@ t.test(
     t.match(await failure(phone.send({ username: 'bob' }, 'to whom?')), { code: 'device-pending' })
   }
 )
+
+t.test('Keys that were to be shared go to no device that has gone since, or has other keys', async (t) => {
+  for (const change of ['nothing', 'revoked', 'rekeyed'] as const) {
+    const { server, bob, store, user } = await withSecret('group')
+    const phone = await puppetDevice()
+    user.waiting.set(phone.id, await request(user, phone))
+    const number = await bob.devices.linkNumber(phone.id)
+    server.lies.push(({ path }) => (path.endsWith('/wraps') ? noAnswer() : undefined))
+    t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'overloaded' })
+    await bob.close()
+    server.lies.length = 0
+    const next = await rekeyed(phone)
+    if (change === 'revoked') await user.append(await revocation(nextPlace(user), phone.id, phone))
+    if (change === 'rekeyed')
+      await user.append(await binding('device-rekey', nextPlace(user), next), publicKeys(next))
+    server.seen.length = 0
+    const again = await fakeClient(t, server, { store })
+    await again.flush()
+    const shared = server.seen.filter(({ path }) => path.endsWith('/wraps')).length
+    t.equal(shared, change === 'nothing' ? 1 : 0, change)
+    t.strictSame(await store.list('sharing/'), [], 'nothing waits')
+  }
+})

@@ -190,6 +190,16 @@ t.test('Requests at the same time go one after the other, and none is lost', asy
   t.equal(talk.conversation.chain.messageTtl, 60)
 })
 
+t.test('Many requests at once are made one by one, each once', async (t) => {
+  const { bob, server, talk } = await group()
+  const names = Array.from({ length: 12 }, (_, at) => `user-${at}`)
+  for (const name of names) await server.puppet(name)
+  server.seen.length = 0
+  await Promise.all(names.map((name) => bob.conversations.add(talk.id, name)))
+  t.equal(talk.conversation.members.size, 2 + names.length)
+  t.equal(changes(server).length, names.length)
+})
+
 t.test('A user who leaves is out when the chain says so, and not by the server’s word', async (t) => {
   const { server, bob, talk, store } = await group()
   const isOfTalk = ({ path }: FakeRequest) => path.startsWith(`/v1/conversations/${talk.id}`)
