@@ -16,6 +16,20 @@ export function graphemesOf(text: string): string[] {
   return ASCII.test(text) ? [...text] : Array.from(graphemes.segment(text), ({ segment }) => segment)
 }
 
+/** More characters than these are not looked at to find where one ends: some sequences never do. */
+const MAX_GRAPHEME = 64
+
+/**
+ * Where the character begins that has the code unit at `index`. To look at that place only costs little, while
+ * to divide a long text into characters takes some microseconds for each of them.
+ */
+export function graphemeAt(text: string, index: number): { start: number; text: string } {
+  const part = text.slice(0, index + MAX_GRAPHEME)
+  if (ASCII.test(part)) return { start: index, text: part.charAt(index) }
+  const { index: start, segment } = graphemes.segment(part).containing(index)!
+  return { start, text: segment }
+}
+
 /** The cells of a terminal that a text takes on most terminals. Styles take none. */
 export function cells(text: string): number {
   const each = graphemesOf(text.replace(STYLES, ''))

@@ -1,5 +1,5 @@
 import { isolateRows } from './bidi.js'
-import { graphemesOf, mostCells } from './width.js'
+import { graphemeAt, graphemesOf, mostCells } from './width.js'
 
 /** Begins every row of a line but its first. */
 export const INDENT = '  '
@@ -13,6 +13,7 @@ const STYLE = /(\u001b\[[\d;]*m)/
 /** Rows of a terminal for sanitized text, which may have several lines. Only a line begins at column 0. */
 export function wrap(text: string, columns: number): string[] {
   return text.split('\n').flatMap((line) => {
+    if (line.trim() === '') return ['']
     const [first = '', ...others] = isolateRows(new Rows(Math.max(columns, MIN_COLUMNS)).of(line))
     return [first, ...others.map((row) => `${INDENT}${row}`)]
   })
@@ -28,6 +29,18 @@ export function truncate(text: string, columns: number): string {
     row += grapheme
   }
   return isolateRows([`${row}…`])[0]!
+}
+
+/** The longest beginning that fits, in code units, and its cells. */
+function fitting(text: string, room: number): { end: number; cells: number } {
+  let [end, cells] = [0, 0]
+  for (const character of text) {
+    const more = mostCells(character)
+    if (cells + more > room) break
+    cells += more
+    end += character.length
+  }
+  return { end, cells }
 }
 
 /** The rows of one line, without the indentation of the further ones. */
@@ -68,16 +81,23 @@ class Rows {
     if (cells <= this.#left) return this.#add(word, cells)
     for (const [at, part] of word.split(STYLE).entries())
       if (at % 2 === 1) this.#row += part
-      else for (const character of graphemesOf(part)) this.#addCharacter(character)
+      else this.#addCut(part)
   }
 
-  #addCharacter(character: string): void {
-    const cells = mostCells(character)
-    // There is no end to what a sequence of characters can join into one.
-    if (cells > this.#room && [...character].length > 1)
-      return [...character].forEach((part) => this.#addCharacter(part))
-    if (cells > this.#left) this.#break()
-    this.#add(character, cells)
+  /** A word that goes on in further rows, cut between characters. */
+  #addCut(word: string): void {
+    for (let rest = word; rest !== '';) {
+      const { end, cells } = fitting(rest, this.#left)
+      let cut = end
+      if (end < rest.length) {
+        const { start, text } = graphemeAt(rest, end)
+        // There is no end to what a sequence of characters can join into one: a long one is cut inside.
+        if (mostCells(text) <= this.#room) cut = start
+      }
+      if (cut > 0) this.#add(rest.slice(0, cut), cut === end ? cells : mostCells(rest.slice(0, cut)))
+      rest = rest.slice(cut)
+      if (rest !== '') this.#break()
+    }
   }
 
   #add(text: string, cells: number): void {

@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
+import { LONGEST_BLOCK } from '../../support/client-costs.js'
+import { longestBlock } from '../../support/longest-block.js'
 import { laidOut } from '../../../src/cli/terminal/output.js'
 import { sanitizeLines } from '../../../src/cli/terminal/sanitize.js'
 import { truncate, wrap } from '../../../src/cli/terminal/wrap.js'
@@ -35,6 +37,22 @@ t.test('A word that is longer than a row is cut between characters, by cells', a
   )
   const endless = wrap(`a ${'👩\u200d'.repeat(20)}`, 12)
   t.equal(endless.length, 4, 'and none is so long that it is not cut')
+})
+
+t.test('The longest message is laid out soon, whatever is in it', async (t) => {
+  const pieces = ['a', 'ab ', '\n', 'a\n', '\u0001', '\u05d0', '\ufffd', 'a\u200b\u00ad', '\u202e\u2066']
+  const joined = ['e\u0301', 'e\u0301\u200d', '👩\u200d', '🇩🇪', '\u1100\u1161\u11a8', '日本']
+  for (const piece of [...pieces, ...joined]) {
+    const text = piece.repeat(63_000 / Buffer.byteLength(piece))
+    let least = Infinity
+    for (let tries = 0; tries < 8 && least >= LONGEST_BLOCK; tries++) {
+      const { longest } = await longestBlock(async () => {
+        wrap(sanitizeLines(`bob: ${text}`), 80)
+      })
+      least = Math.min(least, longest)
+    }
+    t.ok(least < LONGEST_BLOCK, `${JSON.stringify(piece)}: ${Math.round(least)} ms`)
+  }
 })
 
 t.test('The indentation of a line stays, but leaves room for text', async (t) => {
