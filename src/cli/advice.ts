@@ -69,10 +69,9 @@ export function acceptIdentity(username: string, root?: string): string {
 function takeChain({ username, conversationId }: About, head: string, me: string | undefined): string {
   if (head === '-') return ''
   const only = 'Take the server’s chain only if you know why it is another one:'
-  const ofConversation = `secure-chat conversations accept ${conversationId ?? 'ID'} ${head}`
-  if (conversationId !== undefined) return `${only} ${ofConversation}`
-  if (username === undefined)
-    return `${only} secure-chat contacts accept-chain NAME ${head}, or ${ofConversation}`
+  if (conversationId !== undefined)
+    return `${only} secure-chat conversations accept ${conversationId} ${head}`
+  if (username === undefined) return ''
   if (username === me) return 'It is your own chain: compare with your other devices.'
   return `${only} secure-chat contacts accept-chain ${username} ${head}`
 }

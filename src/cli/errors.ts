@@ -90,9 +90,10 @@ const HINTS: Record<string, string> = {
 }
 
 /** Advice on an error, if there is any. */
-export function hintFor(error: unknown, url: string, about: About = {}): string | undefined {
+export function hintFor(error: unknown, url: string, given: About = {}): string | undefined {
   if (error instanceof UsageError) return error.hint
   if (!(error instanceof ChatError)) return 'Run the command again with --verbose to see the cause.'
+  const about = { ...error.about, ...given }
   if (error.status !== undefined && error.status >= 500)
     return `The server at ${url} answers, but cannot work now. Try again later, or ask its operator.`
   if (Object.hasOwn(HINTS, error.code)) return HINTS[error.code]

@@ -21,7 +21,14 @@ export interface ChatErrorDetails {
   status?: number
   /** The ends of two chains that do not fit: the one known here, and the one that the server shows. */
   heads?: Heads
+  /** Whose chain it is, or of which conversation. Absent for the own one, in whose place nobody takes another. */
+  about?: ErrorAbout
   cause?: unknown
+}
+
+export interface ErrorAbout {
+  username?: string
+  conversationId?: string
 }
 
 export interface Heads {
@@ -37,6 +44,7 @@ export class ChatError extends Error {
   readonly hint?: string
   readonly status?: number
   readonly heads?: Heads
+  readonly about?: ErrorAbout
 
   constructor(kind: ChatErrorKind, code: string, message: string, details: ChatErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
@@ -45,6 +53,7 @@ export class ChatError extends Error {
     if (details.hint !== undefined) this.hint = details.hint
     if (details.status !== undefined) this.status = details.status
     if (details.heads !== undefined) this.heads = details.heads
+    if (details.about !== undefined) this.about = details.about
   }
 }
 
@@ -119,27 +128,42 @@ export function untrusted(code: string, message: string, cause?: unknown): ChatE
   return new ChatError('untrusted', code, message, cause === undefined ? {} : { cause })
 }
 
-/** @param name of the user or conversation @param heads of the two chains */
-export function forkedChain(name: string, heads: Heads, cause?: unknown): ChatError {
+/** The same error with what it lacks of these details, if it is about data that the protocol refuses. */
+export function withDetails(error: unknown, details: Pick<ChatErrorDetails, 'about' | 'heads'>): unknown {
+  if (!(error instanceof ChatError) || error.kind !== 'untrusted') return error
+  const { kind, code, message, hint, heads = details.heads, about = details.about, cause } = error
+  return new ChatError(kind, code, message, {
+    ...(hint !== undefined && { hint }),
+    ...(heads !== undefined && { heads }),
+    ...(about !== undefined && { about }),
+    cause
+  })
+}
+
+/** @param heads of the two chains */
+export function forkedChain(username: string, heads: Heads, cause?: unknown): ChatError {
   return new ChatError(
     'untrusted',
     'forked-chain',
-    `The server shows another chain of ${name} (head ${heads.served}) than before (head ${heads.known}).`,
+    `The server shows another chain of ${username} (head ${heads.served}) than before (head ${heads.known}).`,
     {
       heads,
+      about: { username },
       hint: 'The server may show different chains to different people. Accept its chain only if you know why it changed.',
       ...(cause !== undefined && { cause })
     }
   )
 }
 
-/** @param name of the user or conversation */
-export function serverBehind(name: string): ChatError {
+/** @param heads of the two chains */
+export function serverBehind(username: string, heads?: Heads): ChatError {
   return new ChatError(
     'untrusted',
     'server-behind',
-    `The server shows an older chain of ${name} than this device has seen.`,
+    `The server shows an older chain of ${username} than this device has seen.`,
     {
+      ...(heads !== undefined && { heads }),
+      about: { username },
       hint: 'It was restored from a backup, or it hides something. Nothing is sent there until it shows the rest.'
     }
   )

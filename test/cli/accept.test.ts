@@ -33,7 +33,7 @@ t.test('After a reset, nothing is sent until the identity that was announced is 
   const [, command, root] = /: secure-chat (accept bob ([0-9a-f]{64}))$/m.exec(listening.err) ?? []
   t.match(await home.run('alice', ['send', 'bob', 'who are you?']), {
     code: 1,
-    err: /secure-chat accept NAME/
+    err: /secure-chat accept bob/
   })
   t.match(await home.json('alice', ['contacts']), [{ status: 'changed', wasVerified: true, root }])
   t.match(await home.run('alice', ['accept', 'bob']), {

@@ -13,6 +13,8 @@ import { forkedChain } from './chain-store.js'
 export interface FetchedChain {
   /** The statements after those that are known. */
   items: SignedStatement[]
+  /** Where the server's chain ends. */
+  head: string
   /** Position of the newest event in the conversation, by the server's word. */
   lastPosition: number
 }
@@ -29,8 +31,8 @@ const ChainPage = Type.Object({
 export class ChainFetcher {
   readonly #api: Api
   readonly #alarms: Alarms
-  /** Conversations of which the server shows less than this client has. */
-  readonly #behind = new Set<string>()
+  /** Conversations of which the server shows less than this client has, with the two ends. */
+  readonly #behind = new Map<string, Heads>()
 
   constructor(api: Api, alarms: Alarms) {
     this.#api = api
@@ -51,21 +53,21 @@ export class ChainFetcher {
         await this.#alarms.resolve({ code: 'server-behind', about: { conversationId: id } })
       return found
     }
-    if (!this.#behind.has(id)) {
-      this.#behind.add(id)
+    const isNew = !this.#behind.has(id)
+    this.#behind.set(id, { known: found.known, served: found.served })
+    if (isNew)
       await this.#alarms.raiseOnce({
         code: 'server-behind',
         message: 'The server shows less of a conversation’s chain than this client has seen.',
         heads: { known: found.known, served: found.served },
         about: { conversationId: id }
       })
-    }
-    return { items: [], lastPosition: found.lastPosition }
+    return { items: [], head: found.served, lastPosition: found.lastPosition }
   }
 
-  /** Whether the last look has found the server behind. */
-  isBehind(id: string): boolean {
-    return this.#behind.has(id)
+  /** The two ends, if the last look has found the server behind. */
+  behind(id: string): Heads | undefined {
+    return this.#behind.get(id)
   }
 
   /** Forget everything that is held in memory. */
@@ -80,10 +82,12 @@ export class ChainFetcher {
   ): Promise<FetchedChain | (Heads & { lastPosition: number })> {
     const known = history.chain
     const items: SignedStatement[] = []
+    let head = ''
     const turns = new Turns()
     let lastPosition = 0
     const path = `/v1/conversations/${id}/chain?after=${known?.sequence ?? 0}`
     for await (const page of pagesOf(this.#api, path, ChainPage)) {
+      head = page.head
       if (items.length + page.items.length > MAX_LINKS)
         throw untrusted('endless-list', 'The chain has too many statements.')
       for (const item of page.items) {
@@ -96,6 +100,6 @@ export class ChainFetcher {
       if (history.has(page.head)) return { ...heads, lastPosition }
       throw forkedChain(known.head, page.head, heads)
     }
-    return { items, lastPosition }
+    return { items, head, lastPosition }
   }
 }

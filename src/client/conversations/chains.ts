@@ -1,5 +1,5 @@
 import type { SignedStatement } from '../../protocol/schema.js'
-import { ChatError, untrusted } from '../errors.js'
+import { ChatError, untrusted, withDetails, type Heads } from '../errors.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
@@ -172,9 +172,9 @@ export class ConversationChains {
     this.#chains.noteTitle(id, title, position)
   }
 
-  /** Whether the server shows less of the chain than this client has seen. */
-  isBehind(id: string): boolean {
-    return this.#fetcher.isBehind(id)
+  /** Where the two chains end, if the server shows less of the chain than this client has seen. */
+  behind(id: string): Heads | undefined {
+    return this.#fetcher.behind(id)
   }
 
   /**
@@ -184,12 +184,13 @@ export class ConversationChains {
    */
   async requireShown(id: string): Promise<void> {
     const proof = await this.#chains.proof(id)
-    if (proof !== undefined) throw untrusted(proof.code, proof.message)
+    if (proof !== undefined)
+      throw withDetails(untrusted(proof.code, proof.message), { about: { conversationId: id } })
   }
 
   /** Whether the last look at the chain has shown too little, or something else than members know. */
   async isInDoubt(id: string): Promise<boolean> {
-    return this.isBehind(id) || (await this.#chains.proof(id)) !== undefined
+    return this.behind(id) !== undefined || (await this.#chains.proof(id)) !== undefined
   }
 
   /** Forget everything that is held in memory. */
@@ -201,7 +202,10 @@ export class ConversationChains {
   }
 
   #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const next = (this.#pending.get(id) ?? Promise.resolve()).then(work, work)
+    const before = this.#pending.get(id) ?? Promise.resolve()
+    const next = before.then(work, work).catch((error: unknown) => {
+      throw withDetails(error, { about: { conversationId: id } })
+    })
     this.#pending.set(id, next)
     const done = (): void => {
       if (this.#pending.get(id) === next) this.#pending.delete(id)

@@ -1,4 +1,4 @@
-import { untrusted } from '../errors.js'
+import { untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import type { ChainStore, LoadedChain } from './chain-store.js'
@@ -40,10 +40,15 @@ export class RequestTaker {
    * @param before requests that were taken already
    */
   async fetch(id: string, chain: LoadedChain, before: TakenRequest[] = []): Promise<TakenRequest[]> {
-    const { items, lastPosition } = await this.#fetcher.fetch(id, chain.history)
-    const added = [...before, ...(await this.#extend(id, chain, await readServed(items)))]
-    await this.#goings.settle(id, chain, added, lastPosition)
-    return added
+    const known = chain.history.chain?.head ?? '-'
+    const { items, head, lastPosition } = await this.#fetcher.fetch(id, chain.history)
+    try {
+      const added = [...before, ...(await this.#extend(id, chain, await readServed(items)))]
+      await this.#goings.settle(id, chain, added, lastPosition)
+      return added
+    } catch (error) {
+      throw withDetails(error, { heads: { known, served: head } })
+    }
   }
 
   /** Take the request that an event has brought. */

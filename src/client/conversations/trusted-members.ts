@@ -64,6 +64,7 @@ export class TrustedMembers {
 
 function identityChanged(username: string): ChatError {
   return new ChatError('identity-changed', 'identity-changed', `${username} has a new identity.`, {
+    about: { username },
     hint: `Compare safety numbers with ${username}, then accept the new identity.`
   })
 }

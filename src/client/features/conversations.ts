@@ -2,7 +2,7 @@ import { ConversationPage, type Conversation as ServedConversation } from '../..
 import type { ConversationChains } from '../conversations/chains.js'
 import { classicalDevices, toConversation } from '../conversations/info.js'
 import type { VerifiedConversation } from '../conversations/record.js'
-import { ChatError, RefusedError, type Heads } from '../errors.js'
+import { ChatError, RefusedError, withDetails } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
@@ -177,7 +177,8 @@ export class Conversations {
         known === undefined
           ? { id, kind, title: null, members: [], joined: true, head: '-', messageTtl: 0 }
           : await this.#toPublic(known)
-      return { ...shown, trouble: withHeads(error, { known: shown.head, served: head }) }
+      const heads = { known: shown.head, served: head }
+      return { ...shown, trouble: withDetails(error, { heads }) as ChatError }
     }
   }
 
@@ -199,9 +200,4 @@ export class Conversations {
     const users = await this.#chains.users(conversation.id)
     return toConversation(conversation, users, this.#me.username)
   }
-}
-
-/** The same error, which also says which chain the person could take instead. */
-function withHeads({ kind, code, message, hint, cause }: ChatError, heads: Heads): ChatError {
-  return new ChatError(kind, code, message, { heads, cause, ...(hint !== undefined && { hint }) })
 }

@@ -33,6 +33,8 @@ export class ChainLooks {
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
   readonly #statuses = new Map<string, ChainStatus>()
+  /** What the last look at each chain that is not current has shown. */
+  readonly #troubles = new Map<string, ChatError>()
   /** Ends of the server's chains, by username, at which it was given the rest already. */
   readonly #returned = new Map<string, number>()
   /** The look that has not begun: users may still join it. */
@@ -51,6 +53,11 @@ export class ChainLooks {
 
   status(username: string): ChainStatus {
     return this.#statuses.get(username) ?? 'current'
+  }
+
+  /** `server-behind` or `forked-chain`, if the chain is not current; it names the two ends. */
+  trouble(username: string): ChatError | undefined {
+    return this.status(username) === 'current' ? undefined : this.#troubles.get(username)
   }
 
   /** Call this when a look shows that a device of a user has gone. */
@@ -79,6 +86,7 @@ export class ChainLooks {
   /** Forget everything that is held in memory. */
   clear(): void {
     this.#statuses.clear()
+    this.#troubles.clear()
     this.#returned.clear()
   }
 
@@ -140,12 +148,10 @@ export class ChainLooks {
       return true
     }
     if (look.status === 'moving' || tries === 1) return false
+    const error = this.#toTell(serverBehind(username, look.heads), username)
+    this.#troubles.set(username, error)
     await this.#note(username, 'behind')
-    await this.#alarms.raiseOnce({
-      ...alarmOf(serverBehind(username)),
-      heads: look.heads,
-      about: { username }
-    })
+    await this.#alarms.raiseOnce({ ...alarmOf(error), about: { username } })
     return !(await this.#giveBack(username, look.sequence))
   }
 
@@ -169,16 +175,22 @@ export class ChainLooks {
     await this.#store.update(bumpChainRevision)
   }
 
-  /** Returns what to tell. Nobody is asked to accept a chain in the place of their own. */
+  /** Nobody is asked to accept a chain in the place of their own. */
+  #toTell(error: ChatError, username: string): ChatError {
+    return username === this.#me.account?.username ? ownTrouble(error) : error
+  }
+
+  /** Returns what to tell. */
   async #fork(username: string, error: ChatError): Promise<ChatError> {
-    const told = username === this.#me.account?.username ? ownFork(error) : error
+    const told = this.#toTell(error, username)
+    this.#troubles.set(username, told)
     await this.#note(username, 'forked')
     this.#alarms.raise({ ...alarmOf(told), about: { username } })
     return told
   }
 }
 
-function ownFork({ kind, code, message, heads }: ChatError): ChatError {
+function ownTrouble({ kind, code, message, heads }: ChatError): ChatError {
   return new ChatError(kind, code, message, {
     heads: heads!,
     hint: 'This device goes by the chain that it has. Compare what your devices list; if they are lost, reset.'

@@ -7,7 +7,7 @@ import type { UserHistory } from '../../protocol/user-history.js'
 import { CryptoError } from '../../crypto/errors.js'
 import { statementHash } from '../../crypto/statements.js'
 import type { WrapRecipient } from '../../crypto/wraps.js'
-import { ChatError, serverBehind, toUntrusted, untrusted } from '../errors.js'
+import { ChatError, toUntrusted, untrusted } from '../errors.js'
 import type { CryptoKey, Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Alarms } from './alarms.js'
@@ -148,10 +148,8 @@ export class UserChains {
    */
   requireCurrent(usernames: Iterable<string>): void {
     for (const username of usernames) {
-      const status = this.status(username)
-      if (status === 'behind') throw serverBehind(username)
-      if (status === 'forked')
-        throw untrusted('forked-chain', `The server shows another chain of ${username} than before.`)
+      const trouble = this.#looks.trouble(username)
+      if (trouble !== undefined) throw trouble
     }
   }
 

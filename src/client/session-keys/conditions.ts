@@ -2,7 +2,7 @@ import type { KnownUsers } from '../conversations/chain-users.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { TrustedMembers } from '../conversations/trusted-members.js'
-import { untrusted } from '../errors.js'
+import { untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { UserChains } from '../identity/user-chains.js'
 
@@ -43,8 +43,10 @@ export class SealingConditions {
 
   /** @throws {ChatError} `server-behind` (`untrusted`) */
   requireChain(id: string): void {
-    if (this.#chains.isBehind(id))
-      throw untrusted('server-behind', 'The server shows less of the chain than this client has seen.')
+    const heads = this.#chains.behind(id)
+    if (heads === undefined) return
+    const error = untrusted('server-behind', 'The server shows less of the chain than this client has seen.')
+    throw withDetails(error, { heads, about: { conversationId: id } })
   }
 
   /** The chains have to show what this person's other devices know of them. */
