@@ -169,3 +169,39 @@ t.test('A client reads in turns what it saw of a long conversation', async (t) =
   })
   t.ok(block < LONGEST_BLOCK, `${block} ms`)
 })
+
+t.test('Events as large as the stream takes them block nobody, and leave nothing behind', async (t) => {
+  const { server, talk, store, give } = await listening(t)
+  const { statement } = talk.conversation.key
+  const ids = Array.from({ length: 25_000 }, () => randomUUID())
+  const large: [event: string, data: object][] = [
+    ['session-key.shared', { conversationId: talk.id, sessionKeyId: randomUUID(), deviceIds: ids }],
+    ['device.requested', { deviceId: randomUUID(), name: 'x'.repeat(900_000), statement }],
+    [
+      'device.chain',
+      { userId: randomUUID(), username: 'alice', sequence: 1, statement: { ...statement, more: ids } }
+    ],
+    [
+      'conversation.chain',
+      { conversationId: talk.id, sequence: 9, items: Array.from({ length: 900 }, () => statement) }
+    ],
+    [
+      'conversation.created',
+      { conversationId: randomUUID(), kind: 'group', items: Array.from({ length: 900 }, () => statement) }
+    ],
+    ['presence', { username: 'alice', online: true, at: TIME, more: ids }],
+    ['unknown', { ids }]
+  ]
+  for (const [event, data] of large) {
+    const { block, bytes } = await costOf(store, async () => {
+      const position = ++server.log.position
+      const frame = `id: aaaaaaaa-${position}\nevent: ${event}\ndata: ${JSON.stringify({ ...data, position })}\n\n`
+      return async () => {
+        server.log.send('bob', frame)
+        await give([])
+      }
+    })
+    t.ok(block < LONGEST_BLOCK, `${event}: ${block} ms`)
+    t.ok(bytes < 1024, `${event}: ${bytes} bytes`)
+  }
+})
