@@ -230,13 +230,13 @@ export class OwnDevice {
     const found = await this.#store.update(async (tx) => {
       const keys = activeOf(history, await tx.get(DEVICE), await tx.get(SUCCESSOR))
       if (keys === null) return null
+      const account = this.#account && { ...this.#account, deviceId: keys.id }
+      tx.set(ACCOUNT, account)
       tx.set(DEVICE, keys)
       tx.delete(SUCCESSOR)
-      return keys
+      return { keys, account }
     })
-    if (found === null) return
-    this.#device = found
-    if (this.#account !== null) await this.saveAccount({ ...this.#account, deviceId: found.id })
+    if (found !== null) [this.#device, this.#account] = [found.keys, found.account]
   }
 
   #requireAccount(): StoredAccount {

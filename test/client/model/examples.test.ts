@@ -77,12 +77,13 @@ t.test('A reset that an earlier session has sent gives the next session its devi
 })
 
 t.test('A reset whose request was lost is made by the next flush, and displaces nobody', async (t) => {
-  const { world, bob, carol } = await scene(t)
+  const { world, alice, bob, carol } = await scene(t)
   await t.rejects(
     lose(world, 'before', () => reset(bob)),
     { code: 'database-unavailable' }
   )
-  await bob.chat.flush()
+  await alice.chat.conversations.createGroup('for the old device', ['bob', 'carol'])
+  await bob.read()
   t.equal(bob.chat.account!.fingerprint, world.server.requireUser('bob').root)
   await carol.chat.contacts.get('bob')
   await carol.chat.contacts.accept('bob', { root: bob.chat.account!.fingerprint })
