@@ -161,6 +161,19 @@ t.test('A key that was forwarded for keys which the person has destroyed is no a
   t.notOk(phone.heard.some(({ type }) => type === 'untrusted'))
 })
 
+t.test('Changes by a device that has gone since count for those who hear of both at once', async (t) => {
+  const { alice, bob, carol, group } = await scene(t)
+  await bob.chat.conversations.leave(group)
+  // Carol does not hear this, since they share no conversation.
+  await bob.chat.devices.rekey()
+  await alice.chat.conversations.add(group, 'bob', 'admin')
+  await bob.read()
+  await bob.chat.conversations.setTimer(group, 60)
+  await bob.chat.devices.revoke(bob.id)
+  await carol.read()
+  t.equal((await carol.chat.conversations.get(group)).messageTtl, 60)
+})
+
 t.test('A device that has gone is heard with all that it said before', async (t) => {
   const { world, alice, bob, carol } = await scene(t)
   const phone = await linked(world, bob)
