@@ -133,7 +133,7 @@ export class Oracles {
     const words = `${device.label} is shown “${textOf(event)}” as by ${from.username}`
     if (posted?.username !== from.username) this.#world.broken(`${words}, who has not sent it`)
     const since = this.#since.get(device)?.get(from.signingKey) ?? Infinity
-    // Whoever meets a conversation after that can't tell its past from what is made up: it is marked.
+    // A client that meets a conversation after that can't tell its past from what is made up: it is marked.
     const isPast = event.departed && (this.#since.get(device)?.get(conversationId) ?? Infinity) >= since
     if (posted.round >= since && !isPast) this.#world.broken(`${words}, of a device that it knew to be gone`)
     const content = JSON.stringify(event.content)
