@@ -54,7 +54,9 @@ export class TrustInbox {
       await this.#compareWelcome(content, from.username)
       return (tx) => this.#welcome(tx, content, from.username)
     }
-    if (content.type !== 'trust' || chain.kind !== 'self' || from.signingKey === this.#own) return undefined
+    // Anybody can have a `self` conversation, and the server can show it.
+    if (content.type !== 'trust' || chain.kind !== 'self' || !message.own) return undefined
+    if (from.signingKey === this.#own) return undefined
     const sender = (await this.#users.get(from.username)).devices.get(from.signingKey)
     // The words of a device fall with it.
     if (sender === undefined || sender.retired !== null) return undefined

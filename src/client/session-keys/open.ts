@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { SessionKey } from '../../protocol/conversations.js'
 import type { ChainKey } from '../../protocol/conversation-chain.js'
+import type { ChainDevice } from '../../protocol/user-chain.js'
 import { parseStatement } from '../../protocol/parse-statement.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import { ref } from '../../protocol/schema.js'
@@ -41,10 +42,12 @@ export class KeyOpener {
     const statement = { hash: link.hash, sessionKey: link.id, commitment: link.commitment }
     let failure: CryptoError | null = null
     try {
-      const wraps = served.wrappedKey === undefined ? [] : [served.wrappedKey]
+      const line = await this.#lineOf(conversationId, link)
+      // A maker wraps for the devices of the roster. A wrap for another one would show what is not meant for it.
+      const wraps = served.wrappedKey === undefined || line === undefined ? [] : [served.wrappedKey]
       for (const added of served.added.slice(0, MAX_ADDED))
         if (await this.#isByOwnDevice(conversationId, link, added)) wraps.push(added.wrappedKey)
-      for (const keys of await this.#keysFor(conversationId, link))
+      for (const keys of await this.#keysFor(line))
         for (const wrapped of wraps)
           try {
             return await unwrapSessionKey(wrapped, keys, statement)
@@ -74,11 +77,16 @@ export class KeyOpener {
     }
   }
 
-  /** The keys that can open the wraps, those of the roster's line first. */
-  async #keysFor(conversationId: string, link: ChainKey): Promise<UnwrapKeys[]> {
+  /** This device in the roster of a session key. */
+  async #lineOf(conversationId: string, link: ChainKey): Promise<ChainDevice | undefined> {
     const { history } = await this.#chains.get(conversationId)
     const users = await this.#chains.users(conversationId)
-    const line = history.rosterDevices(link, this.#me.signingKey, users)[0]?.device
+    const found = history.rosterDevices(link, this.#me.signingKey, users)
+    return found.find(({ username }) => username === this.#me.username)?.device
+  }
+
+  /** The keys that can open the wraps, those of the roster's line first. */
+  async #keysFor(line: ChainDevice | undefined): Promise<UnwrapKeys[]> {
     const named = line && (await this.#me.unwrapKeys(line.encryptionKey))
     return [...(named === undefined ? [] : [named]), ...(await this.#me.allUnwrapKeys())]
   }
