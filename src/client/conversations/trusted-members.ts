@@ -39,8 +39,12 @@ export class TrustedMembers {
       }
       const line = chain.members.get(username)
       const { root } = user.chain
-      if (line === undefined || line.root === root || (await this.#trust.admits(username, root, user)))
-        continue
+      if (line === undefined || line.root === root) continue
+      // Others have named an earlier root: a newer one that was only met does not take its place unasked.
+      const isKnown = isStrict
+        ? this.#trust.hasDecided(username, root)
+        : this.#trust.admits(username, root, user)
+      if (await isKnown) continue
       if (isStrict) throw identityChanged(username)
       await this.#tell(id, username, root)
     }

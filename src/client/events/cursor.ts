@@ -1,5 +1,5 @@
 import { parseCursor } from '../../protocol/cursor.js'
-import { beginRange, CURSOR } from '../conversations/read-range.js'
+import { beginRange, CURSOR, moveRange } from '../conversations/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 /** The cursor after the last event that was handled; undefined if none was. */
@@ -22,5 +22,5 @@ export async function advanceCursor(tx: StoreTransaction, cursor: string): Promi
     after !== 'start' &&
     before.epoch === after.epoch &&
     before.position > after.position
-  if (!isBehind) tx.set(CURSOR, cursor)
+  if (!isBehind) await moveRange(tx, cursor)
 }

@@ -46,7 +46,8 @@ export class Contacts {
     for (const [username, trust] of await this.#trust.list()) {
       const history = await this.#users.peek(username)
       const root = history?.chain.root ?? trust.root
-      if (username !== this.#me.username) contacts.push(toContact(username, trust, root))
+      const known = (await this.#trust.isUnsure(username)) ? undefined : trust
+      if (username !== this.#me.username) contacts.push(toContact(username, known, root))
     }
     return contacts
   }
@@ -54,7 +55,8 @@ export class Contacts {
   async get(username: string): Promise<Contact> {
     const name = username.toLowerCase()
     await this.#users.sync([name])
-    return toContact(name, await this.#trust.of(name), (await this.#users.get(name)).chain.root)
+    const { root } = (await this.#users.get(name)).chain
+    return toContact(name, (await this.#trust.isUnsure(name)) ? undefined : await this.#trust.of(name), root)
   }
 
   /**
@@ -117,7 +119,7 @@ export class Contacts {
 
   /**
    * A new device waits until another device of the user, or the backup, has told whom the user trusts. Go on
-   * without that: what it has met by now is trusted on first use.
+   * without that: what it has met by now is trusted on first use, but for users who have reset.
    */
   async goOnAlone(): Promise<void> {
     await this.#store.update((tx) => this.#trust.stopWaiting(tx))
@@ -147,7 +149,7 @@ export class Contacts {
 }
 
 /**
- * @param trust undefined if a device that was revoked since was the only one to know another root
+ * @param trust undefined if nobody says that a root is theirs, or only a device did that was revoked since
  * @param root the newest that is known here
  */
 function toContact(username: string, trust: Trust | undefined, root: string): Contact {

@@ -105,6 +105,7 @@ export class Restore {
   async #learn({ users, conversations }: KnownTrust): Promise<void> {
     const from = 'your backup'
     await this.#store.update(async (tx) => {
+      this.#trust.beginRestored(tx)
       for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
         this.#trust.restore(tx, username, { root, since, verified })
         await this.#heads.note(tx, username, from, { sequence, head, from })

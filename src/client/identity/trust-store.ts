@@ -12,12 +12,20 @@ export type Trust = {
   verified: boolean
 }
 
-/** What this device stores: `provisional` roots were met while it waited for what other own devices know. */
-type Pin = Trust & { provisional: boolean }
+/**
+ * What this device stores. `provisional`: met while it waited for what other own devices know. `isMet`: the person
+ * has not decided on it. `isUnsure`: the user had reset before this device met them, and the person may have known
+ * them on another one: it is the newest root, and nobody says that it is theirs.
+ */
+type Pin = Trust & { provisional: boolean; isMet: boolean; isUnsure: boolean }
 /** What other own devices have sent, by the signing key of the sender. */
 type Heard = { [signingKey: string]: Trust }
 
 const WAITING = 'trust-waiting'
+/** The device was restored: its person has known users of whom nothing is here. */
+const RESTORED = 'trust-restored'
+/** What other own devices have told before was not read yet. */
+const UNREAD = 'trust-unread'
 
 /**
  * The root under which this person met each user first, or accepted them last, on any of their devices. It is
@@ -33,7 +41,8 @@ export class TrustStore {
   async of(username: string): Promise<Trust | undefined> {
     const own = await this.#store.get<Pin>(recordName(username))
     const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
-    const known = own === undefined || (own.provisional && heard.length > 0) ? heard : [own, ...heard]
+    const isWeak = own === undefined || ((own.provisional || own.isUnsure) && heard.length > 0)
+    const known = isWeak ? heard : [own, ...heard]
     const [best] = [...known].sort((a, b) => b.since - a.since || Number(b.verified) - Number(a.verified))
     return best && { root: best.root, since: best.since, verified: best.verified }
   }
@@ -49,7 +58,7 @@ export class TrustStore {
   async own(): Promise<[username: string, trust: Trust][]> {
     const records = await this.#store.list<Pin>('trust/')
     return records
-      .filter(([, { provisional }]) => !provisional)
+      .filter(([, { provisional, isUnsure }]) => !provisional && !isUnsure)
       .map(([name, { root, since, verified }]) => [name.slice('trust/'.length), { root, since, verified }])
   }
 
@@ -62,12 +71,20 @@ export class TrustStore {
     const newest = newestRoot(history)
     if (!(await isAsHeard(tx, username, newest.root))) return
     const provisional = (await tx.get(WAITING)) === true
-    this.#set(tx, username, { ...newest, verified: false, provisional })
+    const isLate = provisional || (await tx.get(RESTORED)) === true
+    const isUnsure = isLate && history.roots.length > 1
+    this.#set(tx, username, { ...newest, verified: false, provisional, isMet: true, isUnsure })
   }
 
-  /** Take what this person has decided before, from a backup. */
+  /** Take what this person has decided before, from the backup. */
   restore(tx: StoreTransaction, username: string, trust: Trust): void {
-    this.#set(tx, username, { ...trust, provisional: false })
+    this.#set(tx, username, { ...trust, ...DECIDED })
+  }
+
+  /** The device is made from a backup. It lacks all that was decided later. */
+  beginRestored(tx: StoreTransaction): void {
+    tx.set(RESTORED, true)
+    tx.set(UNREAD, true)
   }
 
   /** Trust the newest root of this chain. It stays verified only if it was so before. */
@@ -75,13 +92,13 @@ export class TrustStore {
     const newest = newestRoot(history)
     const before = await this.of(username)
     const verified = before?.root === newest.root && before.verified
-    this.#set(tx, username, { ...newest, verified, provisional: false })
+    this.#set(tx, username, { ...newest, verified, ...DECIDED })
     await bumpChainRevision(tx)
   }
 
   /** Trust the newest root of this chain: safety numbers were compared. */
   async verify(username: string, history: UserHistory): Promise<void> {
-    const pin = { ...newestRoot(history), verified: true, provisional: false }
+    const pin = { ...newestRoot(history), verified: true, ...DECIDED }
     await this.#store.update(async (tx) => {
       this.#set(tx, username, pin)
       await bumpChainRevision(tx)
@@ -90,7 +107,7 @@ export class TrustStore {
 
   /** Safety numbers have to be compared again, whatever other own devices have said. */
   async unverify(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
-    this.#set(tx, username, { ...newestRoot(history), verified: false, provisional: false })
+    this.#set(tx, username, { ...newestRoot(history), verified: false, ...DECIDED })
     tx.delete(heardName(username))
   }
 
@@ -102,7 +119,22 @@ export class TrustStore {
     const trust = await this.of(username)
     if (trust === undefined) return false
     const since = history.roots.find((one) => one.root === root)?.since
-    return root === trust.root || (since !== undefined && since < trust.since)
+    if (root === trust.root) return !(await this.isUnsure(username))
+    return since !== undefined && since < trust.since
+  }
+
+  /** Whether the person, here or on another own device, has decided on this root. */
+  async hasDecided(username: string, root: string): Promise<boolean> {
+    const own = await this.#store.get<Pin>(recordName(username))
+    const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
+    const isOwn = own?.isMet === false && own.root === root
+    return (isOwn || heard.some((one) => one.root === root)) && (await this.of(username))?.root === root
+  }
+
+  /** Whether nobody says that the root which is known here is the user's. */
+  async isUnsure(username: string): Promise<boolean> {
+    const own = await this.#store.get<Pin>(recordName(username))
+    return own?.isUnsure === true && (await this.#store.get(heardName(username))) === undefined
   }
 
   /** Take what another own device knows. @param by its signing key */
@@ -130,6 +162,15 @@ export class TrustStore {
 
   async isWaiting(): Promise<boolean> {
     return (await this.#store.get(WAITING)) === true
+  }
+
+  /** Whether what other own devices have told before this one came has to be read. */
+  async isUnread(): Promise<boolean> {
+    return (await this.isWaiting()) || (await this.#store.get(UNREAD)) === true
+  }
+
+  hasRead(tx: StoreTransaction): void {
+    tx.delete(UNREAD)
   }
 
   /** The device knows what the others know, or the person goes on without that. */
@@ -163,6 +204,9 @@ export class TrustStore {
     return (await this.#store.list(prefix)).map(([name]) => name.slice(prefix.length))
   }
 }
+
+/** The person has said that it is the user's. */
+const DECIDED = { provisional: false, isMet: false, isUnsure: false }
 
 export function newestRoot({ roots }: UserHistory): { root: string; since: number } {
   const { root, since } = roots.at(-1)!

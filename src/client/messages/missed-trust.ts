@@ -45,16 +45,17 @@ export class MissedTrust {
 
   /** Read it, if this device still waits to hear whom the user trusts. */
   async read(): Promise<void> {
-    if (!(await this.#trust.isWaiting())) return
+    if (!(await this.#trust.isUnread())) return
     for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage))
       for (const { id, kind } of items) if (kind === 'self') await this.#readIn(id)
+    await this.#store.update((tx) => this.#trust.hasRead(tx))
   }
 
   async #readIn(conversationId: string): Promise<void> {
     try {
       await this.#chains.sync(conversationId)
       for await (const item of this.#history.read(conversationId, { limit: MAX_MESSAGES })) {
-        if (!(await this.#trust.isWaiting())) return
+        if (!(await this.#trust.isUnread())) return
         const commit = item.type === 'message' ? await this.#inbox.take(item) : undefined
         if (commit !== undefined) await this.#store.update(commit)
       }

@@ -102,7 +102,9 @@ function edit(message: ViewedMessage | undefined, by: IncomingMessage, text: str
   if (message === undefined || message.from.username !== by.from.username) return
   const { content } = message
   if (content.type !== 'text' && content.type !== 'file') return
-  if (by.departed && by.from.signingKey !== message.from.signingKey) message.departedEdits.push(text)
+  const isOther = by.from.signingKey !== message.from.signingKey
+  // A message that was read before its device had gone is not replaced by what shows up later.
+  if (by.departed && (isOther || !message.departed)) message.departedEdits.push(text)
   else {
     message.content = { ...content, text }
     message.editedAt = by.sentAt

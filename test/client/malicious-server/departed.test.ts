@@ -204,6 +204,47 @@ t.test(
   }
 )
 
+t.test('Another log with lower positions opens nothing for those who had gone before', async (t) => {
+  const { server, talk, laptop, key, heard, revoke, carol } = await stolen('stream')
+  server.log.position += 500
+  await talk.say(laptop, 'from before', 2, { key })
+  await revoke()
+  await talk.say(carol, 'known', 1, { key })
+  await heard.message('known')
+  server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position: 50 })}\n\n`)
+  await heard.first('reset')
+  const said = [
+    await talk.say(carol, 'in another log', 2, { key, position: 60, isStreamed: false }),
+    await talk.say(laptop, 'still here', 3, { key, position: 61, isStreamed: false }),
+    await talk.say(carol, 'end', 3, { key, position: 62, isStreamed: false })
+  ]
+  for (const { ref: _, ...message } of said) {
+    const data = JSON.stringify(message)
+    server.log.send('bob', `id: bbbbbbbb-${message.position}\nevent: message\ndata: ${data}\n\n`)
+  }
+  await heard.message('end')
+  t.strictSame(heard.heard.slice(-3).map(inShort), ['in another log', 'after-revocation', 'end'])
+})
+
+t.test('An edit that shows up after its device has gone stands beside what was read before', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  const phone = await alice.add()
+  const { ref } = await talk.say(laptop, 'pay to 111', 1)
+  const position = server.log.position + 1
+  server.log.position += 5
+  await talk.say(carol, 'hello', 1)
+  t.strictSame(await told(bob, talk.id), ['pay to 111', 'hello'])
+  await alice.revoke(laptop.device.id, phone)
+  await bob.contacts.get('alice')
+  await bob.conversations.get(talk.id)
+  // A client that follows no stream can't tell when an edit at an old place was made.
+  await talk.say(laptop, { type: 'edit', ref, text: 'pay to 666' }, 2, { position, isStreamed: false })
+  const items = (await all(bob.history(talk.id, { after: 0 }))) as IncomingMessage[]
+  const { messages } = foldConversation(items.filter(({ type }) => type === 'message'))
+  t.match(messages[0], { content: { text: 'pay to 111' }, editedAt: null, departedEdits: ['pay to 666'] })
+})
+
 t.test('The past of a conversation is shown to a newcomer, marked, and is no alarm', async (t) => {
   const { server, bob, talk, alice, listen } = await scene(t, ['alice', 'carol'])
   const laptop: Speaker = { user: alice.user, device: alice.device }

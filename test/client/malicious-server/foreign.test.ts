@@ -8,7 +8,7 @@ import type { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, hijack, outcome, scene, told } from '../../support/malicious-server.js'
 import { puppetTalk, type PuppetTalk } from '../../support/puppet-talk.js'
 
-/** Show Bob a conversation in which he is not, with a wrap of its key for his device. */
+/** Show Bob a conversation of others, with a wrap of its key for Bob's device. */
 async function show(server: FakeServer, talk: PuppetTalk): Promise<void> {
   const [device] = server.requireUser('bob').active
   const to = {

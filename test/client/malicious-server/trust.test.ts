@@ -238,3 +238,70 @@ t.test(
     t.equal(await outcome(bob.send(talk.id, 'to which alice?')), 'forked-chain')
   }
 )
+
+t.test(
+  'A new device that hears nothing of its user takes no new identity of a contact unasked',
+  async (t) => {
+    const { server, bob, talk, alice, listen } = await scene(t, ['alice'], { kind: 'direct' })
+    const heard = await listen()
+    await talk.say(alice, 'hello', 1)
+    await heard.message('hello')
+    await bob.contacts.verify('alice', await bob.contacts.safetyNumber('alice'))
+    await bob.send(talk.id, 'hello, alice')
+    const { deviceId: first } = bob.account!
+    const isNew = (deviceId: string | null) => deviceId !== null && deviceId !== first
+    server.lies.push(async ({ path, method, deviceId, honest }) => {
+      if (method !== 'GET' || path !== '/v1/conversations' || !isNew(deviceId)) return undefined
+      const page = (await (await honest()).json()) as { items: { kind: string }[] }
+      return { ...page, items: page.items.filter(({ kind }) => kind !== 'self') }
+    })
+    const phone = await linkedDevice(t, server, bob)
+    const evil = await hijack(alice.user)
+    t.equal(await outcome(phone.send(talk.id, 'a secret')), 'identity-changed')
+    t.equal(await outcome(phone.conversations.createGroup('two', ['alice'])), 'identity-changed')
+    t.match(await phone.contacts.get('alice'), { status: 'changed' })
+    await phone.contacts.goOnAlone()
+    t.equal(await outcome(phone.send(talk.id, 'a secret')), 'identity-changed')
+    t.notOk(hasWrappedFor(server, evil.id))
+    await phone.contacts.accept('alice', { root: evil.signing.fingerprint })
+    t.equal(await outcome(phone.send(talk.id, 'as the person says')), 'done')
+  }
+)
+
+for (const isHonest of [true, false])
+  t.test(
+    `A contact verified after the backup ${isHonest ? 'is so on a restored device' : 'is not given to the server'}`,
+    async (t) => {
+      const server = new FakeServer()
+      const bob = await fakeUser(t, server, 'bob')
+      const alice = await server.puppet('alice')
+      const { recoveryCode } = await bob.backup.create()
+      const talk = await puppetTalk(server, 'direct', [[alice.user], [server.requireUser('bob')]], alice)
+      await bob.contacts.verify('alice', await bob.contacts.safetyNumber('alice'))
+      await bob.flush()
+      await bob.send(talk.id, 'hello')
+      await bob.close()
+      const evil = isHonest ? null : await hijack(alice.user)
+      const restored = await fakeClient(t, server)
+      await restored.restore({ username: 'bob', password: PASSWORD, code: recoveryCode! })
+      const heard = new Listener(t, restored)
+      await heard.first('connected')
+      await restored.flush()
+      const contact = await restored.contacts.get('alice')
+      t.match(contact, isHonest ? { status: 'verified' } : { status: 'changed', wasVerified: true })
+      const expected = isHonest ? 'done' : 'identity-changed'
+      t.equal(await outcome(restored.send(talk.id, 'a secret')), expected)
+      t.notOk(evil !== null && hasWrappedFor(server, evil.id))
+    }
+  )
+
+t.test(
+  'The other side of a direct conversation that has reset is accepted before the first answer',
+  async (t) => {
+    const { server, bob, talk, alice } = await scene(t, ['alice'], { kind: 'direct' })
+    await alice.reset()
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'identity-changed')
+    await bob.contacts.accept('alice', { root: server.requireUser('alice').root })
+    t.equal(await outcome(bob.send(talk.id, 'to her')), 'done')
+  }
+)
