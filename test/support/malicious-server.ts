@@ -18,6 +18,7 @@ import {
   type PuppetDevice
 } from './puppet.js'
 import { puppetTalk, type PuppetTalk } from './puppet-talk.js'
+import { refillReadyKeys } from './ready-keys.js'
 import type { Scope } from './server-process.js'
 
 /** Bob, who uses the SDK, in a conversation with puppets, on a server that lies as a test says. */
@@ -42,6 +43,7 @@ export async function scene<N extends string>(
   names: readonly N[],
   { kind = 'group', ...options }: SceneOptions = {}
 ): Promise<Scene & Record<N, Puppet>> {
+  refillReadyKeys()
   const server = new FakeServer()
   const store = new MemoryStore()
   const bob = await fakeUser(owner, server, 'bob', { store, ...options })

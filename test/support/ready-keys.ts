@@ -22,9 +22,9 @@ export function readyRsaKey(): KeyObject | null {
   return pem === undefined ? null : createPrivateKey(pem)
 }
 
-/** The keys come again from the first one: for another server. */
+/** The keys come again from the first one: for another server. Nothing happens before `useReadyKeys`. */
 export function refillReadyKeys(): void {
-  pool = readPool()
+  if (inUse) pool = readPool()
 }
 
 function readPool(): string[] {
