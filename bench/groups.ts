@@ -14,6 +14,8 @@ import { median, percentile } from './load/percentile.js'
 import { startOurs } from './servers.js'
 
 const MEMBERS = 1000
+/** Made by one account in each round. */
+const GROUPS = 30
 const PER_SECOND = 500
 const LISTED = 100
 const PROBE_MS = 5
@@ -37,8 +39,9 @@ async function making({ owner, pg: postgres, load, quick, report }: ServerBench)
   const { port, tokens, conversations } = target
   const maker = await user(owner, { url: `http://127.0.0.1:${port}` }, 'maker')
   const rounds = quick ? 1 : 3
+  // More than can be made: the account is busy all the time.
   const bodies: string[][] = []
-  for (let n = 0; n < (quick ? 4 : 12); n++) bodies.push(await requests(maker, people!))
+  for (let n = 0; n < rounds * GROUPS; n++) bodies.push(await requests(maker, people!))
   await load('openStreams', { port, tokens: [tokens[0]!] })
   const plan = {
     port,
@@ -57,7 +60,7 @@ async function making({ owner, pg: postgres, load, quick, report }: ServerBench)
   let made = 0
   for (let round = 0; round < rounds; round++) {
     quiet.push((await load('fixedRate', plan)).p99)
-    const own = bodies.splice(0, Math.ceil(bodies.length / (rounds - round)))
+    const own = bodies.splice(0, GROUPS)
     const end = new AbortController()
     const work = make(maker, own, end.signal)
     busy.push((await load('fixedRate', plan)).p99)
