@@ -25,8 +25,8 @@ interface GoneDevice {
 }
 
 /**
- * Who has gone from which conversation, and where it ended for them (protocol, rule 7). Whatever comes from
- * behind that boundary is refused.
+ * Records which devices and members have gone, and where each conversation ended for them (protocol, rule 7). Their
+ * messages and statements from behind that boundary are refused.
  */
 export class Goings {
   readonly #store: Store

@@ -13,9 +13,9 @@ export type Trust = {
 }
 
 /**
- * What this device stores. `provisional`: met while it waited for what other own devices know. `isMet`: the person
- * has not decided on it. `isUnsure`: the user had reset before this device met them, and the person may have known
- * them on another one: it is the newest root, and nobody says that it is theirs.
+ * A root as this device stores it. `provisional`: the device met the user while it waited for what other own devices
+ * know. `isMet`: the person has not decided on the root. `isUnsure`: the user had reset before a new or restored
+ * device met them. The person may have known them on another device, and nobody says that the newest root is theirs.
  */
 type Pin = Trust & { provisional: boolean; isMet: boolean; isUnsure: boolean }
 /** What other own devices have sent, by the signing key of the sender. */

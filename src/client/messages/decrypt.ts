@@ -221,9 +221,9 @@ export class MessageDecryptor {
 
 function unreadable(message: Message, error: unknown): DecryptedMessage {
   if (!(error instanceof ChatError)) throw error
-  // The user is not in any more, and this device has never had the chain.
-  const isLeft = error instanceof RefusedError && error.status === 404
-  if (!lacksKey(error) && !isLeft && error.kind !== 'untrusted') throw error
+  // The server says that there is no such conversation.
+  const isHidden = error instanceof RefusedError && error.status === 404
+  if (!lacksKey(error) && !isHidden && error.kind !== 'untrusted') throw error
   const { id, conversationId, key, position, sender, createdAt } = message
   return {
     before: [],
