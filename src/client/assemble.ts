@@ -188,7 +188,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       decryptor,
       new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message)),
       inbox,
-      chains
+      chains,
+      goings
     ),
     new ConversationEvents(chains, forwarding, leftOut, me),
     new DeviceEvents(api, users, alarms, goings, renewals, leftOut, me)

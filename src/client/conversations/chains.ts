@@ -129,6 +129,7 @@ export class ConversationChains {
         const there = chain.history.hashAt(statement.sequence)
         if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
       }
+      await this.#goings.noteRequest(id, sequence - items.length + 1, position)
       const synced = await this.#synced(id, chain, added)
       return { ...synced, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
     })

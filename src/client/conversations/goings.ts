@@ -17,6 +17,14 @@ export type Boundary = {
   start: number
 }
 
+/** The first request of a conversation's chain that the stream has brought since it began. */
+type FirstRequest = {
+  /** Where the stream began. */
+  start: number
+  sequence: number
+  position: number
+}
+
 interface GoneDevice {
   username: string
   signingKey: string
@@ -71,6 +79,31 @@ export class Goings {
   /** Where the conversation ended for a member the last time. A membership after it is another one. */
   memberBoundary(id: string, username: string): Promise<Boundary | undefined> {
     return this.#store.get<Boundary>(memberName(id, username))
+  }
+
+  /**
+   * The stream has brought what was made after a statement of the chain. For those who had gone before it the
+   * conversation ends here at the latest, whatever position the server gave for its end.
+   */
+  async noteStreamed(tx: StoreTransaction, id: string, after: number, position: number): Promise<void> {
+    for (const [name, gone] of await tx.list<Boundary>(goneName(id)))
+      if (gone.sequence <= after && gone.position > position) tx.set(name, { ...gone, position })
+  }
+
+  /** The stream has brought a request of the chain. @param first sequence of its first statement */
+  async noteRequest(id: string, first: number, position: number): Promise<void> {
+    await this.#store.update(async (tx) => {
+      await this.noteStreamed(tx, id, first - 1, position)
+      const { start } = await readRange(tx)
+      if ((await tx.get<FirstRequest>(firstName(id)))?.start !== start)
+        tx.set(firstName(id), { start, sequence: first, position } satisfies FirstRequest)
+    })
+  }
+
+  /** Whether a statement of the chain was made after the beginning of the stream that a boundary knows. */
+  async isAfterStart(id: string, sequence: number, { start }: Boundary): Promise<boolean> {
+    const first = await this.#store.get<FirstRequest>(firstName(id))
+    return first !== undefined && first.position > start && sequence >= first.sequence
   }
 
   /** The stream, read in order, has brought the going of a user's device at this position. */
@@ -171,12 +204,20 @@ function isBy(request: TakenRequest['request'], signingKey: string): boolean {
   return linksOf(request).some(({ statement }) => statement.by === signingKey)
 }
 
+function goneName(id: string): string {
+  return `gone/${id}/`
+}
+
 function deviceName(id: string, signingKey: string): string {
-  return `gone/${id}/device/${signingKey}`
+  return `${goneName(id)}device/${signingKey}`
 }
 
 function memberName(id: string, username: string): string {
-  return `gone/${id}/member/${username}`
+  return `${goneName(id)}member/${username}`
+}
+
+function firstName(id: string): string {
+  return `first-streamed/${id}`
 }
 
 function seenName(signingKey: string): string {

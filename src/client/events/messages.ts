@@ -1,7 +1,9 @@
 import type { Static } from 'typebox'
 import type { durableEvents } from '../../protocol/events.js'
 import type { Message } from '../../protocol/messages.js'
+import { messageDigest } from '../../crypto/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
+import type { Goings } from '../conversations/goings.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
@@ -22,6 +24,7 @@ export class MessageEvents {
   readonly #gaps: StreamGaps
   readonly #trust: TrustInbox
   readonly #chains: ConversationChains
+  readonly #goings: Goings
 
   constructor(
     api: Api,
@@ -30,7 +33,8 @@ export class MessageEvents {
     decryptor: MessageDecryptor,
     gaps: StreamGaps,
     trust: TrustInbox,
-    chains: ConversationChains
+    chains: ConversationChains,
+    goings: Goings
   ) {
     this.#api = api
     this.#store = store
@@ -39,21 +43,35 @@ export class MessageEvents {
     this.#gaps = gaps
     this.#trust = trust
     this.#chains = chains
+    this.#goings = goings
   }
 
   /** @param messages in the order of the stream */
   async *messages(messages: readonly Message[]): AsyncGenerator<Handled> {
+    let at = 0
     for await (const message of this.#decryptor.decrypt(messages)) {
       const { shown, before } = message
-      if (shown.type === 'unreadable') yield { events: [shown], commit: (tx) => noteAwaitingKey(tx, shown) }
-      else {
+      const served = messages[at++]!
+      if (shown.type === 'unreadable') {
+        // A message whose base64 is malformed can't be read with a key either.
+        const awaiting = { ...shown, digest: await messageDigest(served).catch(() => '') }
+        yield {
+          events: [shown],
+          commit: async (tx) => {
+            if (shown.reason === 'no-key') await noteAwaitingKey(tx, awaiting)
+          }
+        }
+      } else {
         const told = await this.#take(shown)
+        const { conversationId, key, position } = shown
+        const { link } = await this.#keys.byHash(conversationId, key)
         yield {
           events: [...(await this.#gaps.before(shown)), ...before, ...told.events, shown],
           commit: async (tx) => {
             await told.commit?.(tx)
             await this.#decryptor.commit(tx, message)
-            await this.#gaps.advance(tx, shown)
+            const isFirst = await this.#gaps.advance(tx, shown)
+            if (isFirst) await this.#goings.noteStreamed(tx, conversationId, link.sequence - 1, position)
           }
         }
       }

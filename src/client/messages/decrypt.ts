@@ -179,7 +179,7 @@ export class MessageDecryptor {
   async #checked(message: Message, opened: Opened): Promise<DecryptedMessage> {
     const { id, conversationId, position } = message
     const { n, sentAt, content, digest, key, sender } = opened
-    const isGone = await this.#inTime.check(key, sender, { n, position })
+    const isGone = await this.#inTime.check(key, sender, { n, id, digest, position })
     const counter = { conversationId, key: key.link.hash, signingKey: sender.signingKey }
     const { known, departed, ...order } = await this.#seen.check(counter, {
       n,

@@ -64,10 +64,12 @@ export function lastStreamed(store: StoreReader, counter: CounterId): Promise<nu
   return store.get<number>(flowName(counter))
 }
 
-/** The stream has brought a message. */
-export async function noteStreamed(tx: StoreTransaction, counter: CounterId, n: number): Promise<void> {
+/** The stream has brought a message. @returns whether it is the first one of this counter */
+export async function noteStreamed(tx: StoreTransaction, counter: CounterId, n: number): Promise<boolean> {
   const name = flowName(counter)
-  if (n > ((await tx.get<number>(name)) ?? 0)) tx.set(name, n)
+  const before = await tx.get<number>(name)
+  if (n > (before ?? 0)) tx.set(name, n)
+  return before === undefined
 }
 
 export function counterOf({ conversationId, key, from }: IncomingMessage): CounterId {

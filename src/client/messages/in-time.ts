@@ -11,6 +11,8 @@ import type { SeenMessages } from './seen.js'
 /** A message in its place. */
 interface Placed {
   n: number
+  id: string
+  digest: string
   position: number
 }
 
@@ -57,21 +59,24 @@ export class InTime {
 
   /**
    * Behind the boundary: at a later position; or never seen, although this client has read its place, and all
-   * up to the boundary. Messages before the stream of this client are the past.
+   * up to the boundary. Messages before the stream of this client are the past, unless their key came later.
    */
   async #isBehind(
     boundary: Boundary,
     { conversationId, link }: UsableKey,
     { signingKey }: RosterSender,
-    { n, position }: Placed
+    { n, position, id, digest }: Placed
   ): Promise<boolean> {
     if (position > boundary.position) return true
     if ((await readRange(this.#store)).end < boundary.position) return false
     const counter = { conversationId, key: link.hash, signingKey }
     // A device counts up: in the past it had not come further than what the stream brought of it later.
-    if (position <= boundary.start) return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
+    if (position <= boundary.start) {
+      if (await this.#goings.isAfterStart(conversationId, link.sequence, boundary)) return true
+      return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
+    }
     if (n <= (await this.#seen.highest(counter))) return false
     // It was shown before, when its key had not come yet.
-    return !(await isAwaitingKey(this.#store, conversationId, link.hash, position))
+    return !(await isAwaitingKey(this.#store, { conversationId, key: link.hash, id, digest, position }))
   }
 }

@@ -41,8 +41,9 @@ export class StreamGaps {
     return withheld(message, await missing())
   }
 
-  async advance(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
-    await noteStreamed(tx, counterOf(message), message.n)
+  /** @returns whether the stream has brought none of this device under this session key before */
+  async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
+    return noteStreamed(tx, counterOf(message), message.n)
   }
 
   /**

@@ -306,3 +306,65 @@ t.test('A change by a device that had gone before this client looked is told by 
     conversationId: talk.id
   })
 })
+
+for (const way of ['its key', 'a message under it'] as const) {
+  t.test(`A last position that is too high keeps nothing open once the stream brings ${way}`, async (t) => {
+    const { server, bob, talk, phone, laptop, key, heard, revoke, carol, store } = await stolen('look')
+    server.lies.push(async ({ method, path, honest }) =>
+      method === 'GET' && path.endsWith('/chain')
+        ? { ...((await (await honest()).json()) as object), lastPosition: 2 ** 40 }
+        : undefined
+    )
+    await revoke()
+    const place = server.log.position + 1
+    server.log.position += 5
+    const made = await talk.sign([], phone)
+    await talk.show(made)
+    talk.key = made
+    let n = 1
+    if (way === 'its key') talk.announce(made)
+    else await talk.say(carol, 'gone on', n++)
+    await talk.say(laptop, 'still here', 2, { key })
+    await talk.say(carol, 'end', n)
+    await heard.message('end')
+    t.strictSame(heard.heard.slice(-2).map(inShort), ['after-revocation', 'end'])
+    await talk.say(laptop, 'earlier', 3, { key, position: place, isStreamed: false })
+    const between = way === 'its key' ? [] : ['gone on']
+    const read = ['pay to 111', 'after-revocation', ...between, 'after-revocation', 'end']
+    t.strictSame(await told(bob, talk.id), read)
+    await bob.close()
+    t.strictSame(await told(await fakeClient(t, server, { store }), talk.id), read, 'after a restart, too')
+  })
+}
+
+t.test('A message that waited for its key is read with it, and nothing in its place', async (t) => {
+  const { server, bob, talk, laptop, heard, revoke } = await stolen('stream')
+  const made = await talk.change([], laptop.device)
+  const own = bob.account!.deviceId
+  const wrap = talk.conversation.key.wraps.get(own)!
+  talk.conversation.key.wraps.delete(own)
+  const waiting = [await talk.say(laptop, 'before', 1), await talk.say(laptop, 'pay to 111', 2)]
+  await heard.first('unreadable', ({ position }) => position === waiting[1]!.position)
+  await revoke()
+  talk.conversation.messages = talk.conversation.messages.filter(({ id }) => id !== waiting[1]!.id)
+  const { position, id } = waiting[1]!
+  await talk.say(laptop, 'pay to 666', 2, { position, id, isStreamed: false })
+  talk.conversation.key.wraps.set(own, wrap)
+  const data = { conversationId: talk.id, sessionKeyId: made.secret.id, deviceIds: [own] }
+  server.log.append(['bob'], 'session-key.shared', data)
+  await heard.message('before')
+  await heard.first('unreadable', ({ error }) => error.code === 'after-revocation')
+  t.strictSame(await told(bob, talk.id), ['pay to 111', 'before', 'after-revocation'])
+})
+
+t.test('A key that came after the beginning of the stream was not used before it', async (t) => {
+  const { bob, talk, laptop, revoke, store, server } = await stolen('stream')
+  const made = await talk.change([], laptop.device)
+  await revoke()
+  await talk.say(laptop, 'long ago, says the server', 1, { key: made, position: 3, isStreamed: false })
+  await talk.say(laptop, 'and this', 2, { key: made, position: 4, isStreamed: false })
+  const read = ['after-revocation', 'after-revocation', 'pay to 111']
+  t.strictSame(await told(bob, talk.id), read)
+  await bob.close()
+  t.strictSame(await told(await fakeClient(t, server, { store }), talk.id), read, 'after a restart, too')
+})
