@@ -3,6 +3,7 @@ import { ChainLoader } from './conversations/chain-loader.js'
 import { ChainStore } from './conversations/chain-store.js'
 import { ConversationChains } from './conversations/chains.js'
 import { Goings } from './conversations/goings.js'
+import { RequestTaker } from './conversations/request-taker.js'
 import { TrustedMembers } from './conversations/trusted-members.js'
 import { ConversationEvents } from './events/conversations.js'
 import { DeviceEvents } from './events/devices.js'
@@ -85,13 +86,10 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
 
   const goings = new Goings(store, alarms)
   const chainStore = new ChainStore(store, now)
-  const chains = new ConversationChains(
-    chainStore,
-    new ChainFetcher(api, alarms),
-    new ChainLoader(chainStore, users, goings),
-    goings,
-    heads
-  )
+  const fetcher = new ChainFetcher(api, alarms)
+  const loader = new ChainLoader(chainStore, users, goings)
+  const taker = new RequestTaker(chainStore, fetcher, loader, goings, heads)
+  const chains = new ConversationChains(chainStore, fetcher, loader, taker, goings)
   users.whenGone((username) => chains.lookAfter(username))
   const trusted = new TrustedMembers(trust, alarms, me)
 

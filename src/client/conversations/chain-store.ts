@@ -116,14 +116,12 @@ export class ChainStore {
   }
 
   /** Remember that the person has taken the chain up to this statement as it is. */
-  accept(id: string, sequence: number): Promise<StoredConversation> {
+  accept(id: string, sequence: number): Promise<void> {
     return this.#store.update(async (tx) => {
       const stored = (await tx.get<StoredConversation>(recordName(id)))!
-      const accepted = { ...stored, acceptedTo: sequence }
-      tx.set(recordName(id), accepted)
+      tx.set(recordName(id), { ...stored, acceptedTo: sequence })
       tx.delete(proofName(id))
       forgetHeads(tx, id)
-      return accepted
     })
   }
 

@@ -1,13 +1,12 @@
 import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted, withDetails, type Heads } from '../errors.js'
-import type { HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { KnownUsers } from './chain-users.js'
 import type { Goings } from './goings.js'
 import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
-import { RequestTaker } from './request-taker.js'
+import type { RequestTaker } from './request-taker.js'
 import { shownRequest, type ShownRequest } from './shown-request.js'
 import { linksOf, readServed } from './verify.js'
 
@@ -22,24 +21,22 @@ export class ConversationChains {
   readonly #chains: ChainStore
   readonly #fetcher: ChainFetcher
   readonly #loader: ChainLoader
-  readonly #goings: Goings
-  readonly #heads: HeardHeads
   readonly #taker: RequestTaker
+  readonly #goings: Goings
   readonly #pending = new Map<string, Promise<unknown>>()
 
   constructor(
     chains: ChainStore,
     fetcher: ChainFetcher,
     loader: ChainLoader,
-    goings: Goings,
-    heads: HeardHeads
+    taker: RequestTaker,
+    goings: Goings
   ) {
     this.#chains = chains
     this.#fetcher = fetcher
     this.#loader = loader
+    this.#taker = taker
     this.#goings = goings
-    this.#heads = heads
-    this.#taker = new RequestTaker(chains, fetcher, loader, goings, heads)
   }
 
   list(): Promise<StoredConversation[]> {
@@ -144,22 +141,8 @@ export class ConversationChains {
    */
   accept(id: string, head: string): Promise<VerifiedConversation> {
     return this.#exclusively(id, async () => {
-      const chain = this.#loader.empty(id)
-      const requests = await readServed((await this.#fetcher.fetch(id, chain.history)).items)
-      await this.#loader.apply(id, chain, requests, { isAccepted: true })
-      const { head: shown, sequence } = chain.history.chain ?? { head: 'nothing', sequence: 0 }
-      if (shown !== head)
-        throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
-      // The known one may not be readable any more: it may name statements of users' chains that were given up.
-      const known = await this.#chains.record(id)
-      if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
-        await this.#chains.drop(id)
-      await this.#chains.add(chain, requests)
-      const stored = await this.#chains.accept(id, sequence)
-      await this.#goings.accept(id, sequence)
-      await this.#heads.accepted({ conversationId: id })
-      this.#loader.replace(id, chain)
-      return verified(stored, chain)
+      const chain = await this.#taker.accept(id, head)
+      return verified((await this.#chains.record(id))!, chain)
     })
   }
 

@@ -1,4 +1,4 @@
-import { untrusted, withDetails } from '../errors.js'
+import { ChatError, untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import type { ChainStore, LoadedChain } from './chain-store.js'
@@ -62,6 +62,31 @@ export class RequestTaker {
     if (!(await this.#goings.isAfterAll(id, chain))) return this.fetch(id, chain, added)
     await this.#goings.settle(id, chain, added, position)
     return added
+  }
+
+  /**
+   * Take the chain that the server shows, in place of the known one if it is another, with all the roots that
+   * it names.
+   *
+   * @throws {ChatError} `other-head` (`usage`) if it does not end with `head`
+   */
+  async accept(id: string, head: string): Promise<LoadedChain> {
+    const chain = this.#loader.empty(id)
+    const requests = await readServed((await this.#fetcher.fetch(id, chain.history)).items)
+    await this.#loader.apply(id, chain, requests, { isAccepted: true })
+    const { head: shown, sequence } = chain.history.chain ?? { head: 'nothing', sequence: 0 }
+    if (shown !== head)
+      throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
+    // The known one may not be readable any more: it may name statements of users' chains that were given up.
+    const known = await this.#chains.record(id)
+    if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
+      await this.#chains.drop(id)
+    await this.#chains.add(chain, requests)
+    await this.#chains.accept(id, sequence)
+    await this.#goings.accept(id, sequence)
+    await this.#heads.accepted({ conversationId: id })
+    this.#loader.replace(id, chain)
+    return chain
   }
 
   /** Apply requests, and store those that are valid. */
