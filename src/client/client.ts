@@ -90,7 +90,8 @@ export class ChatClient {
    * Resolves when another device has approved this one, and the person has confirmed the number.
    *
    * @param options.onNumber called with the link number, and again whenever it changes
-   * @throws the signal's reason when it aborts
+   * @throws `displaced` or `revoked` (`untrusted`) if a reset or a revocation came after the approval: log in to
+   *   ask again; `device-not-found` (`refused`) if the device was turned down; the signal's reason when it aborts
    */
   waitForApproval({
     signal = this.#parts.http.closed,

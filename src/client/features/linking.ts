@@ -4,6 +4,7 @@ import { linkNumber } from '../../crypto/link-number.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
 import { boundKeys, newDevice } from '../identity/device-statements.js'
+import { requireStanding, standingOf } from '../identity/standing.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -32,7 +33,8 @@ export class Linking {
    * Whether the verified chain has this device, after a head that was compared. A device that began the chain, or
    * began it again, needs no other one.
    *
-   * @throws {ChatError} `swapped-key` (`untrusted`) if the chain has other keys for it
+   * @throws {ChatError} `swapped-key` (`untrusted`) if the chain has other keys for it; `displaced` or `revoked`
+   *   (`untrusted`) if it has retired the device
    */
   async isLinked(device: DeviceKeys): Promise<boolean> {
     await this.#users.sync([device.username])
@@ -44,7 +46,11 @@ export class Linking {
     return link?.isConfirmed === true && link.deviceId === device.id && link.head === comparedHead
   }
 
-  /** The number that the person compares with the other device. It changes when the chain moves. */
+  /**
+   * The number that the person compares with the other device. It changes when the chain moves.
+   *
+   * @throws {ChatError} as `isLinked` does
+   */
   async number(device: DeviceKeys): Promise<string> {
     await this.#users.sync([device.username])
     const history = await this.#users.get(device.username)
@@ -114,7 +120,10 @@ export class Linking {
   }
 }
 
-/** The head that the statement which added the device extends; null if the chain does not have the device. */
+/**
+ * The head that the statement which added the device extends; null if the chain does not have the device. An
+ * approval counts no more after a reset or a revocation: the number that was compared says nothing of either.
+ */
 function headBefore(history: UserHistory, device: DeviceKeys): string | null {
   const bound = history.devices.get(device.signing.fingerprint)
   if (bound === undefined) return null
@@ -123,5 +132,6 @@ function headBefore(history: UserHistory, device: DeviceKeys): string | null {
   )
   if (bound.id !== device.id || !isCurrent)
     throw untrusted('swapped-key', 'The chain has other keys for this device than it has made.')
+  requireStanding(standingOf(history, { id: device.id, signingKey: bound.signingKey }), device.username)
   return history.hashes[bound.added - 2] ?? '-'
 }

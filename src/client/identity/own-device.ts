@@ -13,7 +13,7 @@ import {
   type KeyForm,
   type WrapPairs
 } from './device-keys.js'
-import { standingAlarm, standingOf, type Standing } from './standing.js'
+import { requireStanding, standingOf, type Standing } from './standing.js'
 
 export type StoredAccount = {
   username: string
@@ -87,10 +87,7 @@ export class OwnDevice {
       throw new ChatError('usage', 'device-pending', 'This device waits for approval by another one.', {
         hint: 'Approve it on another device, restore a backup, or begin again with a reset.'
       })
-    if (this.#standing === 'displaced' || this.#standing === 'revoked') {
-      const { code, message, hint } = standingAlarm(this.#standing, account.username)
-      throw new ChatError('untrusted', code, message, { hint: hint! })
-    }
+    requireStanding(this.#standing, account.username)
     return { account, device: this.#device }
   }
 

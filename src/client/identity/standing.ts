@@ -1,4 +1,5 @@
 import type { UserHistory } from '../../protocol/user-history.js'
+import { ChatError } from '../errors.js'
 import type { Alarm } from './alarms.js'
 
 /** How this device stands in its user's verified chain. `none`: there is no device, or it is not linked yet. */
@@ -33,4 +34,11 @@ export function standingAlarm(standing: 'displaced' | 'revoked', username: strin
     hint: 'If you did not begin again, the server or somebody with your password did. Tell your contacts by another way.',
     about
   }
+}
+
+/** @throws {ChatError} `displaced` or `revoked` (`untrusted`) if the device is not its user's any more */
+export function requireStanding(standing: Standing, username: string): void {
+  if (standing !== 'displaced' && standing !== 'revoked') return
+  const { code, message, hint } = standingAlarm(standing, username)
+  throw new ChatError('untrusted', code, message, { hint: hint! })
 }

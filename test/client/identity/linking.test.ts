@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient, fakeUser } from '../../support/fake-clients.js'
@@ -122,6 +123,70 @@ t.test('When the chain moves, both devices show another number', async (t) => {
   await phone.confirmLink(second)
   await waiting
   t.match(phone.account, { status: 'active' })
+})
+
+/** Alice's phone waits for a device of hers that the test plays. */
+async function puppetScene(t: Test) {
+  const server = new FakeServer()
+  const alice = await server.puppet('alice')
+  alice.user.password = PASSWORD
+  const store = new MemoryStore()
+  const phone = await fakeClient(t, server, { store })
+  const result = await phone.login(credentials)
+  if (result.status !== 'pending') throw new Error('the phone does not wait')
+  const { deviceId: phoneId, linkNumber: number } = result
+  /** Her device of now adds the phone with the very keys that it has. */
+  const approve = async (): Promise<void> => {
+    const asked = alice.user.waiting.get(phoneId)!
+    const { text, signatures } = asked.statement
+    const approval = await signStatement(text, alice.device.signing)
+    await alice.user.append({ text, signatures: { ...signatures, ...approval.signatures } }, asked)
+  }
+  const restarted = async (): Promise<ChatClient> => {
+    await phone.close()
+    return fakeClient(t, server, { store })
+  }
+  return { server, alice, phone, phoneId, number, approve, restarted }
+}
+
+t.test('A device that was reset away or revoked after its approval is not linked', async (t) => {
+  for (const code of ['displaced', 'revoked'])
+    for (const isRestarted of [false, true]) {
+      const { alice, phone, phoneId, number, approve, restarted } = await puppetScene(t)
+      await approve()
+      await phone.confirmLink(number)
+      await (code === 'revoked' ? alice.revoke(phoneId) : alice.reset())
+      const waiting = isRestarted ? await restarted() : phone
+      t.match(await failure(waiting.waitForApproval()), { kind: 'untrusted', code })
+      t.match(await failure(waiting.linkNumber()), { kind: 'untrusted', code })
+      t.match(waiting.account, { status: 'pending', deviceId: phoneId })
+      t.match(await failure(waiting.conversations.createGroup('ops', [])), { code: 'device-pending' })
+      t.match(await failure(waiting.waitForApproval()), { kind: 'untrusted', code }, 'and so again')
+
+      const again = await waiting.login(credentials)
+      t.equal(again.status, 'pending', 'it asks with other keys')
+      t.not(again.deviceId, phoneId)
+    }
+})
+
+t.test('A number that was compared before a reset links no device after it', async (t) => {
+  const { server, alice, phone, phoneId, number, approve, restarted } = await puppetScene(t)
+  await phone.confirmLink(number)
+  await alice.reset()
+  const waiting = await restarted()
+  const shown: string[] = []
+  const linked = waiting.waitForApproval({ onNumber: (one) => shown.push(one) })
+  await eventually(() => alice.user.waiting.get(phoneId)!.statement.text.includes(alice.user.head))
+  await approve()
+  server.seen.length = 0
+  await eventually(() => server.seen.filter(({ path }) => path === '/v1/users/chains').length > 2)
+  t.match(waiting.account, { status: 'pending' })
+  t.match(await failure(waiting.confirmLink(number)), { code: 'other-number' })
+  t.equal(shown.length, 1)
+  t.not(shown[0], number)
+  await waiting.confirmLink(shown[0]!)
+  await linked
+  t.match(waiting.account, { status: 'active' }, 'the number of the new identity was compared')
 })
 
 t.test('A server that says yes and adds no device is found out', async (t) => {
