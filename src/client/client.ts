@@ -3,7 +3,7 @@ import { ChatError } from './errors.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
 import type { Conversations } from './features/conversations.js'
-import type { Restored } from './features/restore.js'
+import type { Restoration, Restored } from './features/restore.js'
 import type { Devices } from './features/devices.js'
 import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
@@ -104,12 +104,12 @@ export class ChatClient {
    * Log in on a new device with the recovery code or passphrase of the backup, under the same identity. It can
    * read all earlier messages.
    *
-   * @returns the account, and the recovery code of a new backup: the old one opens nothing any more. Null if
-   *   the backup has a passphrase
-   * @throws `no-backup`, `wrong-secret` (`usage`); `old-backup`, `tampered-backup`, `forked-chain`
-   *   (`untrusted`)
+   * @param credentials.newPassphrase of the new backup: the old code or passphrase opens nothing that comes later
+   * @returns the account, and the recovery code of the new backup; null if there is a new passphrase
+   * @throws `no-backup`, `wrong-secret`, `reused-passphrase` (`usage`); `old-backup`, `tampered-backup`,
+   *   `forked-chain` (`untrusted`)
    */
-  restore(credentials: Credentials & ({ code: string } | { passphrase: string })): Promise<Restored> {
+  restore(credentials: Restoration): Promise<Restored> {
     return this.#parts.restore.run(credentials)
   }
 

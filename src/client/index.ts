@@ -2,7 +2,7 @@
 export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
 export type { Backup } from './features/backup.js'
-export type { Restored } from './features/restore.js'
+export type { Restoration, Restored } from './features/restore.js'
 export type { Contacts } from './features/contacts.js'
 export type { Conversations } from './features/conversations.js'
 export type { Devices } from './features/devices.js'

@@ -69,6 +69,18 @@ export async function openBackup(blob: Uint8Array, secret: BackupSecret): Promis
   }
 }
 
+/**
+ * Whether a passphrase is the one of a key backup, whatever became of the ciphertext.
+ *
+ * @throws {CryptoError} `bad-backup` if its header is malformed
+ */
+export async function isPassphraseOf(passphrase: string, blob: Uint8Array): Promise<boolean> {
+  const { header } = decodeBackupHeader(blob)
+  if (header.kind !== 'passphrase') return false
+  const { commitment } = await deriveKey({ passphrase }, header)
+  return equalBytes(commitment, header.commitment)
+}
+
 /** The kind of secret that opens a key backup. @throws {CryptoError} `bad-backup` if it is not one */
 export function backupKind(blob: Uint8Array): BackupHeader['kind'] {
   return decodeBackupHeader(blob).header.kind

@@ -30,7 +30,10 @@ t.test(
       err: /sealed with a recovery code\.\n.*With a code, leave out --passphrase/
     })
     const { out, err } = await restored('rescue', { SECURE_CHAT_RECOVERY_CODE: code })
-    t.match(err, /You are bob again[^]*new recovery code\. The old one opens nothing that comes later/)
+    t.match(
+      err,
+      /You are bob again[^]*new recovery code\. The old code or passphrase opens nothing that comes later/
+    )
     const next = out.trim()
     t.match(next, /^([A-Z0-9]{5}-){5}[A-Z0-9]{5}$/)
     t.not(next, code)
@@ -63,11 +66,36 @@ t.test(
       code: 1,
       err: /passphrase does not open this backup/
     })
-    t.match(await restored({ SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }, '--passphrase'), {
-      code: 0,
-      out: ''
-    })
+    const old = { SECURE_CHAT_BACKUP_PASSPHRASE: 'four words of alice' }
+    const { code: exit, out, err } = await restored(old, '--passphrase')
+    t.equal(exit, 0)
+    t.match(out, /^([A-Z0-9]{5}-){5}[A-Z0-9]{5}\n$/, 'the next one has a code')
+    t.match(err, /new recovery code\. The old code or passphrase opens nothing that comes later/)
     await home.ok('alice', ['backup', 'remove', '--yes'])
     t.match(await home.ok('alice', ['backup', 'status']), 'There is no backup.')
   }
 )
+
+t.test('A passphrase that opens a backup opens no other one', async (t) => {
+  const passphrase = 'four words of carol'
+  await home.register('carol')
+  const env = { SECURE_CHAT_BACKUP_PASSPHRASE: passphrase }
+  await home.ok('carol', ['backup', 'create', '--passphrase'], { env })
+  t.match(await home.run('carol', ['backup', 'create', '--passphrase'], { env }), {
+    code: 2,
+    err: /This is the passphrase of the backup that is replaced\.\n {2}Choose another one/
+  })
+  const restored = (next: string) =>
+    home.run('carols', ['restore', 'carol', '--passphrase', '--new-passphrase'], {
+      env: { ...env, SECURE_CHAT_NEW_BACKUP_PASSPHRASE: next }
+    })
+  t.match(await restored(passphrase), { code: 2, err: /Choose another one/ })
+  t.match(await restored('correct horse battery staple 42'), { code: 2, err: /the password of the account/ })
+  t.match(await restored('four other words of carol'), {
+    code: 0,
+    out: '',
+    err: /You are carol again\.\nThe backup is on the server\. Your passphrase opens it/
+  })
+  const last = { SECURE_CHAT_BACKUP_PASSPHRASE: 'four other words of carol' }
+  t.match(await home.run('third', ['restore', 'carol', '--passphrase'], { env: last }), { code: 0 })
+})

@@ -15,6 +15,8 @@ interface BackupOptions {
 
 interface RestoreOptions extends BackupOptions {
   codeFile?: string
+  newPassphrase?: boolean
+  newPassphraseFile?: string
   deviceName?: string
 }
 
@@ -63,7 +65,7 @@ export function backupCommands(program: Command, io: Io): void {
       .summary('log in on this machine with the recovery code, and read what your devices could read')
       .description(
         'Log in on this machine with the recovery code, and read what your devices could read. A new backup is made: ' +
-          'prints the new recovery code, because the old one opens nothing that comes later.'
+          'prints the new recovery code, because the old code or passphrase opens nothing that comes later.'
       )
       .argument('<name>', 'username', username)
       .option(
@@ -72,9 +74,15 @@ export function backupCommands(program: Command, io: Io): void {
       )
       .option('--passphrase', 'the backup has a passphrase (SECURE_CHAT_BACKUP_PASSPHRASE)')
       .option('--passphrase-file <path>', 'read the passphrase from the first line of this file')
+      .option(
+        '--new-passphrase',
+        'encrypt the new backup with another passphrase (SECURE_CHAT_NEW_BACKUP_PASSPHRASE) instead of a code'
+      )
+      .option('--new-passphrase-file <path>', 'read the new passphrase from the first line of this file')
       .option('--device-name <name>', 'name of this machine')
       .action((name: string, given: RestoreOptions) => restore(io, options(), name, given)),
     'restore alice',
+    'restore alice --passphrase --new-passphrase',
     'restore alice --profile new --code-file recovery-code.txt > new-recovery-code.txt'
   )
 }
@@ -86,11 +94,7 @@ async function create(
   sealing: BackupOptions
 ): Promise<void> {
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
-  if (passphrase !== undefined && passphrase === (await configuredPassword(io, options)))
-    throw new UsageError(
-      'The passphrase is the password of the account, which the server sees when you log in.',
-      'Choose another passphrase: nothing else keeps the server from opening the backup.'
-    )
+  if (passphrase !== undefined) requireOther(passphrase, await configuredPassword(io, options))
   const { exists } = await chat.backup.status()
   printToStderr(io, 'Generating keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
@@ -100,6 +104,14 @@ async function create(
       'It replaces the earlier backup, whose code or passphrase opens nothing that comes later.'
     )
   showCode(io, recoveryCode)
+}
+
+function requireOther(passphrase: string, password: string | undefined): void {
+  if (passphrase !== password) return
+  throw new UsageError(
+    'The passphrase is the password of the account, which the server sees when you log in.',
+    'Choose another passphrase: nothing else keeps the server from opening the backup.'
+  )
 }
 
 function showCode(io: Io, recoveryCode: string | null): void {
@@ -123,12 +135,15 @@ async function restore(
     const key = usesPassphrase(given)
       ? { passphrase: await askPassphrase(io, given, false) }
       : { code: await askCode(io, given) }
+    const newPassphrase = await askNewPassphrase(io, given)
+    if (newPassphrase !== undefined) requireOther(newPassphrase, password)
     printToStderr(io, 'Generating keys and restoring the backup …')
     const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
+    const next = newPassphrase === undefined ? {} : { newPassphrase }
     const wasActive = chat.account?.status === 'active'
     let restored: Restored | undefined
     try {
-      restored = await chat.restore({ username, password, ...named, ...key })
+      restored = await chat.restore({ username, password, ...named, ...key, ...next })
     } finally {
       // The new backup comes last, and may fail after all else has gone well.
       if (!wasActive && chat.account?.status === 'active') {
@@ -139,7 +154,10 @@ async function restore(
       }
     }
     if (restored.recoveryCode !== null)
-      printToStderr(io, 'This is your new recovery code. The old one opens nothing that comes later.')
+      printToStderr(
+        io,
+        'This is your new recovery code. The old code or passphrase opens nothing that comes later.'
+      )
     showCode(io, restored.recoveryCode)
   })
 }
@@ -156,6 +174,20 @@ function askPassphrase(io: Io, { passphraseFile: file }: BackupOptions, isNew: b
     file,
     fileOption: '--passphrase-file',
     isNew
+  })
+}
+
+async function askNewPassphrase(
+  io: Io,
+  { newPassphrase, newPassphraseFile: file }: RestoreOptions
+): Promise<string | undefined> {
+  if (newPassphrase !== true && file === undefined) return undefined
+  return readSecret(io, {
+    message: 'Passphrase of the new backup',
+    variable: 'SECURE_CHAT_NEW_BACKUP_PASSPHRASE',
+    file,
+    fileOption: '--new-passphrase-file',
+    isNew: true
   })
 }
 

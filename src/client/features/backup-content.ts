@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
-import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
+import { requireLongPassphrase } from '../../crypto/argon2.js'
+import { backupKind, isPassphraseOf, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '../../crypto/encoding.js'
 import { CryptoError } from '../../crypto/errors.js'
 import { kemKeys } from '../../crypto/kem.js'
@@ -120,6 +121,43 @@ export async function openContent(
   } catch (error) {
     throw toChatError(error)
   }
+}
+
+/**
+ * One secret opens one backup. Else a server could hand out the older of two, and show the chains as they were at
+ * its time, with devices that were revoked since.
+ *
+ * @param replaced the backup that the server has, if it has one
+ * @throws {ChatError} `bad-passphrase`, `reused-passphrase` (`usage`)
+ */
+export async function requireNewPassphrase(passphrase: string, replaced?: Uint8Array): Promise<void> {
+  try {
+    requireLongPassphrase(passphrase)
+    if (replaced === undefined || !(await isPassphraseOf(passphrase, replaced))) return
+  } catch (error) {
+    // Nothing opens a backup without a header, and a new one may replace it.
+    if (error instanceof CryptoError && error.code === 'bad-backup') return
+    throw toChatError(error)
+  }
+  throw reusedPassphrase()
+}
+
+/** The same for a passphrase that is to replace a secret which the person has typed in. */
+export async function requireOtherPassphrase(passphrase: string, typed: BackupSecret): Promise<void> {
+  await requireNewPassphrase(passphrase)
+  if ('passphrase' in typed && passphrase.normalize('NFKC') === typed.passphrase.normalize('NFKC'))
+    throw reusedPassphrase()
+}
+
+function reusedPassphrase(): ChatError {
+  return new ChatError(
+    'usage',
+    'reused-passphrase',
+    'This is the passphrase of the backup that is replaced.',
+    {
+      hint: 'Choose another one: with this one a server could hand out the older backup later.'
+    }
+  )
 }
 
 async function exported({ privateKey, publicKey, fingerprint }: StoredPair) {

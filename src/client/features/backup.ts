@@ -9,7 +9,7 @@ import type { UserChains } from '../identity/user-chains.js'
 import type { KeyForwarding } from '../session-keys/forward.js'
 import type { Api } from '../transport/api.js'
 import type { BackupStatus } from '../types/account.js'
-import { RECOVERY_DEVICE_NAME, sealContent } from './backup-content.js'
+import { RECOVERY_DEVICE_NAME, requireNewPassphrase, sealContent } from './backup-content.js'
 import type { Devices } from './devices.js'
 import type { TrustSharing } from './trust-sharing.js'
 
@@ -54,13 +54,15 @@ export class Backup {
    * Make a backup, which replaces an earlier one: its code or passphrase opens nothing that comes later.
    *
    * @returns the code to write down; null if a passphrase was given
-   * @throws {ChatError} `replaced-backup` (`usage`) if another device makes one at the same time
+   * @throws {ChatError} `usage`: `bad-passphrase`; `reused-passphrase` if it is the one of the earlier backup;
+   *   `replaced-backup` if another device makes one at the same time
    */
   async create({ passphrase }: { passphrase?: string } = {}): Promise<{ recoveryCode: string | null }> {
     const { account } = await this.#own.requireActive()
+    const before = await this.fetch()
+    if (passphrase !== undefined) await requireNewPassphrase(passphrase, before?.bytes)
     const recoveryCode = passphrase === undefined ? await generateRecoveryCode() : null
     const secret = recoveryCode === null ? { passphrase: passphrase! } : { recoveryCode }
-    const before = await this.fetch()
     const form = { bits: this.#bits, extractable: true }
     const naming = { username: account.username, name: RECOVERY_DEVICE_NAME, purpose: 'recovery' } as const
     const recovery = await generateDevice(naming, form)

@@ -17,7 +17,7 @@ import type { Account, Credentials } from '../types/account.js'
 import type { Auth } from './auth.js'
 import type { Linking } from './linking.js'
 import type { Backup } from './backup.js'
-import { openContent, type BackupContent, type KnownTrust } from './backup-content.js'
+import { openContent, requireOtherPassphrase, type BackupContent, type KnownTrust } from './backup-content.js'
 
 /** The parts of a second client, which acts as the recovery device over a store of its own. */
 export interface RecoveryClient {
@@ -30,6 +30,10 @@ export interface RecoveryClient {
   keys: SessionKeys
   auth: Auth
 }
+
+/** The secret that opens the backup, and a passphrase of the next one, if it is to have one. */
+export type Restoration = Credentials &
+  ({ code: string } | { passphrase: string }) & { newPassphrase?: string }
 
 export type Restored = { account: Account; recoveryCode: string | null }
 
@@ -66,18 +70,21 @@ export class Restore {
   }
 
   /**
-   * Log in on a new device that can read all earlier messages, under the same identity. The old code was typed
-   * in, so there is a new backup afterwards.
+   * Log in on a new device that can read all earlier messages, under the same identity. The old secret was typed
+   * in, so there is a new backup afterwards, which another one opens.
    *
-   * @returns the account, and the new code to write down; null if the backup has a passphrase
+   * @returns the account, and the new code to write down; null if a new passphrase was given
    */
-  async run(credentials: Credentials & ({ code: string } | { passphrase: string })): Promise<Restored> {
+  async run(credentials: Restoration): Promise<Restored> {
     if (this.#me.account?.status === 'active')
       throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
         hint: 'Restore into a new one.'
       })
     const secret: BackupSecret =
       'code' in credentials ? { recoveryCode: credentials.code } : { passphrase: credentials.passphrase }
+    const { newPassphrase } = credentials
+    // A refusal comes first, while it costs nothing.
+    if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
     await this.#auth.enter(credentials)
     const blob = await this.#backup.fetch()
     if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
@@ -96,7 +103,7 @@ export class Restore {
       recovery.http.close()
     }
     const { recoveryCode } = await this.#backup.create(
-      'passphrase' in credentials ? { passphrase: credentials.passphrase } : {}
+      newPassphrase === undefined ? {} : { passphrase: newPassphrase }
     )
     return { account: this.#auth.account!, recoveryCode }
   }

@@ -1,0 +1,68 @@
+import t from 'tap'
+import { failure, PASSWORD } from '../../support/chat-clients.js'
+import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { FakeServer } from '../../support/fake-server.js'
+import { outcome } from '../../support/malicious-server.js'
+import { puppetDevice, request } from '../../support/puppet.js'
+
+const PASSPHRASE = 'four words of bob, ①'
+/** The same by another keyboard. */
+const SAME = 'four words of bob, 1'
+const who = { username: 'bob', password: PASSWORD }
+
+t.test('An older backup brings no revoked device back on a device that is restored again', async (t) => {
+  const server = new FakeServer()
+  const bob = await fakeUser(t, server, 'bob')
+  const user = server.requireUser('bob')
+  const phone = await puppetDevice()
+  user.waiting.set(phone.id, await request(user, phone))
+  await bob.devices.approve(phone.id, { number: await bob.devices.linkNumber(phone.id) })
+  await bob.backup.create({ passphrase: PASSPHRASE })
+  const past = await user.fork(user.statements.length)
+  past.password = PASSWORD
+  past.backup = user.backup
+  await bob.devices.revoke(phone.id)
+  await bob.close()
+
+  const restored = await fakeClient(t, server)
+  const { recoveryCode } = await restored.restore({ ...who, passphrase: PASSPHRASE })
+  await restored.close()
+
+  // The server shows everything as it was before the revocation.
+  server.users.set('bob', past)
+  const again = await fakeClient(t, server)
+  const secret = recoveryCode === null ? { passphrase: PASSPHRASE } : { code: recoveryCode }
+  t.equal(await outcome(again.restore({ ...who, ...secret })), 'other-backup-kind')
+  t.equal(again.account, null)
+})
+
+t.test('A passphrase that opens the present backup is refused for the next one, at no cost', async (t) => {
+  const server = new FakeServer()
+  const bob = await fakeUser(t, server, 'bob')
+  const user = server.requireUser('bob')
+  t.strictSame(await bob.backup.create({ passphrase: PASSPHRASE }), { recoveryCode: null })
+  const backup = user.backup!
+  const { length } = user.statements
+  const reused = { kind: 'usage', code: 'reused-passphrase' }
+  t.match(await failure(bob.backup.create({ passphrase: SAME })), reused)
+  t.match(await failure(bob.backup.create({ passphrase: 'short' })), { code: 'bad-passphrase' })
+  // The server alters what stands after the header.
+  const altered = backup.bytes.with(-1, backup.bytes.at(-1)! ^ 1)
+  user.backup = { ...backup, bytes: altered }
+  t.match(await failure(bob.backup.create({ passphrase: PASSPHRASE })), reused)
+  t.equal(user.backup.bytes, altered)
+
+  server.seen.length = 0
+  const fresh = await fakeClient(t, server)
+  const restored = (newPassphrase: string) =>
+    failure(fresh.restore({ ...who, passphrase: PASSPHRASE, newPassphrase }))
+  t.match(await restored(PASSPHRASE), reused)
+  t.match(await restored(SAME), reused)
+  t.match(await restored('short'), { code: 'bad-passphrase' })
+  t.strictSame(server.seen, [])
+  t.equal(user.statements.length, length, 'no recovery device was added')
+
+  user.backup = { ...backup, bytes: new Uint8Array(100) }
+  t.strictSame(await bob.backup.create({ passphrase: PASSPHRASE }), { recoveryCode: null })
+  t.not(user.backup.bytes.length, 100, 'one that nothing opens is replaced')
+})
