@@ -45,7 +45,7 @@ export function linkText({
 
 /**
  * The number that a person compares on the new device and on one that is linked: 12 groups of 5 digits. Takes
- * some tenths of a second.
+ * some hundredths of a second.
  *
  * @throws {CryptoError} `bad-encoding` if a field is malformed
  */

@@ -7,8 +7,8 @@ const root = new RegExp(`^${SHA256_HEX}$`)
 
 /**
  * The number that two people compare to verify each other's roots: 12 groups of 5 digits, separated by
- * spaces. The order of the roots does not matter (docs/protocol.md, "Safety number"). Takes some tenths of a
- * second.
+ * spaces. The order of the roots does not matter (docs/protocol.md, "Safety number"). Takes some hundredths of
+ * a second.
  *
  * @throws {CryptoError} `bad-encoding` if a root is not a fingerprint
  */
