@@ -10,10 +10,14 @@ import { keepsTheContract } from '../../../support/store-contract.js'
 const passphrase = 'correct horse battery staple'
 const newFolder = (t: Test) => join(t.testdir(), 'store')
 
-keepsTheContract(t, async (t) => {
-  const store = await FileStore.open({ folder: newFolder(t), passphrase })
-  t.teardown(() => store.close())
-  return store
+// To derive the key takes a second. Therefore one store serves the whole contract, and is emptied for each test.
+const contracted = await FileStore.open({ folder: newFolder(t), passphrase })
+t.teardown(() => contracted.close())
+keepsTheContract(t, async () => {
+  await contracted.update(async (tx) => {
+    for (const [name] of await tx.list('')) tx.delete(name)
+  })
+  return contracted
 })
 
 t.test('With a passphrase the file shows neither names nor values', async (t) => {
