@@ -3,14 +3,17 @@ import { join } from 'node:path'
 
 /** The files in a folder and all folders below it that hold a secret, in whatever form. */
 export function filesWith(folder: string, secret: Uint8Array | string): string[] {
-  const forms = formsOf(Buffer.from(secret))
+  const holdsSecret = holds(secret)
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => {
-      const text = readFileSync(path, 'latin1')
-      return forms.some((form) => text.includes(form))
-    })
+    .filter((path) => holdsSecret(readFileSync(path, 'latin1')))
+}
+
+/** Whether bytes, as latin1, hold a secret in whatever form. */
+export function holds(secret: Uint8Array | string): (bytes: string) => boolean {
+  const forms = formsOf(Buffer.from(secret))
+  return (bytes) => forms.some((form) => bytes.includes(form))
 }
 
 /** Raw, hex, and base64 wherever it may begin in a longer text. */
