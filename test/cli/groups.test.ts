@@ -25,6 +25,16 @@ t.test('Only members can be removed, and members are not added twice', async (t)
   )
 })
 
+t.test('Several members are removed in one step', async (t) => {
+  await run('alice', 'group create pair bob carol')
+  t.match(await run('alice', 'group remove pair bob carol'), {
+    code: 0,
+    err: 'bob was removed from "pair".\ncarol was removed from "pair".\n'
+  })
+  const { out } = await run('alice', 'group info pair')
+  t.notMatch(out, /bob|carol/)
+})
+
 t.test('A command finds a group by its newest title, without "listen"', async (t) => {
   await run('alice', 'group rename ops operations')
   t.match(await run('bob', 'group info ops'), { code: 1, err: /no group "ops"/ })

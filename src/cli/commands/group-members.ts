@@ -28,20 +28,21 @@ export function groupMembersCommands(group: Command, io: Io, inGroup: InGroup): 
     )
   group
     .command('remove')
-    .description('remove a user, who can then read no later message')
+    .description('remove users, who can then read no later message')
     .argument('<group>', GROUP)
-    .argument('<name>', 'username', username)
-    .action((name: string, username: string) =>
+    .argument('<names...>', 'usernames', usernames)
+    .action((name: string, names: string[]) =>
       inGroup(name, async (chat, { id, title, members }) => {
-        if (username === chat.account!.username)
+        if (names.includes(chat.account!.username))
           throw new UsageError(
             'You cannot remove yourself.',
             `Use "secure-chat group leave ${sanitize(name)}".`
           )
-        if (!members.some((member) => member.username === username))
-          throw new NotFoundError(`${username} is not in "${sanitize(title ?? id)}".`)
-        await chat.conversations.remove(id, username)
-        printToStderr(io, `${username} was removed from "${sanitize(title ?? id)}".`)
+        for (const name of names)
+          if (!members.some(({ username }) => username === name))
+            throw new NotFoundError(`${name} is not in "${sanitize(title ?? id)}".`)
+        await chat.conversations.remove(id, names)
+        for (const name of names) printToStderr(io, `${name} was removed from "${sanitize(title ?? id)}".`)
       })
     )
   group

@@ -19,26 +19,28 @@ export class TrustedMembers {
   }
 
   /**
-   * @param removed the member whom the request removes that is to be sealed
+   * @param removed the members whom the request removes that is to be sealed, if it does nothing else. Then only
+   *   those count who get its key: a person puts one after the other out, whatever became of the rest
    * @throws {ChatError} `identity-changed`
    */
   async require(
     { id, stored, history, chain }: VerifiedConversation,
     users: KnownUsers,
-    removed?: string
+    removed?: ReadonlySet<string>
   ): Promise<void> {
     for (const username of history.usernames) {
-      if (username === this.#me.username || username === removed) continue
+      if (username === this.#me.username) continue
       const user = users.get(username)
       if (user === undefined) continue
+      const line = chain.members.get(username)
+      const { root } = user.chain
+      if (removed !== undefined && (removed.has(username) || line?.root !== root)) continue
       const isStrict = chain.kind === 'direct' || (await this.#trust.of(username))?.verified === true
       for (const { root, since, isRenewed } of history.rootsOf(username)) {
         if (since <= stored.acceptedTo || (await this.#trust.admits(username, root, user))) continue
         if (isStrict || !isRenewed) throw identityChanged(username)
         await this.#tell(id, username, root)
       }
-      const line = chain.members.get(username)
-      const { root } = user.chain
       if (line === undefined || line.root === root) continue
       // Others have named an earlier root: a newer one that was only met does not take its place unasked.
       const isKnown = isStrict

@@ -101,8 +101,10 @@ export class Conversations {
     return this.#toPublic(conversation)
   }
 
-  async remove(id: string, username: string): Promise<Conversation> {
-    return this.#toPublic(await this.#membership.remove(id, username.toLowerCase()))
+  /** Remove a member, or up to 100 at once: all are out before a session key is made. */
+  async remove(id: string, usernames: string | readonly string[]): Promise<Conversation> {
+    const names = [usernames].flat().map((username) => username.toLowerCase())
+    return this.#toPublic(await this.#membership.remove(id, names))
   }
 
   async setRole(id: string, username: string, role: 'admin' | 'member'): Promise<Conversation> {

@@ -36,10 +36,13 @@ export class Membership {
     })
   }
 
-  remove(id: string, username: string): Promise<VerifiedConversation> {
-    return this.#requests.change(id, ({ chain }) =>
-      chain.members.has(username) ? [{ kind: 'conversation-remove', username }] : null
-    )
+  remove(id: string, usernames: readonly string[]): Promise<VerifiedConversation> {
+    return this.#requests.change(id, ({ chain }) => {
+      const members = [...new Set(usernames)].filter((username) => chain.members.has(username))
+      return members.length === 0
+        ? null
+        : members.map((username) => ({ kind: 'conversation-remove', username }) as const)
+    })
   }
 
   setRole(id: string, username: string, role: Role): Promise<VerifiedConversation> {

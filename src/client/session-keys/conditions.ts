@@ -29,11 +29,18 @@ export class SealingConditions {
   }
 
   /**
-   * @param removed the member whom the request removes that is to be sealed: nothing about them is in its way
+   * @param removed the members whom the request removes that is to be sealed, if it does nothing else: nothing about
+   *   them is in its way
    * @throws {ChatError} `identity-changed`; `server-behind`, `forked-chain` or `withheld-chain` (`untrusted`)
    */
-  async require(conversation: VerifiedConversation, users: KnownUsers, removed?: string): Promise<void> {
-    const members = [...conversation.chain.members.keys()].filter((username) => username !== removed)
+  async require(
+    conversation: VerifiedConversation,
+    users: KnownUsers,
+    removed?: ReadonlySet<string>
+  ): Promise<void> {
+    const members = [...conversation.chain.members.keys()].filter(
+      (username) => removed?.has(username) !== true
+    )
     this.requireChain(conversation.id)
     await this.#chains.requireShown(conversation.id)
     this.#users.requireCurrent(members)

@@ -88,8 +88,7 @@ export class ChainRequests {
       }
       if (changes === null) return conversation
       await this.#addUsers(users, changes)
-      const removed = changes.find(({ kind }) => kind === 'conversation-remove') as { username?: string }
-      await this.#conditions.require(conversation, users, removed?.username)
+      await this.#conditions.require(conversation, users, removedBy(changes))
       // Each look above may have shown that this device is out.
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
@@ -177,4 +176,12 @@ export class ChainRequests {
       for (const { username } of lines) users.add(await this.#users.get(username))
     }
   }
+}
+
+/** The members whom changes remove; undefined if they do anything else, or nothing. */
+function removedBy(changes: readonly Change[]): ReadonlySet<string> | undefined {
+  const removed = changes.flatMap((change) =>
+    change.kind === 'conversation-remove' ? [change.username] : []
+  )
+  return removed.length > 0 && removed.length === changes.length ? new Set(removed) : undefined
 }

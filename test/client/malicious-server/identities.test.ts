@@ -139,6 +139,51 @@ t.test('A member whom this person has not accepted can be removed by this person
   )
 })
 
+/** Bob, as an admin, has verified Carol and Dora. Then the server puts identities of its own in their places. */
+async function bothTaken() {
+  const all = await scene(t, ['alice', 'carol', 'dora', 'erin'])
+  const { bob, talk, alice, carol, dora } = all
+  await talk.change([{ kind: 'conversation-role', member: line(all.user, 'admin') }], alice.device)
+  await bob.send(talk.id, 'hello')
+  for (const username of ['carol', 'dora']) await verify(bob, username)
+  const evil = [await hijack(carol.user), await hijack(dora.user)]
+  const isSafe = () => evil.every(({ id }) => !hasWrappedFor(all.server, id))
+  return { ...all, isSafe }
+}
+
+t.test('Two members whom the server has reset can be removed, one after the other', async (t) => {
+  for (const [first, second] of [
+    ['carol', 'dora'],
+    ['dora', 'carol']
+  ] as const) {
+    const { bob, talk, isSafe } = await bothTaken()
+    t.equal(await outcome(bob.send(talk.id, 'blocked')), 'identity-changed')
+    await bob.conversations.remove(talk.id, first)
+    t.equal(await outcome(bob.send(talk.id, 'still blocked')), 'identity-changed')
+    await bob.conversations.remove(talk.id, second)
+    const { members } = await bob.conversations.get(talk.id)
+    t.strictSame(members.map(({ username }) => username).sort(), ['alice', 'bob', 'erin'])
+    t.equal(await outcome(bob.send(talk.id, 'among us')), 'done')
+    t.ok(isSafe())
+  }
+})
+
+t.test('Two members who were renewed under roots of the server’s are removed at once', async (t) => {
+  const { bob, talk, alice, carol, dora, isSafe } = await bothTaken()
+  await talk.change([renewed(carol, 'member'), renewed(dora, 'member')], alice.device)
+  for (const username of ['carol', 'dora', 'erin'])
+    t.equal(
+      await outcome(bob.conversations.remove(talk.id, username)),
+      'identity-changed',
+      'one gets the key'
+    )
+  await bob.conversations.remove(talk.id, ['carol', 'dora'])
+  await bob.conversations.remove(talk.id, 'erin')
+  t.strictSame((await bob.conversations.get(talk.id)).members.length, 2)
+  t.ok(isSafe())
+  t.equal(await outcome(bob.send(talk.id, 'blocked')), 'identity-changed', 'they were in, under those roots')
+})
+
 t.test('Roots that a user had before this person met them do not block', async (t) => {
   const { bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
   await hijack(carol.user)
