@@ -1,4 +1,10 @@
-import type { ChatEvent, Conversation, MembersChanged, UnreadableMessage } from '../../client/index.js'
+import type {
+  ChatEvent,
+  Conversation,
+  MembersChanged,
+  UnreadableMessage,
+  WithheldMessages
+} from '../../client/index.js'
 import { acceptIdentity, adviceOn } from '../advice.js'
 import { formatDuration } from '../terminal/format.js'
 import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
@@ -27,10 +33,9 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
     case 'unreadable':
       return unreadable(event, where)
     case 'withheld': {
-      const { first, last, from } = event
-      const which = first === last ? `Message ${first}` : `Messages ${first} to ${last}`
+      const which = missing(event)
       return warning(
-        `${where}: ${which} from ${sanitize(from.username)}'s device did not arrive: held back or lost.`
+        `${where}: ${which} from ${sanitize(event.from.username)}'s device did not arrive: held back or lost.`
       )
     }
     case 'reordered':
@@ -122,4 +127,11 @@ function info(text: string): EventText {
 
 function warning(text: string): EventText {
   return { level: 'warning', text }
+}
+
+function missing({ first, last, count }: WithheldMessages): string {
+  if (count === 1) return `Message ${first}`
+  return count === last - first + 1
+    ? `Messages ${first} to ${last}`
+    : `${count} of the messages ${first} to ${last}`
 }

@@ -51,12 +51,20 @@ export class HistoryGaps {
   }
 }
 
-/** The ranges that were not shown of the sender of a message. */
+/**
+ * What to tell of the ranges before a message that were not shown of its sender: one event, since a member's
+ * device could make thousands of ranges.
+ *
+ * @param ranges in their order
+ */
 export function withheld(
   { conversationId, key, from }: IncomingMessage,
   ranges: readonly Range[]
 ): WithheldMessages[] {
-  return ranges.map((range) => ({ type: 'withheld', conversationId, key, from, ...range }))
+  const [first, last] = [ranges[0]?.first, ranges.at(-1)?.last]
+  if (first === undefined || last === undefined) return []
+  const count = ranges.reduce((sum, range) => sum + range.last - range.first + 1, 0)
+  return [{ type: 'withheld', conversationId, key, from, first, last, count }]
 }
 
 /** The last number of a device under a session key that the stream has brought; undefined if it brought none. */

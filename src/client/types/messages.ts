@@ -85,7 +85,8 @@ export interface UnreadableMessage {
 }
 
 /**
- * The sender's counter jumps: the messages `first` to `last` were sent, and the server has not shown them.
+ * The sender's counter jumps: the messages `first` to `last` were sent, and the server has not shown `count` of
+ * them, the first and the last included.
  */
 export interface WithheldMessages {
   type: 'withheld'
@@ -94,6 +95,7 @@ export interface WithheldMessages {
   from: Sender
   first: number
   last: number
+  count: number
 }
 
 /** The next message comes out of order: messages that were sent after it came first. */

@@ -11,8 +11,9 @@ const error = new ChatError('untrusted', 'bad-signature', 'It is not signed by \
 const unreadable = { type: 'unreadable', ...place, id: 'i', position: 1, receivedAt: '', error } as const
 
 const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
-  [{ type: 'withheld', ...place, first: 3, last: 3 }, 'warning', /^Lunch: Message 3 from bob/],
-  [{ type: 'withheld', ...place, first: 3, last: 5 }, 'warning', /Messages 3 to 5/],
+  [{ type: 'withheld', ...place, first: 3, last: 3, count: 1 }, 'warning', /^Lunch: Message 3 from bob/],
+  [{ type: 'withheld', ...place, first: 3, last: 5, count: 3 }, 'warning', /Messages 3 to 5 from/],
+  [{ type: 'withheld', ...place, first: 3, last: 9, count: 4 }, 'warning', /4 of the messages 3 to 9 from/],
   [{ type: 'reordered', ...place, id: 'i', n: 4 }, 'warning', /arrived out of order/],
   [{ ...unreadable, reason: 'no-key' }, 'info', /appears when its key arrives/],
   [{ ...unreadable, reason: 'untrusted' }, 'warning', /was refused: It is not signed/],

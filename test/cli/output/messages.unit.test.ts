@@ -151,15 +151,19 @@ t.test('An event that is not a message is an object with its type', async (t) =>
     position: 7,
     error: shown
   })
-  t.strictSame(eventJson({ type: 'withheld', conversationId: 'c', key: 'k', from, first: 2, last: 4 }), {
-    type: 'withheld',
-    conversationId: 'c',
-    from: 'bob',
-    deviceId: 'd',
-    key: 'k',
-    first: 2,
-    last: 4
-  })
+  t.strictSame(
+    eventJson({ type: 'withheld', conversationId: 'c', key: 'k', from, first: 2, last: 4, count: 3 }),
+    {
+      type: 'withheld',
+      conversationId: 'c',
+      from: 'bob',
+      deviceId: 'd',
+      key: 'k',
+      first: 2,
+      last: 4,
+      count: 3
+    }
+  )
   t.strictSame(eventJson({ type: 'untrusted', error }), { type: 'untrusted', error: shown })
   const changed = { type: 'identity-changed', username: 'bob', root: 'r', wasVerified: true } as const
   t.strictSame(eventJson(changed), changed)

@@ -3,7 +3,7 @@ import type { ChatEvent } from '../../../src/client/types/events.js'
 import { Listener } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
 import { problem } from '../../support/fake-answers.js'
-import { inShort, scene } from '../../support/malicious-server.js'
+import { inShort, scene, told } from '../../support/malicious-server.js'
 
 /** A message as a frame of the stream, at any place of any log. */
 function frame(
@@ -62,6 +62,19 @@ t.test('In the stream, messages in another order than they were sent are reporte
   server.log.send('bob', frame(two))
   server.log.send('bob', frame(one))
   t.strictSame(await heard('first'), ['withheld 2–2', 'second', 'reordered', 'first'])
+})
+
+t.test('However many holes a counter has, one message tells of one gap', async (t) => {
+  const { bob, talk, alice, listener, heard } = await listening()
+  for (let n = 3; n < 200; n += 2) await talk.say(alice, `message ${n}`, n, { isStreamed: false })
+  t.equal(
+    (await told(bob, talk.id)).filter((one) => one.startsWith('withheld')).length,
+    99,
+    'each in its place'
+  )
+  await talk.say(alice, 'end', 201)
+  t.strictSame(await heard('end'), ['withheld 2–200', 'end'])
+  t.match(await listener.first('withheld'), { count: 100 })
 })
 
 t.test('Events of the wrong form end the connection, and the next one goes on', async (t) => {
