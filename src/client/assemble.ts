@@ -2,6 +2,7 @@ import { ChainFetcher } from './conversations/chain-fetcher.js'
 import { ChainLoader } from './conversations/chain-loader.js'
 import { ChainStore } from './conversations/chain-store.js'
 import { ConversationChains } from './conversations/chains.js'
+import { Boundaries } from './conversations/boundaries.js'
 import { Goings } from './conversations/goings.js'
 import { RequestTaker } from './conversations/request-taker.js'
 import { TrustedMembers } from './conversations/trusted-members.js'
@@ -84,12 +85,13 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads)
   const own = new OwnChain(users, me)
 
-  const goings = new Goings(store, alarms)
+  const boundaries = new Boundaries(store)
+  const goings = new Goings(boundaries, alarms)
   const chainStore = new ChainStore(store, now)
   const fetcher = new ChainFetcher(api, alarms)
   const loader = new ChainLoader(chainStore, users, goings)
-  const taker = new RequestTaker(chainStore, fetcher, loader, goings, heads)
-  const chains = new ConversationChains(chainStore, fetcher, loader, taker, goings)
+  const taker = new RequestTaker(chainStore, fetcher, loader, goings, boundaries, heads, me)
+  const chains = new ConversationChains(chainStore, fetcher, loader, taker)
   users.whenGone((username) => chains.lookAfter(username))
   const trusted = new TrustedMembers(trust, alarms, me)
 
@@ -113,7 +115,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const leftOut = new LeftOutDevices(store, users, chains, forwarding, me)
 
   const seen = new SeenMessages(store)
-  const inTime = new InTime(store, chains, goings, seen)
+  const inTime = new InTime(store, chains, goings, boundaries, seen)
   const decryptor = new MessageDecryptor(store, users, chains, keys, inTime, seen, me, alarms)
   const history = new MessageHistory(api, store, decryptor)
   const titles = new TitleSearch(store, chains, history)
@@ -187,10 +189,10 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message)),
       inbox,
       chains,
-      goings
+      boundaries
     ),
     new ConversationEvents(chains, forwarding, leftOut, me),
-    new DeviceEvents(api, users, alarms, goings, renewals, leftOut, me)
+    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me)
   )
   const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
   const events = new EventStream(api, store, handler, hooks, random)

@@ -76,6 +76,7 @@ export class ChainLoader {
   /**
    * Verify requests one by one.
    *
+   * @param taken gets those that are valid, also when a later one is not
    * @param options.isAccepted the person takes them although their devices may have gone before
    * @throws {ChatError} `untrusted`
    */
@@ -83,9 +84,9 @@ export class ChainLoader {
     id: string,
     chain: LoadedChain,
     requests: readonly ServedRequest[],
+    taken: TakenRequest[],
     { isAccepted = false } = {}
-  ): Promise<TakenRequest[]> {
-    const taken: TakenRequest[] = []
+  ): Promise<void> {
     try {
       await this.#gather(
         chain,
@@ -96,11 +97,10 @@ export class ChainLoader {
         for (const { statement } of linksOf(served.request)) {
           if (statement.conversation !== id)
             throw untrusted('moved-statement', 'The server shows a statement of another conversation.')
-          if (!isAccepted) await this.#goings.requireOpen(id, statement)
+          if (!isAccepted) await this.#goings.requireOpen(id, statement, chain.users)
         }
         taken.push({ request: served.request, before, after: await this.#applyOne(chain, served) })
       }
-      return taken
     } catch (error) {
       throw toUntrusted(error, 'A statement of a conversation')
     }

@@ -1,14 +1,12 @@
 import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted, withDetails, type Heads } from '../errors.js'
 import type { ChainFetcher } from './chain-fetcher.js'
-import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
+import type { ChainStore, LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { KnownUsers } from './chain-users.js'
-import type { Goings } from './goings.js'
 import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
 import type { RequestTaker } from './request-taker.js'
 import { shownRequest, type ShownRequest } from './shown-request.js'
-import { linksOf, readServed } from './verify.js'
 
 export interface SyncedConversation {
   conversation: VerifiedConversation
@@ -22,21 +20,13 @@ export class ConversationChains {
   readonly #fetcher: ChainFetcher
   readonly #loader: ChainLoader
   readonly #taker: RequestTaker
-  readonly #goings: Goings
   readonly #pending = new Map<string, Promise<unknown>>()
 
-  constructor(
-    chains: ChainStore,
-    fetcher: ChainFetcher,
-    loader: ChainLoader,
-    taker: RequestTaker,
-    goings: Goings
-  ) {
+  constructor(chains: ChainStore, fetcher: ChainFetcher, loader: ChainLoader, taker: RequestTaker) {
     this.#chains = chains
     this.#fetcher = fetcher
     this.#loader = loader
     this.#taker = taker
-    this.#goings = goings
   }
 
   list(): Promise<StoredConversation[]> {
@@ -115,20 +105,9 @@ export class ConversationChains {
   ): Promise<SyncedConversation & { shown: ShownRequest[] }> {
     return this.#exclusively(id, async () => {
       const chain = await this.#loader.load(id)
-      const shown = await readServed(items)
-      // The boundary of those whose going the stream has not brought has to be known before anything is taken.
-      if (!(await this.#taker.isSettled(id, chain))) await this.#taker.fetch(id, chain)
-      const known = chain.history.chain?.sequence ?? 0
-      let added: TakenRequest[] = []
-      if (known === sequence - items.length) added = await this.#taker.takeNext(id, chain, shown, position)
-      else if (known < sequence) added = await this.#taker.fetch(id, chain)
-      for (const { statement, hash } of shown.flatMap(({ request }) => linksOf(request))) {
-        const there = chain.history.hashAt(statement.sequence)
-        if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
-      }
-      await this.#goings.noteRequest(id, sequence - items.length + 1, position)
+      const { added, shown } = await this.#taker.take(id, chain, items, sequence, position)
       const synced = await this.#synced(id, chain, added)
-      return { ...synced, shown: shown.map(({ request }) => shownRequest(chain.history, request)) }
+      return { ...synced, shown: shown.map((request) => shownRequest(chain.history, request)) }
     })
   }
 
@@ -182,7 +161,6 @@ export class ConversationChains {
     this.#loader.clear()
     this.#chains.clear()
     this.#fetcher.clear()
-    this.#goings.clear()
   }
 
   #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {

@@ -1,131 +1,81 @@
 import type { ConversationStatement } from '../../protocol/statements.js'
-import { untrusted } from '../errors.js'
+import type { DeviceHistory, UserHistory } from '../../protocol/user-history.js'
+import { untrusted, type ChatError } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Boundaries, Boundary } from './boundaries.js'
 import type { LoadedChain } from './chain-store.js'
-import { readRange } from './read-range.js'
+import type { KnownUsers } from './chain-users.js'
 import type { TakenRequest } from './record.js'
 import { linksOf } from './verify.js'
 
-/** Where a conversation ended for a device or a member, when this client learned that it had gone. */
-export type Boundary = {
-  /** The newest statement of the conversation's chain. */
-  sequence: number
-  /** Position of the newest event, by the server's word. */
-  position: number
-  /** What lies up to this position was not read from the stream: it was the past already. */
-  start: number
-}
-
-/** The first request of a conversation's chain that the stream has brought since it began. */
-type FirstRequest = {
-  /** Where the stream began. */
-  start: number
-  sequence: number
-  position: number
-}
-
 interface GoneDevice {
-  username: string
+  user: UserHistory
   signingKey: string
   /** The statement of the user's chain that retired it. */
   retired: number
 }
 
 /**
- * Records which devices and members have gone, and where each conversation ended for them (protocol, rule 7). Their
+ * Notices which devices and members have gone, and where each conversation ended for them (protocol, rule 7). Their
  * messages and statements from behind that boundary are refused.
  */
 export class Goings {
-  readonly #store: Store
+  readonly #boundaries: Boundaries
   readonly #alarms: Alarms
-  /** Names of boundaries that are in the store. */
-  readonly #known = new Set<string>()
 
-  constructor(store: Store, alarms: Alarms) {
-    this.#store = store
+  constructor(boundaries: Boundaries, alarms: Alarms) {
+    this.#boundaries = boundaries
     this.#alarms = alarms
   }
 
   /** @throws {ChatError} `after-revocation` (`untrusted`) if the device that signed it was gone before */
-  async requireOpen(id: string, { by, sequence }: ConversationStatement): Promise<void> {
-    const gone = await this.#store.get<Boundary>(deviceName(id, by))
-    if (gone !== undefined && sequence > gone.sequence)
-      throw untrusted('after-revocation', 'A statement of the chain is by a device that was gone before.')
+  async requireOpen(id: string, { by, sequence }: ConversationStatement, users: KnownUsers): Promise<void> {
+    for (const username of users.owners(by)) {
+      const user = users.get(username)!
+      const { retired } = user.devices.get(by)!
+      const gone = retired === null ? undefined : await this.#boundaries.ofDevices(id, user, retired)
+      if (gone !== undefined && sequence > gone.sequence) throw lateStatement()
+    }
   }
 
-  /** The person takes the chain up to this statement, whoever has signed it. */
-  async accept(id: string, sequence: number): Promise<void> {
-    await this.#store.update(async (tx) => {
-      for (const [name, gone] of await tx.list<Boundary>(deviceName(id, '')))
-        tx.set(name, { ...gone, sequence })
-    })
+  /** @throws {ChatError} `after-revocation` (`untrusted`) if the stream has brought the going of a signer before */
+  async requireBefore(request: TakenRequest['request'], position: number): Promise<void> {
+    for (const { statement } of linksOf(request)) {
+      const seen = await this.#boundaries.seenAt(statement.by)
+      if (seen !== undefined && position > seen) throw lateStatement()
+    }
   }
 
-  /** Forget everything that is held in memory. */
-  clear(): void {
-    this.#known.clear()
-  }
-
-  /** Where the conversation ended for a device; undefined while none is known. */
-  async deviceBoundary(id: string, signingKey: string): Promise<Boundary | undefined> {
-    const boundary = await this.#store.get<Boundary>(deviceName(id, signingKey))
-    const seen = await this.#store.get<number>(seenName(signingKey))
+  /** Where the conversation ended for a device; undefined while none is known, or the device has not gone. */
+  async deviceBoundary(
+    id: string,
+    user: UserHistory,
+    { signingKey, retired }: DeviceHistory
+  ): Promise<Boundary | undefined> {
+    if (retired === null) return undefined
+    const boundary = await this.#boundaries.ofDevices(id, user, retired)
+    const seen = await this.#boundaries.seenAt(signingKey)
     if (boundary === undefined || seen === undefined || seen >= boundary.position) return boundary
     // The stream has brought the going since.
     return { ...boundary, position: seen }
-  }
-
-  /** Where the conversation ended for a member the last time. A membership after it is another one. */
-  memberBoundary(id: string, username: string): Promise<Boundary | undefined> {
-    return this.#store.get<Boundary>(memberName(id, username))
-  }
-
-  /**
-   * The stream has brought what was made after a statement of the chain. For those who had gone before it the
-   * conversation ends here at the latest, whatever position the server gave for its end.
-   */
-  async noteStreamed(tx: StoreTransaction, id: string, after: number, position: number): Promise<void> {
-    for (const [name, gone] of await tx.list<Boundary>(goneName(id)))
-      if (gone.sequence <= after && gone.position > position) tx.set(name, { ...gone, position })
-  }
-
-  /** The stream has brought a request of the chain. @param first sequence of its first statement */
-  async noteRequest(id: string, first: number, position: number): Promise<void> {
-    await this.#store.update(async (tx) => {
-      await this.noteStreamed(tx, id, first - 1, position)
-      const { start } = await readRange(tx)
-      if ((await tx.get<FirstRequest>(firstName(id)))?.start !== start)
-        tx.set(firstName(id), { start, sequence: first, position } satisfies FirstRequest)
-    })
-  }
-
-  /** Whether a statement of the chain was made after the beginning of the stream that a boundary knows. */
-  async isAfterStart(id: string, sequence: number, { start }: Boundary): Promise<boolean> {
-    const first = await this.#store.get<FirstRequest>(firstName(id))
-    return first !== undefined && first.position > start && sequence >= first.sequence
-  }
-
-  /** The stream, read in order, has brought the going of a user's device at this position. */
-  async noteDevice(tx: StoreTransaction, signingKey: string, position: number): Promise<void> {
-    if ((await tx.get(seenName(signingKey))) === undefined) tx.set(seenName(signingKey), position)
   }
 
   /**
    * Set the boundaries of devices whose going the stream has brought: nothing has come since that is not known
    * here.
    *
-   * @returns the devices whose going was learned otherwise: the conversation has to be looked at
+   * @returns whether these are all. Else the conversation has to be looked at
    */
-  async settleSeen(id: string, chain: LoadedChain): Promise<GoneDevice[]> {
+  async settleSeen(id: string, chain: LoadedChain): Promise<boolean> {
     const { sequence } = chain.history.chain!
-    const others: GoneDevice[] = []
-    for (const device of await this.#withoutBoundary(id, chain)) {
-      const position = await this.#store.get<number>(seenName(device.signingKey))
-      if (position === undefined) others.push(device)
-      else await this.#set([{ name: deviceName(id, device.signingKey), sequence }], position)
+    const others = new Set<UserHistory>()
+    for (const { user, signingKey, retired } of await this.#withoutBoundary(id, chain)) {
+      const position = await this.#boundaries.seenAt(signingKey)
+      if (position === undefined) others.add(user)
+      else if (!others.has(user))
+        await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position })
     }
-    return others
+    return others.size === 0
   }
 
   /**
@@ -133,9 +83,8 @@ export class Goings {
    * others may have come after the event, and the chain has to be fetched to its end.
    */
   async isAfterAll(id: string, chain: LoadedChain): Promise<boolean> {
-    const { members } = chain.history.chain!
     const devices = await this.#withoutBoundary(id, chain)
-    return devices.every(({ username, retired }) => retired <= (members.get(username)?.state.sequence ?? 0))
+    return devices.every(({ user, retired }) => retired <= (newestState(chain, user) ?? 0))
   }
 
   /**
@@ -151,75 +100,56 @@ export class Goings {
     added: readonly TakenRequest[],
     position: number
   ): Promise<void> {
-    const { sequence } = chain.history.chain!
     const devices = await this.#withoutBoundary(id, chain)
-    const due = devices.map(({ signingKey }) => ({ name: deviceName(id, signingKey), sequence }))
-    for (const { before, after } of added)
-      for (const username of before?.members.keys() ?? [])
-        // A user who is in again has begun another membership: the boundary is that of the keys before.
-        if (!after.members.has(username))
-          due.push({ name: memberName(id, username), sequence: after.sequence })
-    if (due.length === 0) return
-    await this.#set(due, position)
-    // The chain at first sight is the past.
-    if (added[0]?.before === null) return
-    for (const { username, signingKey } of devices)
-      if (added.some(({ request }) => isBy(request, signingKey)))
-        await this.#alarms.raiseOnce({
-          code: 'late-statement',
-          message: `A device of ${username} that has gone had changed the conversation before this client knew.`,
-          about: { conversationId: id, username }
-        })
+    const newest = new Map(devices.map(({ user, retired }) => [user, retired]))
+    await this.#boundaries.setDevices(id, [...newest], { sequence: chain.history.chain!.sequence, position })
+    await this.#boundaries.setMembers(id, added.flatMap(departures), position)
+    for (const { user, signingKey, retired } of devices) {
+      const late = added
+        .flatMap(({ request }) => linksOf(request))
+        .find(({ statement }) => statement.by === signingKey)
+      if (late === undefined) continue
+      // The chain at first sight is the past, unless the stream has brought the going, and no key there knows it.
+      const isPast = retired <= (newestState(chain, user) ?? Infinity)
+      if (added[0]!.before === null && (isPast || (await this.#boundaries.seenAt(signingKey)) === undefined))
+        continue
+      const { user: username } = user.chain
+      const message = `A device of ${username} that has gone had changed the conversation before this client knew.`
+      const about = { conversationId: id, username }
+      await this.#alarms.raiseOnce({ code: 'late-statement', message, about }, late.hash)
+    }
   }
 
+  /** Sorted by the statements that retired them. */
   async #withoutBoundary(id: string, { history, users }: LoadedChain): Promise<GoneDevice[]> {
     const found: GoneDevice[] = []
     for (const username of history.usernames) {
-      const first = history.firstStateOf(username)
-      for (const { signingKey, retired } of users.get(username)?.devices.values() ?? []) {
-        // No key of this conversation was made for a device that had gone before the first one that names the user.
-        if (retired === null || retired <= first) continue
-        if (!(await this.#isKnown(deviceName(id, signingKey)))) found.push({ username, signingKey, retired })
-      }
+      const user = users.get(username)
+      if (user === undefined) continue
+      // No key of this conversation was made for a device that had gone before the first one that names the user.
+      let known = history.firstStateOf(username)
+      const isGone = ({ retired }: DeviceHistory): boolean => retired !== null && retired > known
+      const devices = [...user.devices.values()]
+      if (!devices.some(isGone)) continue
+      known = Math.max(known, await this.#boundaries.settledTo(id, user))
+      for (const { signingKey, retired } of devices.filter(isGone))
+        found.push({ user, signingKey, retired: retired! })
     }
-    return found
-  }
-
-  async #set(due: readonly { name: string; sequence: number }[], position: number): Promise<void> {
-    await this.#store.update(async (tx) => {
-      const { start } = await readRange(tx)
-      for (const { name, sequence } of due) tx.set(name, { sequence, position, start } satisfies Boundary)
-    })
-  }
-
-  async #isKnown(name: string): Promise<boolean> {
-    if (this.#known.has(name)) return true
-    if ((await this.#store.get(name)) === undefined) return false
-    this.#known.add(name)
-    return true
+    return found.sort((a, b) => a.retired - b.retired)
   }
 }
 
-function isBy(request: TakenRequest['request'], signingKey: string): boolean {
-  return linksOf(request).some(({ statement }) => statement.by === signingKey)
+/** What the newest key of the chain knows of a user's chain; undefined if the user is not in. */
+function newestState({ history }: LoadedChain, { chain }: UserHistory): number | undefined {
+  return history.chain!.members.get(chain.user)?.state.sequence
 }
 
-function goneName(id: string): string {
-  return `gone/${id}/`
+/** The memberships that a request ended. */
+function departures({ before, after }: TakenRequest): [username: string, sequence: number][] {
+  const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
+  return gone.map((username) => [username, after.sequence])
 }
 
-function deviceName(id: string, signingKey: string): string {
-  return `${goneName(id)}device/${signingKey}`
-}
-
-function memberName(id: string, username: string): string {
-  return `${goneName(id)}member/${username}`
-}
-
-function firstName(id: string): string {
-  return `first-streamed/${id}`
-}
-
-function seenName(signingKey: string): string {
-  return `gone-at/${signingKey}`
+function lateStatement(): ChatError {
+  return untrusted('after-revocation', 'A statement of the chain is by a device that was gone before.')
 }

@@ -1,7 +1,11 @@
+import type { ChainRequest } from '../../protocol/conversation-chain.js'
+import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
+import type { OwnDevice } from '../identity/own-device.js'
+import type { Boundaries } from './boundaries.js'
 import type { ChainFetcher } from './chain-fetcher.js'
-import type { ChainStore, LoadedChain } from './chain-store.js'
+import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { Goings } from './goings.js'
 import type { TakenRequest } from './record.js'
@@ -13,25 +17,31 @@ export class RequestTaker {
   readonly #fetcher: ChainFetcher
   readonly #loader: ChainLoader
   readonly #goings: Goings
+  readonly #boundaries: Boundaries
   readonly #heads: HeardHeads
+  readonly #me: OwnDevice
 
   constructor(
     chains: ChainStore,
     fetcher: ChainFetcher,
     loader: ChainLoader,
     goings: Goings,
-    heads: HeardHeads
+    boundaries: Boundaries,
+    heads: HeardHeads,
+    me: OwnDevice
   ) {
     this.#chains = chains
     this.#fetcher = fetcher
     this.#loader = loader
     this.#goings = goings
+    this.#boundaries = boundaries
     this.#heads = heads
+    this.#me = me
   }
 
   /** Whether it is known where the conversation ended for all who are known to have gone from it. */
   async isSettled(id: string, chain: LoadedChain): Promise<boolean> {
-    return chain.history.chain === null || (await this.#goings.settleSeen(id, chain)).length === 0
+    return chain.history.chain === null || (await this.#goings.settleSeen(id, chain))
   }
 
   /**
@@ -42,23 +52,57 @@ export class RequestTaker {
   async fetch(id: string, chain: LoadedChain, before: TakenRequest[] = []): Promise<TakenRequest[]> {
     const known = chain.history.chain?.head ?? '-'
     const { items, head, lastPosition } = await this.#fetcher.fetch(id, chain.history)
+    const added = [...before]
     try {
-      const added = [...before, ...(await this.#extend(id, chain, await readServed(items)))]
-      await this.#goings.settle(id, chain, added, lastPosition)
-      return added
+      await this.#extend(id, chain, await readServed(items), added)
     } catch (error) {
       throw withDetails(error, { heads: { known, served: head } })
+    } finally {
+      // Goings count, although a later request is not valid.
+      if (added.length > 0 || chain.history.chain !== null)
+        await this.#goings.settle(id, chain, added, lastPosition)
     }
+    return added
   }
 
-  /** Take the request that an event has brought. */
-  async takeNext(
+  /**
+   * Take a request that came with an event, after fetching those before it that are missing.
+   *
+   * @param sequence of the request's last statement
+   * @param position of the event
+   */
+  async take(
+    id: string,
+    chain: LoadedChain,
+    items: readonly SignedStatement[],
+    sequence: number,
+    position: number
+  ): Promise<{ added: TakenRequest[]; shown: ChainRequest[] }> {
+    const served = await readServed(items)
+    const shown = served.map(({ request }) => request)
+    for (const request of shown) await this.#goings.requireBefore(request, position)
+    // The boundary of those whose going the stream has not brought has to be known before anything is taken.
+    if (!(await this.isSettled(id, chain))) await this.fetch(id, chain)
+    const known = chain.history.chain?.sequence ?? 0
+    let added: TakenRequest[] = []
+    if (known === sequence - items.length) added = await this.#takeNext(id, chain, served, position)
+    else if (known < sequence) added = await this.fetch(id, chain)
+    for (const { statement, hash } of shown.flatMap(linksOf)) {
+      const there = chain.history.hashAt(statement.sequence)
+      if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
+    }
+    await this.#boundaries.noteRequest(id, sequence - items.length + 1, sequence, position)
+    return { added, shown }
+  }
+
+  async #takeNext(
     id: string,
     chain: LoadedChain,
     shown: readonly ServedRequest[],
     position: number
   ): Promise<TakenRequest[]> {
-    const added = await this.#extend(id, chain, shown)
+    const added: TakenRequest[] = []
+    await this.#extend(id, chain, shown, added)
     if (!(await this.#goings.isAfterAll(id, chain))) return this.fetch(id, chain, added)
     await this.#goings.settle(id, chain, added, position)
     return added
@@ -72,42 +116,62 @@ export class RequestTaker {
    */
   async accept(id: string, head: string): Promise<LoadedChain> {
     const chain = this.#loader.empty(id)
-    const requests = await readServed((await this.#fetcher.fetch(id, chain.history)).items)
-    await this.#loader.apply(id, chain, requests, { isAccepted: true })
+    const { items, lastPosition } = await this.#fetcher.fetch(id, chain.history)
+    const requests = await readServed(items)
+    const added: TakenRequest[] = []
+    await this.#loader.apply(id, chain, requests, added, { isAccepted: true })
     const { head: shown, sequence } = chain.history.chain ?? { head: 'nothing', sequence: 0 }
     if (shown !== head)
       throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
+    this.#requireIn(chain)
     // The known one may not be readable any more: it may name statements of users' chains that were given up.
     const known = await this.#chains.record(id)
     if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
       await this.#chains.drop(id)
     await this.#chains.add(chain, requests)
     await this.#chains.accept(id, sequence)
-    await this.#goings.accept(id, sequence)
+    await this.#boundaries.open(id, sequence)
+    await this.#goings.settle(id, chain, added, lastPosition)
     await this.#heads.accepted({ conversationId: id })
     this.#loader.replace(id, chain)
     return chain
   }
 
-  /** Apply requests, and store those that are valid. */
-  async #extend(id: string, chain: LoadedChain, requests: readonly ServedRequest[]): Promise<TakenRequest[]> {
+  /**
+   * Apply requests, and store those that are valid.
+   *
+   * @param taken gets those that are valid, also when a later one is not
+   */
+  async #extend(
+    id: string,
+    chain: LoadedChain,
+    requests: readonly ServedRequest[],
+    taken: TakenRequest[]
+  ): Promise<void> {
     if (requests.length === 0) {
       if (chain.history.chain === null)
         throw untrusted('forked-chain', 'The server shows a conversation without a chain.')
-      return []
+      return
     }
     const sequence = chain.history.chain?.sequence ?? 0
     try {
-      return await this.#loader.apply(id, chain, requests)
+      await this.#loader.apply(id, chain, requests, taken)
     } finally {
       // Valid requests are kept, although a later one is not.
       const end = chain.history.chain?.sequence ?? 0
       const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
       if (end > sequence) {
+        this.#requireIn(chain)
         await this.#chains.add(chain, valid)
         const { history } = chain
         await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at))
       }
     }
+  }
+
+  /** A conversation of others is never taken for one of this user: nothing of it is stored. */
+  #requireIn({ history }: LoadedChain): void {
+    if (!history.usernames.includes(this.#me.username))
+      throw untrusted('foreign-conversation', 'The server shows a conversation in which this user never was.')
   }
 }

@@ -3,7 +3,7 @@ import { DevicePage } from '../../protocol/devices.js'
 import type { durableEvents } from '../../protocol/events.js'
 import { parseStatement } from '../../protocol/parse-statement.js'
 import { untrusted } from '../errors.js'
-import type { Goings } from '../conversations/goings.js'
+import type { Boundaries } from '../conversations/boundaries.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -21,7 +21,7 @@ export class DeviceEvents {
   readonly #api: Api
   readonly #users: UserChains
   readonly #alarms: Alarms
-  readonly #goings: Goings
+  readonly #boundaries: Boundaries
   readonly #renewals: KeyRenewals
   readonly #leftOut: LeftOutDevices
   readonly #me: OwnDevice
@@ -30,7 +30,7 @@ export class DeviceEvents {
     api: Api,
     users: UserChains,
     alarms: Alarms,
-    goings: Goings,
+    boundaries: Boundaries,
     renewals: KeyRenewals,
     leftOut: LeftOutDevices,
     me: OwnDevice
@@ -38,7 +38,7 @@ export class DeviceEvents {
     this.#api = api
     this.#users = users
     this.#alarms = alarms
-    this.#goings = goings
+    this.#boundaries = boundaries
     this.#renewals = renewals
     this.#leftOut = leftOut
     this.#me = me
@@ -75,7 +75,7 @@ export class DeviceEvents {
     yield {
       events: [...changes, ...told],
       commit: async (tx) => {
-        for (const { signingKey } of gone) await this.#goings.noteDevice(tx, signingKey, position)
+        for (const { signingKey } of gone) await this.#boundaries.noteSeen(tx, signingKey, position)
         if (isAdded) await this.#leftOut.note(tx, statement.signingKey)
         if (isToRenew) await this.#renewals.plan(tx, false)
       }

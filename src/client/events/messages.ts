@@ -3,7 +3,7 @@ import type { durableEvents } from '../../protocol/events.js'
 import type { Message } from '../../protocol/messages.js'
 import { messageDigest } from '../../crypto/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import type { Goings } from '../conversations/goings.js'
+import type { Boundaries } from '../conversations/boundaries.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
@@ -24,7 +24,7 @@ export class MessageEvents {
   readonly #gaps: StreamGaps
   readonly #trust: TrustInbox
   readonly #chains: ConversationChains
-  readonly #goings: Goings
+  readonly #boundaries: Boundaries
 
   constructor(
     api: Api,
@@ -34,7 +34,7 @@ export class MessageEvents {
     gaps: StreamGaps,
     trust: TrustInbox,
     chains: ConversationChains,
-    goings: Goings
+    boundaries: Boundaries
   ) {
     this.#api = api
     this.#store = store
@@ -43,7 +43,7 @@ export class MessageEvents {
     this.#gaps = gaps
     this.#trust = trust
     this.#chains = chains
-    this.#goings = goings
+    this.#boundaries = boundaries
   }
 
   /** @param messages in the order of the stream */
@@ -71,7 +71,7 @@ export class MessageEvents {
             await told.commit?.(tx)
             await this.#decryptor.commit(tx, message)
             const isFirst = await this.#gaps.advance(tx, shown)
-            if (isFirst) await this.#goings.noteStreamed(tx, conversationId, link.sequence - 1, position)
+            if (isFirst) await this.#boundaries.noteStreamed(tx, conversationId, link.sequence, position)
           }
         }
       }

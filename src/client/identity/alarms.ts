@@ -44,9 +44,9 @@ export class Alarms {
     this.#noticed.set(key, alarmEvent(alarm))
   }
 
-  /** Tell it once, until it is `resolved`. */
-  raiseOnce(alarm: Alarm): Promise<void> {
-    return this.tellOnce(alarmKey(alarm), alarmEvent(alarm))
+  /** Tell it once, until it is `resolved`. @param cause tells it from others like it, which are told, too */
+  raiseOnce(alarm: Alarm, cause = ''): Promise<void> {
+    return this.tellOnce(alarmKey(alarm) + cause, alarmEvent(alarm))
   }
 
   /** Tell an event once. @param onceKey names what is told */

@@ -1,4 +1,5 @@
-import type { Boundary, Goings } from '../conversations/goings.js'
+import type { Boundaries, Boundary } from '../conversations/boundaries.js'
+import type { Goings } from '../conversations/goings.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { untrusted } from '../errors.js'
 import type { RosterSender, UsableKey } from '../session-keys/store.js'
@@ -21,12 +22,20 @@ export class InTime {
   readonly #store: Store
   readonly #chains: ConversationChains
   readonly #goings: Goings
+  readonly #boundaries: Boundaries
   readonly #seen: SeenMessages
 
-  constructor(store: Store, chains: ConversationChains, goings: Goings, seen: SeenMessages) {
+  constructor(
+    store: Store,
+    chains: ConversationChains,
+    goings: Goings,
+    boundaries: Boundaries,
+    seen: SeenMessages
+  ) {
     this.#store = store
     this.#chains = chains
     this.#goings = goings
+    this.#boundaries = boundaries
     this.#seen = seen
   }
 
@@ -39,7 +48,7 @@ export class InTime {
     const device = await this.#deviceBoundary(conversationId, sender)
     if (device !== undefined && (await this.#isBehind(device, key, sender, message)))
       throw untrusted('after-revocation', `A message is by a device of ${sender.username} that has gone.`)
-    const member = await this.#goings.memberBoundary(conversationId, sender.username)
+    const member = await this.#boundaries.ofMember(conversationId, sender.username)
     // A key that was made after the end of the membership belongs to another one.
     const isOver = member !== undefined && link.sequence <= member.sequence
     if (isOver && (await this.#isBehind(member, key, sender, message)))
@@ -49,12 +58,13 @@ export class InTime {
   }
 
   async #deviceBoundary(id: string, { username, signingKey }: RosterSender): Promise<Boundary | undefined> {
-    const users = await this.#chains.users(id)
-    if (users.device(username, signingKey)?.retired === null) return undefined
-    const known = await this.#goings.deviceBoundary(id, signingKey)
+    const user = (await this.#chains.users(id)).get(username)
+    const device = user?.devices.get(signingKey)
+    if (user === undefined || device === undefined || device.retired === null) return undefined
+    const known = await this.#goings.deviceBoundary(id, user, device)
     if (known !== undefined) return known
     await this.#chains.findBoundaries(id)
-    return this.#goings.deviceBoundary(id, signingKey)
+    return this.#goings.deviceBoundary(id, user, device)
   }
 
   /**
@@ -72,7 +82,7 @@ export class InTime {
     const counter = { conversationId, key: link.hash, signingKey }
     // A device counts up: in the past it had not come further than what the stream brought of it later.
     if (position <= boundary.start) {
-      if (await this.#goings.isAfterStart(conversationId, link.sequence, boundary)) return true
+      if (await this.#boundaries.isAfterStart(conversationId, link.sequence, boundary)) return true
       return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
     }
     if (n <= (await this.#seen.highest(counter))) return false
