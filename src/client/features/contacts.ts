@@ -119,10 +119,10 @@ export class Contacts {
 
   /**
    * A new device waits until another device of the user, or the backup, has told whom the user trusts. Go on
-   * without that: what it has met by now is trusted on first use, but for users who have reset.
+   * without that: whom it has met, or meets later, is trusted on first use, but for users who have reset.
    */
   async goOnAlone(): Promise<void> {
-    await this.#store.update((tx) => this.#trust.stopWaiting(tx))
+    await this.#store.update((tx) => this.#trust.goOnAlone(tx))
   }
 
   /** Whether this device still waits to hear whom the user trusts. */

@@ -22,7 +22,7 @@ type Pin = Trust & { provisional: boolean; isMet: boolean; isUnsure: boolean }
 type Heard = { [signingKey: string]: Trust }
 
 const WAITING = 'trust-waiting'
-/** The device was restored: its person has known users of whom nothing is here. */
+/** The device was restored, or goes on without what others know: its person has known users of whom nothing is here. */
 const RESTORED = 'trust-restored'
 /** What other own devices have told before was not read yet. */
 const UNREAD = 'trust-unread'
@@ -173,7 +173,7 @@ export class TrustStore {
     tx.delete(UNREAD)
   }
 
-  /** The device knows what the others know, or the person goes on without that. */
+  /** The device knows what the others know. */
   async stopWaiting(tx: StoreTransaction): Promise<void> {
     if ((await tx.get(WAITING)) !== true) return
     tx.delete(WAITING)
@@ -184,6 +184,12 @@ export class TrustStore {
         else tx.delete(name)
       }
     await bumpChainRevision(tx)
+  }
+
+  /** The person goes on without what the others know. */
+  async goOnAlone(tx: StoreTransaction): Promise<void> {
+    if ((await tx.get(WAITING)) === true) tx.set(RESTORED, true)
+    await this.stopWaiting(tx)
   }
 
   /** Users about whom the other own devices have to be told. */

@@ -268,6 +268,17 @@ t.test(
   }
 )
 
+t.test('A device that went on alone takes nobody unasked who had reset before it met them', async (t) => {
+  const { server, bob, alice } = await scene(t, ['alice'])
+  const phone = await linkedDevice(t, server, bob)
+  await phone.contacts.goOnAlone()
+  const evil = await hijack(alice.user)
+  t.equal(await outcome(phone.conversations.createGroup('two', ['alice'])), 'identity-changed')
+  t.notOk(hasWrappedFor(server, evil.id))
+  await server.puppet('carol')
+  t.equal(await outcome(phone.conversations.createGroup('two', ['carol'])), 'done', 'others are met as ever')
+})
+
 for (const isHonest of [true, false])
   t.test(
     `A contact verified after the backup ${isHonest ? 'is so on a restored device' : 'is not given to the server'}`,
