@@ -31,6 +31,8 @@ export class Lies {
   /** How many old events it shows once more at the end of each page, and whether as new ones. */
   replay = { count: 0, isNew: false }
   answer: FalseAnswer | null = null
+  /** Users' chains whose last statements it streams, once. */
+  news: FakeUser[] = []
 }
 
 /** The lies of a server: to each device its own. Without any it is honest. */
@@ -92,6 +94,16 @@ export class Liar {
     return false
   }
 
+  /** Whether the server shows a device less of a user's chain than it has there, and nothing else. */
+  cuts(deviceId: string, username: string, known: number): boolean {
+    const { users, answer } = this.#lies.get(deviceId) ?? new Lies()
+    const [shown, truth] = [users.get(username), this.#world.server.users.get(username)]
+    if (shown === undefined || answer?.path.test('POST /v1/users/chains') === true) return false
+    return (
+      shown.statements.length < known && truth?.history?.hashes[shown.statements.length - 1] === shown.head
+    )
+  }
+
   async #answer(request: FakeRequest): Promise<unknown> {
     const { method, path, honest } = request
     if (this.takesAll && path.endsWith('/messages') && method === 'POST') this.#take(request)
@@ -146,7 +158,10 @@ export class Liar {
     return { ...whole, head: fork.head, items: (whole.items ?? []).filter(({ text }) => shown.has(text)) }
   }
 
-  async #events({ hidden, replay }: Lies, { headers, username, deviceId }: FakeRequest): Promise<unknown> {
+  async #events(
+    { hidden, replay, news }: Lies,
+    { headers, username, deviceId }: FakeRequest
+  ): Promise<unknown> {
     const { log } = this.#world.server
     const after = headers.get('last-event-id')
     const page = (await log.page(username!, after ?? log.cursor).json()) as EventPage
@@ -156,6 +171,11 @@ export class Liar {
       const position = replay.isNew ? ++log.position : undefined
       const shown = position === undefined ? data : { ...data, position }
       items.push({ event, data: shown, cursor: log.cursor })
+    }
+    for (const { id: userId, username, statements } of after === null ? [] : news.splice(0)) {
+      const chain = { userId, username, sequence: statements.length, statement: statements.at(-1)! }
+      const position = ++log.position
+      items.push({ event: 'device.chain', data: { ...chain, position }, cursor: log.cursor })
     }
     return streamOf({ items, cursor: log.cursor }, after, deviceId)
   }

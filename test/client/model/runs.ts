@@ -9,13 +9,24 @@ const RUNS = process.env['FULL'] === '1' ? 60 : 10
 /** How long a model may run. */
 export const limitMs = 1000 * Number(seconds ?? 45)
 
-/** Run a model with random steps, in groups. A failure shows the log of the shortest run that fails. */
+/**
+ * Run a model with random steps, in groups. A failure shows the log of the shortest run that fails.
+ *
+ * @param rows steps that come one after the other, each by itself, in the place of a group now and then
+ */
 export async function checkRuns<S>(
   t: Test,
   step: fc.Arbitrary<S>,
-  run: (groups: readonly (readonly S[])[]) => Promise<void>
+  run: (groups: readonly (readonly S[])[]) => Promise<void>,
+  rows?: fc.Arbitrary<S[]>
 ): Promise<void> {
-  const groups = fc.array(fc.array(step, { minLength: 1, maxLength: 2 }), { maxLength: 30, size: 'max' })
+  const group = fc.array(step, { minLength: 1, maxLength: 2 }).map((steps) => [steps])
+  const row = rows?.map((steps) => steps.map((one) => [one]))
+  const any =
+    row === undefined ? group : fc.oneof({ weight: 12, arbitrary: group }, { weight: 1, arbitrary: row })
+  const groups = fc
+    .array(any, { maxLength: row === undefined ? 30 : 24, size: 'max' })
+    .map((all) => all.flat())
   const { failed, error, counterexamplePath, numRuns, ...details } = await checked()
   t.comment(`${numRuns} runs, seed ${details.seed}`)
   if (!failed) return

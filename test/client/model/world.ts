@@ -37,6 +37,8 @@ export class World {
   time = Date.parse('2026-01-31T12:00:00.000Z')
   readonly clock = (): number => this.time
   #texts = 0
+  /** The first broken promise. A client takes what is thrown within its `fetch` for a broken connection. */
+  #found: Broken | undefined
 
   constructor() {
     this.server.lies.push(endingStream(this.server))
@@ -102,6 +104,7 @@ export class World {
       failure = error
       outcome = error.code
     }
+    if (this.#found !== undefined) throw this.#found
     if (outcome === 'done' && this.isBrief) this.log.splice(at, 1)
     else this.log[at] = `${what} → ${outcome}`
     for (const watch of this.watches) await watch.ended?.(what, outcome, failure)
@@ -114,9 +117,10 @@ export class World {
 
   /** @throws {Broken} */
   broken(why: string): never {
-    throw new Broken(
+    this.#found ??= new Broken(
       `${why}\n${this.log.map((line, at) => `${String(at + 1).padStart(4)}. ${line}`).join('\n')}\n`
     )
+    throw this.#found
   }
 
   async close(): Promise<void> {
