@@ -2,6 +2,8 @@ import AjvCompiler, { type BuildCompilerFromPool } from '@fastify/ajv-compiler'
 import { BASE64 } from '../../protocol/ids.js'
 
 const strict = {
+  // The schemas are this program's own, and the compiler knows their types: a start need not check their form.
+  validateSchema: false,
   removeAdditional: false as const,
   useDefaults: true,
   allErrors: false,
