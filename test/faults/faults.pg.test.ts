@@ -4,7 +4,7 @@ import { faults } from './faults.js'
 import { Stage } from './stage.js'
 
 /** Other tests run at the same time. */
-const PAUSE_MS = 20
+const PAUSE_MS = 50
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
