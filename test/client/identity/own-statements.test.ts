@@ -9,6 +9,9 @@ import { eventually } from '../../support/eventually.js'
 import { noAnswer, problem } from '../../support/fake-answers.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer, type Lie } from '../../support/fake-server.js'
+import { shortenWaits } from '../../support/short-waits.js'
+
+shortenWaits()
 
 interface Scene {
   server: FakeServer
