@@ -62,6 +62,7 @@ import { Sealing, type KeyLimits } from './session-keys/sealing.js'
 import { SessionKeys } from './session-keys/store.js'
 import { MemoryStore } from './stores/memory.js'
 import { Api } from './transport/api.js'
+import { inTurn } from './in-turn.js'
 import { Http } from './transport/http.js'
 
 const TIMEOUT_MS = 30_000
@@ -164,20 +165,26 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
   /**
-   * Go on with whatever was interrupted. A conversation in which nothing can be sent is told at the end.
+   * Go on with whatever was interrupted. One part that cannot go on keeps back no other one, and is told at the end.
    *
    * @returns the ids of the messages that were sent
    */
   const resume = async (): Promise<string[]> => {
-    await devices.resume()
-    await requests.resume()
-    const { sent, error } = await outbox.flush()
-    await forwarding.resume()
-    await renewals.resume()
-    await missed.read()
-    await sharing.flush()
-    await rekey.resume()
-    if (error !== null) throw error
+    let sent: string[] = []
+    await inTurn([
+      () => devices.resume(),
+      () => requests.resume(),
+      async () => {
+        const flushed = await outbox.flush()
+        sent = flushed.sent
+        if (flushed.error !== null) throw flushed.error
+      },
+      () => forwarding.resume(),
+      () => renewals.resume(),
+      () => missed.read(),
+      () => sharing.flush(),
+      () => rekey.resume()
+    ])
     return sent
   }
   const handler = new EventHandler(

@@ -137,7 +137,7 @@ t.test('A device of the SDK tells one in a second client whom it trusts', async 
   t.equal(root, tina.keys.signingFp)
   const isSet = ({ type, set }: Record<string, unknown>) => type === 'trust' && set !== undefined
   t.match((await laptop.read(id)).find(isSet), {
-    users: { tina: { root, since: 1, sequence, head, verified: true } },
+    users: { tina: { root, since: 1, sequence, head, decided: true, verified: true } },
     set: { part: 1, parts: 1 }
   })
 })

@@ -22,7 +22,13 @@ const Head = { sequence: Type.Integer({ minimum: 1 }), head: Hash }
 const KnownTrust = Type.Object({
   users: Type.Record(
     Type.String({ pattern: `^${USERNAME}$` }),
-    Type.Object({ root: Hash, since: Type.Integer({ minimum: 1 }), verified: Type.Boolean(), ...Head })
+    Type.Object({
+      root: Hash,
+      since: Type.Integer({ minimum: 1 }),
+      verified: Type.Boolean(),
+      decided: Type.Boolean(),
+      ...Head
+    })
   ),
   conversations: Type.Record(Type.String({ pattern: `^${UUID}$` }), Type.Object(Head))
 })

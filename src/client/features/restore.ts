@@ -108,13 +108,13 @@ export class Restore {
     return { account: this.#auth.account!, recoveryCode }
   }
 
-  /** This person decided on these roots, on the device that made the backup. */
+  /** Take whom the device that made the backup knew. */
   async #learn({ users, conversations }: KnownTrust): Promise<void> {
     const from = 'your backup'
     await this.#store.update(async (tx) => {
       this.#trust.beginRestored(tx)
-      for (const [username, { root, since, verified, sequence, head }] of Object.entries(users)) {
-        this.#trust.restore(tx, username, { root, since, verified })
+      for (const [username, { sequence, head, ...trust }] of Object.entries(users)) {
+        this.#trust.restore(tx, username, trust)
         await this.#heads.note(tx, username, from, { sequence, head, from })
       }
       for (const [id, { sequence, head }] of Object.entries(conversations))

@@ -10,14 +10,16 @@ export type Trust = {
   since: number
   /** Whether safety numbers were compared. */
   verified: boolean
+  /** Whether the person has said that it is the user's: by comparing numbers, or by accepting it. Else it was only met. */
+  decided: boolean
 }
 
 /**
  * A root as this device stores it. `provisional`: the device met the user while it waited for what other own devices
- * know. `isMet`: the person has not decided on the root. `isUnsure`: the user had reset before a new or restored
- * device met them. The person may have known them on another device, and nobody says that the newest root is theirs.
+ * know. `isUnsure`: the user had reset before a new or restored device met them. The person may have known them on
+ * another device, and nobody says that the newest root is theirs.
  */
-type Pin = Trust & { provisional: boolean; isMet: boolean; isUnsure: boolean }
+type Pin = Trust & { provisional: boolean; isUnsure: boolean }
 /** What other own devices have sent, by the signing key of the sender. */
 type Heard = { [signingKey: string]: Trust }
 
@@ -42,9 +44,8 @@ export class TrustStore {
     const own = await this.#store.get<Pin>(recordName(username))
     const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
     const isWeak = own === undefined || ((own.provisional || own.isUnsure) && heard.length > 0)
-    const known = isWeak ? heard : [own, ...heard]
-    const [best] = [...known].sort((a, b) => b.since - a.since || Number(b.verified) - Number(a.verified))
-    return best && { root: best.root, since: best.since, verified: best.verified }
+    const [best] = (isWeak ? [...heard] : [own, ...heard]).sort(byWeight)
+    return best && { root: best.root, since: best.since, verified: best.verified, decided: best.decided }
   }
 
   async list(): Promise<[username: string, trust: Trust][]> {
@@ -54,12 +55,15 @@ export class TrustStore {
     return found.sort(([a], [b]) => (a < b ? -1 : 1))
   }
 
-  /** What this person has decided on this device: to be sent to the other ones. */
+  /** Whom this device has met, and what the person has decided here: to be sent to the other devices. */
   async own(): Promise<[username: string, trust: Trust][]> {
     const records = await this.#store.list<Pin>('trust/')
     return records
       .filter(([, { provisional, isUnsure }]) => !provisional && !isUnsure)
-      .map(([name, { root, since, verified }]) => [name.slice('trust/'.length), { root, since, verified }])
+      .map(([name, { root, since, verified, decided }]) => [
+        name.slice('trust/'.length),
+        { root, since, verified, decided }
+      ])
   }
 
   /**
@@ -73,12 +77,12 @@ export class TrustStore {
     const provisional = (await tx.get(WAITING)) === true
     const isLate = provisional || (await tx.get(RESTORED)) === true
     const isUnsure = isLate && history.roots.length > 1
-    this.#set(tx, username, { ...newest, verified: false, provisional, isMet: true, isUnsure })
+    this.#set(tx, username, { ...newest, verified: false, decided: false, provisional, isUnsure })
   }
 
-  /** Take what this person has decided before, from the backup. */
+  /** Take what the device that made the backup knew. */
   restore(tx: StoreTransaction, username: string, trust: Trust): void {
-    this.#set(tx, username, { ...trust, ...DECIDED })
+    this.#set(tx, username, { ...trust, provisional: false, isUnsure: false })
   }
 
   /** The device is made from a backup. It lacks all that was decided later. */
@@ -127,8 +131,9 @@ export class TrustStore {
   async hasDecided(username: string, root: string): Promise<boolean> {
     const own = await this.#store.get<Pin>(recordName(username))
     const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
-    const isOwn = own?.isMet === false && own.root === root
-    return (isOwn || heard.some((one) => one.root === root)) && (await this.of(username))?.root === root
+    const known = own === undefined ? heard : [own, ...heard]
+    const isDecided = known.some((one) => one.decided && one.root === root)
+    return isDecided && (await this.of(username))?.root === root
   }
 
   /** Whether nobody says that the root which is known here is the user's. */
@@ -212,7 +217,17 @@ export class TrustStore {
 }
 
 /** The person has said that it is the user's. */
-const DECIDED = { provisional: false, isMet: false, isUnsure: false }
+const DECIDED = { decided: true, provisional: false, isUnsure: false }
+
+/**
+ * A decision weighs more than a meeting, and the newest decision most: a server can have a device meet a root of its
+ * own making. Of roots that were only met the person has met the oldest first.
+ */
+function byWeight(a: Trust, b: Trust): number {
+  if (a.decided !== b.decided) return a.decided ? -1 : 1
+  if (a.since !== b.since) return a.decided ? b.since - a.since : a.since - b.since
+  return Number(b.verified) - Number(a.verified)
+}
 
 export function newestRoot({ roots }: UserHistory): { root: string; since: number } {
   const { root, since } = roots.at(-1)!

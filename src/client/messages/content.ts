@@ -59,7 +59,8 @@ const members: Record<Content['type'], Record<string, Check>> = {
         isHead(value) &&
         isHash(value['root']) &&
         isSequence(value['since']) &&
-        typeof value['verified'] === 'boolean'
+        typeof value['verified'] === 'boolean' &&
+        typeof value['decided'] === 'boolean'
     ),
     conversations: isRecordOf(isId, (value) => isObject(value) && isHead(value)),
     set: optional(

@@ -57,9 +57,10 @@ export class TrustInbox {
     // Anybody can have a `self` conversation, and the server can show it.
     if (content.type !== 'trust' || chain.kind !== 'self' || !message.own) return undefined
     if (from.signingKey === this.#own) return undefined
-    const sender = (await this.#users.get(from.username)).devices.get(from.signingKey)
-    // The words of a device fall with it.
-    if (sender === undefined || sender.retired !== null) return undefined
+    const { devices } = await this.#users.get(from.username)
+    // The words of a device fall with it. A device that was put aside is told nothing by those who came after it.
+    for (const signingKey of [this.#own, from.signingKey])
+      if (devices.get(signingKey)?.retired !== null) return undefined
     for (const [username, { root, since }] of Object.entries(content.users)) {
       const known = await this.#users.peek(username)
       const isLong = known !== undefined && known.chain.sequence >= since
@@ -120,9 +121,9 @@ export class TrustInbox {
     { by, ...source }: Source,
     isForThis: boolean
   ): Promise<void> {
-    for (const [username, { root, since, verified, ...head }] of Object.entries(users))
-      if (await this.#heads.note(tx, username, by, heardHead(head, source)))
-        await this.#trust.hear(tx, by, username, { root, since, verified })
+    for (const [username, { sequence, head, ...trust }] of Object.entries(users))
+      if (await this.#heads.note(tx, username, by, heardHead({ sequence, head }, source)))
+        await this.#trust.hear(tx, by, username, trust)
     for (const [id, head] of Object.entries(conversations))
       await this.#heads.note(tx, id, by, heardHead(head, source))
     await bumpChainRevision(tx)

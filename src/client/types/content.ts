@@ -51,7 +51,12 @@ export type TrustContent = {
 }
 
 export type ChainHead = { sequence: number; head: string }
-export type TrustEntry = ChainHead & { root: string; since: number; verified: boolean }
+export type TrustEntry = ChainHead & {
+  root: string
+  since: number
+  verified: boolean
+  decided: boolean
+}
 
 /** To a user who was added to a group: where the group's chain ends for the one who added them. */
 export type WelcomeContent = {

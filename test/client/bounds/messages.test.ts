@@ -21,7 +21,7 @@ const text = (value: string): string => `"text":"${value}"`
 const nested = (bytes: number): string => `"a":${'['.repeat(14)}${fill('[],', bytes)}[]${']'.repeat(14)}`
 const list = (length: number, item: (at: number) => string): string =>
   Array.from({ length }, (_, at) => item(at)).join()
-const trusted = `{"root":"${HASH}","since":1,"sequence":1,"head":"${HASH}","verified":true}`
+const trusted = `{"root":"${HASH}","since":1,"sequence":1,"head":"${HASH}","decided":true,"verified":true}`
 const file =
   `"attachment":"${randomUUID()}","name":"${fill('n', 256)}","mediaType":"${fill('m', 256)}","size":1,` +
   `"sha256":"${HASH}","key":"${fill('A', 43)}=",${text(fill('x', 62_000))}`

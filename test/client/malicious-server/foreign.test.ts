@@ -53,7 +53,7 @@ t.test('Nobody but the own devices says whom a person trusts', async (t) => {
   const { server, bob, talk, alice, tell } = await verified()
   const evil = await hijack(alice.user)
   const root = evil.signing.fingerprint
-  const said = { root, since: 2, verified: true, sequence: 2, head: alice.user.head }
+  const said = { root, since: 2, decided: true, verified: true, sequence: 2, head: alice.user.head }
   await tell({ type: 'trust', users: { alice: said }, conversations: {} } as { type: string })
   t.match(await bob.contacts.get('alice'), { status: 'changed', wasVerified: true })
   t.equal(await outcome(bob.send(talk.id, 'a secret')), 'identity-changed')

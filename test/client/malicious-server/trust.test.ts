@@ -233,7 +233,7 @@ t.test(
     t.equal(await outcome(bob.send(talk.id, 'the word of the tablet has fallen')), 'done')
 
     const { root } = alice.user
-    const about = { ...other, sequence: 1, root, since: 1, verified: false }
+    const about = { ...other, sequence: 1, root, since: 1, decided: false, verified: false }
     await tell(phone, { users: { alice: about } })
     t.equal(await outcome(bob.send(talk.id, 'to which alice?')), 'forked-chain')
   }
