@@ -221,7 +221,7 @@ const DECIDED = { decided: true, provisional: false, isUnsure: false }
 
 /**
  * A decision weighs more than a meeting, and the newest decision most: a server can have a device meet a root of its
- * own making. Of roots that were only met the person has met the oldest first.
+ * own making. The person has met the oldest first of those that were only met.
  */
 function byWeight(a: Trust, b: Trust): number {
   if (a.decided !== b.decided) return a.decided ? -1 : 1
