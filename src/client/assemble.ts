@@ -31,6 +31,7 @@ import { DeviceRekey } from './features/rekey.js'
 import { Sessions } from './features/sessions.js'
 import { Users } from './features/users.js'
 import { Alarms } from './identity/alarms.js'
+import { ChainDoubts } from './identity/chain-doubts.js'
 import { HeardHeads } from './identity/heard-heads.js'
 import { OwnChain } from './identity/own-chain.js'
 import { OwnDevice } from './identity/own-device.js'
@@ -83,16 +84,17 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const alarms = new Alarms(store)
   const trust = new TrustStore(store)
   const heads = new HeardHeads(store, alarms)
-  const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads)
+  const doubts = new ChainDoubts(store)
+  const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads, doubts)
   const own = new OwnChain(users, me)
 
   const boundaries = new Boundaries(store)
   const goings = new Goings(boundaries, alarms)
   const chainStore = new ChainStore(store, now)
-  const fetcher = new ChainFetcher(api, alarms)
+  const fetcher = new ChainFetcher(api, alarms, doubts)
   const loader = new ChainLoader(chainStore, users, goings)
   const taker = new RequestTaker(chainStore, fetcher, loader, goings, boundaries, heads, me)
-  const chains = new ConversationChains(chainStore, fetcher, loader, taker)
+  const chains = new ConversationChains(chainStore, loader, taker, alarms, doubts)
   users.whenGone((username) => chains.lookAfter(username))
   const trusted = new TrustedMembers(trust, alarms, me)
 

@@ -3,8 +3,9 @@ import { MAX_LINKS } from '../../protocol/conversation-chain.js'
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
 import { NextCursor, Position, Sha256, SignedStatement } from '../../protocol/schema.js'
 import { Turns } from '../../crypto/turns.js'
-import { untrusted, type Heads } from '../errors.js'
-import type { Alarms } from '../identity/alarms.js'
+import { ChatError, untrusted, type Heads } from '../errors.js'
+import { alarmOf, type Alarms } from '../identity/alarms.js'
+import type { ChainDoubts } from '../identity/chain-doubts.js'
 import type { Api } from '../transport/api.js'
 import { pagesOf } from '../transport/pages.js'
 import { checked } from '../transport/response-schema.js'
@@ -31,12 +32,12 @@ const ChainPage = Type.Object({
 export class ChainFetcher {
   readonly #api: Api
   readonly #alarms: Alarms
-  /** Conversations of which the server shows less than this client has, with the two ends. */
-  readonly #behind = new Map<string, Heads>()
+  readonly #doubts: ChainDoubts
 
-  constructor(api: Api, alarms: Alarms) {
+  constructor(api: Api, alarms: Alarms, doubts: ChainDoubts) {
     this.#api = api
     this.#alarms = alarms
+    this.#doubts = doubts
   }
 
   /**
@@ -48,31 +49,18 @@ export class ChainFetcher {
   async fetch(id: string, history: ConversationHistory): Promise<FetchedChain> {
     let found = await this.#fetchOnce(id, history)
     if ('served' in found) found = await this.#fetchOnce(id, history)
-    if (!('served' in found)) {
-      if (this.#behind.delete(id))
-        await this.#alarms.resolve({ code: 'server-behind', about: { conversationId: id } })
-      return found
-    }
-    const isNew = !this.#behind.has(id)
-    this.#behind.set(id, { known: found.known, served: found.served })
-    if (isNew)
-      await this.#alarms.raiseOnce({
-        code: 'server-behind',
-        message: 'The server shows less of a conversation’s chain than this client has seen.',
-        heads: { known: found.known, served: found.served },
-        about: { conversationId: id }
-      })
-    return { items: [], head: found.served, lastPosition: found.lastPosition }
-  }
-
-  /** The two ends, if the last look has found the server behind. */
-  behind(id: string): Heads | undefined {
-    return this.#behind.get(id)
-  }
-
-  /** Forget everything that is held in memory. */
-  clear(): void {
-    this.#behind.clear()
+    if (!('served' in found)) return found
+    const { known, served, lastPosition } = found
+    const about = { conversationId: id }
+    const error = new ChatError(
+      'untrusted',
+      'server-behind',
+      'The server shows less of a conversation’s chain than this client has seen.',
+      { heads: { known, served }, about }
+    )
+    await this.#doubts.note(id, error)
+    await this.#alarms.raiseOnce({ ...alarmOf(error), about })
+    return { items: [], head: served, lastPosition }
   }
 
   /** @returns the heads if the server shows a proper beginning of the known chain */

@@ -1,6 +1,7 @@
 import { type ConversationHistory } from '../../protocol/conversation-history.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, type Heads } from '../errors.js'
+import { forgetDoubt } from '../identity/chain-doubts.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
 import { forgetHeads } from '../identity/heard-heads.js'
 import { LruMap } from '../stores/lru-map.js'
@@ -122,6 +123,7 @@ export class ChainStore {
       tx.set(recordName(id), { ...stored, acceptedTo: sequence })
       tx.delete(proofName(id))
       forgetHeads(tx, id)
+      forgetDoubt(tx, id)
     })
   }
 

@@ -1,6 +1,7 @@
 import type { SignedStatement } from '../../protocol/schema.js'
-import { ChatError, untrusted, withDetails, type Heads } from '../errors.js'
-import type { ChainFetcher } from './chain-fetcher.js'
+import { ChatError, untrusted, withDetails } from '../errors.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { ChainDoubts } from '../identity/chain-doubts.js'
 import type { ChainStore, LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { KnownUsers } from './chain-users.js'
@@ -17,16 +18,24 @@ export interface SyncedConversation {
 /** The chains of conversations: verified request by request, stored, and only ever extended. */
 export class ConversationChains {
   readonly #chains: ChainStore
-  readonly #fetcher: ChainFetcher
   readonly #loader: ChainLoader
   readonly #taker: RequestTaker
+  readonly #alarms: Alarms
+  readonly #doubts: ChainDoubts
   readonly #pending = new Map<string, Promise<unknown>>()
 
-  constructor(chains: ChainStore, fetcher: ChainFetcher, loader: ChainLoader, taker: RequestTaker) {
+  constructor(
+    chains: ChainStore,
+    loader: ChainLoader,
+    taker: RequestTaker,
+    alarms: Alarms,
+    doubts: ChainDoubts
+  ) {
     this.#chains = chains
-    this.#fetcher = fetcher
     this.#loader = loader
     this.#taker = taker
+    this.#alarms = alarms
+    this.#doubts = doubts
   }
 
   list(): Promise<StoredConversation[]> {
@@ -67,17 +76,22 @@ export class ConversationChains {
    * @throws {ChatError} `conversation-not-found` (`refused`); `untrusted` if the chain is not valid
    */
   sync(id: string, head?: string): Promise<SyncedConversation> {
-    return this.#exclusively(id, async () => {
+    return this.#looking(id, async () => {
+      // A doubt that comes while this client looks is left for the next look.
+      const doubt = await this.#doubts.of(id)
       const chain = await this.#loader.load(id)
       const isSettled = await this.#taker.isSettled(id, chain)
       const isKnown = head !== undefined && chain.history.chain?.head === head && !(await this.isInDoubt(id))
-      return this.#synced(id, chain, isSettled && isKnown ? [] : await this.#taker.fetch(id, chain))
+      if (isSettled && isKnown) return this.#synced(id, chain, [])
+      const added = await this.#taker.fetch(id, chain)
+      if (doubt !== undefined && (await this.#doubts.settle(id, doubt))) await this.#tellWhole(id)
+      return this.#synced(id, chain, added)
     })
   }
 
   /** Find out where the conversation ended for devices that have gone, unless that is known already. */
   async findBoundaries(id: string): Promise<void> {
-    await this.#exclusively(id, async () => {
+    await this.#looking(id, async () => {
       const chain = await this.#loader.load(id)
       if (!(await this.#taker.isSettled(id, chain))) await this.#taker.fetch(id, chain)
     })
@@ -103,7 +117,7 @@ export class ConversationChains {
     sequence: number,
     position: number
   ): Promise<SyncedConversation & { shown: ShownRequest[] }> {
-    return this.#exclusively(id, async () => {
+    return this.#looking(id, async () => {
       const chain = await this.#loader.load(id)
       const { added, shown } = await this.#taker.take(id, chain, items, sequence, position)
       const synced = await this.#synced(id, chain, added)
@@ -121,6 +135,7 @@ export class ConversationChains {
   accept(id: string, head: string): Promise<VerifiedConversation> {
     return this.#exclusively(id, async () => {
       const chain = await this.#taker.accept(id, head)
+      await this.#tellWhole(id)
       return verified((await this.#chains.record(id))!, chain)
     })
   }
@@ -135,9 +150,9 @@ export class ConversationChains {
     this.#chains.noteTitle(id, title, position)
   }
 
-  /** Where the two chains end, if the server shows less of the chain than this client has seen. */
-  behind(id: string): Heads | undefined {
-    return this.#fetcher.behind(id)
+  /** `server-behind` or `forked-chain`, if no look has shown the whole chain since; it names the two ends. */
+  trouble(id: string): Promise<ChatError | undefined> {
+    return this.#doubts.trouble(id)
   }
 
   /**
@@ -153,14 +168,13 @@ export class ConversationChains {
 
   /** Whether the last look at the chain has shown too little, or something else than members know. */
   async isInDoubt(id: string): Promise<boolean> {
-    return this.behind(id) !== undefined || (await this.#chains.proof(id)) !== undefined
+    return (await this.#doubts.of(id)) !== undefined || (await this.#chains.proof(id)) !== undefined
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
     this.#loader.clear()
     this.#chains.clear()
-    this.#fetcher.clear()
   }
 
   #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -174,6 +188,26 @@ export class ConversationChains {
     }
     next.then(done, done)
     return next
+  }
+
+  /** Another statement in the place of a known one puts the chain in doubt. */
+  #looking<T>(id: string, look: () => Promise<T>): Promise<T> {
+    return this.#exclusively(id, async () => {
+      try {
+        return await look()
+      } catch (error) {
+        const isFork = error instanceof ChatError && error.code === 'forked-chain'
+        const isKnown = isFork && (await this.#chains.record(id)) !== undefined
+        if (isKnown)
+          await this.#doubts.note(id, withDetails(error, { about: { conversationId: id } }) as ChatError)
+        throw error
+      }
+    })
+  }
+
+  /** The server shows the whole chain, or the person has taken the one that it shows. */
+  async #tellWhole(id: string): Promise<void> {
+    await this.#alarms.resolve({ code: 'server-behind', about: { conversationId: id } })
   }
 
   async #synced(id: string, chain: LoadedChain, added: TakenRequest[]): Promise<SyncedConversation> {

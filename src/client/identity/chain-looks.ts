@@ -2,19 +2,13 @@ import { ChatError, isDecidedRefusal, serverBehind } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { alarmOf, type Alarms } from './alarms.js'
-import { bumpChainRevision } from './chain-revision.js'
+import type { ChainDoubts, Doubt } from './chain-doubts.js'
 import { batches, fetchChains } from './fetch-chains.js'
-import { lookAt, type Look } from './look.js'
+import { lookAt, type Look, type ServedHistory } from './look.js'
 import type { OwnDevice } from './own-device.js'
 import type { PublicKeys } from './public-keys.js'
 import { returnStatements } from './return-statements.js'
 import type { Extension, UserCopies } from './user-copies.js'
-
-/**
- * How the server's chain of a user compares with the copy of this client, by the last look. `behind`: it is a
- * proper beginning of the copy. `forked`: another statement stands in the place of a known one.
- */
-export type ChainStatus = 'current' | 'behind' | 'forked'
 
 /** A chain that is behind at the second look is behind; the third shows whether the server took it back. */
 const LOOKS = 3
@@ -32,9 +26,7 @@ export class ChainLooks {
   readonly #copies: UserCopies
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
-  readonly #statuses = new Map<string, ChainStatus>()
-  /** What the last look at each chain that is not current has shown. */
-  readonly #troubles = new Map<string, ChatError>()
+  readonly #doubts: ChainDoubts
   /** Ends of the server's chains, by username, at which it was given the rest already. */
   readonly #returned = new Map<string, number>()
   /** The look that has not begun: users may still join it. */
@@ -42,22 +34,22 @@ export class ChainLooks {
   #running: Promise<unknown> = Promise.resolve()
   #tellGone: (username: string) => void = () => undefined
 
-  constructor(api: Api, store: Store, me: OwnDevice, copies: UserCopies, keys: PublicKeys, alarms: Alarms) {
+  constructor(
+    api: Api,
+    store: Store,
+    me: OwnDevice,
+    copies: UserCopies,
+    keys: PublicKeys,
+    alarms: Alarms,
+    doubts: ChainDoubts
+  ) {
     this.#api = api
     this.#store = store
     this.#me = me
     this.#copies = copies
     this.#keys = keys
     this.#alarms = alarms
-  }
-
-  status(username: string): ChainStatus {
-    return this.#statuses.get(username) ?? 'current'
-  }
-
-  /** `server-behind` or `forked-chain`, if the chain is not current; it names the two ends. */
-  trouble(username: string): ChatError | undefined {
-    return this.status(username) === 'current' ? undefined : this.#troubles.get(username)
+    this.#doubts = doubts
   }
 
   /** Call this when a look shows that a device of a user has gone. */
@@ -76,17 +68,15 @@ export class ChainLooks {
     return look.failures
   }
 
-  async setStatus(username: string, status: ChainStatus): Promise<void> {
-    await this.#note(username, status)
-    if (status !== 'current') return
+  /** The server shows the whole chain, or the person has taken the one that it shows. */
+  async isWhole(username: string, before?: Doubt): Promise<void> {
     this.#returned.delete(username)
+    if (before !== undefined) await this.#doubts.settle(username, before)
     await this.#alarms.resolve({ code: 'server-behind', about: { username } })
   }
 
   /** Forget everything that is held in memory. */
   clear(): void {
-    this.#statuses.clear()
-    this.#troubles.clear()
     this.#returned.clear()
   }
 
@@ -118,23 +108,28 @@ export class ChainLooks {
     tries: number,
     failures: Map<string, unknown>
   ): Promise<string[]> {
+    const doubts = await Promise.all(usernames.map((username) => this.#doubts.of(username)))
+    // Another process that doubts a chain may know more of it.
+    await this.#copies.refresh()
     const copies = await Promise.all(usernames.map((username) => this.#copies.get(username)))
     const asked = usernames.map((username, at) => ({ username, after: copies[at]?.chain.sequence ?? 0 }))
     const served = await fetchChains(this.#api, asked)
     const extensions: Extension[] = []
+    const whole: (readonly [username: string, before: Doubt | undefined])[] = []
     const unsettled: string[] = []
     for (const [at, username] of usernames.entries()) {
       try {
         const look = await lookAt(username, copies[at], served.get(username), this.#keys)
         if (look.status !== 'behind') extensions.push({ username, ...look })
-        if (await this.#settle(username, look, tries)) continue
-        unsettled.push(username)
+        if (look.status === 'current') whole.push([username, doubts[at]])
+        else if (!(await this.#isSettled(username, look, tries))) unsettled.push(username)
       } catch (error) {
         const isFork = error instanceof ChatError && error.code === 'forked-chain'
         failures.set(username, isFork ? await this.#fork(username, error) : error)
       }
     }
     await this.#copies.extend(extensions)
+    for (const [username, before] of whole) await this.isWhole(username, before)
     for (const { username, added } of extensions)
       if (added.some(({ statement: { kind } }) => kind === 'device-revoke' || kind === 'device-reset'))
         this.#tellGone(username)
@@ -142,15 +137,10 @@ export class ChainLooks {
   }
 
   /** Whether the look says enough. */
-  async #settle(username: string, look: Look, tries: number): Promise<boolean> {
-    if (look.status === 'current') {
-      await this.setStatus(username, 'current')
-      return true
-    }
+  async #isSettled(username: string, look: Exclude<Look, ServedHistory>, tries: number): Promise<boolean> {
     if (look.status === 'moving' || tries === 1) return false
     const error = this.#toTell(serverBehind(username, look.heads), username)
-    this.#troubles.set(username, error)
-    await this.#note(username, 'behind')
+    await this.#doubts.note(username, error)
     await this.#alarms.raiseOnce({ ...alarmOf(error), about: { username } })
     return !(await this.#giveBack(username, look.sequence))
   }
@@ -168,13 +158,6 @@ export class ChainLooks {
     }
   }
 
-  /** Who seals has to find out at once: what was good at the revision before is judged again. */
-  async #note(username: string, status: ChainStatus): Promise<void> {
-    if (this.status(username) === status) return
-    this.#statuses.set(username, status)
-    await this.#store.update(bumpChainRevision)
-  }
-
   /** Nobody is asked to accept a chain in the place of their own. */
   #toTell(error: ChatError, username: string): ChatError {
     return username === this.#me.account?.username ? ownTrouble(error) : error
@@ -183,8 +166,7 @@ export class ChainLooks {
   /** Returns what to tell. */
   async #fork(username: string, error: ChatError): Promise<ChatError> {
     const told = this.#toTell(error, username)
-    this.#troubles.set(username, told)
-    await this.#note(username, 'forked')
+    await this.#doubts.note(username, told)
     this.#alarms.raise({ ...alarmOf(told), about: { username } })
     return told
   }

@@ -146,7 +146,7 @@ export class PendingStatements {
         'The server said that it has changed your devices, but it shows a chain without the change.'
       )
     // The part of the chain that the server hides may have the statement: nothing else is signed in its place.
-    if (found === undefined) this.#users.requireCurrent([username])
+    if (found === undefined) await this.#users.requireCurrent([username])
     await this.#store.update(async (tx) => {
       if ((await tx.get<Stored>(NAME))?.hash !== hash) return
       tx.delete(NAME)

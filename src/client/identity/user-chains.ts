@@ -11,7 +11,8 @@ import { ChatError, toUntrusted, untrusted } from '../errors.js'
 import type { CryptoKey, Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Alarms } from './alarms.js'
-import { ChainLooks, type ChainStatus } from './chain-looks.js'
+import type { ChainDoubts } from './chain-doubts.js'
+import { ChainLooks } from './chain-looks.js'
 import { fetchChains } from './fetch-chains.js'
 import type { HeardHeads } from './heard-heads.js'
 import { lookAt, type ServedHistory } from './look.js'
@@ -33,6 +34,7 @@ export class UserChains {
   readonly #keys: PublicKeys
   readonly #alarms: Alarms
   readonly #heads: HeardHeads
+  readonly #doubts: ChainDoubts
   readonly #copies: UserCopies
   readonly #looks: ChainLooks
 
@@ -43,15 +45,17 @@ export class UserChains {
     trust: TrustStore,
     keys: PublicKeys,
     alarms: Alarms,
-    heads: HeardHeads
+    heads: HeardHeads,
+    doubts: ChainDoubts
   ) {
     this.#api = api
     this.#me = me
     this.#keys = keys
     this.#alarms = alarms
     this.#heads = heads
+    this.#doubts = doubts
     this.#copies = new UserCopies(store, me, trust, keys, alarms, heads)
-    this.#looks = new ChainLooks(api, store, me, this.#copies, keys, alarms)
+    this.#looks = new ChainLooks(api, store, me, this.#copies, keys, alarms, doubts)
   }
 
   /** A user as known here; asks the server only about users never met, and pins their root. */
@@ -136,9 +140,9 @@ export class UserChains {
     }
   }
 
-  /** How the server's chain of a user compared with the copy, when it was looked at last. */
-  status(username: string): ChainStatus {
-    return this.#looks.status(username)
+  /** Whether the last look at a user's chain has shown less than the copy, or something else. */
+  async isInDoubt(username: string): Promise<boolean> {
+    return (await this.#doubts.of(username)) !== undefined
   }
 
   /**
@@ -146,9 +150,9 @@ export class UserChains {
    *
    * @throws {ChatError} `server-behind` or `forked-chain` (`untrusted`)
    */
-  requireCurrent(usernames: Iterable<string>): void {
+  async requireCurrent(usernames: Iterable<string>): Promise<void> {
     for (const username of usernames) {
-      const trouble = this.#looks.trouble(username)
+      const trouble = await this.#doubts.trouble(username)
       if (trouble !== undefined) throw trouble
     }
   }
@@ -172,7 +176,7 @@ export class UserChains {
     if (!isMeant(history))
       throw new ChatError('usage', 'other-head', `The server shows another chain of ${username} by now.`)
     await this.#copies.replace({ username, history, added })
-    await this.#looks.setStatus(username, 'current')
+    await this.#looks.isWhole(username)
     await this.#heads.accepted({ username })
   }
 

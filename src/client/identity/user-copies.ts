@@ -2,6 +2,7 @@ import type { UserHistory } from '../../protocol/user-history.js'
 import { forkedChain } from '../errors.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
+import { forgetDoubt } from './chain-doubts.js'
 import { bumpChainRevision, chainRevision } from './chain-revision.js'
 import type { Alarms } from './alarms.js'
 import { forgetHeads, type HeardHeads } from './heard-heads.js'
@@ -99,6 +100,7 @@ export class UserCopies {
     await this.#store.update(async (tx) => {
       await deleteChain(tx, username)
       forgetHeads(tx, username)
+      forgetDoubt(tx, username)
       this.#saveNew(tx, username, added)
       await this.#trust.unverify(tx, username, history)
       await bumpChainRevision(tx)

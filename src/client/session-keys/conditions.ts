@@ -2,7 +2,6 @@ import type { KnownUsers } from '../conversations/chain-users.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { TrustedMembers } from '../conversations/trusted-members.js'
-import { untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
 import type { UserChains } from '../identity/user-chains.js'
 
@@ -24,8 +23,9 @@ export class SealingConditions {
   async lookAgain(id: string): Promise<void> {
     if (await this.#chains.isInDoubt(id)) await this.#chains.sync(id)
     const { chain } = await this.#chains.get(id)
-    const others = [...chain.members.keys()].filter((name) => this.#users.status(name) !== 'current')
-    if (others.length > 0) await this.#users.sync(others)
+    const inDoubt: string[] = []
+    for (const name of chain.members.keys()) if (await this.#users.isInDoubt(name)) inDoubt.push(name)
+    if (inDoubt.length > 0) await this.#users.sync(inDoubt)
   }
 
   /**
@@ -41,19 +41,17 @@ export class SealingConditions {
     const members = [...conversation.chain.members.keys()].filter(
       (username) => removed?.has(username) !== true
     )
-    this.requireChain(conversation.id)
+    await this.requireChain(conversation.id)
     await this.#chains.requireShown(conversation.id)
-    this.#users.requireCurrent(members)
+    await this.#users.requireCurrent(members)
     await this.#requireHeard(conversation, users, members)
     await this.#trusted.require(conversation, users, removed)
   }
 
-  /** @throws {ChatError} `server-behind` (`untrusted`) */
-  requireChain(id: string): void {
-    const heads = this.#chains.behind(id)
-    if (heads === undefined) return
-    const error = untrusted('server-behind', 'The server shows less of the chain than this client has seen.')
-    throw withDetails(error, { heads, about: { conversationId: id } })
+  /** @throws {ChatError} `server-behind` or `forked-chain` (`untrusted`) */
+  async requireChain(id: string): Promise<void> {
+    const trouble = await this.#chains.trouble(id)
+    if (trouble !== undefined) throw trouble
   }
 
   /** The chains have to show what this person's other devices know of them. */

@@ -74,7 +74,7 @@ export class PendingPosts {
     }
     if (refusal === null)
       throw untrusted('ignored-request', 'The server has confirmed a change, and does not show it.')
-    if (conversation !== null) this.#conditions.requireChain(id)
+    if (conversation !== null) await this.#conditions.requireChain(id)
     await this.#pending.settle(pending)
     throw refusal
   }

@@ -78,7 +78,7 @@ export class ChainRequests {
       await this.#own.requireActive()
       await this.#posts.finish(id)
       let conversation = await this.#rosters.sync(id)
-      this.#conditions.requireChain(id)
+      await this.#conditions.requireChain(id)
       const users = await this.#chains.users(id)
       let changes = await decide(conversation, users)
       if (changes !== null && !isCaused && wrapCount(conversation, users) > MANY_WRAPS) {
@@ -114,7 +114,7 @@ export class ChainRequests {
         members: await members()
       } as const
       await this.#addUsers(users, [change])
-      this.#users.requireCurrent(change.members.map(({ username }) => username))
+      await this.#users.requireCurrent(change.members.map(({ username }) => username))
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)

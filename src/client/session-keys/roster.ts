@@ -42,7 +42,7 @@ export class Rosters {
 
   async #isKnown({ username, chain }: ServedMember): Promise<boolean> {
     const user = await this.#users.peek(username)
-    return user?.chain.head === chain.head && this.#users.status(username) === 'current'
+    return user?.chain.head === chain.head && !(await this.#users.isInDoubt(username))
   }
 }
 

@@ -82,7 +82,7 @@ export class Sealing {
   /** Whether a key that was good stays so, as long as no chain grows. */
   async isFresh(id: string, keyHash: string): Promise<boolean> {
     await this.#own.requireActive()
-    return this.#chains.behind(id) === undefined && !(await this.#isSpent(id, keyHash))
+    return !(await this.#isSpent(id, keyHash))
   }
 
   /** Whether what was sealed under this key may still leave. */

@@ -5,6 +5,8 @@ import { assemble } from '../../../src/client/assemble.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient } from '../../support/fake-clients.js'
+import type { Lie } from '../../support/fake-server.js'
+import type { FakeUser } from '../../support/fake-user.js'
 import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
 import { puppetDevice } from '../../support/puppet.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
@@ -131,6 +133,88 @@ t.test(
       t.equal(await outcome(bob.send(talk.id, 'to whom?')), code)
       t.notOk(server.seen.some(({ path }) => path.endsWith('/messages')))
     }
+  }
+)
+
+/** The server lets nobody give it back what it hides of a user's chain. */
+const takesNothingBack =
+  (username: string, { head }: FakeUser): Lie =>
+  ({ path }) =>
+    path === `/v1/users/${username}/chain` ? { head, sequence: 1 } : undefined
+
+t.test(
+  'A doubt about the chain of a user outlives a restart, until the server shows the whole',
+  async (t) => {
+    for (const code of ['forked-chain', 'server-behind'] as const) {
+      const { server, bob, store, talk, carol } = await scene(t, ['alice', 'carol'])
+      const other = await fakeClient(t, server, { store })
+      await carol.add()
+      await bob.contacts.get('carol')
+      await bob.send(talk.id, 'one')
+      await other.send(talk.id, 'two')
+      const shown = await carol.user.fork(1)
+      if (code === 'forked-chain') await hijack(shown)
+      server.lies.push(takesNothingBack('carol', shown))
+      server.view = (username) => (username === 'carol' ? shown : server.users.get(username))
+      await bob.contacts.get('carol').catch(() => undefined)
+      server.seen.length = 0
+      t.equal(await outcome(other.send(talk.id, 'to whom?')), code, 'in another process')
+      await Promise.all([bob.close(), other.close()])
+      const again = await fakeClient(t, server, { store })
+      t.equal(await outcome(again.send(talk.id, 'to whom?')), code, 'after a restart')
+      t.equal(await outcome(again.conversations.createGroup('new', ['carol'])), code, 'in a new conversation')
+      t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes('/conversations')))
+      server.view = (username) => server.users.get(username)
+      t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
+      t.strictSame(await store.list('chain-doubt/'), [])
+    }
+  }
+)
+
+t.test('A doubt about the chain of a user ends when the person takes the one that is shown', async (t) => {
+  const { server, bob, store, talk, carol } = await scene(t, ['alice', 'carol'])
+  await carol.add()
+  await bob.contacts.get('carol')
+  await bob.send(talk.id, 'one')
+  const shown = await carol.user.fork(1)
+  server.lies.push(takesNothingBack('carol', shown))
+  server.view = (username) => (username === 'carol' ? shown : server.users.get(username))
+  await bob.contacts.get('carol')
+  await bob.close()
+  const again = await fakeClient(t, server, { store })
+  t.equal(await outcome(again.send(talk.id, 'to whom?')), 'server-behind')
+  await again.users.accept('carol', shown.head)
+  t.strictSame(await store.list('chain-doubt/'), [])
+})
+
+t.test(
+  'A doubt about the chain of a conversation outlives a restart, and ends with the whole chain',
+  async (t) => {
+    for (const code of ['forked-chain', 'server-behind'] as const)
+      for (const isLonger of code === 'forked-chain' ? [false, true] : [false]) {
+        const { server, bob, store, talk, alice } = await scene(t, ['alice', 'carol'])
+        const other = await fakeClient(t, server, { store })
+        await talk.change([], alice.device)
+        await bob.conversations.get(talk.id)
+        await bob.send(talk.id, 'one')
+        await other.send(talk.id, 'two')
+        const whole = talk.conversation
+        const shown = await whole.fork(1, server.users)
+        server.conversations.set(talk.id, shown)
+        talk.conversation = shown
+        if (code === 'forked-chain') await talk.change([], alice.device)
+        if (isLonger) await talk.change([], alice.device)
+        t.equal(await outcome(bob.conversations.get(talk.id)), code === 'forked-chain' ? code : 'done')
+        server.seen.length = 0
+        t.equal(await outcome(other.send(talk.id, 'to whom?')), code, 'in another process')
+        await Promise.all([bob.close(), other.close()])
+        const again = await fakeClient(t, server, { store })
+        t.equal(await outcome(again.send(talk.id, 'to whom?')), code, 'after a restart')
+        t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes(talk.id)))
+        server.conversations.set(talk.id, whole)
+        t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
+        t.strictSame(await store.list('chain-doubt/'), [])
+      }
   }
 )
 

@@ -180,7 +180,7 @@ t.test('Own devices that each know another chain go on once the person has taken
   const tell = async () => {
     for (let times = 1; times <= 2; times++) {
       now += 2 * 3_600_000
-      await failure(phone.flush())
+      await outcome(phone.flush())
     }
     await heard.first(
       'message',
