@@ -1,5 +1,4 @@
 import { type ConversationHistory } from '../../protocol/conversation-history.js'
-import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, type Heads } from '../errors.js'
 import { forgetDoubt } from '../identity/chain-doubts.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
@@ -8,14 +7,12 @@ import { LruMap } from '../stores/lru-map.js'
 import type { Store } from '../stores/store.js'
 import { type KnownUsers } from './chain-users.js'
 import { beginSight } from './key-sight.js'
+import { dropShown, forgetProofs, keepProof, readProofs, type Proof } from './proofs.js'
 import { recordName, toStored, type StoredConversation } from './record.js'
 import { linksOf, readRequests, type ServedRequest } from './verify.js'
 
 /** A statement of a verified chain. It was verified before it was stored, and is not verified again. */
 type StoredLink = { hash: string; text: string }
-
-/** A request that a member has signed, and that names what the server does not show. */
-export type Proof = { hash: string; code: string; message: string; items: SignedStatement[] }
 
 /** A chain in memory, with the chains of its members. */
 export interface LoadedChain {
@@ -79,15 +76,14 @@ export class ChainStore {
     const { id } = chain
     return this.#store.update(async (tx) => {
       const stored = await tx.get<StoredConversation>(recordName(id))
-      const proof = await tx.get<Proof>(proofName(id))
       for (const { request, items } of requests)
         for (const [at, { statement, hash }] of linksOf(request).entries()) {
-          if (hash === proof?.hash) tx.delete(proofName(id))
           const name = linkName(id, statement.sequence)
           const known = await tx.get<StoredLink>(name)
           if (known !== undefined && known.hash !== hash) throw forkedChain(known.hash, hash)
           if (known === undefined) tx.set(name, { hash, text: items[at]!.text })
         }
+      await dropShown(tx, id, (hash) => history.has(hash))
       if (stored !== undefined && stored.sequence >= chain.sequence) return stored
       await bumpChainRevision(tx)
       await beginSight(tx, id, chain.key.hash, this.#now())
@@ -98,22 +94,13 @@ export class ChainStore {
   }
 
   /** Keep a request that was refused: it is signed, and says what the server does not show. */
-  async keepProof(
-    id: string,
-    { items, request }: ServedRequest,
-    { code, message }: ChatError
-  ): Promise<void> {
-    const { hash } = linksOf(request).at(-1)!
-    await this.#store.update(async (tx) => {
-      if ((await tx.get<Proof>(proofName(id)))?.hash === hash) return
-      tx.set(proofName(id), { hash, code, message, items: [...items] } satisfies Proof)
-      await bumpChainRevision(tx)
-    })
+  keepProof(id: string, request: ServedRequest, refusal: ChatError): Promise<void> {
+    return this.#store.update((tx) => keepProof(tx, id, request, refusal))
   }
 
-  /** What a member knows, and the server does not show; undefined if there is nothing such. */
-  proof(id: string): Promise<Proof | undefined> {
-    return this.#store.get<Proof>(proofName(id))
+  /** What members know, and the server does not show. */
+  proofs(id: string): Promise<Proof[]> {
+    return readProofs(this.#store, id)
   }
 
   /** Remember that the person has taken the chain up to this statement as it is. */
@@ -121,7 +108,7 @@ export class ChainStore {
     return this.#store.update(async (tx) => {
       const stored = (await tx.get<StoredConversation>(recordName(id)))!
       tx.set(recordName(id), { ...stored, acceptedTo: sequence })
-      tx.delete(proofName(id))
+      await forgetProofs(tx, id)
       forgetHeads(tx, id)
       forgetDoubt(tx, id)
     })
@@ -146,10 +133,6 @@ export class ChainStore {
 /** Numbers of nine digits at most: sorted by name is sorted by sequence. */
 function linkName(id: string, sequence?: number): string {
   return `chain/${id}/${sequence === undefined ? '' : String(sequence).padStart(9, '0')}`
-}
-
-function proofName(id: string): string {
-  return `proof/${id}`
 }
 
 /** @param heads of the two chains, if they are known */

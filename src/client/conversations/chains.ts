@@ -161,14 +161,21 @@ export class ConversationChains {
    * @throws {ChatError} `withheld-chain` or `forked-chain` (`untrusted`)
    */
   async requireShown(id: string): Promise<void> {
-    const proof = await this.#chains.proof(id)
-    if (proof !== undefined)
-      throw withDetails(untrusted(proof.code, proof.message), { about: { conversationId: id } })
+    const [proof] = await this.#chains.proofs(id)
+    if (proof === undefined) return
+    const { hash, sequence, code, message } = proof
+    const there = await this.#chains.hashAt(id, sequence)
+    const about = { conversationId: id }
+    if (there === undefined || there === hash) throw withDetails(untrusted(code, message), { about })
+    // The chain goes on without the request that a member has signed for this place.
+    const { code: forked, message: fork } = forkedChain(hash, there)
+    const heads = { known: hash, served: (await this.#chains.record(id))!.head }
+    throw withDetails(untrusted(forked, `${fork} ${message}`), { about, heads })
   }
 
   /** Whether the last look at the chain has shown too little, or something else than members know. */
   async isInDoubt(id: string): Promise<boolean> {
-    return (await this.#doubts.of(id)) !== undefined || (await this.#chains.proof(id)) !== undefined
+    return (await this.#doubts.of(id)) !== undefined || (await this.#chains.proofs(id)).length > 0
   }
 
   /** Forget everything that is held in memory. */

@@ -36,10 +36,83 @@ t.test(
     server.conversations.set(talk.id, await whole.fork(1, server.users))
     t.equal(await outcome(again.send(talk.id, 'to whom?')), 'withheld-chain', 'though the key is hidden now')
     server.conversations.set(talk.id, whole)
-    t.match(await store.get(`proof/${talk.id}`), { items: [{ text: /conversation-key/, signatures: {} }] })
+    t.match(await store.list(`proof/${talk.id}/`), [
+      [String, { items: [{ text: /conversation-key/, signatures: {} }] }]
+    ])
     server.view = (username) => server.users.get(username)
     await again.send(talk.id, 'to all')
     t.notOk(hasWrappedFor(server, phone.id))
+  }
+)
+
+t.test(
+  'A key that was refused stays a proof beside others, until the chain has it or is accepted',
+  async (t) => {
+    const { server, bob, store, talk, alice, carol, dave, user, listen } = await scene(t, [
+      'alice',
+      'carol',
+      'dave'
+    ])
+    const laptop = carol.device
+    const phone = await carol.add()
+    const heard = await listen()
+    await bob.contacts.get('carol')
+    await bob.send(talk.id, 'hello')
+    const shown = { carol: await carol.user.fork(2), dave: await dave.user.fork(1) }
+    const hidden = new Map(Object.entries(shown))
+    server.view = (name, { username }) =>
+      (username === 'bob' ? hidden.get(name) : undefined) ?? server.users.get(name)
+    await carol.revoke(laptop.id, phone)
+    const before = talk.conversation
+    const other = await before.fork(before.requests, server.users)
+    await talk.change([], alice.device)
+    await heard.first('untrusted', ({ error }) => /carol.*alice/.test(error.message))
+
+    // Dave, from whom the revocation is hidden too, has a tablet. The server puts Dave's key in the place of Alice's.
+    await dave.add()
+    server.conversations.set(talk.id, other)
+    talk.conversation = other
+    const state = [{ username: 'dave', sequence: 2, head: dave.user.head }]
+    const members = [alice.user, shown.carol, dave.user, user]
+    await talk.change([], dave.device, { state, members })
+    await heard.first('untrusted', ({ error }) => /dave.*dave/.test(error.message))
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'withheld-chain')
+    t.equal((await store.list(`proof/${talk.id}/`)).length, 2)
+    hidden.delete('dave')
+    server.seen.length = 0
+    t.match(await failure(bob.send(talk.id, 'to whom?')), { code: 'forked-chain', message: /carol.*alice/ })
+    await bob.close()
+    const again = await fakeClient(t, server, { store })
+    t.equal(await outcome(again.send(talk.id, 'to whom?')), 'forked-chain', 'after a restart')
+    hidden.clear()
+    const { heads } = await failure(again.send(talk.id, 'to whom?'))
+    t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes(talk.id)))
+    await again.conversations.accept(talk.id, heads!.served)
+    await again.send(talk.id, 'as the person says')
+    t.notOk(hasWrappedFor(server, laptop.id))
+    t.strictSame(await store.list('proof/'), [])
+  }
+)
+
+t.test(
+  'Keys that name what does not exist fill no store, and block until the chain is accepted',
+  async (t) => {
+    const { server, bob, store, talk, mallory, listen } = await scene(t, ['alice', 'mallory'])
+    await bob.send(talk.id, 'hello')
+    const heard = await listen()
+    for (let count = 1; count <= 20; count++) {
+      const state = [{ username: 'alice', sequence: 1 + count, head: 'ab'.repeat(32) }]
+      talk.announce(await talk.sign([], mallory.device, { state }))
+    }
+    await talk.say(mallory, 'all of it', 1)
+    await heard.message('all of it')
+    t.equal((await store.list(`proof/${talk.id}/`)).length, 16)
+    server.seen.length = 0
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'withheld-chain')
+    t.notOk(server.seen.some(({ path }) => path.endsWith('/messages')))
+    await bob.conversations.accept(talk.id, talk.conversation.head)
+    t.equal(await outcome(bob.send(talk.id, 'to all')), 'done')
+    t.strictSame(await store.list('proof/'), [])
   }
 )
 
