@@ -18,6 +18,7 @@ import { signRequest, type Change, type SignedRequest } from './create.js'
 import { pendingLeave, toPending } from './pending.js'
 import type { PendingPosts } from './pending-posts.js'
 import { wrapCount, type Rosters } from './roster.js'
+import { staleSide } from './stale-side.js'
 
 const TRIES = 6
 /** Before this number of wraps, a client that did not cause them waits, since others may make them meanwhile. */
@@ -66,8 +67,9 @@ export class ChainRequests {
   }
 
   /**
-   * Make changes, and the session key that follows them; with no changes only a key. When others were faster,
-   * decide again on what they did.
+   * Make changes, and the session key that follows them; with no changes only a key. The key of a direct
+   * conversation renews the other side, whose new root the person has accepted. When others were faster, decide
+   * again on what they did.
    *
    * @param options.isCaused whether this client has caused the need for a new key
    * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`; `usage` for a change that
@@ -92,7 +94,8 @@ export class ChainRequests {
       // Each look above may have shown that this device is out.
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
-      const signed = await this.#sign(id, conversation, changes, signing)
+      const all = [...renewalBefore(changes, staleSide(conversation, users, account.username)), ...changes]
+      const signed = await this.#sign(id, conversation, all, signing)
       const { statements, key } = signed
       const isLone = statements.length === 0
       const path = `/v1/conversations/${id}/${isLone ? 'session-keys' : 'chain'}`
@@ -176,6 +179,12 @@ export class ChainRequests {
       for (const { username } of lines) users.add(await this.#users.get(username))
     }
   }
+}
+
+/** The renewal of the side that is stale, unless the changes have it. */
+function renewalBefore(changes: readonly Change[], stale: MemberLine | undefined): Change[] {
+  if (stale === undefined || changes.some(({ kind }) => kind === 'conversation-renew')) return []
+  return [{ kind: 'conversation-renew', member: stale }]
 }
 
 /** The members whom changes remove; undefined if they do anything else, or nothing. */

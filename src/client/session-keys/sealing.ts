@@ -8,6 +8,7 @@ import type { Store } from '../stores/store.js'
 import type { SealingConditions } from './conditions.js'
 import type { Change } from './create.js'
 import type { ChainRequests } from './requests.js'
+import { staleSide } from './stale-side.js'
 import { lacksKey, type SessionKeys, type UsableKey } from './store.js'
 
 /** How long a session key is used: whichever ends first. */
@@ -68,7 +69,7 @@ export class Sealing {
     ): Promise<readonly Change[] | null> => {
       // Another member may have made one meanwhile.
       if (now.chain.key.hash !== spent && (await this.#usable(now, known)) !== null) return null
-      return this.#renewals(now, known)
+      return []
     }
     const { chain } = await this.#requests.change(id, decide, { isCaused: false })
     return this.#keys.byHash(id, chain.key.hash)
@@ -108,9 +109,10 @@ export class Sealing {
 
   async #isGood(conversation: VerifiedConversation, users: KnownUsers): Promise<boolean> {
     if (hasMoved(conversation, users)) return false
-    const { signing } = (await this.#own.requireActive()).device
+    const { account, device } = await this.#own.requireActive()
+    if (staleSide(conversation, users, account.username) !== undefined) return false
     const { history, chain, id } = conversation
-    if (history.rosterDevices(chain.key, signing.fingerprint, users).length !== 1) return false
+    if (history.rosterDevices(chain.key, device.signing.fingerprint, users).length !== 1) return false
     return !(await this.#isSpent(id, chain.key.hash))
   }
 
@@ -118,18 +120,6 @@ export class Sealing {
     const sight = await readSight(this.#store, id)
     if (sight?.hash !== hash) return true
     return sight.count >= this.#limits.messages || this.#now() - sight.at >= this.#limits.ageMs
-  }
-
-  /** In a direct conversation, the renewal of the other side, whose new root this person has accepted. */
-  async #renewals({ chain }: VerifiedConversation, users: KnownUsers): Promise<readonly Change[]> {
-    if (chain.kind !== 'direct') return []
-    const { account } = await this.#own.requireActive()
-    for (const [username, { role, root }] of chain.members) {
-      const current = users.get(username)?.chain.root
-      if (current === undefined || current === root || username === account.username) continue
-      return [{ kind: 'conversation-renew', member: { username, role, root: current } }]
-    }
-    return []
   }
 }
 

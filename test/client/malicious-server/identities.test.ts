@@ -4,8 +4,9 @@ import { failure } from '../../support/chat-clients.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
-import type { Puppet } from '../../support/puppet.js'
+import { puppetDevice, request, type Puppet } from '../../support/puppet.js'
 import { line } from '../../support/puppet-conversation.js'
+import { readableFor } from '../../support/puppet-keys.js'
 
 /** Mark a user as verified, with the number that both see. */
 async function verify(chat: ChatClient, username: string): Promise<void> {
@@ -106,6 +107,39 @@ t.test('A line that an admin has renewed is told, and blocks those who had verif
     t.equal(await outcome(bob.send(talk.id, 'go on')), 'done')
   }
 })
+
+t.test(
+  'Each key of a direct conversation renews the other side, once its new root is accepted',
+  async (t) => {
+    const week = 7 * 24 * 3600 * 1000
+    for (const way of ['revocation', 'timer', 'week', 'restart', 'own device'] as const) {
+      let passed = 0
+      const now = () => Date.now() + passed
+      const { server, bob, store, talk, alice, user } = await scene(t, ['alice'], { kind: 'direct', now })
+      const tablet = await puppetDevice()
+      user.waiting.set(tablet.id, await request(user, tablet))
+      await bob.devices.approve(tablet.id, { number: await bob.devices.linkNumber(tablet.id) })
+      await bob.send(talk.id, 'hello')
+      await alice.reset()
+      server.announce(alice.user)
+      await bob.contacts.get('alice')
+      t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'identity-changed')
+      t.equal(await outcome(bob.conversations.setTimer(talk.id, 60)), 'identity-changed')
+      await bob.contacts.accept('alice', { root: alice.user.root })
+      const isFor = () => talk.conversation.key.wraps.has(alice.device.id)
+      if (way === 'timer') await bob.conversations.setTimer(talk.id, 60)
+      if (way === 'revocation') await bob.devices.revoke(tablet.id)
+      if (way === 'revocation' || way === 'timer') t.ok(isFor(), way)
+      if (way === 'week') passed = week
+      if (way === 'own device') await talk.change([], tablet)
+      if (way === 'restart') await bob.close()
+      const chat = way === 'restart' ? await fakeClient(t, server, { store, now }) : bob
+      t.equal(await outcome(chat.send(talk.id, 'for alice')), 'done')
+      t.ok(isFor(), way)
+      t.ok((await readableFor(alice.device, talk.conversation, server)).includes('for alice'), way)
+    }
+  }
+)
 
 t.test('The other side of a direct conversation renews nobody to a root that was not accepted', async (t) => {
   const { server, bob, talk, alice, listen } = await scene(t, ['alice'], { kind: 'direct' })
