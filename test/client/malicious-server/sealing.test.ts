@@ -4,7 +4,7 @@ import type { NewMessage } from '../../../src/protocol/messages.js'
 import { assemble } from '../../../src/client/assemble.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { PASSWORD } from '../../support/chat-clients.js'
-import { fakeClient } from '../../support/fake-clients.js'
+import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import type { Lie } from '../../support/fake-server.js'
 import type { FakeUser } from '../../support/fake-user.js'
 import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
@@ -145,29 +145,36 @@ const takesNothingBack =
 t.test(
   'A doubt about the chain of a user outlives a restart, until the server shows the whole',
   async (t) => {
-    for (const code of ['forked-chain', 'server-behind'] as const) {
-      const { server, bob, store, talk, carol } = await scene(t, ['alice', 'carol'])
-      const other = await fakeClient(t, server, { store })
-      await carol.add()
-      await bob.contacts.get('carol')
-      await bob.send(talk.id, 'one')
-      await other.send(talk.id, 'two')
-      const shown = await carol.user.fork(1)
-      if (code === 'forked-chain') await hijack(shown)
-      server.lies.push(takesNothingBack('carol', shown))
-      server.view = (username) => (username === 'carol' ? shown : server.users.get(username))
-      await bob.contacts.get('carol').catch(() => undefined)
-      server.seen.length = 0
-      t.equal(await outcome(other.send(talk.id, 'to whom?')), code, 'in another process')
-      await Promise.all([bob.close(), other.close()])
-      const again = await fakeClient(t, server, { store })
-      t.equal(await outcome(again.send(talk.id, 'to whom?')), code, 'after a restart')
-      t.equal(await outcome(again.conversations.createGroup('new', ['carol'])), code, 'in a new conversation')
-      t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes('/conversations')))
-      server.view = (username) => server.users.get(username)
-      t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
-      t.strictSame(await store.list('chain-doubt/'), [])
-    }
+    for (const code of ['forked-chain', 'server-behind'] as const)
+      for (const name of ['carol', 'bob']) {
+        const { server, bob, store, talk, carol } = await scene(t, ['alice', 'carol'])
+        const other = await fakeClient(t, server, { store })
+        await carol.add()
+        await linkedDevice(t, server, bob)
+        const look = () => bob.users.get(name).catch(() => undefined)
+        await look()
+        await bob.send(talk.id, 'one')
+        await other.send(talk.id, 'two')
+        const shown = await server.requireUser(name).fork(1)
+        if (code === 'forked-chain') await hijack(shown)
+        server.lies.push(takesNothingBack(name, shown))
+        server.view = (username) => (username === name ? shown : server.users.get(username))
+        await look()
+        server.seen.length = 0
+        t.equal(await outcome(other.send(talk.id, 'to whom?')), code, 'in another process')
+        await Promise.all([bob.close(), other.close()])
+        const again = await fakeClient(t, server, { store })
+        t.equal(await outcome(again.send(talk.id, 'to whom?')), code, 'after a restart')
+        t.equal(
+          await outcome(again.conversations.createGroup('new', ['carol'])),
+          code,
+          'in a new conversation'
+        )
+        t.notOk(server.seen.some(({ method, path }) => method === 'POST' && path.includes('/conversations')))
+        server.view = (username) => server.users.get(username)
+        t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
+        t.strictSame(await store.list('chain-doubt/'), [])
+      }
   }
 )
 
