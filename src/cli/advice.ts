@@ -16,11 +16,11 @@ export function adviceOn(
   switch (code) {
     case 'displaced':
       return (
-        'If you did, log in again to use this machine: secure-chat login NAME. If you did not, somebody has your ' +
-        'password, or the server does it. Tell your contacts by another way.'
+        'If you did, use this machine as a new device: secure-chat login NAME --new-device. If you did not, ' +
+        'somebody has your password, or the server does it. Tell your contacts by another way.'
       )
     case 'revoked':
-      return 'It sends nothing any more. To use this machine again: secure-chat login NAME'
+      return 'It sends nothing any more. To use this machine as a new device: secure-chat login NAME --new-device'
     case 'server-behind':
       return (
         'The server was restored from an older backup, or it hides something. Nothing is sent there until it ' +

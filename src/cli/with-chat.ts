@@ -89,10 +89,7 @@ export async function withChat<T>(
     const password = await readPassword(io, options, `Password of ${account.username}`)
     const { status } = await chat.login({ username: account.username, password })
     if (status === 'pending')
-      printToStderr(
-        io,
-        'The account does not know this device, or no longer does. The device asks for approval again.'
-      )
+      printToStderr(io, 'The account does not know this device. The device asks for approval again.')
     await requireLinked(chat)
     return work(chat)
   })

@@ -11,7 +11,7 @@ import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
 import type { ChatClientOptions } from './options.js'
-import type { Account, Credentials, LoginResult, ServerInfo } from './types/account.js'
+import type { Account, Credentials, Login, LoginResult, ServerInfo } from './types/account.js'
 import type { Content } from './types/content.js'
 import type { ChatEvent } from './types/events.js'
 import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
@@ -61,9 +61,11 @@ export class ChatClient {
    * Begin a session. If the account does not know this device yet, make the device and ask for its approval:
    * it is `pending` until another device approves it (`waitForApproval`), or until `devices.reset`.
    *
-   * @throws `invalid-credentials` (`refused`); `other-account` (`usage`) if the store belongs to another user
+   * @param credentials.asNewDevice the person gives up a device that was revoked or displaced, with its keys
+   * @throws `invalid-credentials` (`refused`); `other-account` (`usage`) if the store belongs to another user;
+   *   `displaced` or `revoked` (`untrusted`) if this device is not the user's any more: its keys stay
    */
-  login(credentials: Credentials): Promise<LoginResult> {
+  login(credentials: Login): Promise<LoginResult> {
     return this.#parts.auth.login(credentials)
   }
 
@@ -90,8 +92,8 @@ export class ChatClient {
    * Resolves when another device has approved this one, and the person has confirmed the number.
    *
    * @param options.onNumber called with the link number, and again whenever it changes
-   * @throws `displaced` or `revoked` (`untrusted`) if a reset or a revocation came after the approval: log in to
-   *   ask again; `device-not-found` (`refused`) if the device was turned down; the signal's reason when it aborts
+   * @throws `displaced` or `revoked` (`untrusted`) if a reset or a revocation came after the approval: log in as
+   *   a new device; `device-not-found` (`refused`) if the device was turned down; the signal's reason when it aborts
    */
   waitForApproval({
     signal = this.#parts.http.closed,

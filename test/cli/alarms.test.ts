@@ -23,6 +23,27 @@ async function scene() {
   return { server, url, run, says, user, alice, carol, talk }
 }
 
+t.test('No command gives up this device’s keys by itself, and `login --new-device` does', async (t) => {
+  const { server, run, user } = await scene()
+  const deviceId = async () => (JSON.parse((await run('whoami --json')).out) as { deviceId: string }).deviceId
+  const own = await deviceId()
+  const fork = await user.fork(user.statements.length)
+  await hijack(fork)
+  server.view = (name) => (name === 'bob' ? fork : server.users.get(name))
+  server.sessions.clear()
+  for (const command of ['conversations', 'send alice hello', 'devices', 'login bob --no-wait']) {
+    const { code, err } = await run(command)
+    t.equal(code, 1, command)
+    t.match(err, /another identity in your place[^]*secure-chat login NAME --new-device/, command)
+    t.equal(await deviceId(), own)
+  }
+  t.match(await run('login bob --no-wait --new-device'), {
+    code: 0,
+    out: /^The link number of this device is$/m
+  })
+  t.not(await deviceId(), own)
+})
+
 const timer = (messageTtl: number) => ({ kind: 'conversation-timer', messageTtl }) as const
 
 /** The command that a text offers. */

@@ -9,6 +9,7 @@ import { rememberServer, requireAccount, withClient } from '../with-chat.js'
 
 interface LoginOptions {
   deviceName?: string
+  newDevice?: boolean
   /** False for `--no-wait`. */
   wait?: boolean
 }
@@ -32,6 +33,10 @@ export function accountCommands(program: Command, io: Io): void {
       .description('log in; a machine that is new to the account waits for approval')
       .argument('<name>', 'username', username)
       .option('--device-name <name>', 'name of this machine, if it is new')
+      .option(
+        '--new-device',
+        'if this device was revoked, or you began again elsewhere: destroy its keys, and log in as a new one'
+      )
       .option('--no-wait', 'do not wait for the approval')
       .action((name: string, given: LoginOptions) => login(io, options(), name, given)),
     'login alice',
@@ -82,12 +87,12 @@ async function login(
   io: Io,
   options: GlobalOptions,
   username: string,
-  { deviceName, wait }: LoginOptions
+  { deviceName, newDevice = false, wait }: LoginOptions
 ): Promise<void> {
   await withClient(io, options, async (chat) => {
     const password = await readPassword(io, options, `Password of ${username}`)
     const named = deviceName === undefined ? {} : { deviceName }
-    const result = await chat.login({ username, password, ...named })
+    const result = await chat.login({ username, password, ...named, asNewDevice: newDevice })
     await rememberServer(io, options)
     if (result.status === 'active') return print(io, `You are ${chat.account!.username}.`)
     if (wait !== false) {

@@ -1,18 +1,18 @@
 import { AuthResponse } from '../../protocol/accounts.js'
 import { EventPage } from '../../protocol/events.js'
-import type { UserHistory } from '../../protocol/user-history.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
 import { saveCursor } from '../events/cursor.js'
-import { publicDevice, type DeviceKeys } from '../identity/device-keys.js'
+import { isRetired, publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
+import { requireStanding, standingOf } from '../identity/standing.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
 import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
 import type { Http } from '../transport/http.js'
-import type { Account, Credentials, LoginResult } from '../types/account.js'
+import type { Account, Credentials, Login, LoginResult } from '../types/account.js'
 import type { Linking } from './linking.js'
 import type { ResetStatement } from './reset-statement.js'
 import { normalizedCredentials, signIn, signInAs } from './sign-in.js'
@@ -88,11 +88,12 @@ export class Auth {
     return this.#activate(device, made.body.user.id, '0')
   }
 
-  async login(given: Credentials): Promise<LoginResult> {
+  async login({ asNewDevice = false, ...given }: Login): Promise<LoginResult> {
     const credentials = this.#ownCredentials(given)
     const { device } = this.#me
-    if (device?.username === credentials.username && (await this.#resumeDevice(credentials, device)))
-      return { status: 'active', deviceId: device.id }
+    const isOwn = device?.username === credentials.username
+    if (isOwn && (await this.#resumeDevice(credentials, device, asNewDevice)))
+      return { status: 'active', deviceId: this.#me.device!.id }
     return this.#requestApproval(credentials)
   }
 
@@ -186,17 +187,25 @@ export class Auth {
    * Begin a session as the device of this store. The server's word about the device is a hint: the verified
    * chain decides.
    *
-   * @returns false if the device is not in the chain yet, or not any more
+   * @param asNewDevice whether a device that the chain has retired is given up
+   * @returns false if the device is not in the chain yet, or was given up
+   * @throws {ChatError} `displaced` or `revoked` (`untrusted`) if it is retired, and not given up
    */
-  async #resumeDevice(credentials: Credentials, device: DeviceKeys): Promise<boolean> {
+  async #resumeDevice(credentials: Credentials, device: DeviceKeys, asNewDevice: boolean): Promise<boolean> {
     const bound = await signInAs(this.#http, credentials, device.id)
     let session = bound ?? (await signIn(this.#http, credentials))
     await this.#api.begin(session)
     await this.#users.sync([device.username])
     const history = await this.#users.get(device.username)
     if (isRetired(history, device)) {
+      // The server can make a reset: only this device's own one, or the person, puts another in its place.
+      if (!asNewDevice && this.#me.device?.id === device.id) {
+        await this.logout()
+        const { id, signing } = device
+        requireStanding(standingOf(history, { id, signingKey: signing.fingerprint }), device.username)
+      }
       await this.#me.replaceRetired(history)
-      return this.#me.device !== null && this.#resumeDevice(credentials, this.#me.device)
+      return this.#me.device !== null && this.#resumeDevice(credentials, this.#me.device, asNewDevice)
     }
     const wasActive = this.#me.account?.status === 'active'
     if (!wasActive && !(await this.#linking.isLinked(device))) return false
@@ -237,8 +246,4 @@ export class Auth {
       })
     return credentials
   }
-}
-
-function isRetired({ devices }: UserHistory, { signing }: DeviceKeys): boolean {
-  return (devices.get(signing.fingerprint)?.retired ?? null) !== null
 }

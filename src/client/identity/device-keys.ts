@@ -90,6 +90,11 @@ export function followed(device: DeviceKeys | null, history: UserHistory): Devic
   }
 }
 
+/** Whether a chain has had this device, and has it no more. */
+export function isRetired({ devices }: UserHistory, { signing }: DeviceKeys): boolean {
+  return (devices.get(signing.fingerprint)?.retired ?? null) !== null
+}
+
 /** The first of these devices that is active in its user's chain. */
 export function activeOf(
   { devices }: UserHistory,

@@ -7,13 +7,14 @@ import {
   followed,
   generateDevice,
   generateWrapPairs,
+  isRetired,
   unwrapKeys,
   type DeviceKeys,
   type KeyBits,
   type KeyForm,
   type WrapPairs
 } from './device-keys.js'
-import { requireStanding, standingOf, type Standing } from './standing.js'
+import { noAccount, requireStanding, standingOf, type Standing } from './standing.js'
 
 export type StoredAccount = {
   username: string
@@ -138,12 +139,16 @@ export class OwnDevice {
     return this.#keepFirst(SUCCESSOR, await generateDevice({ username, name }, this.#form))
   }
 
-  /** The verified chain has retired this device: its successor takes its place, or its keys are destroyed. */
+  /** The verified chain has retired this device: its successor takes its place, or the person gives it up. */
   async replaceRetired(history: UserHistory): Promise<void> {
     await this.#succeed(history)
-    if (activeOf(history, this.#device) !== null) return
-    await this.#store.update((tx) => [SUCCESSOR, DEVICE].forEach((name) => tx.delete(name)))
-    this.#device = null
+    await this.#store.update(async (tx) => {
+      const stored = await tx.get<DeviceKeys>(DEVICE)
+      // Another process may have begun as a new device meanwhile.
+      if (stored === undefined || !isRetired(history, stored)) return
+      for (const name of [SUCCESSOR, DEVICE]) tx.delete(name)
+    })
+    await this.load()
     this.#standing = 'none'
   }
 
@@ -240,8 +245,4 @@ export class OwnDevice {
     if (this.#account !== null) return this.#account
     throw noAccount()
   }
-}
-
-function noAccount(): ChatError {
-  return new ChatError('usage', 'no-account', 'Nobody has registered or logged in here yet.')
 }

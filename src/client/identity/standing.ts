@@ -23,7 +23,7 @@ export function standingAlarm(standing: 'displaced' | 'revoked', username: strin
     return {
       code: 'revoked',
       message: 'This device was revoked by another device of its user.',
-      hint: 'It can read what it has, and send nothing. To use it again, log in.',
+      hint: 'It can read what it has, and send nothing. To use it again, log in as a new device.',
       about
     }
   return {
@@ -31,7 +31,9 @@ export function standingAlarm(standing: 'displaced' | 'revoked', username: strin
     message:
       'You began again on another device, or somebody has put another identity in your place: ' +
       'this device is not part of it.',
-    hint: 'If you did not begin again, the server or somebody with your password did. Tell your contacts by another way.',
+    hint:
+      'If you did, log in as a new device to use it again. If you did not, the server or somebody with your ' +
+      'password did: tell your contacts by another way.',
     about
   }
 }
@@ -41,4 +43,8 @@ export function requireStanding(standing: Standing, username: string): void {
   if (standing !== 'displaced' && standing !== 'revoked') return
   const { code, message, hint } = standingAlarm(standing, username)
   throw new ChatError('untrusted', code, message, { hint: hint! })
+}
+
+export function noAccount(): ChatError {
+  return new ChatError('usage', 'no-account', 'Nobody has registered or logged in here yet.')
 }

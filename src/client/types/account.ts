@@ -5,6 +5,14 @@ export interface Credentials {
   deviceName?: string
 }
 
+export interface Login extends Credentials {
+  /**
+   * If the user's chain has retired the device of this store, destroy its private keys, and begin as a new
+   * device: only a person decides that. A device that the chain still has is used as it is.
+   */
+  asNewDevice?: boolean
+}
+
 export interface Account {
   username: string
   userId: string

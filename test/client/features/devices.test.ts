@@ -61,11 +61,9 @@ t.test('A device learns that it was turned down, and a revoked one is logged out
   t.match(await failure(laptops.first('members')), { kind: 'logged-out' })
   await ben.send(conversationId, 'for the phone alone')
   t.strictSame(await texts(phone, conversationId), ['from the laptop', 'for the phone alone'])
-  t.match(
-    await laptop.login({ username: 'anna', password: PASSWORD }),
-    { status: 'pending' },
-    'it asks as a new one'
-  )
+  const who = { username: 'anna', password: PASSWORD }
+  t.match(await failure(laptop.login(who)), { kind: 'untrusted', code: 'revoked' })
+  t.match(await laptop.login({ ...who, asNewDevice: true }), { status: 'pending' }, 'it asks as a new one')
 })
 
 t.test('A device changes its encryption key and still reads; it may also forget the past', async (t) => {

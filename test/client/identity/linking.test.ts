@@ -163,7 +163,12 @@ t.test('A device that was reset away or revoked after its approval is not linked
       t.match(await failure(waiting.conversations.createGroup('ops', [])), { code: 'device-pending' })
       t.match(await failure(waiting.waitForApproval()), { kind: 'untrusted', code }, 'and so again')
 
-      const again = await waiting.login(credentials)
+      t.match(
+        await failure(waiting.login(credentials)),
+        { kind: 'untrusted', code },
+        'a log-in does the same'
+      )
+      const again = await waiting.login({ ...credentials, asNewDevice: true })
       t.equal(again.status, 'pending', 'it asks with other keys')
       t.not(again.deviceId, phoneId)
     }

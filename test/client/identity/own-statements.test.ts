@@ -205,7 +205,7 @@ t.test('A device that revokes itself is logged out', async (t) => {
   await phone.devices.revoke(phoneId)
   t.match(phone.account, { loggedIn: false })
   t.match(await laptop.devices.list(), [{ status: 'active' }, { status: 'revoked' }])
-  const result = await phone.login({ username: 'alice', password: PASSWORD })
+  const result = await phone.login({ username: 'alice', password: PASSWORD, asNewDevice: true })
   t.equal(result.status, 'pending', 'it is another device now')
   t.not(result.deviceId, phoneId)
   t.equal(server.requireUser('alice').statements.length, 3)
@@ -227,7 +227,7 @@ t.test('A log-in that says that the device is unknown destroys no keys', async (
   t.match(await again.login({ username: 'alice', password: PASSWORD }), { status: 'active', deviceId })
 })
 
-t.test('A log-in of a device that the chain has retired destroys its keys', async (t) => {
+t.test('A log-in as a new device destroys the keys of one that the chain has retired', async (t) => {
   const { server, laptop } = await scene(t)
   const store = new MemoryStore()
   const tablet = await linkedDevice(t, server, laptop, { store })
@@ -236,11 +236,35 @@ t.test('A log-in of a device that the chain has retired destroys its keys', asyn
   await laptop.devices.revoke(deviceId)
   t.match(await failure(tablet.devices.list()), { kind: 'logged-out' })
   t.ok(await holds(store, before.signing.privateKey), 'an ended session destroys nothing')
-  const result = await tablet.login({ username: 'alice', password: PASSWORD })
+  const who = { username: 'alice', password: PASSWORD }
+  t.match(await failure(tablet.login(who)), { kind: 'untrusted', code: 'revoked' })
+  t.match(tablet.account, { deviceId, loggedIn: false })
+  t.ok(await holds(store, before.signing.privateKey), 'nor does a log-in')
+  const kept = await store.list('key/')
+  const result = await tablet.login({ ...who, asNewDevice: true })
   t.match(result, { status: 'pending' })
+  t.strictSame(await store.list('key/'), kept, 'what it could read, it can read')
   t.not(result.deviceId, deviceId)
   for (const key of [before.signing.privateKey, before.encryption.privateKey, before.kem.sealingKey])
     t.notOk(await holds(store, key))
+})
+
+t.test('A log-in as a new device gives up none that the chain has', async (t) => {
+  const { laptop } = await scene(t)
+  const { deviceId } = laptop.account!
+  const who = { username: 'alice', password: PASSWORD, asNewDevice: true }
+  t.match(await laptop.login(who), { status: 'active', deviceId })
+})
+
+t.test('A new device that another process has begun is not given up for the old one', async (t) => {
+  const { server, laptop } = await scene(t)
+  const store = new MemoryStore()
+  const tablet = await linkedDevice(t, server, laptop, { store })
+  const other = await fakeClient(t, server, { store })
+  await laptop.devices.revoke(tablet.account!.deviceId)
+  const who = { username: 'alice', password: PASSWORD, asNewDevice: true }
+  const { deviceId } = await tablet.login(who)
+  t.match(await other.login(who), { status: 'pending', deviceId })
 })
 
 t.test('A reset takes the place of an active device only when the chain has it', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { failure, PASSWORD } from '../../support/chat-clients.js'
 import { noAnswer, problem } from '../../support/fake-answers.js'
 import type { NewDevice } from '../../../src/protocol/devices.js'
+import type { DeviceKeys } from '../../../src/client/identity/device-keys.js'
 import { signStatement } from '../../../src/crypto/statements.js'
 import { fakeClient, fakeUser } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
@@ -163,6 +164,55 @@ t.test('Private keys are destroyed by signed statements only, whatever the serve
   t.match(await bob.login({ username: 'bob', password: PASSWORD }), { status: 'active', deviceId: own.id })
   t.strictSame(await told(bob, talk.id), ['still here?'])
 })
+
+t.test(
+  'A log-in keeps the private keys, whatever chain the server shows: only the person gives them up',
+  async (t) => {
+    for (const ending of ['event', 'status', 'restart']) {
+      const { server, bob, store, user, alice, talk, listen } = await scene(t, ['alice'], { kind: 'direct' })
+      await talk.say(alice, SECRET, 1)
+      t.strictSame(await told(bob, talk.id), [SECRET])
+      const { deviceId } = bob.account!
+      const { signing } = (await store.get<DeviceKeys>('device'))!
+      const isKept = async () =>
+        (await store.get<DeviceKeys>('device'))?.signing.fingerprint === signing.fingerprint
+      const heard = ending === 'event' ? await listen() : null
+      const fork = await user.fork(user.statements.length)
+      await hijack(fork)
+      server.view = (name) => (name === 'bob' ? fork : server.users.get(name))
+      if (heard !== null) {
+        server.log.send('bob', 'event: session.ended\ndata: {"reason":"ended"}\n\n')
+        t.match(await failure(heard.first('reset')), { kind: 'logged-out' })
+      } else server.sessions.clear()
+      if (ending === 'restart') await bob.close()
+      const client = ending === 'restart' ? await fakeClient(t, server, { store }) : bob
+
+      const who = { username: 'bob', password: PASSWORD }
+      for (const time of ['first', 'second']) {
+        t.match(
+          await failure(client.login(who)),
+          { kind: 'untrusted', code: 'displaced' },
+          `${ending}, ${time}`
+        )
+        t.match(client.account, { deviceId, status: 'active', loggedIn: false })
+        t.ok(await isKept())
+      }
+      t.match(client.noticed(), [{ type: 'untrusted', error: { code: 'displaced' } }])
+      server.view = (name) => server.users.get(name)
+      server.sessions.clear()
+      await client.login(who).catch(() => undefined)
+      t.ok(await isKept())
+
+      server.view = (name) => (name === 'bob' ? fork : server.users.get(name))
+      const keys = await store.list('key/')
+      const begun = await client.login({ ...who, asNewDevice: true })
+      t.equal(begun.status, 'pending')
+      t.not(begun.deviceId, deviceId)
+      t.notOk(await isKept())
+      t.strictSame(await store.list('key/'), keys, 'the session keys stay')
+    }
+  }
+)
 
 t.test(
   'A new device in a world of the server’s making is not linked, whatever the server says',
