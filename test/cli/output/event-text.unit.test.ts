@@ -67,8 +67,11 @@ function alarm(code: string, about: { username?: string; conversationId?: string
 }
 
 t.test('An alarm says what to do about it', async (t) => {
-  t.match(alarm('displaced', { username: 'alice' }), /If you did, log in again[^]*If you did not/)
-  t.match(alarm('revoked', { username: 'alice' }), /secure-chat login/)
+  t.match(
+    alarm('displaced', { username: 'alice' }),
+    /If you did, use this machine as a new device[^]*If you did not/
+  )
+  t.match(alarm('revoked', { username: 'alice' }), /secure-chat login NAME --new-device/)
   t.match(alarm('server-behind', { username: 'bob' }), takesUser)
   t.match(alarm('forked-chain', { username: 'bob' }), takesUser)
   t.match(alarm('forked-chain', { conversationId }), takesConversation)
