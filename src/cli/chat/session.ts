@@ -197,8 +197,9 @@ export class ChatSession {
     forPeople(messages).forEach((item) => this.#showIncoming(item))
   }
 
-  #updateTitle({ conversationId, content }: IncomingMessage): void {
-    if (content.type === 'title') this.#names.rename(conversationId, content.text)
+  #updateTitle({ conversationId, content, late, departed }: IncomingMessage): void {
+    // A marked title takes no other's place.
+    if (content.type === 'title' && !late && !departed) this.#names.rename(conversationId, content.text)
   }
 
   #showIncoming(item: ShownItem): void {

@@ -8,7 +8,14 @@ import type { Store } from '../stores/store.js'
 import { type KnownUsers } from './chain-users.js'
 import { beginSight } from './key-sight.js'
 import { dropShown, forgetProofs, keepProof, readProofs, type Proof } from './proofs.js'
-import { recordName, toStored, type StoredConversation } from './record.js'
+import {
+  newerTitle,
+  recordName,
+  toStored,
+  withTitle,
+  type GivenTitle,
+  type StoredConversation
+} from './record.js'
 import { linksOf, readRequests, type ServedRequest } from './verify.js'
 
 /** A statement of a verified chain. It was verified before it was stored, and is not verified again. */
@@ -25,7 +32,7 @@ export class ChainStore {
   readonly #store: Store
   readonly #now: () => number
   /** Titles of messages that were shown but are not committed yet. */
-  readonly #titles = new LruMap<string, { title: string; position: number }>(1024)
+  readonly #titles = new LruMap<string, GivenTitle>(1024)
 
   constructor(store: Store, now: () => number) {
     this.#store = store
@@ -42,11 +49,9 @@ export class ChainStore {
     return stored && this.#withTitle(stored)
   }
 
-  /**
-   * Remember a title in memory. `recordTitle` makes it durable. @param position of the message that gives it
-   */
-  noteTitle(id: string, title: string, position: number): void {
-    if (position > (this.#titles.get(id)?.position ?? 0)) this.#titles.set(id, { title, position })
+  /** Remember a title in memory. `recordTitle` makes it durable. */
+  noteTitle(id: string, given: GivenTitle): void {
+    this.#titles.set(id, newerTitle(this.#titles.get(id) ?? null, given))
   }
 
   /** Forget everything that is held in memory. */
@@ -125,8 +130,7 @@ export class ChainStore {
 
   #withTitle(stored: StoredConversation): StoredConversation {
     const noted = this.#titles.get(stored.id)
-    if (noted === undefined || noted.position <= stored.titledAt) return stored
-    return { ...stored, title: noted.title, titledAt: noted.position }
+    return noted === undefined ? stored : withTitle(stored, noted)
   }
 }
 

@@ -2,10 +2,10 @@ import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted, withDetails } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { ChainDoubts } from '../identity/chain-doubts.js'
-import type { ChainStore, LoadedChain } from './chain-store.js'
+import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
 import type { ChainLoader } from './chain-loader.js'
 import type { KnownUsers } from './chain-users.js'
-import type { StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
+import type { GivenTitle, StoredConversation, TakenRequest, VerifiedConversation } from './record.js'
 import type { RequestTaker } from './request-taker.js'
 import { shownRequest, type ShownRequest } from './shown-request.js'
 
@@ -146,8 +146,8 @@ export class ConversationChains {
   }
 
   /** Show a title before the message that gives it is written down. */
-  noteTitle(id: string, title: string, position: number): void {
-    this.#chains.noteTitle(id, title, position)
+  noteTitle(id: string, given: GivenTitle): void {
+    this.#chains.noteTitle(id, given)
   }
 
   /** `server-behind` or `forked-chain`, if no look has shown the whole chain since; it names the two ends. */

@@ -15,6 +15,8 @@ export type StoredConversation = {
   title: string | null
   /** Position of the message that gave the title. */
   titledAt: number
+  /** More of that message. */
+  titledBy?: { counter: string; n: number; isMarked: boolean }
   /** All messages up to this position were searched for a title. */
   titleReadTo?: number
   /** The server's `lastPosition` at the last search. Only compared: it is the server's word. */
@@ -47,16 +49,47 @@ export function recordName(id: string): string {
   return `room/${id}`
 }
 
-/** Store the title that the message at this position gives; an older message's title changes nothing. */
-export async function recordTitle(
-  tx: StoreTransaction,
-  id: string,
-  title: string,
+/** A title, and the message that gives it. */
+export interface GivenTitle {
+  title: string
   position: number
-): Promise<void> {
+  /** Names the sending device and the session key. */
+  counter: string
+  n: number
+  /** It is late or departed. */
+  isMarked: boolean
+}
+
+/** Store the title that a message gives, if it counts more than the one before. */
+export async function recordTitle(tx: StoreTransaction, id: string, given: GivenTitle): Promise<void> {
   const stored = await tx.get<StoredConversation>(recordName(id))
-  if (stored !== undefined && stored.titledAt < position)
-    tx.set(recordName(id), { ...stored, title, titledAt: position })
+  if (stored === undefined) return
+  const next = withTitle(stored, given)
+  if (next !== stored) tx.set(recordName(id), next)
+}
+
+/** The conversation with the title that counts: its own one, or the given one. */
+export function withTitle(stored: StoredConversation, given: GivenTitle): StoredConversation {
+  const known = titleOf(stored)
+  const { title, position, ...by } = newerTitle(known, given)
+  if (known?.title === title && known.position === position && known.n === by.n) return stored
+  return { ...stored, title, titledAt: position, titledBy: by }
+}
+
+/**
+ * The title that counts, of two. One that is late or departed takes no other's place: it was said before what
+ * stands before it, or may have been written afterwards. Titles of one device are in the order of `n`.
+ */
+export function newerTitle(known: GivenTitle | null, given: GivenTitle): GivenTitle {
+  if (known === null) return given
+  if (known.isMarked !== given.isMarked) return known.isMarked ? given : known
+  if (known.counter !== given.counter) return known.position < given.position ? given : known
+  return { ...(known.n < given.n ? given : known), position: Math.max(known.position, given.position) }
+}
+
+function titleOf({ title, titledAt, titledBy }: StoredConversation): GivenTitle | null {
+  if (title === null) return null
+  return { title, position: titledAt, ...(titledBy ?? { counter: '', n: 0, isMarked: false }) }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { countMessage } from '../conversations/key-sight.js'
-import { recordTitle } from '../conversations/record.js'
+import { recordTitle, type GivenTitle } from '../conversations/record.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ReceivedContent } from '../types/content.js'
 import type { CounterId, SeenMessages } from './seen.js'
@@ -10,15 +10,27 @@ export interface CommittedMessage {
   counter: CounterId
   entry: SeenEntry
   content: ReceivedContent
+  /** It stands behind one that its sender sent later. */
+  late: boolean
 }
 
 /** Write down a message that was shown or sent: it is never new again, and a title names its conversation. */
 export async function commitMessage(
   tx: StoreTransaction,
   seen: SeenMessages,
-  { counter, entry, content }: CommittedMessage
+  message: CommittedMessage
 ): Promise<void> {
+  const { counter, entry } = message
   const { conversationId, key } = counter
   if (await seen.record(tx, counter, entry)) await countMessage(tx, conversationId, key)
-  if (content.type === 'title') await recordTitle(tx, conversationId, content.text, entry.position)
+  const title = titleIn(message)
+  if (title !== null) await recordTitle(tx, conversationId, title)
+}
+
+/** The title that a message gives, if it gives one. */
+export function titleIn({ counter, entry, content, late }: CommittedMessage): GivenTitle | null {
+  if (content.type !== 'title') return null
+  const { position, n, departed } = entry
+  const name = `${counter.key}/${counter.signingKey}`
+  return { title: content.text, position, counter: name, n, isMarked: late || departed }
 }

@@ -17,7 +17,7 @@ import type {
   UnreadableMessage,
   WithheldMessages
 } from '../types/messages.js'
-import { commitMessage, type CommittedMessage } from './commit.js'
+import { commitMessage, titleIn, type CommittedMessage } from './commit.js'
 import { readContent, type Envelope } from './content.js'
 import type { InTime } from './in-time.js'
 import type { SeenMessages } from './seen.js'
@@ -190,15 +190,17 @@ export class MessageDecryptor {
     })
     const entry = { n, id, digest, position, departed }
     if (!known) await this.#seen.note(counter, entry)
-    if (content.type === 'title') this.#chains.noteTitle(conversationId, content.text, position)
+    const commit = { counter, entry, content, late: order.late }
+    const title = titleIn(commit)
+    if (title !== null) this.#chains.noteTitle(conversationId, title)
     // A known title may come from a stream that ended before the title was written down.
-    const isCommitted = known && content.type !== 'title'
+    const isCommitted = known && title === null
     return {
       before:
         order.isMoved && !known
           ? [{ type: 'reordered', conversationId, key: key.link.hash, from: { ...sender }, id, n }]
           : [],
-      commit: isCommitted ? null : { counter, entry, content },
+      commit: isCommitted ? null : commit,
       shown: {
         type: 'message',
         id,

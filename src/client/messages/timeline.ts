@@ -20,6 +20,8 @@ export interface ViewedMessage {
   departedEdits: string[]
   /** Reaction → usernames, sorted. */
   reactions: Record<string, string[]>
+  /** The same of departed reactions: they take no other's place, and take none back. */
+  departedReactions: Record<string, string[]>
   /** Id of the message that it answers; null if it answers none, or one that is not in the view. */
   answers: string | null
 }
@@ -27,7 +29,7 @@ export interface ViewedMessage {
 export interface ConversationView {
   /** Sorted by position; of one device and session key by `n`. */
   messages: ViewedMessage[]
-  /** The group's newest title. */
+  /** The group's newest title; one of the departed only if there is no other. */
   title: string | null
 }
 
@@ -43,27 +45,35 @@ export function foldConversation(messages: Iterable<IncomingMessage>): Conversat
   const ordered = inOrder([...known.values()])
 
   const shown = new Map<string, ViewedMessage>()
-  const reactions = new Map<string, Map<string, string>>()
+  const reactions: Reactions = new Map()
+  const departedReactions: Reactions = new Map()
   let title: string | null = null
+  let departedTitle: string | null = null
   for (const message of ordered) {
-    const { content } = message
-    if (content.type === 'title') title = content.text
+    const { content, departed } = message
+    if (content.type === 'title' && departed) departedTitle = content.text
+    else if (content.type === 'title') title = content.text
     if (isShown(content)) shown.set(nameOf(message), toViewed(message, content))
   }
-  for (const message of ordered) {
-    const { content, from } = message
+  // Messages of the departed come first, so that they take no other's place, wherever they stand.
+  for (const message of [...ordered].sort((a, b) => Number(b.departed) - Number(a.departed))) {
+    const { content, from, departed } = message
     if (content.type === 'edit') edit(shown.get(nameOf(content.ref)), message, content.text)
     if (content.type === 'retract') retract(shown.get(nameOf(content.ref)), from)
-    if (content.type === 'reaction') react(reactions, content, from)
+    if (content.type === 'reaction') react(departed ? departedReactions : reactions, content, from)
   }
   for (const [name, message] of shown) {
     const { content } = message
     message.reactions = grouped(reactions.get(name))
+    message.departedReactions = grouped(departedReactions.get(name))
     if (content.type === 'text' && content.ref !== undefined && shown.has(nameOf(content.ref)))
       message.answers = content.ref.id
   }
-  return { messages: [...shown.values()], title }
+  return { messages: [...shown.values()], title: title ?? departedTitle }
 }
+
+/** Message → user → reaction. */
+type Reactions = Map<string, Map<string, string>>
 
 /** A message is known by its bytes: nobody can put another one in its place. */
 function nameOf({ id, digest }: MessageRef): string {
@@ -94,8 +104,9 @@ function isShown(content: ReceivedContent): content is ViewedMessage['content'] 
 
 function toViewed(message: IncomingMessage, content: ViewedMessage['content']): ViewedMessage {
   const { id, digest, from, own, position, sentAt, departed } = message
-  const fresh = { editedAt: null, isRetracted: false, departedEdits: [], reactions: {}, answers: null }
-  return { id, digest, from, own, position, sentAt, content, departed, ...fresh }
+  const fresh = { editedAt: null, isRetracted: false, departedEdits: [], answers: null }
+  const unseen = { reactions: {}, departedReactions: {} }
+  return { id, digest, from, own, position, sentAt, content, departed, ...fresh, ...unseen }
 }
 
 function edit(message: ViewedMessage | undefined, by: IncomingMessage, text: string): void {
@@ -116,7 +127,7 @@ function retract(message: ViewedMessage | undefined, { username }: Sender): void
 }
 
 function react(
-  reactions: Map<string, Map<string, string>>,
+  reactions: Reactions,
   { ref, text }: Extract<Content, { type: 'reaction' }>,
   { username }: Sender
 ): void {

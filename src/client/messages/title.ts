@@ -54,7 +54,9 @@ export class TitleSearch {
     for await (const item of this.#history.read(conversationId, { limit: BACKWARD_LIMIT })) {
       if (!('position' in item)) continue
       newest = Math.max(newest, item.position)
-      if (item.position <= until || (item.type === 'message' && item.content.type === 'title')) break
+      // A marked title counts only if there is no other one.
+      const isTitle = item.type === 'message' && item.content.type === 'title' && !item.late && !item.departed
+      if (item.position <= until || isTitle) break
     }
     return newest
   }

@@ -214,7 +214,8 @@ export class Outbox {
         await commitMessage(tx, this.#seen, {
           counter,
           entry: { n, id, digest, position, departed: false },
-          content
+          content,
+          late: false
         })
         await this.#state.remove(tx, conversationId, message)
       }

@@ -245,6 +245,74 @@ t.test('An edit that shows up after its device has gone stands beside what was r
   t.match(messages[0], { content: { text: 'pay to 111' }, editedAt: null, departedEdits: ['pay to 666'] })
 })
 
+t.test(
+  'A title, a reaction and an edit of the departed take the place of none that was read before',
+  async (t) => {
+    const { server, bob, store, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+    const laptop: Speaker = { user: alice.user, device: alice.device }
+    const phone: Speaker = { user: alice.user, device: await alice.add() }
+    await talk.change([], phone.device)
+    await talk.say(laptop, { type: 'title', text: 'Book club' }, 1)
+    const { ref } = await talk.say(carol, 'transfer it?', 1)
+    await talk.say(laptop, { type: 'reaction', ref, text: 'NO' }, 2)
+    const own = await talk.say(phone, 'to 111', 1)
+    await talk.say(phone, { type: 'edit', ref: own.ref, text: 'to 222' }, 2)
+    const view = async (chat: typeof bob) => {
+      const items = (await all(chat.history(talk.id, { after: 0 }))) as IncomingMessage[]
+      const { title, messages } = foldConversation(items.filter(({ type }) => type === 'message'))
+      const [record] = await chat.conversations.list({ readTitles: true })
+      const names = [title, await chat.conversations.readTitle(talk.id), record!.title]
+      return { names, messages: messages.filter(({ content }) => content.type === 'text') }
+    }
+    const names = Array<string>(3).fill('Book club')
+    const texts = [
+      { reactions: { NO: ['alice'] }, departedReactions: {} },
+      { content: { text: 'to 222' }, departedEdits: [] }
+    ]
+    t.match(await view(bob), { names, messages: texts })
+    const position = server.log.position + 100
+    talk.conversation.lastPosition = position + 10
+    await alice.revoke(laptop.device.id, phone.device)
+    await bob.contacts.get('alice')
+    await bob.conversations.get(talk.id)
+    const late = [
+      { type: 'title', text: 'Payments' },
+      { type: 'reaction', ref, text: 'YES' },
+      { type: 'edit', ref: own.ref, text: 'to 666' }
+    ] as const
+    for (const [at, content] of late.entries())
+      await talk.say(laptop, content, at + 3, { position: position + at, isStreamed: false })
+    const beside = [
+      { ...texts[0], departedReactions: { YES: ['alice'] } },
+      { ...texts[1], departedEdits: ['to 666'] }
+    ]
+    t.match(await view(bob), { names, messages: beside })
+    await bob.close()
+    t.match(
+      await view(await fakeClient(t, server, { store })),
+      { names, messages: beside },
+      'after a restart, too'
+    )
+  }
+)
+
+t.test('The title of a group whose names all come from the departed is the newest of them', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  for (const [at, text] of ['First', 'Second'].entries())
+    await talk.say(laptop, { type: 'title', text }, at + 1)
+  await alice.revoke(laptop.device.id, await alice.add())
+  await talk.change([], carol.device)
+  server.log.events.length = 0
+  const named = async () => {
+    const items = (await all(bob.history(talk.id, { after: 0 }))) as IncomingMessage[]
+    return [await bob.conversations.readTitle(talk.id), foldConversation(items).title]
+  }
+  t.strictSame(await named(), ['Second', 'Second'])
+  await talk.say(carol, { type: 'title', text: 'Third' }, 1)
+  t.strictSame(await named(), ['Third', 'Third'])
+})
+
 t.test('The past of a conversation is shown to a newcomer, marked, and is no alarm', async (t) => {
   const { server, bob, talk, alice, listen } = await scene(t, ['alice', 'carol'])
   const laptop: Speaker = { user: alice.user, device: alice.device }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { failure } from '../../support/chat-clients.js'
+import { all, failure } from '../../support/chat-clients.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
+import { fakeClient } from '../../support/fake-clients.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
 import type { Message } from '../../../src/protocol/messages.js'
 
@@ -66,6 +67,29 @@ t.test('A message that is shown again, at another place or under another id, is 
   t.strictSame(await again({}), ['one', 'two', 'three', 'replayed-message'])
   t.strictSame(await again({ id: randomUUID() }), ['one', 'two', 'three', 'bad-signature'])
 })
+
+t.test(
+  'The last of several titles of one device counts, not the one that the server puts last',
+  async (t) => {
+    for (const isBackward of [true, false]) {
+      const { server, bob, store, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+      const at = (server.log.position += 10)
+      await talk.say(alice, { type: 'title', text: 'later' }, 2, { position: at + 1, isStreamed: false })
+      if (!isBackward)
+        await talk.say(carol, { type: 'title', text: 'between' }, 1, { position: at + 2, isStreamed: false })
+      await talk.say(alice, { type: 'title', text: 'earlier' }, 1, { position: at + 3, isStreamed: false })
+      const titles = async (chat: typeof bob, after?: number) => {
+        await all(chat.history(talk.id, after === undefined ? {} : { after }))
+        return [(await chat.conversations.get(talk.id)).title, (await chat.conversations.list())[0]!.title]
+      }
+      const title = isBackward ? 'later' : 'between'
+      t.strictSame(await titles(bob, isBackward ? undefined : 0), [title, title])
+      await bob.close()
+      const again = await fakeClient(t, server, { store })
+      t.strictSame(await titles(again, at + 2), [title, title])
+    }
+  }
+)
 
 t.test('Messages in another order than they were sent are reported', async (t) => {
   const at = await three()

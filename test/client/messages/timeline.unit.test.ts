@@ -55,6 +55,15 @@ t.test('Edits, reactions and answers are applied to what they refer to', async (
   t.equal(messages.length, 4)
 })
 
+t.test('An edit by the departed takes the place of no other edit, wherever it stands', async (t) => {
+  const original = { ...message(1, 'alice', { type: 'text', text: 'pay to 111' }), departed: true }
+  const edit = message(2, 'alice', { type: 'edit', ref: original, text: 'pay to 222' })
+  const phone = { ...edit, from: { ...edit.from, signingKey: 'phone' } }
+  const late = { ...message(3, 'alice', { type: 'edit', ref: original, text: 'pay to 666' }), departed: true }
+  t.match(foldConversation([original, phone, late]).messages, [{ content: { text: 'pay to 222' } }])
+  t.match(foldConversation([original, late]).messages, [{ content: { text: 'pay to 666' } }])
+})
+
 t.test('The view does not depend on the order in which messages come, nor on how often', async (t) => {
   const expected = foldConversation(story)
   for (let turn = 1; turn < story.length; turn++) {
