@@ -12,6 +12,11 @@ import { linked, sleep } from '../transport/abort.js'
 import { readFrames, type Frame } from '../transport/sse.js'
 import { checked, fits } from '../transport/response-schema.js'
 
+/**
+ * The server asks for the pause. An honest one asks for some seconds; one that asks for none and ends each
+ * stream at once would keep the client busy for ever.
+ */
+const MIN_PAUSE_MS = 1000
 const MAX_PAUSE_MS = 60_000
 /** Until the server gives its own: the pause before reconnecting, and the interval of its keep-alives. */
 const INITIAL = { retryMs: 3000, keepAliveSeconds: 15 }
@@ -127,7 +132,7 @@ export class EventStream {
   }
 
   async *#frame(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
-    if (frame.retry !== undefined) this.#retryMs = Math.min(frame.retry, MAX_PAUSE_MS)
+    if (frame.retry !== undefined) this.#retryMs = Math.min(Math.max(frame.retry, MIN_PAUSE_MS), MAX_PAUSE_MS)
     if (frame.event === 'retry') return last
     if (!Object.hasOwn(durableEvents, frame.event)) {
       const moved = yield* this.#ephemeral(frame, last)

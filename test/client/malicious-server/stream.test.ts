@@ -122,3 +122,24 @@ t.test('However long the server asks to wait, the stream tries again within a mi
   const { retryIn } = await new Listener(t, bob).first('disconnected')
   t.ok(retryIn <= 60_000)
 })
+
+t.test(
+  'However short the server asks to wait, a stream that ends at once is not opened again at once',
+  async (t) => {
+    const { server, bob } = await scene(t, ['alice'])
+    const cursor = server.log.cursor
+    const ready = { cursor, deviceId: bob.account!.deviceId, keepaliveSeconds: 15 }
+    const body = `retry: 0\nid: ${cursor}\nevent: ready\ndata: ${JSON.stringify(ready)}\n\n`
+    server.lies.push(({ path }) =>
+      path === '/v1/events'
+        ? new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+        : undefined
+    )
+    const heard = new Listener(t, bob)
+    for (let count = 1; count <= 2; count++) {
+      const disconnected = () => heard.heard.filter(({ type }) => type === 'disconnected')
+      await heard.first('disconnected', () => disconnected().length >= count)
+      for (const event of disconnected()) t.ok('retryIn' in event && event.retryIn >= 500)
+    }
+  }
+)
