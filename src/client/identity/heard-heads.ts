@@ -57,7 +57,8 @@ export class HeardHeads {
    */
   async note(tx: StoreTransaction, name: string, by: string, heard: HeardHead): Promise<boolean> {
     const all = (await tx.get<Heard>(recordName(name))) ?? {}
-    if (!isNewer(heard, all[by])) return false
+    // A user may have the name of something that every object inherits.
+    if (!isNewer(heard, Object.hasOwn(all, by) ? all[by] : undefined)) return false
     tx.set(recordName(name), { ...all, [by]: { ...heard } })
     return true
   }

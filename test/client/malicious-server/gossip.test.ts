@@ -1,7 +1,9 @@
 import t from 'tap'
-import { failure, Listener } from '../../support/chat-clients.js'
-import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { hasWrappedFor, hijack, outcome, scene, told } from '../../support/malicious-server.js'
+import { eventually } from '../../support/eventually.js'
+import { FakeServer } from '../../support/fake-server.js'
 import { TIME } from '../../support/fake-user.js'
 import { Puppet } from '../../support/puppet.js'
 import { puppetMessage } from '../../support/puppet-conversation.js'
@@ -274,4 +276,48 @@ t.test('Another own device that was shown another chain of a user is heard at on
   t.equal(username, 'alice')
   t.ok(error.message.includes(phone.account!.deviceId), 'it says whose word it is')
   t.ok(talk.id)
+})
+
+t.test('A welcome counts by a user of any name, also one that every object inherits', async (t) => {
+  for (const name of ['anna', 'constructor']) {
+    const server = new FakeServer()
+    const bob = await fakeUser(t, server, 'bob')
+    const user = server.requireUser('bob')
+    const [adder, mallory] = [await server.puppet(name), await server.puppet('mallory')]
+    const direct = await puppetTalk(server, 'direct', [[adder.user], [user]], adder)
+    await told(bob, direct.id)
+    const members = [
+      [adder.user, 'admin'],
+      [mallory.user, 'admin']
+    ] as const
+    const talk = await puppetTalk(server, 'group', members, adder)
+    const heard = new Listener(t, bob)
+    await heard.first('connected')
+    const head = 'ab'.repeat(32)
+    await direct.say(adder, { type: 'welcome', conversation: talk.id, sequence: 6, head }, 1)
+    await direct.say(adder, 'welcome', 2)
+    await heard.message('welcome')
+    const member = { username: 'bob', role: 'member', root: user.root } as const
+    await talk.change([{ kind: 'conversation-add', member }], mallory.device)
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'withheld-chain', name)
+  }
+})
+
+t.test('A user whose name every object inherits talks as any other', async (t) => {
+  const server = new FakeServer()
+  const [bob, other] = [await fakeUser(t, server, 'bob'), await fakeUser(t, server, 'constructor')]
+  const { id } = await other.conversations.createGroup('ops', ['bob'])
+  const heard = new Listener(t, bob)
+  await heard.first('connected')
+  await other.send(id, 'hello')
+  await heard.message('hello')
+  await bob.send({ username: 'constructor' }, 'only you')
+  await bob.contacts.verify('constructor', await other.contacts.safetyNumber('bob'))
+  t.match(await bob.contacts.get('constructor'), { status: 'verified' })
+  const phone = await linkedDevice(t, server, bob)
+  const self = new Listener(t, phone)
+  await self.first('connected')
+  await eventually(async () => (await phone.contacts.get('constructor')).status === 'verified')
+  await other.devices.reset({ username: 'constructor', password: PASSWORD })
+  t.equal(await outcome(bob.send({ username: 'constructor' }, 'still you?')), 'identity-changed')
 })
