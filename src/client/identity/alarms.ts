@@ -1,5 +1,5 @@
 import { ChatError, type Heads } from '../errors.js'
-import type { Store, Value } from '../stores/store.js'
+import type { Store, StoreTransaction, Value } from '../stores/store.js'
 import type { ChatEvent } from '../types/events.js'
 
 export interface Alarm {
@@ -54,10 +54,13 @@ export class Alarms {
     if (this.#raised.has(onceKey)) return
     this.#raised.add(onceKey)
     if ((await this.#toldKeys()).has(onceKey)) return
+    await this.#store.update((tx) => this.tellIn(tx, onceKey, event))
+  }
+
+  /** Tell it, with a change that is under way. */
+  async tellIn(tx: StoreTransaction, onceKey: string, event: Notice): Promise<void> {
     this.#noticed.set(onceKey, event)
-    await this.#store.update(async (tx) => {
-      tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [onceKey]: toStored(event) })
-    })
+    tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [onceKey]: toStored(event) })
   }
 
   /** It is over: if it happens again, it is told again. */

@@ -1,8 +1,9 @@
 import { countMessage } from '../conversations/key-sight.js'
 import { recordTitle, type GivenTitle } from '../conversations/record.js'
+import type { Alarms } from '../identity/alarms.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ReceivedContent } from '../types/content.js'
-import type { CounterId, SeenMessages } from './seen.js'
+import { replayed, type CounterId, type SeenMessages } from './seen.js'
 import type { SeenEntry } from './seen-page.js'
 
 /** A verified message, as it is to be written down. */
@@ -14,15 +15,26 @@ export interface CommittedMessage {
   late: boolean
 }
 
-/** Write down a message that was shown or sent: it is never new again, and a title names its conversation. */
+/**
+ * Write down a message that was shown or sent: it is never new again, and a title names its conversation.
+ *
+ * @param alarms tell it if another process has shown it at another place meanwhile
+ */
 export async function commitMessage(
   tx: StoreTransaction,
   seen: SeenMessages,
-  message: CommittedMessage
+  message: CommittedMessage,
+  alarms?: Alarms
 ): Promise<void> {
   const { counter, entry } = message
   const { conversationId, key } = counter
-  if (await seen.record(tx, counter, entry)) await countMessage(tx, conversationId, key)
+  const found = await seen.record(tx, counter, entry)
+  if (found === 'elsewhere') {
+    const error = replayed('another process has read it at another place')
+    await alarms?.tellIn(tx, `${error.code}/${entry.digest}`, { type: 'untrusted', error, conversationId })
+    return
+  }
+  if (found === 'new') await countMessage(tx, conversationId, key)
   const title = titleIn(message)
   if (title !== null) await recordTitle(tx, conversationId, title)
 }

@@ -106,7 +106,7 @@ export class MessageDecryptor {
   }
 
   async commit(tx: StoreTransaction, { commit }: DecryptedMessage): Promise<void> {
-    if (commit !== null) await commitMessage(tx, this.#seen, commit)
+    if (commit !== null) await commitMessage(tx, this.#seen, commit, this.#alarms)
   }
 
   /**

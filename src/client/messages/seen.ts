@@ -1,8 +1,7 @@
-import { equalBytes, uuidBytes } from '../../crypto/encoding.js'
+import { equalBytes } from '../../crypto/encoding.js'
 import {
   entriesOf,
   entryAt,
-  idOf,
   isDeparted,
   PAGE_SIZE,
   pageOf,
@@ -12,10 +11,11 @@ import {
   withEntry,
   type SeenEntry
 } from './seen-page.js'
+import { SeenIndex } from './seen-index.js'
 import { Turns } from '../../crypto/turns.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { untrusted } from '../errors.js'
+import { untrusted, type ChatError } from '../errors.js'
 
 /** Counts one device's messages under one session key. */
 export interface CounterId {
@@ -35,57 +35,6 @@ export interface ReplayCheck {
   late: boolean
   /** It is late, or stands before one that was sent earlier. */
   isMoved: boolean
-}
-
-type Pages = Map<number, Uint8Array>
-
-/** The messages seen in one conversation. */
-class SeenIndex {
-  readonly pages = new Map<string, Pages>()
-  /** Sender and message id → where the message was seen. An id belongs to its sender. */
-  readonly #ids = new Map<string, { counter: string; n: number }>()
-
-  add(counter: string, number: number, page: Uint8Array): void {
-    const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
-    this.pages.set(counter, pages.set(number, page))
-    const sender = senderOf(counter)
-    for (const [n, entry] of entriesOf(page, number))
-      this.#ids.set(`${sender}/${idOf(entry)}`, { counter, n })
-  }
-
-  entry(counter: string, n: number): Uint8Array | null {
-    return n < 1 ? null : entryAt(this.pages.get(counter)?.get(pageOf(n)), n)
-  }
-
-  /** The entry that was seen next above `n`, or next below it. */
-  nearest(counter: string, n: number, step: 1 | -1): Uint8Array | null {
-    const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
-    const own = pageOf(n)
-    let next: number | undefined
-    for (const number of pages.keys())
-      if ((number - own) * step > 0 && (next === undefined || (next - number) * step > 0)) next = number
-    for (const number of next === undefined ? [own] : [own, next]) {
-      const entries = [...entriesOf(pages.get(number) ?? new Uint8Array(), number)]
-      const found =
-        step === 1 ? entries.find(([other]) => other > n) : entries.findLast(([other]) => other < n)
-      if (found !== undefined) return found[1]
-    }
-    return null
-  }
-
-  /** The entry of the sender's message with this id, under any session key. */
-  withId(signingKey: string, id: string): Uint8Array | null {
-    const place = this.#ids.get(`${signingKey}/${idOf(uuidBytes(id))}`)
-    return place === undefined ? null : this.entry(place.counter, place.n)
-  }
-
-  /** The largest counter that was seen; 0 if none was. */
-  highest(counter: string): number {
-    const pages = this.pages.get(counter)
-    if (pages === undefined) return 0
-    const last = Math.max(...pages.keys())
-    return Math.max(0, ...[...entriesOf(pages.get(last)!, last)].map(([n]) => n))
-  }
 }
 
 /**
@@ -109,10 +58,10 @@ export class SeenMessages {
   async check(counter: CounterId, seen: SeenEntry): Promise<ReplayCheck> {
     const index = await this.#indexOf(counter.conversationId)
     const name = seenName(counter)
+    // Another process may have read it meanwhile.
+    if (index.entry(name, seen.n) === null) await this.#readOn(index, name, pageOf(seen.n))
     const entry = toEntry(seen)
     const before = index.entry(name, seen.n)
-    const replayed = (why: string) =>
-      untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
     if (before !== null) {
       if (!sameMessage(before, entry)) throw replayed('another one has its counter')
       if (positionOf(before) !== seen.position) throw replayed('it stood at another place')
@@ -138,21 +87,28 @@ export class SeenMessages {
 
   /** Remember a message in memory, so that the next one is compared with it. `record` makes it durable. */
   async note(counter: CounterId, seen: SeenEntry): Promise<void> {
-    const index = await this.#indexOf(counter.conversationId)
-    const name = seenName(counter)
-    const number = pageOf(seen.n)
-    index.add(name, number, withEntry(index.pages.get(name)?.get(number), seen.n, toEntry(seen)))
+    await this.#put(counter, seen.n, toEntry(seen))
   }
 
-  /** Remember a message for ever. Recording it again writes nothing. @returns whether it was new */
-  async record(tx: StoreTransaction, counter: CounterId, seen: SeenEntry): Promise<boolean> {
-    await this.note(counter, seen)
+  /**
+   * Remember a message for ever. Only the first time counts, in whichever process.
+   *
+   * @returns whether it was new; `elsewhere` if another process has read it at another place meanwhile, or
+   *   another one in its place
+   */
+  async record(
+    tx: StoreTransaction,
+    counter: CounterId,
+    seen: SeenEntry
+  ): Promise<'new' | 'known' | 'elsewhere'> {
     const name = `${seenName(counter)}/${pageOf(seen.n)}`
     const page = await tx.get<Uint8Array>(name)
     const before = page === undefined ? null : entryAt(page, seen.n)
     const entry = toEntry(seen)
-    if (before === null || !equalBytes(before, entry)) tx.set(name, withEntry(page, seen.n, entry))
-    return before === null
+    await this.#put(counter, seen.n, before ?? entry)
+    if (before === null) tx.set(name, withEntry(page, seen.n, entry))
+    else if (!sameMessage(before, entry) || positionOf(before) !== seen.position) return 'elsewhere'
+    return before === null ? 'new' : 'known'
   }
 
   /** Whether the message of a device that was seen with this id has this digest. */
@@ -190,6 +146,22 @@ export class SeenMessages {
     return ranges
   }
 
+  async #put(counter: CounterId, n: number, entry: Uint8Array): Promise<void> {
+    const index = await this.#indexOf(counter.conversationId)
+    const name = seenName(counter)
+    index.add(name, pageOf(n), withEntry(index.pages.get(name)?.get(pageOf(n)), n, entry))
+  }
+
+  /** Take from the store what another process has written on a page. */
+  async #readOn(index: SeenIndex, name: string, number: number): Promise<void> {
+    const stored = await this.#store.get<Uint8Array>(`${name}/${number}`)
+    let page = index.pages.get(name)?.get(number)
+    if (stored === undefined || (page !== undefined && equalBytes(page, stored))) return
+    for (const [n, entry] of entriesOf(stored, number))
+      if (entryAt(page, n) === null) page = withEntry(page, n, entry)
+    if (page !== undefined) index.add(name, number, page)
+  }
+
   #indexOf(conversationId: string): Promise<SeenIndex> {
     let index = this.#indexes.get(conversationId)
     if (index === undefined) {
@@ -216,12 +188,12 @@ function seenName({ conversationId, key, signingKey }: CounterId): string {
   return `seen/${conversationId}/${key}/${signingKey}`
 }
 
+export function replayed(why: string): ChatError {
+  return untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
+}
+
 function extend(ranges: { first: number; last: number }[], first: number, last: number): void {
   const before = ranges.at(-1)
   if (before !== undefined && before.last === first - 1) before.last = last
   else ranges.push({ first, last })
-}
-
-function senderOf(counter: string): string {
-  return counter.slice(counter.lastIndexOf('/') + 1)
 }

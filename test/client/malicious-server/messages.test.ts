@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { all, failure } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
@@ -66,6 +67,54 @@ t.test('A message that is shown again, at another place or under another id, is 
   }
   t.strictSame(await again({}), ['one', 'two', 'three', 'replayed-message'])
   t.strictSame(await again({ id: randomUUID() }), ['one', 'two', 'three', 'bad-signature'])
+})
+
+/** Two processes of Bob's device: one follows the stream, the other reads the history. */
+async function twoProcesses() {
+  const at = await scene(t, ['alice'], { kind: 'direct' })
+  const heard = await at.listen()
+  await at.talk.say(at.alice, 'first', 1)
+  await heard.message('first')
+  const reader = await fakeClient(t, at.server, { store: at.store })
+  const { ref, ...message } = await at.talk.say(at.alice, 'pay', 2, { isStreamed: false })
+  /** The server streams the same message as a new one. */
+  const replay = () => {
+    at.server.log.position += 10
+    at.server.log.append(['bob'], 'message', { ...message, position: at.server.log.position + 1 })
+  }
+  return { ...at, heard, reader, replay, ref }
+}
+
+t.test('A message that one process has read is refused at another place in another process', async (t) => {
+  const { server, store, talk, alice, heard, reader, replay } = await twoProcesses()
+  t.strictSame(await told(reader, talk.id), ['first', 'pay'])
+  replay()
+  await talk.say(alice, 'end', 3)
+  await heard.message('end')
+  t.strictSame(heard.heard.slice(-2).map(inShort), ['replayed-message', 'end'])
+  t.strictSame(heard.texts(), ['first', 'end'], 'it is not shown as new')
+  const again = await fakeClient(t, server, { store })
+  t.strictSame((await told(again, talk.id)).slice(0, 2), ['first', 'pay'], 'its true place stays')
+})
+
+t.test('Two processes that show one message at two places at once tell it', async (t) => {
+  const { talk, alice, heard, reader, replay } = await twoProcesses()
+  const history = reader.history(talk.id, { after: 0 })[Symbol.asyncIterator]()
+  t.strictSame(
+    [await history.next(), await history.next()].map(({ value }) => inShort(value)),
+    ['first', 'pay']
+  )
+  replay()
+  await talk.say(alice, 'end', 3)
+  await heard.message('end')
+  t.ok(heard.texts().includes('pay'), 'the reader has not written it down yet')
+  await eventually(async () => {
+    await history.return?.(undefined)
+    return reader
+      .noticed()
+      .some((event) => event.type === 'untrusted' && event.error.code === 'replayed-message')
+  })
+  t.strictSame((await told(reader, talk.id)).slice(0, 2), ['first', 'replayed-message'])
 })
 
 t.test(
