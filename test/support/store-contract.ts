@@ -31,6 +31,18 @@ export function keepsTheContract(t: Test, open: (t: Test) => Promise<Store>): vo
     t.strictSame(await names('c'), [])
   })
 
+  t.test('A long list can be read in parts', async (t) => {
+    const store = await open(t)
+    const names = Array.from({ length: 10 }, (_, at) => `a/${at}`)
+    await store.update((tx) => ['a', 'b', ...names].forEach((name) => tx.set(name, 0)))
+    await store.update((tx) => tx.delete('a/5'))
+    const after = async (name: string) => (await store.listAfter!('a/', name, 4)).map(([found]) => found)
+    t.strictSame(await after(''), ['a/0', 'a/1', 'a/2', 'a/3'])
+    t.strictSame(await after('a/3'), ['a/4', 'a/6', 'a/7', 'a/8'])
+    t.strictSame(await after('a/8'), ['a/9'])
+    t.strictSame(await after('a/9'), [])
+  })
+
   t.test('A list is right whatever was set and deleted before', async (t) => {
     const store = await open(t)
     const expected = new Map<string, Value>()

@@ -1,20 +1,34 @@
-import { uuidBytes } from '../../crypto/encoding.js'
-import { entriesOf, entryAt, idOf, pageOf } from './seen-page.js'
+import { equalBytes, uuidBytes } from '../../crypto/encoding.js'
+import { SeenIds } from './seen-ids.js'
+import { entriesOf, entryAt, idBytes, pageOf } from './seen-page.js'
 
 type Pages = Map<number, Uint8Array>
 
-/** The messages seen in one conversation. */
+/** Above every counter of a message. */
+const COUNTERS = 2 ** 21
+
+/** The messages seen in one conversation. A member can send a million: no message has an object of its own. */
 export class SeenIndex {
   readonly pages = new Map<string, Pages>()
-  /** Sender and message id → where the message was seen. An id belongs to its sender. */
-  readonly #ids = new Map<string, { counter: string; n: number }>()
+  readonly #names: string[] = []
+  readonly #numbers = new Map<string, number>()
+  /** A place is the number of the counter's name, and the message's `n`. */
+  readonly #ids = new SeenIds((place) => this.#at(place))
 
   add(counter: string, number: number, page: Uint8Array): void {
-    const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
-    this.pages.set(counter, pages.set(number, page))
-    const sender = senderOf(counter)
-    for (const [n, entry] of entriesOf(page, number))
-      this.#ids.set(`${sender}/${idOf(entry)}`, { counter, n })
+    let pages = this.pages.get(counter)
+    if (pages === undefined) {
+      this.pages.set(counter, (pages = new Map<number, Uint8Array>()))
+      this.#numbers.set(counter, this.#names.push(counter) - 1)
+    }
+    const before = pages.get(number)
+    pages.set(number, page)
+    const places = this.#numbers.get(counter)! * COUNTERS
+    for (const [n, entry] of entriesOf(page, number)) {
+      const known = entryAt(before, n)
+      if (known === null || !equalBytes(idBytes(known), idBytes(entry)))
+        this.#ids.add(idBytes(entry), places + n)
+    }
   }
 
   entry(counter: string, n: number): Uint8Array | null {
@@ -39,8 +53,13 @@ export class SeenIndex {
 
   /** The entry of the sender's message with this id, under any session key. */
   withId(signingKey: string, id: string): Uint8Array | null {
-    const place = this.#ids.get(`${signingKey}/${idOf(uuidBytes(id))}`)
-    return place === undefined ? null : this.entry(place.counter, place.n)
+    const wanted = uuidBytes(id)
+    for (const place of this.#ids.places(wanted)) {
+      const entry = this.#at(place)
+      const isSender = senderOf(this.#names[Math.floor(place / COUNTERS)]!) === signingKey
+      if (isSender && entry !== null && equalBytes(idBytes(entry), wanted)) return entry
+    }
+    return null
   }
 
   /** The largest counter that was seen; 0 if none was. */
@@ -49,6 +68,10 @@ export class SeenIndex {
     if (pages === undefined) return 0
     const last = Math.max(...pages.keys())
     return Math.max(0, ...[...entriesOf(pages.get(last)!, last)].map(([n]) => n))
+  }
+
+  #at(place: number): Uint8Array | null {
+    return this.entry(this.#names[Math.floor(place / COUNTERS)]!, place % COUNTERS)
   }
 }
 

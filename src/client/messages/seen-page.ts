@@ -74,7 +74,7 @@ export function* entriesOf(page: Uint8Array, pageNumber: number): Generator<[n: 
   }
 }
 
-/** The id of an entry, as a map's key. */
-export function idOf(entry: Uint8Array): string {
-  return String.fromCharCode(...entry.subarray(0, ID_BYTES))
+/** The id of an entry. */
+export function idBytes(entry: Uint8Array): Uint8Array {
+  return entry.subarray(0, ID_BYTES)
 }

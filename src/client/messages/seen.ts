@@ -17,6 +17,9 @@ import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { untrusted, type ChatError } from '../errors.js'
 
+/** Read from the store at once: they take a few milliseconds. */
+const PAGES_AT_ONCE = 256
+
 /** Counts one device's messages under one session key. */
 export interface CounterId {
   conversationId: string
@@ -175,12 +178,17 @@ export class SeenMessages {
   async #load(conversationId: string): Promise<SeenIndex> {
     const index = new SeenIndex()
     const turns = new Turns()
-    for (const [name, page] of await this.#store.list<Uint8Array>(`seen/${conversationId}/`)) {
-      const slash = name.lastIndexOf('/')
-      index.add(name.slice(0, slash), Number(name.slice(slash + 1)), page)
-      await turns.next()
+    const prefix = `seen/${conversationId}/`
+    for (let after = ''; ;) {
+      const some = await this.#store.listAfter?.<Uint8Array>(prefix, after, PAGES_AT_ONCE)
+      for (const [name, page] of some ?? (await this.#store.list<Uint8Array>(prefix))) {
+        const slash = name.lastIndexOf('/')
+        index.add(name.slice(0, slash), Number(name.slice(slash + 1)), page)
+        await turns.next()
+      }
+      if (some === undefined || some.length < PAGES_AT_ONCE) return index
+      after = some.at(-1)![0]
     }
-    return index
   }
 }
 

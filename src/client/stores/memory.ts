@@ -22,6 +22,14 @@ export class MemoryStore implements Store {
     return this.#entries.under(prefix).map(([name, value]) => [name, copyValue(value) as T])
   }
 
+  async listAfter<T extends Value = Value>(
+    prefix: string,
+    after: string,
+    limit: number
+  ): Promise<[string, T][]> {
+    return this.#entries.under(prefix, after, limit).map(([name, value]) => [name, copyValue(value) as T])
+  }
+
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
     return this.#mutex.runExclusive(() =>
       transact(this, work, (changes) => applyChanges(this.#entries, changes))

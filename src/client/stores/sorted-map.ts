@@ -2,7 +2,7 @@
 const FEW = 32
 
 export interface ReadonlySortedMap<T> extends ReadonlyMap<string, T> {
-  under(prefix: string): [string, T][]
+  under(prefix: string, after?: string, limit?: number): [string, T][]
 }
 
 /** A map that lists the names with a prefix in order, without looking at the others. */
@@ -23,13 +23,14 @@ export class SortedMap<T> extends Map<string, T> implements ReadonlySortedMap<T>
     this.#added = []
   }
 
-  /** Entries whose names begin with `prefix`, sorted by name. */
-  under(prefix: string): [string, T][] {
+  /** Entries whose names begin with `prefix` and come after `after`, sorted by name, at most `limit`. */
+  under(prefix: string, after = '', limit = Infinity): [string, T][] {
     this.#sort()
     const found: [string, T][] = []
-    for (let at = this.#placeOf(prefix); this.#names[at]?.startsWith(prefix) === true; at++) {
+    let at = this.#placeOf(after > prefix ? after : prefix)
+    for (; found.length < limit && this.#names[at]?.startsWith(prefix) === true; at++) {
       const name = this.#names[at]!
-      if (this.has(name)) found.push([name, this.get(name)!])
+      if (this.has(name) && name !== after) found.push([name, this.get(name)!])
     }
     return found
   }

@@ -34,6 +34,12 @@ export interface Store extends StoreReader {
    */
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T>
 
+  /**
+   * Like `list`, for a list that may be long: the first `limit` entries whose names come after `after`. A store
+   * may do without: then it lists all at once.
+   */
+  listAfter?<T extends Value = Value>(prefix: string, after: string, limit: number): Promise<[string, T][]>
+
   /** Close the store when the current update, if any, has ended. A second call does nothing. */
   close(): Promise<void>
 }

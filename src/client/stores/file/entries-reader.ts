@@ -15,11 +15,11 @@ export class EntriesReader implements StoreReader {
     return json === undefined ? undefined : ((await decodeValue(json)) as T)
   }
 
-  list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+  list<T extends Value = Value>(prefix: string, after?: string, limit?: number): Promise<[string, T][]> {
     const decode = async ([name, json]: [string, Json]): Promise<[string, T]> => [
       name,
       (await decodeValue(json)) as T
     ]
-    return Promise.all(this.#entries.under(prefix).map(decode))
+    return Promise.all(this.#entries.under(prefix, after, limit).map(decode))
   }
 }

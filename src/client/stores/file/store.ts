@@ -8,6 +8,7 @@ import { requireLockable, withLock } from './lock.js'
 import { Passphrase, type Seal } from './encryption.js'
 import { EntriesReader } from './entries-reader.js'
 import { encodeValue, type Json } from './values.js'
+import { orUnreadable, unwritable } from './failures.js'
 import type { Store, StoreTransaction, Value } from '../store.js'
 import { applyChanges, transact, type Changes } from '../transaction.js'
 import { LOCK_TIMEOUT_MS, Mutex } from '../mutex.js'
@@ -86,6 +87,15 @@ export class FileStore implements Store {
   async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
     this.#requireOpen()
     return new EntriesReader((await this.#current()).entries).list(prefix)
+  }
+
+  async listAfter<T extends Value = Value>(
+    prefix: string,
+    after: string,
+    limit: number
+  ): Promise<[string, T][]> {
+    this.#requireOpen()
+    return new EntriesReader((await this.#current()).entries).list(prefix, after, limit)
   }
 
   update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
@@ -219,32 +229,4 @@ function deletesAll(entries: ReadonlyMap<string, Json>, changes: JsonChanges): b
     [...entries.keys()].every((name) => changes.has(name)) &&
     [...changes.values()].every((json) => json === undefined)
   )
-}
-
-async function orUnreadable<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (cause instanceof ChatError) throw cause
-    throw new ChatError(
-      'store',
-      'store-unreadable',
-      `The key store ${path} cannot be read: ${reason(cause)}.`,
-      { cause }
-    )
-  }
-}
-
-function unwritable(path: string, cause: unknown): ChatError {
-  if (cause instanceof ChatError) return cause
-  return new ChatError(
-    'store',
-    'store-unwritable',
-    `The key store ${path} cannot be written: ${reason(cause)}.`,
-    { cause }
-  )
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -31,12 +31,21 @@ export class DatabaseReader implements StoreReader {
   }
 
   async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
+    return this.listAfter(prefix, '')
+  }
+
+  async listAfter<T extends Value = Value>(
+    prefix: string,
+    after: string,
+    limit?: number
+  ): Promise<[string, T][]> {
     const entries = this.#entries()
+    const isWithin = after > prefix
     // U+FFFF is no character, so no name continues with it.
-    const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`)
+    const range = IDBKeyRange.bound(isWithin ? after : prefix, `${prefix}\uffff`, isWithin)
     const [names, values] = await Promise.all([
-      succeeded(entries.getAllKeys(range)),
-      succeeded(entries.getAll(range))
+      succeeded(entries.getAllKeys(range, limit)),
+      succeeded(entries.getAll(range, limit))
     ])
     return names.map((name, at) => [name as string, values[at] as T])
   }

@@ -66,6 +66,15 @@ export class IndexedDbStore implements Store {
     return orFail('unreadable', () => this.#reader.list<T>(prefix))
   }
 
+  async listAfter<T extends Value = Value>(
+    prefix: string,
+    after: string,
+    limit: number
+  ): Promise<[string, T][]> {
+    this.#requireOpen()
+    return orFail('unreadable', () => this.#reader.listAfter<T>(prefix, after, limit))
+  }
+
   async update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
     this.#requireOpen()
     // The database's own transactions end as soon as `work` waits for anything else, such as a signature.
