@@ -2,7 +2,7 @@ import { type ConversationHistory } from '../../protocol/conversation-history.js
 import { ChatError, type Heads } from '../errors.js'
 import { forgetDoubt } from '../identity/chain-doubts.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
-import { forgetHeads } from '../identity/heard-heads.js'
+import { dropWelcomes, forgetHeads, hasGone } from '../identity/heard-heads.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store } from '../stores/store.js'
 import { type KnownUsers } from './chain-users.js'
@@ -91,6 +91,7 @@ export class ChainStore {
       await dropShown(tx, id, (hash) => history.has(hash))
       if (stored !== undefined && stored.sequence >= chain.sequence) return stored
       await bumpChainRevision(tx)
+      await dropWelcomes(tx, id, hasGone(history, chain))
       await beginSight(tx, id, chain.key.hash, this.#now())
       const next = toStored(chain, stored)
       tx.set(recordName(id), next)
@@ -114,7 +115,7 @@ export class ChainStore {
       const stored = (await tx.get<StoredConversation>(recordName(id)))!
       tx.set(recordName(id), { ...stored, acceptedTo: sequence })
       await forgetProofs(tx, id)
-      forgetHeads(tx, id)
+      await forgetHeads(tx, id)
       forgetDoubt(tx, id)
     })
   }

@@ -164,7 +164,8 @@ export class RequestTaker {
         this.#requireIn(chain)
         await this.#chains.add(chain, valid)
         const { history } = chain
-        await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at))
+        const counts = countsIn(history.chain!)
+        await this.#heads.compare({ conversationId: id }, counts, (at) => history.hashAt(at))
       }
     }
   }

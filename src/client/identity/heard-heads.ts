@@ -1,3 +1,4 @@
+import type { ConversationKind, Role } from '../../protocol/statements.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { ChatError, untrusted, type Heads } from '../errors.js'
 import { alarmOf, type Alarms } from './alarms.js'
@@ -20,6 +21,12 @@ type HashAt = (sequence: number) => string | undefined
 /** Whose chain it is. */
 type About = { username: string } | { conversationId: string }
 
+/** What is known of a conversation's members, as far as it is known. */
+interface Members {
+  kind: ConversationKind
+  members: ReadonlyMap<string, { role: Role }>
+}
+
 const SIGNING_KEY = /^[0-9a-f]{64}$/
 /** An own device by its signing key, or the own backup. Neither is a username. */
 const OWN_SOURCE = /^([0-9a-f]{64}|.* .*)$/
@@ -29,14 +36,34 @@ export function isOwnSource(by: string): boolean {
   return OWN_SOURCE.test(by)
 }
 
-/** Whether a head of a conversation counts: a welcome is a member's word, and of others it would stop any. */
-export function countsIn({ usernames }: { usernames: readonly string[] }): (by: string) => boolean {
-  return (by) => isOwnSource(by) || usernames.includes(by)
+/**
+ * Groups in which one user's word is kept, the newest. A user who adds this person to more of them is heard in these;
+ * a stranger fills no store, and costs no more than the direct conversation in which the words come.
+ */
+const MAX_WELCOMES = 32
+
+/**
+ * Whether a head of a conversation counts. Only an admin adds people, so only an admin of today can have welcomed
+ * this person: the word of anybody else would stop any group, and that of a former member every one that was left.
+ *
+ * @param removed members whose words fall with the request that removes them
+ */
+export function countsIn({ kind, members }: Members, removed?: ReadonlySet<string>): (by: string) => boolean {
+  const isAdmin = (by: string): boolean => kind === 'group' && members.get(by)?.role === 'admin'
+  return (by) => isOwnSource(by) || (isAdmin(by) && removed?.has(by) !== true)
+}
+
+/** Whether a user was a member, and is none any more. */
+export function hasGone(
+  { usernames }: { usernames: readonly string[] },
+  { members }: Pick<Members, 'members'>
+): (username: string) => boolean {
+  return (username) => usernames.includes(username) && !members.has(username)
 }
 
 /**
- * Ends of chains that own devices, or a member who added this person, have sent in messages. The server has to
- * show as much, and the same.
+ * Ends of chains that own devices, or an admin who added this person, have sent in messages. The server has to
+ * show as much, and the same. The words of own devices stand together, by the chain; those of others each by itself.
  */
 export class HeardHeads {
   readonly #store: Store
@@ -48,11 +75,11 @@ export class HeardHeads {
   }
 
   /**
-   * The newest message of an own device counts: the person may have taken a shorter chain there. From any other
-   * source the farther head counts.
+   * The newest message of an own device counts: the person may have taken a shorter chain there. From the own backup
+   * the farther head counts.
    *
    * @param name a username, or a conversation's id
-   * @param by the source: a signing key of an own device, or a name
+   * @param by the source: a signing key of an own device, or the own backup
    * @returns whether it counts
    */
   async note(tx: StoreTransaction, name: string, by: string, heard: HeardHead): Promise<boolean> {
@@ -60,6 +87,21 @@ export class HeardHeads {
     // A user may have the name of something that every object inherits.
     if (!isNewer(heard, Object.hasOwn(all, by) ? all[by] : undefined)) return false
     tx.set(recordName(name), { ...all, [by]: { ...heard } })
+    return true
+  }
+
+  /**
+   * The word of another user about a conversation: the farthest head, in the newest conversations.
+   *
+   * @returns whether it is new
+   */
+  async noteWelcome(tx: StoreTransaction, id: string, heard: HeardHead): Promise<boolean> {
+    const { from } = heard
+    if (!isNewer(heard, await tx.get<HeardHead>(welcomeName(id, from)))) return false
+    tx.set(welcomeName(id, from), { ...heard })
+    const others = ((await tx.get<string[]>(welcomesName(from))) ?? []).filter((one) => one !== id)
+    for (const old of others.splice(0, others.length - MAX_WELCOMES + 1)) tx.delete(welcomeName(old, from))
+    tx.set(welcomesName(from), [...others, id])
     return true
   }
 
@@ -76,8 +118,8 @@ export class HeardHeads {
     hashAt: (sequence: number) => string | undefined | Promise<string | undefined>,
     more?: { by: string; heard: HeardHead }
   ): Promise<void> {
-    const name = 'username' in about ? about.username : about.conversationId
-    const all = new Map(Object.entries((await this.#store.get<Heard>(recordName(name))) ?? {}))
+    const name = nameOf(about)
+    const all = new Map(await this.#heard(about))
     const isOlder = more !== undefined && !isNewer(more.heard, all.get(more.by))
     if (more !== undefined && !isOlder) all.set(more.by, more.heard)
     const heard = [...all].filter(([by]) => counts(by)).map(([, head]) => head)
@@ -105,13 +147,13 @@ export class HeardHeads {
    * @throws {ChatError} `withheld-chain` or `forked-chain` (`untrusted`)
    */
   async require(
-    name: string,
+    about: About,
     counts: (by: string) => boolean,
     hashAt: HashAt,
     look: () => Promise<HashAt>
   ): Promise<void> {
-    const heard = Object.entries((await this.#store.get<Heard>(recordName(name))) ?? {})
-    for (const [by, { sequence, head, from }] of heard) {
+    const name = nameOf(about)
+    for (const [by, { sequence, head, from }] of await this.#heard(about)) {
       if (!counts(by)) continue
       const hash = hashAt(sequence) ?? (await look())(sequence)
       if (hash === undefined)
@@ -122,6 +164,18 @@ export class HeardHeads {
       if (hash !== head) throw forkedHead(name, sequence, from, 'this device', { known: hash, served: head })
     }
   }
+
+  /** All words about a chain, by their sources. */
+  async #heard(about: About): Promise<[by: string, heard: HeardHead][]> {
+    const own = Object.entries((await this.#store.get<Heard>(recordName(nameOf(about)))) ?? {})
+    if ('username' in about) return own
+    const welcomes = await this.#store.list<HeardHead>(welcomeName(about.conversationId))
+    return [...own, ...welcomes.map(([, heard]): [string, HeardHead] => [heard.from, heard])]
+  }
+}
+
+function nameOf(about: About): string {
+  return 'username' in about ? about.username : about.conversationId
 }
 
 function isNewer({ sequence, said }: HeardHead, before: HeardHead | undefined): boolean {
@@ -140,14 +194,26 @@ function forkedHead(name: string, sequence: number, by: string, other: string, h
 }
 
 /** The person has taken another chain in the place of the known one. */
-export function forgetHeads(tx: StoreTransaction, name: string): void {
+export async function forgetHeads(tx: StoreTransaction, name: string): Promise<void> {
   tx.delete(recordName(name))
+  for (const [welcome] of await tx.list(welcomeName(name))) tx.delete(welcome)
+}
+
+/** The words of users who have gone from a conversation fall with them: they do not count when the users come back. */
+export async function dropWelcomes(
+  tx: StoreTransaction,
+  id: string,
+  hasGone: (username: string) => boolean
+): Promise<void> {
+  for (const [name, { from }] of await tx.list<HeardHead>(welcomeName(id))) if (hasGone(from)) tx.delete(name)
 }
 
 /** Forget what own devices have sent that are not among these: they were revoked. */
 export async function keepHeadsFrom(tx: StoreTransaction, active: ReadonlySet<string>): Promise<void> {
   for (const [name, heard] of await tx.list<Heard>(recordName(''))) {
-    const kept = Object.entries(heard).filter(([by]) => !SIGNING_KEY.test(by) || active.has(by))
+    const kept = Object.entries(heard).filter(([by]) =>
+      SIGNING_KEY.test(by) ? active.has(by) : isOwnSource(by)
+    )
     if (kept.length === 0) tx.delete(name)
     else if (kept.length < Object.keys(heard).length) tx.set(name, Object.fromEntries(kept))
   }
@@ -155,4 +221,13 @@ export async function keepHeadsFrom(tx: StoreTransaction, active: ReadonlySet<st
 
 function recordName(name: string): string {
   return `heard-head/${name}`
+}
+
+function welcomeName(id: string, from = ''): string {
+  return `welcome/${id}/${from}`
+}
+
+/** The conversations in which a user's word is kept, the newest last. */
+function welcomesName(from: string): string {
+  return `welcomed/${from}`
 }

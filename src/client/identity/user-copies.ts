@@ -99,7 +99,7 @@ export class UserCopies {
   async replace({ username, history, added }: Extension): Promise<void> {
     await this.#store.update(async (tx) => {
       await deleteChain(tx, username)
-      forgetHeads(tx, username)
+      await forgetHeads(tx, username)
       forgetDoubt(tx, username)
       this.#saveNew(tx, username, added)
       await this.#trust.unverify(tx, username, history)

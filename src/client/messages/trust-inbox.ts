@@ -1,7 +1,7 @@
 import type { ConversationChains } from '../conversations/chains.js'
 import { untrusted } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
-import { countsIn, isOwnSource, type HeardHead, type HeardHeads } from '../identity/heard-heads.js'
+import { countsIn, hasGone, isOwnSource, type HeardHead, type HeardHeads } from '../identity/heard-heads.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -51,8 +51,7 @@ export class TrustInbox {
     const { content, from } = message
     const { chain, history } = await this.#chains.get(message.conversationId)
     if (content.type === 'welcome' && chain.kind === 'direct' && !message.own) {
-      await this.#compareWelcome(content, from.username)
-      return (tx) => this.#welcome(tx, content, from.username)
+      return this.#welcome(content, from.username)
     }
     // Anybody can have a `self` conversation, and the server can show it.
     if (content.type !== 'trust' || chain.kind !== 'self' || !message.own) return undefined
@@ -78,13 +77,26 @@ export class TrustInbox {
     return (tx) => this.#trusted(tx, content, source, isForThis)
   }
 
-  /** A member who added this person may know another chain than the server has shown. */
-  async #compareWelcome({ conversation: id, sequence, head }: WelcomeContent, from: string): Promise<void> {
-    const known = await this.#chains.peek(id)
-    if (known === undefined || !countsIn(known.history)(from)) return
-    const { history } = known
-    const more = { by: from, heard: { sequence, head, from } }
-    await this.#heads.compare({ conversationId: id }, countsIn(history), (at) => history.hashAt(at), more)
+  /**
+   * An admin who added this person may know another chain than the server has shown. The word of somebody who has
+   * gone from the conversation says nothing; that of somebody who is not in yet may come before the chain does.
+   */
+  async #welcome(
+    { conversation: id, sequence, head }: WelcomeContent,
+    from: string
+  ): Promise<((tx: StoreTransaction) => Promise<void>) | undefined> {
+    const heard = { sequence, head, from }
+    const known = await this.#chains.peekReadable(id)
+    if (known === undefined) return async (tx) => void (await this.#heads.noteWelcome(tx, id, heard))
+    const { history, chain } = known
+    if (hasGone(history, chain)(from)) return undefined
+    const counts = countsIn(chain)
+    const isCounted = counts(from)
+    const more = { by: from, heard }
+    if (isCounted) await this.#heads.compare({ conversationId: id }, counts, (at) => history.hashAt(at), more)
+    return async (tx) => {
+      if ((await this.#heads.noteWelcome(tx, id, heard)) && isCounted) await bumpChainRevision(tx)
+    }
   }
 
   /** Another own device may have been shown other chains. */
@@ -104,15 +116,6 @@ export class TrustInbox {
       const hashAt = (at: number): Promise<string | undefined> => this.#chains.hashAt(id, at)
       await this.#heads.compare({ conversationId: id }, isOwnSource, hashAt, more)
     }
-  }
-
-  async #welcome(
-    tx: StoreTransaction,
-    { conversation, sequence, head }: WelcomeContent,
-    from: string
-  ): Promise<void> {
-    await this.#heads.note(tx, conversation, from, { sequence, head, from })
-    await bumpChainRevision(tx)
   }
 
   async #trusted(

@@ -44,7 +44,7 @@ export class SealingConditions {
     await this.requireChain(conversation.id)
     await this.#chains.requireShown(conversation.id)
     await this.#users.requireCurrent(members)
-    await this.#requireHeard(conversation, users, members)
+    await this.#requireHeard(conversation, users, members, removed)
     await this.#trusted.require(conversation, users, removed)
   }
 
@@ -54,15 +54,16 @@ export class SealingConditions {
     if (trouble !== undefined) throw trouble
   }
 
-  /** The chains have to show what this person's other devices know of them. */
+  /** The chains have to show what this person's other devices, and admins who stay, know of them. */
   async #requireHeard(
-    { id, history }: VerifiedConversation,
+    { id, history, chain }: VerifiedConversation,
     users: KnownUsers,
-    members: readonly string[]
+    members: readonly string[],
+    removed?: ReadonlySet<string>
   ): Promise<void> {
     await this.#heads.require(
-      id,
-      countsIn(history),
+      { conversationId: id },
+      countsIn(chain, removed),
       (sequence) => history.hashAt(sequence),
       async () => {
         const { conversation } = await this.#chains.sync(id)
@@ -71,7 +72,7 @@ export class SealingConditions {
     )
     for (const username of members)
       await this.#heads.require(
-        username,
+        { username },
         () => true,
         (sequence) => users.get(username)?.hashes[sequence - 1],
         async () => {

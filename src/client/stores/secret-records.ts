@@ -28,7 +28,9 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'trust-sent-to',
   'unread',
   'user',
-  'user-statement'
+  'user-statement',
+  'welcome',
+  'welcomed'
 ])
 
 /**

@@ -123,6 +123,22 @@ t.test('Messages that come together block nobody, however many they are', async 
   t.ok(bytes < 200 * 64, `${bytes} bytes`)
 })
 
+t.test('Welcomes of a stranger fill no store, however many groups they name', async (t) => {
+  const { talk, mallory, store, give } = await listening(t, 'direct')
+  let n = 0
+  const count = async (): Promise<number> => (await store.list('')).length
+  const welcomes = async (): Promise<void> => {
+    const ends = Array.from({ length: 100 }, () => {
+      return `"conversation":"${randomUUID()}","sequence":9,"head":"${HASH}"`
+    })
+    await give(await Promise.all(ends.map((end) => seal(talk, mallory, plain(++n, 'welcome', end)))))
+  }
+  await welcomes()
+  const before = await count()
+  await welcomes()
+  t.ok((await count()) - before < 10, 'another hundred takes the place of the first')
+})
+
 t.test('A page of history as large as an honest server makes it blocks nobody', async (t) => {
   const { server, bob, talk, mallory, store } = await scene(t, ['mallory'])
   for (let n = 1; n <= 190; n++) talk.serve(mallory, await seal(talk, mallory, plain(n, 'x', nested(4000))))

@@ -4,6 +4,7 @@ import { eventually } from '../../support/eventually.js'
 import type { ChatError } from '../../../src/client/errors.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
+import type { FakeUser } from '../../support/fake-user.js'
 import { hasWrappedFor, hijack, outcome, scene } from '../../support/malicious-server.js'
 import { puppetDevice, request, type PuppetDevice } from '../../support/puppet.js'
 import { line } from '../../support/puppet-conversation.js'
@@ -53,6 +54,35 @@ t.test('A welcome by a user who is not in the conversation stops nobody', async 
   t.equal(await outcome(bob.send(talk.id, 'still here')), 'done')
   await talk.say(alice, 'me too', 1)
   await heard.message('me too')
+})
+
+t.test('A member who has gone, or who is no admin, stops nobody by a welcome', async (t) => {
+  const { server, bob, talk, alice, mallory, user, listen } = await scene(t, ['alice', 'mallory'])
+  const direct = await puppetTalk(server, 'direct', [[mallory.user], [user]], mallory)
+  const heard = await listen()
+  let n = 0
+  const welcome = async (): Promise<string> => {
+    const content = { type: 'welcome', conversation: talk.id, sequence: 900 + ++n, head: 'ab'.repeat(32) }
+    await direct.say(mallory, content, n)
+    await heard.first('message', (event) => event.n === n && event.conversationId === direct.id)
+    return outcome(bob.send(talk.id, `after welcome ${n}`))
+  }
+  const role = (one: FakeUser, role: 'admin' | 'member') =>
+    talk.change([{ kind: 'conversation-role', member: line(one, role) }], alice.device)
+
+  t.equal(await welcome(), 'done', 'a member adds nobody')
+  await role(mallory.user, 'admin')
+  t.equal(await welcome(), 'withheld-chain', 'an admin may have')
+  await role(mallory.user, 'member')
+  t.equal(await outcome(bob.send(talk.id, 'an admin no more')), 'done')
+  await role(mallory.user, 'admin')
+  await role(user, 'admin')
+  t.equal(await outcome(bob.send(talk.id, 'an admin again')), 'withheld-chain')
+  t.equal(await outcome(bob.conversations.remove(talk.id, 'mallory')), 'done', 'the word falls with them')
+  t.equal(await outcome(bob.send(talk.id, 'they are out')), 'done')
+  t.equal(await welcome(), 'done', 'and says nothing from there')
+  await talk.change([{ kind: 'conversation-add', member: line(mallory.user, 'admin') }], alice.device)
+  t.equal(await outcome(bob.send(talk.id, 'they are back')), 'done')
 })
 
 t.test(
