@@ -50,6 +50,8 @@ export function adviceOn(
       return 'Somebody may stand between your devices. Do not link them over this server.'
     case 'ignored-statement':
     case 'ignored-request':
+    case 'refused-statement':
+    case 'refused-request':
       return 'Nothing has changed. Try again, and ask the operator of the server.'
     default:
       return (

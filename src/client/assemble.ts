@@ -52,6 +52,7 @@ import { Outbox } from './outbox/outbox.js'
 import { OutboxState } from './outbox/state.js'
 import { SealingConditions } from './session-keys/conditions.js'
 import { LeftOutDevices } from './session-keys/left-out.js'
+import { LostRequests } from './session-keys/lost-requests.js'
 import { KeyForwarding } from './session-keys/forward.js'
 import { KeyOpener } from './session-keys/open.js'
 import { PendingRequests } from './session-keys/pending.js'
@@ -108,7 +109,15 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     chains,
     conditions,
     rosters,
-    new PendingPosts(api, chains, conditions, keys, new PendingRequests(store)),
+    new PendingPosts(
+      api,
+      chains,
+      conditions,
+      keys,
+      new PendingRequests(store),
+      new LostRequests(store, chains, me, alarms),
+      alarms
+    ),
     random
   )
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)

@@ -116,7 +116,7 @@ export class Goings {
       const { user: username } = user.chain
       const message = `A device of ${username} that has gone had changed the conversation before this client knew.`
       const about = { conversationId: id, username }
-      await this.#alarms.raiseOnce({ code: 'late-statement', message, about }, late.hash)
+      await this.#alarms.raiseOnce({ code: 'late-statement', message, about }, `late-statement/${late.hash}`)
     }
   }
 

@@ -1,6 +1,7 @@
 import { parseStatement } from '../../protocol/parse-statement.js'
 import type { SignedStatement } from '../../protocol/schema.js'
-import { alarmOf, type Alarms } from '../identity/alarms.js'
+import type { DeviceBinding } from '../../protocol/statements.js'
+import { alarmOf, type Alarm, type Alarms } from '../identity/alarms.js'
 import { revocation } from '../identity/device-statements.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -150,17 +151,15 @@ export class Devices {
   }
 
   /**
-   * Send again what this device has signed. If the server goes on ignoring it, an alarm says so, and all else
-   * goes on.
+   * Send again what this device has signed, or sign it again. If the server goes on ignoring or refusing it, an alarm
+   * says so, and all else goes on.
    */
   async resume(): Promise<void> {
     if (this.#me.account?.status !== 'active') return
     await this.#own.requireActive()
     try {
-      for (const [name, lost] of await this.#pending.resume()) {
-        await this.#signAgain(lost)
-        await this.#pending.forget(name)
-      }
+      for (const [name, lost] of await this.#pending.resume())
+        if (await this.#signAgain(lost)) await this.#pending.forget(name)
     } catch (error) {
       if (!(error instanceof ChatError)) throw error
       // A look has told that already.
@@ -170,15 +169,41 @@ export class Devices {
     }
   }
 
-  /** At the end that the chain has now. A refusal is the end of it. */
-  async #signAgain({ text }: SignedStatement): Promise<void> {
-    const { kind, device } = parseStatement(text, USER_STATEMENTS)
+  /**
+   * At the end that the chain has now. An approval is not: the numbers that the person has compared are others now.
+   *
+   * @returns whether nothing is left to do
+   */
+  async #signAgain({ text }: SignedStatement): Promise<boolean> {
+    const statement = parseStatement(text, USER_STATEMENTS)
+    const { kind, device } = statement
     try {
       if (kind === 'device-revoke') await this.revoke(device)
       if (kind === 'device-rekey') await this.#rekey.start()
+      if (kind === 'device-add' && statement.purpose === 'chat') await this.#tellUnlessAdded(statement)
     } catch (error) {
+      // The chain that this device has by now never had the other one.
+      if (error instanceof ChatError && error.kind === 'usage' && error.code === 'device-not-found')
+        return true
       if (!isDecidedRefusal(error)) throw error
+      const refused =
+        kind === 'device-revoke' ? `to revoke your device ${device}` : 'to replace the keys of this device'
+      const message = `The server refuses ${refused}: ${error.message}`
+      this.#alarms.raise(this.#refused(message), `refused-statement/${kind}/${device}`)
+      return false
     }
+    return true
+  }
+
+  async #tellUnlessAdded({ device, signingKey }: DeviceBinding): Promise<void> {
+    const { devices } = await this.#users.get(this.#me.username)
+    if (devices.has(signingKey)) return
+    const message = `Your device ${device} was not linked. Compare the numbers on both devices again.`
+    await this.#alarms.raiseOnce(this.#refused(message), `refused-statement/${device}`)
+  }
+
+  #refused(message: string): Alarm {
+    return { code: 'refused-statement', message, about: { username: this.#me.username } }
   }
 
   /** The session ends before the device can look at the chain. */

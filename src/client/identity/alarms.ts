@@ -35,18 +35,17 @@ export class Alarms {
     this.#store = store
   }
 
-  /** Tell it, and again after each restart. */
-  raise(alarm: Alarm): void {
-    const key = alarmKey(alarm)
+  /** Tell it, and again after each restart. @param key names what is told */
+  raise(alarm: Alarm, key = alarmKey(alarm)): void {
     if (this.#raised.has(key)) return
     this.#raised.add(key)
     this.#again.push(alarmEvent(alarm))
     this.#noticed.set(key, alarmEvent(alarm))
   }
 
-  /** Tell it once, until it is `resolved`. @param cause tells it from others like it, which are told, too */
-  raiseOnce(alarm: Alarm, cause = ''): Promise<void> {
-    return this.tellOnce(alarmKey(alarm) + cause, alarmEvent(alarm))
+  /** Tell it once, until it is `resolved`. @param key names what is told */
+  raiseOnce(alarm: Alarm, key = alarmKey(alarm)): Promise<void> {
+    return this.tellOnce(key, alarmEvent(alarm))
   }
 
   /** Tell an event once. @param onceKey names what is told */

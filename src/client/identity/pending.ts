@@ -1,3 +1,4 @@
+import { parseStatement } from '../../protocol/parse-statement.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import type { UserHistory } from '../../protocol/user-history.js'
 import { statementHash } from '../../crypto/statements.js'
@@ -8,6 +9,7 @@ import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
 import type { OwnChain } from './own-chain.js'
 import type { UserChains } from './user-chains.js'
+import { USER_STATEMENTS } from './verify-user-chain.js'
 
 /** A signed statement that extends the own user's chain, with the request that posts it. */
 export type OwnStatement = {
@@ -91,7 +93,7 @@ export class PendingStatements {
     })
   }
 
-  /** Others have taken the place of a lost statement, or none has to. */
+  /** What a lost statement was to do is done by another, or the person was told that it is not. */
   async forget(name: string): Promise<void> {
     await this.#store.update((tx) => tx.delete(name))
   }
@@ -150,7 +152,7 @@ export class PendingStatements {
     await this.#store.update(async (tx) => {
       if ((await tx.get<Stored>(NAME))?.hash !== hash) return
       tx.delete(NAME)
-      if (isKept && found !== hash) tx.set(`${LOST}${hash}`, signed)
+      if (isKept && found !== hash) tx.set(lostName(signed), signed)
     })
     if (found === hash) return 'in-chain'
     if (found !== undefined) return 'lost'
@@ -166,4 +168,10 @@ export class PendingStatements {
       return true
     })
   }
+}
+
+/** By what the statement was to do: however often it is signed again, it waits once. */
+function lostName({ text }: SignedStatement): string {
+  const { kind, device } = parseStatement(text, USER_STATEMENTS)
+  return `${LOST}${kind}/${device}`
 }

@@ -2,8 +2,11 @@ import { importSessionKey } from '../../crypto/session-keys.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.js'
+import { alarmOf, type Alarms } from '../identity/alarms.js'
+import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { SealingConditions } from './conditions.js'
+import type { LostRequests } from './lost-requests.js'
 import type { PendingRequest, PendingRequests } from './pending.js'
 import type { SessionKeys } from './store.js'
 
@@ -14,35 +17,46 @@ export class PendingPosts {
   readonly #conditions: SealingConditions
   readonly #keys: SessionKeys
   readonly #pending: PendingRequests
+  readonly #lost: LostRequests
+  readonly #alarms: Alarms
 
   constructor(
     api: Api,
     chains: ConversationChains,
     conditions: SealingConditions,
     keys: SessionKeys,
-    pending: PendingRequests
+    pending: PendingRequests,
+    lost: LostRequests,
+    alarms: Alarms
   ) {
     this.#api = api
     this.#chains = chains
     this.#conditions = conditions
     this.#keys = keys
     this.#pending = pending
+    this.#lost = lost
+    this.#alarms = alarms
   }
 
-  /** Send again what was interrupted. Refusals are settled: nothing waits for them. */
+  /** Send again what was interrupted. A request that the server ignores or refuses is told. */
   async resume(): Promise<void> {
     for (const { conversationId } of await this.#pending.list())
       await this.finish(conversationId).catch((error: unknown) => {
         if (!(error instanceof RefusedError) && !(error instanceof ChatError && error.kind === 'untrusted'))
           throw error
+        if (error.kind === 'untrusted') this.#alarms.raise({ ...alarmOf(error), about: { conversationId } })
       })
+    await this.#lost.tell()
   }
 
-  /** Send an earlier request again, before another is signed in its place. Its refusal is the end of it. */
+  /**
+   * Send an earlier request again, before another is signed in its place. Its refusal is the end of it: `resume` tells
+   * the person what was not done.
+   */
   async finish(id: string): Promise<void> {
     const pending = await this.#pending.get(id)
     if (pending === undefined) return
-    await this.#post(pending).catch((error: unknown) => {
+    await this.#post(pending, (tx) => this.#lost.note(tx, pending)).catch((error: unknown) => {
       if (!isDecidedRefusal(error)) throw error
     })
   }
@@ -54,11 +68,15 @@ export class PendingPosts {
   }
 
   /**
+   * @param ifLost written when the request is given up
    * @returns the chain that holds the request
    * @throws {ChatError} the refusal, once the chain lacks the request; `ignored-request` (`untrusted`) if the
    *   server says that it took it, and does not show it
    */
-  async #post(pending: PendingRequest): Promise<VerifiedConversation> {
+  async #post(
+    pending: PendingRequest,
+    ifLost?: (tx: StoreTransaction) => void
+  ): Promise<VerifiedConversation> {
     const { conversationId: id, path, body, last } = pending
     const refusal = await this.#api.call({ method: 'POST', path, body }).then(
       () => null,
@@ -75,7 +93,7 @@ export class PendingPosts {
     if (refusal === null)
       throw untrusted('ignored-request', 'The server has confirmed a change, and does not show it.')
     if (conversation !== null) await this.#conditions.requireChain(id)
-    await this.#pending.settle(pending)
+    await this.#pending.settle(pending, ifLost)
     throw refusal
   }
 

@@ -12,6 +12,8 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'gone-at',
   'growth',
   'heard-head',
+  'lost-request',
+  'lost-statement',
   'outbox-id',
   'past-read',
   'proof',

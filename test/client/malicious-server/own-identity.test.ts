@@ -1,10 +1,10 @@
 import t from 'tap'
-import { failure, PASSWORD } from '../../support/chat-clients.js'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { noAnswer, problem } from '../../support/fake-answers.js'
 import type { NewDevice } from '../../../src/protocol/devices.js'
 import type { DeviceKeys } from '../../../src/client/identity/device-keys.js'
 import { signStatement } from '../../../src/crypto/statements.js'
-import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import {
   binding,
@@ -148,6 +148,62 @@ t.test('An approval, a revocation and a rekey that the server confirms and ignor
   await bob.send(talk.id, 'they stole my phone').catch(() => undefined)
   t.notOk(hasWrappedFor(server, phone.id), 'no new key for a device that its user has revoked')
   t.match(await failure(bob.devices.rekey()), { code: 'ignored-statement' })
+})
+
+t.test(
+  'A revocation or a rekey that is refused after a restart is told at each start, until it is made',
+  async (t) => {
+    for (const ending of ['/revocation', '/encryption-key']) {
+      const { server, bob, store, user } = await scene(t, ['alice'])
+      const phone = await linkedDevice(t, server, bob)
+      const stolen = phone.account!.deviceId
+      await phone.close()
+      const isIt = ({ path }: { path: string }) => path.endsWith(ending)
+      server.lies.push((request) => (isIt(request) ? noAnswer() : undefined))
+      const work = ending === '/revocation' ? bob.devices.revoke(stolen) : bob.devices.rekey()
+      t.match(await failure(work), { code: 'overloaded' })
+      await bob.close()
+      server.lies.length = 0
+      server.lies.push((request) => (isIt(request) ? problem('forbidden') : undefined))
+      for (let start = 1; start <= 2; start++) {
+        const again = await fakeClient(t, server, { store })
+        const heard = new Listener(t, again)
+        const { error } = await heard.first('untrusted')
+        t.match(error, { code: 'refused-statement' }, `${ending}, start ${start}`)
+        await again.close()
+      }
+      server.lies.length = 0
+      const before = user.history!.chain.sequence
+      const honest = await fakeClient(t, server, { store })
+      await honest.flush()
+      t.equal(user.history!.chain.sequence, before + 1, ending)
+      if (ending === '/revocation') t.notOk(user.history!.chain.devices.has(stolen))
+      t.strictSame(await store.list('lost-statement/'), [])
+      await honest.flush()
+      t.equal(user.history!.chain.sequence, before + 1, 'once')
+    }
+  }
+)
+
+t.test('An approval that is refused after a restart is told, unless the device was added', async (t) => {
+  for (const isAdded of [false, true]) {
+    const { server, bob, store, user } = await scene(t, ['alice'], { kind: 'direct' })
+    const other = await linkedDevice(t, server, bob)
+    const phone = await puppetDevice()
+    user.waiting.set(phone.id, await request(user, phone))
+    const number = await bob.devices.linkNumber(phone.id)
+    server.lies.push(({ path }) => (path.endsWith('/approval') ? noAnswer() : undefined))
+    t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'overloaded' })
+    await bob.close()
+    server.lies.length = 0
+    if (isAdded) await other.devices.approve(phone.id, { number: await other.devices.linkNumber(phone.id) })
+    else server.lies.push(({ path }) => (path.endsWith('/approval') ? problem('forbidden') : undefined))
+    const again = await fakeClient(t, server, { store })
+    await again.flush()
+    const codes = again.noticed().map((event) => event.type === 'untrusted' && event.error.code)
+    t.strictSame(codes, isAdded ? [] : ['refused-statement'])
+    t.strictSame(await store.list('lost-statement/'), [])
+  }
 })
 
 t.test('Private keys are destroyed by signed statements only, whatever the server answers', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { failure } from '../../support/chat-clients.js'
+import type { ChatClient } from '../../../src/client/client.js'
 import { noAnswer, problem } from '../../support/fake-answers.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
@@ -82,6 +83,45 @@ t.test('A change that the server confirms and does not make is told, and waits',
   server.lies.length = 0
   await bob.flush()
   t.ok(talk.conversation.members.has('carol'))
+})
+
+t.test('A change that is refused after a restart is told, unless somebody has made it', async (t) => {
+  const works: [string, (bob: ChatClient, id: string) => Promise<unknown>][] = [
+    ['carol added', (bob, id) => bob.conversations.add(id, 'carol')],
+    ['dora removed', (bob, id) => bob.conversations.remove(id, 'dora')],
+    ['alice as member', (bob, id) => bob.conversations.setRole(id, 'alice', 'member')],
+    ['you leave', (bob, id) => bob.conversations.leave(id)],
+    ['a new group', (bob) => bob.conversations.createGroup('ops', ['carol'])]
+  ]
+  for (const [words, work] of works) {
+    const { server, bob, talk, alice, store } = await group()
+    const dora = await server.puppet('dora')
+    await talk.change([{ kind: 'conversation-add', member: line(dora.user) }], alice.device)
+    const isIt = (request: FakeRequest) =>
+      isChange(request) || (request.method === 'POST' && request.path === '/v1/conversations')
+    server.lies.push((request) => (isIt(request) ? noAnswer() : undefined))
+    t.match(await failure(work(bob, talk.id)), { code: 'overloaded' })
+    await bob.close()
+    server.lies.length = 0
+    server.lies.push((request) => (isIt(request) ? problem('not-admin') : undefined))
+    const again = await fakeClient(t, server, { store })
+    await again.flush()
+    const told = again.noticed().map((event) => event.type === 'untrusted' && event.error)
+    t.match(told, [{ code: 'refused-request', message: new RegExp(words) }])
+    await again.flush()
+    t.strictSame(again.noticed(), [], 'once')
+    t.strictSame(await store.list('lost-request/'), [])
+  }
+
+  const { server, bob, talk, alice, store } = await group()
+  server.lies.push((request) => (isChange(request) ? noAnswer() : undefined))
+  await failure(bob.conversations.setTimer(talk.id, 60))
+  await bob.close()
+  server.lies.length = 0
+  await talk.change([{ kind: 'conversation-timer', messageTtl: 60 }], alice.device)
+  const again = await fakeClient(t, server, { store })
+  await again.flush()
+  t.strictSame(again.noticed(), [])
 })
 
 t.test('A request that the server refuses and takes counts, by the chain', async (t) => {
