@@ -48,6 +48,9 @@ export function adviceOn(
       return acceptIdentity(about.username ?? 'NAME')
     case 'swapped-key':
       return 'Somebody may stand between your devices. Do not link them over this server.'
+    case 'bad-wrap':
+    case 'wrong-commitment':
+      return 'Its maker has made it wrong for this device, or the server has. This device makes another one.'
     case 'ignored-statement':
     case 'ignored-request':
     case 'refused-statement':

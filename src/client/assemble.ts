@@ -62,6 +62,7 @@ import { KeyRenewals } from './session-keys/renewals.js'
 import { ChainRequests } from './session-keys/requests.js'
 import { Sealing, type KeyLimits } from './session-keys/sealing.js'
 import { SessionKeys } from './session-keys/store.js'
+import { WrongWraps } from './session-keys/wrong-wraps.js'
 import { MemoryStore } from './stores/memory.js'
 import { Api } from './transport/api.js'
 import { inTurn } from './in-turn.js'
@@ -123,6 +124,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)
   const pending = new PendingStatements(api, store, users, own)
   const renewals = new KeyRenewals(api, store, own, pending, requests, now)
+  const wrongWraps = new WrongWraps(store, requests, keys, alarms, now)
   const forwarding = new KeyForwarding(api, store, users, own, keys)
   const leftOut = new LeftOutDevices(store, users, chains, forwarding, me)
 
@@ -192,6 +194,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       },
       () => forwarding.resume(),
       () => renewals.resume(),
+      () => wrongWraps.resume(),
       () => missed.read(),
       () => sharing.flush(),
       () => rekey.resume()
@@ -207,7 +210,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message)),
       inbox,
       chains,
-      boundaries
+      boundaries,
+      wrongWraps
     ),
     new ConversationEvents(chains, forwarding, leftOut, me),
     new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me)

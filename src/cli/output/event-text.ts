@@ -81,12 +81,18 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
 
 function unreadable({ reason, from, error }: UnreadableMessage, where: string): EventText {
   const name = sanitize(from.username)
-  return reason === 'no-key'
-    ? info(`${where}: a message from ${name} cannot be read yet. It appears when its key arrives.`)
-    : warning(
-        `${where}: a message that claims to be from ${name} was refused: ${sanitizeLines(error.message)}`
-      )
+  if (reason === 'no-key')
+    return info(`${where}: a message from ${name} cannot be read yet. It appears when its key arrives.`)
+  const message = sanitizeLines(error.message)
+  return warning(
+    WRONG_KEY.has(error.code)
+      ? `${where}: a message from ${name} cannot be read. ${message}`
+      : `${where}: a message that claims to be from ${name} was refused: ${message}`
+  )
 }
+
+/** The message is as it was sent, but this device was given no key for it. */
+const WRONG_KEY: ReadonlySet<string> = new Set(['bad-wrap', 'wrong-commitment'])
 
 /** The event's own words, and what to do. */
 function untrusted(event: Extract<ChatEvent, { type: 'untrusted' }>, where: string, me: string): string {

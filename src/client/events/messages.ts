@@ -11,6 +11,7 @@ import type { TrustInbox } from '../messages/trust-inbox.js'
 import type { IncomingMessage } from '../types/messages.js'
 import { ChatError } from '../errors.js'
 import type { SessionKeys } from '../session-keys/store.js'
+import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
@@ -25,6 +26,7 @@ export class MessageEvents {
   readonly #trust: TrustInbox
   readonly #chains: ConversationChains
   readonly #boundaries: Boundaries
+  readonly #wrong: WrongWraps
 
   constructor(
     api: Api,
@@ -34,7 +36,8 @@ export class MessageEvents {
     gaps: StreamGaps,
     trust: TrustInbox,
     chains: ConversationChains,
-    boundaries: Boundaries
+    boundaries: Boundaries,
+    wrong: WrongWraps
   ) {
     this.#api = api
     this.#store = store
@@ -44,6 +47,7 @@ export class MessageEvents {
     this.#trust = trust
     this.#chains = chains
     this.#boundaries = boundaries
+    this.#wrong = wrong
   }
 
   /** @param messages in the order of the stream */
@@ -55,12 +59,18 @@ export class MessageEvents {
       if (shown.type === 'unreadable') {
         // A message whose base64 is malformed can't be read with a key either.
         const awaiting = { ...shown, digest: await messageDigest(served).catch(() => '') }
+        const isWrong = isWrongWrap(shown.error)
+        if (isWrong) await this.#wrong.tell(shown)
         yield {
           events: [shown],
           commit: async (tx) => {
-            if (shown.reason === 'no-key') await noteAwaitingKey(tx, awaiting)
+            // Another own device may forward a key that was wrapped wrongly for this one.
+            if (isWrong || shown.reason === 'no-key') await noteAwaitingKey(tx, awaiting)
+            if (isWrong) await this.#wrong.plan(tx, shown)
           }
         }
+        // If this is interrupted, the next connection goes on with it.
+        if (isWrong) this.#wrong.resume().catch(() => undefined)
       } else {
         const told = await this.#take(shown)
         const { conversationId, key, position } = shown

@@ -33,7 +33,7 @@ export class LostRequests {
   /** Call it in the transaction that gives the request up. */
   note(tx: StoreTransaction, { last, body }: PendingRequest): void {
     const statements = (body['statements'] ?? []) as SignedStatement[]
-    // Nobody has asked for a key alone: whoever needs one makes another.
+    // Nobody has asked for a request that brings only a key: a client that needs one makes another.
     if (statements.length > 0)
       tx.set(
         AREA + last,

@@ -10,7 +10,7 @@ import type { SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
 import { unwrapSessionKey, wrapHash, type UnwrapKeys } from '../../crypto/wraps.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
+import { ChatError, RefusedError, toUntrusted, untrusted, withDetails } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
@@ -35,16 +35,20 @@ export class KeyOpener {
   /**
    * @param link of a verified chain, with a verified roster
    * @throws {ChatError} `no-session-key` if the server has no wrap for this device, `unreadable-key` if none
-   *   opens with the keys that it has (`usage`); `untrusted` if a wrap holds another key
+   *   opens with the keys that it has (`usage`); `bad-wrap` (`untrusted`) if the maker's does not open with the keys
+   *   that it was made for, `wrong-commitment` (`untrusted`) if a wrap holds another key
    */
   async open(conversationId: string, link: ChainKey): Promise<KeyMaterial> {
     const served = await this.#fetch(conversationId, link)
     const statement = { hash: link.hash, sessionKey: link.id, commitment: link.commitment }
+    const about = { username: link.username }
     let failure: CryptoError | null = null
+    let isMadeWrong: boolean
     try {
       const line = await this.#lineOf(conversationId, link)
       // A maker wraps for the devices of the roster. A wrap for another one would show what is not meant for it.
       const wraps = served.wrappedKey === undefined || line === undefined ? [] : [served.wrappedKey]
+      isMadeWrong = wraps.length > 0 && (await this.#me.unwrapKeys(line!.encryptionKey)) !== undefined
       for (const added of served.added.slice(0, MAX_ADDED))
         if (await this.#isByOwnDevice(conversationId, link, added)) wraps.push(added.wrappedKey)
       for (const keys of await this.#keysFor(line))
@@ -58,8 +62,16 @@ export class KeyOpener {
     } catch (error) {
       throw toUntrusted(error, 'A session key')
     }
+    const what = `A session key that ${link.username} has made`
     // Its maker has given this device another key than the others.
-    if (failure?.code === 'wrong-commitment') throw toUntrusted(failure, 'A session key')
+    if (failure?.code === 'wrong-commitment') throw withDetails(toUntrusted(failure, what), { about })
+    if (isMadeWrong)
+      throw withDetails(
+        untrusted('bad-wrap', `${what} does not open: what came for this device is no wrap of it.`),
+        {
+          about
+        }
+      )
     throw new ChatError('usage', 'unreadable-key', 'No wrap of a session key opens with this device’s keys.')
   }
 

@@ -32,7 +32,8 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'user',
   'user-statement',
   'welcome',
-  'welcomed'
+  'welcomed',
+  'wrong-wrap'
 ])
 
 /**

@@ -17,6 +17,15 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
   [{ type: 'reordered', ...place, id: 'i', n: 4 }, 'warning', /arrived out of order/],
   [{ ...unreadable, reason: 'no-key' }, 'info', /appears when its key arrives/],
   [{ ...unreadable, reason: 'untrusted' }, 'warning', /was refused: It is not signed/],
+  [
+    {
+      ...unreadable,
+      reason: 'untrusted',
+      error: new ChatError('untrusted', 'bad-wrap', 'It does not open.')
+    },
+    'warning',
+    /a message from bob cannot be read\. It does not open\.$/
+  ],
   [{ type: 'not-sent', id: 'i', conversationId, error }, 'warning', /will not be sent: It is not signed/],
   [{ type: 'untrusted', error }, 'warning', /^It is not signed[^]*Nothing of it was used/],
   [{ type: 'untrusted', error, conversationId }, 'warning', /^Lunch: It is not signed/],

@@ -9,10 +9,11 @@ import { fingerprint, importEncryptionKey } from '../../../src/crypto/keys.js'
 import { statementText } from '../../../src/protocol/statement-texts.js'
 import type { PublicDevice } from '../../../src/protocol/devices.js'
 import { Listener, PASSWORD } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
 import { problem } from '../../support/fake-answers.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
-import { scene, told } from '../../support/malicious-server.js'
+import { hijack, scene, told } from '../../support/malicious-server.js'
 import type { PuppetDevice } from '../../support/puppet.js'
 import type { PuppetKey } from '../../support/puppet-conversation.js'
 
@@ -61,8 +62,8 @@ t.test('A wrap that holds another key, or none that opens, is refused', async (t
   const own = user.devices.get(bob.account!.deviceId)!
   const lies: [wrap: (key: PuppetKey) => string | Promise<string>, code: string][] = [
     [async ({ hash, secret }) => wrapFor(own, hash, await generateSessionKey(secret.id)), 'wrong-commitment'],
-    [({ secret }) => wrapFor(own, 'ab'.repeat(32), secret), 'unreadable-key'],
-    [() => 'A'.repeat(2000), 'unreadable-key']
+    [({ secret }) => wrapFor(own, 'ab'.repeat(32), secret), 'bad-wrap'],
+    [() => 'A'.repeat(2000), 'bad-wrap']
   ]
   for (const [wrap, code] of lies) {
     const key = await talk.change([], alice.device)
@@ -70,6 +71,75 @@ t.test('A wrap that holds another key, or none that opens, is refused', async (t
     const { position } = await talk.say(alice, 'under it', 1)
     t.equal((await told(bob, talk.id, position - 1)).at(-1), code)
   }
+})
+
+t.test(
+  'A client that only reads tells who has wrapped a key wrongly for it, and makes one other key for each',
+  async (t) => {
+    let time = Date.now()
+    const { bob, talk, alice, mallory, store, listen } = await scene(t, ['alice', 'mallory'], {
+      now: () => time
+    })
+    const { deviceId } = bob.account!
+    const heard = await listen()
+    const junk = async (): Promise<PuppetKey> => {
+      const key = await talk.change([], mallory.device)
+      talk.conversation.key.wraps.set(deviceId, 'A'.repeat(2000))
+      return key
+    }
+    const keys = () => talk.conversation.keys.length
+
+    let bad = await junk()
+    const before = keys()
+    await talk.say(alice, 'one', 1, { key: bad })
+    await talk.say(alice, 'two', 2, { key: bad })
+    t.match(await heard.first('unreadable'), {
+      reason: 'untrusted',
+      error: { code: 'bad-wrap', message: /mallory/ }
+    })
+    const { error, username, conversationId } = await heard.first('untrusted')
+    t.match(error, { code: 'bad-wrap', message: /mallory/ })
+    t.strictSame([username, conversationId], ['mallory', talk.id])
+    await eventually(() => keys() > before)
+    await talk.say(alice, 'three', 3, { key: bad })
+    await bob.flush()
+    t.equal(keys(), before + 1, 'one for each, and none for a key that is not the newest')
+
+    // A server that conspires with a member gets no more than an honest one would take.
+    for (let rounds = 0; rounds < 8; rounds++) {
+      bad = await junk()
+      await talk.say(alice, `again ${rounds}`, 1, { key: bad })
+      await heard.first('unreadable', ({ key }) => key === bad.hash)
+      await bob.flush()
+    }
+    t.equal(keys(), before + 1 + 8 + 4)
+    time += 25 * 3600 * 1000
+    bad = await junk()
+    await talk.say(alice, 'the next day', 1, { key: bad })
+    await heard.first('unreadable', ({ key }) => key === bad.hash)
+    await eventually(() => talk.conversation.key.hash !== bad.hash)
+    t.equal((await store.list('wrong-wrap/')).length, 1)
+  }
+)
+
+t.test('A wrong wrap makes no key where a person has to decide first', async (t) => {
+  const { bob, talk, alice, mallory, listen, server, store } = await scene(t, ['alice', 'mallory'])
+  await bob.contacts.verify('alice', await bob.contacts.safetyNumber('alice'))
+  const heard = await listen()
+  await talk.change([], mallory.device)
+  talk.conversation.key.wraps.set(bob.account!.deviceId, 'A'.repeat(2000))
+  const { hash } = talk.conversation.key
+  await hijack(alice.user)
+  t.match(await bob.contacts.get('alice'), { status: 'changed' })
+  await talk.say(mallory, 'to whom?', 1)
+  await heard.first('unreadable')
+  await bob.flush()
+  t.equal(talk.conversation.key.hash, hash)
+  await bob.close()
+  const again = await fakeClient(t, server, { store })
+  await again.contacts.accept('alice', { root: alice.user.root })
+  await again.flush()
+  t.not(talk.conversation.key.hash, hash, 'then it is made')
 })
 
 t.test('Later wraps by others count for nothing, and keep a good one back in no way', async (t) => {
@@ -152,7 +222,7 @@ t.test('A wrap for a replaced key that does not open is told, and keeps nothing'
   talk.conversation.key.wraps.set(user.active[0]!.id, 'A'.repeat(2000))
   await bob.devices.rekey()
   await talk.change([], alice.device)
-  t.match(await heard.first('untrusted'), { error: { code: 'unreadable-key' }, conversationId: talk.id })
+  t.match(await heard.first('untrusted'), { error: { code: 'bad-wrap' }, conversationId: talk.id })
   t.strictSame((await store.get<{ retired: Value[] }>('device'))!.retired, [])
 })
 
