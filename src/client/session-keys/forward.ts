@@ -66,7 +66,9 @@ export class KeyForwarding {
   /** Forward every key to a device. If this is interrupted, `resume` goes on with it. */
   async shareAll(to: OwnRecipient): Promise<void> {
     await this.#store.update((tx) => this.plan(tx, to))
-    while ((await this.#store.get(taskName(to, null))) !== undefined) await this.resume()
+    await this.resume()
+    // What was under way may have begun before the task was stored.
+    if ((await this.#store.get(taskName(to, null))) !== undefined) await this.resume()
   }
 
   /**
@@ -92,16 +94,22 @@ export class KeyForwarding {
     return this.#pending
   }
 
+  /** A task for a device that the chain does not show yet waits: the server may hide an approval that it has. */
   async #resume(): Promise<void> {
+    const waiting = new Set<string>()
     for (;;) {
-      const tasks = await this.#store.list<Task>('sharing/')
+      const tasks = (await this.#store.list<Task>('sharing/')).filter(([name]) => !waiting.has(name))
       if (tasks.length === 0) return
       const { account } = await this.#own.requireActive()
       await this.#users.sync([account.username])
       for (const [name, task] of tasks) {
         await this.#own.requireActive()
-        if (await this.#isStillMeant(account.username, task.to))
-          await this.#perform(account.username, name, task)
+        const standing = await this.#standingOf(account.username, task.to)
+        if (standing === 'unknown') {
+          waiting.add(name)
+          continue
+        }
+        if (standing === 'meant') await this.#perform(account.username, name, task)
         await this.#store.update(async (tx) => {
           // More keys may have come for it.
           const { only } = (await tx.get<Task>(name)) ?? {}
@@ -111,20 +119,21 @@ export class KeyForwarding {
     }
   }
 
-  /** Whether the verified chain has an active device with exactly these keys. A signing key is of one device. */
-  async #isStillMeant(
+  /**
+   * How a device stands in the verified chain: `meant` is an active one with exactly these keys, `over` one that is
+   * retired or has others, `unknown` one that the chain does not have yet. A signing key is of one device.
+   */
+  async #standingOf(
     username: string,
     { signingKey, encryptionKey, kemKey }: OwnRecipient
-  ): Promise<boolean> {
+  ): Promise<'meant' | 'over' | 'unknown'> {
     const { chain, devices } = await this.#users.get(username)
     const device = devices.get(signingKey)
-    const keys = device?.keys.at(-1)
-    return (
-      device !== undefined &&
-      isActive(device, chain.sequence) &&
-      keys?.encryptionKey === encryptionKey &&
-      keys.kemKey === kemKey
-    )
+    if (device === undefined) return 'unknown'
+    const keys = device.keys.at(-1)
+    const isMeant =
+      isActive(device, chain.sequence) && keys?.encryptionKey === encryptionKey && keys.kemKey === kemKey
+    return isMeant ? 'meant' : 'over'
   }
 
   async #perform(username: string, name: string, task: Task): Promise<void> {

@@ -328,3 +328,37 @@ t.test('Keys that were to be shared go to no device that has gone since, or has 
     t.strictSame(await store.list('sharing/'), [], 'nothing waits')
   }
 })
+
+t.test(
+  'Keys wait for an approved device that the server hides, until the chain shows it or retires it',
+  async (t) => {
+    for (const end of ['shown', 'revoked'] as const) {
+      const { server, bob, store, user } = await withSecret('group')
+      const phone = await puppetDevice()
+      user.waiting.set(phone.id, await request(user, phone))
+      const number = await bob.devices.linkNumber(phone.id)
+      const before = await user.fork(user.history!.chain.sequence)
+      let isHidden = false
+      server.view = (username) => (username === 'bob' && isHidden ? before : server.users.get(username))
+      server.lies.push(async ({ path, honest }) => {
+        if (!path.endsWith('/approval')) return undefined
+        const answer = await honest()
+        isHidden = true
+        return answer
+      })
+      t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'ignored-statement' })
+      await bob.flush()
+      await bob.close()
+      const again = await fakeClient(t, server, { store })
+      await again.flush()
+      const shared = () => server.seen.filter(({ path }) => path.endsWith('/wraps')).length
+      t.equal(shared(), 0, 'nothing goes to a device that the chain lacks')
+      isHidden = false
+      server.lies.length = 0
+      if (end === 'revoked') await user.append(await revocation(nextPlace(user), phone.id, phone))
+      await again.flush()
+      t.equal(shared(), end === 'shown' ? 1 : 0, end)
+      t.strictSame(await store.list('sharing/'), [], 'nothing waits')
+    }
+  }
+)
