@@ -61,7 +61,7 @@ export class Conversations {
     }
     const found: Conversation[] = []
     for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage))
-      found.push(...(await inGroups(items, listed)))
+      for (const one of await inGroups(items, listed)) found.push(one)
     return found
   }
 

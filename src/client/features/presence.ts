@@ -13,7 +13,7 @@ export async function readPresence(
     const query = usernames.slice(at, at + MAX_USERS).map((name) => `user=${encodeURIComponent(name)}`)
     const path = `/v1/presence?${query.join('&')}`
     const { items } = (await api.call({ method: 'GET', path, response: PresencePage })).body
-    found.push(...items.map(({ username, online }) => ({ username, online })))
+    for (const { username, online } of items) found.push({ username, online })
   }
   return found
 }

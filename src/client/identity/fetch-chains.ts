@@ -5,6 +5,8 @@ import { LAST_SEQUENCE } from '../../protocol/user-chain.js'
 import { Turns } from '../../crypto/turns.js'
 import { untrusted } from '../errors.js'
 import type { Api } from '../transport/api.js'
+import type { ApiResponse } from '../transport/http.js'
+import { ListBound } from '../transport/pages.js'
 import { checked } from '../transport/response-schema.js'
 
 /** A `UserChainPage` whose statements are not checked yet: that takes long, and has to be done in turns. */
@@ -48,10 +50,17 @@ export async function fetchChains(
   const found = new Map<string, ServedChain>()
   const body = { users }
   const turns = new Turns()
+  const bound = new ListBound()
   let cursor: string | null = null
   do {
     const path: string = `/v1/users/chains${cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`}`
-    const page: ChainPage = (await api.call({ method: 'POST', path, body, response: ChainPage })).body
+    const { body: page, size }: ApiResponse<ChainPage> = await api.call({
+      method: 'POST',
+      path,
+      body,
+      response: ChainPage
+    })
+    bound.add(size)
     if (page.next !== null && (page.items.length === 0 || page.next === cursor))
       throw untrusted('endless-list', 'The server shows chains that never end.')
     for (const item of page.items) await take(item)

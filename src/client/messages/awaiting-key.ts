@@ -1,5 +1,6 @@
 import { MessagePage, type Message } from '../../protocol/messages.js'
 import type { Api } from '../transport/api.js'
+import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
 
 /** A message whose session key has not come yet. */
@@ -48,7 +49,8 @@ export async function* readAwaitingKey(
   while (left.length > 0) {
     const first = left[0]!
     const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${first - 1}`
-    const { items } = (await api.call({ method: 'GET', path, response: MessagePage })).body
+    const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
+    const { items } = (await api.call(request)).body
     yield items.filter((message) => message.key === key && wanted.has(message.position))
     const readTo = Math.max(first, items.at(-1)?.position ?? 0)
     left = left.filter((position) => position > readTo)

@@ -2,6 +2,7 @@ import { MessagePage, type Message } from '../../protocol/messages.js'
 import { untrusted } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
+import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 import type { HistoryRange, Incoming } from '../types/messages.js'
 import type { DecryptedMessage, MessageDecryptor } from './decrypt.js'
 import { HistoryGaps } from './gaps.js'
@@ -62,7 +63,8 @@ export class MessageHistory {
     let last = after ?? before ?? Infinity
     for (;;) {
       const path = `/v1/conversations/${conversationId}/messages?limit=${size}${query}`
-      const { items, next } = (await this.#api.call({ method: 'GET', path, response: MessagePage })).body
+      const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
+      const { items, next } = (await this.#api.call(request)).body
       for (const message of items) {
         const inOrder = isForward ? message.position > last : message.position < last
         if (!inOrder || message.conversationId !== conversationId)

@@ -9,6 +9,7 @@ import {
 import { messageDigest } from '../../crypto/messages.js'
 import { RefusedError, untrusted, type ChatError } from '../errors.js'
 import type { Api } from '../transport/api.js'
+import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 
 /** Bytes of a message's JSON beside its ciphertext, at most. */
 const ENVELOPE_BYTES = 400
@@ -58,7 +59,8 @@ export async function fetchDigest(
   position: number
 ): Promise<string> {
   const path = `/v1/conversations/${conversationId}/messages?limit=1&after=${position - 1}`
-  const { items } = (await api.call({ method: 'GET', path, response: MessagePage })).body
+  const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
+  const { items } = (await api.call(request)).body
   if (items[0]?.id !== id) throw otherMessage()
   return messageDigest(items[0])
 }

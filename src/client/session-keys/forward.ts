@@ -67,7 +67,7 @@ export class KeyForwarding {
   async shareAll(to: OwnRecipient): Promise<void> {
     await this.#store.update((tx) => this.plan(tx, to))
     await this.resume()
-    // What was under way may have begun before the task was stored.
+    // A run that was under way may have begun before the task was stored.
     if ((await this.#store.get(taskName(to, null))) !== undefined) await this.resume()
   }
 

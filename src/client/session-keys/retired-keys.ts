@@ -68,7 +68,7 @@ export class RetiredKeys {
   async #served(id: string): Promise<Set<string>> {
     const ids = new Set<string>()
     try {
-      const path = `/v1/conversations/${id}/session-keys?limit=200`
+      const path = `/v1/conversations/${id}/session-keys?limit=50`
       for await (const { items } of pagesOf(this.#api, path, SessionKeyPage))
         for (const { id } of items) ids.add(id)
     } catch (error) {

@@ -81,7 +81,7 @@ export class WrongWraps {
       )
     } catch (error) {
       if (!isAboutOne(error)) throw error
-      // What blocks the conversation may pass, and so may a budget.
+      // A block of the conversation may pass, and so may a budget.
       if (error.kind === 'identity-changed' || error.kind === 'untrusted' || LATER.has(error.code)) return
       made.length = 0
     }

@@ -19,6 +19,8 @@ export interface Request<S extends TSchema = TSchema> {
   token?: string
   /** Schema of a 2xx response; without it the body is not read. */
   response?: S
+  /** The largest honest answer, if it is smaller than that of most requests. */
+  maxBytes?: number
   /**
    * Never send this request again, except after a 429. Most may be sent again: clients make the ids, so a
    * repetition changes nothing.
@@ -30,8 +32,13 @@ export interface Request<S extends TSchema = TSchema> {
 export interface ApiResponse<T> {
   status: number
   body: T
+  /** Bytes of the body. */
+  size: number
   headers: Headers
 }
+
+/** Reads the body of a response. */
+type Read<T> = (response: Response) => Promise<Pick<ApiResponse<T>, 'body' | 'size'>>
 
 export interface OpenResponse {
   response: Response
@@ -75,16 +82,18 @@ export class Http {
    *   response comes, `untrusted` if it does not fit the schema
    */
   async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
-    const { method, path, response: schema } = request
+    const { method, path, response: schema, maxBytes } = request
     return this.#withRetries(request, async (response) => {
-      if (schema !== undefined)
-        return checked(schema, await readJson(response), `${method} ${path.replace(/\?.*/, '')}`)
+      if (schema !== undefined) {
+        const { body, size } = await readJson(response, maxBytes)
+        return { body: checked(schema, body, `${method} ${path.replace(/\?.*/, '')}`), size }
+      }
       await response.body?.cancel()
-      return null as Static<S>
+      return { body: null as Static<S>, size: 0 }
     })
   }
 
-  async #withRetries<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
+  async #withRetries<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#once(request, read)
@@ -99,7 +108,10 @@ export class Http {
 
   /** Like `call`, for a response of bytes. */
   async bytes(request: Omit<Request, 'response'>): Promise<ApiResponse<Uint8Array>> {
-    return this.#withRetries(request, (response) => readBytes(response))
+    return this.#withRetries(request, async (response) => {
+      const body = await readBytes(response)
+      return { body, size: body.length }
+    })
   }
 
   /** A response whose body the caller reads, such as an event stream. */
@@ -122,14 +134,14 @@ export class Http {
     }
   }
 
-  async #once<T>(request: Request, read: (response: Response) => Promise<T>): Promise<ApiResponse<T>> {
+  async #once<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
       const response = await this.#fetch(request, end.signal)
       if (!response.ok) throw await refusal(response)
       const { status, headers } = response
-      return { status, headers, body: await read(response) }
+      return { status, headers, ...(await read(response)) }
     } catch (error) {
       throw toRequestError(error, end.signal)
     } finally {
