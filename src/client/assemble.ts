@@ -139,14 +139,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const outbox = new Outbox(api, store, outboxState, outboundKeys, seen, alarms, now)
 
   const schedule = new RekeySchedule(store, now, random)
-  const rekey = new DeviceRekey(
-    users,
-    me,
-    own,
-    pending,
-    schedule,
-    new RetiredKeys(api, chains, keys, me, alarms)
-  )
+  const retired = new RetiredKeys(api, chains, keys, me, alarms)
+  const rekey = new DeviceRekey(users, me, own, pending, schedule, retired)
   const list = new DeviceList(api, users, me)
   const approval = new Approval(users, own, pending, schedule, forwarding, list)
   const linking = new Linking(api, store, users)
@@ -176,6 +170,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   )
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
+  const gaps = new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message))
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
   /**
    * Go on with whatever was interrupted. One part that cannot go on keeps back no other one, and is told at the end.
@@ -202,17 +197,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     return sent
   }
   const handler = new EventHandler(
-    new MessageEvents(
-      api,
-      store,
-      keys,
-      decryptor,
-      new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message)),
-      inbox,
-      chains,
-      boundaries,
-      wrongWraps
-    ),
+    new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps),
     new ConversationEvents(chains, forwarding, leftOut, me),
     new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me)
   )

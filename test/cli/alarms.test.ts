@@ -64,7 +64,7 @@ t.test('A server that hides the end of a chain is told by each command, with wha
   }
   const { code, err } = await run(`send ${talk.id} hello`)
   t.equal(code, 1)
-  t.match(err, /shows less of the chain/)
+  t.match(err, /shows less of a conversation’s chain/)
   t.match(await run(offered(err)), { code: 0 }, 'the command that an error names can be run')
   t.match(await run(`send ${talk.id} hello`), { code: 0 })
 })

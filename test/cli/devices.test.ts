@@ -133,10 +133,10 @@ t.test('A device that was declined or revoked asks for approval again', async (t
   const laptop = (await home.json('alice', ['devices'])).find(({ name }) => name === 'laptop')!
   await home.ok('alice', ['devices', 'revoke', String(laptop['id']), '--yes'])
   await home.ok('bob', ['send', 'alice', 'not for the laptop'])
-  t.match(await home.run('laptop', ['history', 'bob']), {
-    code: 2,
-    err: /no longer does\. The device asks for approval again[^]*waits for approval/
-  })
+  const told = /was revoked by another device[^]*login NAME --new-device/
+  t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told })
+  t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told }, 'at each start')
+  t.match(await home.run('laptop', ['login', 'alice', '--new-device', '--no-wait']), { err: /approv/ })
 })
 
 t.test('After a revocation the program names the devices that the revoked one had approved', async (t) => {

@@ -127,6 +127,7 @@ export class Sealing {
 export function hasMoved({ chain }: VerifiedConversation, users: KnownUsers): boolean {
   if (chain.sequence !== chain.key.sequence) return true
   for (const [username, { state }] of chain.members)
-    if (users.get(username)?.chain.sequence !== state.sequence) return true
+    // The person may have taken another chain of the same length.
+    if (users.get(username)?.chain.head !== state.head) return true
   return false
 }

@@ -5,6 +5,7 @@ import { FakeConversation } from '../../support/fake-conversation.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { hasWrappedFor, inShort, outcome, scene, told, type Scene } from '../../support/malicious-server.js'
+import { Puppet } from '../../support/puppet.js'
 import { line, puppetRequest } from '../../support/puppet-conversation.js'
 import { PuppetTalk, puppetTalk } from '../../support/puppet-talk.js'
 
@@ -203,4 +204,23 @@ t.test('Each change by a device that had gone before is told, also after another
     await eventually(isTold, `alarm ${times}`)
     t.pass(`told ${times}`)
   }
+})
+
+t.test('Nothing is sealed under a key that was made for a chain which the person has given up', async (t) => {
+  const { server, bob, talk, alice } = await scene(t, ['alice'], { kind: 'direct' })
+  const laptop = alice.device
+  const phone = await alice.add()
+  // The two chains have the same length: in one the stolen laptop adds a device, in the other it is revoked.
+  const fake = await alice.user.fork(2)
+  await new Puppet(fake, laptop).add()
+  await alice.revoke(laptop.id, phone)
+  server.users.set('alice', fake)
+  await bob.contacts.get('alice')
+  await bob.send(talk.id, 'hello')
+  server.users.set('alice', alice.user)
+  t.equal(await outcome(bob.contacts.get('alice')), 'forked-chain')
+  await bob.users.accept('alice', alice.user.head)
+  const sent = server.seen.length
+  t.not(await outcome(bob.send(talk.id, 'a secret')), 'done')
+  t.notOk(server.seen.slice(sent).some(({ method, path }) => method === 'POST' && path.endsWith('/messages')))
 })
