@@ -116,8 +116,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       conditions,
       keys,
       new PendingRequests(store),
-      new LostRequests(store, chains, me, alarms),
-      alarms
+      new LostRequests(store, chains, me, alarms)
     ),
     random
   )

@@ -2,7 +2,6 @@ import { importSessionKey } from '../../crypto/session-keys.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.js'
-import { alarmOf, type Alarms } from '../identity/alarms.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { SealingConditions } from './conditions.js'
@@ -18,7 +17,6 @@ export class PendingPosts {
   readonly #keys: SessionKeys
   readonly #pending: PendingRequests
   readonly #lost: LostRequests
-  readonly #alarms: Alarms
 
   constructor(
     api: Api,
@@ -26,8 +24,7 @@ export class PendingPosts {
     conditions: SealingConditions,
     keys: SessionKeys,
     pending: PendingRequests,
-    lost: LostRequests,
-    alarms: Alarms
+    lost: LostRequests
   ) {
     this.#api = api
     this.#chains = chains
@@ -35,16 +32,14 @@ export class PendingPosts {
     this.#keys = keys
     this.#pending = pending
     this.#lost = lost
-    this.#alarms = alarms
   }
 
-  /** Send again what was interrupted. A request that the server ignores or refuses is told. */
+  /** Send again what was interrupted. A refusal is told; a request that the server ignores waits for the next time. */
   async resume(): Promise<void> {
     for (const { conversationId } of await this.#pending.list())
       await this.finish(conversationId).catch((error: unknown) => {
         if (!(error instanceof RefusedError) && !(error instanceof ChatError && error.kind === 'untrusted'))
           throw error
-        if (error.kind === 'untrusted') this.#alarms.raise({ ...alarmOf(error), about: { conversationId } })
       })
     await this.#lost.tell()
   }

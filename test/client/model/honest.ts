@@ -119,8 +119,15 @@ export async function reconcile(world: World): Promise<void> {
     }
 }
 
-/** Alarms that are true with an honest server, too. */
-const TRUE_ALARMS = new Set(['displaced', 'revoked', 'late-statement', 'identity-changed'])
+/** Alarms that are true with an honest server, too: one refuses an interrupted change that another has overtaken. */
+const TRUE_ALARMS = new Set([
+  'displaced',
+  'revoked',
+  'late-statement',
+  'identity-changed',
+  'refused-request',
+  'refused-statement'
+])
 
 /** With an honest server nothing is ever untrusted, withheld or out of order. */
 export function honestWatch(world: World): Watch {
