@@ -106,10 +106,11 @@ export class Boundaries {
    * for members who went with it, the conversation ends here at the latest, whatever position the server gave.
    */
   async noteStreamed(tx: StoreTransaction, id: string, sequence: number, position: number): Promise<void> {
-    const lowered = <B extends Boundary>(end: B): B => (end.position > position ? { ...end, position } : end)
-    await changeEnds(tx, id, (end) => (end.sequence < sequence ? lowered(end) : end))
+    await changeEnds(tx, id, (end) =>
+      end.sequence < sequence && end.position > position ? { ...end, position } : end
+    )
     for (const [name, end] of await tx.list<Boundary>(memberName(id, '')))
-      if (end.sequence <= sequence) tx.set(name, lowered(end))
+      if (end.sequence <= sequence && end.position > position) tx.set(name, { ...end, position })
   }
 
   /** The stream has brought a request of the chain, with these statements. */

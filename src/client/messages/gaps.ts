@@ -52,8 +52,8 @@ export class HistoryGaps {
 }
 
 /**
- * What to tell of the ranges before a message that were not shown of its sender: one event, since a member's
- * device could make thousands of ranges.
+ * One event tells of all ranges before a message that were not shown of its sender: a member's device could make
+ * thousands of ranges.
  *
  * @param ranges in their order
  */
