@@ -107,6 +107,10 @@ export class FakeConversation {
     const sees = chainUsers(users)
     const after = this.history.next(request, sees)
     if (key !== undefined && isDue) await requireDue(after, key, sees, users)
+    const isActive = ({ statement: { by } }: { statement: ConversationStatement }): boolean =>
+      [...users.values()].some(({ history }) => history?.devices.get(by)?.retired === null)
+    // A device may have gone while the request was checked.
+    if (isDue && !links.every(isActive)) throw new FakeProblem('device-required')
     this.history.append(request, after)
     await this.show(statements, key)
     return true

@@ -36,15 +36,20 @@ export async function deviceRoutes(world: FakeWorld, request: FakeRequest): Prom
   async function post(device: NewDevice): Promise<Response> {
     const { name, statement, ...keys } = device
     const session = world.sessions.get(request.headers.get('authorization')!.replace('Bearer ', ''))!
-    session.deviceId ??= keys.id
-    if (user.history!.hashes.includes(await statementHash(statement.text))) return shown(keys.id)
-    user.names.set(keys.id, name)
+    if (user.history!.hashes.includes(await statementHash(statement.text))) {
+      session.deviceId ??= keys.id
+      return shown(keys.id)
+    }
     const isReset = statement.text.startsWith('secure-chat/v1 device-reset\n')
     if (isReset || Object.keys(statement.signatures).length === 2) {
       await world.extendUser(user, statement, keys)
+      user.names.set(keys.id, name)
+      session.deviceId ??= keys.id
       return shown(keys.id)
     }
     if (!statement.text.includes(`\nprevious ${user.head}\n`)) throw new FakeProblem('stale-chain')
+    user.names.set(keys.id, name)
+    session.deviceId ??= keys.id
     user.waiting.set(keys.id, device)
     world.log.append([username!], 'device.requested', { deviceId: keys.id, name, statement })
     return shown(keys.id)

@@ -3,11 +3,18 @@ import { chainRevision } from '../identity/chain-revision.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { encryptor, type Encrypt } from '../messages/encrypt.js'
 import type { CounterId } from '../messages/seen.js'
+import type { Signer } from '../../crypto/statements.js'
 import type { Rosters } from '../session-keys/roster.js'
 import type { Sealing } from '../session-keys/sealing.js'
 import type { UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import type { OutboxState, QueuedMessage } from './state.js'
+
+/** What this device encrypts with: its signing keys are in the roster of the session key. */
+interface Outbound {
+  key: UsableKey
+  signer: Signer
+}
 
 /** The session key under which this device sends in each conversation. */
 export class OutboundKeys {
@@ -33,21 +40,21 @@ export class OutboundKeys {
    * @param refused hash of the key that the server does not take any more
    * @returns null if the server may have a queued message, which is not encrypted a second time: post it first
    */
-  async current(conversationId: string, refused?: string): Promise<UsableKey | null> {
+  async current(conversationId: string, refused?: string): Promise<Outbound | null> {
     const revision = await chainRevision(this.#store)
     const state = await this.#state.get(conversationId)
-    const isKnown = state?.growth === revision && state.key !== refused
+    const signer = this.#signer
+    const isKnown = state?.growth === revision && state.by === signer.fingerprint && state.key !== refused
     if (isKnown && (await this.#sealing.isFresh(conversationId, state.key)))
-      return this.#sealing.keyOf(conversationId, state.key)
-    const key = await this.#sealing.keyFor(conversationId, refused)
+      return { key: await this.#sealing.keyOf(conversationId, state.key), signer }
+    const outbound = await this.#sealing.keyFor(conversationId, refused)
     const isUsed = await this.#state.use(
       conversationId,
-      { key: key.link.hash, growth: revision },
-      this.signingKey,
-      this.encryptor(key),
+      { key: outbound.key.link.hash, by: outbound.signer.fingerprint, growth: revision },
+      this.#encryptor(outbound),
       (message) => this.#isAbsent(message)
     )
-    return isUsed ? key : null
+    return isUsed ? outbound : null
   }
 
   /** Encrypt under the key of now. @returns null as `current` and `seal` do */
@@ -55,8 +62,11 @@ export class OutboundKeys {
     conversationId: string,
     seal: (counter: CounterId, encrypt: Encrypt) => Promise<T | null>
   ): Promise<T | null> {
-    const key = await this.current(conversationId)
-    return key && seal(this.counter(conversationId, key.link.hash), this.encryptor(key))
+    const outbound = await this.current(conversationId)
+    if (outbound === null) return null
+    const { key, signer } = outbound
+    const counter = { conversationId, key: key.link.hash, signingKey: signer.fingerprint }
+    return seal(counter, this.#encryptor(outbound))
   }
 
   /** Ask the server for the newest key: nobody can encrypt a message again that the caller posts. */
@@ -84,9 +94,9 @@ export class OutboundKeys {
     return ready
   }
 
-  /** Encrypts under a key, and remembers that the message has not left this process. */
-  encryptor(key: UsableKey): Encrypt {
-    const encrypt = encryptor(this.#me.active().device.signing, key)
+  /** Remembers of each message that it has not left this process. */
+  #encryptor({ key, signer }: Outbound): Encrypt {
+    const encrypt = encryptor(signer, key)
     return async (draft, n) => {
       const message = await encrypt(draft, n)
       this.#absent.add(message.sealed.signature)
@@ -94,11 +104,14 @@ export class OutboundKeys {
     }
   }
 
-  /** An empty message under the number of one that is given up. */
-  async emptied(conversationId: string, message: QueuedMessage): Promise<QueuedMessage> {
+  /** An empty message under the number of one that is given up. @returns null if its device was replaced */
+  async emptied(conversationId: string, message: QueuedMessage): Promise<QueuedMessage | null> {
     const draft = { id: crypto.randomUUID(), content: { type: 'void' } as const, sentAt: message.sentAt }
     const key = await this.#sealing.keyOf(conversationId, message.sealed.key)
-    return { ...message, ...draft, ...(await this.encryptor(key)(draft, message.n)) }
+    const signer = this.#signer
+    if (signer.fingerprint !== message.by) return null
+    const encrypt = this.#encryptor({ key, signer })
+    return { ...message, ...draft, ...(await encrypt(draft, message.n)) }
   }
 
   /** From now on the server may have this message. */
@@ -127,11 +140,10 @@ export class OutboundKeys {
 
   /** Fingerprint of the signing key of this device. */
   get signingKey(): string {
-    return this.#me.active().device.signing.fingerprint
+    return this.#signer.fingerprint
   }
 
-  /** Counts the messages of this device under a session key. */
-  counter(conversationId: string, key: string): CounterId {
-    return { conversationId, key, signingKey: this.signingKey }
+  get #signer(): Signer {
+    return this.#me.active().device.signing
   }
 }

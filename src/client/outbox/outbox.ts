@@ -210,7 +210,7 @@ export class Outbox {
     await this.#store.update(async (tx) => {
       for (const { message, position, digest } of stored) {
         const { n, id, content } = message
-        const counter = this.#keys.counter(conversationId, message.sealed.key)
+        const counter = { conversationId, key: message.sealed.key, signingKey: message.by }
         await commitMessage(tx, this.#seen, {
           counter,
           entry: { n, id, digest, position, departed: false },
@@ -236,9 +236,10 @@ export class Outbox {
     const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
     if (!isAwaited) await this.#alarms.tellOnce(`not-sent/${id}`, event)
     const isOut = error instanceof RefusedError && (error.status === 403 || error.status === 404)
-    if (content.type === 'void' || isOut)
-      await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
-    else await this.#state.replace(conversationId, message, await this.#keys.emptied(conversationId, message))
+    const isEmpty = content.type === 'void' || isOut
+    const empty = isEmpty ? null : await this.#keys.emptied(conversationId, message)
+    if (empty === null) await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
+    else await this.#state.replace(conversationId, message, empty)
     if (isAwaited) this.#receipts.reject(id, error)
   }
 

@@ -22,6 +22,8 @@ export type QueuedMessage = {
 export type SendState = {
   /** Hash of the session key's statement. */
   key: string
+  /** Fingerprint of the signing key that sends: it is in the roster of the session key. */
+  by: string
   /** The chain revision at which the key was found to be good. */
   growth: number
   /** The queued messages are those from `first` to below `next`. */
@@ -74,14 +76,14 @@ export class OutboxState {
    * Encrypt a message under the next counter of a key, and queue it. One that is queued already stays as it
    * is.
    *
-   * @returns null if the conversation's key is another one by now
+   * @returns null if the conversation's key, or this device, is another one by now
    */
   add(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<true | null> {
-    const { conversationId, key } = counter
+    const { conversationId } = counter
     const { id } = draft
     return this.#store.update(async (tx) => {
       const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.key !== key) return null
+      if (state === undefined || !sendsWith(state, counter)) return null
       if ((await tx.get(idName(conversationId, id))) !== undefined) return true
       const sequence = state.next
       const n = await this.#nextCounter(tx, counter)
@@ -96,13 +98,12 @@ export class OutboxState {
   /**
    * Encrypt a message under the next counter of a key, without queueing it.
    *
-   * @returns null if the conversation's key is another one by now
+   * @returns null if the conversation's key, or this device, is another one by now
    */
   seal(counter: CounterId, draft: Draft, encrypt: Encrypt): Promise<EncryptedMessage | null> {
-    const { conversationId, key } = counter
     return this.#store.update(async (tx) => {
-      const state = await tx.get<SendState>(stateName(conversationId))
-      if (state?.key !== key) return null
+      const state = await tx.get<SendState>(stateName(counter.conversationId))
+      if (state === undefined || !sendsWith(state, counter)) return null
       return encrypt(draft, await this.#nextCounter(tx, counter))
     })
   }
@@ -116,24 +117,24 @@ export class OutboxState {
   }
 
   /**
-   * Use another session key from now on. Queued messages are encrypted again under it, in order, with the
+   * Send with another session key, or as another device, from now on. Queued messages are encrypted again under it, in order, with the
    * same ids.
    *
-   * @param next the key, and the revision of the chains before it was checked
+   * @param next the key and the device, and the revision of the chains before they were checked
    * @param isAbsent whether the server does not have a message. They are posted in order: if it does not have
    *   the first, it has none.
    * @returns false if it may have the first one: then nothing is changed
    */
   use(
     conversationId: string,
-    next: Pick<SendState, 'key' | 'growth'>,
-    signingKey: string,
+    next: Pick<SendState, 'key' | 'by' | 'growth'>,
     encrypt: Encrypt,
     isAbsent: (message: QueuedMessage) => boolean
   ): Promise<boolean> {
     return this.#store.update(async (tx) => {
       const before = await tx.get<SendState>(stateName(conversationId))
-      if (before?.key === next.key) return true
+      const counter = { conversationId, key: next.key, signingKey: next.by }
+      if (before !== undefined && sendsWith(before, counter)) return true
       const state: SendState = { first: 1, next: 1, ...before, ...next }
       let isFirst = true
       for (let sequence = state.first; sequence < state.next; sequence++) {
@@ -141,7 +142,7 @@ export class OutboxState {
         if (message === undefined) continue
         if (isFirst && !isAbsent(message)) return false
         isFirst = false
-        const n = await this.#nextCounter(tx, { conversationId, key: state.key, signingKey })
+        const n = await this.#nextCounter(tx, counter)
         tx.set(queueName(conversationId, sequence), { ...message, n, ...(await encrypt(message, n)) })
       }
       tx.set(stateName(conversationId), state)
@@ -181,6 +182,10 @@ export class OutboxState {
     tx.set(name, n)
     return n
   }
+}
+
+function sendsWith({ key, by }: SendState, counter: CounterId): boolean {
+  return key === counter.key && by === counter.signingKey
 }
 
 function stateName(conversationId: string): string {

@@ -2,14 +2,18 @@ import type { KnownUsers } from '../conversations/chain-users.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { readSight } from '../conversations/key-sight.js'
 import type { VerifiedConversation } from '../conversations/record.js'
+import type { Signer } from '../../crypto/statements.js'
 import { ChatError } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { Store } from '../stores/store.js'
+import { retryOnConflict } from '../transport/retry-on-conflict.js'
 import type { SealingConditions } from './conditions.js'
 import type { Change } from './create.js'
 import type { ChainRequests } from './requests.js'
 import { staleSide } from './stale-side.js'
 import { lacksKey, type SessionKeys, type UsableKey } from './store.js'
+
+const TRIES = 3
 
 /** How long a session key is used: whichever ends first. */
 export interface KeyLimits {
@@ -49,12 +53,22 @@ export class Sealing {
   }
 
   /**
-   * The newest key of the chain, if this client may seal under it; else a new one.
+   * The newest key of the chain, if this client may seal under it; else a new one. With it the keys to sign with:
+   * those of a device in its roster, though a reset may replace this one meanwhile.
    *
    * @param refused hash of the key that the server does not take any more
    * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
    */
-  async keyFor(id: string, refused?: string): Promise<UsableKey> {
+  keyFor(id: string, refused?: string): Promise<{ key: UsableKey; signer: Signer }> {
+    return retryOnConflict(isReplaced, TRIES, async () => {
+      const key = await this.#newestKey(id, refused)
+      const signer = (await this.#own.requireActive()).device.signing
+      await this.#keys.sender(key, signer.fingerprint)
+      return { key, signer }
+    })
+  }
+
+  async #newestKey(id: string, refused?: string): Promise<UsableKey> {
     await this.#own.requireActive()
     await this.#conditions.lookAgain(id)
     const conversation = await this.#chains.get(id)
@@ -121,6 +135,11 @@ export class Sealing {
     if (sight?.hash !== hash) return true
     return sight.count >= this.#limits.messages || this.#now() - sight.at >= this.#limits.ageMs
   }
+}
+
+/** The session key was made before this device. */
+function isReplaced(error: unknown): boolean {
+  return error instanceof ChatError && error.code === 'ghost-sender'
 }
 
 /** Whether members or their chains have moved since the newest key was made. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { all, failure, PASSWORD } from '../../support/chat-clients.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
+import type { Value } from '../../../src/client/stores/store.js'
 import { noAnswer, problem } from '../../support/fake-answers.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
@@ -61,6 +62,31 @@ t.test('A key that another member was faster to make is taken, and no second one
   t.equal(attempts, 1)
   t.equal(talk.conversation.messages.at(-1)!.key, talk.key.hash)
 })
+
+t.test(
+  'A message that a reset overtakes is never signed by a device outside the roster of its key',
+  async (t) => {
+    const { server, bob, store, talk, user, alice } = await scene(t, ['alice'])
+    const carol = await fakeUser(t, server, 'carol')
+    await talk.change([{ kind: 'conversation-add', member: line(server.requireUser('carol')) }], alice.device)
+    await bob.send(talk.id, 'before')
+    let isReset = false
+    const get = store.get.bind(store)
+    store.get = async <T extends Value>(name: string): Promise<T | undefined> => {
+      const value = await get<T>(name)
+      if (isReset || !name.startsWith('sending/') || !server.seen.at(-1)!.path.endsWith('/roster'))
+        return value
+      // Bob is about to encrypt under the key that was good a moment ago.
+      isReset = true
+      await bob.devices.reset({ username: 'bob', password: PASSWORD })
+      return value
+    }
+    const sealed = await bob.seal(talk.id, 'overtaken').catch(() => null)
+    t.ok(isReset)
+    if (sealed !== null) talk.serve({ user, device: { id: bob.account!.deviceId } }, sealed.message)
+    t.notOk((await told(carol, talk.id)).includes('ghost-sender'))
+  }
+)
 
 t.test('A request that others always forestall is given up, and another one may follow', async (t) => {
   const { server, bob, talk, alice, store } = await group()

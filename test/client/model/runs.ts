@@ -4,6 +4,8 @@ import type { Test } from 'tap'
 /** With `MODEL_SECONDS`, a model searches at random for that time. Else it makes the same runs each time. */
 const seconds = process.env['MODEL_SECONDS']
 const seed = process.env['MODEL_SEED'] ?? (seconds === undefined ? '1' : undefined)
+/** The path of a failure, to see it once more. */
+const path = process.env['MODEL_PATH']
 const RUNS = process.env['FULL'] === '1' ? 60 : 10
 
 /** How long a model may run. */
@@ -38,7 +40,8 @@ export async function checkRuns<S>(
     const result = await fc.check(fc.asyncProperty(groups, run), {
       numRuns: seconds === undefined ? RUNS : 1_000_000,
       interruptAfterTimeLimit: limitMs,
-      ...(seed !== undefined && { seed: Number(seed) })
+      ...(seed !== undefined && { seed: Number(seed) }),
+      ...(path !== undefined && { path })
     })
     const { errorInstance } = result
     return { ...result, failed: result.failed && errorInstance !== null, error: errorInstance }
