@@ -104,12 +104,16 @@ export class OutboundKeys {
     }
   }
 
-  /** An empty message under the number of one that is given up. @returns null if its device was replaced */
+  /**
+   * An empty message under the number of one that is given up.
+   *
+   * @returns null if that was empty, too, or its device was replaced
+   */
   async emptied(conversationId: string, message: QueuedMessage): Promise<QueuedMessage | null> {
     const draft = { id: crypto.randomUUID(), content: { type: 'void' } as const, sentAt: message.sentAt }
     const key = await this.#sealing.keyOf(conversationId, message.sealed.key)
     const signer = this.#signer
-    if (signer.fingerprint !== message.by) return null
+    if (message.content.type === 'void' || signer.fingerprint !== message.by) return null
     const encrypt = this.#encryptor({ key, signer })
     return { ...message, ...draft, ...(await encrypt(draft, message.n)) }
   }

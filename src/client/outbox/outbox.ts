@@ -230,14 +230,13 @@ export class Outbox {
 
   /** The message will never be sent. Its number is used up: an empty message goes out under it. */
   async #drop(conversationId: string, message: QueuedMessage, error: unknown): Promise<void> {
-    const { id, content } = message
+    const { id } = message
     const isAwaited = this.#receipts.has(id)
     // Nobody waits for it: an earlier process has queued it.
     const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
     if (!isAwaited) await this.#alarms.tellOnce(`not-sent/${id}`, event)
     const isOut = error instanceof RefusedError && (error.status === 403 || error.status === 404)
-    const isEmpty = content.type === 'void' || isOut
-    const empty = isEmpty ? null : await this.#keys.emptied(conversationId, message)
+    const empty = isOut ? null : await this.#keys.emptied(conversationId, message)
     if (empty === null) await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
     else await this.#state.replace(conversationId, message, empty)
     if (isAwaited) this.#receipts.reject(id, error)

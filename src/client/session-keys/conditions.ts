@@ -29,23 +29,44 @@ export class SealingConditions {
   }
 
   /**
-   * @param removed the members whom the request removes that is to be sealed, if it does nothing else: nothing about
-   *   them is in its way
+   * @param request what the request does to members that is to be sealed
+   * @param request.removed those whom it removes, if it does nothing else: nothing about them is in its way
+   * @param request.added those who come in with it
    * @throws {ChatError} `identity-changed`; `server-behind`, `forked-chain` or `withheld-chain` (`untrusted`)
    */
   async require(
     conversation: VerifiedConversation,
     users: KnownUsers,
-    removed?: ReadonlySet<string>
+    { removed, added = [] }: { removed?: ReadonlySet<string> | undefined; added?: readonly string[] } = {}
   ): Promise<void> {
-    const members = [...conversation.chain.members.keys()].filter(
+    const members = [...conversation.chain.members.keys(), ...added].filter(
       (username) => removed?.has(username) !== true
     )
     await this.requireChain(conversation.id)
     await this.#chains.requireShown(conversation.id)
-    await this.#users.requireCurrent(members)
-    await this.#requireHeard(conversation, users, members, removed)
+    await this.#requireHeard(conversation, removed)
+    await this.requireUsers(members, users)
     await this.#trusted.require(conversation, users, removed)
+  }
+
+  /**
+   * Nothing is sealed for users of whose chains own devices know more than the server shows.
+   *
+   * @throws {ChatError} `server-behind`, `forked-chain` or `withheld-chain` (`untrusted`)
+   */
+  async requireUsers(usernames: readonly string[], users: KnownUsers): Promise<void> {
+    await this.#users.requireCurrent(usernames)
+    for (const username of usernames)
+      await this.#heads.require(
+        { username },
+        () => true,
+        (sequence) => users.get(username)?.hashes[sequence - 1],
+        async () => {
+          await this.#users.sync([username])
+          const { hashes } = await this.#users.get(username)
+          return (sequence) => hashes[sequence - 1]
+        }
+      )
   }
 
   /** @throws {ChatError} `server-behind` or `forked-chain` (`untrusted`) */
@@ -54,11 +75,9 @@ export class SealingConditions {
     if (trouble !== undefined) throw trouble
   }
 
-  /** The chains have to show what this person's other devices, and admins who stay, know of them. */
+  /** The chain has to show what this person's other devices, and admins who stay, know of it. */
   async #requireHeard(
     { id, history, chain }: VerifiedConversation,
-    users: KnownUsers,
-    members: readonly string[],
     removed?: ReadonlySet<string>
   ): Promise<void> {
     await this.#heads.require(
@@ -70,16 +89,5 @@ export class SealingConditions {
         return (sequence) => conversation.history.hashAt(sequence)
       }
     )
-    for (const username of members)
-      await this.#heads.require(
-        { username },
-        () => true,
-        (sequence) => users.get(username)?.hashes[sequence - 1],
-        async () => {
-          await this.#users.sync([username])
-          const { hashes } = await this.#users.get(username)
-          return (sequence) => hashes[sequence - 1]
-        }
-      )
   }
 }

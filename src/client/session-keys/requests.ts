@@ -90,7 +90,10 @@ export class ChainRequests {
       }
       if (changes === null) return conversation
       await this.#addUsers(users, changes)
-      await this.#conditions.require(conversation, users, removedBy(changes))
+      await this.#conditions.require(conversation, users, {
+        removed: removedBy(changes),
+        added: newcomers(changes)
+      })
       // Each look above may have shown that this device is out.
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
@@ -117,7 +120,7 @@ export class ChainRequests {
         members: await members()
       } as const
       await this.#addUsers(users, [change])
-      await this.#users.requireCurrent(change.members.map(({ username }) => username))
+      await this.#conditions.requireUsers(newcomers([change]), users)
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)
@@ -173,11 +176,7 @@ export class ChainRequests {
 
   /** Those who come in are not among the users of the chain yet. */
   async #addUsers(users: KnownUsers, changes: readonly Change[]): Promise<void> {
-    for (const change of changes) {
-      const lines =
-        change.kind === 'conversation-create' ? change.members : 'member' in change ? [change.member] : []
-      for (const { username } of lines) users.add(await this.#users.get(username))
-    }
+    for (const username of newcomers(changes)) users.add(await this.#users.get(username))
   }
 }
 
@@ -185,6 +184,15 @@ export class ChainRequests {
 function renewalBefore(changes: readonly Change[], stale: MemberLine | undefined): Change[] {
   if (stale === undefined || changes.some(({ kind }) => kind === 'conversation-renew')) return []
   return [{ kind: 'conversation-renew', member: stale }]
+}
+
+/** The users whom changes name with a root. */
+function newcomers(changes: readonly Change[]): string[] {
+  return changes
+    .flatMap((change) =>
+      change.kind === 'conversation-create' ? change.members : 'member' in change ? [change.member] : []
+    )
+    .map(({ username }) => username)
 }
 
 /** The members whom changes remove; undefined if they do anything else, or nothing. */

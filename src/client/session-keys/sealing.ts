@@ -4,16 +4,17 @@ import { readSight } from '../conversations/key-sight.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { Signer } from '../../crypto/statements.js'
 import { ChatError } from '../errors.js'
+import type { DeviceKeys } from '../identity/device-keys.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { Store } from '../stores/store.js'
-import { retryOnConflict } from '../transport/retry-on-conflict.js'
 import type { SealingConditions } from './conditions.js'
 import type { Change } from './create.js'
 import type { ChainRequests } from './requests.js'
 import { staleSide } from './stale-side.js'
 import { lacksKey, type SessionKeys, type UsableKey } from './store.js'
 
-const TRIES = 3
+/** Session keys that are made before one message. Each is out of date at once only if others are fast. */
+const MAX_RENEWALS = 3
 
 /** How long a session key is used: whichever ends first. */
 export interface KeyLimits {
@@ -53,40 +54,37 @@ export class Sealing {
   }
 
   /**
-   * The newest key of the chain, if this client may seal under it; else a new one. With it the keys to sign with:
-   * those of a device in its roster, though a reset may replace this one meanwhile.
+   * The newest key of the chain, if this client may seal under it; else a new one, which is judged in the same way:
+   * others may have gone on meanwhile.
    *
    * @param refused hash of the key that the server does not take any more
-   * @throws {ChatError} `identity-changed`, `refused`, `untrusted`, `unreachable`
+   * @returns the key, and the keys to sign with: those of a device in its roster, though a reset may replace it soon
+   * @throws {ChatError} `identity-changed`, `refused`, `untrusted`; `unreachable`, also if others change the
+   *   conversation all the time
    */
-  keyFor(id: string, refused?: string): Promise<{ key: UsableKey; signer: Signer }> {
-    return retryOnConflict(isReplaced, TRIES, async () => {
-      const key = await this.#newestKey(id, refused)
-      const signer = (await this.#own.requireActive()).device.signing
-      await this.#keys.sender(key, signer.fingerprint)
-      return { key, signer }
-    })
+  async keyFor(id: string, refused?: string): Promise<{ key: UsableKey; signer: Signer }> {
+    for (let renewals = 0; ; renewals++) {
+      const { device } = await this.#own.requireActive()
+      const { conversation, users } = await this.#judged(id)
+      const { hash } = conversation.chain.key
+      const key = hash === refused ? null : await this.#usable(conversation, users, device)
+      if (key !== null) return { key, signer: device.signing }
+      if (renewals === MAX_RENEWALS)
+        throw new ChatError('unreachable', 'busy-chain', 'Others change the conversation all the time.')
+      await this.#renew(id, hash)
+    }
   }
 
-  async #newestKey(id: string, refused?: string): Promise<UsableKey> {
-    await this.#own.requireActive()
-    await this.#conditions.lookAgain(id)
-    const conversation = await this.#chains.get(id)
-    const users = await this.#chains.users(id)
-    await this.#conditions.require(conversation, users)
-    const spent = conversation.chain.key.hash
-    const key = spent === refused ? null : await this.#usable(conversation, users)
-    if (key !== null) return key
+  /** Make a session key, unless another member has made one meanwhile. @param spent hash of the one that was in use */
+  async #renew(id: string, spent: string): Promise<void> {
     const decide = async (
       now: VerifiedConversation,
-      known: KnownUsers
+      users: KnownUsers
     ): Promise<readonly Change[] | null> => {
-      // Another member may have made one meanwhile.
-      if (now.chain.key.hash !== spent && (await this.#usable(now, known)) !== null) return null
-      return []
+      const { device } = await this.#own.requireActive()
+      return now.chain.key.hash !== spent && (await this.#usable(now, users, device)) !== null ? null : []
     }
-    const { chain } = await this.#requests.change(id, decide, { isCaused: false })
-    return this.#keys.byHash(id, chain.key.hash)
+    await this.#requests.change(id, decide, { isCaused: false })
   }
 
   /** A key that was in use before. */
@@ -102,16 +100,26 @@ export class Sealing {
 
   /** Whether what was sealed under this key may still leave. */
   async mayLeave(id: string, keyHash: string): Promise<boolean> {
-    await this.#own.requireActive()
+    const { device } = await this.#own.requireActive()
+    const { conversation, users } = await this.#judged(id)
+    return conversation.chain.key.hash === keyHash && (await this.#isGood(conversation, users, device))
+  }
+
+  /** A conversation in which something may be sealed now. */
+  async #judged(id: string): Promise<{ conversation: VerifiedConversation; users: KnownUsers }> {
     await this.#conditions.lookAgain(id)
     const conversation = await this.#chains.get(id)
     const users = await this.#chains.users(id)
     await this.#conditions.require(conversation, users)
-    return conversation.chain.key.hash === keyHash && (await this.#isGood(conversation, users))
+    return { conversation, users }
   }
 
-  async #usable(conversation: VerifiedConversation, users: KnownUsers): Promise<UsableKey | null> {
-    if (!(await this.#isGood(conversation, users))) return null
+  async #usable(
+    conversation: VerifiedConversation,
+    users: KnownUsers,
+    device: DeviceKeys
+  ): Promise<UsableKey | null> {
+    if (!(await this.#isGood(conversation, users, device))) return null
     try {
       return await this.#keys.byHash(conversation.id, conversation.chain.key.hash)
     } catch (error) {
@@ -121,10 +129,10 @@ export class Sealing {
     }
   }
 
-  async #isGood(conversation: VerifiedConversation, users: KnownUsers): Promise<boolean> {
+  /** @param device the own one, which is to sign */
+  async #isGood(conversation: VerifiedConversation, users: KnownUsers, device: DeviceKeys): Promise<boolean> {
     if (hasMoved(conversation, users)) return false
-    const { account, device } = await this.#own.requireActive()
-    if (staleSide(conversation, users, account.username) !== undefined) return false
+    if (staleSide(conversation, users, device.username) !== undefined) return false
     const { history, chain, id } = conversation
     if (history.rosterDevices(chain.key, device.signing.fingerprint, users).length !== 1) return false
     return !(await this.#isSpent(id, chain.key.hash))
@@ -135,11 +143,6 @@ export class Sealing {
     if (sight?.hash !== hash) return true
     return sight.count >= this.#limits.messages || this.#now() - sight.at >= this.#limits.ageMs
   }
-}
-
-/** The session key was made before this device. */
-function isReplaced(error: unknown): boolean {
-  return error instanceof ChatError && error.code === 'ghost-sender'
 }
 
 /** Whether members or their chains have moved since the newest key was made. */

@@ -321,3 +321,36 @@ t.test('A user whose name every object inherits talks as any other', async (t) =
   await other.devices.reset({ username: 'constructor', password: PASSWORD })
   t.equal(await outcome(bob.send({ username: 'constructor' }, 'still you?')), 'identity-changed')
 })
+
+t.test(
+  'Nothing is sealed for a newcomer of whom an own device knows more than the server shows',
+  async (t) => {
+    const { server, bob, store, alice, listen } = await scene(t, ['alice'])
+    const laptop = bob.account!.deviceId
+    await server.puppet('carol')
+    const { id: ops } = await bob.conversations.createGroup('ops', ['carol'])
+    await listen()
+    const tablet = await linkedDevice(t, server, bob)
+    await new Listener(t, tablet).first('connected')
+    await eventually(async () => !(await tablet.contacts.isWaiting()))
+    const stolen = alice.device
+    const phone = await alice.add()
+    await bob.contacts.get('alice')
+    const before = await alice.user.fork(2)
+    server.view = (username, { deviceId }) =>
+      username === 'alice' && deviceId === laptop ? before : server.users.get(username)
+    await alice.revoke(stolen.id, phone)
+    await tablet.contacts.verify('alice', await tablet.contacts.safetyNumber('alice'))
+    await tablet.flush()
+    server.seen.length = 0
+    const calls = [
+      () => bob.conversations.add(ops, 'alice'),
+      () => bob.conversations.createGroup('new', ['alice', 'carol']),
+      () => bob.send({ username: 'alice' }, 'a secret')
+    ]
+    await eventually(async () => (await store.list('heard-head/alice')).length > 0)
+    for (const call of calls) t.equal(await outcome(call()), 'withheld-chain')
+    t.notOk(hasWrappedFor(server, stolen.id))
+    t.equal(await outcome(bob.send(ops, 'goes on')), 'done')
+  }
+)

@@ -7,8 +7,9 @@ import { PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import type { Lie } from '../../support/fake-server.js'
 import type { FakeUser } from '../../support/fake-user.js'
-import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
+import { hasWrappedFor, hijack, outcome, scene, told } from '../../support/malicious-server.js'
 import { puppetDevice } from '../../support/puppet.js'
+import { line } from '../../support/puppet-conversation.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
 import { readableFor } from '../../support/puppet-keys.js'
 
@@ -222,6 +223,39 @@ t.test(
         t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
         t.strictSame(await store.list('chain-doubt/'), [])
       }
+  }
+)
+
+t.test(
+  'A key that another member makes during the call is judged as any other, also by `seal`',
+  async (t) => {
+    for (const call of ['send', 'seal'] as const) {
+      const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])
+      await bob.contacts.verify('alice', await bob.contacts.safetyNumber('alice'))
+      await bob.send(talk.id, 'hello')
+      // Bob needs another key.
+      await carol.rekey()
+      await bob.contacts.get('carol')
+      const whole = talk.conversation
+      const shown = await whole.fork(1, server.users)
+      const known = await alice.user.fork(1)
+      const evil = await hijack(alice.user)
+      // A hasty admin takes the server's identity for Alice's new one.
+      await talk.change([{ kind: 'conversation-renew', member: line(alice.user) }], carol.device)
+      let isShown = false
+      server.view = (username) => (username === 'alice' && !isShown ? known : server.users.get(username))
+      server.conversations.set(talk.id, shown)
+      let looks = 0
+      server.lies.push(({ path }) => {
+        // The first look of a seal comes before the call judges anything.
+        isShown ||= path.endsWith('/roster') && ++looks === (call === 'seal' ? 2 : 1)
+        server.conversations.set(talk.id, isShown ? whole : shown)
+        return undefined
+      })
+      t.equal(await outcome(bob[call](talk.id, 'a secret')), 'identity-changed', call)
+      t.ok(isShown)
+      t.notOk(hasWrappedFor(server, evil.id))
+    }
   }
 )
 
