@@ -123,14 +123,18 @@ export function named(key: string): SQL {
   return key.length === 64 ? sql`k.hash = ${key}` : sql`k.id = ${key}::uuid`
 }
 
-/** Note that a device has got its wraps: they are not kept for ever. */
+/**
+ * Note that a device has got its wraps: they are not kept for ever. A recovery device stores nothing, and whoever knows
+ * the password reads in its name: its wraps stay as long as it does.
+ */
 export async function markFetched(
   db: Db,
   deviceId: string,
   keys: readonly Pick<SessionKey, 'id'>[]
 ): Promise<void> {
   if (keys.length === 0) return
-  const mine = sql`device_id = ${deviceId}::uuid and fetched_at is null
+  const mine = sql`device_id = (select id from devices where id = ${deviceId}::uuid and purpose = 'chat')
+    and fetched_at is null
     and session_key_id = any (string_to_array(${keys.map(({ id }) => id).join(',')}, ',')::uuid[])`
   await db.execute(sql`
 with added as (update added_wraps set fetched_at = now() where ${mine})

@@ -131,6 +131,24 @@ t.test('Wraps stand beside the maker’s, one of each device that adds', async (
   t.equal((await readKey(first, path)).added.length, 1)
 })
 
+t.test('The wraps of a recovery device stay, however often its user reads them', async (t) => {
+  const erin = await target.user('erin')
+  const recovery = await laterDevice(erin, { purpose: 'recovery' })
+  const group = await found(alice, 'group', [erin])
+  const { sessionKeyId } = await show(erin, group)
+  const path = keyPath(sessionKeyId, group)
+  const before = await readKey(recovery, path)
+  await readKey(erin, path)
+  await db.execute(
+    sql`update session_key_wraps set fetched_at = now() - interval '366 days' where fetched_at is not null`
+  )
+  await dropWraps(db, 365)
+  t.strictSame(await readKey(recovery, path), before)
+  await target.refuses(t, [
+    ['one of a chat device', '404 session-key-not-found', () => erin.raw('GET', path)]
+  ])
+})
+
 t.test('Former members pass on the keys of their time', async (t) => {
   const dora = await target.user('dora')
   const group = await found(alice, 'group', [dora])
