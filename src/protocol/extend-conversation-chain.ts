@@ -11,7 +11,7 @@ import {
   type Leave,
   type Link
 } from './conversation-chain.js'
-import { findLeaver, findMaker, requireInRoster } from './link-signers.js'
+import { findMaker, findMember, requireInRoster } from './link-signers.js'
 import { RuleViolation } from './rule-violation.js'
 import { MAX_MEMBERS, type ChangeStatement, type KeyStatement } from './statements.js'
 
@@ -180,7 +180,7 @@ function leave<Chain extends KeylessChain>(
   users: ChainUsers
 ): Chain {
   if (chain === null) throw notCreated()
-  const username = findLeaver(statement.by, chain.members, users)
+  const username = findMember(statement.by, chain.members, users)
   const members = new Map(chain.members)
   applyChange({ ...chain, members }, statement, username, () => true)
   return { ...chain, sequence: statement.sequence, head: hash, members }

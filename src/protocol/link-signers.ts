@@ -34,12 +34,12 @@ export function requireInRoster(
 }
 
 /**
- * The member who leaves by a device that the user's chain has or had under the root of the line, and that no key
- * knows as retired.
+ * The member whose device this is: the user's chain has or had it under the root of the line, and no key knows it as
+ * retired.
  *
  * @throws {RuleViolation} `not-in-roster`; `ambiguous-key`; `forbidden` for a recovery device
  */
-export function findLeaver(
+export function findMember(
   signingKey: string,
   members: ReadonlyMap<string, ChainMember>,
   users: ChainUsers

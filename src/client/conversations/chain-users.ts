@@ -20,7 +20,7 @@ export class KnownUsers implements ChainUsers {
     if (before === user) return
     // The person may have taken another chain in the place of the known one.
     if (before !== undefined && user.hashes[before.hashes.length - 1] !== before.chain.head)
-      this.#forget(username)
+      this.remove(username)
     this.#users.set(username, user)
     for (const signingKey of user.devices.keys()) {
       const owners = this.#owners.get(signingKey) ?? new Set()
@@ -28,7 +28,8 @@ export class KnownUsers implements ChainUsers {
     }
   }
 
-  #forget(username: string): void {
+  remove(username: string): void {
+    this.#users.delete(username)
     for (const owners of this.#owners.values()) owners.delete(username)
     for (const name of this.#states.keys()) if (name.startsWith(`${username} `)) this.#states.delete(name)
   }

@@ -55,7 +55,7 @@ export class ResetStatement {
     const { username, signing } = device
     const isBegun = ({ chain }: UserHistory): boolean => chain.root === signing.fingerprint
     for (let tries = 1; tries <= TRIES; tries++) {
-      const { history } = await this.#users.served(username)
+      const { history } = await this.#users.shown.of(username)
       if (isBegun(history)) {
         await this.#users.accept(username, isBegun)
         await this.#users.sync([username])

@@ -13,11 +13,10 @@ import type { Api } from '../transport/api.js'
 import type { Alarms } from './alarms.js'
 import type { ChainDoubts } from './chain-doubts.js'
 import { ChainLooks } from './chain-looks.js'
-import { fetchChains } from './fetch-chains.js'
 import type { HeardHeads } from './heard-heads.js'
-import { lookAt, type ServedHistory } from './look.js'
 import type { OwnDevice } from './own-device.js'
 import type { PublicKeys } from './public-keys.js'
+import { ShownChains } from './shown-chains.js'
 import { standingAlarm } from './standing.js'
 import type { TrustStore } from './trust-store.js'
 import { UserCopies } from './user-copies.js'
@@ -29,6 +28,8 @@ import { verifyUserChain } from './verify-user-chain.js'
  * believes").
  */
 export class UserChains {
+  /** What the server shows, without a copy. */
+  readonly shown: ShownChains
   readonly #api: Api
   readonly #me: OwnDevice
   readonly #keys: PublicKeys
@@ -55,6 +56,7 @@ export class UserChains {
     this.#heads = heads
     this.#doubts = doubts
     this.#copies = new UserCopies(store, me, trust, keys, alarms, heads)
+    this.shown = new ShownChains(api, this.#copies, keys)
     this.#looks = new ChainLooks(api, store, me, this.#copies, keys, alarms, doubts)
   }
 
@@ -157,14 +159,6 @@ export class UserChains {
     }
   }
 
-  /** The chain as the server shows it, verified from its first statement. Nothing is stored. */
-  async served(username: string): Promise<ServedHistory> {
-    const served = (await fetchChains(this.#api, [{ username, after: 0 }])).get(username)
-    const look = await lookAt(username, undefined, served, this.#keys)
-    if (look.status === 'current') return look
-    throw new ChatError('unreachable', 'busy-chain', `The chain of ${username} moves.`)
-  }
-
   /**
    * The server's chain takes the place of the copy. Safety numbers have to be compared again.
    *
@@ -172,7 +166,7 @@ export class UserChains {
    * @throws {ChatError} `other-head` (`usage`) if the server shows another one by now
    */
   async accept(username: string, isMeant: (history: UserHistory) => boolean): Promise<void> {
-    const { history, added } = await this.served(username)
+    const { history, added } = await this.shown.of(username)
     if (!isMeant(history))
       throw new ChatError('usage', 'other-head', `The server shows another chain of ${username} by now.`)
     await this.#copies.replace({ username, history, added })
