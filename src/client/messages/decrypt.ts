@@ -1,12 +1,13 @@
-import { isSigned, openMessage } from '../../crypto/messages.js'
+import { openMessage } from '../../crypto/messages.js'
 import { Turns } from '../../crypto/turns.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
-import { alarmOf, type Alarms } from '../identity/alarms.js'
+import type { Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { lacksKey, type RosterSender, type SessionKeys, type UsableKey } from '../session-keys/store.js'
+import { isWrongWrap } from '../session-keys/wrong-wraps.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { fits } from '../transport/response-schema.js'
 import type { ReceivedContent } from '../types/content.js'
@@ -21,6 +22,7 @@ import { commitMessage, titleIn, type CommittedMessage } from './commit.js'
 import { readContent, type Envelope } from './content.js'
 import type { InTime } from './in-time.js'
 import type { SeenMessages } from './seen.js'
+import { signingKeyOf, UnopenedMessages } from './unopened.js'
 
 /** Messages that are decrypted at the same time. The largest take some milliseconds each. */
 const AT_ONCE = 4
@@ -51,6 +53,7 @@ export class MessageDecryptor {
   readonly #seen: SeenMessages
   readonly #me: OwnDevice
   readonly #alarms: Alarms
+  readonly #unopened: UnopenedMessages
 
   constructor(
     store: Store,
@@ -70,6 +73,7 @@ export class MessageDecryptor {
     this.#seen = seen
     this.#me = me
     this.#alarms = alarms
+    this.#unopened = new UnopenedMessages(users, chains, keys, alarms)
   }
 
   /**
@@ -132,7 +136,7 @@ export class MessageDecryptor {
     const key = await this.#keyOf(message)
     if (key.link.id !== message.sessionKeyId)
       throw untrusted('other-session-key', 'A message names a session key that is not the one of its `key`.')
-    const sender = await this.#keys.sender(key, await this.#signingKeyOf(message))
+    const sender = await this.#keys.sender(key, await signingKeyOf(this.#users, message))
     if (sender.username !== message.sender.username || sender.deviceId !== message.sender.deviceId)
       throw untrusted('ghost-sender', 'The server names another sender of a message than its session key.')
     const { signingKey: by } = sender
@@ -146,34 +150,17 @@ export class MessageDecryptor {
     }
   }
 
-  /** @throws {ChatError} `forked-chain` (`untrusted`) if the sender has signed it for another chain */
   async #keyOf(message: Message): Promise<UsableKey> {
-    const { conversationId, key } = message
     try {
-      return await this.#keys.byHash(conversationId, key)
+      return await this.#keys.byHash(message.conversationId, message.key)
     } catch (error) {
-      if (!(error instanceof ChatError) || error.code !== 'unknown-key') throw error
-      const by = await this.#signingKeyOf(message)
-      const signingKey = await this.#users.signingKey(by)
-      if (!(await isSigned({ conversationId, key, by, signingKey, message })))
-        throw untrusted('bad-signature', `Message ${message.id} is not signed by its sender.`)
-      const { chain } = await this.#chains.get(conversationId)
-      const fork = new ChatError(
-        'untrusted',
-        'forked-chain',
-        `${message.sender.username} knows another chain of the conversation: one with ${key}. Here it ends with ${chain.head}.`,
-        { heads: { known: chain.head, served: key } }
+      if (
+        error instanceof ChatError &&
+        (error.code === 'unknown-key' || isWithoutKey(error) || isWrongWrap(error))
       )
-      await this.#alarms.raiseOnce({ ...alarmOf(fork), about: { conversationId } })
-      throw fork
+        await this.#unopened.judge(message, error)
+      throw error
     }
-  }
-
-  /** The signing key of the device that the server names. Only the session key's roster says if it counts. */
-  async #signingKeyOf({ sender }: Message): Promise<string> {
-    const { devices } = await this.#users.get(sender.username)
-    for (const { id, signingKey } of devices.values()) if (id === sender.deviceId) return signingKey
-    throw untrusted('ghost-sender', `The server names a device that ${sender.username} never had.`)
   }
 
   async #checked(message: Message, opened: Opened): Promise<DecryptedMessage> {
@@ -223,9 +210,7 @@ export class MessageDecryptor {
 
 function unreadable(message: Message, error: unknown): DecryptedMessage {
   if (!(error instanceof ChatError)) throw error
-  // The server says that there is no such conversation.
-  const isHidden = error instanceof RefusedError && error.status === 404
-  if (!lacksKey(error) && !isHidden && error.kind !== 'untrusted') throw error
+  if (!isWithoutKey(error) && error.kind !== 'untrusted') throw error
   const { id, conversationId, key, position, sender, createdAt } = message
   return {
     before: [],
@@ -242,4 +227,9 @@ function unreadable(message: Message, error: unknown): DecryptedMessage {
       error
     }
   }
+}
+
+/** Whether there is no key to decrypt with, or the server says that there is no such conversation. */
+function isWithoutKey(error: ChatError): boolean {
+  return lacksKey(error) || (error instanceof RefusedError && error.status === 404)
 }

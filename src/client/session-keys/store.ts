@@ -73,7 +73,10 @@ export class SessionKeys {
    *
    * @throws {ChatError} `ghost-sender` or `ambiguous-key` (`untrusted`)
    */
-  async sender({ conversationId, link }: UsableKey, signingKey: string): Promise<RosterSender> {
+  async sender(
+    { conversationId, link }: Omit<UsableKey, 'material'>,
+    signingKey: string
+  ): Promise<RosterSender> {
     const { history } = await this.#chains.get(conversationId)
     const users = await this.#chains.users(conversationId)
     const [found, another] = history.rosterDevices(link, signingKey, users)

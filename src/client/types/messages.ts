@@ -68,8 +68,8 @@ export interface IncomingMessage {
 }
 
 /**
- * A message that cannot be shown. `no-key`: its session key has not come yet, or the server says that there is no such
- * conversation; if the key comes, the message comes again as a `message`. `untrusted`: a check failed, which `error`
+ * A message that cannot be shown. `no-key`: its session key has not come yet, or the server hides the conversation now;
+ * if the key comes, the message comes again as a `message`. `untrusted`: a check failed, which `error`
  * names; with `bad-wrap` or `wrong-commitment` it is the key that fails. `from` comes from the server, unsigned.
  */
 export interface UnreadableMessage {
