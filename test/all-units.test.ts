@@ -14,4 +14,4 @@ for (const [prototype, method] of [
   })
 
 // To start a process takes longer than most of these tests.
-await importTests(t, import.meta.dirname, '.unit.test.js')
+await importTests(t, import.meta.dirname, /\.unit\.test\.js$/)

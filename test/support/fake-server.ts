@@ -1,3 +1,4 @@
+import { Mutex } from '../../src/client/stores/mutex.js'
 import { CryptoError } from '../../src/crypto/errors.js'
 import { RuleViolation } from '../../src/protocol/rule-violation.js'
 import { accountRoutes } from './fake-account-routes.js'
@@ -20,6 +21,7 @@ const open = /^\/v1\/(auth\/(register|login|refresh)|server)$/
  */
 export class FakeServer extends FakeWorld {
   readonly lies: Lie[] = []
+  readonly #writes = new Mutex()
   /** All requests, in order. */
   readonly seen: FakeRequest[] = []
   /** Sees each request before any lie does. */
@@ -40,7 +42,7 @@ export class FakeServer extends FakeWorld {
       bytes: init.body instanceof Uint8Array ? init.body : undefined,
       username: session?.username ?? null,
       deviceId: session?.deviceId ?? null,
-      honest: () => (answer ??= this.#honest(request))
+      honest: () => (answer ??= this.#inTurn(request))
     }
     this.seen.push(request)
     await this.witness(request)
@@ -49,6 +51,12 @@ export class FakeServer extends FakeWorld {
       if (told !== undefined) return told instanceof Response ? told : json(told)
     }
     return request.honest()
+  }
+
+  /** What changes something is done one after the other, as under the locks of a database. */
+  #inTurn(request: FakeRequest): Promise<Response> {
+    const work = (): Promise<Response> => this.#honest(request)
+    return request.method === 'GET' ? work() : this.#writes.runExclusive(work)
   }
 
   async #honest(request: FakeRequest): Promise<Response> {

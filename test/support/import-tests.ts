@@ -2,14 +2,30 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 
+/** Files that need only what is in this process: no unit tests, which run by themselves, and no PostgreSQL. */
+export const IN_PROCESS = /^[^.]+\.test\.js$/
+
 /**
- * Runs the test files below a folder whose names end with `ending`, in this process. The output names each
- * file.
+ * Runs the test files below a folder in this process, one after the other. The output names each file. Servers
+ * that a file has started end with its last test.
+ *
+ * @param names of the files, compiled
  */
-export async function importTests(t: Test, folder: string, ending: string): Promise<void> {
+export async function importTests(t: Test, folder: string, names: RegExp): Promise<void> {
+  const teardown = t.teardown.bind(t)
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (!name.endsWith(ending)) continue
+    if (!names.test(name)) continue
     t.comment(name)
+    const ends: Parameters<typeof teardown>[0][] = []
+    t.teardown = (end) => {
+      ends.push(end)
+    }
     await import(join(folder, name))
+    // It waits for the tests of the file.
+    if (ends.length > 0)
+      await t.test(`${name} ends`, async () => {
+        for (const end of ends.reverse()) await end()
+      })
   }
+  t.teardown = teardown
 }

@@ -163,7 +163,7 @@ t.test('A message that nobody of its conversation has signed leaves nothing behi
     server.log.append(['bob'], 'message', shown, message.position)
   }
   const before = await records(store)
-  // Of a conversation that the server says nothing of; of this one, under any key, while it says so of it, too.
+  // The server says nothing of one conversation. Then it says nothing of this one, under any key.
   await said(alice, { conversationId: randomUUID(), key: hash() })
   await said(ghost, { conversationId: randomUUID(), key: hash() })
   const hidden = ({ path }: { path: string }) =>
