@@ -217,6 +217,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     store,
     me,
     users,
+    chains,
     pending,
     keys,
     decryptor,

@@ -107,7 +107,8 @@ export class ChatClient {
    * read all earlier messages.
    *
    * @param credentials.newPassphrase of the new backup: the old code or passphrase opens nothing that comes later
-   * @returns the account, and the recovery code of the new backup; null if there is a new passphrase
+   * @returns the account, the recovery code of the new backup, null if there is a new passphrase, and how many session
+   *   keys were made for the backup, but do not open: messages under them can't be read
    * @throws `no-backup`, `wrong-secret`, `reused-passphrase` (`usage`); `old-backup`, `tampered-backup`,
    *   `forked-chain` (`untrusted`)
    */

@@ -153,6 +153,11 @@ async function restore(
           printToStderr(io, 'But there is no new backup yet. Make one: secure-chat backup create')
       }
     }
+    if (restored.unopenedKeys > 0)
+      printToStderr(
+        io,
+        `Some messages can’t be read: ${restored.unopenedKeys} of the keys were wrong in the backup, or are kept back.`
+      )
     if (restored.recoveryCode !== null)
       printToStderr(
         io,

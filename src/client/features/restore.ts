@@ -1,6 +1,7 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import type { BackupSecret } from '../../crypto/backup.js'
 import { ChatError, forkedChain, RefusedError, untrusted } from '../errors.js'
+import type { ConversationChains } from '../conversations/chains.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
 import { newDevice } from '../identity/device-statements.js'
@@ -26,6 +27,7 @@ export interface RecoveryClient {
   store: Store
   me: OwnDevice
   users: UserChains
+  chains: ConversationChains
   pending: PendingStatements
   keys: SessionKeys
   auth: Auth
@@ -35,7 +37,12 @@ export interface RecoveryClient {
 export type Restoration = Credentials &
   ({ code: string } | { passphrase: string }) & { newPassphrase?: string }
 
-export type Restored = { account: Account; recoveryCode: string | null }
+export type Restored = {
+  account: Account
+  recoveryCode: string | null
+  /** Session keys that were made for the backup, and that it could not open. */
+  unopenedKeys: number
+}
 
 /** Makes a new device from a key backup. */
 export class Restore {
@@ -73,7 +80,7 @@ export class Restore {
    * Log in on a new device that can read all earlier messages, under the same identity. The old secret was typed
    * in, so there is a new backup afterwards, which another one opens.
    *
-   * @returns the account, and the new code to write down; null if a new passphrase was given
+   * @returns the account, the new code to write down, null if a new passphrase was given, and what is missing
    */
   async run(credentials: Restoration): Promise<Restored> {
     if (this.#me.account?.status === 'active')
@@ -91,9 +98,10 @@ export class Restore {
     const username = credentials.username.toLowerCase()
     const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
     const recovery = await this.#openRecovery()
+    let unopenedKeys: number
     try {
       await this.#learn(content.trust)
-      await act(recovery, content, credentials)
+      unopenedKeys = await act(recovery, content, credentials)
       await this.#approve(recovery, content.device, credentials.deviceName)
       await this.#copyKeys(recovery.store)
       await this.#auth.login(credentials)
@@ -105,7 +113,7 @@ export class Restore {
     const { recoveryCode } = await this.#backup.create(
       newPassphrase === undefined ? {} : { passphrase: newPassphrase }
     )
-    return { account: this.#auth.account!, recoveryCode }
+    return { account: this.#auth.account!, recoveryCode, unopenedKeys }
   }
 
   /** Take whom the device that made the backup knew. */
@@ -153,12 +161,15 @@ export class Restore {
 /**
  * Log in as the recovery device, whose chain has to be the one that the backup knows, and fetch everything
  * that it can read, verified as on any device.
+ *
+ * @returns the number of session keys that were made for it, and that it can't open
  */
 async function act(
-  { api, me, users, keys, auth }: RecoveryClient,
+  client: RecoveryClient,
   { device, own }: BackupContent,
   credentials: Credentials
-): Promise<void> {
+): Promise<number> {
+  const { api, me, users, auth } = client
   const { username, id: deviceId, signing } = device
   await me.saveDevice(device)
   await me.saveAccount({ username, userId: '', deviceId, status: 'active' })
@@ -169,10 +180,23 @@ async function act(
   const bound = devices.get(signing.fingerprint)
   if (bound === undefined || bound.retired !== null)
     throw untrusted('old-backup', 'The backup is of a recovery device that is not the user’s any more.')
+  let unopened = 0
   for (const id of await conversationIds(api))
-    await keys.openAll(id).catch((error: unknown) => {
+    unopened += await openIn(client, id).catch((error: unknown) => {
       // A conversation that can't be trusted does not keep back the others. Reading it shows the error.
       const isLeft = error instanceof RefusedError && error.status === 404
       if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+      return 0
     })
+  return unopened
+}
+
+/** Open the keys of a conversation. @returns how many did not open that name this device in their roster */
+async function openIn({ keys, chains, me }: RecoveryClient, id: string): Promise<number> {
+  await keys.openAll(id)
+  const { history } = await chains.get(id)
+  const users = await chains.users(id)
+  const opened = new Set(await keys.list(id))
+  const missing = history.keys.filter(({ hash }) => !opened.has(hash))
+  return missing.filter((key) => history.rosterDevices(key, me.signingKey, users).length > 0).length
 }
