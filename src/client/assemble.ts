@@ -100,7 +100,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   users.whenGone((username) => chains.lookAfter(username))
   const trusted = new TrustedMembers(trust, alarms, me)
 
-  const keys = new SessionKeys(store, chains, new KeyOpener(api, users, chains, me), now)
+  const opener: KeyOpener = new KeyOpener(api, users, chains, me, (...opened) => leftOut.opened(...opened))
+  const keys = new SessionKeys(store, chains, opener, now)
   const conditions = new SealingConditions(users, heads, chains, trusted)
   const rosters = new Rosters(api, users, chains)
   const requests = new ChainRequests(

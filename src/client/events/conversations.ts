@@ -46,8 +46,8 @@ export class ConversationEvents {
     for (const hash of hashes) leftOut.push([hash, await this.#leftOut.of(conversation, hash)])
     yield {
       events,
-      commit: async (tx) => {
-        for (const [hash, devices] of leftOut) await this.#leftOut.plan(tx, id, hash, devices)
+      commit: (tx) => {
+        for (const [hash, devices] of leftOut) this.#leftOut.plan(tx, id, hash, devices)
       }
     }
     if (leftOut.some(([, devices]) => devices.length > 0)) this.#leftOut.forward()

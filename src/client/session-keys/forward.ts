@@ -26,8 +26,8 @@ type Task = {
   to: OwnRecipient
   /** Null for the keys of all conversations. */
   conversationId: string | null
-  /** Hashes of the keys to forward; undefined for all. */
-  only?: string[]
+  /** Hash of the key to forward, whether or not it was made for the device; undefined for all that were not. */
+  only?: string
   /** Hashes of the keys that the device has by now. */
   done: string[]
 }
@@ -54,13 +54,10 @@ export class KeyForwarding {
     tx.set(taskName(to, null), { to, conversationId: null, done: [] } satisfies Task)
   }
 
-  /** Plan to forward one key to a device that its maker has left out. */
-  async planKey(tx: StoreTransaction, to: OwnRecipient, conversationId: string, hash: string): Promise<void> {
-    const name = taskName(to, conversationId)
-    const before = await tx.get<Task>(name)
-    if (before !== undefined && before.only === undefined) return
-    const only = [...(before?.only ?? []), hash]
-    tx.set(name, { to, conversationId, done: [], only } satisfies Task)
+  /** Plan to forward one key to a device that its maker has left out, or may have given something else. */
+  planKey(tx: StoreTransaction, to: OwnRecipient, conversationId: string, hash: string): void {
+    const name = taskName(to, `${conversationId}/${hash}`)
+    tx.set(name, { to, conversationId, only: hash, done: [] } satisfies Task)
   }
 
   /** Forward every key to a device. If this is interrupted, `resume` goes on with it. */
@@ -110,11 +107,7 @@ export class KeyForwarding {
           continue
         }
         if (standing === 'meant') await this.#perform(account.username, name, task)
-        await this.#store.update(async (tx) => {
-          // More keys may have come for it.
-          const { only } = (await tx.get<Task>(name)) ?? {}
-          if (only?.length === task.only?.length) tx.delete(name)
-        })
+        await this.#store.update((tx) => tx.delete(name))
       }
     }
   }
@@ -143,10 +136,11 @@ export class KeyForwarding {
     for (const conversationId of ids) {
       // This device may not have all keys yet, and no other one may forward them.
       if (task.only === undefined) await this.#keys.openAll(conversationId).catch(ignoreUnusable)
-      for (const hash of task.only ?? (await this.#keys.list(conversationId))) {
+      for (const hash of task.only === undefined ? await this.#keys.list(conversationId) : [task.only]) {
         if (done.includes(hash)) continue
         const key = await this.#keys.byHash(conversationId, hash).catch(unusable)
-        if (key === null || (await this.#keys.isInRoster(key, to.signingKey))) continue
+        if (key === null) continue
+        if (task.only === undefined && (await this.#keys.isInRoster(key, to.signingKey))) continue
         if (!(await this.#post(key, to, recipient))) break
         done.push(hash)
         if (done.length % 50 === 0) await this.#store.update((tx) => tx.set(name, task))
@@ -180,8 +174,9 @@ export class KeyForwarding {
   }
 }
 
-function taskName({ signingKey }: OwnRecipient, conversationId: string | null): string {
-  return `sharing/${signingKey}/${conversationId ?? ''}`
+/** @param what a conversation, or a key of one; null for all */
+function taskName({ signingKey }: OwnRecipient, what: string | null): string {
+  return `sharing/${signingKey}/${what ?? ''}`
 }
 
 function unusable(error: unknown): null {

@@ -1,3 +1,5 @@
+import type { ChainKey } from '../../protocol/conversation-chain.js'
+import type { ChainDevice } from '../../protocol/user-chain.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -11,8 +13,9 @@ const ADDED = 'added'
 const MAX_ADDED = 16
 
 /**
- * A member may make a session key without having seen that this user has added a device: for 5 minutes the
- * server takes it (protocol, "What the server accepts"). This device then forwards the key.
+ * Own devices that may lack a session key. A member may make one without having seen that this user has added a
+ * device: for 5 minutes the server takes it (protocol, "What the server accepts"). A member may also wrap something
+ * else for the recovery device, which never says so. This device then forwards the key.
  */
 export class LeftOutDevices {
   readonly #store: Store
@@ -50,29 +53,45 @@ export class LeftOutDevices {
     const users = await this.#chains.users(id)
     const isIn = (signingKey: string) => history.rosterDevices(link, signingKey, users).length > 0
     if (!isIn(this.#me.signingKey)) return []
-    const devices = (await this.#users.peek(this.#me.username))?.chain.devices.values() ?? []
-    return [...devices]
+    const own = await this.#users.peek(this.#me.username)
+    return [...(own?.chain.devices.values() ?? [])]
       .filter(({ signingKey }) => added.has(signingKey) && !isIn(signingKey))
-      .map(({ id: deviceId, signingKey, encryptionKey, kemKey }) => ({
-        deviceId,
-        signingKey,
-        encryptionKey,
-        kemKey
-      }))
+      .map(toRecipient)
   }
 
   /** Plan to forward a key to these devices. Call `forward` when that is stored. */
-  async plan(
-    tx: StoreTransaction,
-    id: string,
-    hash: string,
-    devices: readonly OwnRecipient[]
-  ): Promise<void> {
-    for (const to of devices) await this.#forwarding.planKey(tx, to, id, hash)
+  plan(tx: StoreTransaction, id: string, hash: string, devices: readonly OwnRecipient[]): void {
+    for (const to of devices) this.#forwarding.planKey(tx, to, id, hash)
+  }
+
+  /**
+   * This device has opened a session key, which is not stored yet. If that came late, those who came in after this
+   * device lack it, too: they got what this one had. Those before have it from where this one has it from.
+   *
+   * @param isLate whether it was opened by a later wrap
+   */
+  async opened(id: string, link: ChainKey, isLate: boolean): Promise<void> {
+    const { standing, device, username, signingKey: mine } = this.#me
+    if (standing !== 'active' || device?.purpose !== 'chat' || (!isLate && link.username === username)) return
+    const own = (await this.#users.peek(username))!
+    const { history } = await this.#chains.get(id)
+    const users = await this.#chains.users(id)
+    const addedAt = (signingKey: string) => own.devices.get(signingKey)!.added
+    const lacking = [...own.chain.devices.values()].filter(({ purpose, signingKey }) => {
+      const isIn = history.rosterDevices(link, signingKey, users).length > 0
+      return isLate ? !isIn && addedAt(signingKey) > addedAt(mine) : isIn && purpose === 'recovery'
+    })
+    if (lacking.length === 0) return
+    await this.#store.update((tx) => this.plan(tx, id, link.hash, lacking.map(toRecipient)))
+    this.forward()
   }
 
   /** Forward what is planned. If this is interrupted, the next connection goes on with it. */
   forward(): void {
     this.#forwarding.resume().catch(() => undefined)
   }
+}
+
+function toRecipient({ id: deviceId, signingKey, encryptionKey, kemKey }: ChainDevice): OwnRecipient {
+  return { deviceId, signingKey, encryptionKey, kemKey }
 }

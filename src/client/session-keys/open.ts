@@ -17,6 +17,7 @@ import type { Api } from '../transport/api.js'
 
 const SessionKeyResponse = Type.Object({ sessionKey: ref(SessionKey) })
 type Added = SessionKey['added'][number]
+type Opened = (conversationId: string, link: ChainKey, isLate: boolean) => Promise<void>
 
 /** Fetches and opens the wraps that were made for this device (protocol, "Wraps"). */
 export class KeyOpener {
@@ -24,12 +25,15 @@ export class KeyOpener {
   readonly #users: UserChains
   readonly #chains: ConversationChains
   readonly #me: OwnDevice
+  readonly #opened: Opened
 
-  constructor(api: Api, users: UserChains, chains: ConversationChains, me: OwnDevice) {
+  /** @param opened called with each key before it is stored, and with whether a later wrap has brought it */
+  constructor(api: Api, users: UserChains, chains: ConversationChains, me: OwnDevice, opened: Opened) {
     this.#api = api
     this.#users = users
     this.#chains = chains
     this.#me = me
+    this.#opened = opened
   }
 
   /**
@@ -39,6 +43,13 @@ export class KeyOpener {
    *   that it was made for, `wrong-commitment` (`untrusted`) if a wrap holds another key
    */
   async open(conversationId: string, link: ChainKey): Promise<KeyMaterial> {
+    const { material, isLate } = await this.#open(conversationId, link)
+    // A crash in between forgets no plan: the key is stored later.
+    await this.#opened(conversationId, link, isLate)
+    return material
+  }
+
+  async #open(conversationId: string, link: ChainKey): Promise<{ material: KeyMaterial; isLate: boolean }> {
     const served = await this.#fetch(conversationId, link)
     const statement = { hash: link.hash, sessionKey: link.id, commitment: link.commitment }
     const about = { username: link.username }
@@ -48,13 +59,17 @@ export class KeyOpener {
       const line = await this.#lineOf(conversationId, link)
       // A maker wraps for the devices of the roster. A wrap for another one would show what is not meant for it.
       const wraps = served.wrappedKey === undefined || line === undefined ? [] : [served.wrappedKey]
-      isMadeWrong = wraps.length > 0 && (await this.#me.unwrapKeys(line!.encryptionKey)) !== undefined
+      const isByMaker = wraps.length > 0
+      isMadeWrong = isByMaker && (await this.#me.unwrapKeys(line!.encryptionKey)) !== undefined
       for (const added of served.added.slice(0, MAX_ADDED))
         if (await this.#isByOwnDevice(conversationId, link, added)) wraps.push(added.wrappedKey)
       for (const keys of await this.#keysFor(line))
         for (const wrapped of wraps)
           try {
-            return await unwrapSessionKey(wrapped, keys, statement)
+            return {
+              material: await unwrapSessionKey(wrapped, keys, statement),
+              isLate: !isByMaker || wrapped !== wraps[0]
+            }
           } catch (error) {
             if (!(error instanceof CryptoError) || !TRY_NEXT.has(error.code)) throw error
             if (failure === null || error.code === 'wrong-commitment') failure = error

@@ -37,3 +37,28 @@ t.test('A device that was added while its user was out of a group also reads the
   await eventually(async () => (await texts(phone, id)).join() === all.join())
   t.strictSame(await texts(dan, id), all)
 })
+
+t.test(
+  'A key of another user is passed on to the backup once by each device, and to nobody else',
+  async (t) => {
+    const posted: number[] = []
+    const watched: typeof globalThis.fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      if (init?.method === 'POST' && response.url.endsWith('/wraps')) posted.push(response.status)
+      return response
+    }
+    const eve = await registered(t, url, 'eve')
+    const fred = await registered(t, url, 'fred', { fetch: watched })
+    const phone = await client(t, url, { fetch: watched })
+    await link(fred, phone)
+    await fred.backup.create()
+    posted.length = 0
+    const { id } = await eve.conversations.createGroup('group', ['fred'])
+    const heard = [new Listener(t, fred), new Listener(t, phone)]
+    for (const text of ['one', 'two', 'three']) await eve.send(id, text)
+    for (const listener of heard) await listener.message('three')
+    await fred.send(id, 'an answer')
+    for (const device of [fred, phone]) await device.flush()
+    t.strictSame(posted, [201, 201])
+  }
+)
