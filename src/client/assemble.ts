@@ -124,7 +124,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const sealing = new Sealing(store, own, chains, conditions, keys, requests, now, keyLimits)
   const pending = new PendingStatements(api, store, users, own)
   const renewals = new KeyRenewals(api, store, own, pending, requests, now)
-  const wrongWraps = new WrongWraps(store, requests, keys, alarms, now)
+  const wrongWraps = new WrongWraps(store, requests, keys, alarms, (lacks) => sharing.ask(lacks), now)
   const forwarding = new KeyForwarding(api, store, users, own, keys)
   const leftOut = new LeftOutDevices(store, users, chains, forwarding, me)
 
@@ -169,7 +169,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     sharing.tellHeads()
   )
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
-  const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me)
+  const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me, forwarding)
   const gaps = new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message))
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
   /**

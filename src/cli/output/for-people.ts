@@ -7,7 +7,8 @@ import {
 } from '../../client/index.js'
 
 /** Content that devices send to devices. */
-type ForDevices = Extract<ReceivedContent, { type: 'trust' | 'welcome' | 'void' }>
+const FOR_DEVICES = ['trust', 'welcome', 'lacks', 'void'] as const
+type ForDevices = Extract<ReceivedContent, { type: (typeof FOR_DEVICES)[number] }>
 
 /** What people see of a message. `taken-back` stands in the place of what its author has taken back. */
 export type ShownContent = Exclude<ReceivedContent, ForDevices> | { type: 'taken-back' }
@@ -17,7 +18,7 @@ export type ShownItem = ShownMessage | Exclude<Incoming, IncomingMessage>
 
 /** Whether only devices read it. */
 export function isForDevices(content: ReceivedContent): content is ForDevices {
-  return content.type === 'trust' || content.type === 'welcome' || content.type === 'void'
+  return FOR_DEVICES.some((type) => type === content.type)
 }
 
 /**

@@ -84,6 +84,7 @@ export class MessageEvents {
             if (isFirst) await this.#boundaries.noteStreamed(tx, conversationId, link.sequence, position)
           }
         }
+        if (shown.content.type === 'lacks') this.#trust.forward()
       }
     }
   }

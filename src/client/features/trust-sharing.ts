@@ -4,7 +4,7 @@ import type { Trust, TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Outbox } from '../outbox/outbox.js'
 import type { Store } from '../stores/store.js'
-import type { ChainHead, TrustContent, TrustEntry } from '../types/content.js'
+import type { ChainHead, Content, LacksContent, TrustContent, TrustEntry } from '../types/content.js'
 import type { ConversationCreation } from './conversation-creation.js'
 
 /** Entries of one message. */
@@ -62,6 +62,14 @@ export class TrustSharing {
   async tellHeads(): Promise<void> {
     await this.#store.update((tx) => tx.set(HEADS_DUE, this.#now()))
     await this.flush()
+  }
+
+  /** Ask the user's other devices for session keys that this one was given wrongly. */
+  async ask(content: LacksContent): Promise<void> {
+    const { account } = await this.#own.requireActive()
+    const { chain } = await this.#users.get(account.username)
+    const chats = [...chain.devices.values()].filter(({ purpose }) => purpose === 'chat')
+    if (chats.length > 1) await this.#tell(content)
   }
 
   async #sendAll(): Promise<void> {
@@ -166,6 +174,10 @@ export class TrustSharing {
       conversations,
       ...(set !== undefined && { set })
     }
+    await this.#tell(content)
+  }
+
+  async #tell(content: Content): Promise<void> {
     const { id } = await this.#creation.self()
     await this.#outbox.send(id, content)
   }

@@ -51,6 +51,10 @@ const members: Record<Content['type'], Record<string, Check>> = {
   retract: { ref: isRef },
   void: {},
   welcome: { conversation: isId, sequence: isSequence, head: isHash },
+  lacks: {
+    conversation: isId,
+    keys: (value) => Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isHash)
+  },
   trust: {
     users: isRecordOf(
       isUsername,

@@ -1,3 +1,4 @@
+import type { DeviceHistory } from '../../protocol/user-history.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { untrusted } from '../errors.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
@@ -5,8 +6,9 @@ import { countsIn, hasGone, isOwnSource, type HeardHead, type HeardHeads } from 
 import type { OwnDevice } from '../identity/own-device.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
+import type { KeyForwarding } from '../session-keys/forward.js'
 import type { StoreTransaction } from '../stores/store.js'
-import type { ChainHead, TrustContent, WelcomeContent } from '../types/content.js'
+import type { ChainHead, LacksContent, TrustContent, WelcomeContent } from '../types/content.js'
 import type { IncomingMessage } from '../types/messages.js'
 import type { MessageDecryptor } from './decrypt.js'
 
@@ -16,7 +18,7 @@ type Source = { by: string; from: string; said: { key: number; n: number } }
 /** Parts of a complete set that have come, by their numbers. */
 type ReceivedSet = { parts: number; got: number[] }
 
-/** Takes what other devices of the user, and those who add this user to groups, know of chains and roots. */
+/** Takes what other devices of the user, and those who add this user to groups, know of chains and roots, and lack. */
 export class TrustInbox {
   readonly #users: UserChains
   readonly #trust: TrustStore
@@ -24,6 +26,7 @@ export class TrustInbox {
   readonly #chains: ConversationChains
   readonly #decryptor: MessageDecryptor
   readonly #me: OwnDevice
+  readonly #forwarding: KeyForwarding
 
   constructor(
     users: UserChains,
@@ -31,7 +34,8 @@ export class TrustInbox {
     heads: HeardHeads,
     chains: ConversationChains,
     decryptor: MessageDecryptor,
-    me: OwnDevice
+    me: OwnDevice,
+    forwarding: KeyForwarding
   ) {
     this.#users = users
     this.#trust = trust
@@ -39,6 +43,7 @@ export class TrustInbox {
     this.#chains = chains
     this.#decryptor = decryptor
     this.#me = me
+    this.#forwarding = forwarding
   }
 
   /**
@@ -54,12 +59,17 @@ export class TrustInbox {
       return this.#welcome(content, from.username)
     }
     // Anybody can have a `self` conversation, and the server can show it.
-    if (content.type !== 'trust' || chain.kind !== 'self' || !message.own) return undefined
+    const isForDevices = content.type === 'trust' || content.type === 'lacks'
+    if (!isForDevices || chain.kind !== 'self' || !message.own) return undefined
     if (from.signingKey === this.#own) return undefined
     const { devices } = await this.#users.get(from.username)
     // The words of a device fall with it. A device that was put aside is told nothing by those who came after it.
     for (const signingKey of [this.#own, from.signingKey])
       if (devices.get(signingKey)?.retired !== null) return undefined
+    const isForThis = await this.#decryptor.isFromStart(message)
+    // A device that came in later hears of nothing that was asked before.
+    if (content.type === 'lacks')
+      return isForThis ? this.#lacks(content, devices.get(from.signingKey)!) : undefined
     for (const [username, { root, since }] of Object.entries(content.users)) {
       const known = await this.#users.peek(username)
       const isLong = known !== undefined && known.chain.sequence >= since
@@ -73,8 +83,26 @@ export class TrustInbox {
     const said = { key, n: message.n }
     const source = { by: from.signingKey, from: `your device ${from.deviceId}`, said }
     await this.#compareHeads(content, source)
-    const isForThis = await this.#decryptor.isFromStart(message)
     return (tx) => this.#trusted(tx, content, source, isForThis)
+  }
+
+  /** Forward what was planned. If this is interrupted, the next connection goes on with it. */
+  forward(): void {
+    this.#forwarding.resume().catch(() => undefined)
+  }
+
+  /** Plan to forward session keys to another own device, which was given something else in their place. */
+  async #lacks(
+    { conversation, keys: hashes }: LacksContent,
+    { id: deviceId, signingKey, keys }: DeviceHistory
+  ): Promise<(tx: StoreTransaction) => Promise<void>> {
+    const history = (await this.#chains.peekReadable(conversation))?.history
+    const known = hashes.filter((hash) => history?.key(hash) !== undefined)
+    const { encryptionKey, kemKey } = keys.at(-1)!
+    const to = { deviceId, signingKey, encryptionKey, kemKey }
+    return async (tx) => {
+      for (const hash of known) this.#forwarding.planKey(tx, to, conversation, hash)
+    }
   }
 
   /**

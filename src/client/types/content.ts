@@ -11,6 +11,7 @@ export type Content =
   | FileContent
   | TrustContent
   | WelcomeContent
+  | LacksContent
   | VoidContent
 
 /**
@@ -64,6 +65,14 @@ export type WelcomeContent = {
   conversation: string
   sequence: number
   head: string
+}
+
+/** A device asks the user's others, in the `self` conversation, for session keys that it was given wrongly. */
+export type LacksContent = {
+  type: 'lacks'
+  conversation: string
+  /** Hashes of their statements. */
+  keys: string[]
 }
 
 /** Stands in the place of a message that was given up, so that its number is not missed. */

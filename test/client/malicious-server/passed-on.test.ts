@@ -77,6 +77,84 @@ t.test('A restore says how many keys of the backup do not open', async (t) => {
 })
 
 t.test(
+  'A device that was given a wrong key reads when another own device has passed on the key',
+  async (t) => {
+    const { server, bob: laptop, talk, mallory, carol } = await scene(t, ['mallory', 'carol'])
+    const tabletStore = new MemoryStore()
+    const tablet = await linkedDevice(t, server, laptop, { store: tabletStore })
+    const laptopId = laptop.account!.deviceId
+    const [heard, tablets] = [await listen(laptop), await listen(tablet)]
+    const first = await wrongFor(talk, mallory, laptopId)
+    await talk.say(carol, 'who reads this?', 1)
+    await heard.message('who reads this?')
+    t.equal(passedOn(server, first), 1)
+    t.strictSame(await told(laptop, talk.id), ['who reads this?'])
+    await tablets.message('who reads this?')
+
+    // The tablet has heard of it, and ends before the wrap gets through.
+    let isDown = true
+    cutOff(server, tablet.account!.deviceId, () => isDown)
+    const second = await wrongFor(talk, mallory, laptopId)
+    await talk.say(carol, 'and this?', 1)
+    await eventually(() => passedOn(server, second) > 0)
+    await tablet.close()
+    isDown = false
+    const again = await fakeClient(t, server, { store: tabletStore })
+    await again.flush()
+    await heard.message('and this?')
+    t.strictSame(await told(laptop, talk.id), ['who reads this?', 'and this?'])
+  }
+)
+
+t.test(
+  'A device asks for keys that it was given wrongly some times a day, then for all at once',
+  async (t) => {
+    let time = Date.now()
+    const now = () => time
+    const { server, bob: laptop, talk, mallory, carol } = await scene(t, ['mallory', 'carol'], { now })
+    const tablet = await linkedDevice(t, server, laptop, { now })
+    const [heard, tablets] = [await listen(laptop), await listen(tablet)]
+    const laptopId = laptop.account!.deviceId
+    await laptop.flush()
+    const [self] = (await laptop.conversations.list()).filter(({ kind }) => kind === 'self')
+    const sent = () => server.seen.filter(isAsk).length
+    const isAsk = ({ method, path, deviceId }: FakeServer['seen'][number]) =>
+      method === 'POST' && path.startsWith(`/v1/conversations/${self!.id}/messages`) && deviceId === laptopId
+    const before = sent()
+    for (let round = 1; round <= 7; round++) {
+      const key = await wrongFor(talk, mallory, laptopId)
+      await talk.say(carol, `round ${round}`, 1, { key })
+      await tablets.message(`round ${round}`)
+      if (round <= 5) await heard.message(`round ${round}`)
+      else await heard.first('unreadable', (one) => one.key === key.hash)
+      await laptop.flush()
+    }
+    t.equal(sent() - before, 5)
+    time += 25 * 3600 * 1000
+    const asked = sent()
+    await laptop.flush()
+    await heard.message('round 6')
+    await heard.message('round 7')
+    t.ok(sent() > asked)
+  }
+)
+
+t.test('A key that others ask for is passed on to nobody', async (t) => {
+  const { server, bob, talk, mallory } = await scene(t, ['mallory'])
+  const tablet = await linkedDevice(t, server, bob)
+  const [heard, tablets] = [await listen(bob), await listen(tablet)]
+  await bob.flush()
+  const before = passedOn(server, talk.key)
+  await talk.say(mallory, { type: 'lacks', conversation: talk.id, keys: [talk.key.hash] }, 1)
+  await talk.say(mallory, 'give it to me', 2)
+  await heard.message('give it to me')
+  await tablets.message('give it to me')
+  await bob.flush()
+  await tablet.flush()
+  t.equal(passedOn(server, talk.key), before)
+})
+
+t.test(
   'A key that comes late comes into the backup, and to devices that were linked meanwhile',
   async (t) => {
     const { server, bob: first, talk, alice } = await scene(t, ['alice'], { kind: 'direct' })
