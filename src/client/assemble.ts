@@ -139,7 +139,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const outbox = new Outbox(api, store, outboxState, outboundKeys, seen, alarms, now)
 
   const schedule = new RekeySchedule(store, now, random)
-  const retired = new RetiredKeys(api, chains, keys, me, alarms)
+  const retired = new RetiredKeys(api, store, chains, keys, me, alarms, now)
   const rekey = new DeviceRekey(users, me, own, pending, schedule, retired)
   const list = new DeviceList(api, users, me)
   const approval = new Approval(users, own, pending, schedule, forwarding, list)

@@ -125,7 +125,10 @@ export class Alarms {
   }
 }
 
-function alarmKey({ code, about: { username, conversationId } }: Pick<Alarm, 'code' | 'about'>): string {
+export function alarmKey({
+  code,
+  about: { username, conversationId }
+}: Pick<Alarm, 'code' | 'about'>): string {
   return [code, username ?? '', conversationId ?? ''].join('/')
 }
 

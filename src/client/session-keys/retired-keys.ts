@@ -1,28 +1,49 @@
 import type { ChainKey } from '../../protocol/conversation-chain.js'
 import { SessionKeyPage } from '../../protocol/conversations.js'
 import type { ConversationChains } from '../conversations/chains.js'
+import { CURSOR } from '../conversations/read-range.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { ChatError, RefusedError } from '../errors.js'
-import type { Alarms } from '../identity/alarms.js'
+import { alarmKey, type Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
+import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { conversationIds, pagesOf } from '../transport/pages.js'
 import type { SessionKeys } from './store.js'
 
+/** An answer may be lost, and a device does not know of a removal before it reads the stream. */
+const PATIENCE_MS = 24 * 3600 * 1000
+/** Since when replaced keys could not be destroyed, and where the stream was then. */
+const KEPT = 'rekey/kept'
+type Kept = { since: number; cursor: string }
+const ALARM = { code: 'kept-keys', about: {} }
+
 /** Destroys private keys that were replaced, once every wrap that was made for them was fetched and tried. */
 export class RetiredKeys {
   readonly #api: Api
+  readonly #store: Store
   readonly #chains: ConversationChains
   readonly #keys: SessionKeys
   readonly #me: OwnDevice
   readonly #alarms: Alarms
+  readonly #now: () => number
 
-  constructor(api: Api, chains: ConversationChains, keys: SessionKeys, me: OwnDevice, alarms: Alarms) {
+  constructor(
+    api: Api,
+    store: Store,
+    chains: ConversationChains,
+    keys: SessionKeys,
+    me: OwnDevice,
+    alarms: Alarms,
+    now: () => number
+  ) {
     this.#api = api
+    this.#store = store
     this.#chains = chains
     this.#keys = keys
     this.#me = me
     this.#alarms = alarms
+    this.#now = now
   }
 
   /** @throws {ChatError} `unreachable` and the like: then the keys stay, and another call goes on */
@@ -31,14 +52,39 @@ export class RetiredKeys {
     if (retired.length === 0) return
     const known = await this.#chains.list()
     const ids = new Set([...known.map(({ id }) => id), ...(await conversationIds(this.#api))])
-    const needed = new Set<string>()
-    for (const id of ids) for (const print of await this.#needed(id)) needed.add(print)
+    const needed = new Map<string, string>()
+    for (const id of ids) for (const print of await this.#needed(id)) needed.set(print, id)
     await this.#me.destroyRetiredKeys(retired.filter(({ encryption }) => !needed.has(encryption.fingerprint)))
+    const [conversationId] = needed.values()
+    if (conversationId === undefined) await this.#settle()
+    else await this.#keep(conversationId)
   }
 
   /** Destroy them all, whatever was made for them: the person wants to forget. */
   async destroyAll(): Promise<void> {
     await this.#me.destroyRetiredKeys(this.#me.retiredKeys())
+    await this.#settle()
+  }
+
+  /** A wrap that the server does not show may still be there: the keys stay, and the person hears of it. */
+  async #keep(conversationId: string): Promise<void> {
+    const cursor = (await this.#store.get<string>(CURSOR)) ?? ''
+    const kept = await this.#store.get<Kept>(KEPT)
+    if (kept === undefined)
+      return this.#store.update((tx) => tx.set(KEPT, { since: this.#now(), cursor } satisfies Kept))
+    if (this.#now() - kept.since < PATIENCE_MS || kept.cursor === cursor) return
+    const message =
+      'Replaced private keys of this device stay: the server does not show all that was encrypted for them.'
+    const hint = 'A rekey that forgets the past destroys them, and with them what only they open.'
+    const alarm = { code: ALARM.code, message, hint, about: { conversationId } }
+    await this.#alarms.raiseOnce(alarm, alarmKey(ALARM))
+  }
+
+  /** None is kept any more. */
+  async #settle(): Promise<void> {
+    if ((await this.#store.get(KEPT)) === undefined) return
+    await this.#store.update((tx) => tx.delete(KEPT))
+    await this.#alarms.resolve(ALARM)
   }
 
   /** Encryption keys for which the conversation has wraps that the server did not show. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Value } from '../../../src/client/stores/store.js'
 import t from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
@@ -12,9 +13,10 @@ import { Listener, PASSWORD } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
 import { problem } from '../../support/fake-answers.js'
 import { fakeClient } from '../../support/fake-clients.js'
-import type { FakeServer } from '../../support/fake-server.js'
+import type { FakeServer, Lie } from '../../support/fake-server.js'
 import { hijack, scene, told } from '../../support/malicious-server.js'
 import type { PuppetDevice } from '../../support/puppet.js'
+import type { PuppetTalk } from '../../support/puppet-talk.js'
 import type { PuppetKey } from '../../support/puppet-conversation.js'
 
 /** A wrap for a device, as anybody can make it who has the session key. */
@@ -214,6 +216,85 @@ t.test('A replaced private key stays until each wrap that was made for it was fe
   t.strictSame(await told(bob, talk.id), ['one', 'two'])
   await bob.flush()
   t.equal(await retired(), 0)
+})
+
+t.test('A replaced private key that stays for a day is told, until it is destroyed', async (t) => {
+  const hides: [what: string, lie: (talk: PuppetTalk) => Lie][] = [
+    [
+      'a wrap',
+      () =>
+        ({ path }) =>
+          /\/session-keys\/./.test(path) ? problem('session-key-not-found') : undefined
+    ],
+    [
+      'a conversation',
+      ({ id }) =>
+        ({ path }) =>
+          path.startsWith(`/v1/conversations/${id}`) ? problem('conversation-not-found') : undefined
+    ],
+    [
+      'one that is only listed',
+      () =>
+        async ({ path, method, honest }) => {
+          if (method !== 'GET' || path !== '/v1/conversations') return undefined
+          const body = (await (await honest()).json()) as { items: object[] }
+          return { ...body, items: [...body.items, { ...body.items[0], id: randomUUID() }] }
+        }
+    ]
+  ]
+  for (const [what, lie] of hides) {
+    let time = Date.now()
+    const { server, bob, talk, alice, store, listen } = await scene(t, ['alice'], { now: () => time })
+    const heard = await listen()
+    await bob.conversations.get(talk.id)
+    await talk.change([], alice.device)
+    const retired = async () => (await store.get<{ retired: Value[] }>('device'))!.retired.length
+    const told = () => heard.heard.flatMap((event) => (event.type === 'untrusted' ? [event.error.code] : []))
+    server.lies.push(lie(talk))
+    await bob.devices.rekey()
+    await bob.flush()
+    t.equal(await retired(), 1, what)
+    t.strictSame(bob.noticed(), [], 'an answer may be lost')
+    time += 25 * 3600 * 1000
+    await bob.flush()
+    t.strictSame(bob.noticed(), [], 'nothing has come')
+    await talk.change([], alice.device)
+    await eventually(async () => {
+      await bob.flush()
+      server.log.keepAlive('bob')
+      return told().length > 0
+    })
+    await bob.flush()
+    server.log.keepAlive('bob')
+    await bob.flush()
+    t.strictSame(told(), ['kept-keys'], 'once')
+    t.equal(await retired(), 1, 'a 404 destroys nothing')
+    server.lies.length = 0
+    await bob.flush()
+    t.equal(await retired(), 0)
+    t.equal(await store.get('rekey/kept'), undefined)
+  }
+})
+
+t.test('A replaced private key that stays since this user was removed meanwhile is no alarm', async (t) => {
+  let time = Date.now()
+  const { bob, talk, alice, store, listen } = await scene(t, ['alice', 'carol'], { now: () => time })
+  await bob.conversations.get(talk.id)
+  await talk.say(alice, 'one', 1)
+  await talk.change([{ kind: 'conversation-remove', username: 'bob' }], alice.device)
+  await bob.devices.rekey()
+  for (let days = 1; days <= 3; days++) {
+    time += 24 * 3600 * 1000
+    await bob.flush()
+  }
+  const retired = async () => (await store.get<{ retired: Value[] }>('device'))!.retired.length
+  t.equal(await retired(), 1)
+  t.strictSame(bob.noticed(), [])
+  const heard = await listen()
+  await heard.first('members')
+  await bob.flush()
+  t.equal(await retired(), 0)
+  t.notOk(heard.heard.some((event) => event.type === 'untrusted'))
 })
 
 t.test('A wrap for a replaced key that does not open is told, and keeps nothing', async (t) => {
