@@ -1,4 +1,6 @@
+import type { ConversationHistory } from '../../protocol/conversation-history.js'
 import type { UserHistory } from '../../protocol/user-history.js'
+import { readHash } from '../identity/user-record.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { readRange } from './read-range.js'
 
@@ -10,20 +12,32 @@ export type Boundary = {
   position: number
   /** What lies up to this position was not read from the stream: it was the past already. */
   start: number
+  /** Where the stream was when this was learned. */
+  cursor: string
 }
 
 /** The boundary of the devices that a statement of their user's chain has retired, or one before it. */
 type DevicesEnd = Boundary & { retired: number; hash: string }
+
+/** The boundary of a membership that a statement of the conversation's chain has ended. */
+type MemberEnd = Boundary & { hash: string }
+
+/** The position at which the stream has brought the going of a device, and the statement of its user's chain. */
+type SeenGoing = { position: number; retired: number; hash: string }
 
 /** The first request of a conversation's chain that the stream has brought since it began. */
 type FirstRequest = {
   /** Where the stream began. */
   start: number
   sequence: number
+  hash: string
   position: number
 }
 
-/** Stores where each conversation ended for those who have gone. */
+/**
+ * Stores where each conversation ended for those who have gone. Each record names the statement that it was learned
+ * from: it counts for nothing in a chain without that statement, which the person has taken in the place of another.
+ */
 export class Boundaries {
   readonly #store: Store
 
@@ -48,17 +62,39 @@ export class Boundaries {
   }
 
   /** Where the conversation ended for a member the last time. A membership after it is another one. */
-  ofMember(id: string, username: string): Promise<Boundary | undefined> {
-    return this.#store.get<Boundary>(memberName(id, username))
+  async ofMember(history: ConversationHistory, username: string): Promise<Boundary | undefined> {
+    const ends = await this.#store.get<MemberEnd[]>(memberName(history.id, username))
+    return ends?.findLast((end) => isIn(history, end))
   }
 
   /** Position at which the stream, read in order, has brought the going of a device; undefined if it has not. */
-  seenAt(signingKey: string): Promise<number | undefined> {
-    return this.#store.get<number>(seenName(signingKey))
+  async seenAt({ chain, hashes }: UserHistory, signingKey: string): Promise<number | undefined> {
+    const seen = await this.#store.get<SeenGoing>(seenName(signingKey, chain.user))
+    return seen !== undefined && hashes[seen.retired - 1] === seen.hash ? seen.position : undefined
   }
 
-  async noteSeen(tx: StoreTransaction, signingKey: string, position: number): Promise<void> {
-    if ((await tx.get(seenName(signingKey))) === undefined) tx.set(seenName(signingKey), position)
+  /** Whether the stream has brought the going of a device before this position, whoever's the device is. */
+  async isSeenBefore(signingKey: string, position: number): Promise<boolean> {
+    for (const [name, seen] of await this.#store.list<SeenGoing>(seenName(signingKey, ''))) {
+      const username = name.slice(seenName(signingKey, '').length)
+      const isKnown = (await readHash(this.#store, username, seen.retired)) === seen.hash
+      if (isKnown && position > seen.position) return true
+    }
+    return false
+  }
+
+  /** @param retired the statement of the user's chain that retired the device */
+  async noteSeen(
+    tx: StoreTransaction,
+    { chain, hashes }: UserHistory,
+    signingKey: string,
+    retired: number,
+    position: number
+  ): Promise<void> {
+    const name = seenName(signingKey, chain.user)
+    const hash = hashes[retired - 1]!
+    if ((await tx.get<SeenGoing>(name))?.hash !== hash)
+      tx.set(name, { position, retired, hash } satisfies SeenGoing)
   }
 
   /** @param users the newest goings of their devices, by the statement that retired each */
@@ -69,36 +105,43 @@ export class Boundaries {
   ): Promise<void> {
     if (users.length === 0) return
     await this.#store.update(async (tx) => {
-      const { start } = await readRange(tx)
+      const range = await readRange(tx)
       for (const [user, retired] of users) {
         const name = devicesName(id, user.chain.user)
         const ends = (await tx.get<DevicesEnd[]>(name)) ?? []
-        tx.set(name, [...ends, { ...at, start, retired, hash: user.hashes[retired - 1]! }])
+        tx.set(name, [...ends, { ...at, ...range, retired, hash: user.hashes[retired - 1]! }])
       }
     })
   }
 
-  /** @param gone the statements that ended their memberships */
+  /** @param gone the statements that ended their memberships, in order */
   async setMembers(
     id: string,
-    gone: readonly (readonly [username: string, sequence: number])[],
+    gone: readonly (readonly [username: string, end: { sequence: number; head: string }])[],
     position: number
   ): Promise<void> {
     if (gone.length === 0) return
     await this.#store.update(async (tx) => {
-      const { start } = await readRange(tx)
-      for (const [username, sequence] of gone) {
-        const name = memberName(id, username)
-        // A user who is in again has begun another membership: the boundary is that of the keys before.
-        if (((await tx.get<Boundary>(name))?.sequence ?? 0) < sequence)
-          tx.set(name, { sequence, position, start } satisfies Boundary)
+      const range = await readRange(tx)
+      for (const [username, { sequence, head: hash }] of gone) {
+        const ends = (await tx.get<MemberEnd[]>(memberName(id, username))) ?? []
+        if (!ends.some((end) => end.hash === hash))
+          tx.set(memberName(id, username), [...ends, { sequence, position, ...range, hash }])
       }
     })
   }
 
-  /** Devices may have changed the conversation up to this statement. */
-  async open(id: string, sequence: number): Promise<void> {
-    await this.#store.update((tx) => changeEnds(tx, id, (end) => ({ ...end, sequence })))
+  /** The person has taken this chain: devices may have changed it, and members are in who were gone in another. */
+  async open(history: ConversationHistory): Promise<void> {
+    const { id, sequence } = history.chain!
+    await this.#store.update(async (tx) => {
+      await changeEnds<DevicesEnd>(tx, devicesName(id, ''), (end) => ({ ...end, sequence }))
+      for (const [name, ends] of await tx.list<MemberEnd[]>(memberName(id, '')))
+        tx.set(
+          name,
+          ends.filter((end) => isIn(history, end))
+        )
+    })
   }
 
   /**
@@ -106,36 +149,51 @@ export class Boundaries {
    * for members who went with it, the conversation ends here at the latest, whatever position the server gave.
    */
   async noteStreamed(tx: StoreTransaction, id: string, sequence: number, position: number): Promise<void> {
-    await changeEnds(tx, id, (end) =>
-      end.sequence < sequence && end.position > position ? { ...end, position } : end
+    const atLatest = <E extends Boundary>(end: E): E => (end.position > position ? { ...end, position } : end)
+    await changeEnds<DevicesEnd>(tx, devicesName(id, ''), (end) =>
+      end.sequence < sequence ? atLatest(end) : end
     )
-    for (const [name, end] of await tx.list<Boundary>(memberName(id, '')))
-      if (end.sequence <= sequence && end.position > position) tx.set(name, { ...end, position })
+    await changeEnds<MemberEnd>(tx, memberName(id, ''), (end) =>
+      end.sequence <= sequence ? atLatest(end) : end
+    )
   }
 
   /** The stream has brought a request of the chain, with these statements. */
-  async noteRequest(id: string, first: number, last: number, position: number): Promise<void> {
+  async noteRequest(
+    history: ConversationHistory,
+    sequence: number,
+    last: number,
+    position: number
+  ): Promise<void> {
+    const { id } = history
     await this.#store.update(async (tx) => {
       await this.noteStreamed(tx, id, last, position)
       const { start } = await readRange(tx)
-      if ((await tx.get<FirstRequest>(firstName(id)))?.start !== start)
-        tx.set(firstName(id), { start, sequence: first, position } satisfies FirstRequest)
+      const known = await tx.get<FirstRequest>(firstName(id))
+      if (known?.start === start && isIn(history, known)) return
+      const hash = history.hashAt(sequence)!
+      tx.set(firstName(id), { start, sequence, hash, position } satisfies FirstRequest)
     })
   }
 
   /** Whether a statement of the chain was made after the beginning of the stream that a boundary knows. */
-  async isAfterStart(id: string, sequence: number, { start }: Boundary): Promise<boolean> {
-    const first = await this.#store.get<FirstRequest>(firstName(id))
-    return first !== undefined && first.position > start && sequence >= first.sequence
+  async isAfterStart(history: ConversationHistory, sequence: number, { start }: Boundary): Promise<boolean> {
+    const first = await this.#store.get<FirstRequest>(firstName(history.id))
+    const isKnown = first !== undefined && isIn(history, first)
+    return isKnown && first.position > start && sequence >= first.sequence
   }
 }
 
-async function changeEnds(
+function isIn(history: ConversationHistory, { sequence, hash }: { sequence: number; hash: string }): boolean {
+  return history.hashAt(sequence) === hash
+}
+
+async function changeEnds<E extends Boundary>(
   tx: StoreTransaction,
-  id: string,
-  change: (end: DevicesEnd) => DevicesEnd
+  prefix: string,
+  change: (end: E) => E
 ): Promise<void> {
-  for (const [name, ends] of await tx.list<DevicesEnd[]>(devicesName(id, ''))) {
+  for (const [name, ends] of await tx.list<E[]>(prefix)) {
     const changed = ends.map(change)
     if (changed.some((end, at) => end !== ends[at])) tx.set(name, changed)
   }
@@ -153,6 +211,6 @@ function firstName(id: string): string {
   return `first-streamed/${id}`
 }
 
-function seenName(signingKey: string): string {
-  return `gone-at/${signingKey}`
+function seenName(signingKey: string, username: string): string {
+  return `gone-at/${signingKey}/${username}`
 }

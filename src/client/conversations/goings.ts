@@ -1,3 +1,4 @@
+import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { ConversationStatement } from '../../protocol/statements.js'
 import type { DeviceHistory, UserHistory } from '../../protocol/user-history.js'
 import { untrusted, type ChatError } from '../errors.js'
@@ -40,10 +41,8 @@ export class Goings {
 
   /** @throws {ChatError} `after-revocation` (`untrusted`) if the stream has brought the going of a signer before */
   async requireBefore(request: TakenRequest['request'], position: number): Promise<void> {
-    for (const { statement } of linksOf(request)) {
-      const seen = await this.#boundaries.seenAt(statement.by)
-      if (seen !== undefined && position > seen) throw lateStatement()
-    }
+    for (const { statement } of linksOf(request))
+      if (await this.#boundaries.isSeenBefore(statement.by, position)) throw lateStatement()
   }
 
   /** Where the conversation ended for a device; undefined while none is known, or the device has not gone. */
@@ -54,7 +53,7 @@ export class Goings {
   ): Promise<Boundary | undefined> {
     if (retired === null) return undefined
     const boundary = await this.#boundaries.ofDevices(id, user, retired)
-    const seen = await this.#boundaries.seenAt(signingKey)
+    const seen = await this.#boundaries.seenAt(user, signingKey)
     if (boundary === undefined || seen === undefined || seen >= boundary.position) return boundary
     // The stream has brought the going since.
     return { ...boundary, position: seen }
@@ -70,7 +69,7 @@ export class Goings {
     const { sequence } = chain.history.chain!
     const others = new Set<UserHistory>()
     for (const { user, signingKey, retired } of await this.#withoutBoundary(id, chain)) {
-      const position = await this.#boundaries.seenAt(signingKey)
+      const position = await this.#boundaries.seenAt(user, signingKey)
       if (position === undefined) others.add(user)
       else if (!others.has(user))
         await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position })
@@ -111,7 +110,10 @@ export class Goings {
       if (late === undefined) continue
       // The chain at first sight is the past, unless the stream has brought the going, and no key there knows it.
       const isPast = retired <= (newestState(chain, user) ?? Infinity)
-      if (added[0]!.before === null && (isPast || (await this.#boundaries.seenAt(signingKey)) === undefined))
+      if (
+        added[0]!.before === null &&
+        (isPast || (await this.#boundaries.seenAt(user, signingKey)) === undefined)
+      )
         continue
       const { user: username } = user.chain
       const message = `A device of ${username} that has gone had changed the conversation before this client knew.`
@@ -145,9 +147,9 @@ function newestState({ history }: LoadedChain, { chain }: UserHistory): number |
 }
 
 /** The memberships that a request ended. */
-function departures({ before, after }: TakenRequest): [username: string, sequence: number][] {
+function departures({ before, after }: TakenRequest): [username: string, after: ConversationChain][] {
   const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
-  return gone.map((username) => [username, after.sequence])
+  return gone.map((username) => [username, after])
 }
 
 function lateStatement(): ChatError {

@@ -1,21 +1,38 @@
-import { parseCursor } from '../../protocol/cursor.js'
+import { formatCursor, parseCursor } from '../../protocol/cursor.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 
 const START = 'stream-start'
 const FURTHEST = 'stream-furthest'
+const ENDED = 'stream-ended'
 export const CURSOR = 'cursor'
 
+/** Logs that are remembered. A server that begins more of them opens nothing by it. */
+const MAX_ENDED = 16
+
 /**
- * The positions that the stream has read without a gap: those above `start`, up to `end`. The furthest that it ever
- * came to counts: a server that begins another log opens nothing that was closed.
+ * Where the stream reads without a gap: from above `start` to the cursor. A boundary that is learned now keeps both.
  */
-export async function readRange(store: StoreReader): Promise<{ start: number; end: number }> {
-  const at = positionOf(await store.get<string>(CURSOR))
-  const end = Math.max(at, (await store.get<number>(FURTHEST)) ?? 0)
-  return { start: (await store.get<number>(START)) ?? at, end }
+export async function readRange(store: StoreReader): Promise<{ start: number; cursor: string }> {
+  const cursor = (await store.get<string>(CURSOR)) ?? ''
+  return { start: (await store.get<number>(START)) ?? positionOf(cursor), cursor }
 }
 
-/** The stream begins here, for the first time or after a gap. */
+/**
+ * How far the stream has read since a boundary was learned. The furthest that it ever came to counts: a server that
+ * begins another log opens nothing that was closed. But a boundary may be of that other log already, if it was learned
+ * when the one before had been read to its end: then only what was read later counts.
+ *
+ * @param learnedAt the cursor at that time
+ */
+export async function readTo(store: StoreReader, learnedAt: string): Promise<number> {
+  const ended = (await store.get<string[]>(ENDED)) ?? []
+  const at = ended.lastIndexOf(learnedAt)
+  const furthest = at < 0 ? ((await store.get<number>(FURTHEST)) ?? 0) : 0
+  const { cursor } = await readRange(store)
+  return Math.max(furthest, ...[...ended.slice(at + 1), cursor].map(positionOf))
+}
+
+/** The stream begins after this cursor, for the first time or after a gap. */
 export async function beginRange(tx: StoreTransaction, cursor: string): Promise<void> {
   await moveRange(tx, cursor)
   tx.set(START, positionOf(cursor))
@@ -23,12 +40,30 @@ export async function beginRange(tx: StoreTransaction, cursor: string): Promise<
 
 /** The stream has come to this cursor, which may be one of another log. */
 export async function moveRange(tx: StoreTransaction, cursor: string): Promise<void> {
-  const { end } = await readRange(tx)
+  const before = await tx.get<string>(CURSOR)
+  const end = await readTo(tx, '')
   if (positionOf(cursor) < end) tx.set(FURTHEST, end)
+  if (before !== undefined && logOf(before) !== logOf(cursor)) {
+    const ended = (await tx.get<string[]>(ENDED)) ?? []
+    tx.set(ENDED, [...ended, before].slice(-MAX_ENDED))
+  }
   tx.set(CURSOR, cursor)
+}
+
+/** The cursor right before an event's. */
+export function cursorBefore(cursor: string): string {
+  const parsed = parseCursor(cursor)
+  return parsed === null || parsed === 'start'
+    ? cursor
+    : formatCursor({ ...parsed, position: Math.max(0, parsed.position - 1) })
 }
 
 function positionOf(cursor: string | undefined): number {
   const parsed = parseCursor(cursor ?? '')
   return parsed === null || parsed === 'start' ? 0 : parsed.position
+}
+
+function logOf(cursor: string): string | undefined {
+  const parsed = parseCursor(cursor)
+  return parsed === null || parsed === 'start' ? undefined : parsed.epoch
 }

@@ -91,7 +91,7 @@ export class RequestTaker {
       const there = chain.history.hashAt(statement.sequence)
       if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
     }
-    await this.#boundaries.noteRequest(id, sequence - items.length + 1, sequence, position)
+    await this.#boundaries.noteRequest(chain.history, sequence - items.length + 1, sequence, position)
     return { added, shown }
   }
 
@@ -130,7 +130,7 @@ export class RequestTaker {
       await this.#chains.drop(id)
     await this.#chains.add(chain, requests)
     await this.#chains.accept(id, sequence)
-    await this.#boundaries.open(id, sequence)
+    await this.#boundaries.open(chain.history)
     await this.#goings.settle(id, chain, added, lastPosition)
     await this.#heads.accepted({ conversationId: id })
     this.#loader.replace(id, chain)

@@ -64,8 +64,8 @@ export class DeviceEvents {
     statement: signed
   }: Static<(typeof durableEvents)['device.chain']>): AsyncGenerator<Handled> {
     const statement = parseStatement(signed.text, USER_STATEMENTS)
-    const { devices } = await this.#users.take(username, signed, sequence)
-    const gone = [...devices.values()].filter(({ retired }) => retired === sequence)
+    const history = await this.#users.take(username, signed, sequence)
+    const gone = [...history.devices.values()].filter(({ retired }) => retired === sequence)
     const { kind, device: deviceId } = statement
     const told = await this.#alarms.take()
     const changes: ChatEvent[] =
@@ -75,7 +75,8 @@ export class DeviceEvents {
     yield {
       events: [...changes, ...told],
       commit: async (tx) => {
-        for (const { signingKey } of gone) await this.#boundaries.noteSeen(tx, signingKey, position)
+        for (const { signingKey } of gone)
+          await this.#boundaries.noteSeen(tx, history, signingKey, sequence, position)
         if (isAdded) await this.#leftOut.note(tx, statement.signingKey)
         if (isToRenew) await this.#renewals.plan(tx, false)
       }

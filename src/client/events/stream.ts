@@ -1,6 +1,7 @@
 import { Message } from '../../protocol/messages.js'
 import { durableEvents, ephemeralEvents, type DurableEvent } from '../../protocol/events.js'
 import { parseCursor } from '../../protocol/cursor.js'
+import { cursorBefore } from '../conversations/read-range.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -121,6 +122,7 @@ export class EventStream {
     for (const frame of frames) {
       const message = checked(Message, parse(frame), 'message')
       if (isNext(frame, message, last)) {
+        await this.#begin(frame.id, last)
         messages.push(message)
         cursors.push(frame.id)
         last = frame.id
@@ -144,9 +146,15 @@ export class EventStream {
       yield replayed()
       return last
     }
+    await this.#begin(frame.id, last)
     for await (const handled of this.#handler.handle(event, data)) yield* this.#shown(handled, undefined)
     await this.#store.update((tx) => advanceCursor(tx, frame.id))
     return frame.id
+  }
+
+  /** With the first event after a reset another unbroken range begins, maybe in another log. */
+  async #begin(cursor: string, last: string | undefined): Promise<void> {
+    if (last === undefined) await saveCursor(this.#store, cursorBefore(cursor))
   }
 
   /** Show an event. When the caller asks for the next one, this one was handled, and is written down. */
@@ -171,8 +179,6 @@ export class EventStream {
       return last ?? ready.cursor
     }
     if (frame.event === 'reset') {
-      // Events were lost: what was read before is no unbroken range any more.
-      if (last !== undefined) await saveCursor(this.#store, last)
       yield { type: 'reset' }
       return undefined
     }

@@ -6,7 +6,7 @@ import type { RosterSender, UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import { isAwaitingKey } from './awaiting-key.js'
 import { lastStreamed } from './gaps.js'
-import { readRange } from '../conversations/read-range.js'
+import { readTo } from '../conversations/read-range.js'
 import type { SeenMessages } from './seen.js'
 
 /** A message in its place. */
@@ -48,12 +48,12 @@ export class InTime {
     const device = await this.#deviceBoundary(conversationId, sender)
     if (device !== undefined && (await this.#isBehind(device, key, sender, message)))
       throw untrusted('after-revocation', `A message is by a device of ${sender.username} that has gone.`)
-    const member = await this.#boundaries.ofMember(conversationId, sender.username)
+    const { chain, history } = await this.#chains.get(conversationId)
+    const member = await this.#boundaries.ofMember(history, sender.username)
     // A key that was made after the end of the membership belongs to another one.
     const isOver = member !== undefined && link.sequence <= member.sequence
     if (isOver && (await this.#isBehind(member, key, sender, message)))
       throw untrusted('after-removal', `A message is by ${sender.username}, who is not in any more.`)
-    const { chain } = await this.#chains.get(conversationId)
     return device !== undefined || !chain.members.has(sender.username)
   }
 
@@ -78,11 +78,12 @@ export class InTime {
     { n, position, id, digest }: Placed
   ): Promise<boolean> {
     if (position > boundary.position) return true
-    if ((await readRange(this.#store)).end < boundary.position) return false
+    if ((await readTo(this.#store, boundary.cursor)) < boundary.position) return false
     const counter = { conversationId, key: link.hash, signingKey }
     // A device counts up: in the past it had not come further than what the stream brought of it later.
     if (position <= boundary.start) {
-      if (await this.#boundaries.isAfterStart(conversationId, link.sequence, boundary)) return true
+      const { history } = await this.#chains.get(conversationId)
+      if (await this.#boundaries.isAfterStart(history, link.sequence, boundary)) return true
       return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
     }
     if (n <= (await this.#seen.highest(counter))) return false

@@ -24,6 +24,8 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'sending',
   'sharing',
   'sight',
+  'stream-ended',
+  'stream-furthest',
   'stream-start',
   'told',
   'trust-heads-due',

@@ -226,6 +226,33 @@ t.test('Another log with lower positions opens nothing for those who had gone be
   t.strictSame(heard.heard.slice(-3).map(inShort), ['in another log', 'after-revocation', 'end'])
 })
 
+t.test(
+  'A message from before its sender had gone is heard as the first event of another log, too',
+  async (t) => {
+    const { server, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+    const heard = await listen()
+    await talk.say(carol, 'one', 1)
+    await heard.message('one')
+    const [{ key }, place] = [talk, server.log.position + 5]
+    server.log.position += 50
+    await talk.say(alice, 'lost', 1)
+    await heard.message('lost')
+    const { request } = await talk.sign([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+    await talk.conversation.append(request.statements, request.key, server.users, { isDue: false })
+    talk.conversation.lastPosition = place + 1
+    t.equal((await bob.conversations.get(talk.id)).members.length, 2)
+    server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position: 1 })}\n\n`)
+    await heard.first('reset')
+    const { ref: _, ...message } = await talk.say(carol, 'my last word', 2, {
+      key,
+      position: place,
+      isStreamed: false
+    })
+    server.log.send('bob', `id: bbbbbbbb-${place}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`)
+    await heard.message('my last word')
+  }
+)
+
 t.test('An edit that shows up after its device has gone stands beside what was read before', async (t) => {
   const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
   const laptop: Speaker = { user: alice.user, device: alice.device }
