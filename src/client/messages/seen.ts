@@ -12,6 +12,7 @@ import {
   type SeenEntry
 } from './seen-page.js'
 import { SeenIndex } from './seen-index.js'
+import { readWritten, WrittenPages } from './seen-written.js'
 import { Turns } from '../../crypto/turns.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
@@ -19,6 +20,12 @@ import { untrusted, type ChatError } from '../errors.js'
 
 /** Read from the store at once: they take a few milliseconds. */
 const PAGES_AT_ONCE = 256
+
+/** A conversation's pages in memory, and what of them other processes have written since. */
+interface Loaded {
+  index: SeenIndex
+  written: WrittenPages
+}
 
 /** Counts one device's messages under one session key. */
 export interface CounterId {
@@ -46,7 +53,9 @@ export interface ReplayCheck {
  */
 export class SeenMessages {
   readonly #store: Store
-  readonly #indexes = new LruMap<string, Promise<SeenIndex>>(16)
+  readonly #indexes = new LruMap<string, Promise<Loaded>>(16)
+  /** Names this process among those that write to the store. */
+  readonly #process = crypto.randomUUID()
 
   constructor(store: Store) {
     this.#store = store
@@ -61,8 +70,6 @@ export class SeenMessages {
   async check(counter: CounterId, seen: SeenEntry): Promise<ReplayCheck> {
     const index = await this.#indexOf(counter.conversationId)
     const name = seenName(counter)
-    // Another process may have read it meanwhile.
-    if (index.entry(name, seen.n) === null) await this.#readOn(index, name, pageOf(seen.n))
     const entry = toEntry(seen)
     const before = index.entry(name, seen.n)
     if (before !== null) {
@@ -109,8 +116,11 @@ export class SeenMessages {
     const before = page === undefined ? null : entryAt(page, seen.n)
     const entry = toEntry(seen)
     await this.#put(counter, seen.n, before ?? entry)
-    if (before === null) tx.set(name, withEntry(page, seen.n, entry))
-    else if (!sameMessage(before, entry) || positionOf(before) !== seen.position) return 'elsewhere'
+    if (before === null) {
+      tx.set(name, withEntry(page, seen.n, entry))
+      const { written } = await this.#loaded(counter.conversationId)
+      await written.note(tx, counter.conversationId, name)
+    } else if (!sameMessage(before, entry) || positionOf(before) !== seen.position) return 'elsewhere'
     return before === null ? 'new' : 'known'
   }
 
@@ -150,46 +160,64 @@ export class SeenMessages {
   }
 
   async #put(counter: CounterId, n: number, entry: Uint8Array): Promise<void> {
-    const index = await this.#indexOf(counter.conversationId)
+    const { index } = await this.#loaded(counter.conversationId)
     const name = seenName(counter)
     index.add(name, pageOf(n), withEntry(index.pages.get(name)?.get(pageOf(n)), n, entry))
   }
 
-  /** Take from the store what another process has written on a page. */
-  async #readOn(index: SeenIndex, name: string, number: number): Promise<void> {
-    const stored = await this.#store.get<Uint8Array>(`${name}/${number}`)
-    let page = index.pages.get(name)?.get(number)
-    if (stored === undefined || (page !== undefined && equalBytes(page, stored))) return
-    for (const [n, entry] of entriesOf(stored, number))
-      if (entryAt(page, n) === null) page = withEntry(page, n, entry)
-    if (page !== undefined) index.add(name, number, page)
-  }
-
-  #indexOf(conversationId: string): Promise<SeenIndex> {
-    let index = this.#indexes.get(conversationId)
-    if (index === undefined) {
-      index = this.#load(conversationId)
-      index.catch(() => this.#indexes.delete(conversationId))
-      this.#indexes.set(conversationId, index)
-    }
+  /** The index, with all that other processes have written. */
+  async #indexOf(conversationId: string): Promise<SeenIndex> {
+    const { index, written } = await this.#loaded(conversationId)
+    const newest = await readWritten(this.#store, conversationId)
+    const names = written.unread(newest)
+    if (names === undefined) await this.#readPages(index, conversationId)
+    for (const name of names ?? []) addPage(index, name, await this.#store.get<Uint8Array>(name))
+    written.hasRead(newest)
     return index
   }
 
-  async #load(conversationId: string): Promise<SeenIndex> {
+  #loaded(conversationId: string): Promise<Loaded> {
+    let loaded = this.#indexes.get(conversationId)
+    if (loaded === undefined) {
+      loaded = this.#load(conversationId)
+      loaded.catch(() => this.#indexes.delete(conversationId))
+      this.#indexes.set(conversationId, loaded)
+    }
+    return loaded
+  }
+
+  async #load(conversationId: string): Promise<Loaded> {
     const index = new SeenIndex()
+    const written = new WrittenPages(this.#process, await readWritten(this.#store, conversationId))
+    await this.#readPages(index, conversationId)
+    return { index, written }
+  }
+
+  async #readPages(index: SeenIndex, conversationId: string): Promise<void> {
     const turns = new Turns()
     const prefix = `seen/${conversationId}/`
     for (let after = ''; ;) {
       const some = await this.#store.listAfter?.<Uint8Array>(prefix, after, PAGES_AT_ONCE)
       for (const [name, page] of some ?? (await this.#store.list<Uint8Array>(prefix))) {
-        const slash = name.lastIndexOf('/')
-        index.add(name.slice(0, slash), Number(name.slice(slash + 1)), page)
+        addPage(index, name, page)
         await turns.next()
       }
-      if (some === undefined || some.length < PAGES_AT_ONCE) return index
+      if (some === undefined || some.length < PAGES_AT_ONCE) return
       after = some.at(-1)![0]
     }
   }
+}
+
+/** Add what is stored of a page to what is in memory: some of that may not be written down yet. */
+function addPage(index: SeenIndex, name: string, stored: Uint8Array | undefined): void {
+  const slash = name.lastIndexOf('/')
+  const [counter, number] = [name.slice(0, slash), Number(name.slice(slash + 1))]
+  let page = index.pages.get(counter)?.get(number)
+  if (stored === undefined || (page !== undefined && equalBytes(page, stored))) return
+  if (page === undefined) return index.add(counter, number, stored)
+  for (const [n, entry] of entriesOf(stored, number))
+    if (entryAt(page, n) === null) page = withEntry(page, n, entry)
+  index.add(counter, number, page)
 }
 
 function seenName({ conversationId, key, signingKey }: CounterId): string {

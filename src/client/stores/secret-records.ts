@@ -21,6 +21,7 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'rekey',
   'renewal',
   'seen',
+  'seen-written',
   'sending',
   'sharing',
   'sight',

@@ -117,6 +117,28 @@ t.test('Two processes that show one message at two places at once tell it', asyn
   t.strictSame((await told(reader, talk.id)).slice(0, 2), ['first', 'replayed-message'])
 })
 
+t.test('A message that one process has read counts as read in all, when its device goes', async (t) => {
+  const { server, bob, store, talk, alice, listen } = await scene(t, ['alice', 'carol'])
+  const [phone, { key }] = [await alice.add(), talk]
+  server.announce(alice.user)
+  const heard = await listen()
+  await talk.say(alice, 'one', 1)
+  await heard.message('one')
+  const reader = await fakeClient(t, server, { store })
+  t.strictSame(await told(reader, talk.id), ['one'])
+  await talk.say(alice, 'two', 2)
+  await talk.say(alice, 'three', 3)
+  await heard.message('three')
+  await alice.revoke(alice.device.id, phone)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await talk.change([], phone)
+  await talk.say(alice, 'gone', 4, { key })
+  await heard.first('unreadable', ({ error }) => error.code === 'after-revocation')
+  for (const chat of [reader, bob])
+    t.strictSame(await told(chat, talk.id), ['one', 'two', 'three', 'after-revocation'])
+})
+
 t.test(
   'The last of several titles of one device counts, not the one that the server puts last',
   async (t) => {

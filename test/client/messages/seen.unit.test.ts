@@ -54,3 +54,48 @@ t.test('As many messages as a session key takes are read in turns, without an ob
   const { longest } = await quietestBlock(() => new SeenMessages(store).highest(counter))
   t.ok(longest < 50, `${longest} ms`)
 })
+
+t.test('A process knows what others have read, whatever it asks for', async (t) => {
+  const store = new MeasuredStore()
+  const [one, other] = [new SeenMessages(store), new SeenMessages(store)]
+  const entryOf = (n: number) => ({
+    n,
+    id: randomUUID(),
+    digest: 'ab'.repeat(32),
+    position: 2 * n,
+    departed: false
+  })
+  const record = async (seen: SeenMessages, ...entries: ReturnType<typeof entryOf>[]) =>
+    store.update(async (tx) => {
+      for (const entry of entries) await seen.record(tx, counter, entry)
+    })
+  await record(one, entryOf(1))
+  t.equal(await other.highest(counter), 1)
+  // On some pages, which are read one by one, then on more than are told.
+  for (const pages of [2, 200]) {
+    const first = (await one.highest(counter)) + 64
+    const entries = Array.from({ length: pages }, (_, at) => entryOf(first + at * 64))
+    const { n: last, id } = entries.at(-1)!
+    await record(one, ...entries)
+    t.equal(await other.highest(counter), last)
+    t.equal(await other.positionOf(counter.conversationId, counter.signingKey, id), 2 * last)
+    t.strictSame(await other.missing(counter, last, last + 1), [{ first: last + 1, last: last + 1 }])
+    t.match(await other.check(counter, { ...entryOf(last - 1), position: 2 * last + 1 }), { late: true })
+    await t.rejects(other.check(counter, { ...entryOf(last + 1), id }), { code: 'replayed-message' })
+    await record(other, entryOf(last + 2))
+    t.equal(await one.highest(counter), last + 2)
+  }
+})
+
+t.test('A process that has written nothing in the end misses nothing that others write', async (t) => {
+  const store = new MemoryStore()
+  const [one, other] = [new SeenMessages(store), new SeenMessages(store)]
+  const entry = { n: 70, id: randomUUID(), digest: 'ab'.repeat(32), position: 1, departed: false }
+  const undone = store.update(async (tx) => {
+    await one.record(tx, counter, { ...entry, n: 1 })
+    throw new Error('the disk is full')
+  })
+  await t.rejects(undone, /full/)
+  await store.update((tx) => other.record(tx, counter, entry))
+  t.equal(await one.highest(counter), 70)
+})
