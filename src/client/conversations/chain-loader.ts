@@ -10,7 +10,7 @@ import { LruMap } from '../stores/lru-map.js'
 import type { ChainStore, LoadedChain } from './chain-store.js'
 import { KnownUsers } from './chain-users.js'
 import type { Goings } from './goings.js'
-import type { TakenRequest } from './record.js'
+import type { StoredConversation, TakenRequest } from './record.js'
 import { applyRequest, linksOf, type ServedRequest } from './verify.js'
 
 /** The server shows a user's chain otherwise than a member knows it. */
@@ -55,12 +55,13 @@ export class ChainLoader {
   /**
    * The chain as it is stored, with what is known of its members' chains now.
    *
+   * @param known the stored record, if it was read just now
    * @throws {ChatError} `untrusted` if it names statements of a user's chain that the person has given up
    */
-  async load(id: string): Promise<LoadedChain> {
-    const stored = await this.#chains.record(id)
+  async load(id: string, known?: StoredConversation): Promise<LoadedChain> {
+    const stored = known ?? (await this.#chains.record(id))
     let chain = this.#loaded.get(id)
-    if (chain === undefined || (chain.history.chain?.sequence ?? 0) !== (stored?.sequence ?? 0)) {
+    if (chain === undefined || (chain.history.chain?.head ?? '-') !== (stored?.head ?? '-')) {
       chain = this.empty(id)
       const turns = new Turns()
       try {

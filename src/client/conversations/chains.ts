@@ -43,11 +43,12 @@ export class ConversationChains {
   }
 
   /** A conversation as known here. */
-  async peek(id: string): Promise<VerifiedConversation | undefined> {
-    const stored = await this.#chains.record(id)
-    return stored === undefined || stored.sequence === 0
-      ? undefined
-      : this.#exclusively(id, async () => verified(stored, await this.#loader.load(id)))
+  peek(id: string): Promise<VerifiedConversation | undefined> {
+    return this.#exclusively(id, async () => {
+      const stored = await this.#chains.record(id)
+      if (stored === undefined || stored.sequence === 0) return undefined
+      return verified(stored, await this.#loader.load(id, stored))
+    })
   }
 
   /** The same, if it can be read: it may name statements of a user's chain that the person has given up. */

@@ -4,6 +4,7 @@ import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { requireRoster } from '../conversations/verify.js'
 import { ChatError, untrusted } from '../errors.js'
+import { chainRevision } from '../identity/chain-revision.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { KeyOpener } from './open.js'
@@ -13,6 +14,9 @@ const MISS_MS = 5000
 
 /** A session key as it is stored, under the hash of its statement. */
 type StoredKey = { id: string; key: Uint8Array }
+
+/** Why a key can't be used, by the chains of this revision. */
+type Miss = { error: ChatError; at: number; revision: number }
 
 /** A session key ready for use. */
 export interface UsableKey {
@@ -38,7 +42,7 @@ export class SessionKeys {
   readonly #cache = new LruMap<string, UsableKey>(512)
   /** Hashes of keys whose rosters are the ones that the chains give. */
   readonly #checked = new LruMap<string, true>(4096)
-  readonly #misses = new LruMap<string, { error: ChatError; at: number }>(4096)
+  readonly #misses = new LruMap<string, Miss>(4096)
   readonly #pending = new Map<string, Promise<UsableKey>>()
 
   constructor(store: Store, chains: ConversationChains, opener: KeyOpener, now: () => number) {
@@ -58,9 +62,11 @@ export class SessionKeys {
   async byHash(conversationId: string, hash: string): Promise<UsableKey> {
     const name = nameOf(conversationId, hash)
     const cached = this.#cache.get(name)
-    if (cached !== undefined) return cached
+    // The person may have taken a chain without it, in any process.
+    if (cached !== undefined && (await this.#chains.hashAt(conversationId, cached.link.sequence)) === hash)
+      return cached
     const miss = this.#misses.get(name)
-    if (miss !== undefined && this.#now() - miss.at < MISS_MS) throw miss.error
+    if (miss !== undefined && (await this.#holds(miss))) throw miss.error
     const pending = this.#pending.get(name)
     if (pending !== undefined) return pending
     const work = this.#read(conversationId, hash).finally(() => this.#pending.delete(name))
@@ -140,6 +146,7 @@ export class SessionKeys {
 
   async #read(conversationId: string, hash: string): Promise<UsableKey> {
     const name = nameOf(conversationId, hash)
+    const revision = await chainRevision(this.#store)
     try {
       const link = await this.#link(conversationId, hash)
       const stored = await this.#store.get<StoredKey>(name)
@@ -153,9 +160,14 @@ export class SessionKeys {
       this.#cache.set(name, key)
       return key
     } catch (error) {
-      if (isKeyRefusal(error)) this.#misses.set(name, { error, at: this.#now() })
+      if (isKeyRefusal(error)) this.#misses.set(name, { error, at: this.#now(), revision })
       throw error
     }
+  }
+
+  /** Not if a chain has changed since. */
+  async #holds({ at, revision }: Miss): Promise<boolean> {
+    return this.#now() - at < MISS_MS && (await chainRevision(this.#store)) === revision
   }
 
   /** The key's link in the chain, with a roster that is the one that the chains give. */

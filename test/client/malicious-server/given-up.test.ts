@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Listener } from '../../support/chat-clients.js'
-import { linkedDevice } from '../../support/fake-clients.js'
+import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import type { FakeConversation } from '../../support/fake-conversation.js'
 import { inShort, outcome, scene, told, type Scene } from '../../support/malicious-server.js'
 import { nextPlace, revocation } from '../../support/puppet.js'
@@ -104,6 +104,60 @@ t.test('A device that is active in the chain that the person takes changes the c
   await heard.message('it is me')
   const since = heard.heard.slice(before).map(inShort)
   t.notOk(since.includes('after-revocation'), since.join())
+})
+
+t.test('A message under a key of a chain that was given up is refused at once', async (t) => {
+  const all = await scene(t, ['mallory', 'alice'])
+  const { server, bob, talk, mallory } = all
+  const heard = await all.listen()
+  const honest = await copyOf(talk, all)
+  const ghost = await server.puppet('ghost')
+  await talk.change([{ kind: 'conversation-add', member: line(ghost.user) }], mallory.device)
+  const { key } = talk
+  await talk.say(ghost, 'hi', 1)
+  await heard.message('hi')
+  honest.messages = [...talk.conversation.messages]
+  show(all, honest)
+  await bob.conversations.accept(talk.id, honest.head)
+  await talk.say(mallory, 'to the ghost, too', 1, { key })
+  await heard.first('unreadable', ({ error }) => error.code === 'forked-chain')
+  t.strictSame(await told(bob, talk.id), ['forked-chain', 'forked-chain'])
+})
+
+/** A chain of Bob's own, and another one as long, which everybody else has. */
+async function twoChains() {
+  const all = await scene(t, ['alice', 'carol'])
+  const { bob, talk, alice } = all
+  const heard = await all.listen()
+  const honest = await copyOf(talk, all)
+  await talk.change([{ kind: 'conversation-timer', messageTtl: 30 }], alice.device)
+  await bob.conversations.get(talk.id)
+  show(all, honest)
+  await talk.change([{ kind: 'conversation-timer', messageTtl: 60 }], alice.device)
+  await heard.first('untrusted', ({ error }) => error.code === 'forked-chain')
+  return { ...all, heard, honest }
+}
+
+t.test(
+  'A key that is missing in one chain is found at once in the chain that the person takes',
+  async (t) => {
+    const { bob, talk, alice, honest } = await twoChains()
+    await talk.say(alice, 'new', 1, { isStreamed: false })
+    t.strictSame(await told(bob, talk.id), ['forked-chain'])
+    await bob.conversations.accept(talk.id, honest.head)
+    t.strictSame(await told(bob, talk.id), ['new'])
+  }
+)
+
+t.test('A chain that the person has taken in one process is that of all processes', async (t) => {
+  const { server, bob, store, talk, alice, honest, heard } = await twoChains()
+  const other = await fakeClient(t, server, { store })
+  await other.conversations.accept(talk.id, honest.head)
+  t.equal(await outcome(bob.conversations.get(talk.id)), 'done')
+  t.equal(await outcome(bob.send(talk.id, 'me too')), 'done')
+  await talk.say(alice, 'new', 1)
+  await heard.message('new')
+  t.equal(await store.get(`chain-doubt/${talk.id}`), undefined)
 })
 
 t.test('The first link that a stream brought of another chain makes no past message a new one', async (t) => {
