@@ -121,7 +121,7 @@ t.test('A message under a key of a chain that was given up is refused at once', 
   await bob.conversations.accept(talk.id, honest.head)
   await talk.say(mallory, 'to the ghost, too', 1, { key })
   await heard.first('unreadable', ({ error }) => error.code === 'forked-chain')
-  t.strictSame(await told(bob, talk.id), ['forked-chain', 'forked-chain'])
+  t.strictSame(await told(bob, talk.id), ['forbidden-statement', 'forked-chain'])
 })
 
 /** A chain of Bob's own, and another one as long, which everybody else has. */
