@@ -7,7 +7,8 @@ import { fakeClient, fakeUser } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { FakeUser } from '../../support/fake-user.js'
 import { signStatement } from '../../../src/crypto/statements.js'
-import { binding, nextPlace, publicKeys, puppetDevice } from '../../support/puppet.js'
+import { hijack } from '../../support/malicious-server.js'
+import { binding, nextPlace, publicKeys, puppetDevice, type PuppetDevice } from '../../support/puppet.js'
 
 interface Scene {
   server: FakeServer
@@ -192,6 +193,49 @@ t.test('A number that was compared before a reset links no device after it', asy
   await waiting.confirmLink(shown[0]!)
   await linked
   t.match(waiting.account, { status: 'active' }, 'the number of the new identity was compared')
+})
+
+t.test('A confirmed number links a device only behind the head that it was made for', async (t) => {
+  const server = new FakeServer()
+  const laptop = await fakeUser(t, server, 'alice')
+  const laptopId = laptop.account!.deviceId
+  const user = server.requireUser('alice')
+  const before = await user.fork(1)
+  server.view = (username, { deviceId }) => (deviceId === laptopId ? before : server.users.get(username))
+  const store = new MemoryStore()
+  const phone = await fakeClient(t, server, { store })
+  // The server resets the user when the number is stored, before the phone has signed its request.
+  const update = store.update.bind(store)
+  let evil: PuppetDevice | undefined
+  store.update = async (work) => {
+    const result = await update(work)
+    if (evil === undefined && (await store.get('link')) !== undefined) {
+      evil = await hijack(user)
+      await phone.contacts.get('alice')
+    }
+    return result
+  }
+  const asked = await phone.login(credentials)
+  if (asked.status !== 'pending') throw new Error('the phone does not wait')
+  const { deviceId, linkNumber: number } = asked
+  const request = user.waiting.get(deviceId)!
+  t.ok(request.statement.text.includes(user.head), 'the phone has signed for the chain of the server')
+  before.waiting.set(deviceId, request)
+  t.equal(await laptop.devices.linkNumber(deviceId), number, 'the person sees one number')
+
+  const { text, signatures } = request.statement
+  const approval = await signStatement(text, evil!.signing)
+  await user.append({ text, signatures: { ...signatures, ...approval.signatures } }, request)
+  await phone.confirmLink(number)
+  const shown: string[] = []
+  const stop = new AbortController()
+  const onNumber = (one: string): void => void shown.push(one)
+  const waiting = phone.waitForApproval({ signal: stop.signal, onNumber }).catch((error: unknown) => error)
+  await eventually(() => shown.length > 0 || phone.account?.status === 'active')
+  t.match(phone.account, { status: 'pending' })
+  t.not(shown[0], number, 'they have to be compared again')
+  stop.abort()
+  await waiting
 })
 
 t.test('A server that says yes and adds no device is found out', async (t) => {
