@@ -160,6 +160,25 @@ t.test('A refusal by a server that hides the end of the chain ends no request', 
   await bob.send(talk.id, 'with her')
 })
 
+t.test('A change that seems made already is told as done only while the chain is in no doubt', async (t) => {
+  for (const code of ['server-behind', 'forked-chain'] as const) {
+    const { server, bob, talk, alice } = await group()
+    await bob.conversations.setTimer(talk.id, 60)
+    const shown = await talk.conversation.fork(1, server.users)
+    server.conversations.set(talk.id, shown)
+    talk.conversation = shown
+    if (code === 'forked-chain') await talk.change([], alice.device)
+    const calls = [
+      () => bob.conversations.setTimer(talk.id, 60),
+      () => bob.conversations.setRole(talk.id, 'alice', 'admin'),
+      () => bob.conversations.remove(talk.id, 'carol')
+    ]
+    server.seen.length = 0
+    for (const call of calls) t.equal(await outcome(call()), code)
+    t.strictSame(changes(server), [])
+  }
+})
+
 t.test('A request is not over when the server says that there is no such conversation', async (t) => {
   const { server, bob, talk, store } = await group()
   const hidden = problem('conversation-not-found')
