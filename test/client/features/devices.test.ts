@@ -1,4 +1,10 @@
 import t from 'tap'
+import type { DeviceKeys } from '../../../src/client/identity/device-keys.js'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
+import { encodeBase64 } from '../../../src/crypto/encoding.js'
+import { signStatement, statementHash } from '../../../src/crypto/statements.js'
+import { wrapHash } from '../../../src/crypto/wraps.js'
+import { statementText } from '../../../src/protocol/statement-texts.js'
 import { client, failure, link, Listener, PASSWORD, registered, texts } from '../../support/chat-clients.js'
 import { startChat } from '../../support/start-chat.js'
 
@@ -147,3 +153,46 @@ t.test('A backup brings back everything on a new device, under the same identity
   t.strictSame(await amos.backup.status(), { exists: false })
   t.equal((await amos.users.get('amos')).devices.length, 2, 'the lost device and the new one')
 })
+
+t.test(
+  'A backup opens all that its user could read, whatever other members post for its device',
+  async (t) => {
+    const store = new MemoryStore()
+    const [alba, mallory] = [await registered(t, url, 'alba'), await registered(t, url, 'mallory', { store })]
+    const { id } = await alba.conversations.createGroup('ops', ['mallory'])
+    await mallory.send(id, 'worth keeping')
+    const { recoveryCode } = await alba.backup.create()
+    const { devices } = await mallory.users.get('alba')
+    const recovery = devices.find(({ purpose }) => purpose === 'recovery')!
+
+    const own = (await store.get<DeviceKeys>('device'))!
+    const headers = { 'content-type': 'application/json' }
+    const call = async (path: string, body?: object): Promise<Response> =>
+      fetch(`${url}/v1/${path}`, { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) })
+    const login = await call('auth/login', { username: 'mallory', password: PASSWORD, deviceId: own.id })
+    const { accessToken } = (await login.json()) as { accessToken: string }
+    Object.assign(headers, { authorization: `Bearer ${accessToken}` })
+    const answer = await call(`conversations/${id}/session-keys`)
+    const { items } = (await answer.json()) as { items: { id: string; statement: { text: string } }[] }
+    t.ok(items.length > 0)
+    for (const key of items) {
+      const junk = Uint8Array.from({ length: 256 + 1088 + 48 }, () => 1)
+      const text = statementText({
+        kind: 'wrap-added',
+        conversation: id,
+        key: await statementHash(key.statement.text),
+        reader: recovery.fingerprint,
+        wrap: await wrapHash(encodeBase64(junk)),
+        by: own.signing.fingerprint
+      })
+      const statement = await signStatement(text, own.signing)
+      const wraps = [{ deviceId: recovery.id, wrappedKey: encodeBase64(junk), statement }]
+      t.equal((await call(`conversations/${id}/session-keys/${key.id}/wraps`, { wraps })).status, 404)
+    }
+
+    await alba.close()
+    const restored = await client(t, url)
+    await restored.restore({ username: 'alba', password: PASSWORD, code: recoveryCode! })
+    t.ok((await texts(restored, id)).includes('worth keeping'))
+  }
+)

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { failure, PASSWORD } from '../../support/chat-clients.js'
-import { fakeClient, fakeUser } from '../../support/fake-clients.js'
+import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
+import { TIME } from '../../support/fake-user.js'
 import { outcome } from '../../support/malicious-server.js'
 import { puppetDevice, request } from '../../support/puppet.js'
 
@@ -66,3 +67,32 @@ t.test('A passphrase that opens the present backup is refused for the next one, 
   t.strictSame(await bob.backup.create({ passphrase: PASSPHRASE }), { recoveryCode: null })
   t.not(user.backup.bytes.length, 100, 'one that nothing opens is replaced')
 })
+
+t.test(
+  'A backup that another device makes, or removes, ends the older one, whoever has kept it',
+  async (t) => {
+    for (const isRemoved of [false, true]) {
+      const server = new FakeServer()
+      const bob = await fakeUser(t, server, 'bob')
+      const user = server.requireUser('bob')
+      const { recoveryCode } = await bob.backup.create()
+      const kept = user.backup
+      const phone = await linkedDevice(t, server, bob)
+      await (isRemoved ? phone.backup.remove() : phone.backup.create())
+      const devices = [...user.history!.chain.devices.values()]
+      t.equal(devices.filter(({ purpose }) => purpose === 'recovery').length, isRemoved ? 0 : 1)
+
+      // The server shows the older blob, and lets its device log in.
+      user.backup = kept
+      server.lies.push(({ path, body }) => {
+        if (path !== '/v1/auth/login' || body.deviceId === undefined) return undefined
+        const device = user.shown(user.devices.get(body.deviceId as string)!, 'active')
+        const shown = { id: user.id, username: 'bob', createdAt: TIME }
+        return { user: shown, device, ...server.begin('bob', device.id), expiresIn: 900 }
+      })
+      const thief = await fakeClient(t, server)
+      t.equal(await outcome(thief.restore({ ...who, code: recoveryCode! })), 'old-backup')
+      t.strictSame([...user.history!.chain.devices.values()], devices)
+    }
+  }
+)

@@ -126,6 +126,32 @@ t.test('A verified contact stays verified on a restored device, against a false 
   t.equal(truth.root, alice.user.root)
 })
 
+t.test('A restored device seals for no chain that ends before the one that the backup knew', async (t) => {
+  for (const what of ['user', 'group'] as const) {
+    const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+    await bob.send(talk.id, 'hello')
+    const dora = await server.puppet('dora')
+    const lost = dora.device
+    const phone = await dora.add()
+    const shown = { user: await dora.user.fork(2), group: await talk.conversation.fork(1, server.users) }
+    await dora.revoke(lost.id, phone)
+    await talk.change([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+    await bob.contacts.get('dora')
+    await bob.conversations.get(talk.id)
+    const { recoveryCode } = await bob.backup.create()
+    await bob.close()
+
+    if (what === 'group') server.conversations.set(talk.id, shown.group)
+    else server.view = (username) => (username === 'dora' ? shown.user : server.users.get(username))
+    server.seen.length = 0
+    const restored = await fakeClient(t, server)
+    await restored.restore({ username: 'bob', password: PASSWORD, code: recoveryCode! })
+    const to = what === 'group' ? talk.id : { username: 'dora' }
+    t.equal(await outcome(restored.send(to, 'to whom?')), 'withheld-chain', what)
+    for (const { id } of [lost, carol.device]) t.notOk(hasWrappedFor(server, id))
+  }
+})
+
 t.test('A user’s chain of more statements than any may have is refused', async (t) => {
   const { server, bob } = await scene(t, ['alice'])
   const mallory = await server.puppet('mallory')
