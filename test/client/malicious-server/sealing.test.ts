@@ -104,14 +104,50 @@ t.test('All messages that were seen under a key count, those of others too, each
 })
 
 t.test('A key whose maker has left a device out is not read, and not sealed under', async (t) => {
-  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
-  await bob.send(talk.id, 'one')
-  const partial = await talk.change([], alice.device, { without: [carol.device.id] })
-  await talk.say(alice, 'we all agreed', 1, { key: partial })
-  t.strictSame((await told(bob, talk.id)).at(-1), 'wrong-roster')
+  for (const what of ['a device', 'a member', 'a replaced key'] as const) {
+    const { server, bob, user, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+    await bob.send(talk.id, 'one')
+    const before = await carol.user.fork(1)
+    if (what === 'a replaced key') await carol.rekey()
+    const { sequence, head } = carol.user.history!.chain
+    const partial = await talk.change(
+      [],
+      alice.device,
+      {
+        'a device': { without: [carol.device.id] },
+        'a member': { members: [alice.user, user] },
+        'a replaced key': {
+          members: [alice.user, user, before],
+          state: [{ username: 'carol', sequence, head }]
+        }
+      }[what]
+    )
+    await talk.say(alice, 'we all agreed', 1, { key: partial })
+    t.strictSame((await told(bob, talk.id)).at(-1), 'wrong-roster', what)
+    server.seen.length = 0
+    t.equal(await outcome(bob.send(talk.id, 'to all')), 'done')
+    t.not(talk.conversation.messages.at(-1)!.key, partial.hash)
+    t.ok((await readableFor(carol.device, talk.conversation, server)).includes('to all'))
+  }
+})
+
+t.test('However often a member changes devices, a group gets one key, and only for a message', async (t) => {
+  const { server, bob, talk, alice, mallory, listen } = await scene(t, ['alice', 'mallory'])
+  const heard = await listen()
+  await bob.send(talk.id, 'before')
   server.seen.length = 0
-  t.equal(await outcome(bob.send(talk.id, 'to all')), 'done')
-  t.not(talk.conversation.messages.at(-1)!.key, partial.hash)
+  for (let times = 1; times <= 5; times++) {
+    await mallory.rekey()
+    server.announce(mallory.user)
+  }
+  await talk.say(alice, 'heard all', 1)
+  await heard.message('heard all')
+  await bob.flush()
+  const made = () =>
+    server.seen.filter(({ method, path }) => method === 'POST' && path.endsWith('/session-keys'))
+  t.equal(made().length, 0)
+  await bob.send(talk.id, 'after')
+  t.equal(made().length, 1)
 })
 
 t.test(
