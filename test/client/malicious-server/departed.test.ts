@@ -4,7 +4,7 @@ import type { IncomingMessage } from '../../../src/client/types/messages.js'
 import { all, Listener } from '../../support/chat-clients.js'
 import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import { hasWrappedFor, inShort, outcome, scene, told } from '../../support/malicious-server.js'
-import { puppetDevice } from '../../support/puppet.js'
+import { puppetDevice, type Puppet } from '../../support/puppet.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 
 /**
@@ -74,8 +74,12 @@ for (const by of ['stream', 'look'] as const) {
   t.test(`A revoked admin adds nobody, and nobody vouches for it, by the ${by}`, async (t) => {
     const { server, bob, talk, laptop, mallory, heard, revoke, store } = await stolen(by)
     const ghost = await server.puppet('ghost')
-    const member = { username: 'ghost', role: 'admin', root: ghost.user.root } as const
-    const late = await talk.sign([{ kind: 'conversation-add', member }], laptop.device)
+    const admin = ({ user: { username, root } }: Puppet) => ({ username, role: 'admin', root }) as const
+    const changes = [
+      { kind: 'conversation-add', member: admin(ghost) },
+      { kind: 'conversation-role', member: admin(mallory) }
+    ] as const
+    const late = await talk.sign(changes, laptop.device)
     await revoke()
     await talk.show(late)
     talk.announce(late)
@@ -141,8 +145,9 @@ t.test('A reset of the stream opens nothing for those who had gone before', asyn
 })
 
 t.test('A device reads what was said before it came in, also by those who go later', async (t) => {
-  const { server, bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  const { server, bob, talk, alice, carol, dora } = await scene(t, ['alice', 'carol', 'dora'])
   const laptop: Speaker = { user: alice.user, device: alice.device }
+  const { key } = talk
   await talk.say(laptop, 'one', 1)
   await talk.say(carol, 'hello', 1)
   t.equal((await told(bob, talk.id)).length, 2)
@@ -151,9 +156,10 @@ t.test('A device reads what was said before it came in, also by those who go lat
   await phone.conversations.get(talk.id)
   const heard = new Listener(t, phone)
   await heard.first('connected')
-  await talk.say(carol, 'welcome', 2)
+  await talk.say(dora, 'welcome', 1)
   await heard.message('welcome')
-  await alice.add().then((other) => alice.revoke(laptop.device.id, other))
+  const other = await alice.add()
+  await alice.revoke(laptop.device.id, other)
   server.announce(alice.user)
   await heard.first('device-changed', ({ change }) => change === 'revoked')
   await talk.say(laptop, 'before, says the server', 2, { position: place, isStreamed: false })
@@ -164,6 +170,12 @@ t.test('A device reads what was said before it came in, also by those who go lat
     items.map(({ departed }) => departed),
     [true, false, true, false]
   )
+
+  await talk.change([{ kind: 'conversation-remove', username: 'carol' }], other)
+  await heard.first('members')
+  await talk.say(carol, 'so did carol', 2, { key, position: place - 1, isStreamed: false })
+  const read = ['one', 'hello', 'so did carol', 'before, says the server', 'welcome']
+  t.strictSame(await told(phone, talk.id), read, 'and by members')
 })
 
 t.test('A removed member says nothing more, and a new membership begins with its key', async (t) => {
@@ -453,13 +465,23 @@ t.test('A message that waited for its key is read with it, and nothing in its pl
 })
 
 t.test('A key that came after the beginning of the stream was not used before it', async (t) => {
-  const { bob, talk, laptop, revoke, store, server } = await stolen('stream')
-  const made = await talk.change([], laptop.device)
-  await revoke()
-  await talk.say(laptop, 'long ago, says the server', 1, { key: made, position: 3, isStreamed: false })
-  await talk.say(laptop, 'and this', 2, { key: made, position: 4, isStreamed: false })
-  const read = ['after-revocation', 'after-revocation', 'pay to 111']
-  t.strictSame(await told(bob, talk.id), read)
-  await bob.close()
-  t.strictSame(await told(await fakeClient(t, server, { store }), talk.id), read, 'after a restart, too')
+  for (const place of ['read', 'not read'] as const) {
+    const { bob, talk, laptop, heard, revoke, store, server } = await stolen('stream')
+    if (place === 'not read') {
+      // The stream begins behind these places.
+      const position = server.log.position + 100
+      server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position })}\n\n`)
+      await heard.first('reset')
+      server.log.position = position
+    }
+    const made = await talk.change([], laptop.device)
+    await revoke()
+    await talk.say(laptop, 'long ago, says the server', 1, { key: made, position: 3, isStreamed: false })
+    await talk.say(laptop, 'and this', 2, { key: made, position: 4, isStreamed: false })
+    const read = ['after-revocation', 'after-revocation', 'pay to 111']
+    t.strictSame(await told(bob, talk.id), read, place)
+    await bob.close()
+    const again = await fakeClient(t, server, { store })
+    t.strictSame(await told(again, talk.id), read, `${place}, after a restart, too`)
+  }
 })

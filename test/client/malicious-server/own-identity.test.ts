@@ -66,14 +66,22 @@ t.test('A task to share keys goes on, after a restart, with the keys that were m
 })
 
 t.test('An approval gives no key to a device that has the id of the one that asked', async (t) => {
-  const { bob, user, reads } = await withSecret()
-  const phone = await puppetDevice()
-  user.waiting.set(phone.id, await request(user, phone))
-  const number = await bob.devices.linkNumber(phone.id)
-  const evil = await hijack(user, phone.id)
-  t.match(await failure(bob.devices.approve(phone.id, { number })), { kind: 'untrusted' })
-  t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'displaced' })
-  t.strictSame(await reads(evil), [])
+  for (const time of ['before', 'meanwhile']) {
+    const { server, bob, user, reads } = await withSecret()
+    const phone = await puppetDevice()
+    user.waiting.set(phone.id, await request(user, phone))
+    const number = await bob.devices.linkNumber(phone.id)
+    let evil = time === 'before' ? await hijack(user, phone.id) : undefined
+    server.lies.push(async ({ path }) => {
+      if (!path.endsWith('/approval')) return undefined
+      evil ??= await hijack(user, phone.id)
+      return { device: user.shown(publicKeys(evil), 'active') }
+    })
+    t.match(await failure(bob.devices.approve(phone.id, { number })), { kind: 'untrusted' }, time)
+    t.match(await failure(bob.devices.approve(phone.id, { number })), { code: 'displaced' }, time)
+    await bob.flush().catch(() => undefined)
+    t.strictSame(await reads(evil!), [], time)
+  }
 })
 
 t.test('An old event that adds this user, shown again after a reset, shares no key', async (t) => {
