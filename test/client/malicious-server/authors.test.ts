@@ -128,6 +128,7 @@ t.test('Text that clients in other languages would read otherwise is refused', a
     `{"type":"text","text":"one","\\u006e":2,"n":1,${time}}`,
     ...['1.0', '1e0', '-0', '"1"'].map((n) => `{"type":"text","text":"one","n":${n},${time}}`),
     `{"type":"text","text":"\\ud800","n":1,${time}}`,
+    `{"type":"text","text":"one","n":1,${time},"unknown":"\\ud800"}`,
     `{"type":"text","text":"one","n":1,${time},"deep":${deep}}`,
     `[{"type":"text","text":"one","n":1,${time}}]`,
     `{"type":"text","text":"one","n":1,${time}} x`
