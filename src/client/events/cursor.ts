@@ -1,5 +1,5 @@
 import { parseCursor } from '../../protocol/cursor.js'
-import { beginRange, CURSOR, moveRange } from '../conversations/read-range.js'
+import { beginRange, CURSOR, moveRange, skipTo } from '../conversations/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 /** The cursor after the last event that was handled; undefined if none was. */
@@ -9,6 +9,11 @@ export function readCursor(store: Store): Promise<string | undefined> {
 
 export function saveCursor(store: Store, cursor: string): Promise<void> {
   return store.update((tx) => beginRange(tx, cursor))
+}
+
+/** Begin at this cursor, as a new device. */
+export function startAt(store: Store, cursor: string): Promise<void> {
+  return store.update((tx) => skipTo(tx, cursor))
 }
 
 /** Move the cursor forward, unless another process of this device has moved it further. */

@@ -1,7 +1,7 @@
 import { AuthResponse } from '../../protocol/accounts.js'
 import { EventPage } from '../../protocol/events.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
-import { saveCursor } from '../events/cursor.js'
+import { startAt } from '../events/cursor.js'
 import { isRetired, publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -226,7 +226,7 @@ export class Auth {
     await this.#me.saveAccount({ username, userId, deviceId, status: 'active' })
     await this.#users.guard()
     await this.#users.offerKeys([publicDevice(device)])
-    if (start !== null) await saveCursor(this.#store, start === 'end' ? await this.#end() : start)
+    if (start !== null) await startAt(this.#store, start === 'end' ? await this.#end() : start)
     return this.account!
   }
 

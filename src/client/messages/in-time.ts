@@ -6,7 +6,7 @@ import type { RosterSender, UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import { isAwaitingKey } from './awaiting-key.js'
 import { lastStreamed } from './gaps.js'
-import { readTo } from '../conversations/read-range.js'
+import { hasReadTo } from '../conversations/read-range.js'
 import type { SeenMessages } from './seen.js'
 
 /** A message in its place. */
@@ -78,7 +78,7 @@ export class InTime {
     { n, position, id, digest }: Placed
   ): Promise<boolean> {
     if (position > boundary.position) return true
-    if ((await readTo(this.#store, boundary.cursor)) < boundary.position) return false
+    if (!(await hasReadTo(this.#store, boundary))) return false
     const counter = { conversationId, key: link.hash, signingKey }
     // A device counts up: in the past it had not come further than what the stream brought of it later.
     if (position <= boundary.start) {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { foldConversation } from '../../../src/client/index.js'
 import type { IncomingMessage } from '../../../src/client/types/messages.js'
-import { all, Listener } from '../../support/chat-clients.js'
+import { all, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import { hasWrappedFor, inShort, outcome, scene, told } from '../../support/malicious-server.js'
 import { puppetDevice, type Puppet } from '../../support/puppet.js'
@@ -484,4 +484,13 @@ t.test('A key that came after the beginning of the stream was not used before it
     const again = await fakeClient(t, server, { store })
     t.strictSame(await told(again, talk.id), read, `${place}, after a restart, too`)
   }
+})
+
+t.test('A message that waited when its device was reset away is the past, and no late one', async (t) => {
+  const { server, bob, talk } = await scene(t, ['alice'])
+  const tablet = await linkedDevice(t, server, bob)
+  await bob.send(talk.id, 'before')
+  await tablet.send(talk.id, 'by the tablet')
+  await bob.devices.reset({ username: 'bob', password: PASSWORD })
+  t.strictSame(await told(bob, talk.id), ['before', 'by the tablet'])
 })
