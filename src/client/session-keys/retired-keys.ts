@@ -1,3 +1,4 @@
+import { EventPage } from '../../protocol/events.js'
 import type { ChainKey } from '../../protocol/conversation-chain.js'
 import { SessionKeyPage } from '../../protocol/conversations.js'
 import type { ConversationChains } from '../conversations/chains.js'
@@ -11,6 +12,8 @@ import type { Api } from '../transport/api.js'
 import { conversationIds, pagesOf } from '../transport/pages.js'
 import type { SessionKeys } from './store.js'
 
+/** Events that one look takes. */
+const [MAX_PAGES, PAGE] = [10, 100]
 /** An answer may be lost, and a device does not know of a removal before it reads the stream. */
 const PATIENCE_MS = 24 * 3600 * 1000
 /** Since when replaced keys could not be destroyed, and where the stream was then. */
@@ -50,8 +53,10 @@ export class RetiredKeys {
   async destroy(): Promise<void> {
     const retired = this.#me.retiredKeys()
     if (retired.length === 0) return
-    const known = await this.#chains.list()
-    const ids = new Set([...known.map(({ id }) => id), ...(await conversationIds(this.#api))])
+    const unread = await this.#unread()
+    if (unread === null) return
+    const known = (await this.#chains.list()).map(({ id }) => id)
+    const ids = new Set([...known, ...(await conversationIds(this.#api)), ...unread])
     const needed = new Map<string, string>()
     for (const id of ids) for (const print of await this.#needed(id)) needed.set(print, id)
     await this.#me.destroyRetiredKeys(retired.filter(({ encryption }) => !needed.has(encryption.fingerprint)))
@@ -85,6 +90,27 @@ export class RetiredKeys {
     if ((await this.#store.get(KEPT)) === undefined) return
     await this.#store.update((tx) => tx.delete(KEPT))
     await this.#alarms.resolve(ALARM)
+  }
+
+  /**
+   * Conversations of events that the stream has not brought yet: this user may have come in and gone again since.
+   *
+   * @returns null if there is more than a look can take: then the stream has to read on first
+   */
+  async #unread(): Promise<string[] | null> {
+    const ids: string[] = []
+    let cursor = (await this.#store.get<string>(CURSOR)) ?? '0'
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const path = `/v1/events?limit=${PAGE}&after=${encodeURIComponent(cursor)}`
+      const { body } = await this.#api.call({ method: 'GET', path, response: EventPage })
+      for (const { data } of body.items) {
+        const { conversationId } = data as { conversationId?: unknown }
+        if (typeof conversationId === 'string') ids.push(conversationId)
+      }
+      if (body.items.length === 0) return ids
+      cursor = body.cursor
+    }
+    return null
   }
 
   /** Encryption keys for which the conversation has wraps that the server did not show. */

@@ -16,7 +16,7 @@ import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer, Lie } from '../../support/fake-server.js'
 import { hijack, scene, told } from '../../support/malicious-server.js'
 import type { PuppetDevice } from '../../support/puppet.js'
-import type { PuppetTalk } from '../../support/puppet-talk.js'
+import { puppetTalk, type PuppetTalk } from '../../support/puppet-talk.js'
 import type { PuppetKey } from '../../support/puppet-conversation.js'
 
 /** A wrap for a device, as anybody can make it who has the session key. */
@@ -217,6 +217,22 @@ t.test('A replaced private key stays until each wrap that was made for it was fe
   await bob.flush()
   t.equal(await retired(), 0)
 })
+
+t.test(
+  'A replaced private key opens what the stream has not brought yet, of a group that is over',
+  async (t) => {
+    const { server, bob, alice, user, store, listen } = await scene(t, ['alice'])
+    const short = await puppetTalk(server, 'group', [[alice.user, 'admin'], [user]], alice)
+    await short.say(alice, 'for Bob', 1)
+    await short.change([{ kind: 'conversation-remove', username: 'bob' }], alice.device)
+    const { statements, lastPosition } = short.conversation
+    short.conversation.left.set('bob', { statements: statements.length, lastPosition })
+    await bob.devices.rekey()
+    const heard = await listen()
+    await heard.message('for Bob')
+    t.equal((await store.get<{ retired: Value[] }>('device'))!.retired.length, 0)
+  }
+)
 
 t.test('A replaced private key that stays for a day is told, until it is destroyed', async (t) => {
   const hides: [what: string, lie: (talk: PuppetTalk) => Lie][] = [
