@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { refillReadyKeys } from './ready-keys.js'
 
 /** Files that need only what is in this process: no unit tests, which run by themselves, and no PostgreSQL. */
 export const IN_PROCESS = /^[^.]+\.test\.js$/
@@ -16,6 +17,7 @@ export async function importTests(t: Test, folder: string, names: RegExp): Promi
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!names.test(name)) continue
     t.comment(name)
+    refillReadyKeys()
     const ends: Parameters<typeof teardown>[0][] = []
     t.teardown = (end) => {
       ends.push(end)

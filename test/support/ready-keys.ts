@@ -22,9 +22,9 @@ export function readyRsaKey(): KeyObject | null {
   return pem === undefined ? null : createPrivateKey(pem)
 }
 
-/** The keys come again from the first one: for another server. Nothing happens before `useReadyKeys`. */
+/** The keys come again from the first one: for another server. */
 export function refillReadyKeys(): void {
-  if (inUse) pool = readPool()
+  pool = undefined
 }
 
 function readPool(): string[] {
