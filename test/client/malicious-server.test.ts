@@ -1,9 +1,0 @@
-import { join } from 'node:path'
-import t from 'tap'
-import { IN_PROCESS, importTests } from '../support/import-tests.js'
-import { useReadyKeys } from '../support/ready-keys.js'
-
-useReadyKeys()
-
-// In one process, all these take half the time.
-await importTests(t, join(import.meta.dirname, 'malicious-server'), IN_PROCESS)
