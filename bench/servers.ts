@@ -38,7 +38,8 @@ export async function startOurs(
   pg: Postgres | null,
   { users, groups }: Population = senders,
   nodeOptions: string[] = [],
-  prepare: (databaseUrl: string, world: World) => Promise<void> = () => Promise.resolve()
+  prepare: (databaseUrl: string, world: World) => Promise<void> = () => Promise.resolve(),
+  limits: Record<string, string> = {}
 ): Promise<Target> {
   const dataDir = pg === null ? await emptyDataDir(owner) : await temporaryFolder(owner)
   const databaseUrl = await pg?.newDatabase()
@@ -55,7 +56,7 @@ export async function startOurs(
     ...database,
     dataDir,
     nodeOptions,
-    env: { MAX_CLIENTS: '100000' }
+    env: { MAX_CLIENTS: '100000', ...limits }
   })
   return { ...world, port: server.port, pid: server.pid! }
 }
