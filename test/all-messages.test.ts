@@ -5,6 +5,6 @@ import { useReadyKeys } from './support/ready-keys.js'
 
 useReadyKeys()
 
-// What clients send, read and keep, and the keys for it.
+// Messages and session keys of clients.
 const names = /^(conversations|messages|session-keys)\/[^.]+\.test\.js$/
 await importTests(t, join(import.meta.dirname, 'client'), names)
