@@ -2,7 +2,6 @@ import type { ChainRequest } from '../../protocol/conversation-chain.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { ChatError, untrusted, withDetails } from '../errors.js'
 import { countsIn, type HeardHeads } from '../identity/heard-heads.js'
-import type { OwnDevice } from '../identity/own-device.js'
 import type { Boundaries } from './boundaries.js'
 import type { ChainFetcher } from './chain-fetcher.js'
 import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js'
@@ -19,7 +18,6 @@ export class RequestTaker {
   readonly #goings: Goings
   readonly #boundaries: Boundaries
   readonly #heads: HeardHeads
-  readonly #me: OwnDevice
 
   constructor(
     chains: ChainStore,
@@ -27,8 +25,7 @@ export class RequestTaker {
     loader: ChainLoader,
     goings: Goings,
     boundaries: Boundaries,
-    heads: HeardHeads,
-    me: OwnDevice
+    heads: HeardHeads
   ) {
     this.#chains = chains
     this.#fetcher = fetcher
@@ -36,7 +33,6 @@ export class RequestTaker {
     this.#goings = goings
     this.#boundaries = boundaries
     this.#heads = heads
-    this.#me = me
   }
 
   /** Whether it is known where the conversation ended for all who are known to have gone from it. */
@@ -120,16 +116,17 @@ export class RequestTaker {
     const requests = await readServed(items)
     const added: TakenRequest[] = []
     await this.#loader.apply(id, chain, requests, added, { isAccepted: true })
-    const { head: shown, sequence } = chain.history.chain ?? { head: 'nothing', sequence: 0 }
-    if (shown !== head)
+    const end = chain.history.chain
+    if (end?.head !== head) {
+      const shown = end?.head ?? 'nothing'
       throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
-    this.#requireIn(chain)
+    }
     // The known one may not be readable any more: it may name statements of users' chains that were given up.
     const known = await this.#chains.record(id)
     if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
       await this.#chains.drop(id)
     await this.#chains.add(chain, requests)
-    await this.#chains.accept(id, sequence)
+    await this.#chains.accept(id, end.sequence)
     await this.#boundaries.open(chain.history)
     await this.#goings.settle(id, chain, added, lastPosition)
     await this.#heads.accepted({ conversationId: id })
@@ -161,18 +158,11 @@ export class RequestTaker {
       const end = chain.history.chain?.sequence ?? 0
       const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
       if (end > sequence) {
-        this.#requireIn(chain)
         await this.#chains.add(chain, valid)
         const { history } = chain
         const counts = countsIn(history.chain!)
         await this.#heads.compare({ conversationId: id }, counts, (at) => history.hashAt(at))
       }
     }
-  }
-
-  /** A conversation of others is never taken for one of this user: nothing of it is stored. */
-  #requireIn({ history }: LoadedChain): void {
-    if (!history.usernames.includes(this.#me.username))
-      throw untrusted('foreign-conversation', 'The server shows a conversation in which this user never was.')
   }
 }

@@ -90,11 +90,6 @@ export class SeenMessages {
     return entry === null ? undefined : positionOf(entry)
   }
 
-  /** Read the store again the next time: another process may have written there. */
-  forget(conversationId: string): void {
-    this.#indexes.delete(conversationId)
-  }
-
   /** Remember a message in memory, so that the next one is compared with it. `record` makes it durable. */
   async note(counter: CounterId, seen: SeenEntry): Promise<void> {
     await this.#put(counter, seen.n, toEntry(seen))

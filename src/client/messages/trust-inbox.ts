@@ -6,7 +6,7 @@ import { countsIn, hasGone, isOwnSource, type HeardHead, type HeardHeads } from 
 import type { OwnDevice } from '../identity/own-device.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
-import type { KeyForwarding } from '../session-keys/forward.js'
+import { toRecipient, type KeyForwarding } from '../session-keys/forward.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ChainHead, LacksContent, TrustContent, WelcomeContent } from '../types/content.js'
 import type { IncomingMessage } from '../types/messages.js'
@@ -86,20 +86,19 @@ export class TrustInbox {
     return (tx) => this.#trusted(tx, content, source, isForThis)
   }
 
-  /** Forward what was planned. If this is interrupted, the next connection goes on with it. */
+  /** Forward what was planned. */
   forward(): void {
-    this.#forwarding.resume().catch(() => undefined)
+    this.#forwarding.start()
   }
 
   /** Plan to forward session keys to another own device, which was given something else in their place. */
   async #lacks(
     { conversation, keys: hashes }: LacksContent,
-    { id: deviceId, signingKey, keys }: DeviceHistory
+    { id, signingKey, keys }: DeviceHistory
   ): Promise<(tx: StoreTransaction) => Promise<void>> {
     const history = (await this.#chains.peekReadable(conversation))?.history
     const known = hashes.filter((hash) => history?.key(hash) !== undefined)
-    const { encryptionKey, kemKey } = keys.at(-1)!
-    const to = { deviceId, signingKey, encryptionKey, kemKey }
+    const to = toRecipient({ id, signingKey, ...keys.at(-1)! })
     return async (tx) => {
       for (const hash of known) this.#forwarding.planKey(tx, to, conversation, hash)
     }

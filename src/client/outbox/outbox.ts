@@ -110,7 +110,6 @@ export class Outbox {
 
   /** Another process of this device has posted the message. */
   async #settleElsewhere(conversationId: string, id: string): Promise<void> {
-    this.#seen.forget(conversationId)
     const position = await this.#seen.positionOf(conversationId, this.#keys.signingKey, id)
     if (position === undefined) {
       const refused = 'The message was refused when another process sent it.'

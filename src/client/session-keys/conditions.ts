@@ -31,15 +31,15 @@ export class SealingConditions {
   /**
    * @param request what the request does to members that is to be sealed
    * @param request.removed those whom it removes, if it does nothing else: nothing about them is in its way
-   * @param request.added those who come in with it
+   * @param request.named those whom it names: they may come in with it
    * @throws {ChatError} `identity-changed`; `server-behind`, `forked-chain` or `withheld-chain` (`untrusted`)
    */
   async require(
     conversation: VerifiedConversation,
     users: KnownUsers,
-    { removed, added = [] }: { removed?: ReadonlySet<string> | undefined; added?: readonly string[] } = {}
+    { removed, named = [] }: { removed?: ReadonlySet<string> | undefined; named?: readonly string[] } = {}
   ): Promise<void> {
-    const members = [...conversation.chain.members.keys(), ...added].filter(
+    const members = [...new Set([...conversation.chain.members.keys(), ...named])].filter(
       (username) => removed?.has(username) !== true
     )
     await this.requireChain(conversation.id)

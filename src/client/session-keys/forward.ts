@@ -1,3 +1,4 @@
+import type { ChainDevice } from '../../protocol/user-chain.js'
 import { isActive } from '../../protocol/user-history.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import { signStatement } from '../../crypto/statements.js'
@@ -19,6 +20,16 @@ export type OwnRecipient = {
   signingKey: string
   encryptionKey: string
   kemKey: string
+}
+
+/** @param device as a verified chain says, or as it said when its keys were decided on */
+export function toRecipient({
+  id: deviceId,
+  signingKey,
+  encryptionKey,
+  kemKey
+}: Pick<ChainDevice, 'id' | 'signingKey' | 'encryptionKey' | 'kemKey'>): OwnRecipient {
+  return { deviceId, signingKey, encryptionKey, kemKey }
 }
 
 /** Session keys still to be forwarded to a device. Stored until it is done. */
@@ -77,11 +88,14 @@ export class KeyForwarding {
     const others = [...chain.devices.values()].filter(({ id }) => id !== device.id)
     if (others.length === 0) return
     await this.#store.update((tx) => {
-      for (const { id: deviceId, signingKey, encryptionKey, kemKey } of others) {
-        const to = { deviceId, signingKey, encryptionKey, kemKey }
+      for (const to of others.map(toRecipient))
         tx.set(taskName(to, conversationId), { to, conversationId, done: [] } satisfies Task)
-      }
     })
+    this.start()
+  }
+
+  /** Go on with nobody waiting. If this is interrupted, the next connection goes on with it. */
+  start(): void {
     this.resume().catch(() => undefined)
   }
 

@@ -1,11 +1,10 @@
 import type { ChainKey } from '../../protocol/conversation-chain.js'
-import type { ChainDevice } from '../../protocol/user-chain.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import type { KeyForwarding, OwnRecipient } from './forward.js'
+import { toRecipient, type KeyForwarding, type OwnRecipient } from './forward.js'
 
 /** Signing keys of own devices that the stream has shown to be added, the newest last. */
 const ADDED = 'added'
@@ -86,12 +85,8 @@ export class LeftOutDevices {
     this.forward()
   }
 
-  /** Forward what is planned. If this is interrupted, the next connection goes on with it. */
+  /** Forward what is planned. */
   forward(): void {
-    this.#forwarding.resume().catch(() => undefined)
+    this.#forwarding.start()
   }
-}
-
-function toRecipient({ id: deviceId, signingKey, encryptionKey, kemKey }: ChainDevice): OwnRecipient {
-  return { deviceId, signingKey, encryptionKey, kemKey }
 }

@@ -92,7 +92,7 @@ export class ChainRequests {
       await this.#addUsers(users, changes)
       await this.#conditions.require(conversation, users, {
         removed: removedBy(changes),
-        added: newcomers(changes)
+        named: namedBy(changes)
       })
       // Each look above may have shown that this device is out.
       const { account, device } = await this.#own.requireActive()
@@ -120,7 +120,7 @@ export class ChainRequests {
         members: await members()
       } as const
       await this.#addUsers(users, [change])
-      await this.#conditions.requireUsers(newcomers([change]), users)
+      await this.#conditions.requireUsers(namedBy([change]), users)
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)
@@ -176,7 +176,7 @@ export class ChainRequests {
 
   /** Those who come in are not among the users of the chain yet. */
   async #addUsers(users: KnownUsers, changes: readonly Change[]): Promise<void> {
-    for (const username of newcomers(changes)) users.add(await this.#users.get(username))
+    for (const username of namedBy(changes)) users.add(await this.#users.get(username))
   }
 }
 
@@ -187,7 +187,7 @@ function renewalBefore(changes: readonly Change[], stale: MemberLine | undefined
 }
 
 /** The users whom changes name with a root. */
-function newcomers(changes: readonly Change[]): string[] {
+function namedBy(changes: readonly Change[]): string[] {
   return changes
     .flatMap((change) =>
       change.kind === 'conversation-create' ? change.members : 'member' in change ? [change.member] : []
