@@ -15,7 +15,8 @@ export type Recipient = Conversation | { username: string }
  *
  * @param conversations the list with titles, where the caller has just read it
  * @throws {UsageError} if TO could mean more than one: anybody can register under a group's name, or add the
- *   user to a group that is named like another user, so a guess could send the message to them
+ *   user to a group that is named like another user, so a guess could send the message to them. The same holds
+ *   for a group whose name this device cannot read.
  */
 export async function resolveRecipient(
   chat: ChatClient,
@@ -83,8 +84,17 @@ async function groupUnlessUser(
   conversations: readonly Conversation[]
 ): Promise<Conversation | undefined> {
   const groups = groupsNamed(conversations, name)
-  if (groups.length === 0) return undefined
   const username = usernameIn(name)
+  if (groups.length === 0) {
+    const nameless = conversations.filter(
+      ({ kind, title, joined }) => kind === 'group' && title === null && joined
+    )
+    if (nameless.length === 0 || directWith(conversations, username) !== undefined) return undefined
+    throw new UsageError(
+      `"${name}" may be the name of a group of yours: this device does not know what one is called.`,
+      `Use @${username} for the user, or the group's id: ${ids(nameless)}.`
+    )
+  }
   if (directWith(conversations, username) !== undefined || (await isUser(chat, username)))
     throw new UsageError(
       `"${name}" is the name of a user and of a group.`,

@@ -37,6 +37,8 @@ export async function run(process: Process): Promise<number> {
     broken = error
     stop()
   })
+  // Nobody reads the notes any more: the work goes on without them.
+  stderr.on('error', () => undefined)
   try {
     const code = await runCommand({ argv: argv.slice(2), env, stdin, stdout, stderr, signal: abort.signal })
     const unwritten = broken ?? (await flush(stdout))

@@ -15,7 +15,7 @@ import {
   type GlobalOptions,
   type Profile
 } from './profile.js'
-import { readPassword, promptSecret } from './terminal/prompt.js'
+import { givenSecret, promptSecret, readPassword } from './terminal/prompt.js'
 
 /**
  * Run `work` with the profile's client, whether or not somebody is logged in, and close the client. A signal
@@ -51,13 +51,13 @@ export async function withClient<T>(
  */
 export async function openStore(io: Io, profile: Profile): Promise<FileStore> {
   const { store: folder } = profile
-  const given = io.env['SECURE_CHAT_PASSPHRASE']
-  if (!given && !isSealed(profile)) {
+  const given = givenSecret(io, 'SECURE_CHAT_PASSPHRASE')
+  if (given === undefined && !isSealed(profile)) {
     const store = await FileStore.open({ folder }).catch(unlessSealed)
     if (store !== null) return store
   }
   const passphrase =
-    given || (await promptSecret(io, 'Passphrase of the keys on this machine', 'Set SECURE_CHAT_PASSPHRASE.'))
+    given ?? (await promptSecret(io, 'Passphrase of the keys on this machine', 'Set SECURE_CHAT_PASSPHRASE.'))
   const store = await FileStore.open({ folder, passphrase })
   await rememberSealed(profile)
   return store

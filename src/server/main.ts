@@ -17,6 +17,8 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 async function main(): Promise<void> {
   const config = readConfig(process.env)
   const logger = createLogger(config.logLevel)
+  // `secure-chat serve` has died, and nothing else would end its server.
+  if (cluster.isPrimary) process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   if (config.workers === 1 || cluster.isWorker) return serve(config, logger)
   const stop = new AbortController()
   for (const signal of SIGNALS) process.on(signal, () => stop.abort())

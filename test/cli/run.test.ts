@@ -39,6 +39,13 @@ t.test('A command ends without an error when the reader of its output goes away'
   t.equal(await code, 0)
 })
 
+t.test('A command goes on when nobody reads its notes any more', async (t) => {
+  const process = await fakeProcess(t, 'whoami')
+  const code = run(process as unknown as NodeJS.Process)
+  process.stderr.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+  t.equal(await code, 0)
+})
+
 t.test('A full disk ends a command with an error', { skip: !existsSync('/dev/full') }, async (t) => {
   const process = await fakeProcess(t, 'whoami')
   const stdout = createWriteStream('/dev/full')

@@ -43,6 +43,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     t.notOk(await answers(url))
   })
 
+for (const signal of ['SIGKILL', 'SIGHUP'] as const)
+  t.test(`The server ends, too, when "serve" ends by ${signal}`, async (t) => {
+    const { child, url } = await started(t)
+    child.kill(signal)
+    await once(child, 'exit')
+    await eventually(async () => !(await answers(url)), 'the server ends')
+  })
+
 t.test('"serve" ends with the exit code of its server', async (t) => {
   const child = serve(['--port', '1', '--host', 'host.invalid', '--data-dir', await emptyDataDir(t)])
   const [said, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')])

@@ -2,7 +2,7 @@ import t from 'tap'
 import { commandLine, type Given } from '../support/command-line.js'
 import { startChat } from '../support/start-chat.js'
 
-const { url } = await startChat(t)
+const { url, user } = await startChat(t)
 const nowhere = 'http://127.0.0.1:9'
 const cli = commandLine(t, { SECURE_CHAT_URL: url })
 const as = (name: string) => ({ env: { SECURE_CHAT_PROFILE: name } })
@@ -32,6 +32,8 @@ const misused: Case[] = [
   [['send', 'bob', 'x'.repeat(70_000)], /bytes at most\.\n {2}Send its end .*tail/],
   ['send bob', /too long for a message/, { stdin: 'x'.repeat(2 ** 20 + 1) }],
   [['send', 'bob', ' \n\t '], /message is empty/],
+  ['send b! hi', /"b!" is no username\.\n.*3 to 32 characters/],
+  ['group create ops bob x!', /"x!" is no username|A username has 3 to 32/],
   ['send bob hi --id 7', /It must be a UUID, such as/],
   ['send bob hi --reply 7', /It must be a UUID, such as/],
   ['register A!', /A username has 3 to 32 characters of a-z/, as('new')],
@@ -72,8 +74,8 @@ t.test('A wrong command line ends with 2, and the message says how to correct it
 
 t.test('A request that is refused ends with 1', async (t) => {
   const refused: Case[] = [
-    ['send zelda hi', /no such user[^]*Check the spelling/],
-    ['group create ops zelda', /no such user/],
+    ['send zelda hi', /no user zelda[^]*Check the spelling/],
+    ['group create ops zelda', /no user zelda/],
     ['history carol', /no conversation with "carol"/],
     ['group add ops bob', /no group "ops"/],
     ['devices revoke 00', /No such device/],
@@ -146,4 +148,17 @@ t.test('Every command has help with examples', async (t) => {
     t.match(help.out, /^Usage: secure-chat [a-z]+/)
     t.match(help.out, /^Examples:\n {2}\$ secure-chat /m, name!)
   }
+})
+
+t.test('While a group has no name that this device knows, a plain name goes to no user', async (t) => {
+  const gina = await user('gina')
+  await cli('register ops', as('stranger'))
+  await cli('register hugo', as('hugo'))
+  const { id } = await gina.createConversation('group', ['hugo'])
+  t.match(await cli('send ops secret', as('hugo')), {
+    code: 2,
+    err: `Use @ops for the user, or the group's id: ${id}.`
+  })
+  t.match(await cli('send @gina hi', as('hugo')), { code: 0 })
+  t.match(await cli('send gina hi', as('hugo')), { code: 0 }, 'a direct conversation is known')
 })

@@ -106,7 +106,7 @@ t.test('A second client joins a group that the SDK made, talks, administers and 
   await says(grace, id, 'here I am')
   await franks.message('here I am')
   await frank.send(id, 'welcome')
-  t.strictSame(await grace.texts(id), ['here I am', 'welcome'])
+  t.strictSame(await grace.texts(id), ['Mixed', 'here I am', 'welcome'])
   await erin.conversations.setRole(id, 'grace', 'admin')
   expect(await grace.setRole(id, 'erin', 'member'), 201)
   expect(await grace.setTimer(id, 86_400), 201)
@@ -121,7 +121,7 @@ t.test('A second client joins a group that the SDK made, talks, administers and 
   await franks.first('members', ({ change, username }) => change === 'left' && username === 'grace')
   await frank.send(id, 'gone')
   t.equal((await grace.raw('GET', `/v1/conversations/${id}/messages`)).status, 404)
-  t.strictSame((await texts(erin, id)).slice(1), ['before', 'here I am', 'welcome', 'gone'])
+  t.strictSame((await texts(erin, id)).slice(1), ['before', 'message', 'here I am', 'welcome', 'gone'])
 })
 
 t.test('The SDK joins a group that a second client made, talks, is removed and comes back', async (t) => {

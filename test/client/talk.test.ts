@@ -39,9 +39,9 @@ t.test('A group has a name, members that come and go, and a title that changes',
   await anna.conversations.add(id, 'cora')
   await ben.send(id, 'with cora')
   await coras.message('with cora')
-  t.strictSame(await texts(cora, id), ['with cora'])
+  t.strictSame(await texts(cora, id), ['message', 'with cora'])
   await anna.conversations.rename(id, 'Dinner')
-  await coras.first('message', ({ content }) => content.type === 'title')
+  await coras.first('message', ({ content }) => content.type === 'title' && content.text === 'Dinner')
   t.match(await cora.conversations.get(id), { kind: 'group', title: 'Dinner', joined: true })
   await anna.conversations.remove(id, 'ben')
   await cora.send(id, 'without ben')
@@ -52,7 +52,14 @@ t.test('A group has a name, members that come and go, and a title that changes',
   })
   await cora.conversations.leave(id)
   t.match(await cora.conversations.get(id), { joined: false })
-  t.strictSame(await texts(anna, id), ['message', 'before cora', 'with cora', 'message', 'without ben'])
+  t.strictSame(await texts(anna, id), [
+    'message',
+    'before cora',
+    'message',
+    'with cora',
+    'message',
+    'without ben'
+  ])
 })
 
 t.test('A client that starts again on its store continues where it was', async (t) => {

@@ -63,9 +63,8 @@ export function groupMembersCommands(group: Command, io: Io, inGroup: InGroup): 
     .argument('<group>', GROUP)
     .argument('<name>', 'username', username)
     .action((name: string, username: string) =>
-      inGroup(name, async (chat, { id, title }) => {
+      inGroup(name, async (chat, { id }) => {
         await chat.conversations.renew(id, username)
-        await repeatTitle(chat, id, title)
         printToStderr(io, `The membership of ${username} is renewed.`)
       })
     )
@@ -81,17 +80,9 @@ async function add(
   const isIn = (name: string) => members.some(({ username }) => username === name)
   for (const name of names.filter(isIn))
     printToStderr(io, `${name} is already in "${sanitize(title ?? id)}".`)
-  let now: Conversation | undefined
-  for (const name of names.filter((name) => !isIn(name))) {
-    now = await chat.conversations.add(id, name, role)
-    printToStderr(io, `${name} was added to "${sanitize(title ?? id)}".`)
-  }
-  if (now === undefined) return
-  await repeatTitle(chat, id, title)
+  const added = names.filter((name) => !isIn(name))
+  if (added.length === 0) return
+  const now = await chat.conversations.add(id, added, role)
+  for (const name of added) printToStderr(io, `${name} was added to "${sanitize(title ?? id)}".`)
   recommendAdmin(io, now)
-}
-
-/** A new member cannot read the earlier message that names the group. */
-async function repeatTitle(chat: ChatClient, id: string, title: string | null): Promise<void> {
-  if (title !== null) await chat.conversations.rename(id, title)
 }

@@ -41,7 +41,7 @@ export async function configuredPassword(
   io: Io,
   { passwordFile }: GlobalOptions
 ): Promise<string | undefined> {
-  return passwordFile === undefined ? io.env['SECURE_CHAT_PASSWORD'] : firstLine(passwordFile)
+  return passwordFile === undefined ? givenSecret(io, 'SECURE_CHAT_PASSWORD') : firstLine(passwordFile)
 }
 
 function passwordSource({ passwordFile: file }: GlobalOptions, message: string): SecretSource {
@@ -52,18 +52,26 @@ function passwordSource({ passwordFile: file }: GlobalOptions, message: string):
 export async function readSecret(io: Io, source: SecretSource): Promise<string> {
   const { message, variable, file, fileOption, isNew = false } = source
   if (file !== undefined) return firstLine(file)
-  const given = io.env[variable]
-  if (given) return given
+  const given = givenSecret(io, variable)
+  if (given !== undefined) return given
   const asked = await promptSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
   if (isNew && (await promptSecret(io, 'Enter it again', '')) !== asked)
     throw new UsageError('The two entries are not equal.')
   return asked
 }
 
+/**
+ * A secret from the environment, without the line break and the byte order mark that programs and editors put around
+ * it. An empty one counts as not set.
+ */
+export function givenSecret({ env }: Io, variable: string): string | undefined {
+  return env[variable]?.replace(/^\uFEFF/, '').replace(/\r?\n$/, '') || undefined
+}
+
 async function firstLine(path: string): Promise<string> {
   let line: string
   try {
-    line = (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0]!
+    line = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0]!
   } catch (error) {
     throw new UsageError(`The file with the secret can't be read: ${(error as Error).message}`)
   }

@@ -6,9 +6,13 @@ import { printToStderr, readAll, type Io } from './io.js'
 const MAX_TEXT_BYTES = 2 ** 20
 /** Characters of one line or document. A page of the 200 largest messages fits. */
 const MAX_JSON_LENGTH = 32 * 2 ** 20
-export const TOO_LONG = 'Send its end ("… | tail -c 50000 | secure-chat send …"), or send it in parts.'
+/** 10,000 bytes fit always, also if each takes six in JSON. */
+export const TOO_LONG = 'Send its end ("… | tail -c 10000 | secure-chat send …"), or send it in parts.'
 
-/** All of stdin as text, without the line break at its end. */
+/**
+ * All of stdin as text, without the line break at its end. A character that `tail -c` or `head -c` has torn at an end
+ * is left out.
+ */
 export async function textFromStdin(io: Io): Promise<string> {
   if (io.stdin.isTTY === true) printToStderr(io, 'Type the message. End it with Ctrl-D on a line of its own.')
   const bytes = await readAll(io.stdin, MAX_TEXT_BYTES).catch((error: unknown) => {
@@ -16,10 +20,19 @@ export async function textFromStdin(io: Io): Promise<string> {
     throw error
   })
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+    // The end of a stream that goes on may be torn.
+    const decoder = new TextDecoder('utf-8', { fatal: true })
+    return decoder.decode(withoutTornStart(bytes), { stream: true }).replace(/\r?\n$/, '')
   } catch {
     throw new UsageError('Stdin is not text in UTF-8.')
   }
+}
+
+/** A character has at most three bytes behind its first one. */
+function withoutTornStart(bytes: Buffer): Buffer {
+  let torn = 0
+  while (torn < 3 && (bytes[torn]! & 0xc0) === 0x80) torn++
+  return bytes.subarray(torn)
 }
 
 /**

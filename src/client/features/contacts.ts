@@ -10,6 +10,7 @@ import type { Store } from '../stores/store.js'
 import { unlessUnsent } from './unsent.js'
 import type { Contact } from '../types/contacts.js'
 import { sameDigits } from './compared-digits.js'
+import { toUsername } from './username.js'
 
 /** Users whose identity this device has met, and how far it is trusted. */
 export class Contacts {
@@ -53,7 +54,7 @@ export class Contacts {
   }
 
   async get(username: string): Promise<Contact> {
-    const name = username.toLowerCase()
+    const name = toUsername(username)
     await this.#users.sync([name])
     const { root } = (await this.#users.get(name)).chain
     return toContact(name, (await this.#trust.isUnsure(name)) ? undefined : await this.#trust.of(name), root)
@@ -138,7 +139,7 @@ export class Contacts {
   }
 
   #otherUser(username: string): string {
-    const name = username.toLowerCase()
+    const name = toUsername(username)
     if (name !== this.#me.username) return name
     throw new ChatError(
       'usage',

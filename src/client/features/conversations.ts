@@ -15,6 +15,7 @@ import type { Conversation } from '../types/conversations.js'
 import type { Sent } from '../types/messages.js'
 import type { ConversationCreation } from './conversation-creation.js'
 import type { Membership } from './membership.js'
+import { toUsername } from './username.js'
 
 /** The user's conversations and their members. */
 export class Conversations {
@@ -80,40 +81,50 @@ export class Conversations {
 
   /** The direct conversation with a user, created if there is none. */
   async direct(username: string): Promise<Conversation> {
-    return this.#toPublic(await this.#creation.direct(username.toLowerCase()))
+    return this.#toPublic(await this.#creation.direct(toUsername(username)))
   }
 
   /** A new group, whose only admin is its creator. `title` is sent as its first message. */
   async createGroup(title: string, usernames: readonly string[]): Promise<Conversation> {
     const content = checkContent({ type: 'title', text: title })
-    const others = new Set(usernames.map((username) => username.toLowerCase()))
+    const others = new Set(usernames.map(toUsername))
     others.delete(this.#me.username)
     const { id } = await this.#creation.group([...others])
     await this.#outbox.send(id, content)
     return this.get(id)
   }
 
-  /** Add a user. If there is a direct conversation with them, it tells them where the group's chain ends. */
-  async add(id: string, username: string, role: 'admin' | 'member' = 'member'): Promise<Conversation> {
-    const name = username.toLowerCase()
-    const conversation = await this.#membership.add(id, name, role)
-    await this.#welcome(name, conversation)
+  /**
+   * Add a user, or up to 100 at once, and repeat the group's title for them. If there is a direct conversation with
+   * one, it says where the group's chain ends.
+   */
+  async add(
+    id: string,
+    usernames: string | readonly string[],
+    role: 'admin' | 'member' = 'member'
+  ): Promise<Conversation> {
+    const names = [usernames].flat().map(toUsername)
+    const conversation = await this.#membership.add(id, names, role)
+    for (const name of names) await this.#welcome(name, conversation)
+    await this.#repeatTitle(conversation)
     return this.#toPublic(conversation)
   }
 
   /** Remove a member, or up to 100 at once: all are out before a session key is made. */
   async remove(id: string, usernames: string | readonly string[]): Promise<Conversation> {
-    const names = [usernames].flat().map((username) => username.toLowerCase())
+    const names = [usernames].flat().map(toUsername)
     return this.#toPublic(await this.#membership.remove(id, names))
   }
 
   async setRole(id: string, username: string, role: 'admin' | 'member'): Promise<Conversation> {
-    return this.#toPublic(await this.#membership.setRole(id, username.toLowerCase(), role))
+    return this.#toPublic(await this.#membership.setRole(id, toUsername(username), role))
   }
 
   /** Renew the membership of a user who has reset, and whose new identity was accepted. */
   async renew(id: string, username: string): Promise<Conversation> {
-    return this.#toPublic(await this.#membership.renew(id, username.toLowerCase()))
+    const conversation = await this.#membership.renew(id, toUsername(username))
+    await this.#repeatTitle(conversation)
+    return this.#toPublic(conversation)
   }
 
   /** @throws `last-admin` (`usage`) if others are in, and nobody else is an admin */
@@ -189,6 +200,15 @@ export class Conversations {
     const { id, kind, joined, trouble } = conversation
     if (kind !== 'group' || !joined || trouble !== undefined) return conversation
     return { ...conversation, title: await this.#titles.read(id, lastPosition) }
+  }
+
+  /** Who has just come in reads no earlier message that names the group. */
+  async #repeatTitle({ id }: VerifiedConversation): Promise<void> {
+    const repeat = async (): Promise<void> => {
+      const text = await this.#titles.read(id)
+      if (text !== null) await this.#outbox.send(id, { type: 'title', text })
+    }
+    await unlessUnsent(repeat())
   }
 
   async #welcome(username: string, { id, chain }: VerifiedConversation): Promise<void> {

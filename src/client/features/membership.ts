@@ -18,12 +18,15 @@ export class Membership {
   }
 
   /** Add a user under the current root, which has to be a trusted one. */
-  async add(id: string, username: string, role: Role): Promise<VerifiedConversation> {
+  async add(id: string, usernames: readonly string[], role: Role): Promise<VerifiedConversation> {
     return this.#requests.change(id, async ({ chain }) => {
-      const root = await this.#trustedRoot(username)
-      return chain.members.has(username)
-        ? null
-        : [{ kind: 'conversation-add', member: { username, role, root } }]
+      const added = [...new Set(usernames)].filter((username) => !chain.members.has(username))
+      const roots = await Promise.all(added.map((username) => this.#trustedRoot(username)))
+      if (added.length === 0) return null
+      return added.map((username, at) => ({
+        kind: 'conversation-add',
+        member: { username, role, root: roots[at]! }
+      }))
     })
   }
 

@@ -19,6 +19,7 @@ import type { Auth } from './auth.js'
 import type { Linking } from './linking.js'
 import type { Backup } from './backup.js'
 import { openContent, requireOtherPassphrase, type BackupContent, type KnownTrust } from './backup-content.js'
+import { toUsername } from './username.js'
 
 /** The parts of a second client, which acts as the recovery device over a store of its own. */
 export interface RecoveryClient {
@@ -95,7 +96,7 @@ export class Restore {
     await this.#auth.enter(credentials)
     const blob = await this.#backup.fetch()
     if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
-    const username = credentials.username.toLowerCase()
+    const username = toUsername(credentials.username)
     const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
     const recovery = await this.#openRecovery()
     let unopenedKeys: number

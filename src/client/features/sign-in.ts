@@ -2,13 +2,14 @@ import { AuthResponse } from '../../protocol/accounts.js'
 import { isRefusal } from '../errors.js'
 import type { Http } from '../transport/http.js'
 import type { Credentials } from '../types/account.js'
+import { toUsername } from './username.js'
 
 /**
  * The credentials as they are sent. Keyboards encode the same characters in different ways, so passwords are
  * normalised to NFKC.
  */
 export function normalizedCredentials({ username, password, ...rest }: Credentials): Credentials {
-  return { ...rest, username: username.toLowerCase(), password: password.normalize('NFKC') }
+  return { ...rest, username: toUsername(username), password: password.normalize('NFKC') }
 }
 
 /**

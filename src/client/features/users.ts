@@ -5,6 +5,7 @@ import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
 import { unlessUnsent } from './unsent.js'
 import type { UserInfo } from '../types/contacts.js'
+import { toUsername } from './username.js'
 
 /** All users of the server. */
 export class Users {
@@ -31,7 +32,7 @@ export class Users {
 
   /** A user, fetched from the server and verified. @throws `user-not-found` (`refused`) */
   async get(username: string): Promise<UserInfo> {
-    const name = username.toLowerCase()
+    const name = toUsername(username)
     await this.#users.sync([name])
     const { root, head, devices } = (await this.#users.get(name)).chain
     const shown = [...devices.values()].map(({ id, signingKey: fingerprint, purpose }) => ({
@@ -50,7 +51,7 @@ export class Users {
    * @throws {ChatError} `other-head` (`usage`) if the server shows another one by now; `own-username`
    */
   async accept(username: string, head: string): Promise<void> {
-    const name = username.toLowerCase()
+    const name = toUsername(username)
     if (name === this.#me.username)
       throw new ChatError('usage', 'own-username', 'Nobody accepts a chain in the place of their own.', {
         hint: 'If your devices are lost, begin again with a reset.'

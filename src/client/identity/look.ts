@@ -32,7 +32,7 @@ export async function lookAt(
   keys: PublicKeys
 ): Promise<Look> {
   if (served === undefined) {
-    if (copy === undefined) throw userNotFound()
+    if (copy === undefined) throw userNotFound(username)
     return { status: 'behind', sequence: 0, heads: { known: copy.chain.head, served: '-' } }
   }
   const heads = { known: copy?.chain.head ?? '-', served: served.head }
@@ -56,7 +56,8 @@ export async function lookAt(
 }
 
 /** The server leaves out users whom it does not know. */
-function userNotFound(): RefusedError {
-  const [status, detail] = problems['user-not-found']
+function userNotFound(username: string): RefusedError {
+  const [status] = problems['user-not-found']
+  const detail = `There is no user ${username}.`
   return new RefusedError(status, { type: '/problems/user-not-found', detail }, null)
 }

@@ -1,6 +1,7 @@
 import type { ConversationChains } from '../conversations/chains.js'
 import { recordTitleSearch } from '../conversations/record.js'
 import type { Store } from '../stores/store.js'
+import type { Incoming } from '../types/messages.js'
 import type { MessageHistory } from './history.js'
 
 /** If there are more new messages than this, the newest are read first. */
@@ -48,16 +49,22 @@ export class TitleSearch {
     return count < FORWARD_LIMIT ? readTo : this.#backward(conversationId, readTo)
   }
 
-  /** Read backward until a title. @returns as `#forward` does */
+  /** Read backward until a title; then the first messages, if it is not among them. @returns as `#forward` does */
   async #backward(conversationId: string, until: number): Promise<number> {
     let newest = until
     for await (const item of this.#history.read(conversationId, { limit: BACKWARD_LIMIT })) {
       if (!('position' in item)) continue
       newest = Math.max(newest, item.position)
-      // A marked title counts only if there is no other one.
-      const isTitle = item.type === 'message' && item.content.type === 'title' && !item.late && !item.departed
-      if (item.position <= until || isTitle) break
+      if (item.position <= until || isTitle(item)) return newest
     }
+    // The message that a group begins with names it.
+    for await (const item of this.#history.read(conversationId, { after: 0, limit: FORWARD_LIMIT }))
+      if (isTitle(item)) break
     return newest
   }
+}
+
+/** A marked title counts only if there is no other one. */
+function isTitle(item: Incoming): boolean {
+  return item.type === 'message' && item.content.type === 'title' && !item.late && !item.departed
 }

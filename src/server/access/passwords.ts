@@ -31,8 +31,9 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
   const slots = new Semaphore(IN_FLIGHT, maxQueued)
   const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
+  // Keyboards encode the same characters in different ways.
   const run = (password: string, salt: Buffer, rounds: number) =>
-    slots.run(() => derive(password, salt, rounds, HASH_BYTES, 'sha256'))
+    slots.run(() => derive(password.normalize('NFKC'), salt, rounds, HASH_BYTES, 'sha256'))
 
   return {
     async hash(password) {

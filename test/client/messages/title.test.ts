@@ -67,6 +67,25 @@ t.test(
   }
 )
 
+t.test('Users who are added to a group read what it is called', async (t) => {
+  const ida = await registered(t, url, 'ida')
+  const jon = await registered(t, url, 'jon')
+  const kim = await registered(t, url, 'kim')
+  const { id } = await ida.conversations.createGroup('Rowing', [])
+  await ida.conversations.add(id, ['jon', 'kim'])
+  for (const chat of [jon, kim]) t.equal(await chat.conversations.readTitle(id), 'Rowing')
+  const titles = (await all(kim.history(id))).filter((item) => 'content' in item && item.content.type === 'title')
+  t.equal(titles.length, 1, 'it is said once for all')
+})
+
+t.test('A title that stands before a thousand messages is found', async (t) => {
+  const lea = await registered(t, url, 'lea')
+  const max = await registered(t, url, 'max')
+  const { id } = await lea.conversations.createGroup('Long ago', ['max'])
+  await Promise.all(Array.from({ length: 1010 }, (_, n) => lea.send({ conversationId: id }, `message ${n}`)))
+  t.equal(await max.conversations.readTitle(id), 'Long ago')
+})
+
 t.test('The next user of a client sees nothing that a forgotten account held in memory', async (t) => {
   const fred = await registered(t, url, 'fred')
   const chat = await registered(t, url, 'gwen')

@@ -50,8 +50,9 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
       // One snapshot, so that chain, root and devices agree.
       db.transaction(
         async (tx) => {
-          const user = await findUser(tx, request.params.username.toLowerCase())
-          if (user === null) throw new Problem('user-not-found')
+          const username = request.params.username.toLowerCase()
+          const user = await findUser(tx, username)
+          if (user === null) throw new Problem('user-not-found', `There is no user ${username}.`)
           const { after, limit } = request.query
           const { items, next } = await readUserStatements(tx, user.id, after, limit)
           return {
