@@ -50,6 +50,7 @@ t.test('A chat sends and shows messages in one terminal', async (t) => {
   await screen.until(new RegExp(`${NOW} bob: heard at once\n  in two lines\nbob> half a$`))
   keyboard.enter('sentence')
   keyboard.enter('//not a command')
+  keyboard.enter('\u001b[200~pasted\n/quit\n\u001b[201~')
   keyboard.enter('/quit')
   t.equal(await ended, 0)
   t.strictSame(await texts(bob, conversationId), [
@@ -57,7 +58,8 @@ t.test('A chat sends and shows messages in one terminal', async (t) => {
     'hello from the keyboard',
     'heard at once\nin two lines',
     'half a sentence',
-    '/not a command'
+    '/not a command',
+    'pasted\n/quit\n'
   ])
   const shown = screen.lines.filter((line) => /said before|heard at once|from the keyboard/.test(line))
   t.equal(shown.length, 3, 'nothing stands there twice')

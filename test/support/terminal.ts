@@ -115,7 +115,8 @@ export class Terminal extends Writable {
   /** Wrapping at the end of a row, and the cursor's being seen, which nobody sees here. */
   #mode(mode: string): void {
     if (mode === '7h' || mode === '7l') this.#wrapsLines = mode === '7h'
-    else if (!mode.startsWith('25')) throw new Error(`the screen does not know mode ${mode}`)
+    else if (!mode.startsWith('25') && !mode.startsWith('2004'))
+      throw new Error(`the screen does not know mode ${mode}`)
   }
 
   #control(sequence: string): void {

@@ -1,6 +1,7 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from 'node:readline'
 import type { Io } from './io.js'
 import { columnsOf, laidOut } from './output.js'
+import { PastedInput, withBreaks } from './pasted.js'
 
 /** A terminal that shows lines above the one that is being typed. Without a terminal, it uses plain lines. */
 export class Screen {
@@ -11,16 +12,17 @@ export class Screen {
   #entered: (line: string) => string | undefined = () => undefined
 
   constructor(io: Io) {
-    const { stdin: input, stdout: output, signal } = io
-    const terminal = input.isTTY === true && output.isTTY === true
+    const { stdin, stdout: output, signal } = io
+    const terminal = stdin.isTTY === true && output.isTTY === true
+    const input = terminal ? new PastedInput(io) : stdin
     this.#io = io
     this.#readline = createInterface({ input, output, terminal, signal, prompt: '', historySize: 200 })
     // Created now, so that no line is lost that is typed before the first read.
-    const lines = this.#readline[Symbol.asyncIterator]()
-    this.#lines = { [Symbol.asyncIterator]: () => lines }
+    this.#lines = entered(this.#readline[Symbol.asyncIterator]())
     if (terminal) this.#readline.on('line', (line) => this.#replaceEntered(line))
     this.#readline.once('close', () => {
       this.#isClosed = true
+      if (input instanceof PastedInput) input.close()
       // The next output begins on a line of its own.
       if (terminal) output.write('\n')
     })
@@ -69,7 +71,7 @@ export class Screen {
 
   /** The cursor stands below the line that was entered. */
   #replaceEntered(entered: string): void {
-    const line = this.#entered(entered)
+    const line = this.#entered(withBreaks(entered))
     if (line !== undefined) this.#clear(this.#rowsOf(entered))
     this.#draw({ line })
   }
@@ -91,4 +93,8 @@ export class Screen {
     // Readline would also move up by the rows that it has counted, and it does not count pasted ones.
     Object.assign(this.#readline, { prevRows: 0 })
   }
+}
+
+async function* entered(lines: AsyncIterableIterator<string>): AsyncGenerator<string, void, undefined> {
+  for await (const line of lines) yield withBreaks(line)
 }

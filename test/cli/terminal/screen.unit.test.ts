@@ -11,6 +11,23 @@ function screen(columns?: number) {
   return { stdin, stdout, shown }
 }
 
+t.test('A pasted text is one line with its breaks, however its bytes arrive', async (t) => {
+  const pasted = '\u001b[200~line one\n/quit\r\nGrüße\u001b[201~'
+  for (const size of [1000, 8, 3]) {
+    const { stdin, stdout, shown } = screen()
+    const lines = shown.lines()[Symbol.asyncIterator]()
+    const bytes = Buffer.from(`typed ${pasted} and more\rnext\r`)
+    for (let at = 0; at < bytes.length; at += size) {
+      stdin.write(bytes.subarray(at, at + size))
+      await new Promise((soon) => setImmediate(soon))
+    }
+    t.equal((await lines.next()).value, 'typed line one\n/quit\nGrüße and more')
+    t.equal((await lines.next()).value, 'next')
+    t.match(stdout.lines[0], 'typed line one␊/quit␊Grüße and more')
+    shown.close()
+  }
+})
+
 t.test('New lines appear above the line that is being typed', async (t) => {
   const { stdin, stdout, shown } = screen()
   shown.setPrompt('bob> ')
