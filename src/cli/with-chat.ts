@@ -1,4 +1,4 @@
-import { ChatClient, ChatError, type Account } from '../client/index.js'
+import { ChatClient, ChatError, type Account, type Store } from '../client/index.js'
 import { FileStore } from '../client/node.js'
 import { VERSION } from '../protocol/version.js'
 import { UsageError } from './errors.js'
@@ -15,6 +15,7 @@ import {
   type GlobalOptions,
   type Profile
 } from './profile.js'
+import { proxiedFetch } from './proxy.js'
 import { givenSecret, promptSecret, readPassword } from './terminal/prompt.js'
 
 /**
@@ -28,7 +29,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const url = await serverUrl(io, options)
   const store = await openStore(io, profileOf(io, options))
-  const chat = await ChatClient.open({ url, store, userAgent: `secure-chat-cli/${VERSION}` })
+  const chat = await openChat(io, url, store)
   const stop = () => void chat.close().catch(() => undefined)
   io.signal.addEventListener('abort', stop)
   try {
@@ -43,6 +44,13 @@ export async function withClient<T>(
     io.signal.removeEventListener('abort', stop)
     await chat.close()
   }
+}
+
+/** The client, behind the proxy that the environment names. */
+export async function openChat(io: Io, url: string, store: Store): Promise<ChatClient> {
+  const fetch = await proxiedFetch(io)
+  const userAgent = `secure-chat-cli/${VERSION}`
+  return ChatClient.open({ url, store, userAgent, ...(fetch !== undefined && { fetch }) })
 }
 
 /**

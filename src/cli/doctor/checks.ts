@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ChatClient, MemoryStore, selfTest, type Account, type Store } from '../../client/index.js'
+import { MemoryStore, selfTest, type Account, type ChatClient, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
 import { acceptIdentity } from '../advice.js'
 import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
-import { openStore } from '../with-chat.js'
+import { isProxied } from '../proxy.js'
+import { openChat, openStore } from '../with-chat.js'
 import { checkTls } from './tls.js'
 
 /** Above this, messages of different users appear out of order. */
@@ -33,18 +34,18 @@ export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator
     await store.update(() => undefined)
     return `only you can read and write ${folder}`
   })
-  const chat = await ChatClient.open({ url, store: store ?? new MemoryStore() })
+  const chat = await openChat(io, url, store ?? new MemoryStore())
   const stop = () => void chat.close().catch(() => undefined)
   io.signal.addEventListener('abort', stop)
   try {
-    yield* checkServer(chat, url, io.signal)
+    yield* checkServer(io, chat, url)
   } finally {
     io.signal.removeEventListener('abort', stop)
     await chat.close()
   }
 }
 
-async function* checkServer(chat: ChatClient, url: string, signal: AbortSignal): AsyncGenerator<Check> {
+async function* checkServer(io: Io, chat: ChatClient, url: string): AsyncGenerator<Check> {
   let skew: number | undefined
   const server = await runCheck('server', url, async () => {
     const asked = Date.now()
@@ -54,7 +55,11 @@ async function* checkServer(chat: ChatClient, url: string, signal: AbortSignal):
     return `${url} answers in ${took} ms: version ${version} (this program: ${VERSION}), ${protocol}`
   })
   yield server
-  yield runCheck('TLS', url, () => checkTls(url, signal))
+  yield runCheck('TLS', url, async () =>
+    isProxied(io, url)
+      ? 'checked at each request, which goes through the proxy that the environment names'
+      : checkTls(url, io.signal)
+  )
   if (skew === undefined) return
   yield checkClock(skew)
   if (chat.account !== null) yield* checkAccount(chat, url, chat.account)
