@@ -2,18 +2,14 @@ import type { ConversationHistory } from '../../protocol/conversation-history.js
 import type { UserHistory } from '../../protocol/user-history.js'
 import { readHash } from '../identity/user-record.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { readRange } from './read-range.js'
+import { readRange, type ReadRange } from './read-range.js'
 
 /** Where a conversation ended for devices or a member, when this client learned that they had gone. */
-export type Boundary = {
+export type Boundary = ReadRange & {
   /** The newest statement of the conversation's chain; of a member: the one that ended the membership. */
   sequence: number
   /** Position of the newest event, by the server's word. */
   position: number
-  /** What lies up to this position was not read from the stream: it was the past already. */
-  start: number
-  /** Where the stream was when this was learned. */
-  cursor: string
 }
 
 /** The boundary of the devices that a statement of their user's chain has retired, or one before it. */

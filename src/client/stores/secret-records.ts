@@ -27,6 +27,7 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'sight',
   'stream-ended',
   'stream-furthest',
+  'stream-run',
   'stream-skipped',
   'stream-start',
   'told',

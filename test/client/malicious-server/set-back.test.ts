@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import type { Boundary } from '../../../src/client/conversations/boundaries.js'
+import type { Message } from '../../../src/protocol/messages.js'
+import { PASSWORD } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
+import { inShort, scene, told, type Scene } from '../../support/malicious-server.js'
+import type { Speaker } from '../../support/puppet-talk.js'
+
+/** A stream that the server begins again, at an earlier place of the same log or in another one. */
+function setBack({ server }: Scene, epoch: string, position: number, event: string, data: object): void {
+  const frame = `id: ${epoch}-${position}\nevent: ${event}\ndata: ${JSON.stringify({ ...data, position })}\n\n`
+  server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position })}\n\n${frame}`)
+}
+
+/** Alice's laptop is revoked. */
+async function gone(readsOn: boolean) {
+  const all = await scene(t, ['carol', 'alice'])
+  const { server, bob, talk, alice, carol } = all
+  await bob.send(talk.id, 'hello')
+  const heard = await all.listen()
+  await talk.say(alice, 'before', 1)
+  await heard.message('before')
+  const old = talk.key
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  const phone = await alice.add()
+  server.announce(alice.user)
+  await alice.revoke(laptop.device.id, phone)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  if (!readsOn) return { ...all, heard, laptop, old }
+  await talk.change([], carol.device)
+  await talk.say(carol, 'after', 1)
+  await heard.message('after')
+  await talk.say(carol, 'more', 2)
+  await heard.message('more')
+  return { ...all, heard, laptop, old }
+}
+
+const data = ({ ref: _, ...message }: Message & { ref: unknown }): Message => message
+
+const ways = {
+  'is shown again before a third one': true,
+  'begins when all of the one before was read, and is set back': false
+}
+for (const [way, readsOn] of Object.entries(ways))
+  t.test(`A log that ${way} opens nothing for the departed`, async (t) => {
+    const at = await gone(readsOn)
+    const { bob, talk, laptop, old, store, heard } = at
+    await bob.conversations.get(talk.id)
+    const [[, [end]]] = (await store.list(`gone/${talk.id}/devices/alice`)) as [[string, [Boundary]]]
+    const nothing = { conversationId: talk.id, sessionKeyId: randomUUID(), deviceIds: [] }
+    const show = (epoch: string, position: number) =>
+      setBack(at, epoch, position, 'session-key.shared', nothing)
+    show('bbbbbbbb', readsOn ? 1 : 900)
+    if (readsOn) show('aaaaaaaa', Number(end.cursor.split('-')[1]))
+    const late = await talk.say(laptop, 'signed later', 2, { key: old, position: 3, isStreamed: false })
+    setBack(at, readsOn ? 'cccccccc' : 'bbbbbbbb', 3, 'message', data(late))
+    const shown = () => heard.heard.find((event) => 'position' in event && event.position === 3)
+    await eventually(() => shown() !== undefined)
+    t.equal(inShort(shown()!), 'after-revocation')
+  })
+
+t.test('Unread messages are the past, however often their reader begins as a new device', async (t) => {
+  const { server, bob, talk, alice, carol, listen } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  const heard = await listen()
+  await talk.say(alice, 'one', 1)
+  await heard.message('one')
+  await heard.stop()
+  for (const [at, text] of ['two', 'three'].entries()) await talk.say(alice, text, at + 2)
+  const phone = await alice.add()
+  await alice.revoke(alice.device.id, phone)
+  server.announce(alice.user)
+  await talk.change([], carol.device)
+  await bob.send(talk.id, 'known to have gone')
+  const heardLater = ['first', 'second', 'third']
+  for (const [at, text] of heardLater.entries()) {
+    await bob.devices.reset({ username: 'bob', password: PASSWORD })
+    const again = await listen()
+    await talk.say(carol, text, at + 1)
+    await again.message(text)
+    await again.stop()
+  }
+  const read = ['hello', 'one', 'two', 'three', 'known to have gone', ...heardLater]
+  t.strictSame(await told(bob, talk.id), read)
+})
