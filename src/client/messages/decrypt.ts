@@ -73,7 +73,7 @@ export class MessageDecryptor {
     this.#seen = seen
     this.#me = me
     this.#alarms = alarms
-    this.#unopened = new UnopenedMessages(users, chains, keys, alarms)
+    this.#unopened = new UnopenedMessages(users, chains, keys, inTime, alarms)
   }
 
   /**

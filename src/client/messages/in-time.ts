@@ -11,7 +11,8 @@ import type { SeenMessages } from './seen.js'
 
 /** A message in its place. */
 interface Placed {
-  n: number
+  /** Undefined while the message can't be opened. */
+  n?: number
   id: string
   digest: string
   position: number
@@ -43,7 +44,7 @@ export class InTime {
    * @returns whether the device or its user has gone since
    * @throws {ChatError} `after-revocation` or `after-removal` (`untrusted`)
    */
-  async check(key: UsableKey, sender: RosterSender, message: Placed): Promise<boolean> {
+  async check(key: Omit<UsableKey, 'material'>, sender: RosterSender, message: Placed): Promise<boolean> {
     const { conversationId, link } = key
     const device = await this.#deviceBoundary(conversationId, sender)
     if (device !== undefined && (await this.#isBehind(device, key, sender, message)))
@@ -73,7 +74,7 @@ export class InTime {
    */
   async #isBehind(
     boundary: Boundary,
-    { conversationId, link }: UsableKey,
+    { conversationId, link }: Omit<UsableKey, 'material'>,
     { signingKey }: RosterSender,
     { n, position, id, digest }: Placed
   ): Promise<boolean> {
@@ -84,10 +85,10 @@ export class InTime {
     if (position <= boundary.start) {
       const { history } = await this.#chains.get(conversationId)
       if (await this.#boundaries.isAfterStart(history, link.sequence, boundary)) return true
-      return n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
+      return n !== undefined && n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
     }
-    if (n <= (await this.#seen.highest(counter))) return false
-    // It was shown before, when its key had not come yet.
+    if (n !== undefined && n <= (await this.#seen.highest(counter))) return false
+    // It was shown before, when its key had not come yet, and nobody had gone.
     return !(await isAwaitingKey(this.#store, { conversationId, key: link.hash, id, digest, position }))
   }
 }

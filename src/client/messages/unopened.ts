@@ -1,4 +1,4 @@
-import { isSigned } from '../../crypto/messages.js'
+import { isSigned, messageDigest } from '../../crypto/messages.js'
 import { findMember } from '../../protocol/link-signers.js'
 import type { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
@@ -6,23 +6,33 @@ import { ChatError, toUntrusted, untrusted } from '../errors.js'
 import { alarmOf, type Alarms } from '../identity/alarms.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { SessionKeys } from '../session-keys/store.js'
+import type { InTime } from './in-time.js'
 
 /** Judges messages whose session key this device does not have. Anybody can make up a message that nobody opens. */
 export class UnopenedMessages {
   readonly #users: UserChains
   readonly #chains: ConversationChains
   readonly #keys: SessionKeys
+  readonly #inTime: InTime
   readonly #alarms: Alarms
 
-  constructor(users: UserChains, chains: ConversationChains, keys: SessionKeys, alarms: Alarms) {
+  constructor(
+    users: UserChains,
+    chains: ConversationChains,
+    keys: SessionKeys,
+    inTime: InTime,
+    alarms: Alarms
+  ) {
     this.#users = users
     this.#chains = chains
     this.#keys = keys
+    this.#inTime = inTime
     this.#alarms = alarms
   }
 
   /**
-   * It counts only if a device of its key's roster has signed it; under a key that the chain lacks, a device of a member.
+   * It counts only if a device of its key's roster has signed it, and is not known to have gone before; under a key that
+   * the chain lacks, a device of a member.
    *
    * @param failure why there is no key
    * @throws {ChatError} `untrusted`: `forked-chain` if a member has signed it for another chain
@@ -39,8 +49,12 @@ export class UnopenedMessages {
       const signingKey = await this.#users.signingKey(by)
       if (!(await isSigned({ conversationId, key, by, signingKey, message })))
         throw untrusted('bad-signature', `Message ${id} is not signed by its sender.`)
-      if (link !== undefined) await this.#keys.sender({ conversationId, link }, by)
-      else findMember(by, chain.members, await this.#chains.users(conversationId))
+      if (link === undefined) findMember(by, chain.members, await this.#chains.users(conversationId))
+      else {
+        const placed = { id, position: message.position, digest: await messageDigest(message) }
+        const from = await this.#keys.sender({ conversationId, link }, by)
+        await this.#inTime.check({ conversationId, link }, from, placed)
+      }
     } catch (error) {
       throw toUntrusted(error, `Message ${id}`)
     }

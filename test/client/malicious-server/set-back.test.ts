@@ -3,7 +3,9 @@ import t from 'tap'
 import type { Boundary } from '../../../src/client/conversations/boundaries.js'
 import type { Message } from '../../../src/protocol/messages.js'
 import { PASSWORD } from '../../support/chat-clients.js'
+import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
+import { fakeClient } from '../../support/fake-clients.js'
 import { inShort, scene, told, type Scene } from '../../support/malicious-server.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 
@@ -13,8 +15,8 @@ function setBack({ server }: Scene, epoch: string, position: number, event: stri
   server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position })}\n\n${frame}`)
 }
 
-/** Alice's laptop is revoked. */
-async function gone(readsOn: boolean) {
+/** Alice's laptop is revoked, or she is removed. Bob has read on since, and has not got one of her keys. */
+async function gone(by: 'revocation' | 'removal', readsOn = true) {
   const all = await scene(t, ['carol', 'alice'])
   const { server, bob, talk, alice, carol } = all
   await bob.send(talk.id, 'hello')
@@ -22,22 +24,63 @@ async function gone(readsOn: boolean) {
   await talk.say(alice, 'before', 1)
   await heard.message('before')
   const old = talk.key
+  const { request } = await talk.change([], alice.device)
+  const key = talk.key
+  const withheld = { is: true }
+  server.lies.push(({ path, username }) => {
+    const isKey = username === 'bob' && path.endsWith(`/session-keys/${request.key.id}`)
+    return withheld.is && isKey ? problem('session-key-not-found') : undefined
+  })
   const laptop: Speaker = { user: alice.user, device: alice.device }
-  const phone = await alice.add()
-  server.announce(alice.user)
-  await alice.revoke(laptop.device.id, phone)
-  server.announce(alice.user)
-  await heard.first('device-changed', ({ change }) => change === 'revoked')
-  if (!readsOn) return { ...all, heard, laptop, old }
-  await talk.change([], carol.device)
+  const place = server.log.position + 1
+  server.log.position += 5
+  const give = (epoch: string, position: number) => {
+    withheld.is = false
+    const data = { conversationId: talk.id, sessionKeyId: request.key.id, deviceIds: [bob.account!.deviceId] }
+    server.log.send(
+      'bob',
+      `id: ${epoch}-${position}\nevent: session-key.shared\ndata: ${JSON.stringify({ ...data, position })}\n\n`
+    )
+  }
+  if (by === 'revocation') {
+    const phone = await alice.add()
+    server.announce(alice.user)
+    await alice.revoke(laptop.device.id, phone)
+    server.announce(alice.user)
+    await heard.first('device-changed', ({ change }) => change === 'revoked')
+    if (!readsOn) return { ...all, heard, laptop, old, key, place, give }
+    await talk.change([], carol.device)
+  } else await talk.change([{ kind: 'conversation-remove', username: 'alice' }], carol.device)
   await talk.say(carol, 'after', 1)
   await heard.message('after')
   await talk.say(carol, 'more', 2)
   await heard.message('more')
-  return { ...all, heard, laptop, old }
+  return { ...all, heard, laptop, old, key, place, give }
 }
 
 const data = ({ ref: _, ...message }: Message & { ref: unknown }): Message => message
+
+for (const by of ['revocation', 'removal'] as const)
+  t.test(
+    `A message that comes after a ${by} that was known waits for no key, wherever it stands`,
+    async (t) => {
+      const at = await gone(by)
+      const { server, bob, talk, laptop, key, place, heard, store, give } = at
+      const late = await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
+      setBack(at, 'aaaaaaaa', place, 'message', data(late))
+      const code = by === 'revocation' ? 'after-revocation' : 'after-removal'
+      await heard.first('unreadable', ({ position }) => position === place)
+      give('aaaaaaaa', place + 1)
+      await talk.say(at.carol, 'end', 3)
+      await heard.message('end')
+      t.notOk(heard.texts().includes('signed later'))
+      t.ok((await told(bob, talk.id)).includes(code))
+      await bob.close()
+      const again = await told(await fakeClient(t, server, { store }), talk.id)
+      t.ok(again.includes(code), 'after a restart, too')
+      t.notOk(again.includes('signed later'))
+    }
+  )
 
 const ways = {
   'is shown again before a third one': true,
@@ -45,7 +88,7 @@ const ways = {
 }
 for (const [way, readsOn] of Object.entries(ways))
   t.test(`A log that ${way} opens nothing for the departed`, async (t) => {
-    const at = await gone(readsOn)
+    const at = await gone('revocation', readsOn)
     const { bob, talk, laptop, old, store, heard } = at
     await bob.conversations.get(talk.id)
     const [[, [end]]] = (await store.list(`gone/${talk.id}/devices/alice`)) as [[string, [Boundary]]]
