@@ -168,7 +168,7 @@ export class MessageDecryptor {
     const { n, sentAt, content, digest, key, sender } = opened
     const isGone = await this.#inTime.check(key, sender, { n, id, digest, position })
     const counter = { conversationId, key: key.link.hash, signingKey: sender.signingKey }
-    const { known, departed, ...order } = await this.#seen.check(counter, {
+    const { known, isWritten, departed, ...order } = await this.#seen.check(counter, {
       n,
       id,
       digest,
@@ -181,7 +181,7 @@ export class MessageDecryptor {
     const title = titleIn(commit)
     if (title !== null) this.#chains.noteTitle(conversationId, title)
     // A known title may come from a stream that ended before the title was written down.
-    const isCommitted = known && title === null
+    const isCommitted = isWritten && title === null
     return {
       before:
         order.isMoved && !known

@@ -47,6 +47,11 @@ export function withEntry(page: Uint8Array | undefined, n: number, entry: Uint8A
   return grown
 }
 
+/** The page without an entry that it has. */
+export function withoutEntry(page: Uint8Array, n: number): Uint8Array {
+  return withEntry(page, n, new Uint8Array(ENTRY_BYTES))
+}
+
 export function sameMessage(a: Uint8Array, b: Uint8Array): boolean {
   return equalBytes(a.subarray(0, ID_BYTES + DIGEST_BYTES), b.subarray(0, ID_BYTES + DIGEST_BYTES))
 }

@@ -12,6 +12,7 @@ import {
   type SeenEntry
 } from './seen-page.js'
 import { SeenIndex } from './seen-index.js'
+import { NotedMessages } from './seen-noted.js'
 import { readWritten, WrittenPages } from './seen-written.js'
 import { Turns } from '../../crypto/turns.js'
 import { LruMap } from '../stores/lru-map.js'
@@ -39,6 +40,8 @@ export interface CounterId {
 export interface ReplayCheck {
   /** It was seen before, at the same position. */
   known: boolean
+  /** It is written down: no more has to be done about it. */
+  isWritten: boolean
   /** Its sender had gone already when it was read for the first time. */
   departed: boolean
   /** It stands behind a message that its sender sent later. */
@@ -54,6 +57,7 @@ export interface ReplayCheck {
 export class SeenMessages {
   readonly #store: Store
   readonly #indexes = new LruMap<string, Promise<Loaded>>(16)
+  readonly #noted = new NotedMessages()
   /** Names this process among those that write to the store. */
   readonly #process = crypto.randomUUID()
 
@@ -81,7 +85,8 @@ export class SeenMessages {
     const late = next !== null && positionOf(next) < seen.position
     const isMoved = late || (previous !== null && positionOf(previous) > seen.position)
     const departed = before === null ? seen.departed : isDeparted(before)
-    return { known: before !== null, departed, late, isMoved }
+    const known = before !== null
+    return { known, isWritten: known && (await this.#isWritten(counter, seen.n)), departed, late, isMoved }
   }
 
   /** The position of a device's message with this id; undefined if none was seen. */
@@ -92,7 +97,9 @@ export class SeenMessages {
 
   /** Remember a message in memory, so that the next one is compared with it. `record` makes it durable. */
   async note(counter: CounterId, seen: SeenEntry): Promise<void> {
-    await this.#put(counter, seen.n, toEntry(seen))
+    const entry = toEntry(seen)
+    this.#noted.add(pageName(counter, seen.n), seen.n, entry)
+    await this.#put(counter, seen.n, entry)
   }
 
   /**
@@ -106,11 +113,12 @@ export class SeenMessages {
     counter: CounterId,
     seen: SeenEntry
   ): Promise<'new' | 'known' | 'elsewhere'> {
-    const name = `${seenName(counter)}/${pageOf(seen.n)}`
+    const name = pageName(counter, seen.n)
     const page = await tx.get<Uint8Array>(name)
     const before = page === undefined ? null : entryAt(page, seen.n)
     const entry = toEntry(seen)
     await this.#put(counter, seen.n, before ?? entry)
+    this.#noted.delete(name, seen.n)
     if (before === null) {
       tx.set(name, withEntry(page, seen.n, entry))
       const { written } = await this.#loaded(counter.conversationId)
@@ -133,6 +141,7 @@ export class SeenMessages {
   /** Forget everything that is held in memory. */
   clear(): void {
     this.#indexes.clear()
+    this.#noted.clear()
   }
 
   /** The ranges of `first` to `last` that were not seen. */
@@ -152,6 +161,10 @@ export class SeenMessages {
       } else if (index.entry(name, n) === null) extend(ranges, n, n)
     }
     return ranges
+  }
+
+  async #isWritten(counter: CounterId, n: number): Promise<boolean> {
+    return entryAt(await this.#store.get<Uint8Array>(pageName(counter, n)), n) !== null
   }
 
   async #put(counter: CounterId, n: number, entry: Uint8Array): Promise<void> {
@@ -185,6 +198,7 @@ export class SeenMessages {
     const index = new SeenIndex()
     const written = new WrittenPages(this.#process, await readWritten(this.#store, conversationId))
     await this.#readPages(index, conversationId)
+    for (const [name, page] of this.#noted.pages(`seen/${conversationId}/`)) addPage(index, name, page)
     return { index, written }
   }
 
@@ -213,6 +227,10 @@ function addPage(index: SeenIndex, name: string, stored: Uint8Array | undefined)
   for (const [n, entry] of entriesOf(stored, number))
     if (entryAt(page, n) === null) page = withEntry(page, n, entry)
   index.add(counter, number, page)
+}
+
+function pageName(counter: CounterId, n: number): string {
+  return `${seenName(counter)}/${pageOf(n)}`
 }
 
 function seenName({ conversationId, key, signingKey }: CounterId): string {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { all, failure } from '../../support/chat-clients.js'
+import { all, failure, Listener, textOf } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
 import { puppetTalk } from '../../support/puppet-talk.js'
 import { fakeClient } from '../../support/fake-clients.js'
@@ -137,6 +137,55 @@ t.test('A message that one process has read counts as read in all, when its devi
   await heard.first('unreadable', ({ error }) => error.code === 'after-revocation')
   for (const chat of [reader, bob])
     t.strictSame(await told(chat, talk.id), ['one', 'two', 'three', 'after-revocation'])
+})
+
+for (const place of ['the stream', 'a page of history'] as const)
+  t.test(
+    `A message in ${place} that is left in the middle is known for good once it came again`,
+    async (t) => {
+      const { server, bob, store, talk, alice, listen } = await scene(t, ['alice'])
+      const said = () => talk.say(alice, 'pay', 1, { isStreamed: place === 'the stream' })
+      let message: Message
+      if (place === 'the stream') {
+        for await (const event of bob.events()) {
+          if (event.type === 'connected') message = await said()
+          if (textOf(event) === 'pay') break
+        }
+      } else {
+        message = await said()
+        // Nobody ever asks for the rest of the page.
+        await bob.history(talk.id)[Symbol.asyncIterator]().next()
+      }
+      const heard = await listen()
+      if (place === 'a page of history') talk.stream(message!)
+      await heard.message('pay')
+      await heard.stop()
+      const again = new Listener(t, await fakeClient(t, server, { store }))
+      await again.first('connected')
+      const position = ++server.log.position
+      server.log.append(['bob'], 'message', { ...message!, position }, position)
+      t.match(await again.first('unreadable'), { position, error: { code: 'replayed-message' } })
+      t.strictSame(again.texts(), [])
+    }
+  )
+
+t.test('A page shows no message twice, whatever else is read in the middle of it', async (t) => {
+  const { server, bob, talk, alice, user } = await scene(t, ['alice'])
+  const others = []
+  for (let at = 0; at < 17; at++) {
+    const other = await puppetTalk(server, 'group', [[alice.user, 'admin'], [user]], alice)
+    await other.say(alice, 'hello', 1)
+    others.push(other)
+  }
+  const message = await talk.say(alice, 'pay', 1)
+  await talk.say(alice, 'end', 2)
+  talk.conversation.messages.push({ ...message, position: ++server.log.position })
+  const read: string[] = []
+  for await (const item of bob.history(talk.id, { after: 0 })) {
+    read.push(inShort(item))
+    if (inShort(item) === 'end') for (const other of others) await told(bob, other.id)
+  }
+  t.strictSame(read, ['pay', 'end', 'replayed-message'])
 })
 
 t.test(
