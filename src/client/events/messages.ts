@@ -111,8 +111,10 @@ export class MessageEvents {
     if (hash === undefined) return
     this.#keys.clearMiss(conversationId, hash)
     await this.#keys.byHash(conversationId, hash)
-    for await (const messages of readAwaitingKey(this.#api, this.#store, conversationId, hash))
+    const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash)
+    for await (const { messages, positions } of waiting) {
       yield* this.messages(messages)
-    yield { events: [], commit: (tx) => forgetAwaitingKey(tx, conversationId, hash) }
+      yield { events: [], commit: (tx) => forgetAwaitingKey(tx, conversationId, hash, positions) }
+    }
   }
 }

@@ -13,52 +13,52 @@ export interface AwaitingKey {
   position: number
 }
 
-/** Positions of messages that came before their session key, each with the first 128 bits of their digest. */
-type Waiting = Record<number, string>
-
-/** More messages than this are not noted for one session key; they can be read in the history. */
-const MAX_WAITING = 1000
 const DIGEST_DIGITS = 32
 
+/** Each has a record of its own, so that one more costs no more than the first. */
 export async function noteAwaitingKey(tx: StoreTransaction, message: AwaitingKey): Promise<void> {
-  const name = nameOf(message.conversationId, message.key)
-  const waiting = (await tx.get<Waiting>(name)) ?? {}
-  if (Object.keys(waiting).length < MAX_WAITING && waiting[message.position] === undefined)
-    tx.set(name, { ...waiting, [message.position]: markOf(message) })
+  const name = nameOf(message.conversationId, message.key, message.position)
+  if ((await tx.get<string>(name)) === undefined) tx.set(name, markOf(message))
 }
 
 /** Whether these very bytes were shown at this position, before they could be read. */
 export async function isAwaitingKey(store: StoreReader, message: AwaitingKey): Promise<boolean> {
-  const waiting = await store.get<Waiting>(nameOf(message.conversationId, message.key))
-  return waiting?.[message.position] === markOf(message)
+  const { conversationId, key, position } = message
+  return (await store.get<string>(nameOf(conversationId, key, position))) === markOf(message)
 }
 
-/** The messages that waited for this session key, oldest first. */
+/** The messages that waited for this session key, oldest first, with the positions that were noted up to there. */
 export async function* readAwaitingKey(
   api: Api,
   store: Store,
   conversationId: string,
   key: string
-): AsyncGenerator<Message[], void, undefined> {
-  const waiting = await store.get<Waiting>(nameOf(conversationId, key))
-  let left = Object.keys(waiting ?? {})
-    .map(Number)
+): AsyncGenerator<{ messages: Message[]; positions: number[] }, void, undefined> {
+  const prefix = nameOf(conversationId, key, '')
+  let left = (await store.list(prefix))
+    .map(([name]) => Number(name.slice(prefix.length)))
     .sort((a, b) => a - b)
-  const wanted = new Set(left)
   // Each request is for a position that was noted: there are no more than these, whatever the server shows.
   while (left.length > 0) {
     const first = left[0]!
     const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${first - 1}`
     const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
     const { items } = (await api.call(request)).body
-    yield items.filter((message) => message.key === key && wanted.has(message.position))
     const readTo = Math.max(first, items.at(-1)?.position ?? 0)
-    left = left.filter((position) => position > readTo)
+    const positions = left.filter((position) => position <= readTo)
+    const wanted = new Set(positions)
+    yield { messages: items.filter((item) => item.key === key && wanted.has(item.position)), positions }
+    left = left.slice(positions.length)
   }
 }
 
-export function forgetAwaitingKey(tx: StoreTransaction, conversationId: string, key: string): void {
-  tx.delete(nameOf(conversationId, key))
+export function forgetAwaitingKey(
+  tx: StoreTransaction,
+  conversationId: string,
+  key: string,
+  positions: readonly number[]
+): void {
+  for (const position of positions) tx.delete(nameOf(conversationId, key, position))
 }
 
 /** Two messages of different ids can have the same bytes. */
@@ -66,6 +66,6 @@ function markOf({ id, digest }: AwaitingKey): string {
   return `${id} ${digest.slice(0, DIGEST_DIGITS)}`
 }
 
-function nameOf(conversationId: string, key: string): string {
-  return `unread/${conversationId}/${key}`
+function nameOf(conversationId: string, key: string, position: number | ''): string {
+  return `unread/${conversationId}/${key}/${position}`
 }

@@ -193,10 +193,11 @@ t.test('A message that nobody of its conversation has signed leaves nothing behi
   t.strictSame(await records(store), taken)
   talk.key = next
   await said(alice, {})
+  const { position } = server.log
   talk.key = key
   await heardAll()
   const added = (await records(store)).filter((name) => !taken.includes(name))
-  t.strictSame(added, [`unread/${talk.id}/${next.hash}`])
+  t.strictSame(added, [`unread/${talk.id}/${next.hash}/${position}`])
   const codes = heard.heard.flatMap((event) => (event.type === 'unreadable' ? [event.error.code] : []))
   t.strictSame(codes, [
     'hidden-conversation',
