@@ -5,9 +5,6 @@ import { counterOf, lastStreamed, noteStreamed, withheld, type IsFromStart } fro
 import type { MessageHistory } from './history.js'
 import type { SeenMessages } from './seen.js'
 
-/** Messages that are looked through for those that came before the stream. */
-const MAX_PAST = 1000
-
 /**
  * Notices when a device's counter jumps in the stream of events. Under a session key that was shared with this
  * device later, counting begins with the first message that comes.
@@ -29,7 +26,7 @@ export class StreamGaps {
    * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere.
    */
   async before(message: IncomingMessage): Promise<WithheldMessages[]> {
-    const { conversationId, n } = message
+    const { n } = message
     const counter = counterOf(message)
     const known = await lastStreamed(this.#store, counter)
     if (known === undefined && !(await this.#isFromStart(message))) return []
@@ -37,7 +34,7 @@ export class StreamGaps {
     if (n <= last + 1) return []
     const missing = () => this.#seen.missing(counter, last + 1, n - 1)
     const ranges = await missing()
-    if (ranges.length === 0 || !(await this.#readPast(conversationId))) return withheld(message, ranges)
+    if (ranges.length === 0 || !(await this.#readPast(message))) return withheld(message, ranges)
     return withheld(message, await missing())
   }
 
@@ -47,16 +44,17 @@ export class StreamGaps {
   }
 
   /**
-   * A device gets session keys before its stream begins: read what was sent in between. Once for each beginning.
+   * A device gets session keys before its stream begins: read what was sent in between. Messages are taken under the
+   * newest key only, so that all behind one under another key are under others, too. Once for each beginning.
    *
    * @returns whether anything was read
    */
-  async #readPast(conversationId: string): Promise<boolean> {
+  async #readPast({ conversationId, key }: IncomingMessage): Promise<boolean> {
     const { start } = await readRange(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return false
-    const past = this.#history.read(conversationId, { before: start + 1, limit: MAX_PAST })
-    while ((await past.next()).done !== true);
+    for await (const item of this.#history.read(conversationId, { before: start + 1 }))
+      if (item.key !== key) break
     await this.#store.update((tx) => tx.set(name, start))
     return true
   }

@@ -1,7 +1,9 @@
 import t from 'tap'
+import { fakeClient } from '../../support/fake-clients.js'
+import { Listener, PASSWORD } from '../../support/chat-clients.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import type { Value } from '../../../src/client/stores/store.js'
-import { scene, told } from '../../support/malicious-server.js'
+import { inShort, scene, told } from '../../support/malicious-server.js'
 
 /** A store that counts the characters of what is written into it. */
 class CountingStore extends MemoryStore {
@@ -54,4 +56,24 @@ t.test('Any number of messages waits for a key, and costs little, also if its se
   await heard.message('text 1001')
   t.strictSame(await told(bob, talk.id), [...texts, 'known to have gone'])
   t.strictSame(await store.list('unread/'), [], 'nothing waits any more')
+})
+
+t.test('A device misses nothing of what was said before its stream began, however much it was', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  const tablet = await fakeClient(t, server)
+  const login = await tablet.login({ username: 'bob', password: PASSWORD })
+  if (login.status !== 'pending') throw new Error('a new device was let in without approval')
+  await bob.devices.approve(login.deviceId, { number: login.linkNumber })
+  await talk.change([], carol.device)
+  await talk.say(alice, 'one', 1)
+  for (let n = 1; n <= 1001; n++) await talk.say(carol, `text ${n}`, n)
+  await tablet.confirmLink(login.linkNumber)
+  await tablet.waitForApproval()
+  const heard = new Listener(t, tablet)
+  await heard.first('connected')
+  await talk.say(alice, 'four', 4)
+  await heard.message('four')
+  const shown = heard.heard.filter(({ type }) => type === 'message' || type === 'withheld')
+  t.strictSame(shown.map(inShort).slice(0, 2), ['withheld 2–3', 'four'])
 })
