@@ -1,7 +1,12 @@
-import { ChatError, isRefusal } from '../errors.js'
+import { ChatError, isRefusal, RefusedError } from '../errors.js'
 
 /** Others have been faster, or know more. */
 const CONFLICTS = ['stale-chain', 'stale-roster', 'root-changed', 'key-required'] as const
+
+/** A conflict that needs no server to be seen. */
+export function conflict(): RefusedError {
+  return new RefusedError(409, { type: '/problems/stale-chain' }, null)
+}
 
 /** A device whose keys the server does not show may have gone since its user's chain was looked at. */
 export function isConflict(error: unknown): boolean {

@@ -36,6 +36,8 @@ export interface SignedRequest {
   material: KeyMaterial
   /** Hash of the `conversation-key` statement. */
   hash: string
+  /** Those who are in after the request, each with the end of their chain that the key is made for. */
+  members: ReadonlyMap<string, ChainMember>
 }
 
 /** Whose device signs, and what is known of all who are in after the request. */
@@ -104,7 +106,7 @@ export async function signRequest(
     statement: await signStatement(text, signer),
     wraps: wraps.map((wrappedKey, at) => ({ deviceId: roster[at]!.id, wrappedKey }))
   }
-  return { statements, key, material, hash }
+  return { statements, key, material, hash, members }
 }
 
 /** The public keys of a roster. Each has to be imported, which takes a while. */

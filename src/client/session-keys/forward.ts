@@ -111,16 +111,15 @@ export class KeyForwarding {
     for (;;) {
       const tasks = (await this.#store.list<Task>('sharing/')).filter(([name]) => !waiting.has(name))
       if (tasks.length === 0) return
-      const { account } = await this.#own.requireActive()
-      await this.#users.sync([account.username])
+      const { username } = (await this.#own.requireActive()).account
+      await this.#users.sync([username])
       for (const [name, task] of tasks) {
-        await this.#own.requireActive()
-        const standing = await this.#standingOf(account.username, task.to)
+        const standing = await this.#standingOf(task.to)
         if (standing === 'unknown') {
           waiting.add(name)
           continue
         }
-        if (standing === 'meant') await this.#perform(account.username, name, task)
+        if (standing === 'meant') await this.#perform(username, name, task)
         await this.#store.update((tx) => tx.delete(name))
       }
     }
@@ -130,11 +129,13 @@ export class KeyForwarding {
    * How a device stands in the verified chain: `meant` is an active one with exactly these keys, `over` one that is
    * retired or has others, `unknown` one that the chain does not have yet. A signing key is of one device.
    */
-  async #standingOf(
-    username: string,
-    { signingKey, encryptionKey, kemKey }: OwnRecipient
-  ): Promise<'meant' | 'over' | 'unknown'> {
-    const { chain, devices } = await this.#users.get(username)
+  async #standingOf({
+    signingKey,
+    encryptionKey,
+    kemKey
+  }: OwnRecipient): Promise<'meant' | 'over' | 'unknown'> {
+    const { account } = await this.#own.requireActive()
+    const { chain, devices } = await this.#users.get(account.username)
     const device = devices.get(signingKey)
     if (device === undefined) return 'unknown'
     const keys = device.keys.at(-1)
@@ -155,16 +156,17 @@ export class KeyForwarding {
         const key = await this.#keys.byHash(conversationId, hash).catch(unusable)
         if (key === null) continue
         if (task.only === undefined && (await this.#keys.isInRoster(key, to.signingKey))) continue
-        if (!(await this.#post(key, to, recipient))) break
+        const wrap = await this.#wrap(key, to, recipient)
+        // The device may have gone while this one waited for an answer.
+        if ((await this.#standingOf(to)) !== 'meant') return
+        if (!(await this.#post(key, wrap))) break
         done.push(hash)
         if (done.length % 50 === 0) await this.#store.update((tx) => tx.set(name, task))
       }
     }
   }
 
-  /** @returns false if the user is not in the conversation any more, or the device is gone */
-  async #post(key: UsableKey, to: OwnRecipient, recipient: WrapRecipient): Promise<boolean> {
-    const { conversationId, link, material } = key
+  async #wrap({ conversationId, link, material }: UsableKey, to: OwnRecipient, recipient: WrapRecipient) {
     const { device } = await this.#own.requireActive()
     const wrappedKey = await wrapSessionKey(material, recipient, link.hash)
     const text = statementText({
@@ -175,9 +177,13 @@ export class KeyForwarding {
       wrap: await wrapHash(wrappedKey),
       by: device.signing.fingerprint
     })
-    const statement = await signStatement(text, device.signing)
+    return { deviceId: to.deviceId, wrappedKey, statement: await signStatement(text, device.signing) }
+  }
+
+  /** @returns false if the user is not in the conversation any more, or the device is gone */
+  async #post({ conversationId, link }: UsableKey, wrap: object): Promise<boolean> {
     const path = `/v1/conversations/${conversationId}/session-keys/${link.id}/wraps`
-    const body = { wraps: [{ deviceId: to.deviceId, wrappedKey, statement }] }
+    const body = { wraps: [wrap] }
     try {
       await this.#api.call({ method: 'POST', path, body })
       return true

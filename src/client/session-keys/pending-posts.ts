@@ -5,6 +5,7 @@ import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.
 import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { SealingConditions } from './conditions.js'
+import { conflict } from './conflicts.js'
 import type { LostRequests } from './lost-requests.js'
 import type { PendingRequest, PendingRequests } from './pending.js'
 import type { SessionKeys } from './store.js'
@@ -59,7 +60,7 @@ export class PendingPosts {
   /** Store a new request, and send it. @returns as `#post` does */
   async send(pending: PendingRequest): Promise<VerifiedConversation> {
     if (await this.#pending.add(pending)) return this.#post(pending)
-    throw new RefusedError(409, { type: '/problems/stale-chain' }, null)
+    throw conflict()
   }
 
   /**

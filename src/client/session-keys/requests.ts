@@ -13,7 +13,7 @@ import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
 import { retryOnConflict } from '../transport/retry-on-conflict.js'
 import type { SealingConditions } from './conditions.js'
-import { isConflict } from './conflicts.js'
+import { conflict, isConflict } from './conflicts.js'
 import { signRequest, type Change, type SignedRequest } from './create.js'
 import { pendingLeave, toPending } from './pending.js'
 import type { PendingPosts } from './pending-posts.js'
@@ -90,15 +90,15 @@ export class ChainRequests {
       }
       if (changes === null) return conversation
       await this.#addUsers(users, changes)
-      await this.#conditions.require(conversation, users, {
-        removed: removedBy(changes),
-        named: namedBy(changes)
-      })
+      const about = { removed: removedBy(changes), named: namedBy(changes) }
+      await this.#conditions.require(conversation, users, about)
       // Each look above may have shown that this device is out.
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
       const all = [...renewalBefore(changes, staleSide(conversation, users, account.username)), ...changes]
       const signed = await this.#sign(id, conversation, all, signing)
+      await this.#conditions.require(conversation, users, about)
+      await this.#requireUnmoved(id, conversation, signed)
       const { statements, key } = signed
       const isLone = statements.length === 0
       const path = `/v1/conversations/${id}/${isLone ? 'session-keys' : 'chain'}`
@@ -124,6 +124,8 @@ export class ChainRequests {
       const { account, device } = await this.#own.requireActive()
       const signing = { username: account.username, signer: device.signing, users }
       const signed = await this.#sign(id, null, [change], signing)
+      await this.#conditions.requireUsers(namedBy([change]), users)
+      await this.#requireUnmoved(id, null, signed)
       const { statements, key } = signed
       return this.#posts.send(toPending(id, '/v1/conversations', { id, statements, key }, signed))
     })
@@ -172,6 +174,21 @@ export class ChainRequests {
       if (!(error instanceof RuleViolation)) throw error
       throw new ChatError('usage', error.code, error.message, { cause: error })
     }
+  }
+
+  /**
+   * The server may have answered late since the chains were judged, and wrapping takes a while: no key leaves for
+   * devices that have gone meanwhile.
+   */
+  async #requireUnmoved(
+    id: string,
+    before: VerifiedConversation | null,
+    { members }: SignedRequest
+  ): Promise<void> {
+    await this.#users.refresh()
+    if ((await this.#chains.peek(id))?.chain.head !== before?.chain.head) throw conflict()
+    for (const [username, { state }] of members)
+      if ((await this.#users.peek(username))?.chain.head !== state.head) throw conflict()
   }
 
   /** Those who come in are not among the users of the chain yet. */

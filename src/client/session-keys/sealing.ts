@@ -64,11 +64,11 @@ export class Sealing {
    */
   async keyFor(id: string, refused?: string): Promise<{ key: UsableKey; signer: Signer }> {
     for (let renewals = 0; ; renewals++) {
-      const { device } = await this.#own.requireActive()
-      const { conversation, users } = await this.#judged(id)
+      const { conversation, users, device } = await this.#judged(id)
       const { hash } = conversation.chain.key
       const key = hash === refused ? null : await this.#usable(conversation, users, device)
-      if (key !== null) return { key, signer: device.signing }
+      // The server may have answered late.
+      if (key !== null && (await this.mayLeave(id, hash))) return { key, signer: device.signing }
       if (renewals === MAX_RENEWALS)
         throw new ChatError('unreachable', 'busy-chain', 'Others change the conversation all the time.')
       await this.#renew(id, hash)
@@ -100,18 +100,22 @@ export class Sealing {
 
   /** Whether what was sealed under this key may still leave. */
   async mayLeave(id: string, keyHash: string): Promise<boolean> {
-    const { device } = await this.#own.requireActive()
-    const { conversation, users } = await this.#judged(id)
+    const { conversation, users, device } = await this.#judged(id)
     return conversation.chain.key.hash === keyHash && (await this.#isGood(conversation, users, device))
   }
 
-  /** A conversation in which something may be sealed now. */
-  async #judged(id: string): Promise<{ conversation: VerifiedConversation; users: KnownUsers }> {
+  /** A conversation in which something may be sealed now, and the own device. */
+  async #judged(id: string): Promise<{
+    conversation: VerifiedConversation
+    users: KnownUsers
+    device: DeviceKeys
+  }> {
+    await this.#own.requireActive()
     await this.#conditions.lookAgain(id)
-    const conversation = await this.#chains.get(id)
-    const users = await this.#chains.users(id)
-    await this.#conditions.require(conversation, users)
-    return { conversation, users }
+    await this.#conditions.require(await this.#chains.get(id), await this.#chains.users(id))
+    // Each look above may have shown that a device is out.
+    const { device } = await this.#own.requireActive()
+    return { conversation: await this.#chains.get(id), users: await this.#chains.users(id), device }
   }
 
   async #usable(
