@@ -169,6 +169,15 @@ export function serverBehind(username: string, heads?: Heads): ChatError {
   )
 }
 
+/** A look has brought the end of a chain that is not the known one any more. */
+export function replacedChain(what: string): ChatError {
+  return new ChatError(
+    'unreachable',
+    'busy-chain',
+    `The person has taken another chain of ${what} meanwhile.`
+  )
+}
+
 /** A failed check of the protocol or the cryptography as an `untrusted` error; any other error as it is. */
 export function toUntrusted(error: unknown, what: string): unknown {
   if (error instanceof CryptoError) return untrusted(error.code, `${what}: ${error.message}`, error)

@@ -1,10 +1,10 @@
 import { type ConversationHistory } from '../../protocol/conversation-history.js'
-import { ChatError, type Heads } from '../errors.js'
+import { ChatError, replacedChain, type Heads } from '../errors.js'
 import { forgetDoubt } from '../identity/chain-doubts.js'
 import { bumpChainRevision } from '../identity/chain-revision.js'
 import { dropWelcomes, forgetHeads, hasGone } from '../identity/heard-heads.js'
 import { LruMap } from '../stores/lru-map.js'
-import type { Store } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import { type KnownUsers } from './chain-users.js'
 import { beginSight } from './key-sight.js'
 import { dropShown, forgetProofs, keepProof, readProofs, type Proof } from './proofs.js'
@@ -74,29 +74,39 @@ export class ChainStore {
    * Store requests that extend the chain. Another process may have stored some of them meanwhile, or more:
    * they have to be the same ones.
    *
-   * @throws {ChatError} `forked-chain` (`untrusted`)
+   * @throws {ChatError} `forked-chain` (`untrusted`); `busy-chain` (`unreachable`) if they follow a chain that the
+   *   person has given up meanwhile
    */
-  async add({ history }: LoadedChain, requests: readonly ServedRequest[]): Promise<StoredConversation> {
+  async add(chain: LoadedChain, requests: readonly ServedRequest[]): Promise<void> {
+    await this.#store.update((tx) => this.#add(tx, chain, requests))
+  }
+
+  async #add(
+    tx: StoreTransaction,
+    { history }: LoadedChain,
+    requests: readonly ServedRequest[]
+  ): Promise<StoredConversation> {
     const chain = history.chain!
     const { id } = chain
-    return this.#store.update(async (tx) => {
-      const stored = await tx.get<StoredConversation>(recordName(id))
-      for (const { request, items } of requests)
-        for (const [at, { statement, hash }] of linksOf(request).entries()) {
-          const name = linkName(id, statement.sequence)
-          const known = await tx.get<StoredLink>(name)
-          if (known !== undefined && known.hash !== hash) throw forkedChain(known.hash, hash)
-          if (known === undefined) tx.set(name, { hash, text: items[at]!.text })
-        }
-      await dropShown(tx, id, (hash) => history.has(hash))
-      if (stored !== undefined && stored.sequence >= chain.sequence) return stored
-      await bumpChainRevision(tx)
-      await dropWelcomes(tx, id, hasGone(history, chain))
-      await beginSight(tx, id, chain.key.hash, this.#now())
-      const next = toStored(chain, stored)
-      tx.set(recordName(id), next)
-      return next
-    })
+    const { sequence: first } = linksOf(requests[0]!.request)[0]!.statement
+    const before = await tx.get<StoredLink>(linkName(id, first - 1))
+    if (before?.hash !== history.hashAt(first - 1)) throw replacedChain(id)
+    for (const { request, items } of requests)
+      for (const [at, { statement, hash }] of linksOf(request).entries()) {
+        const name = linkName(id, statement.sequence)
+        const known = await tx.get<StoredLink>(name)
+        if (known !== undefined && known.hash !== hash) throw forkedChain(known.hash, hash)
+        if (known === undefined) tx.set(name, { hash, text: items[at]!.text })
+      }
+    await dropShown(tx, id, (hash) => history.has(hash))
+    const stored = await tx.get<StoredConversation>(recordName(id))
+    if (stored !== undefined && stored.sequence >= chain.sequence) return stored
+    await bumpChainRevision(tx)
+    await dropWelcomes(tx, id, hasGone(history, chain))
+    await beginSight(tx, id, chain.key.hash, this.#now())
+    const next = toStored(chain, stored)
+    tx.set(recordName(id), next)
+    return next
   }
 
   /** Keep a request that was refused: it is signed, and says what the server does not show. */
@@ -109,23 +119,23 @@ export class ChainStore {
     return readProofs(this.#store, id)
   }
 
-  /** Remember that the person has taken the chain up to this statement as it is. */
-  accept(id: string, sequence: number): Promise<void> {
+  /**
+   * The person takes this whole chain as it is, in the place of the known one if that is another. The title and what
+   * was read stay.
+   */
+  accept(chain: LoadedChain, requests: readonly ServedRequest[]): Promise<void> {
+    const { id, sequence } = chain.history.chain!
     return this.#store.update(async (tx) => {
-      const stored = (await tx.get<StoredConversation>(recordName(id)))!
+      const known = await tx.get<StoredConversation>(recordName(id))
+      if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head) {
+        for (const [name] of await tx.list(linkName(id))) tx.delete(name)
+        tx.set(recordName(id), { ...known, sequence: 0, head: '-' })
+      }
+      const stored = await this.#add(tx, chain, requests)
       tx.set(recordName(id), { ...stored, acceptedTo: sequence })
       await forgetProofs(tx, id)
       await forgetHeads(tx, id)
       forgetDoubt(tx, id)
-    })
-  }
-
-  /** Forget the chain, to take another one in its place. The title and what was read stay. */
-  async drop(id: string): Promise<void> {
-    await this.#store.update(async (tx) => {
-      for (const [name] of await tx.list(linkName(id))) tx.delete(name)
-      const stored = await tx.get<StoredConversation>(recordName(id))
-      if (stored !== undefined) tx.set(recordName(id), { ...stored, sequence: 0, head: '-' })
     })
   }
 

@@ -122,11 +122,7 @@ export class RequestTaker {
       throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
     }
     // The known one may not be readable any more: it may name statements of users' chains that were given up.
-    const known = await this.#chains.record(id)
-    if (known !== undefined && chain.history.hashAt(known.sequence) !== known.head)
-      await this.#chains.drop(id)
-    await this.#chains.add(chain, requests)
-    await this.#chains.accept(id, end.sequence)
+    await this.#chains.accept(chain, requests)
     await this.#boundaries.open(chain.history)
     await this.#goings.settle(id, chain, added, lastPosition)
     await this.#heads.accepted({ conversationId: id })
@@ -158,7 +154,12 @@ export class RequestTaker {
       const end = chain.history.chain?.sequence ?? 0
       const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
       if (end > sequence) {
-        await this.#chains.add(chain, valid)
+        await this.#chains.add(chain, valid).catch((error: unknown) => {
+          // Nothing is noted of a chain that is not stored.
+          chain.history = this.#loader.empty(id).history
+          taken.length = 0
+          throw error
+        })
         const { history } = chain
         const counts = countsIn(history.chain!)
         await this.#heads.compare({ conversationId: id }, counts, (at) => history.hashAt(at))

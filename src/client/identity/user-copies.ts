@@ -1,5 +1,5 @@
 import type { UserHistory } from '../../protocol/user-history.js'
-import { forkedChain } from '../errors.js'
+import { forkedChain, replacedChain } from '../errors.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { forgetDoubt } from './chain-doubts.js'
@@ -67,7 +67,8 @@ export class UserCopies {
   /**
    * Store what extends the copies, and pin users who are met for the first time.
    *
-   * @throws {ChatError} `forked-chain` (`untrusted`) if another process has stored another chain meanwhile
+   * @throws {ChatError} `forked-chain` (`untrusted`) if another process has stored another chain meanwhile;
+   *   `busy-chain` (`unreachable`) if they follow a chain that the person has given up meanwhile
    */
   async extend(extensions: readonly Extension[]): Promise<void> {
     const changed = extensions.filter(({ added }) => added.length > 0)
@@ -117,6 +118,9 @@ export class UserCopies {
   async #save(tx: StoreTransaction, { username, history, added }: Extension): Promise<boolean> {
     const end = await readEnd(tx, username)
     const { hashes, chain } = history
+    const { sequence: first } = added[0]!.statement
+    if (first > 1 && (await readHash(tx, username, first - 1)) !== hashes[first - 2])
+      throw replacedChain(username)
     if (end !== undefined && end.sequence >= chain.sequence) {
       const known = await readHash(tx, username, chain.sequence)
       if (known !== chain.head) throw forkedChain(username, { known: end.head, served: chain.head })

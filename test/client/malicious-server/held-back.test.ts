@@ -4,7 +4,7 @@ import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
 import type { FakeRequest } from '../../support/fake-world.js'
-import { outcome, scene, told } from '../../support/malicious-server.js'
+import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
 import { line } from '../../support/puppet-conversation.js'
 
 const isWrap = ({ method, path }: FakeRequest): boolean => method === 'POST' && path.endsWith('/wraps')
@@ -123,5 +123,74 @@ t.test(
     t.equal(ended, 'done')
     t.not(sealed, key.hash)
     t.equal(sealed, talk.conversation.key.hash)
+  }
+)
+
+for (const kind of ['a shorter', 'another'])
+  t.test(
+    `Links of a chain that was given up are not stored behind ${kind} one that the person has taken`,
+    async (t) => {
+      const { server, bob, store, talk, carol, mallory } = await scene(t, ['mallory', 'carol'])
+      const ghost = await server.puppet('ghost')
+      await bob.send(talk.id, 'hello')
+      const evil = talk.conversation
+      const honest = await evil.fork(evil.requests, server.users)
+      if (kind === 'another') {
+        talk.conversation = honest
+        await talk.change([], carol.device)
+        talk.conversation = evil
+      }
+      await talk.change([{ kind: 'conversation-add', member: line(ghost.user) }], mallory.device)
+      const second = await fakeClient(t, server, { store })
+      for (const process of [bob, second]) await process.conversations.get(talk.id)
+      await talk.change([], mallory.device)
+      await talk.change([], mallory.device)
+      await whileHeld(
+        server,
+        ({ path }) => path === `/v1/conversations/${talk.id}/chain`,
+        () => second.conversations.get(talk.id),
+        async () => {
+          server.conversations.set(talk.id, honest)
+          await bob.conversations.accept(talk.id, honest.head)
+          server.conversations.set(talk.id, evil)
+        }
+      )
+      const links = await store.list<{ hash: string }>(`chain/${talk.id}/`)
+      t.strictSame(
+        links.map(([, { hash }]) => hash),
+        honest.statements.map((_, at) => honest.history.hashAt(at + 1))
+      )
+      t.match(await store.get(`room/${talk.id}`), { head: honest.head, acceptedTo: links.length })
+      server.conversations.set(talk.id, honest)
+      for (const process of [second, bob]) t.equal(await outcome(process.send(talk.id, 'to us')), 'done')
+      t.notOk(honest.keys.some(({ wraps }) => wraps.has(ghost.device.id)))
+    }
+  )
+
+t.test(
+  'Statements of a user’s chain that was given up leave no hole in the one that the person has taken',
+  async (t) => {
+    const { server, bob, store, talk, alice } = await scene(t, ['carol', 'alice'])
+    await bob.send(talk.id, 'hello')
+    const before = await alice.user.fork(1)
+    await hijack(alice.user)
+    await bob.contacts.get('alice')
+    await hijack(alice.user)
+    await whileHeld(
+      server,
+      ({ path }) => path === '/v1/users/chains',
+      () => bob.contacts.get('alice'),
+      async () => {
+        server.view = (name) => (name === 'alice' ? before : server.users.get(name))
+        await bob.users.accept('alice', before.head)
+      }
+    )
+    t.equal((await store.list('user-statement/alice/')).length, 1)
+    t.match(await store.get('user/alice'), { sequence: 1, head: before.head })
+    await bob.close()
+    server.users.set('alice', before)
+    const again = await fakeClient(t, server, { store })
+    t.match(await again.contacts.get('alice'), { root: before.root })
+    t.equal(await outcome(again.send(talk.id, 'to all')), 'done')
   }
 )
