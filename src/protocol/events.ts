@@ -5,7 +5,10 @@ import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref 
 const position = Position('Position of the event in the log.')
 const conversationId = Uuid('The conversation’s id.')
 
-const items = Type.Array(ref(SignedStatement), { description: 'The statements of one request, in order.' })
+const items = Type.Array(ref(SignedStatement), {
+  minItems: 1,
+  description: 'The statements of one request, in order.'
+})
 
 export const ConversationCreatedEvent = record(
   { position, conversationId, kind: Type.Enum(['direct', 'group', 'self']), items },

@@ -109,18 +109,16 @@ export class ConversationChains {
   /**
    * Take a request that came with an event, after fetching those before it that are missing.
    *
-   * @param sequence of the request's last statement
    * @param position of the event
    */
   take(
     id: string,
     items: readonly SignedStatement[],
-    sequence: number,
     position: number
   ): Promise<SyncedConversation & { shown: ShownRequest[] }> {
     return this.#looking(id, async () => {
       const chain = await this.#loader.load(id)
-      const { added, shown } = await this.#taker.take(id, chain, items, sequence, position)
+      const { added, shown } = await this.#taker.take(id, chain, items, position)
       const synced = await this.#synced(id, chain, added)
       return { ...synced, shown: shown.map((request) => shownRequest(chain.history, request)) }
     })

@@ -64,30 +64,31 @@ export class RequestTaker {
   /**
    * Take a request that came with an event, after fetching those before it that are missing.
    *
-   * @param sequence of the request's last statement
    * @param position of the event
    */
   async take(
     id: string,
     chain: LoadedChain,
     items: readonly SignedStatement[],
-    sequence: number,
     position: number
   ): Promise<{ added: TakenRequest[]; shown: ChainRequest[] }> {
     const served = await readServed(items)
     const shown = served.map(({ request }) => request)
+    const links = shown.flatMap(linksOf)
+    const { sequence: first } = links[0]!.statement
+    const { sequence: last } = links.at(-1)!.statement
     for (const request of shown) await this.#goings.requireBefore(request, position)
     // The boundary of those whose going the stream has not brought has to be known before anything is taken.
     if (!(await this.isSettled(id, chain))) await this.fetch(id, chain)
     const known = chain.history.chain?.sequence ?? 0
     let added: TakenRequest[] = []
-    if (known === sequence - items.length) added = await this.#takeNext(id, chain, served, position)
-    else if (known < sequence) added = await this.fetch(id, chain)
-    for (const { statement, hash } of shown.flatMap(linksOf)) {
+    if (known === first - 1) added = await this.#takeNext(id, chain, served, position)
+    else if (known < last) added = await this.fetch(id, chain)
+    for (const { statement, hash } of links) {
       const there = chain.history.hashAt(statement.sequence)
       if (there !== hash) throw forkedChain(there ?? 'nothing', hash, { known: there ?? '-', served: hash })
     }
-    await this.#boundaries.noteRequest(chain.history, sequence - items.length + 1, sequence, position)
+    await this.#boundaries.noteRequest(chain.history, first, last, position)
     return { added, shown }
   }
 

@@ -26,13 +26,9 @@ export class ConversationEvents {
     this.#me = me
   }
 
-  /** @param sequence of the request's last statement in the conversation's chain */
-  async *request(
-    { conversationId: id, position, items }: ChainEvent,
-    sequence: number
-  ): AsyncGenerator<Handled> {
+  async *request({ conversationId: id, position, items }: ChainEvent): AsyncGenerator<Handled> {
     const before = await this.#chains.peek(id)
-    const { conversation, shown } = await this.#chains.take(id, items, sequence, position)
+    const { conversation, shown } = await this.#chains.take(id, items, position)
     const events: ChatEvent[] = []
     if (before === undefined) {
       const users = await this.#chains.users(id)

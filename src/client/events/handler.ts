@@ -45,12 +45,8 @@ export class EventHandler {
   #handle(event: Exclude<DurableEvent, 'message'>, data: unknown): AsyncGenerator<Handled> {
     switch (event) {
       case 'conversation.created':
-        return this.#conversations.request(
-          data as Data<typeof event>,
-          (data as Data<typeof event>).items.length
-        )
       case 'conversation.chain':
-        return this.#conversations.request(data as Data<typeof event>, (data as Data<typeof event>).sequence)
+        return this.#conversations.request(data as Data<typeof event>)
       case 'session-key.shared':
         return this.#messages.sessionKey(data as Data<typeof event>)
       case 'device.requested':

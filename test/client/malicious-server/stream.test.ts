@@ -143,3 +143,40 @@ t.test(
     }
   }
 )
+
+t.test('An event that brings no statement is malformed, and ends nothing', async () => {
+  const { server, bob, talk, alice, listener, heard } = await listening()
+  await bob.conversations.get(talk.id)
+  const { sequence } = talk.conversation.chain
+  for (const [event, more] of [
+    ['conversation.chain', { sequence }],
+    ['conversation.chain', { sequence: 0 }],
+    ['conversation.created', { kind: 'group' }]
+  ] as const) {
+    server.log.send('bob', 'event: reset\ndata: {"position":1}\n\n')
+    const position = ++server.log.position
+    const data = { conversationId: talk.id, ...more, items: [], position }
+    server.log.send('bob', `id: aaaaaaaa-${position}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    const isMalformed = ({ error }: { error?: { code: string } }) => error?.code === 'malformed-answer'
+    await listener.first('disconnected', isMalformed)
+    await listener.first('connected')
+  }
+  await talk.say(alice, 'end', 2)
+  await heard('end')
+})
+
+t.test(
+  'The place of a request in the chain is the one that its statements name, whatever the event says',
+  async (t) => {
+    const { server, store, talk, alice, heard } = await listening()
+    const made = await talk.sign([], alice.device)
+    await talk.conversation.append([], made.request.key, server.users, { isDue: false })
+    const items = [made.request.key.statement]
+    server.log.send('bob', 'event: reset\ndata: {"position":1}\n\n')
+    server.log.append(['bob'], 'conversation.chain', { conversationId: talk.id, sequence: 900, items })
+    await talk.say(alice, 'end', 1, { key: made })
+    await heard('end')
+    const { sequence } = talk.conversation.chain
+    t.match(await store.get(`first-streamed/${talk.id}`), { sequence, hash: made.hash })
+  }
+)
