@@ -10,6 +10,8 @@ export type HeardHead = {
   from: string
   /** The place of an own device's message among those that it has sent: the key's link, and its number. */
   said?: { key: number; n: number }
+  /** The word of another user: the person has taken the chain in spite of it, and so of each word that goes no further. */
+  isOver?: boolean
 }
 
 /** By the signing key of the own device that sent it, or by the name of another source. */
@@ -105,6 +107,12 @@ export class HeardHeads {
     return true
   }
 
+  /** Whether the person has taken the chain in spite of this word of another user, or of one that went further. */
+  async isOver(id: string, { from, sequence }: HeardHead): Promise<boolean> {
+    const before = await this.#store.get<HeardHead>(welcomeName(id, from))
+    return before?.isOver === true && sequence <= before.sequence
+  }
+
   /**
    * Tell it, once, if two heads stand at one place of a chain: one that was heard and the one known here, or two
    * that were heard.
@@ -170,7 +178,8 @@ export class HeardHeads {
     const own = Object.entries((await this.#store.get<Heard>(recordName(nameOf(about)))) ?? {})
     if ('username' in about) return own
     const welcomes = await this.#store.list<HeardHead>(welcomeName(about.conversationId))
-    return [...own, ...welcomes.map(([, heard]): [string, HeardHead] => [heard.from, heard])]
+    const open = welcomes.map(([, heard]) => heard).filter(({ isOver }) => isOver !== true)
+    return [...own, ...open.map((heard): [string, HeardHead] => [heard.from, heard])]
   }
 }
 
@@ -193,10 +202,11 @@ function forkedHead(name: string, sequence: number, by: string, other: string, h
   return new ChatError('untrusted', 'forked-chain', message, { heads })
 }
 
-/** The person has taken another chain in the place of the known one. */
+/** The person has taken a chain as the server shows it, whatever was heard of it. */
 export async function forgetHeads(tx: StoreTransaction, name: string): Promise<void> {
   tx.delete(recordName(name))
-  for (const [welcome] of await tx.list(welcomeName(name))) tx.delete(welcome)
+  for (const [welcome, heard] of await tx.list<HeardHead>(welcomeName(name)))
+    tx.set(welcome, { ...heard, isOver: true })
 }
 
 /** The words of users who have gone from a conversation fall with them: they do not count when the users come back. */

@@ -116,7 +116,7 @@ export class TrustInbox {
     const known = await this.#chains.peekReadable(id)
     if (known === undefined) return async (tx) => void (await this.#heads.noteWelcome(tx, id, heard))
     const { history, chain } = known
-    if (hasGone(history, chain)(from)) return undefined
+    if (hasGone(history, chain)(from) || (await this.#heads.isOver(id, heard))) return undefined
     const counts = countsIn(chain)
     const isCounted = counts(from)
     const more = { by: from, heard }

@@ -86,6 +86,47 @@ t.test('A member who has gone, or who is no admin, stops nobody by a welcome', a
 })
 
 t.test(
+  'A welcome that the person has overruled stops nobody again, nor does one that goes less far',
+  async (t) => {
+    const { server, bob, store, talk, mallory, user, listen } = await scene(t, ['mallory'])
+    const direct = await puppetTalk(server, 'direct', [[mallory.user], [user]], mallory)
+    const heard = await listen()
+    let n = 0
+    const welcome = async (sequence: number): Promise<string> => {
+      const content = { type: 'welcome', conversation: talk.id, sequence, head: 'ab'.repeat(32) }
+      await direct.say(mallory, content, ++n)
+      await heard.first('message', (event) => event.n === n && event.conversationId === direct.id)
+      return outcome(bob.send(talk.id, `after welcome ${n}`))
+    }
+    await talk.change([], mallory.device)
+    t.equal(await welcome(900), 'withheld-chain')
+    await bob.conversations.accept(talk.id, talk.conversation.head)
+    for (const sequence of [900, 899, 2]) t.equal(await welcome(sequence), 'done')
+    await bob.close()
+    const again = await fakeClient(t, server, { store })
+    t.equal(await outcome(again.send(talk.id, 'after a restart')), 'done')
+    t.notOk(heard.heard.some(({ type }) => type === 'untrusted'))
+  }
+)
+
+t.test('A welcome that goes further than the one that the person has overruled counts', async (t) => {
+  const { server, bob, talk, mallory, user, listen } = await scene(t, ['mallory'])
+  const direct = await puppetTalk(server, 'direct', [[mallory.user], [user]], mallory)
+  const heard = await listen()
+  for (const [n, sequence] of [
+    [1, 900],
+    [2, 901]
+  ] as const) {
+    const content = { type: 'welcome', conversation: talk.id, sequence, head: 'ab'.repeat(32) }
+    await direct.say(mallory, content, n)
+    await heard.first('message', (event) => event.n === n && event.conversationId === direct.id)
+    t.equal(await outcome(bob.send(talk.id, 'to whom?')), 'withheld-chain')
+    await bob.conversations.accept(talk.id, talk.conversation.head)
+    t.equal(await outcome(bob.send(talk.id, 'as the person says')), 'done')
+  }
+})
+
+t.test(
   'A safety number is compared with the identity on the screen, and an accepted root is named',
   async (t) => {
     const { server, bob, alice } = await scene(t, ['alice'], { kind: 'direct' })
