@@ -5,9 +5,9 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
-COPY tsconfig.json tsconfig.base.json tsconfig.portable.json tsconfig.node.json ./
+COPY tsconfig.base.json tsconfig.portable.json tsconfig.node.json ./
 COPY src ./src
-RUN npm run build
+RUN npm run build:server
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
