@@ -99,6 +99,7 @@ export function hintFor(error: unknown, url: string, given: About = {}): string 
   if (Object.hasOwn(HINTS, error.code)) return HINTS[error.code]
   switch (error.kind) {
     case 'unreachable':
+      if (error.code === 'not-the-server') return error.hint
       return `Is a server running at ${url}? Start one with "secure-chat serve", or name another with --url.`
     case 'logged-out':
       return 'Log in again with "secure-chat login NAME", or set SECURE_CHAT_PASSWORD.'

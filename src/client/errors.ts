@@ -5,7 +5,7 @@ import { RuleViolation } from '../protocol/rule-violation.js'
  * The kind of an error says what helps:
  * - `usage`: the caller's mistake, such as a user who does not exist
  * - `refused`: the server said no; `code` is its problem's code, `status` its HTTP status
- * - `unreachable`: no answer came; trying again later may help
+ * - `unreachable`: no answer of the server came; trying again later may help
  * - `untrusted`: the server showed something that the protocol refuses; `code` names the attack
  * - `identity-changed`: a contact has a new identity, which has to be accepted before anything is sent
  * - `logged-out`: there is no session, or it has ended
@@ -65,15 +65,22 @@ export class RefusedError extends ChatError {
   /** Milliseconds to wait before the next attempt, if the server says so. */
   readonly retryAfter: number | null
 
+  /** @param problem a document that has a `problemCode` */
   constructor(status: number, problem: Record<string, unknown>, retryAfter: number | null) {
-    const { type, detail } = problem
-    const code = typeof type === 'string' ? type.replace(/^.*\//, '').slice(0, 64) : `status-${status}`
+    const { detail } = problem
+    const code = problemCode(problem)!
     const message = typeof detail === 'string' ? detail.slice(0, 1000) : `The server answered ${status}.`
     const hint = hintFrom(problem['errors'])
     super('refused', code, message, { status, ...(hint !== '' && { hint }) })
     this.members = problem
     this.retryAfter = retryAfter
   }
+}
+
+/** The code of a problem document of this API; null for anything else, such as what a proxy answers. */
+export function problemCode(problem: unknown): string | null {
+  const { type } = (problem ?? {}) as { type?: unknown }
+  return typeof type === 'string' ? (/^\/problems\/([a-z-]{1,64})$/.exec(type)?.[1] ?? null) : null
 }
 
 /** The `errors` of a problem document, such as `password: must NOT have fewer than 10 characters`. */
@@ -92,19 +99,32 @@ export function isRefusal(error: unknown, ...codes: string[]): error is RefusedE
 
 /** Whether the server failed, or took too long, with a request that may be valid. */
 export function isTransient(error: unknown): boolean {
-  return (
-    error instanceof ChatError && error.status !== undefined && (error.status >= 500 || error.status === 408)
-  )
+  return isRefusal(error, 'request-timeout') || (error instanceof RefusedError && error.status! >= 500)
 }
+
+/** Codes that decide nothing, as a 401: the request did not arrive as it was sent, or not in time, or has no session. */
+const UNDECIDED: readonly string[] = [
+  'not-found',
+  'malformed-json',
+  'unsupported-media-type',
+  'headers-too-large',
+  'request-timeout',
+  'too-many-requests',
+  'device-required',
+  'device-pending'
+]
 
 /**
  * Whether the server has decided against a request. Anything else leaves open whether it took effect
  * (docs/protocol.md, "What a client believes").
  */
 export function isDecidedRefusal(error: unknown): error is RefusedError {
-  if (!(error instanceof RefusedError)) return false
-  const status = error.status!
-  return status >= 400 && status < 500 && ![401, 408, 429].includes(status)
+  return (
+    error instanceof RefusedError &&
+    error.status! < 500 &&
+    error.status !== 401 &&
+    !UNDECIDED.includes(error.code)
+  )
 }
 
 /**
@@ -112,14 +132,18 @@ export function isDecidedRefusal(error: unknown): error is RefusedError {
  * identity.
  */
 export function isPermanent(error: unknown): boolean {
-  if (error instanceof ChatError && error.kind === 'identity-changed') return true
-  return error instanceof RefusedError && !isTransient(error) && error.status !== 429 && error.status !== 401
+  return isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'identity-changed')
+}
+
+/** Whether the server says that there is no such conversation, or that the user is not in it. */
+export function isLeft(error: unknown): boolean {
+  return isRefusal(error, 'conversation-not-found')
 }
 
 /** Whether an error is about one conversation, and not about the way to the server: others may go on. */
 export function isAboutOne(error: unknown): error is ChatError {
-  if (!(error instanceof ChatError) || error.status === 401 || error.code === 'closed') return false
-  if (error.kind === 'refused') return !isTransient(error)
+  if (isDecidedRefusal(error) || isRefusal(error, 'too-many-requests')) return true
+  if (!(error instanceof ChatError) || error.code === 'closed') return false
   return ['untrusted', 'identity-changed', 'usage'].includes(error.kind)
 }
 

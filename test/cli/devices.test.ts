@@ -1,3 +1,4 @@
+import { problem } from '../support/fake-answers.js'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -100,7 +101,7 @@ t.test(
 /** A server that takes no conversation, so that devices can't tell each other anything. */
 const withoutConversations: typeof fetch = async (input, init) =>
   init?.method === 'POST' && new Request(input).url.endsWith('/v1/conversations')
-    ? new Response('{"type":"/problems/forbidden"}', { status: 403 })
+    ? problem('forbidden')
     : fetch(input, init)
 
 t.test(

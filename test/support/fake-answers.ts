@@ -22,7 +22,8 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 export function problem(code: ProblemCode, members: object = {}): Response {
   const [status, detail] = problems[code]
   const title = problemTitle(code)
-  return json({ type: `/problems/${code}`, title, status, detail, instance: 'req-1', ...members }, status)
+  const body = { type: `/problems/${code}`, title, status, detail, instance: 'req-1', ...members }
+  return json(body, status, { 'content-type': 'application/problem+json' })
 }
 
 /** No answer: whether the request took effect is open. The client does not wait for another one. */

@@ -3,10 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Scope } from './server-process.js'
 
 /** One JSON answer of the server on its way to a client. */
-export interface Answer {
-  readonly method: string
-  /** With its query. */
-  readonly path: string
+export interface Answer extends Asked {
   status: number
   // Each call has an answer of its own shape.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -21,17 +18,37 @@ export interface Frame {
   readonly data: any
 }
 
+export interface Asked {
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+}
+
+/** What something else than the server answers. */
+export interface Foreign {
+  status: number
+  headers?: Record<string, string>
+  body?: string
+}
+
 export interface Tampering {
+  /** Something in between answers this, and the server is not asked. */
+  instead?: (asked: Asked) => Foreign | undefined
+  /** The server does what was asked, and its answer is lost on the way. */
+  loses?: (asked: Asked) => boolean
+  /** Something in between holds back what the stream brings, after its head or from there on. */
+  holds?: 'head' | 'body'
   /** Change the answer in place. */
   answer?: (answer: Answer) => void
   /** The frames that the client gets in place of this one. */
   frame?: (frame: Frame) => Frame[]
 }
 
-/** A server that lies: it passes everything on to an honest one, and changes what comes back. */
+/** A server that lies, or what stands between: it passes everything on to an honest one, and changes what comes back. */
 export class TamperingProxy {
   readonly url: string
   #tampering: Tampering = {}
+  readonly #streams = new Set<ServerResponse>()
 
   constructor(url: string) {
     this.url = url
@@ -42,15 +59,29 @@ export class TamperingProxy {
     this.#tampering = tampering
   }
 
+  /** Break off the streams. */
+  cut(): void {
+    for (const stream of this.#streams) stream.destroy()
+    this.#streams.clear()
+  }
+
   pass(incoming: IncomingMessage, outgoing: ServerResponse, target: string): void {
     const { method = 'GET', url: path = '/', headers } = incoming
+    const foreign = this.#tampering.instead?.({ method, path })
+    if (foreign !== undefined) {
+      outgoing.writeHead(foreign.status, { 'content-type': 'text/html', ...foreign.headers })
+      return void outgoing.end(foreign.body ?? '<h1>Welcome to the hotel</h1>')
+    }
     const onward = request(new URL(path, target), { method, headers, agent: false }, (answer) => {
+      if (this.#tampering.loses?.({ method, path }) === true) return void outgoing.destroy()
       const status = answer.statusCode!
       const type = answer.headers['content-type'] ?? ''
       if (type.startsWith('text/event-stream')) {
+        this.#streams.add(outgoing)
+        if (this.#tampering.holds === 'head') return
         outgoing.writeHead(status, answer.headers)
         outgoing.flushHeaders()
-        this.#passFrames(answer, outgoing)
+        if (this.#tampering.holds === undefined) this.#passFrames(answer, outgoing)
       } else void this.#passAnswer(answer, outgoing, { method, path, status, body: type.includes('json') })
     })
     onward.on('error', () => outgoing.destroy())

@@ -94,7 +94,9 @@ export class ChatSession {
     } catch (error) {
       if (isUnreachable(error))
         this.showWarning(
-          'The server can’t be reached. Your message is kept, and is sent when the server is back.'
+          sanitizeLines(
+            `${(error as ChatError).message} Your message is kept, and is sent when the server is back.`
+          )
         )
       else this.showError(error)
     }

@@ -3,7 +3,7 @@ import type { ChatClient, ChatEvent } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printAndWait, printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
-import { eventText } from '../output/event-text.js'
+import { eventText, lostConnection } from '../output/event-text.js'
 import { forPeople, isForDevices } from '../output/for-people.js'
 import type { GlobalOptions } from '../profile.js'
 import { eventJson, messageLine } from '../output/messages.js'
@@ -108,24 +108,23 @@ function isOptional(event: ChatEvent): boolean {
   return OPTIONAL_EVENTS.includes(event.type)
 }
 
-/** Prints when the connection is there and when it is lost, but not each try. */
+/** Prints when the connection is there, and when and why it is lost, but not each try. */
 class ConnectionStatus {
   readonly #io: Io
-  #isConnected: boolean | null = null
+  #isConnected = false
+  #last = ''
 
   constructor(io: Io) {
     this.#io = io
   }
 
-  print({ type }: ChatEvent): void {
-    if (type !== 'connected' && type !== 'disconnected') return
-    const isConnected = type === 'connected'
-    if (isConnected === this.#isConnected) return
-    const again = this.#isConnected === null ? '' : ' again'
-    printToStderr(
-      this.#io,
-      isConnected ? `Connected${again}.` : 'No connection to the server. Trying again …'
-    )
-    this.#isConnected = isConnected
+  print(event: ChatEvent): void {
+    if (event.type !== 'connected' && event.type !== 'disconnected') return
+    const again = this.#last === '' ? '' : ' again'
+    const text = event.type === 'connected' ? `Connected${again}.` : lostConnection(event.error)
+    const isNews = event.type === 'connected' ? !this.#isConnected : text !== this.#last
+    if (isNews) printToStderr(this.#io, text)
+    this.#last = text
+    this.#isConnected = event.type === 'connected'
   }
 }

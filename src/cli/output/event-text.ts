@@ -1,4 +1,5 @@
 import type {
+  ChatError,
   ChatEvent,
   Conversation,
   MembersChanged,
@@ -73,10 +74,17 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
     case 'presence':
       return info(`${sanitize(event.username)} is ${event.online ? 'online' : 'offline'}.`)
     case 'disconnected':
-      return info('The connection to the server is lost. Trying again …')
+      return info(lostConnection(event.error))
     case 'reset':
       return info('The server does not know the position of this stream. Some messages may come again.')
   }
+}
+
+/** Why there are no events now. An answer says it; a lost connection does not. */
+export function lostConnection(error: ChatError | undefined): string {
+  if (error?.kind === 'refused') return `The server refuses: ${sanitizeLines(error.message)} Trying again …`
+  if (error?.code !== 'not-the-server') return 'No connection to the server. Trying again …'
+  return `${sanitizeLines(`${error.message} ${error.hint}`)} Trying again …`
 }
 
 function unreadable({ reason, from, error }: UnreadableMessage, where: string): EventText {

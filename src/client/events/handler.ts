@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import type { durableEvents, DurableEvent } from '../../protocol/events.js'
 import type { Message } from '../../protocol/messages.js'
-import { ChatError, toUntrusted } from '../errors.js'
+import { ChatError, toUntrusted, isLeft, isRefusal } from '../errors.js'
 import { lacksKey } from '../session-keys/store.js'
 import type { ConversationEvents } from './conversations.js'
 import type { DeviceEvents } from './devices.js'
@@ -38,7 +38,7 @@ export class EventHandler {
       const where = conversationId === undefined ? {} : { conversationId }
       if (failure.kind === 'untrusted') yield { events: [{ type: 'untrusted', error: failure, ...where }] }
       // The user was removed since, or the key was not made for this device: there is nothing to do.
-      else if (failure.status !== 404 && !lacksKey(failure)) throw error
+      else if (!isLeft(failure) && !isRefusal(failure, 'user-not-found') && !lacksKey(failure)) throw error
     }
   }
 

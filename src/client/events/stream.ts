@@ -6,7 +6,7 @@ import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { advanceCursor, readCursor, saveCursor } from './cursor.js'
-import { ChatError, RefusedError, isTransient, untrusted } from '../errors.js'
+import { ChatError, RefusedError, isTransient, untrusted, isRefusal } from '../errors.js'
 import type { Handled } from './handled.js'
 import type { EventHandler } from './handler.js'
 import { linked, sleep } from '../transport/abort.js'
@@ -206,7 +206,7 @@ function isRetryable(error: unknown): error is ChatError {
   return (
     error.kind === 'unreachable' ||
     isTransient(error) ||
-    error.status === 429 ||
+    isRefusal(error, 'too-many-requests') ||
     error.code === 'malformed-answer'
   )
 }

@@ -1,6 +1,6 @@
 import { generateRecoveryCode } from '../../crypto/recovery-code.js'
 import type { BackupSecret } from '../../crypto/backup.js'
-import { ChatError, isRefusal, RefusedError } from '../errors.js'
+import { ChatError, isRefusal } from '../errors.js'
 import { generateDevice, type DeviceKeys, type KeyBits } from '../identity/device-keys.js'
 import { boundKeys, newDevice } from '../identity/device-statements.js'
 import type { OwnChain } from '../identity/own-chain.js'
@@ -95,7 +95,7 @@ export class Backup {
       const { body, headers } = await this.#api.bytes({ method: 'GET', path: BACKUP_PATH })
       return { bytes: body, etag: headers.get('etag') ?? '' }
     } catch (error) {
-      if (error instanceof RefusedError && error.status === 404) return null
+      if (isRefusal(error, 'key-backup-not-found')) return null
       throw error
     }
   }

@@ -2,7 +2,7 @@ import { ConversationPage, type Conversation as ServedConversation } from '../..
 import type { ConversationChains } from '../conversations/chains.js'
 import { classicalDevices, toConversation } from '../conversations/info.js'
 import type { VerifiedConversation } from '../conversations/record.js'
-import { ChatError, RefusedError, withDetails } from '../errors.js'
+import { ChatError, withDetails, isLeft } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
@@ -72,8 +72,7 @@ export class Conversations {
       return await this.#toPublic((await this.#chains.sync(id)).conversation)
     } catch (error) {
       // The user may have left: then this device still knows the conversation as it was.
-      const known =
-        error instanceof RefusedError && error.status === 404 ? await this.#chains.peek(id) : undefined
+      const known = isLeft(error) ? await this.#chains.peek(id) : undefined
       if (known === undefined) throw error
       return { ...(await this.#toPublic(known)), joined: false }
     }

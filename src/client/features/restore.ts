@@ -1,6 +1,6 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import type { BackupSecret } from '../../crypto/backup.js'
-import { ChatError, forkedChain, RefusedError, untrusted } from '../errors.js'
+import { ChatError, forkedChain, untrusted, isLeft } from '../errors.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
@@ -185,8 +185,7 @@ async function act(
   for (const id of await conversationIds(api))
     unopened += await openIn(client, id).catch((error: unknown) => {
       // A conversation that can't be trusted does not keep back the others. Reading it shows the error.
-      const isLeft = error instanceof RefusedError && error.status === 404
-      if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+      if (!isLeft(error) && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
       return 0
     })
   return unopened

@@ -2,7 +2,7 @@ import { openMessage } from '../../crypto/messages.js'
 import { Turns } from '../../crypto/turns.js'
 import { Message } from '../../protocol/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { ChatError, RefusedError, toUntrusted, untrusted } from '../errors.js'
+import { ChatError, toUntrusted, untrusted, isLeft } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -231,5 +231,5 @@ function unreadable(message: Message, error: unknown): DecryptedMessage {
 
 /** Whether there is no key to decrypt with, or the server says that there is no such conversation. */
 function isWithoutKey(error: ChatError): boolean {
-  return lacksKey(error) || (error instanceof RefusedError && error.status === 404)
+  return lacksKey(error) || isLeft(error)
 }

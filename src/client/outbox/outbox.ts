@@ -234,7 +234,7 @@ export class Outbox {
     // Nobody waits for it: an earlier process has queued it.
     const event = { type: 'not-sent', id, conversationId, error: error as ChatError } as const
     if (!isAwaited) await this.#alarms.tellOnce(`not-sent/${id}`, event)
-    const isOut = error instanceof RefusedError && (error.status === 403 || error.status === 404)
+    const isOut = isRefusal(error, 'conversation-not-found', 'not-in-roster')
     const empty = isOut ? null : await this.#keys.emptied(conversationId, message)
     if (empty === null) await this.#store.update((tx) => this.#state.remove(tx, conversationId, message))
     else await this.#state.replace(conversationId, message, empty)

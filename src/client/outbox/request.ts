@@ -7,7 +7,7 @@ import {
   type NewMessage
 } from '../../protocol/messages.js'
 import { messageDigest } from '../../crypto/messages.js'
-import { RefusedError, untrusted, type ChatError } from '../errors.js'
+import { problemCode, RefusedError, untrusted, type ChatError } from '../errors.js'
 import type { Api } from '../transport/api.js'
 import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 
@@ -47,6 +47,7 @@ export async function postMessages(
   if (items.length !== messages.length) throw otherMessage()
   return items.map(({ id, status, receipt, problem = {} }, index) => {
     if (id !== messages[index]!.id || (receipt !== undefined && receipt.id !== id)) throw otherMessage()
+    if (receipt === undefined && problemCode(problem) === null) throw otherMessage()
     return receipt ?? new RefusedError(status, problem, null)
   })
 }

@@ -3,7 +3,7 @@ import { isActive } from '../../protocol/user-history.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import { signStatement } from '../../crypto/statements.js'
 import { wrapHash, wrapSessionKey, type WrapRecipient } from '../../crypto/wraps.js'
-import { ChatError, RefusedError } from '../errors.js'
+import { ChatError, isLeft, isRefusal } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
@@ -188,8 +188,9 @@ export class KeyForwarding {
       await this.#api.call({ method: 'POST', path, body })
       return true
     } catch (error) {
-      if (!(error instanceof RefusedError) || ![404, 409].includes(error.status ?? 0)) throw error
-      return error.code === 'session-key-not-found'
+      if (isRefusal(error, 'session-key-not-found')) return true
+      if (!isLeft(error) && !isRefusal(error, 'device-not-found')) throw error
+      return false
     }
   }
 }
@@ -206,6 +207,6 @@ function unusable(error: unknown): null {
 
 /** A conversation that was left or can't be trusted does not keep back the keys of the others. */
 function ignoreUnusable(error: unknown): void {
-  const isLeft = error instanceof RefusedError && error.status === 404
-  if (!isLeft && !(error instanceof ChatError && (error.kind === 'untrusted' || lacksKey(error)))) throw error
+  if (!isLeft(error) && !(error instanceof ChatError && (error.kind === 'untrusted' || lacksKey(error))))
+    throw error
 }

@@ -10,7 +10,7 @@ import type { SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
 import { unwrapSessionKey, wrapHash, type UnwrapKeys } from '../../crypto/wraps.js'
 import type { ConversationChains } from '../conversations/chains.js'
-import { ChatError, RefusedError, toUntrusted, untrusted, withDetails } from '../errors.js'
+import { ChatError, toUntrusted, untrusted, withDetails, isLeft, isRefusal } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
@@ -98,7 +98,7 @@ export class KeyOpener {
         throw untrusted('forged-session-key', `The server shows another session key in the place of ${hash}.`)
       return body.sessionKey
     } catch (cause) {
-      if (!(cause instanceof RefusedError) || cause.status !== 404) throw cause
+      if (!isLeft(cause) && !isRefusal(cause, 'session-key-not-found')) throw cause
       const message = 'No session key for this message was wrapped for this device.'
       throw new ChatError('usage', 'no-session-key', message, { cause })
     }

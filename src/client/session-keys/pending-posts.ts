@@ -1,7 +1,7 @@
 import { importSessionKey } from '../../crypto/session-keys.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { VerifiedConversation } from '../conversations/record.js'
-import { ChatError, isDecidedRefusal, RefusedError, untrusted } from '../errors.js'
+import { ChatError, isDecidedRefusal, RefusedError, untrusted, isLeft } from '../errors.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { SealingConditions } from './conditions.js'
@@ -111,7 +111,7 @@ export class PendingPosts {
       return (await this.#chains.sync(id)).conversation
     } catch (error) {
       const isNew = (await this.#chains.peek(id)) === undefined
-      if (isNew && error instanceof RefusedError && error.status === 404) return null
+      if (isNew && isLeft(error)) return null
       throw error
     }
   }

@@ -1,4 +1,4 @@
-import { isAboutOne } from '../errors.js'
+import { isAboutOne, isRefusal } from '../errors.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { PendingStatements } from '../identity/pending.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
@@ -112,7 +112,7 @@ export class KeyRenewals {
     } catch (error) {
       // A conversation that this device cannot write in keeps no other one back.
       if (!isAboutOne(error)) throw error
-      return error.status !== 429
+      return !isRefusal(error, 'too-many-requests')
     }
   }
 }

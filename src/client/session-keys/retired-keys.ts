@@ -4,7 +4,7 @@ import { SessionKeyPage } from '../../protocol/conversations.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { CURSOR } from '../conversations/read-range.js'
 import type { VerifiedConversation } from '../conversations/record.js'
-import { ChatError, RefusedError } from '../errors.js'
+import { ChatError, isLeft } from '../errors.js'
 import { alarmKey, type Alarms } from '../identity/alarms.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { Store } from '../stores/store.js'
@@ -144,7 +144,7 @@ export class RetiredKeys {
       for await (const { items } of pagesOf(this.#api, path, SessionKeyPage))
         for (const { id } of items) ids.add(id)
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 404) throw error
+      if (!isLeft(error)) throw error
     }
     return ids
   }
@@ -154,9 +154,8 @@ export class RetiredKeys {
     try {
       return (await this.#chains.sync(id)).conversation
     } catch (error) {
-      const isLeft = error instanceof RefusedError && error.status === 404
-      if (!isLeft && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
-      const known = isLeft ? await this.#chains.peek(id).catch(() => undefined) : undefined
+      if (!isLeft(error) && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
+      const known = isLeft(error) ? await this.#chains.peek(id).catch(() => undefined) : undefined
       return known?.chain.members.has(this.#me.username) === false ? known : null
     }
   }

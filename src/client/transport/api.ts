@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { AuthResponse } from '../../protocol/accounts.js'
-import { ChatError, isRefusal, RefusedError } from '../errors.js'
+import { ChatError, isRefusal } from '../errors.js'
 import type { Store } from '../stores/store.js'
 import type { ApiResponse, Http, OpenResponse, Request } from './http.js'
 
@@ -95,7 +95,7 @@ export class Api {
       return await work(token)
     } catch (error) {
       if (isRefusal(error, 'device-required') && this.#session?.isForReset === true) throw unfinished(error)
-      if (!(error instanceof RefusedError) || error.status !== 401) throw error
+      if (!isRefusal(error, 'unauthenticated', 'token-expired', 'session-ended')) throw error
       if (error.code === 'session-ended') await this.#ended(token, error)
     }
     return work(await this.#refresh(token))
@@ -123,7 +123,7 @@ export class Api {
         tx.set(NAME, renewed)
         return renewed
       } catch (error) {
-        if (!(error instanceof RefusedError) || error.status !== 401) throw error
+        if (!isRefusal(error, 'invalid-refresh-token', 'session-ended')) throw error
         tx.delete(NAME)
         return null
       }

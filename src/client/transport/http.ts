@@ -1,6 +1,14 @@
 import type { Static, TSchema } from 'typebox'
-import { readBytes, readJson, refusal } from './response.js'
-import { ChatError, RefusedError, isTransient } from '../errors.js'
+import {
+  BYTES_TYPE,
+  JSON_TYPE,
+  readBytes,
+  readJson,
+  requireAnswer,
+  requireDone,
+  STREAM_TYPE
+} from './response.js'
+import { ChatError, RefusedError, isRefusal, isTransient } from '../errors.js'
 import { linked, sleep } from './abort.js'
 import { unshared } from '../../crypto/web-crypto.js'
 import { checked } from './response-schema.js'
@@ -78,18 +86,19 @@ export class Http {
   }
 
   /**
-   * @throws {RefusedError} for a 4xx response, and for a 5xx that lasts; {ChatError} `unreachable` if no
-   *   response comes, `untrusted` if it does not fit the schema
+   * @throws {RefusedError} if the server refuses, or fails for long; {ChatError} `unreachable` if no answer of
+   *   the server comes, `untrusted` if it does not fit the schema
    */
   async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
     const { method, path, response: schema, maxBytes } = request
     return this.#withRetries(request, async (response) => {
-      if (schema !== undefined) {
-        const { body, size } = await readJson(response, maxBytes)
-        return { body: checked(schema, body, `${method} ${path.replace(/\?.*/, '')}`), size }
+      if (schema === undefined) {
+        await requireDone(response)
+        return { body: null as Static<S>, size: 0 }
       }
-      await response.body?.cancel()
-      return { body: null as Static<S>, size: 0 }
+      await requireAnswer(response, JSON_TYPE)
+      const { body, size } = await readJson(response, maxBytes)
+      return { body: checked(schema, body, `${method} ${path.replace(/\?.*/, '')}`), size }
     })
   }
 
@@ -109,18 +118,19 @@ export class Http {
   /** Like `call`, for a response of bytes. */
   async bytes(request: Omit<Request, 'response'>): Promise<ApiResponse<Uint8Array>> {
     return this.#withRetries(request, async (response) => {
+      await requireAnswer(response, BYTES_TYPE)
       const body = await readBytes(response)
       return { body, size: body.length }
     })
   }
 
-  /** A response whose body the caller reads, such as an event stream. */
+  /** A stream of events, which the caller reads. */
   async open(request: Request): Promise<OpenResponse> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
       const response = await this.#fetch(request, end.signal)
-      if (!response.ok) throw await refusal(response)
+      await requireAnswer(response, STREAM_TYPE)
       const close = (): void => {
         end.unlink()
         end.abort()
@@ -139,7 +149,6 @@ export class Http {
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
       const response = await this.#fetch(request, end.signal)
-      if (!response.ok) throw await refusal(response)
       const { status, headers } = response
       return { status, headers, ...(await read(response)) }
     } catch (error) {
@@ -165,8 +174,8 @@ export class Http {
         ...headers
       },
       ...(body !== undefined && { body: body instanceof Uint8Array ? unshared(body) : JSON.stringify(body) }),
-      // A redirect must not carry the token to another server.
-      redirect: 'error' as const,
+      // A redirect must not carry the token to another server. It is told where it leads.
+      redirect: 'manual' as const,
       credentials: 'omit' as const,
       cache: 'no-store' as const
     }
@@ -181,7 +190,7 @@ export class Http {
   #pauseAfter(error: unknown, { once = false }: Request, attempt: number): number | null {
     if (!(error instanceof ChatError)) return null
     const requested = error instanceof RefusedError ? error.retryAfter : null
-    const isRateLimited = error instanceof RefusedError && error.status === 429
+    const isRateLimited = isRefusal(error, 'too-many-requests')
     if (!isRateLimited && (once || !(error.kind === 'unreachable' || isTransient(error)))) return null
     const least = requested ?? FIRST_PAUSE_MS * 2 ** (attempt - 1)
     if (least > MAX_PAUSE_MS) return null

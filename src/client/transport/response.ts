@@ -1,4 +1,4 @@
-import { ChatError, RefusedError } from '../errors.js'
+import { ChatError, problemCode, RefusedError } from '../errors.js'
 
 /**
  * No honest answer is larger. A page of a chain has 512 KiB of statements, or one request, whose key names the chains
@@ -7,12 +7,52 @@ import { ChatError, RefusedError } from '../errors.js'
  */
 const MAX_RESPONSE_BYTES = 4 * 2 ** 20
 
-export async function refusal(response: Response): Promise<ChatError> {
-  const { body } = await readJson(response).catch(() => ({ body: {} }))
-  const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+/** The media types of the server's answers. An answer of another type is not the server's. */
+export const JSON_TYPE = /^application\/json\b/i
+export const BYTES_TYPE = /^application\/octet-stream\b/i
+export const STREAM_TYPE = /^text\/event-stream\b/i
+const PROBLEM_TYPE = /^application\/problem\+json\b/i
+
+/**
+ * Proxies, filters and log-in pages answer in the server's place. Only a problem document of this API is a refusal,
+ * and only the type that the server answers with is an answer: nothing else says what became of a request.
+ *
+ * @throws {ChatError} what the answer means, unless it is a 2xx of this type
+ */
+export async function requireAnswer(response: Response, type: RegExp): Promise<void> {
+  if (response.ok && type.test(typeOf(response))) return
+  const problem = PROBLEM_TYPE.test(typeOf(response)) && (await readJson(response).catch(() => null))
+  await response.body?.cancel().catch(() => undefined)
+  if (response.ok || !problem || problemCode(problem.body) === null) throw notTheServer(response)
   const seconds = Number(response.headers.get('retry-after') ?? NaN)
   const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null
-  return new RefusedError(response.status, problem, retryAfter)
+  throw new RefusedError(response.status, problem.body as Record<string, unknown>, retryAfter)
+}
+
+/** What the server answers with if it has nothing to say, or nothing that is read. */
+export async function requireDone(response: Response): Promise<void> {
+  const isEmpty = typeOf(response) === '' && response.status !== 200
+  await requireAnswer(response, isEmpty ? /^$/ : JSON_TYPE)
+  await response.body?.cancel()
+}
+
+function typeOf({ headers }: Response): string {
+  return headers.get('content-type') ?? ''
+}
+
+function notTheServer({ status, type, headers, url }: Response): ChatError {
+  const to = headers.get('location') ?? ''
+  const target = URL.canParse(to, url) ? new URL(to, url) : null
+  const what =
+    type === 'opaqueredirect' || (status >= 300 && status < 400)
+      ? `a redirect${target === null ? '' : ` to ${target.origin}${target.pathname}`.slice(0, 200)}`
+      : `status ${status}`
+  const hint =
+    status >= 502 && status <= 504
+      ? 'A proxy answers in its place: the server behind it is down, or is starting.'
+      : 'Is the address right? A proxy, a filter or the log-in page of a network may stand in between.'
+  const message = `What answered is not the chat server (${what}).`
+  return new ChatError('unreachable', 'not-the-server', message, { hint })
 }
 
 /** @returns the value, and the bytes of its text */
@@ -20,9 +60,6 @@ export async function readJson(
   response: Response,
   maxBytes?: number
 ): Promise<{ body: unknown; size: number }> {
-  const type = response.headers.get('content-type') ?? ''
-  if (!/^application\/([a-z.-]+\+)?json\b/i.test(type))
-    throw new ChatError('unreachable', 'not-the-server', `What answered is no Secure Chat server (${type}).`)
   const bytes = await readBytes(response, maxBytes)
   try {
     const body: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
