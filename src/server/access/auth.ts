@@ -62,19 +62,27 @@ export async function registerAuth(
     windowMs: 60_000
   })
 
-  /** A network that has sent too many bad tokens must wait before the next one is looked at. */
+  /**
+   * A token that this server has not signed counts for its network, and one that it has for its session: a
+   * neighbour's bad tokens keep nobody out.
+   */
   async function authenticate(request: FastifyRequest, reply: FastifyReply, token: string | null) {
-    const network = networkOf(request)
-    requireNoWait(reply, refused.wait(network))
-    return lookUp(token).catch((error: unknown) => {
-      if (error instanceof Problem && error.status === 401) refused.count(network)
+    let key = networkOf(request)
+    try {
+      const claims = verify(app, token)
+      key = claims.sid
+      requireNoWait(reply, refused.wait(key))
+      return await lookUp(token!, claims)
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) {
+        requireNoWait(reply, refused.wait(key))
+        refused.count(key)
+      }
       throw error
-    })
+    }
   }
 
-  async function lookUp(token: string | null): Promise<ActiveSession> {
-    if (token === null) throw new Problem('unauthenticated')
-    const claims = verify(app, token)
+  async function lookUp(token: string, claims: VerifiedClaims): Promise<ActiveSession> {
     const session = await sessions.find(claims.sid)
     if (session === null || session.userId !== claims.sub) throw new Problem('session-ended')
     if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
@@ -117,9 +125,13 @@ function digest(token: string): string {
   return hash('sha256', token, 'base64')
 }
 
-function verify(app: FastifyInstance, token: string): AccessClaims & { exp: number } {
+type VerifiedClaims = AccessClaims & { exp: number }
+
+/** @throws {Problem} `unauthenticated`, `token-expired` */
+function verify(app: FastifyInstance, token: string | null): VerifiedClaims {
+  if (token === null) throw new Problem('unauthenticated')
   try {
-    return app.jwt.verify<AccessClaims & { exp: number }>(token)
+    return app.jwt.verify<VerifiedClaims>(token)
   } catch (error) {
     throw new Problem(
       (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'token-expired' : 'unauthenticated'

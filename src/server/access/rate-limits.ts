@@ -4,7 +4,7 @@ import rateLimit, {
   type FastifyRateLimitStoreCtor,
   type RateLimitOptions
 } from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
 import { Problem } from '../http/problem.js'
 import type { WindowCounter } from './window-counter.js'
 import type { Config } from '../config.js'
@@ -27,6 +27,8 @@ declare module 'fastify' {
      * left
      */
     spend: Spend
+    /** A hook that lets a request count for another key than its caller's. The route has `limit: false`. */
+    limitBy: LimitBy
   }
 }
 
@@ -49,6 +51,10 @@ export function requireNoWait(reply: FastifyReply, seconds: number, detail?: str
   throw new Problem('too-many-requests', detail)
 }
 
+type LimitBy = (
+  limit: LimitClass,
+  keyOf: (request: FastifyRequest) => string
+) => preValidationAsyncHookHandler
 type Spend = (request: FastifyRequest, reply: FastifyReply, limit: LimitClass, amount: number) => void
 
 /** Limit every route that is registered after this. */
@@ -59,6 +65,7 @@ export async function registerRateLimits(
 ): Promise<void> {
   if (!config.enabled) {
     app.decorate('spend', () => undefined)
+    app.decorate('limitBy', () => async () => undefined)
     return
   }
   const budgets = config.perMinute
@@ -91,6 +98,9 @@ export async function registerRateLimits(
     reply.header('ratelimit-remaining', max - current - cost)
   }
   app.decorate('spend', spend)
+  app.decorate('limitBy', (limit, keyGenerator) =>
+    app.rateLimit({ max: budgets[limit], limit, keyGenerator } as RateLimitOptions)
+  )
 }
 
 /**

@@ -5,7 +5,7 @@ import { startChat } from '../../support/start-chat.js'
 import { expect, type Answer } from '../../support/interop/http.js'
 import { InteropClient } from '../../support/interop/client.js'
 
-const budgets = { AUTH: 6, READ: 5, WRITE: 4, SEND: 3 }
+const budgets = { AUTH: 8, READ: 5, WRITE: 4, SEND: 3 }
 const chat = await startChat(t, {
   RATE_LIMIT: 'on',
   TRUST_PROXY: '127.0.0.1',
@@ -90,6 +90,21 @@ t.test('Requests that lead to a session are counted together, by address', async
   t.pass('of IPv6 the first 64 bits are the address')
 })
 
+t.test('A refresh counts for its session, and a bad refresh token for the address', async (t) => {
+  const fred = await user(t, chat, 'fred')
+  const refresh = (of: InteropClient, refreshToken = of.refreshToken!) =>
+    from(of, '203.0.113.9', 'POST', '/v1/auth/refresh', { refreshToken })
+  const forged = fred.refreshToken!.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))
+  for (let i = 0; i < budgets.AUTH; i++) expect(await refresh(nobody, forged), 401)
+  expect(await refresh(nobody, forged), 429)
+  expect(await login('203.0.113.9'), 429)
+  for (const session of [fred, await anotherSession(t, fred)]) {
+    for (let i = 0; i < budgets.AUTH; i++) expect(await refresh(session), 200)
+    const { headers } = expect(await refresh(session), 429)
+    t.ok(Number(headers['retry-after']) > 0)
+  }
+})
+
 t.test('An address that sends bad tokens must wait; users who are logged in there need not', async (t) => {
   const erin = await user(t, chat, 'erin')
   const later = await anotherSession(t, erin)
@@ -99,14 +114,15 @@ t.test('An address that sends bad tokens must wait; users who are logged in ther
   const bad = [erin.accessToken!.replace(/.$/, '!'), 'garbage', '', `${later.accessToken}A`, 'x.y.z']
   t.equal(bad.length, budgets.READ)
   for (const token of bad) expect(await ask('192.0.2.7', erin, token), 401)
-  for (const token of ['garbage', '', later.accessToken!]) {
+  for (const token of ['garbage', '']) {
     const { status, headers, body } = await ask('192.0.2.7', erin, token)
     t.match({ status, body }, { status: 429, body: { type: '/problems/too-many-requests' } })
     const wait = Number(headers['retry-after'])
     t.ok(wait > 0 && wait <= 60, `Retry-After: ${wait}`)
   }
   expect(await ask('192.0.2.7', erin), 200)
-  expect(await ask('192.0.2.8', later), 200)
+  expect(await ask('192.0.2.7', later), 200)
+  t.pass('nor those whose token comes for the first time')
   expect(await ask('192.0.2.8', erin, 'garbage'), 401)
 })
 

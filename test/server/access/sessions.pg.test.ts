@@ -23,7 +23,7 @@ if (postgres !== undefined) {
       (of: typeof alice) => alice.raw('DELETE', `/v1/auth/sessions/${sessionId(of)}`),
       async (of: typeof alice) => {
         const used = of.refreshToken
-        expect(await of.refresh(), 200)
+        for (let i = 0; i < 2; i++) expect(await of.refresh(), 200)
         return of.refresh(used)
       }
     ]

@@ -91,6 +91,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     const token = stolen.refreshToken!
     expect(await stolen.refresh(token), 200)
     const stream = await stolen.live()
+    advanceClocks(t, 11_000)
     const again = await stolen.refresh(token)
     t.equal(`${again.status} ${problem(again)}`, '401 session-ended')
     t.equal(await lastWord(stream), 'revoked')

@@ -1,6 +1,8 @@
 import { and, eq } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
+import type { FastifyRequest } from 'fastify'
+import { networkOf } from '../../access/rate-limits.js'
 import { readNewDevice } from '../../chains/device-store.js'
 import { findUser } from '../../chains/users.js'
 import type { Db } from '../../db/database.js'
@@ -25,6 +27,10 @@ type AuthServices = Pick<
 export function authRoutes(app: App, services: AuthServices): void {
   const { config, db, passwords, refresh } = services
   const throttle = new LoginThrottle(services)
+  const tokenIn = ({ body }: FastifyRequest) => {
+    const { refreshToken } = (body ?? {}) as { refreshToken?: unknown }
+    return typeof refreshToken === 'string' ? refresh.read(refreshToken) : null
+  }
 
   app.post(
     '/auth/register',
@@ -108,18 +114,22 @@ export function authRoutes(app: App, services: AuthServices): void {
   app.post(
     '/auth/refresh',
     {
-      config: { limit: 'auth' },
+      config: { limit: false },
+      // Neighbours behind one address do not keep each other from refreshing.
+      preValidation: app.limitBy('auth', (request) => tokenIn(request)?.sessionId ?? networkOf(request)),
       schema: {
         operationId: 'refresh',
         tags: ['accounts'],
         summary: 'Exchange a refresh token for new tokens',
-        description: 'A refresh token is valid for one use. Using it again revokes the session.',
+        description:
+          'A refresh token is valid for one use. Again within 10 seconds of its use it brings the same new refresh ' +
+          'token, for clients that have lost the answer. Using it later revokes the session.',
         body: ref(RefreshRequest),
         response: { 200: ref(AuthResponse), ...problemResponses('invalid-refresh-token', 'session-ended') }
       }
     },
     async (request) => {
-      const token = refresh.read(request.body.refreshToken)
+      const token = tokenIn(request)
       if (token === null) throw new Problem('invalid-refresh-token')
       const renewed = await transaction(services, (tx) => renewSession(tx, config.sessions, token))
       if (renewed === null) throw new Problem('session-ended')

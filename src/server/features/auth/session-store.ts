@@ -45,11 +45,14 @@ function expiry(config: Config['sessions'], createdAt: SQL | typeof sessions.cre
   return sql`least(${idle}, ${absolute})`
 }
 
+/** For so long after its use a refresh token brings the same successor: the answer may have been lost. */
+const GRACE = sql`interval '10 seconds'`
+
 /**
- * Put off the end of a session, for the refresh token of this generation. A token that was used before ends
- * the session, because two clients have it.
+ * Put off the end of a session, for the refresh token of this generation. The token of the generation before does
+ * nothing for a short time; later it ends the session, as older ones do, because two clients have it.
  *
- * @returns null if the session has ended
+ * @returns the session in the generation of the next token; null if the session has ended
  */
 export async function renewSession(
   tx: Tx,
@@ -57,8 +60,14 @@ export async function renewSession(
   { sessionId, generation }: { sessionId: string; generation: number }
 ): Promise<SessionRow | null> {
   const isAlive = and(eq(sessions.id, sessionId), gt(sessions.expiresAt, NOW))
-  const [session] = await tx.select().from(sessions).where(isAlive).for('update')
-  if (session === undefined) return null
+  const [found] = await tx
+    .select({ session: sessions, isRecent: sql<boolean>`${sessions.lastUsedAt} > ${NOW} - ${GRACE}` })
+    .from(sessions)
+    .where(isAlive)
+    .for('update')
+  if (found === undefined) return null
+  const { session, isRecent } = found
+  if (session.refreshGeneration === generation + 1 && isRecent) return session
   if (session.refreshGeneration !== generation) {
     await appendEvents(tx, await endSessions(tx, eq(sessions.id, sessionId)))
     return null
