@@ -80,7 +80,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const { fetch = globalThis.fetch, timeout = TIMEOUT_MS, userAgent } = options
 
   const http = new Http({ url, fetch, random, timeout, userAgent })
-  const api = new Api(http, store, now)
+  const api = new Api(http, store, now, () => performance.now())
 
   const me = new OwnDevice(store, rsaKeyBits)
   const alarms = new Alarms(store)

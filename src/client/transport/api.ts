@@ -7,15 +7,19 @@ import type { ApiResponse, Http, OpenResponse, Request } from './http.js'
 type StoredSession = {
   accessToken: string
   /** By this client's clock, in milliseconds since 1970. */
-  expiresAt: number
+  begunAt: number
+  /** Milliseconds from then on for which the access token is used. */
+  usedFor: number
   refreshToken: string
   /** It was begun without a device, to begin again with another one, and that has not ended. */
   isForReset?: boolean
 }
 
 const NAME = 'session'
-/** An access token that expires sooner than this is refreshed before it is used. */
+/** An access token that expires sooner than this, or than a quarter of its lifetime, is refreshed before it is used. */
 const MARGIN_MS = 30_000
+/** The server makes the same new tokens again for 10 seconds: a lost answer is asked for again before that. */
+const REFRESH_TIMEOUT_MS = 5000
 
 /**
  * The server's API as the logged-in user calls it. Keeps the session's tokens; a refresh token is good for
@@ -25,17 +29,21 @@ export class Api {
   readonly #http: Http
   readonly #store: Store
   readonly #now: () => number
+  readonly #monotonic: () => number
+  /** The time on the monotonic clock at which the access token is due, for clocks that are set back. */
+  #dueAt = 0
   #session: StoredSession | null = null
   #refreshing: Promise<string> | null = null
 
-  constructor(http: Http, store: Store, now: () => number) {
+  constructor(http: Http, store: Store, now: () => number, monotonic: () => number) {
     this.#http = http
     this.#store = store
     this.#now = now
+    this.#monotonic = monotonic
   }
 
   async load(): Promise<void> {
-    this.#session = (await this.#store.get<StoredSession>(NAME)) ?? null
+    this.#take((await this.#store.get<StoredSession>(NAME)) ?? null)
   }
 
   get loggedIn(): boolean {
@@ -51,7 +59,7 @@ export class Api {
   async begin(response: AuthResponse, { isForReset = false } = {}): Promise<void> {
     const session = this.#toStored(response, isForReset)
     await this.#store.update((tx) => tx.set(NAME, session))
-    this.#session = session
+    this.#take(session)
   }
 
   /** The reset that this session was begun for stands in the chain: it is the new device's. */
@@ -104,8 +112,14 @@ export class Api {
   async #token(): Promise<string> {
     if (this.#session === null) await this.load()
     if (this.#session === null) throw loggedOut()
-    const { accessToken, expiresAt } = this.#session
-    return expiresAt - MARGIN_MS > this.#now() ? accessToken : this.#refresh(accessToken)
+    const { accessToken } = this.#session
+    const isDue = this.#monotonic() >= this.#dueAt || left(this.#session, this.#now()) <= 0
+    return isDue ? this.#refresh(accessToken) : accessToken
+  }
+
+  #take(session: StoredSession | null): void {
+    this.#session = session
+    if (session !== null) this.#dueAt = this.#monotonic() + left(session, this.#now())
   }
 
   #refresh(stale: string): Promise<string> {
@@ -128,7 +142,7 @@ export class Api {
         return null
       }
     })
-    this.#session = session
+    this.#take(session)
     if (session === null) throw loggedOut()
     return session.accessToken
   }
@@ -139,26 +153,34 @@ export class Api {
       path: '/v1/auth/refresh',
       body: { refreshToken },
       response: AuthResponse,
-      once: true
+      timeout: REFRESH_TIMEOUT_MS
     })
     return this.#toStored(body, isForReset)
   }
 
   /** @throws {ChatError} `logged-out`, unless another process has begun a new session meanwhile */
   async #ended(stale: string, cause: unknown): Promise<void> {
-    this.#session = await this.#store.update(async (tx) => {
+    const session = await this.#store.update(async (tx) => {
       const stored = await tx.get<StoredSession>(NAME)
       if (stored !== undefined && stored.accessToken !== stale) return stored
       tx.delete(NAME)
       return null
     })
-    if (this.#session === null) throw loggedOut(cause)
+    this.#take(session)
+    if (session === null) throw loggedOut(cause)
   }
 
   #toStored({ accessToken, expiresIn, refreshToken }: AuthResponse, isForReset = false): StoredSession {
-    const session = { accessToken, expiresAt: this.#now() + expiresIn * 1000, refreshToken }
+    const lifetime = expiresIn * 1000
+    const usedFor = lifetime - Math.min(MARGIN_MS, lifetime / 4)
+    const session = { accessToken, begunAt: this.#now(), usedFor, refreshToken }
     return isForReset ? { ...session, isForReset } : session
   }
+}
+
+/** Milliseconds until the access token is due; 0 for one that begins later: the clock was set. */
+function left({ begunAt, usedFor }: StoredSession, now: number): number {
+  return begunAt > now ? 0 : begunAt + usedFor - now
 }
 
 function unfinished(cause: unknown): ChatError {

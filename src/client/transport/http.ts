@@ -34,6 +34,8 @@ export interface Request<S extends TSchema = TSchema> {
    * repetition changes nothing.
    */
   once?: boolean
+  /** Milliseconds for one try, if the answer helps only if it comes soon. */
+  timeout?: number
   signal?: AbortSignal
 }
 
@@ -146,7 +148,8 @@ export class Http {
 
   async #once<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
     const end = linked([request.signal, this.#closed.signal])
-    const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
+    const timeout = Math.min(request.timeout ?? Infinity, this.#options.timeout)
+    const timer = setTimeout(() => end.abort(timedOut()), timeout)
     try {
       const response = await this.#fetch(request, end.signal)
       const { status, headers } = response
