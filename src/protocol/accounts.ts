@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import * as Type from 'typebox'
 import { Device, NewDevice, PublicDevice, StatementKeys } from './devices.js'
 import {
   Pem,

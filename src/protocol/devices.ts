@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import * as Type from 'typebox'
 import { Base64, Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js'
 
 const KemKey = Type.Optional(

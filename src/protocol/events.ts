@@ -1,4 +1,5 @@
-import Type, { type Static, type TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import * as Type from 'typebox'
 import { Message } from './messages.js'
 import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref } from './schema.js'
 

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { octets } from './schema.js'
 
 /** Largest key backup in bytes, header included. */

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import * as Type from 'typebox'
 import { BASE64_IV, BASE64_SIGNATURE } from './ids.js'
 import {
   Base64,

@@ -1,4 +1,5 @@
-import Type, { type Static, type TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import * as Type from 'typebox'
 import { BASE64, BASE64_SIGNATURE, SHA256_HEX, USERNAME, UUID } from './ids.js'
 
 /** A reference to a named schema (`$id`), with that schema's type. */

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { MAX_LINKS } from '../../protocol/conversation-chain.js'
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
 import { NextCursor, Position, Sha256, SignedStatement } from '../../protocol/schema.js'

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import * as Type from 'typebox'
 import { requireLongPassphrase } from '../../crypto/argon2.js'
 import { backupKind, isPassphraseOf, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '../../crypto/encoding.js'

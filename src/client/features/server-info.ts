@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { PROTOCOL } from '../../protocol/statements.js'
 import { ChatError } from '../errors.js'
 import type { Http } from '../transport/http.js'

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import * as Type from 'typebox'
 import { MAX_CHAIN_USERS } from '../../protocol/accounts.js'
 import { NextCursor, Pem, Sha256, SignedStatement, Username } from '../../protocol/schema.js'
 import { LAST_SEQUENCE } from '../../protocol/user-chain.js'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { SessionKey } from '../../protocol/conversations.js'
 import type { ChainKey } from '../../protocol/conversation-chain.js'
 import type { ChainDevice } from '../../protocol/user-chain.js'
