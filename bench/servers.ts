@@ -73,8 +73,8 @@ export async function startStandIn(owner: Scope, kind: StandIn, pg: Postgres): P
 
 /** The cursor at the end of the log. */
 export async function cursorOf({ port, tokens }: Target): Promise<string> {
-  const headers = { accept: 'application/json', authorization: `Bearer ${tokens[0]}` }
-  const response = await fetch(`http://127.0.0.1:${port}/v1/events`, { headers })
+  const headers = { authorization: `Bearer ${tokens[0]}` }
+  const response = await fetch(`http://127.0.0.1:${port}/v1/events/page`, { headers })
   return ((await response.json()) as { cursor: string }).cursor
 }
 

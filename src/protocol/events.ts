@@ -91,7 +91,7 @@ export const durableEvents = {
   'device.chain': DeviceChainEvent
 } as const satisfies Record<string, TSchema>
 
-/** Events that are streamed but not stored, and do not move the cursor. */
+/** Events that are streamed but not stored. */
 export const ephemeralEvents = {
   ready: ReadyEvent,
   reset: ResetEvent,
@@ -109,12 +109,19 @@ function eventSchemas(events: Record<string, TSchema>, fields: Record<string, TS
   )
 }
 
+const { ready, reset, ...live } = ephemeralEvents
+
 export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: string }>({
   $id: 'StreamedEvent',
   description: 'One event of the stream. Its `data` is one line of JSON.',
   anyOf: [
-    ...eventSchemas(durableEvents, { id: Type.String({ description: 'The cursor after this event.' }) }),
-    ...eventSchemas(ephemeralEvents, {})
+    ...eventSchemas(
+      { ...durableEvents, ready, reset },
+      {
+        id: Type.String({ description: 'The cursor after this event.' })
+      }
+    ),
+    ...eventSchemas(live, {})
   ]
 })
 

@@ -89,8 +89,7 @@ async function eventRoutes(
   { method, path, query, headers, username, deviceId }: FakeRequest
 ): Promise<Response | undefined> {
   if (method !== 'GET') return undefined
-  const isPoll = path === '/v1/events/page' || (path === '/v1/events' && query.has('limit'))
-  if (isPoll) return log.page(username!, query.get('after') ?? log.cursor)
+  if (path === '/v1/events/page') return log.page(username!, query.get('after') ?? log.cursor)
   if (path !== '/v1/events') return undefined
   return log.stream(username!, deviceId ?? crypto.randomUUID(), headers.get('last-event-id'))
 }

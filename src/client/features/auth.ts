@@ -232,7 +232,7 @@ export class Auth {
 
   /** The cursor after the newest event. */
   async #end(): Promise<string> {
-    const request = { method: 'GET', path: '/v1/events?limit=1', response: EventPage } as const
+    const request = { method: 'GET', path: '/v1/events/page?limit=1', response: EventPage } as const
     return (await this.#api.call(request)).body.cursor
   }
 

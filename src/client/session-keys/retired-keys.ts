@@ -101,7 +101,7 @@ export class RetiredKeys {
     const ids: string[] = []
     let cursor = (await this.#store.get<string>(CURSOR)) ?? '0'
     for (let pages = 0; pages < MAX_PAGES; pages++) {
-      const path = `/v1/events?limit=${PAGE}&after=${encodeURIComponent(cursor)}`
+      const path = `/v1/events/page?limit=${PAGE}&after=${encodeURIComponent(cursor)}`
       const { body } = await this.#api.call({ method: 'GET', path, response: EventPage })
       for (const { data } of body.items) {
         const { conversationId } = data as { conversationId?: unknown }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { eventually } from '../../support/eventually.js'
 import { generateKeys } from '../../support/interop/crypto.js'
+import { isDurable } from '../../support/interop/events.js'
 import { expect } from '../../support/interop/http.js'
 import type { ServerProcess } from '../../support/server-process.js'
 import type { InteropClient } from '../../support/interop/client.js'
@@ -23,7 +24,7 @@ async function byStream(reader: InteropClient, seen: Seen): Promise<() => void> 
   const stream = await reader.live({
     keep: false,
     onEvent: (event) => {
-      if (event.id === undefined) return
+      if (!isDurable(event)) return
       seen.positions.push(positionOf(event))
       if (event.event === 'message') seen.ids.set(positionOf(event), String(event.data['id']))
     }

@@ -115,7 +115,7 @@ export class Liar {
       return answer.says === 'done' ? this.#confirmation(request) : problem(answer.says)
     }
     if (method !== 'GET') return undefined
-    if (path === '/v1/events' && !request.query.has('limit')) return this.#events(lies, request)
+    if (path === '/v1/events') return this.#events(lies, request)
     const [, id, part] = /^\/v1\/conversations\/([^/]+)\/(chain|messages)$/.exec(path) ?? []
     if (part === 'chain' && lies.chains.has(id!)) return this.#chain(request, id!, lies.chains.get(id!)!)
     if (part === 'messages' && lies.hidden.has('history')) {

@@ -65,7 +65,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
     const here = await anotherSession(t, alice)
     const streams = [await here.live(), await here.live()]
     const { body } = await here.poll('0')
-    const waiting = here.poll(body.cursor, 60)
+    const waiting = here.poll(body.cursor, 45)
     await eventually(() => chat.services.hub.count === 3)
     expect(await here.logout(), 204)
     t.strictSame(await Promise.all(streams.map(lastWord)), ['revoked', 'revoked'])

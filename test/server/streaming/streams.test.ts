@@ -5,7 +5,7 @@ import { eventually } from '../../support/eventually.js'
 import { conversation, lastWord, user } from '../../support/people.js'
 import { PlainStream, plainStream } from '../../support/plain-stream.js'
 import { startChat } from '../../support/start-chat.js'
-import type { ChatEvent } from '../../support/interop/events.js'
+import { isDurable, type ChatEvent } from '../../support/interop/events.js'
 import { expect, problem } from '../../support/interop/http.js'
 
 interface EventPage {
@@ -20,13 +20,13 @@ const id = await conversation(alice, [bob])
 const idle = await plainStream(t, await user(t, chat, 'eve'))
 
 const poll = (query: string, headers: Record<string, string> = {}) =>
-  bob.raw<EventPage>('GET', `/v1/events?${query}`, { headers })
+  bob.raw<EventPage>('GET', `/v1/events/page?${query}`, { headers })
 
 t.test('A stream first says how to reconnect, where it starts and which device it is for', async (t) => {
   const { body } = expect(await poll('after=0&limit=200'), 200)
   const stream = await plainStream(t, bob)
   const ready = { cursor: body.cursor, deviceId: bob.deviceId, keepaliveSeconds: 15 }
-  t.equal(stream.text, `retry: 3000\n\nevent: ready\ndata: ${JSON.stringify(ready)}\n\n`)
+  t.equal(stream.text, `retry: 3000\n\nid: ${body.cursor}\nevent: ready\ndata: ${JSON.stringify(ready)}\n\n`)
   t.match(stream.headers, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store, no-transform',
@@ -36,39 +36,53 @@ t.test('A stream first says how to reconnect, where it starts and which device i
   stream.leave()
 })
 
-t.test('Durable events have the cursor after them as id, and ephemeral ones have none', async (t) => {
-  const carol = await user(t, chat, 'carol')
-  expect(await carol.newKey(await conversation(carol, [alice])), 201)
-  const stream = await alice.live({ after: '0' })
-  const online = await carol.live()
-  await stream.waitFor(({ event }) => event === 'presence', 'presence')
-  const ended = lastWord(online)
-  expect(await carol.logout(), 204)
-  await ended
-  const events = [...stream.received, ...online.received]
-  const ephemeral = events.filter((event) => event.id === undefined).map(({ event }) => event)
-  t.strictSame([...new Set(ephemeral)].sort(), ['presence', 'ready', 'session.ended'])
-  const durable = events.filter((event) => event.id !== undefined)
-  t.strictSame(
-    [...new Set(durable.map(({ event }) => event))],
-    ['conversation.created', 'conversation.chain']
-  )
-  for (const { id, data } of durable) t.match(id, new RegExp(`^[0-9a-z]{8}-${String(data['position'])}$`))
-  stream.close()
-})
-
-t.test('The Accept header chooses between the stream and a page of JSON', async (t) => {
-  const json = ['application/json', 'application/json;q=0.9', 'text/plain, application/json']
-  const streamed = ['text/event-stream', '*/*', 'application/json, text/event-stream', 'text/html']
-  for (const accept of json) {
-    const { headers } = expect(await poll('', { accept }), 200)
-    t.equal(headers['content-type'], 'application/json; charset=utf-8', accept)
-    t.match(headers['cache-control'], /no-store/)
+t.test(
+  'Durable events and `ready` have the cursor after them as id, and what only happens now has none',
+  async (t) => {
+    const carol = await user(t, chat, 'carol')
+    expect(await carol.newKey(await conversation(carol, [alice])), 201)
+    const stream = await alice.live({ after: '0' })
+    const online = await carol.live()
+    await stream.waitFor(({ event }) => event === 'presence', 'presence')
+    const ended = lastWord(online)
+    expect(await carol.logout(), 204)
+    await ended
+    const events = [...stream.received, ...online.received]
+    const ephemeral = events.filter((event) => event.id === undefined).map(({ event }) => event)
+    t.strictSame([...new Set(ephemeral)].sort(), ['presence', 'session.ended'])
+    const durable = events.filter(isDurable)
+    t.strictSame(
+      [...new Set(durable.map(({ event }) => event))],
+      ['conversation.created', 'conversation.chain']
+    )
+    for (const { id, data } of durable) t.match(id, new RegExp(`^[0-9a-z]{8}-${String(data['position'])}$`))
+    stream.close()
   }
-  for (const headers of [...streamed.map((accept) => ({ accept })), {}]) {
+)
+
+t.test('The stream and the page have an address each, whatever a client accepts', async (t) => {
+  const accepted = ['*/*', 'application/json', 'text/event-stream', 'text/html'].map((accept) => ({ accept }))
+  for (const headers of [...accepted, {}]) {
+    const page = expect(await poll('', headers), 200)
+    t.equal(page.headers['content-type'], 'application/json; charset=utf-8', JSON.stringify(headers))
+    t.match(page.headers['cache-control'], /no-store/)
     const stream = await plainStream(t, bob, headers)
     t.equal(stream.headers['content-type'], 'text/event-stream; charset=utf-8', JSON.stringify(headers))
     stream.leave()
+  }
+})
+
+t.test('A standard EventSource resumes from its very first frame, also from `reset`', async (t) => {
+  for (const options of [{}, { after: '00000000-5' }]) {
+    const stream = await bob.live({ ...options, resume: false })
+    stream.cut()
+    await stream.over()
+    const first = stream.received.find(({ event }) => event === 'reset') ?? stream.received[0]!
+    const { position } = expect(await alice.send(id, 'while it was away'), 201).body
+    const again = bob.events({ lastEventId: first.id!, resume: false })
+    await again.waitFor(({ data }) => data['position'] === position, 'what came meanwhile')
+    t.notOk(again.received.some(({ event }) => event === 'reset'))
+    again.close()
   }
 })
 
@@ -93,8 +107,6 @@ t.test('A poll reads the same events by the same cursor, as many as it asks for'
     after = cursor
   }
   t.strictSame(read, whole.items)
-  const rest = await poll('after=0', { 'last-event-id': whole.items[3]!.cursor })
-  t.strictSame(rest.body.items, whole.items.slice(4), 'Last-Event-ID goes before `after`')
 })
 
 t.test(
@@ -103,8 +115,8 @@ t.test(
     const { body } = expect(await poll('after=0&limit=200'), 200)
     const last = body.items.at(-1)!
     const before = body.items.at(-2)!.cursor
-    t.strictSame(expect(await poll(`after=${before}&wait=60`), 200).body.items, [last])
-    const waiting = poll(`after=${body.cursor}&wait=60`)
+    t.strictSame(expect(await poll(`after=${before}&wait=45`), 200).body.items, [last])
+    const waiting = poll(`after=${body.cursor}&wait=45`)
     await eventually(() => chat.services.hub.count === 2)
     const { body: sent } = expect(await alice.send(id, 'first'), 201)
     const first = expect(await waiting, 200).body
@@ -120,12 +132,8 @@ t.test('A client that leaves is removed, whether it reads or waits', async (t) =
   const { hub } = chat.services
   const { body } = expect(await poll('after=0&limit=200'), 200)
   const reading = await plainStream(t, bob)
-  const waiting = new PlainStream(
-    chat.url,
-    bob.accessToken!,
-    { accept: 'application/json' },
-    `/v1/events?wait=60&after=${body.cursor}`
-  )
+  const path = `/v1/events/page?wait=45&after=${body.cursor}`
+  const waiting = new PlainStream(chat.url, bob.accessToken!, {}, path)
   await eventually(() => hub.count === 3)
   for (const gone of [reading, waiting]) gone.leave()
   await eventually(() => hub.count === 1, 'one stream is left')
@@ -139,10 +147,13 @@ t.test('A cursor of another epoch or from the future gets `reset`, and the strea
   for (const cursor of [`${other}-3`, `${epoch}-999999`]) {
     const stream = await plainStream(t, bob, { 'last-event-id': cursor })
     await stream.says('event: reset\ndata: {"position":1}\n\n', `id: ${body.cursor}\n`)
-    t.notMatch(stream.text, /id: .*\nevent: reset/)
-    t.ok(stream.text.indexOf('event: reset') < stream.text.indexOf('id: '), 'before all that is kept')
+    t.match(
+      stream.text,
+      /id: (\S+)\nevent: ready\n.*\n\nid: \1\nevent: reset\n.*\n\nid: /,
+      'before all that is kept'
+    )
     stream.leave()
-    const page = expect(await poll(`after=${cursor}&limit=1&wait=60`), 200).body
+    const page = expect(await poll(`after=${cursor}&limit=1&wait=45`), 200).body
     t.match(page.items, [{ event: 'reset', data: { position: 1 } }, body.items[0]])
   }
   for (const cursor of ['', 'a', `${epoch}-`, `${epoch}--1`, `${epoch}-1.5`]) {
@@ -206,7 +217,7 @@ t.test('At most MAX_CLIENTS streams are open at a time', async (t) => {
   const { body } = expect(await carol.poll('0'), 200)
   for (const request of [
     () => dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } }),
-    () => dave.poll(body.cursor, 60)
+    () => dave.poll(body.cursor, 45)
   ]) {
     const answer = await request()
     t.match(answer, {

@@ -2,7 +2,7 @@ import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } 
 import { DEADLINE_MS } from '../eventually.js'
 
 export interface ChatEvent {
-  /** Absent on ephemeral events. */
+  /** The cursor from which to resume. Absent on `presence` and `session.ended`. */
   readonly id?: string
   readonly event: string
   readonly data: Readonly<Record<string, unknown>>
@@ -21,6 +21,11 @@ export interface EventsOptions {
   readonly patient?: boolean
   /** Called within the parser: `cut()` in here loses whatever had already arrived behind this event. */
   readonly onEvent?: (event: ChatEvent, stream: EventStream) => void
+}
+
+/** Events that are in the log. */
+export function isDurable({ event }: ChatEvent): boolean {
+  return !['ready', 'reset', 'presence', 'session.ended'].includes(event)
 }
 
 /** A connection that a dying server took is never answered: then the reader connects again. */
@@ -107,7 +112,7 @@ export class EventStream implements AsyncIterable<ChatEvent> {
   }
 
   durable(): ChatEvent[] {
-    return this.received.filter((event) => event.id !== undefined)
+    return this.received.filter(isDurable)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ChatEvent, void, undefined> {
@@ -219,12 +224,7 @@ export class EventStream implements AsyncIterable<ChatEvent> {
   }
 
   #take(event: ChatEvent): void {
-    if (this.#options.keep !== false || event.id === undefined) this.received.push(event)
-    // Asked for the live end: only `ready` says where that was, should the first connection break at once.
-    const fresh = this.lastEventId === undefined && this.#options.after === undefined
-    if (event.event === 'ready' && fresh && typeof event.data['cursor'] === 'string') {
-      this.lastEventId = event.data['cursor']
-    }
+    if (this.#options.keep !== false || !isDurable(event)) this.received.push(event)
     this.#options.onEvent?.(event, this)
     if (event.event === 'session.ended') this.#last = true
     this.#wake()

@@ -83,7 +83,7 @@ export class Session {
     wait?: number
   ): Promise<Answer<{ items: (ChatEvent & { cursor: string })[]; cursor: string }>> {
     const query = new URLSearchParams({ after, ...(wait === undefined ? {} : { wait: String(wait) }) })
-    return this.raw('GET', `/v1/events?${query.toString()}`)
+    return this.raw('GET', `/v1/events/page?${query.toString()}`)
   }
 
   /** Lets go of all sockets; without it a test process would not end. */

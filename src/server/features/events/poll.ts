@@ -35,7 +35,7 @@ class Waiter implements OpenStream {
   }
 }
 
-type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
+export type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
 
 /**
  * The events after a cursor as one JSON document. If there are none, wait up to `waitMs` for the first.

@@ -57,13 +57,15 @@ export class EventStream implements OpenStream {
 
   /** Write the first frames, and serve the stream until it ends. */
   start({ position, reset, caughtUp }: StartPoint): void {
+    const cursor = formatCursor({ epoch: this.#parts.log.epoch, position })
     const ready = {
-      cursor: formatCursor({ epoch: this.#parts.log.epoch, position }),
+      cursor,
       deviceId: this.session.deviceId,
       keepaliveSeconds: KEEPALIVE_SECONDS
     }
-    const lost = reset === null ? '' : frame('reset', JSON.stringify({ position: reset }))
-    this.#write(`retry: ${RETRY_MS}\n\n${frame('ready', JSON.stringify(ready))}${lost}`)
+    // With an id, so that a browser's `EventSource` resumes here even if the connection breaks before any event.
+    const lost = reset === null ? '' : frame('reset', JSON.stringify({ position: reset }), cursor)
+    this.#write(`retry: ${RETRY_MS}\n\n${frame('ready', JSON.stringify(ready), cursor)}${lost}`)
     if (caughtUp === null) this.#read()
     else this.#join(caughtUp.conversations)
   }
