@@ -1,5 +1,6 @@
 import { ChatError } from '../client/index.js'
 import { acceptIdentity, adviceOn, type About } from './advice.js'
+import { connectionAdvice } from './connection-advice.js'
 import { printToStderr, type Io } from './terminal/io.js'
 import { sanitize, sanitizeLines } from './terminal/sanitize.js'
 
@@ -92,6 +93,8 @@ const HINTS: Record<string, string> = {
 /** Advice on an error, if there is any. */
 export function hintFor(error: unknown, url: string, given: About = {}): string | undefined {
   if (error instanceof UsageError) return error.hint
+  const connection = connectionAdvice(error, url)
+  if (connection !== undefined) return connection
   if (!(error instanceof ChatError)) return 'Run the command again with --verbose to see the cause.'
   const about = { ...error.about, ...given }
   if (error.status !== undefined && error.status >= 500)

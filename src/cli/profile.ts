@@ -48,6 +48,12 @@ export function profileOf({ env }: Pick<Io, 'env'>, options: GlobalOptions): Pro
 export async function serverUrl({ env }: Pick<Io, 'env'>, options: GlobalOptions): Promise<string> {
   const given = options.url ?? env['SECURE_CHAT_URL']
   const url = given || (await rememberedUrl(profileOf({ env }, options))) || DEFAULT_URL
+  // A password in it is shown nowhere.
+  if (/\/\/.*@/.test(url))
+    throw new UsageError(
+      'The address of a server has no user name and no password.',
+      `Use an address such as ${DEFAULT_URL}. If a proxy asks for a log-in, let it pass /v1/ without one.`
+    )
   if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
     throw new UsageError(`${url} is not the address of a server.`, `Use an address such as ${DEFAULT_URL}.`)
   return url

@@ -1,8 +1,4 @@
-import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -10,6 +6,7 @@ import { CliProcess, lines } from '../support/cli-process.js'
 import { commandLine, type CommandLine, type Given } from '../support/command-line.js'
 import { freePort } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'
+import { tlsFront } from '../support/tls-front.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
 
 type Check = { check: string; status: string; message: string; hint?: string }
@@ -144,47 +141,18 @@ t.test('A chain that does not verify fails the check of its conversation', async
 })
 
 t.test('An untrusted certificate fails its check, and one that ends soon is a warning', async (t) => {
-  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder(t), name)) as [string, string]
-  const make = (days: number) =>
-    execFileSync(
-      'openssl',
-      `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days ${days} -subj /CN=localhost -addext`
-        .split(' ')
-        .concat('subjectAltName=DNS:localhost', '-keyout', key, '-out', cert),
-      { stdio: 'ignore' }
-    )
-  const doctorOverTls = async (env: Record<string, string> = {}): Promise<Check[]> => {
-    const server = createServer(
-      { key: readFileSync(key), cert: readFileSync(cert) },
-      (incoming, outgoing) => {
-        const onward = request(url + incoming.url!, (answer) => {
-          outgoing.writeHead(answer.statusCode!, answer.headers)
-          answer.pipe(outgoing)
-        })
-        incoming.pipe(onward)
-      }
-    )
-    await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
-    const { port } = server.address() as AddressInfo
-    const args = ['doctor', '--json', '--url', `https://localhost:${port}`]
-    const { out } = await new CliProcess(args, { SECURE_CHAT_HOME: folder(t), ...env }).ended()
-    server.closeAllConnections()
-    server.close()
+  const doctorOverTls = async (days: number, isTrusted: boolean): Promise<Check[]> => {
+    const front = await tlsFront(t, url, { days })
+    const trusted = isTrusted ? { NODE_EXTRA_CA_CERTS: front.cert } : {}
+    const args = ['doctor', '--json', '--url', front.url]
+    const { out } = await new CliProcess(args, { SECURE_CHAT_HOME: folder(t), ...trusted }).ended()
     return lines<Check>(out)
   }
   const tls = (checks: Check[]) => checks.find(({ check }) => check === 'TLS')
 
-  make(90)
-  const unknown = await doctorOverTls()
-  t.match(
-    unknown.find(({ check }) => check === 'server'),
-    { status: 'fail', message: /self-signed certificate/ }
-  )
-  t.match(tls(unknown), { status: 'fail', message: /self-signed certificate/ })
-  t.match(tls(await doctorOverTls({ NODE_EXTRA_CA_CERTS: cert })), {
-    status: 'ok',
-    message: /(89|90) days/
-  })
-  make(5)
-  t.match(tls(await doctorOverTls({ NODE_EXTRA_CA_CERTS: cert })), { status: 'warn', hint: /renew/ })
+  const unknown = await doctorOverTls(90, false)
+  for (const check of [tls(unknown), unknown.find(({ check }) => check === 'server')])
+    t.match(check, { status: 'fail', message: /self-signed certificate/, hint: /NODE_EXTRA_CA_CERTS=/ })
+  t.match(tls(await doctorOverTls(90, true)), { status: 'ok', message: /(89|90) days/ })
+  t.match(tls(await doctorOverTls(5, true)), { status: 'warn', hint: /renew/ })
 })

@@ -73,8 +73,13 @@ export class Http {
   readonly #closed = new AbortController()
 
   constructor(options: HttpOptions) {
-    if (!/^https?:\/\/[^?#]+$/.test(options.url) || !URL.canParse(options.url))
-      throw new ChatError('usage', 'invalid-url', `${options.url} is not the address of a server.`)
+    // Neither a query nor a password, which `fetch` refuses and nobody should read in an error.
+    if (!/^https?:\/\/[^?#@]+$/.test(options.url) || !URL.canParse(options.url))
+      throw new ChatError(
+        'usage',
+        'invalid-url',
+        `${options.url.replace(/\/\/.*@/, '//…@')} is not the address of a server.`
+      )
     this.#options = { ...options, url: options.url.replace(/\/+$/, '') }
   }
 
