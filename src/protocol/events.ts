@@ -125,6 +125,7 @@ export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: st
   ]
 })
 
+export type EventPage = Static<typeof EventPage>
 export const EventPage = record(
   {
     items: Type.Array(

@@ -55,6 +55,11 @@ export class Api {
     return this.#http.closed
   }
 
+  /** Milliseconds that a request may take. */
+  get timeout(): number {
+    return this.#http.timeout
+  }
+
   /** @param options.isForReset until it is begun again, it only serves to bring a reset into the chain */
   async begin(response: AuthResponse, { isForReset = false } = {}): Promise<void> {
     const session = this.#toStored(response, isForReset)

@@ -87,6 +87,10 @@ export class Http {
     this.#closed.abort(new ChatError('usage', 'closed', 'The client is closed.'))
   }
 
+  get timeout(): number {
+    return this.#options.timeout
+  }
+
   /** Aborts when the client is closed. */
   get closed(): AbortSignal {
     return this.#closed.signal
