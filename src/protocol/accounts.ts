@@ -2,6 +2,7 @@ import type { Static } from 'typebox'
 import * as Type from 'typebox'
 import { Device, NewDevice, PublicDevice, StatementKeys } from './devices.js'
 import {
+  NewSignedStatement,
   Pem,
   Sha256,
   SignedStatement,
@@ -16,19 +17,13 @@ import {
   ref
 } from './schema.js'
 
-/**
- * No NUL: HMAC pads its key with NULs, so a trailing one would not count. No lone surrogates: UTF-8 cannot
- * encode them.
- */
-const PASSWORD = '^[^\\u0000\\p{Cs}]*$'
-
 /** Length of a new password in characters. */
 export const PASSWORD_LENGTH = { min: 10, max: 256 } as const
 
 const Password = Type.String({
   minLength: PASSWORD_LENGTH.min,
   maxLength: PASSWORD_LENGTH.max,
-  pattern: PASSWORD,
+  format: 'password',
   description: '10 to 256 characters, without NUL. Common passwords are refused.',
   examples: ['correct horse battery staple']
 })
@@ -38,6 +33,8 @@ export const User = record(
   { id: Uuid('The user’s id.'), username: Username, createdAt: Time('When the user registered.') },
   { $id: 'User' }
 )
+
+export const UserResponse = record({ user: ref(User) }, { $id: 'UserResponse' })
 
 export type Registration = Static<typeof Registration>
 export const Registration = record(
@@ -49,7 +46,12 @@ export type Credentials = Static<typeof Credentials>
 export const Credentials = record(
   {
     username: UsernameInput,
-    password: Type.String({ minLength: 1, maxLength: 256, pattern: PASSWORD }),
+    password: Type.String({
+      minLength: 1,
+      maxLength: PASSWORD_LENGTH.max,
+      format: 'password',
+      description: '1 to 256 characters, without NUL.'
+    }),
     deviceId: Type.Optional(
       Uuid('The device to bind the session to. Without one, the session has no device.')
     )
@@ -61,7 +63,7 @@ export type AuthResponse = Static<typeof AuthResponse>
 export const AuthResponse = record(
   {
     user: ref(User),
-    device: nullable(ref(Device)),
+    device: nullable(Device),
     accessToken: Type.String({ description: 'A JWT for `Authorization: Bearer`.' }),
     expiresIn: Type.Integer({ description: 'Seconds until the access token expires.', examples: [900] }),
     refreshToken: Type.String({ description: 'Valid for one POST /v1/auth/refresh.' })
@@ -118,19 +120,21 @@ const chainPage = {
   })
 }
 
+export const UserChain = record(
+  {
+    ...chainPage,
+    next: nullable(Type.String({ description: 'The `after` of the next page. Null on the last page.' }))
+  },
+  { $id: 'UserChain', description: 'A page of a user’s chain.' }
+)
+
 export type Profile = Static<typeof Profile>
 export const Profile = record(
   {
     user: ref(User),
     root: Sha256('The user’s root: fingerprint of the signing key that started the chain or last reset it.'),
     devices: Type.Array(ref(PublicDevice), { description: 'The active devices.' }),
-    chain: record({
-      ...chainPage,
-      next: Type.Unsafe<string | null>({
-        type: ['string', 'null'],
-        description: 'The `after` of the next page. Null on the last page.'
-      })
-    })
+    chain: ref(UserChain)
   },
   { $id: 'Profile', description: 'Public information about a user.' }
 )
@@ -140,26 +144,33 @@ export const MAX_USER_STATEMENTS = 100
 /** Most users in one request for chains. */
 export const MAX_CHAIN_USERS = 200
 
+export const ChainPlace = record(
+  {
+    username: Username,
+    after: Type.Integer({
+      minimum: 0,
+      maximum: 1000,
+      description: 'Return only statements with a larger sequence.'
+    })
+  },
+  { $id: 'ChainPlace', description: 'How much of a user’s chain is known.' }
+)
+
 export type UserChainsRequest = Static<typeof UserChainsRequest>
 export const UserChainsRequest = record(
   {
-    users: Type.Array(
-      record({
-        username: Username,
-        after: Type.Integer({
-          minimum: 0,
-          maximum: 1000,
-          description: 'Return only statements with a larger sequence.'
-        })
-      }),
-      { minItems: 1, maxItems: MAX_CHAIN_USERS }
-    )
+    users: Type.Array(ref(ChainPlace), { minItems: 1, maxItems: MAX_CHAIN_USERS })
   },
   { $id: 'UserChainsRequest' }
 )
 
+export const NamedUserChain = record(
+  { username: Username, ...chainPage },
+  { $id: 'NamedUserChain', description: 'Statements of the chain of one user among several.' }
+)
+
 export type UserChainPage = Static<typeof UserChainPage>
-export const UserChainPage = page(record({ username: Username, ...chainPage }), {
+export const UserChainPage = page(ref(NamedUserChain), {
   $id: 'UserChainPage',
   description:
     'New statements of the users’ chains. A user can have several items: the next one continues the last. ' +
@@ -169,7 +180,7 @@ export const UserChainPage = page(record({ username: Username, ...chainPage }), 
 export type UserStatements = Static<typeof UserStatements>
 export const UserStatements = record(
   {
-    statements: Type.Array(ref(SignedStatement), { minItems: 1, maxItems: MAX_USER_STATEMENTS }),
+    statements: Type.Array(ref(NewSignedStatement), { minItems: 1, maxItems: MAX_USER_STATEMENTS }),
     keys: Type.Array(ref(StatementKeys), {
       maxItems: MAX_USER_STATEMENTS,
       description: 'The public keys of the devices that the statements bind, each device once.'

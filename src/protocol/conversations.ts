@@ -1,8 +1,10 @@
 import type { Static } from 'typebox'
 import * as Type from 'typebox'
+import { UserChainHead } from './accounts.js'
 import { PublicDevice } from './devices.js'
 import {
   Base64,
+  NewSignedStatement,
   Position,
   Sha256,
   SignedStatement,
@@ -10,13 +12,14 @@ import {
   Username,
   Uuid,
   NextCursor,
+  choice,
   page,
   record,
   ref
 } from './schema.js'
 
-const RoleName = Type.Enum(['admin', 'member'], { description: 'Only admins can change a group.' })
-const Kind = Type.Enum(['direct', 'group', 'self'], {
+const RoleName = choice(['admin', 'member'], { description: 'Only admins can change a group.' })
+export const Kind = choice(['direct', 'group', 'self'], {
   description: '`self` is a conversation of one user’s devices.'
 })
 const Head = Sha256('Hash of the newest statement of the conversation’s chain.')
@@ -49,7 +52,7 @@ export type NewSessionKey = Static<typeof NewSessionKey>
 export const NewSessionKey = record(
   {
     id: Uuid('Chosen by the client. Another one for each attempt.'),
-    statement: ref(SignedStatement),
+    statement: ref(NewSignedStatement),
     wraps: Type.Array(ref(Wrap), {
       minItems: 1,
       maxItems: 16_384,
@@ -63,7 +66,7 @@ export type NewConversation = Static<typeof NewConversation>
 export const NewConversation = record(
   {
     id: Uuid('Chosen by the client.'),
-    statements: Type.Array(ref(SignedStatement), {
+    statements: Type.Array(ref(NewSignedStatement), {
       minItems: 1,
       maxItems: 100,
       description: 'The `conversation-create`, and changes that follow it.'
@@ -76,7 +79,7 @@ export const NewConversation = record(
 export type ConversationChange = Static<typeof ConversationChange>
 export const ConversationChange = record(
   {
-    statements: Type.Array(ref(SignedStatement), {
+    statements: Type.Array(ref(NewSignedStatement), {
       minItems: 1,
       maxItems: 100,
       description: 'Changes in order, or one `conversation-leave`.'
@@ -154,29 +157,35 @@ export const Chain = record(
   { $id: 'Chain' }
 )
 
+export type RosterMember = Static<typeof RosterMember>
+export const RosterMember = record(
+  {
+    username: Username,
+    role: RoleName,
+    root: Sha256('The root that the conversation’s chain has for the member.'),
+    chain: ref(UserChainHead),
+    devices: Type.Array(ref(PublicDevice), {
+      description: 'The active devices. None if the user has another root than `root`.'
+    })
+  },
+  { $id: 'RosterMember', description: 'A member, with where their chain ends and their devices.' }
+)
+
 export type Roster = Static<typeof Roster>
 export const Roster = record(
   {
     head: Head,
     sequence: Sequence,
     ...currentKey,
-    members: Type.Array(
-      record({
-        username: Username,
-        role: RoleName,
-        root: Sha256('The root that the conversation’s chain has for the member.'),
-        chain: record({
-          sequence: Type.Integer({ description: 'Sequence of the newest statement in the user’s chain.' }),
-          head: Sha256('Its hash.')
-        }),
-        devices: Type.Array(ref(PublicDevice), {
-          description: 'The active devices. None if the user has another root than `root`.'
-        })
-      })
-    ),
+    members: Type.Array(ref(RosterMember)),
     next: NextCursor
   },
   { $id: 'Roster', description: 'All that the maker of a session key needs, from one moment.' }
+)
+
+export const AddedWrap = record(
+  { wrappedKey: WrappedKey, statement: ref(SignedStatement) },
+  { $id: 'AddedWrap', description: 'A later wrap for the calling device.' }
 )
 
 export type SessionKey = Static<typeof SessionKey>
@@ -185,7 +194,7 @@ export const SessionKey = record(
     id: Uuid('The session key’s id.'),
     statement: ref(SignedStatement),
     wrappedKey: Type.Optional(WrappedKey),
-    added: Type.Array(record({ wrappedKey: WrappedKey, statement: ref(SignedStatement) }), {
+    added: Type.Array(ref(AddedWrap), {
       description: 'Later wraps for the calling device, each with its `wrap-added` statement.'
     }),
     createdAt: Time('When the session key was created.')
@@ -198,17 +207,19 @@ export const SessionKeyPage = page(ref(SessionKey), { $id: 'SessionKeyPage' })
 export type SessionKeyResponse = Static<typeof SessionKeyResponse>
 export const SessionKeyResponse = record({ sessionKey: ref(SessionKey) }, { $id: 'SessionKeyResponse' })
 
+export const NewWrap = record(
+  {
+    deviceId: Uuid('Another active device of the caller.'),
+    wrappedKey: WrappedKey,
+    statement: ref(NewSignedStatement)
+  },
+  { $id: 'NewWrap', description: 'A session key, encrypted for one more device, with its statement.' }
+)
+
 export type NewWraps = Static<typeof NewWraps>
 export const NewWraps = record(
   {
-    wraps: Type.Array(
-      record({
-        deviceId: Uuid('Another active device of the caller.'),
-        wrappedKey: WrappedKey,
-        statement: ref(SignedStatement)
-      }),
-      { minItems: 1, maxItems: 100 }
-    )
+    wraps: Type.Array(ref(NewWrap), { minItems: 1, maxItems: 100 })
   },
   {
     $id: 'NewWraps',

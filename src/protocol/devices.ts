@@ -1,6 +1,6 @@
 import type { Static } from 'typebox'
 import * as Type from 'typebox'
-import { Base64, Pem, SignedStatement, Time, Uuid, page, record, ref } from './schema.js'
+import { Base64, NewSignedStatement, Pem, Time, Uuid, choice, page, record, ref } from './schema.js'
 
 const KemKey = Type.Optional(
   Base64('ML-KEM-768 public key of 1,184 bytes. Present exactly if the statement names one.', {
@@ -16,14 +16,14 @@ export const NewDevice = record(
     name: Type.String({
       minLength: 1,
       maxLength: 64,
-      pattern: '^\\P{C}*$',
-      description: 'Only the owner sees it. No control characters.',
+      format: 'device-name',
+      description: '1 to 64 characters, no control characters or invisible ones. Only the owner sees it.',
       examples: ['laptop']
     }),
     signingKey: Pem('Ed25519 public key'),
     encryptionKey: Pem('RSA public key of 2048, 3072 or 4096 bits, e = 65537'),
     kemKey: KemKey,
-    statement: ref(SignedStatement)
+    statement: ref(NewSignedStatement)
   },
   { $id: 'NewDevice', description: 'A device with its `device-add` (or `device-reset`) statement.' }
 )
@@ -73,7 +73,7 @@ export const Device = record(
       description: 'RSA public key, SPKI PEM. Empty for a revoked device that the server learned of too late.'
     }),
     name: Type.String({ description: 'The name that the owner gave the device.' }),
-    status: Type.Enum(['pending', 'active', 'revoked'], {
+    status: choice(['pending', 'active', 'revoked'], {
       description: '`pending` until another device of the user approves it.'
     }),
     createdAt: Time('When the device was registered.')
@@ -87,10 +87,10 @@ export type DeviceResponse = Static<typeof DeviceResponse>
 export const DeviceResponse = record({ device: ref(Device) }, { $id: 'DeviceResponse' })
 
 export type StatementRequest = Static<typeof StatementRequest>
-export const StatementRequest = record({ statement: ref(SignedStatement) }, { $id: 'StatementRequest' })
+export const StatementRequest = record({ statement: ref(NewSignedStatement) }, { $id: 'StatementRequest' })
 
 export type EncryptionKeyRequest = Static<typeof EncryptionKeyRequest>
 export const EncryptionKeyRequest = record(
-  { encryptionKey: Pem('The new RSA public key'), kemKey: KemKey, statement: ref(SignedStatement) },
+  { encryptionKey: Pem('The new RSA public key'), kemKey: KemKey, statement: ref(NewSignedStatement) },
   { $id: 'EncryptionKeyRequest' }
 )

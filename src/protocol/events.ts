@@ -1,18 +1,30 @@
 import type { Static, TSchema } from 'typebox'
 import * as Type from 'typebox'
 import { Message } from './messages.js'
-import { Position, SignedStatement, Time, Username, Uuid, nullable, record, ref } from './schema.js'
+import { Kind } from './conversations.js'
+import {
+  Position,
+  SignedStatement,
+  Time,
+  Username,
+  Uuid,
+  choice,
+  page,
+  record,
+  ref,
+  schemaName
+} from './schema.js'
 
 const position = Position('Position of the event in the log.')
 const conversationId = Uuid('The conversation’s id.')
 
-const items = Type.Array(ref(SignedStatement), {
+const statements = Type.Array(ref(SignedStatement), {
   minItems: 1,
   description: 'The statements of one request, in order.'
 })
 
 export const ConversationCreatedEvent = record(
-  { position, conversationId, kind: Type.Enum(['direct', 'group', 'self']), items },
+  { position, conversationId, kind: Kind, items: statements },
   { $id: 'ConversationCreatedEvent' }
 )
 export const ConversationChainEvent = record(
@@ -20,7 +32,7 @@ export const ConversationChainEvent = record(
     position,
     conversationId,
     sequence: Type.Integer({ description: 'Sequence of the last of these statements.' }),
-    items
+    items: statements
   },
   {
     $id: 'ConversationChainEvent',
@@ -77,7 +89,7 @@ export const PresenceEvent = record(
   { $id: 'PresenceEvent' }
 )
 export const SessionEndedEvent = record(
-  { reason: Type.Enum(['revoked', 'expired']) },
+  { reason: choice(['revoked', 'expired']) },
   { $id: 'SessionEndedEvent', description: 'The session has ended. The server closes the stream.' }
 )
 
@@ -102,50 +114,56 @@ export const ephemeralEvents = {
 export type DurableEvent = keyof typeof durableEvents
 export type EphemeralEvent = keyof typeof ephemeralEvents
 
-/** A schema `{event, data, …fields}` for each of the given events. */
-function eventSchemas(events: Record<string, TSchema>, fields: Record<string, TSchema>) {
-  return Object.entries(events).map(([event, schema]) =>
-    record({ event: Type.Literal(event), data: ref(schema), ...fields })
-  )
+/** A named schema `{event, data, …fields}` for each of the given events. `MessageItem` is one for `message`. */
+export function alternatives(
+  events: Record<string, TSchema>,
+  ending: string,
+  dataOf: (schema: TSchema) => TSchema,
+  fields: Record<string, TSchema>
+) {
+  return Object.entries(events).map(([event, schema]) => {
+    const name = event.replace(/(?:^|\W)(\w)/g, (_, letter: string) => letter.toUpperCase())
+    return record({ event: Type.Literal(event), data: dataOf(schema), ...fields }, { $id: name + ending })
+  })
 }
 
-const { ready, reset, ...live } = ephemeralEvents
+/** One of such schemas: `event` tells which. */
+export function oneOf<T>(schemas: ReturnType<typeof alternatives>, options: object) {
+  const mapping: Record<string, string> = {}
+  for (const schema of schemas)
+    mapping[schema.properties.event.const] = `#/components/schemas/${schemaName(schema)}`
+  return Type.Unsafe<T>({
+    oneOf: schemas.map(ref),
+    discriminator: { propertyName: 'event', mapping },
+    ...options
+  })
+}
 
-export const StreamedEvent = Type.Unsafe<{ event: string; data: unknown; id?: string }>({
-  $id: 'StreamedEvent',
-  description: 'One event of the stream. Its `data` is one line of JSON.',
-  anyOf: [
-    ...eventSchemas(
-      { ...durableEvents, ready, reset },
-      {
-        id: Type.String({ description: 'The cursor after this event.' })
-      }
-    ),
-    ...eventSchemas(live, {})
-  ]
+export const eventItems = alternatives({ ...durableEvents, reset: ResetEvent }, 'Item', ref, {
+  cursor: Type.String({ description: 'The cursor after this event.' })
+})
+
+export const EventItem = oneOf<{ event: string; data: unknown; cursor: string }>(eventItems, {
+  $id: 'EventItem',
+  description: 'One event of a page.'
 })
 
 export type EventPage = Static<typeof EventPage>
 export const EventPage = record(
   {
-    items: Type.Array(
-      Type.Unsafe<{ event: string; data: unknown; cursor: string }>({
-        anyOf: eventSchemas({ ...durableEvents, reset: ResetEvent }, { cursor: Type.String() })
-      })
-    ),
+    items: Type.Array(ref(EventItem)),
     cursor: Type.String({ description: 'The cursor at which the next request continues.' })
   },
   { $id: 'EventPage' }
 )
 
-export type PresencePage = Static<typeof PresencePage>
-export const PresencePage = record(
-  {
-    items: Type.Array(record({ userId: Uuid('The user.'), username: Username, online: Type.Boolean() })),
-    next: nullable(Type.String())
-  },
-  {
-    $id: 'PresencePage',
-    description: 'The requested users who share a conversation with the caller.'
-  }
+export const PresenceStatus = record(
+  { userId: Uuid('The user.'), username: Username, online: Type.Boolean() },
+  { $id: 'PresenceStatus' }
 )
+
+export type PresencePage = Static<typeof PresencePage>
+export const PresencePage = page(ref(PresenceStatus), {
+  $id: 'PresencePage',
+  description: 'The requested users who share a conversation with the caller.'
+})

@@ -94,17 +94,22 @@ export const MessageBatchResponse = record(
   { $id: 'MessageBatchResponse' }
 )
 
+export const Sender = record(
+  {
+    userId: Uuid('The sender’s user id.'),
+    username: Username,
+    deviceId: Uuid('The sending device.')
+  },
+  { $id: 'Sender' }
+)
+
 export type Message = Static<typeof Message>
 export const Message = record(
   {
     id: Uuid('The message’s id.'),
     conversationId: Uuid('The conversation’s id.'),
     position: Position('Position of the message in the log.'),
-    sender: record({
-      userId: Uuid('The sender’s user id.'),
-      username: Username,
-      deviceId: Uuid('The sending device.')
-    }),
+    sender: ref(Sender),
     ...envelope,
     createdAt: Time('When the message was stored.')
   },

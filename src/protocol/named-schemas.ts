@@ -1,20 +1,8 @@
 import type { TSchema } from 'typebox'
-import * as accounts from './accounts.js'
-import * as conversations from './conversations.js'
-import * as devices from './devices.js'
-import * as events from './events.js'
-import * as messages from './messages.js'
-import { ProblemDocument, SignedStatement, schemaName } from './schema.js'
+import { answerSchemas, namedIn } from './answer-schemas.js'
+import * as stream from './event-stream.js'
+import { NewSignedStatement } from './schema.js'
+import * as server from './server.js'
 
 /** Every named schema: routes refer to them, and they are the components of the OpenAPI document. */
-export const namedSchemas: TSchema[] = [
-  SignedStatement,
-  ProblemDocument,
-  ...[devices, accounts, conversations, messages, events].flatMap((module) =>
-    Object.values<unknown>(module).filter(isNamed)
-  )
-]
-
-function isNamed(value: unknown): value is TSchema {
-  return typeof value === 'object' && value !== null && schemaName(value) !== undefined
-}
+export const namedSchemas: TSchema[] = [...answerSchemas, NewSignedStatement, ...namedIn(stream, server)]

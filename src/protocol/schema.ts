@@ -17,8 +17,14 @@ export function record<P extends Record<string, TSchema>>(properties: P, options
   return Type.Object(properties, { additionalProperties: false, ...options })
 }
 
-export function nullable<S extends TSchema>(schema: S) {
-  return Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: 'null' }] })
+/** The schema or null, in the one form that the API has for it: `type` names both. */
+export function nullable<S extends TSchema & { type: string }>({ $id, ...schema }: S & { $id?: string }) {
+  return Type.Unsafe<Static<S> | null>({ ...schema, type: [schema.type, 'null'] })
+}
+
+/** One of several words. Unlike `Type.Enum` it names its type, which some generators of clients need. */
+export function choice<const W extends string>(words: readonly W[], options: object = {}) {
+  return Type.Unsafe<W>({ type: 'string', enum: words, ...options })
 }
 
 export const Uuid = (description: string) =>
@@ -39,8 +45,11 @@ export const Base64 = (
 export const Time = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-01-31T12:00:00.000Z'] })
 
+/** Other languages have smaller integers, unless the schema asks for these. */
+const INT64 = { format: 'int64', maximum: Number.MAX_SAFE_INTEGER }
+
 export const Position = (description: string) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description, examples: [42] })
+  Type.Integer({ ...INT64, minimum: 0, description, examples: [42] })
 
 export const Username = Type.String({
   pattern: `^${USERNAME}$`,
@@ -63,6 +72,7 @@ export function defaulted(options: {
   default: number
   minimum: number
   maximum: number
+  format?: string
   description: string
 }) {
   return Type.Unsafe<number>(Type.Optional(Type.Integer(options)))
@@ -75,17 +85,16 @@ export const PageQuery = {
 
 export const ChainQuery = record({
   after: defaulted({
+    ...INT64,
     minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
     default: 0,
     description: 'Return only statements with a larger sequence.'
   })
 })
 
-export const NextCursor = Type.Unsafe<string | null>({
-  type: ['string', 'null'],
-  description: 'The cursor of the next page. Null on the last page.'
-})
+export const NextCursor = nullable(
+  Type.String({ description: 'The cursor of the next page. Null on the last page.' })
+)
 
 /** A page of a collection. */
 export function page<S extends TSchema>(items: S, options: object) {
@@ -106,27 +115,42 @@ export function octets(options: { description: string; headers?: Record<string, 
   })
 }
 
+const signedStatement = {
+  text: Type.String({
+    minLength: 1,
+    maxLength: 160_000,
+    description: 'ASCII lines `name value`, each ended by one LF. Stored verbatim.'
+  }),
+  // Few generators of clients know `patternProperties`.
+  signatures: Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    propertyNames: { type: 'string', pattern: `^${SHA256_HEX}$` },
+    additionalProperties: Type.String({ pattern: `^${BASE64_SIGNATURE}$`, minLength: 88, maxLength: 88 }),
+    minProperties: 1,
+    maxProperties: 2,
+    description:
+      'Ed25519 signatures over the bytes of `text`, in base64, by the fingerprint of the signing key.'
+  })
+}
+
 export type SignedStatement = Static<typeof SignedStatement>
-export const SignedStatement = record(
+export const SignedStatement = record(signedStatement, {
+  $id: 'SignedStatement',
+  description: 'A signed statement of a user’s or a conversation’s chain.'
+})
+
+/** The same in a request: requests are closed, and responses are open. */
+export const NewSignedStatement = record(signedStatement, {
+  $id: 'NewSignedStatement',
+  description: 'A signed statement for a user’s or a conversation’s chain.'
+})
+
+export const InvalidPart = record(
   {
-    text: Type.String({
-      minLength: 1,
-      maxLength: 160_000,
-      description: 'ASCII lines `name value`, each ended by one LF. Stored verbatim.'
-    }),
-    signatures: Type.Record(
-      Type.String({ pattern: `^${SHA256_HEX}$` }),
-      Type.String({ pattern: `^${BASE64_SIGNATURE}$`, minLength: 88, maxLength: 88 }),
-      {
-        minProperties: 1,
-        maxProperties: 2,
-        additionalProperties: false,
-        description:
-          'Ed25519 signatures over the bytes of `text`, in base64, by the fingerprint of the signing key.'
-      }
-    )
+    path: Type.String({ description: 'Where it is, such as `body/username`.' }),
+    message: Type.String({ description: 'What is wrong with it.' })
   },
-  { $id: 'SignedStatement', description: 'A signed statement of a user’s or a conversation’s chain.' }
+  { $id: 'InvalidPart', description: 'A part of a request that is not valid.' }
 )
 
 export type ProblemDocument = Static<typeof ProblemDocument>
@@ -138,9 +162,7 @@ export const ProblemDocument = Type.Object(
     detail: Type.String({ description: 'What is wrong and how to fix it.' }),
     instance: Type.String({ description: 'The id of the request in the server’s log.' }),
     errors: Type.Optional(
-      Type.Array(record({ path: Type.String(), message: Type.String() }), {
-        description: 'The parts of the request that are not valid.'
-      })
+      Type.Array(ref(InvalidPart), { description: 'The parts of the request that are not valid.' })
     )
   },
   {

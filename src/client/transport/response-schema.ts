@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { Check } from 'typebox/schema'
-import { namedSchemas } from '../../protocol/named-schemas.js'
+import { answerSchemas } from '../../protocol/answer-schemas.js'
 import { schemaName } from '../../protocol/schema.js'
 import { ChatError } from '../errors.js'
 
@@ -10,14 +10,14 @@ import { ChatError } from '../errors.js'
  */
 const opened = new WeakMap<TSchema, TSchema>()
 const named = Object.fromEntries(
-  namedSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
+  answerSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
 )
 
 function open(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(open)
   if (typeof node !== 'object' || node === null) return node
   const members = Object.entries(node).filter(
-    ([name, value]) => !(name === 'additionalProperties' && value === false && !('patternProperties' in node))
+    ([name, value]) => !(name === 'additionalProperties' && value === false)
   )
   return Object.fromEntries(members.map(([name, value]) => [name, open(value)]))
 }

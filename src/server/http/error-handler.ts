@@ -37,9 +37,9 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof RuleViolation) return new Problem(error.code, error.detail)
   const { code, validation, validationContext, statusCode } = error as Partial<FastifyError>
   if (validation !== undefined) {
-    const errors = validation.map(({ instancePath, message, params }) => ({
-      path: `${validationContext ?? 'body'}${instancePath}`,
-      message: `${message ?? 'is not valid'}${describe(params)}`
+    const errors = validation.map((failed) => ({
+      path: `${validationContext ?? 'body'}${failed.instancePath}`,
+      message: `${failed.message ?? 'is not valid'}${describe(failed)}`
     }))
     return new Problem('invalid-request', undefined, { errors })
   }
@@ -53,11 +53,16 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal-error')
 }
 
-function describe(params: Record<string, unknown> | undefined): string {
-  const extra = params?.['additionalProperty']
+type Failed = NonNullable<FastifyError['validation']>[number] & { parentSchema?: { description?: string } }
+
+/** What the message lacks: the name or the words in question, or the rule that the schema says in words. */
+function describe({ keyword, params, parentSchema }: Failed): string {
+  const extra = params['additionalProperty']
   if (typeof extra === 'string') return ` (${JSON.stringify(extra.slice(0, 64))})`
-  const allowed = params?.['allowedValues']
-  return Array.isArray(allowed) ? ` (${allowed.join(', ')})` : ''
+  const allowed = params['allowedValues']
+  if (Array.isArray(allowed)) return ` (${allowed.join(', ')})`
+  const rule = keyword === 'pattern' || keyword === 'format' ? parentSchema?.description : undefined
+  return rule === undefined ? '' : `: ${rule}`
 }
 
 /** Answer with a problem document. */

@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import type { ProblemCode } from '../../protocol/problems.js'
 import { joinResponses, problemResponses } from './problem-responses.js'
+import { openAnswers, type ApiDocument } from './open-answers.js'
 import { VERSION } from '../../protocol/version.js'
 
 const description = `End-to-end encrypted messaging over HTTP. Clients encrypt; the server routes, stores and orders
@@ -29,7 +30,13 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         description,
         license: { name: 'MIT', identifier: 'MIT' }
       },
-      servers: [{ url: '/' }],
+      servers: [
+        {
+          url: '{origin}',
+          description: 'Any server: `origin` is its scheme, host and port.',
+          variables: { origin: { default: 'http://127.0.0.1:3000' } }
+        }
+      ],
       tags: [
         { name: 'accounts', description: 'Users, sessions and tokens.' },
         { name: 'devices', description: 'A user’s devices, and the signed chain that proves them.' },
@@ -48,18 +55,23 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } }
       }
     },
+    transformObject: (made) => openAnswers((made as { openapiObject: ApiDocument }).openapiObject),
     refResolver: { buildLocalReference: (json) => json['$id'] as string }
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { limit: 'read' } }, () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: PAGE_POLICY,
+    // The page calls the server that it comes from.
+    transformSpecification: (document) => ({ ...document, servers: [{ url: '/' }] }),
     theme: { title: 'Secure Chat API' }
   })
 }
 
 const common: ProblemCode[] = [
   'invalid-request',
+  'request-timeout',
+  'headers-too-large',
   'too-many-requests',
   'internal-error',
   'database-unavailable',

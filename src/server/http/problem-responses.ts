@@ -1,14 +1,17 @@
 import { problems, type ProblemCode } from '../../protocol/problems.js'
 
+const RetryAfter = { type: 'integer', description: 'Seconds after which the client may try again.' }
+
 /** The problems of a route as responses of its schema, by status. */
 export function problemResponses(...codes: ProblemCode[]): Record<string, object> {
-  const responses: Record<string, { description: string; content: object }> = {}
+  const responses: Record<string, { description: string; headers?: object; content: object }> = {}
   for (const code of new Set(codes)) {
     const [status, detail] = problems[code]
     const line = `\`${code}\`: ${detail}`
     const before = responses[status]?.description
     responses[status] = {
       description: before === undefined ? line : `${before}\n\n${line}`,
+      ...(['429', '503'].includes(`${status}`) && { headers: { 'Retry-After': RetryAfter } }),
       content: { 'application/problem+json': { schema: { $ref: 'Problem' } } }
     }
   }

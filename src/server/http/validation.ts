@@ -1,5 +1,6 @@
 import AjvCompiler, { type BuildCompilerFromPool } from '@fastify/ajv-compiler'
 import { BASE64 } from '../../protocol/ids.js'
+import { textFormats } from '../../protocol/text-formats.js'
 
 const strict = {
   // The schemas are this program's own, and the compiler knows their types: a start need not check their form.
@@ -7,6 +8,8 @@ const strict = {
   removeAdditional: false as const,
   useDefaults: true,
   allErrors: false,
+  // An error then names its schema, whose description says the rule in words.
+  verbose: true,
   code: { regExp: Object.assign(toRegExp, { code: 'new RegExp' }) }
 }
 
@@ -59,6 +62,7 @@ export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const body = compilers(externalSchemas, {
     customOptions: { ...strict, coerceTypes: false },
     onCreate(ajv) {
+      for (const [name, holds] of Object.entries(textFormats)) ajv.addFormat(name, holds)
       for (const { keyword, ...definition } of lengths)
         ajv
           .removeKeyword(keyword)

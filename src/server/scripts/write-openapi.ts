@@ -4,18 +4,26 @@ import { join } from 'node:path'
 import { buildApp } from '../app.js'
 import { readConfig } from '../config.js'
 import { createLogger } from '../logger.js'
+import { toOpenApi30, toOpenApi32 } from './openapi-versions.js'
 import { problemPages } from './problem-pages.js'
 import { openServices } from '../services.js'
 
 /**
- * Write the generated files: `openapi/openapi.json` from the routes, and `docs/problems.md` from the table of
- * problems.
+ * Write the generated files: the OpenAPI document from the routes, in three versions, and `docs/problems.md`
+ * from the table of problems.
  */
 const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-openapi-'))
 const services = await openServices(readConfig({ DATA_DIR: dataDir }), createLogger('silent'))
 const app = await buildApp(services)
 await app.ready()
-await writeFile('openapi/openapi.json', `${JSON.stringify(app.swagger(), null, 2)}\n`)
+const document = app.swagger()
+const versions = {
+  openapi: document,
+  'openapi-3.0': toOpenApi30(document),
+  'openapi-3.2': toOpenApi32(document)
+}
+for (const [name, version] of Object.entries(versions))
+  await writeFile(`openapi/${name}.json`, `${JSON.stringify(version, null, 2)}\n`)
 await writeFile('docs/problems.md', problemPages())
 await app.close()
 await rm(dataDir, { recursive: true })

@@ -76,6 +76,14 @@ t.test('A username has 3 to 32 of `a-z 0-9 _ . -` and begins with a letter', asy
   )
 })
 
+t.test('The refusal of a text says the rule in words', async (t) => {
+  await refuses(t, [
+    ['a username', invalid, () => register({ username: 'da ve' }), /3 to 32 characters of `a-z 0-9 _ . -`/],
+    ['a password', invalid, () => register({ password: 'kq7vz2mxwt\0' }), /without NUL/],
+    ['a device’s name', invalid, () => registerDevice({ name: 'lap\ntop' }), /no control characters/]
+  ])
+})
+
 t.test('Usernames are the same in upper and lower case, and the first user keeps them', async (t) => {
   const twin = await target.device('alice')
   const body = {

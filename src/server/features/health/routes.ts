@@ -1,15 +1,13 @@
-import Type from 'typebox'
 import { MAX_CIPHERTEXT_BYTES } from '../../../protocol/messages.js'
 import { Problem } from '../../http/problem.js'
-import { Time, record } from '../../../protocol/schema.js'
+import { ref } from '../../../protocol/schema.js'
+import { Health, ServerInfo } from '../../../protocol/server.js'
 import { MAX_MEMBERS, PROTOCOL } from '../../../protocol/statements.js'
 import type { App } from '../../http/app.js'
 import { readBounds } from '../../log/read.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
 import { VERSION } from '../../../protocol/version.js'
-
-const Status = record({ status: Type.Literal('ok') })
 
 /** Liveness and readiness, for operators of the service. */
 export function healthRoutes(
@@ -25,7 +23,7 @@ export function healthRoutes(
         operationId: 'getHealth',
         tags: ['service'],
         summary: 'The process is alive',
-        response: { 200: Status }
+        response: { 200: ref(Health) }
       }
     },
     () => ({ status: 'ok' as const })
@@ -38,7 +36,7 @@ export function healthRoutes(
         operationId: 'getReadiness',
         tags: ['service'],
         summary: 'The database answers, migrations are applied, and the server is not stopping',
-        response: { 200: Status, ...problemResponses('database-unavailable', 'stopping') }
+        response: { 200: ref(Health), ...problemResponses('database-unavailable', 'stopping') }
       }
     },
     async () => {
@@ -58,21 +56,7 @@ export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): vo
         operationId: 'getServer',
         tags: ['service'],
         summary: 'Name, version, limits and time of the server',
-        response: {
-          200: record({
-            name: Type.String(),
-            version: Type.String(),
-            protocol: Type.String(),
-            registration: Type.Enum(['open']),
-            limits: record({
-              ciphertextBytes: Type.Integer(),
-              members: Type.Integer(),
-              devices: Type.Integer(),
-              rsaKeyBits: Type.Integer({ description: 'The smallest RSA key that is accepted.' })
-            }),
-            time: Time('The server’s clock.')
-          })
-        }
+        response: { 200: ref(ServerInfo) }
       }
     },
     () => ({

@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { Profile, User, UserChainQuery, UserPage } from '../../../protocol/accounts.js'
+import { Profile, UserChainQuery, UserPage, UserResponse } from '../../../protocol/accounts.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
@@ -21,7 +21,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         operationId: 'getMe',
         tags: ['accounts'],
         summary: 'The caller’s own account',
-        response: { 200: record({ user: ref(User) }) }
+        response: { 200: ref(UserResponse) }
       }
     },
     async (request) => {

@@ -95,7 +95,8 @@ async function showsTheDocument(t: Test, initializer: URL): Promise<void> {
   const { text } = await get(initializer.pathname)
   t.match(text, /\/json/)
   const { text: shown } = await get('/docs/json')
-  t.strictSame(JSON.parse(shown), JSON.parse((await get('/openapi.json')).text))
+  const document = JSON.parse((await get('/openapi.json')).text) as object
+  t.strictSame(JSON.parse(shown), { ...document, servers: [{ url: '/' }] }, 'the page calls its own server')
 }
 
 function policyOf(headers: Headers): Record<string, string> {
