@@ -8,6 +8,7 @@ import type { App } from '../../src/server/http/app.js'
 import { readConfig } from '../../src/server/config.js'
 import { createLogger } from '../../src/server/logger.js'
 import { openServices, type Services } from '../../src/server/services.js'
+import { requireDocumented, type Paths } from './documented.js'
 import { copyEmptyDatabase } from './empty-database.js'
 import { InteropClient } from './interop/client.js'
 
@@ -42,6 +43,7 @@ export async function startChat(
   const services = await openServices(config, createLogger(config.logLevel, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  requireDocumented(t, app.server, app.swagger().paths as Paths)
   const clients: InteropClient[] = []
   t.teardown(async () => {
     for (const client of clients) client.close()
