@@ -78,9 +78,12 @@ export function defaulted(options: {
   return Type.Unsafe<number>(Type.Optional(Type.Integer(options)))
 }
 
+/** A cursor in a request. Clients must keep as much, though cursors are shorter today. */
+export const CursorInput = (description: string) => Type.String({ maxLength: 1024, description })
+
 export const PageQuery = {
   limit: defaulted({ minimum: 1, maximum: 200, default: 50, description: 'The most items to return.' }),
-  cursor: Type.Optional(Type.String({ maxLength: 256, description: 'The `next` of the previous page.' }))
+  cursor: Type.Optional(CursorInput('The `next` of the previous page.'))
 }
 
 export const ChainQuery = record({
