@@ -22,7 +22,7 @@ import { callerOf, registerRateLimits } from './access/rate-limits.js'
 import { boundBodies } from './http/body-budget.js'
 import { BODY_LIMIT, acceptJson } from './http/json-body.js'
 import { describeRoutes, registerOpenApi } from './http/openapi.js'
-import { answerSocket, handleError, sendProblem } from './http/error-handler.js'
+import { answerSocket, errorHandler, sendProblem } from './http/error-handler.js'
 import { requestIds } from './http/request-id.js'
 import { RequestLog } from './http/request-log.js'
 import { secureHeaders } from './http/security-headers.js'
@@ -35,6 +35,7 @@ export async function buildApp(services: Services): Promise<App> {
   const { config } = services
   const logger: FastifyBaseLogger = services.logger
   const nextId = requestIds()
+  const handleError = errorHandler(services.database)
   const app: App = fastify({
     loggerInstance: logger,
     logController: new RequestLog({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),

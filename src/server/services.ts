@@ -54,7 +54,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
-    const stopSweeping = startSweeper(database, logger, () =>
+    const stopSweeping = startSweeper(database, () =>
       dropWraps(database.db, config.conversations.wrapsKeptDays)
     )
     return {

@@ -22,5 +22,9 @@ export interface Database {
   origin: () => Promise<string>
   /** Housekeeping that the database does not do by itself: the embedded one has no autovacuum. */
   maintain: () => Promise<void>
+  /** @throws if the database does not answer, or takes no writes */
+  requireWritable: () => Promise<void>
+  /** Log that something has failed. All failures of one outage are one line. */
+  logFailure: (error: unknown, message: string, details?: object) => void
   close: () => Promise<void>
 }

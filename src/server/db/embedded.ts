@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import { lockDataDir } from './data-dir-lock.js'
+import { Failures } from './failures.js'
 import { KEEP_TO_INDEXES, preparedBy } from './prepared.js'
 import type { Database } from './database.js'
+import type { Logger } from '../logger.js'
 import { checkApplied, refuseOlderForm } from './migrate.js'
 import { openPglite } from './pglite.js'
 import * as schema from './schema.js'
@@ -26,7 +28,7 @@ const CHANGING = [
 ]
 
 /** PGlite in the data directory, which is then locked for other processes. */
-export async function openEmbedded(dataDir: string): Promise<Database> {
+export async function openEmbedded(dataDir: string, logger: Logger): Promise<Database> {
   const lock = await lockDataDir(dataDir)
   const pglite = await openPglite(dataDir).catch(async (error: unknown) => {
     await lock.release()
@@ -34,6 +36,8 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   })
   await pglite.exec(KEEP_TO_INDEXES)
   const db = drizzle(pglite, { schema })
+  const requireWritable = async () => void (await pglite.query('select 1'))
+  const failures = new Failures(requireWritable, logger)
   return {
     kind: 'embedded',
     db,
@@ -54,7 +58,10 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
       for (const table of CHANGING) await pglite.exec(`vacuum (analyze) ${table}`)
       await pglite.exec('analyze')
     },
+    requireWritable,
+    logFailure: (...of) => failures.log(...of),
     async close() {
+      failures.stop()
       await pglite.close()
       await lock.release()
     }

@@ -1,9 +1,11 @@
 /**
- * SQLSTATEs and system errors of a database that is away or too busy, unlike those of a wrong statement. 08P01
+ * SQLSTATEs of a database that is away, too busy, or takes no writes, unlike those of a wrong statement. 08P01
  * is a wrong one, too.
  */
-const DOWN =
-  /^(08(?!P01)...|53...|57P0.|57014|55P03|40001|40P01|25P03|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)$/
+const DOWN_STATE = /^(08(?!P01)...|53...|57P0.|57014|58...|55P03|40001|40P01|25006|25P03)$/
+/** Errors of the operating system on the way to the database. */
+const DOWN_ERRNO =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN|ENOENT)$/
 const DOWN_MESSAGE =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|Cannot use a pool after|PGlite is clos/
 
@@ -19,13 +21,24 @@ function root(error: unknown): {
   return at instanceof Error ? at : {}
 }
 
+/** The database answers, but takes no writes: as a replica does, or after a failover the old primary. */
+export class DatabaseReadOnly extends Error {
+  /** The SQLSTATE of a write that it refuses. */
+  readonly code = '25006'
+
+  constructor() {
+    super('it is read-only, as a replica is')
+    this.name = 'DatabaseReadOnly'
+  }
+}
+
 export function isDatabaseDown(error: unknown): boolean {
   const { code, message, routine } = root(error)
   // A pooler says this when it has no connection. PostgreSQL itself, which names its routine, got a wrong
   // message from this program.
   if (code === '08P01' && routine !== undefined) return false
   return (
-    (typeof code === 'string' && DOWN.test(code)) ||
+    (typeof code === 'string' && (DOWN_STATE.test(code) || DOWN_ERRNO.test(code))) ||
     (typeof message === 'string' && DOWN_MESSAGE.test(message))
   )
 }

@@ -6,7 +6,8 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
-import { isDatabaseDown, isForbidden } from './errors.js'
+import { DatabaseReadOnly, isDatabaseDown, isForbidden } from './errors.js'
+import { Failures } from './failures.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
 import type { Database, PreparedStatement } from './database.js'
 import { checkApplied, refuseOlderForm } from './migrate.js'
@@ -63,7 +64,8 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
     query_timeout: timeout + 2000,
     ...(!isPooled && sessionSettings(timeout))
   })
-  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'))
+  const failures = new Failures(() => requireWritable(pool), logger)
+  pool.on('error', (error) => failures.log(error, 'an idle database connection broke'))
   await waitFor(pool, config.startTimeoutSeconds * 1000, logger)
   if (isPooled) await warnOfMissingTimeouts(pool, logger)
   const db = drizzle(pool, { schema })
@@ -105,8 +107,32 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
       return `${cluster}/${rows[0]?.oid}`
     },
     maintain: () => Promise.resolve(),
-    close: () => pool.end()
+    requireWritable: () => requireWritable(pool),
+    logFailure: (...of) => failures.log(...of),
+    async close() {
+      failures.stop()
+      await pool.end()
+    }
   }
+}
+
+/**
+ * A connection to a database that takes no writes is closed: the next one may lead to the new primary.
+ *
+ * @throws {DatabaseReadOnly}
+ */
+async function requireWritable(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect()
+  let isReadOnly = true
+  try {
+    const { rows } = await client.query<{ value: string }>(
+      `select current_setting('transaction_read_only') as value`
+    )
+    isReadOnly = rows[0]!.value === 'on'
+  } finally {
+    client.release(isReadOnly)
+  }
+  if (isReadOnly) throw new DatabaseReadOnly()
 }
 
 /** Warn if the role lacks settings that cannot be made through a pooler. */
@@ -128,8 +154,7 @@ async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promis
   const deadline = performance.now() + timeoutMs
   for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
     try {
-      await pool.query('select 1')
-      return
+      return await requireWritable(pool)
     } catch (error) {
       const down = isDatabaseDown(error)
       // The message is empty if a host has several addresses.
@@ -137,7 +162,7 @@ async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promis
       const reason = message || String(code)
       if (!down || performance.now() + wait > deadline) {
         await pool.end()
-        throw down ? new Error(`The database has not answered for ${timeoutMs / 1000} s: ${reason}`) : error
+        throw down ? new Error(`The database is not ready after ${timeoutMs / 1000} s: ${reason}`) : error
       }
       logger.info({ reason }, 'waiting for the database')
       await sleep(wait)

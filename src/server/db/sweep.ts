@@ -1,7 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database, Db } from './database.js'
 import { attempts, devices, sessions } from './schema.js'
-import type { Logger } from '../logger.js'
 
 const SWEEP_MS = 60_000
 const MAINTAIN_MS = 3_600_000
@@ -26,12 +25,11 @@ export async function sweep(db: Db): Promise<void> {
  * @returns how to stop
  */
 export function startSweeper(
-  { db, maintain }: Database,
-  logger: Logger,
+  { db, maintain, logFailure }: Database,
   hourly: () => Promise<void>
 ): () => void {
   const safely = (task: () => Promise<unknown>) => () =>
-    void task().catch((error: unknown) => logger.warn({ err: error }, 'sweeping failed; trying again later'))
+    void task().catch((error: unknown) => logFailure(error, 'sweeping failed; trying again later'))
   const timers = [
     setInterval(
       safely(() => sweep(db)),

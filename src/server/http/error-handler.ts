@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ProblemCode } from '../../protocol/problems.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
+import type { Database } from '../db/database.js'
 import { isDatabaseDown } from '../db/errors.js'
 import { Problem, problemDocument } from './problem.js'
 
@@ -95,10 +96,13 @@ export function answerSocket(error: Error & { code?: string }, socket: Socket, i
   )
 }
 
-export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = toProblem(error)
-  if (problem.status === 500) request.log.error({ instance: request.id, err: error }, 'request failed')
-  else if (problem.code === 'database-unavailable')
-    request.log.warn({ instance: request.id, err: error }, 'database unavailable')
-  return sendProblem(request, reply, problem)
+/** Answers any error of a request, and logs those that an operator must know of. */
+export function errorHandler({ logFailure }: Pick<Database, 'logFailure'>) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = toProblem(error)
+    const instance = request.id
+    if (problem.status === 500) request.log.error({ instance, err: error }, 'request failed')
+    else if (problem.code === 'database-unavailable') logFailure(error, 'request failed', { instance })
+    return sendProblem(request, reply, problem)
+  }
 }

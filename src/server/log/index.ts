@@ -24,13 +24,14 @@ export interface Log {
 }
 
 export async function openLog(
-  { prepared }: Database,
+  database: Database,
   notifier: Notifier,
   config: Config['log'],
   logger: Logger
 ): Promise<Log> {
+  const { prepared } = database
   const { epoch, last } = await readBounds(prepared)
-  const tail = new Tail({ prepared, logger, head: last, pollInterval: config.pollIntervalMs })
+  const tail = new Tail({ database, logger, head: last, pollInterval: config.pollIntervalMs })
   const stopListening = notifier.listen('log', () => void tail.look())
   const { send, idle } = groupCommit({
     prepared,

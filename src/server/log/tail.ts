@@ -25,6 +25,7 @@ const RING_BYTES = 16 * 2 ** 20
 export class Tail {
   readonly #prepared: Database['prepared']
   readonly #logger: Logger
+  readonly #logFailure: Database['logFailure']
   readonly #listeners: ((entries: readonly Entry[]) => void)[] = []
   /** Dense: `#ring[i].position === #ring[0].position + i`, and its last entry is at `#head`. */
   #ring: Entry[] = []
@@ -36,12 +37,13 @@ export class Tail {
   readonly #timer: NodeJS.Timeout
 
   constructor(options: {
-    prepared: Database['prepared']
+    database: Pick<Database, 'prepared' | 'logFailure'>
     logger: Logger
     head: number
     pollInterval: number
   }) {
-    this.#prepared = options.prepared
+    this.#prepared = options.database.prepared
+    this.#logFailure = options.database.logFailure
     this.#logger = options.logger
     this.#head = options.head
     this.#timer = setInterval(() => void this.look(), options.pollInterval)
@@ -89,7 +91,7 @@ export class Tail {
         if (page.length === PAGE) this.#lookAgain = true
       } while (this.#lookAgain)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'the log could not be read; trying again')
+      this.#logFailure(error, 'the log could not be read; trying again')
     } finally {
       this.#looking = null
     }

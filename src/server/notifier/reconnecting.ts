@@ -34,6 +34,8 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
   let backoff = MIN_BACKOFF_MS
   let isNotifying = false
   let isClosed = false
+  /** The loss is in the log. */
+  let isLogged = false
   let timer: NodeJS.Timeout | undefined
 
   const onNotice = (topic: Topic) => {
@@ -51,7 +53,9 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
       clearTimeout(timer)
       close()
       if (isClosed) return
-      logger.warn({ err: error }, 'the notifier has lost its connection; polling until it is back')
+      if (!isLogged)
+        logger.warn({ err: error }, 'the notifier has lost its connection; polling until it is back')
+      isLogged = true
       timer = setTimeout(() => void open(), backoff)
       backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)
     }
@@ -62,6 +66,8 @@ export function reconnectingNotifier(connect: ConnectNotifier, logger: Logger): 
     }
     if (isClosed || isLost) return close()
     connection = opened
+    if (isLogged) logger.info('the notifier is connected again')
+    isLogged = false
     backoff = MIN_BACKOFF_MS
     heartbeat(opened, onLost)
     // Notices may have been lost meanwhile.

@@ -74,7 +74,7 @@ if (postgres !== undefined) {
     const late = await refusal(databaseUrl, { DATABASE_START_TIMEOUT: '1' })
     t.match(
       late,
-      /^the server ended \(1\):\nsecure-chat: The database has not answered for 1 s: connect ECONNREFUSED [^\n]*\n$/
+      /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: connect ECONNREFUSED [^\n]*\n$/
     )
     await postgres.restart()
     await ready

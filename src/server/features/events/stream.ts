@@ -19,7 +19,7 @@ const STALLED_MS = 60_000
 const END_MS = 2000
 
 /** All that the streams of a process share. */
-export interface StreamParts extends Pick<Services, 'config' | 'database' | 'hub' | 'log' | 'logger'> {
+export interface StreamParts extends Pick<Services, 'config' | 'database' | 'hub' | 'log'> {
   /** Bounds the pages that are read at once. */
   reads: Semaphore
 }
@@ -72,7 +72,7 @@ export class EventStream implements OpenStream {
 
   /** Read one page. */
   #read(): void {
-    const { config, database, logger, reads } = this.#parts
+    const { config, database, reads } = this.#parts
     const size = { events: PAGE, bytes: config.streams.bufferBytes }
     this.#state = 'reading'
     reads
@@ -86,7 +86,7 @@ export class EventStream implements OpenStream {
         else this.#join(conversations)
       })
       .catch((error: unknown) => {
-        logger.warn({ err: error }, 'a stream broke off; its client resumes')
+        database.logFailure(error, 'a stream broke off; its client resumes')
         this.#socket.destroy()
       })
   }

@@ -35,13 +35,15 @@ export function healthRoutes(
       schema: {
         operationId: 'getReadiness',
         tags: ['service'],
-        summary: 'The database answers, migrations are applied, and the server is not stopping',
+        summary:
+          'The database answers and takes writes, migrations are applied, and the server is not stopping',
         response: { 200: ref(Health), ...problemResponses('database-unavailable', 'stopping') }
       }
     },
     async () => {
       if (isStopping()) throw new Problem('stopping')
       await readBounds(database.prepared)
+      await database.requireWritable()
       return { status: 'ok' as const }
     }
   )

@@ -11,7 +11,7 @@ const LOOK_MS = 1000
 /** A client that reconnects within this time stays online. */
 const GRACE_MS = 2000
 
-export type PresenceServices = Pick<Services, 'database' | 'db' | 'hub' | 'logger' | 'notifier'>
+export type PresenceServices = Pick<Services, 'database' | 'db' | 'hub' | 'notifier'>
 
 /**
  * The users who are online: those with an open stream on some process. Each process keeps its own rows under
@@ -69,7 +69,7 @@ export class Presence {
     this.#work = this.#work
       .then(task)
       .catch((error: unknown) =>
-        this.#services.logger.warn({ err: error }, 'presence is behind; trying again')
+        this.#services.database.logFailure(error, 'presence is behind; trying again')
       )
   }
 
