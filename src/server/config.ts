@@ -5,10 +5,13 @@ import {
   integer,
   list,
   optional,
+  path,
   redisUrl,
   secret,
   text,
+  tlsParameters,
   trustedProxies,
+  withFiles,
   type Variable
 } from './environment.js'
 
@@ -25,15 +28,19 @@ export const variables = {
 
   DATA_DIR: text('./data'),
   DATABASE_URL: optional(databaseUrl),
+  DATABASE_URL_FILE: optional(path),
   DATABASE_DIRECT_URL: optional(databaseUrl),
+  DATABASE_DIRECT_URL_FILE: optional(path),
   DATABASE_TLS: choice('url', 'url', 'off', 'require', 'verify'),
-  DATABASE_TLS_CA: optional((value) => value),
+  DATABASE_TLS_CA: optional(path),
   DATABASE_POOL_SIZE: integer(10, 2, 200),
   DATABASE_STATEMENT_TIMEOUT: integer(10, 1, 600),
   DATABASE_START_TIMEOUT: integer(60, 1, 3600),
   REDIS_URL: optional(redisUrl),
+  REDIS_URL_FILE: optional(path),
 
   JWT_SECRET: optional(secret),
+  JWT_SECRET_FILE: optional(path),
   ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
   SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
   SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
@@ -168,8 +175,9 @@ export class ConfigError extends Error {
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const mistakes: string[] = []
   const values: Record<string, unknown> = {}
+  const texts = withFiles(env, Object.keys(variables), (mistake) => mistakes.push(mistake))
   for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
-    const given = env[name] === undefined || env[name] === '' ? variable.default : env[name]
+    const given = texts[name] ?? variable.default
     try {
       values[name] = given === undefined ? undefined : variable.parse(given)
     } catch (error) {
@@ -177,16 +185,30 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       mistakes.push(`${name} ${error.message}`)
     }
   }
-  if (values['DATABASE_TLS_CA'] !== undefined && values['DATABASE_TLS'] !== 'verify')
-    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
-  if (values['DATABASE_URL'] === undefined) {
-    if (Number(values['WORKERS']) > 1)
-      mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
-    if (values['REDIS_URL'] !== undefined)
-      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
-    if (values['DATABASE_DIRECT_URL'] !== undefined)
-      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
-  }
+  mistakes.push(...contradictions(values))
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return grouped(values as Values)
+}
+
+/** What is wrong with values that are right by themselves. */
+function contradictions(values: Partial<Values>): string[] {
+  const mistakes: string[] = []
+  const { DATABASE_TLS: tls, DATABASE_URL: url, WORKERS: workers = 1 } = values
+  if (values.DATABASE_TLS_CA !== undefined && tls !== 'verify')
+    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
+  if (tls !== undefined && tls !== 'url')
+    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const)
+      for (const parameter of tlsParameters(values[name]))
+        mistakes.push(
+          `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
+            `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
+        )
+  if (url === undefined) {
+    if (workers > 1) mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
+    if (values.REDIS_URL !== undefined)
+      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
+    if (values.DATABASE_DIRECT_URL !== undefined)
+      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
+  }
+  return mistakes
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 
 /** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
@@ -58,6 +59,9 @@ export function optional<T>(parse: (text: string) => T): Variable<T | undefined>
   return { default: undefined, parse }
 }
 
+/** Where a file is. */
+export const path = (value: string): string => value
+
 /** A URL that may hold a password. */
 function address(example: string, ...schemes: string[]): (value: string) => Secret {
   return (value) => {
@@ -66,10 +70,58 @@ function address(example: string, ...schemes: string[]): (value: string) => Secr
   }
 }
 
+/**
+ * Put in the values that stand in files: `NAME_FILE` says where that of `NAME` is, as for secrets of Docker and
+ * Kubernetes. Empty variables are left out.
+ *
+ * @param names all variables
+ * @param onMistake takes what is wrong with the variable
+ */
+export function withFiles(
+  env: Readonly<Record<string, string | undefined>>,
+  names: readonly string[],
+  onMistake: (mistake: string) => void
+): Record<string, string | undefined> {
+  const given: Record<string, string | undefined> = Object.fromEntries(
+    names.flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+  )
+  for (const file of names.filter((name) => name.endsWith(FILE))) {
+    const [name, path] = [file.slice(0, -FILE.length), given[file]]
+    if (path === undefined) continue
+    if (given[name] !== undefined) onMistake(`${file} and ${name} are both set. Set one of them`)
+    else given[name] = readText(path, (reason) => onMistake(`${file} ${reason}`))
+  }
+  return given
+}
+
+const FILE = '_FILE'
+
+/** A file's text without what editors add: a byte order mark, and the last line break. */
+function readText(path: string, onMistake: (reason: string) => void): string | undefined {
+  try {
+    const text = withoutLastBreak(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    if (text !== '') return text
+    onMistake(`names an empty file: ${path}`)
+  } catch (error) {
+    onMistake(`names a file that cannot be read: ${(error as Error).message}`)
+  }
+  return undefined
+}
+
+const withoutLastBreak = (text: string) => text.replace(/\r?\n$/, '')
+
+/** The parameters of a database's URL that say how TLS is used. */
+export function tlsParameters(url: Secret | undefined): string[] {
+  if (url === undefined) return []
+  return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
+}
+
 export const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
 export const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
 
-export function secret(value: string): Secret {
+export function secret(text: string): Secret {
+  // A secret is the same one in a file and in the environment.
+  const value = withoutLastBreak(text)
   if (Buffer.byteLength(value) >= 32) return new Secret(value)
   throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
 }

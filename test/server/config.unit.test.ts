@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { ConfigError, readConfig, variables } from '../../src/server/config.js'
@@ -38,6 +39,42 @@ t.test('A variable that needs another one is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
   t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)
   t.throws(() => readConfig({ DATABASE_TLS_CA: '/ca.pem' }), /DATABASE_TLS_CA needs DATABASE_TLS=verify/)
+  t.end()
+})
+
+t.test('DATABASE_TLS and a URL that speaks of TLS contradict each other', (t) => {
+  const url = 'postgres://host/db?sslmode=disable&sslrootcert=/ca.pem'
+  for (const tls of ['off', 'require', 'verify'])
+    t.throws(
+      () => readConfig({ DATABASE_TLS: tls, DATABASE_URL: url, DATABASE_DIRECT_URL: url }),
+      /4 mistake.*DATABASE_URL has `sslmode`, and DATABASE_TLS.*DATABASE_DIRECT_URL has `sslrootcert`/s
+    )
+  t.ok(readConfig({ DATABASE_URL: url }), 'the URL may say it')
+  t.ok(readConfig({ DATABASE_TLS: 'verify', DATABASE_URL: 'postgres://host/db?application_name=x' }))
+  t.end()
+})
+
+t.test('Each secret may stand in a file, with a byte order mark and a last line break', (t) => {
+  const values = {
+    JWT_SECRET: 'x'.repeat(32),
+    DATABASE_URL: 'postgres://u:p@host/db',
+    DATABASE_DIRECT_URL: 'postgres://u:p@direct/db',
+    REDIS_URL: 'redis://cache'
+  }
+  const folder = t.testdir(
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, `\uFEFF${value}\r\n`]))
+  )
+  const files = Object.fromEntries(Object.keys(values).map((name) => [`${name}_FILE`, join(folder, name)]))
+  const { sessions, database, redisUrl } = readConfig(files)
+  const read = [sessions.secret, database.url, database.directUrl, redisUrl].map((one) => one?.reveal())
+  t.strictSame(read, Object.values(values))
+  t.throws(
+    () => readConfig({ ...files, JWT_SECRET: 'y'.repeat(32) }),
+    /JWT_SECRET_FILE and JWT_SECRET are both set/
+  )
+  t.throws(() => readConfig({ JWT_SECRET_FILE: join(folder, 'none') }), /JWT_SECRET_FILE names.*ENOENT/)
+  const env = `${values.JWT_SECRET}\n`
+  t.equal(readConfig({ JWT_SECRET: env }).sessions.secret?.reveal(), values.JWT_SECRET, 'it is the same one')
   t.end()
 })
 

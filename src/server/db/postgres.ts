@@ -18,6 +18,10 @@ type DatabaseConfig = Config['database']
 /** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
 const MIGRATION_LOCK = 7_236_418_203
 
+/** SQL: a migration takes as long as it takes, whatever the role's settings say. `transaction_timeout` came with 17. */
+const NO_TIMEOUTS = `select set_config(name, '0', false) from pg_settings where name in
+  ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
+
 /** The options of every connection to the database, those for LISTEN included. */
 export function connectionOptions(config: DatabaseConfig, url: Secret): pg.ClientConfig {
   const ssl = {
@@ -67,6 +71,7 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
   const failures = new Failures(() => requireWritable(pool), logger)
   pool.on('error', (error) => failures.log(error, 'an idle database connection broke'))
   await waitFor(pool, config.startTimeoutSeconds * 1000, logger)
+  await requireUtf8(pool)
   if (isPooled) await warnOfMissingTimeouts(pool, logger)
   const db = drizzle(pool, { schema })
 
@@ -80,7 +85,8 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
       client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))
       await client.connect()
       try {
-        await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+        await client.query(NO_TIMEOUTS)
+        await takeMigrationLock(client, logger)
         const own = drizzle(client)
         await refuseOlderForm(own, folder)
         await migrate(own, { migrationsFolder: folder })
@@ -133,6 +139,30 @@ async function requireWritable(pool: pg.Pool): Promise<void> {
     client.release(isReadOnly)
   }
   if (isReadOnly) throw new DatabaseReadOnly()
+}
+
+/** @throws {Error} if the database cannot hold every text */
+async function requireUtf8(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ encoding: string; name: string }>(
+    `select current_setting('server_encoding') as encoding, current_database() as name`
+  )
+  const { encoding, name } = rows[0]!
+  if (encoding === 'UTF8') return
+  await pool.end()
+  throw new Error(
+    `The database ${name} has the encoding ${encoding}, which cannot hold every text. ` +
+      'Make one with UTF8: createdb --encoding=UTF8 --template=template0'
+  )
+}
+
+/** Take the lock that lets one process at a time migrate. The log says if another one has it. */
+async function takeMigrationLock(client: pg.Client, logger: Logger): Promise<void> {
+  const { rows } = await client.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [
+    MIGRATION_LOCK
+  ])
+  if (rows[0]!.free) return
+  logger.info('waiting for another process that migrates the database')
+  await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
 }
 
 /** Warn if the role lacks settings that cannot be made through a pooler. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { eventually } from '../../support/eventually.js'
@@ -80,4 +81,48 @@ if (postgres !== undefined) {
     await ready
     await user(t, patient, 'alice')
   })
+
+  t.test('A start waits for another migration however short the time-outs of the role are', async (t) => {
+    const databaseUrl = await postgres.newDatabase()
+    const admin = new pg.Client({ connectionString: databaseUrl })
+    await admin.connect()
+    t.teardown(() => admin.end())
+    const database = new URL(databaseUrl).pathname.slice(1)
+    for (const setting of ['statement_timeout', 'lock_timeout'])
+      await admin.query(`alter database ${database} set ${setting} = '300ms'`)
+    await admin.query('select pg_advisory_lock(7236418203)')
+    const server = new ServerProcess(await freePort(), '/nowhere', {
+      databaseUrl,
+      env: { LOG_LEVEL: 'info', WORKERS: '1' }
+    })
+    t.teardown(() => server.kill())
+    const ready = server.start()
+    ready.catch(() => undefined)
+    await eventually(() => server.output.includes('waiting for another process that migrates'), 'it says so')
+    // Twice as long as the role allows.
+    await sleep(600)
+    await admin.query('select pg_advisory_unlock(7236418203)')
+    await ready
+    await user(t, server, 'alice')
+  })
+
+  t.test(
+    'A database that cannot hold every text is refused, with the command that makes a right one',
+    async (t) => {
+      const url = new URL(await postgres.newDatabase())
+      const admin = new pg.Client({ connectionString: url.href })
+      await admin.connect()
+      const name = `${url.pathname.slice(1)}_latin1`
+      await admin.query(`create database ${name} encoding 'LATIN1' locale 'C' template template0`)
+      t.teardown(async () => {
+        await admin.query(`drop database ${name} with (force)`)
+        await admin.end()
+      })
+      url.pathname = `/${name}`
+      t.match(
+        await refusal(url.href),
+        /secure-chat: The database .*_latin1 has the encoding LATIN1, .* createdb --encoding=UTF8 --template=template0\n/
+      )
+    }
+  )
 }
