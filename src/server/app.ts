@@ -33,7 +33,8 @@ import { buildValidator } from './http/validation.js'
 /** The whole service: its parts by name, in order. Closing the app closes the services. */
 export async function buildApp(services: Services): Promise<App> {
   const { config } = services
-  const logger: FastifyBaseLogger = services.logger
+  // A child, whose level can be changed apart.
+  const logger: FastifyBaseLogger = services.logger.child({})
   const nextId = requestIds()
   const handleError = errorHandler(services.database)
   const app: App = fastify({

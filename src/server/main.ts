@@ -23,8 +23,7 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   for (const signal of SIGNALS) process.on(signal, () => stop.abort())
   const onReady = (port: number) => {
-    const host = isIPv6(config.http.host) ? `[${config.http.host}]` : config.http.host
-    process.stderr.write(banner(config, `http://${host}:${port}`))
+    process.stderr.write(banner(config, origin(config.http.host, port)))
   }
   process.exit(await superviseWorkers(config.workers, logger, { signal: stop.signal, onReady }))
 }
@@ -53,8 +52,16 @@ async function serve(config: Config, logger: Logger): Promise<void> {
     )
   }
   for (const signal of SIGNALS) process.off(signal, quit).on(signal, stop)
-  const address = await listen(app, config.http)
+  const address = await listen(app, config)
+  // On a terminal, the banner is enough.
+  if (!process.stdout.isTTY)
+    logger.info({ address: origin(config.http.host, Number(new URL(address).port)) }, 'listening')
   if (cluster.isPrimary) process.stderr.write(banner(config, address))
+}
+
+/** The address that the operator has asked for: 0.0.0.0 stands for all of the machine. */
+function origin(host: string, port: number): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
 /**
@@ -64,13 +71,20 @@ async function serve(config: Config, logger: Logger): Promise<void> {
  */
 const BACKLOG = 65_535
 
-async function listen(app: FastifyInstance, { host, port }: Config['http']): Promise<string> {
+async function listen(
+  app: FastifyInstance,
+  { http: { host, port }, logLevel }: Pick<Config, 'http' | 'logLevel'>
+): Promise<string> {
+  // Fastify has a line for each address of the machine.
+  app.log.level = 'warn'
   try {
     return await app.listen({ host, port, backlog: BACKLOG })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     const message = `EADDRINUSE: something listens on ${host}:${port} already. Stop it, or choose another SERVER_PORT.`
     throw new Error(message, { cause: error })
+  } finally {
+    app.log.level = logLevel
   }
 }
 

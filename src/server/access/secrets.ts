@@ -28,7 +28,9 @@ function read(path: string): string | undefined {
     if ((mode & 0o077) !== 0) {
       const octal = (mode & 0o777).toString(8).padStart(4, '0')
       throw new Error(
-        `${path} must be for its owner only, but has mode ${octal}. If nobody else can have read it, run: chmod 600 ${path}`
+        `${path} must be for its owner only, but has mode ${octal}. If nobody else can have read it, run: chmod 600 ${path}. ` +
+          'In Kubernetes, `fsGroup` opens all files of a volume to a group at each start: ' +
+          'set fsGroupChangePolicy: OnRootMismatch, or JWT_SECRET_FILE.'
       )
     }
     return parse(readFileSync(fd, 'utf8'), path)

@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from '../../node/durable-folder.js'
 import { acquireLock, LockHeld, networkFileSystem, type Lock } from '../../node/lock.js'
 
@@ -21,6 +22,7 @@ export class DataDirLocked extends Error {
  * @throws {Error} if it cannot be locked, as on a network file system
  */
 export async function lockDataDir(dataDir: string, fileSystem?: (path: string) => number): Promise<Lock> {
+  requireAccess(resolve(dataDir))
   const folder = join(resolve(dataDir), 'lock')
   makeFolder(folder)
   const network = networkFileSystem(folder, fileSystem)
@@ -31,6 +33,46 @@ export async function lockDataDir(dataDir: string, fileSystem?: (path: string) =
     if (cause instanceof LockHeld) throw new DataDirLocked(dataDir, cause.holder)
     throw notLockable(dataDir, (cause as Error).message, { cause })
   }
+}
+
+/** Where all that the server keeps begins. */
+const KEPT = ['', 'lock', 'pgdata', 'pgdata/PG_VERSION', 'jwt-secret']
+
+/** @throws {Error} with the command that helps, if what is there, or the folder above, is not for this process */
+function requireAccess(dataDir: string): void {
+  const kept = KEPT.map((name) => join(dataDir, name)).filter((path) => existsSync(path))
+  for (const path of kept.length > 0 ? kept : [lastExisting(dataDir)]) {
+    const needed = path.endsWith('jwt-secret') ? constants.R_OK : constants.R_OK | constants.W_OK
+    try {
+      accessSync(path, needed | (statSync(path).isDirectory() ? constants.X_OK : 0))
+    } catch (cause) {
+      throw notAccessible(dataDir, path, cause as NodeJS.ErrnoException)
+    }
+  }
+}
+
+function lastExisting(path: string): string {
+  return existsSync(path) ? path : lastExisting(dirname(path))
+}
+
+function notAccessible(dataDir: string, path: string, cause: NodeJS.ErrnoException): Error {
+  const { uid: owner, mode } = statSync(path)
+  const uid = ownUid()
+  const octal = (mode & 0o777).toString(8).padStart(4, '0')
+  const whose = `${path} belongs to uid ${owner} and has mode ${octal}, and the server runs as uid ${uid}`
+  const command = existsSync(dataDir)
+    ? `chown -R ${uid} ${dataDir} && chmod -R u+rwX ${dataDir}`
+    : `mkdir -p ${dataDir} && chown ${uid} ${dataDir}`
+  return new Error(
+    `The data directory ${dataDir} cannot be used (${cause.code}): ${whose}. ` +
+      `Run as root: ${command} – or choose another DATA_DIR.`,
+    { cause }
+  )
+}
+
+/** `process` belongs to the programs, and Linux tells it without. */
+function ownUid(): number | string {
+  return existsSync('/proc/self') ? statSync('/proc/self').uid : '$(id -u)'
 }
 
 function notLockable(dataDir: string, reason: string, options?: ErrorOptions): Error {
