@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { UUID } from '../../protocol/ids.js'
 import { Problem } from '../http/problem.js'
 import { networkOf, requireNoWait } from './rate-limits.js'
 import type { Config } from '../config.js'
@@ -28,6 +29,8 @@ declare module 'fastify' {
     }
   }
 }
+
+const uuid = new RegExp(`^${UUID}$`)
 
 /** Most verified tokens that are remembered. */
 const REMEMBERED = 50_000
@@ -131,12 +134,15 @@ type VerifiedClaims = AccessClaims & { exp: number }
 function verify(app: FastifyInstance, token: string | null): VerifiedClaims {
   if (token === null) throw new Problem('unauthenticated')
   try {
-    return app.jwt.verify<VerifiedClaims>(token)
+    const claims = app.jwt.verify<VerifiedClaims>(token)
+    if (uuid.test(claims.sid)) return claims
   } catch (error) {
     throw new Problem(
       (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'token-expired' : 'unauthenticated'
     )
   }
+  // Another program has the secret, too.
+  throw new Problem('unauthenticated')
 }
 
 /** The session of a request behind `requireSession`. */

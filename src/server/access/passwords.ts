@@ -16,7 +16,8 @@ export interface Passwords {
   hash: (password: string) => Promise<string>
   /**
    * Whether the password has this hash, and whether it should be hashed again because the iterations were
-   * raised. A null hash, for a user who does not exist, costs the same and never matches.
+   * raised. A null hash, for a user who does not exist, never matches. All failures cost the same, also those of
+   * hashes from before iterations were raised.
    *
    * @throws {Problem} `overloaded`
    */
@@ -31,21 +32,29 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
   const slots = new Semaphore(IN_FLIGHT, maxQueued)
   const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
+  /** The most iterations that a password has had here: they may have been lowered, too. */
+  let most = iterations
+
   // Keyboards encode the same characters in different ways.
   const run = (password: string, salt: Buffer, rounds: number) =>
-    slots.run(() => derive(password.normalize('NFKC'), salt, rounds, HASH_BYTES, 'sha256'))
+    derive(password.normalize('NFKC'), salt, rounds, HASH_BYTES, 'sha256')
 
   return {
     async hash(password) {
       const salt = randomBytes(SALT_BYTES)
-      const hash = await run(password, salt, iterations)
+      const hash = await slots.run(() => run(password, salt, iterations))
       return `$pbkdf2-sha256$i=${iterations}$${unpadded(salt)}$${unpadded(hash)}`
     },
     async verify(password, stored) {
       const expected = stored === null ? nobody : parse(stored)
-      const hash = await run(password, expected.salt, expected.iterations)
-      const ok = timingSafeEqual(hash, expected.hash) && stored !== null
-      return { ok, outdated: ok && expected.iterations < iterations }
+      most = Math.max(most, expected.iterations)
+      return slots.run(async () => {
+        const hash = await run(password, expected.salt, expected.iterations)
+        const ok = timingSafeEqual(hash, expected.hash) && stored !== null
+        const missing = most - expected.iterations
+        if (!ok && missing > 0) await run(password, nobody.salt, missing)
+        return { ok, outdated: ok && expected.iterations < iterations }
+      })
     }
   }
 }

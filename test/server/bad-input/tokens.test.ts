@@ -93,6 +93,8 @@ t.test('An access token is one that this server signed with HMAC-SHA-256, and no
     ['no time of issue', made({ iat: undefined })],
     ['no user', made({ sub: undefined })],
     ['no session', made({ sid: undefined })],
+    ['a session’s id that is none', made({ sid: 'none' })],
+    ['a session’s id that is a number', made({ sid: 7 })],
     ['a token of tomorrow', made({ nbf: now + 86_400 })],
     ['a refresh token', alice.refreshToken!]
   ]

@@ -38,8 +38,9 @@ export class LoginThrottle {
     verify: () => Promise<T>
   ): Promise<T> {
     const place = placeOf(username, request)
-    requireNoWait(reply, this.#here.wait(place), DETAIL)
-    if (!this.#known.has(place)) requireNoWait(reply, this.#everywhere.wait(username), DETAIL)
+    const wait = this.#here.wait(place) || (this.#known.has(place) ? 0 : this.#everywhere.wait(username))
+    if (wait > 0) logFailedLogin(request, 'limit-reached')
+    requireNoWait(reply, wait, DETAIL)
     this.#here.count(place)
     this.#everywhere.count(username)
     const result = await verify().catch((error: unknown) => {
@@ -62,6 +63,14 @@ export class LoginThrottle {
     if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.values().next().value!)
     this.#known.add(place)
   }
+}
+
+/** A line for whoever watches the log for attackers: the address, and no name. */
+export function logFailedLogin(
+  request: FastifyRequest,
+  reason: 'wrong-password' | 'unknown-name' | 'limit-reached'
+): void {
+  request.log.info({ instance: request.id, address: request.ip, reason }, 'log-in failed')
 }
 
 function placeOf(username: string, request: FastifyRequest): string {

@@ -13,7 +13,7 @@ import { Problem } from '../../http/problem.js'
 import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
-import { LoginThrottle } from './login-throttle.js'
+import { LoginThrottle, logFailedLogin } from './login-throttle.js'
 import { beginChain, insertUser } from './register.js'
 import { insertSession, renewSession } from './session-store.js'
 import { signIn } from './sign-in.js'
@@ -98,7 +98,10 @@ export function authRoutes(app: App, services: AuthServices): void {
       const { ok, outdated } = await throttle.attempt(username, request, reply, () =>
         passwords.verify(password, user?.passwordHash ?? null)
       )
-      if (!ok || user === null) throw new Problem('invalid-credentials')
+      if (!ok || user === null) {
+        logFailedLogin(request, user === null ? 'unknown-name' : 'wrong-password')
+        throw new Problem('invalid-credentials')
+      }
       if (outdated) await rehash(services, user.id, password)
       const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
       if (deviceId !== undefined && (device === null || device.status === 'revoked'))
