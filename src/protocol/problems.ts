@@ -105,6 +105,7 @@ export const problems = {
     415,
     'The call does not accept this media type. Send `application/json` in UTF-8 unless it names another one.'
   ],
+  'expectation-failed': [417, 'The server meets no expectation but `100-continue`. Leave `Expect` out.'],
   'precondition-required': [
     428,
     'Name the version to replace: `If-Match` with its `ETag`, or `If-None-Match: *` for the first one.'

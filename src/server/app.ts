@@ -14,6 +14,7 @@ import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
 import { keyBackupRoutes } from './features/key-backup/routes.js'
 import { messageRoutes } from './features/messages/routes.js'
+import { pageRoutes } from './features/pages/routes.js'
 import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
@@ -23,6 +24,8 @@ import { boundBodies } from './http/body-budget.js'
 import { BODY_LIMIT, acceptJson } from './http/json-body.js'
 import { describeRoutes, registerOpenApi } from './http/openapi.js'
 import { answerSocket, errorHandler, sendProblem } from './http/error-handler.js'
+import { readForwarded } from './http/forwarded.js'
+import { checkHeads } from './http/request-head.js'
 import { requestIds } from './http/request-id.js'
 import { RequestLog } from './http/request-log.js'
 import { secureHeaders } from './http/security-headers.js'
@@ -47,9 +50,14 @@ export async function buildApp(services: Services): Promise<App> {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
-    http: { maxHeaderSize: 16_384, headersTimeout: 15_000 },
+    // Node.js would look for late requests every 30 seconds.
+    http: {
+      maxHeaderSize: 16_384,
+      headersTimeout: 15_000,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false
+    },
     routerOptions: { maxParamLength: 128 },
-    exposeHeadRoutes: false,
     return503OnClosing: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     // Errors before routing do not reach the error handler.
@@ -75,6 +83,8 @@ export async function buildApp(services: Services): Promise<App> {
   acceptJson(app)
   for (const schema of namedSchemas) app.addSchema(schema)
 
+  checkHeads(app)
+  readForwarded(app)
   secureHeaders(app)
   if (config.http.corsOrigins.length > 0)
     await app.register(cors, {
@@ -94,6 +104,7 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(async (open: App) => {
     describeRoutes(open, { authenticated: false })
     healthRoutes(open, services, () => stopping)
+    pageRoutes(open)
   })
   await app.register(
     async (open: App) => {

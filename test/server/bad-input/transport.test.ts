@@ -199,7 +199,6 @@ t.test('An address is percent-encoded UTF-8 of moderate length', async (t) => {
 
 t.test('Paths outside the routes are not found', async (t) => {
   const paths = [
-    '/',
     '/v1',
     '/v1/',
     '/v2/users/me',
@@ -230,9 +229,23 @@ t.test('Paths outside the routes are not found', async (t) => {
     ['the root folder in the documentation', invalid, () => get('/docs/static//etc/passwd')],
     ['a NUL in the documentation', invalid, () => get('/docs/static/index.html%00')]
   ])
-  const head = await alice.raw('HEAD', '/v1/users/me')
+  const head = await alice.raw('HEAD', '/v1/nothing')
   t.equal(head.status, 404)
   t.equal(head.body, undefined)
+})
+
+t.test('Node.js’ own refusals are problem documents, too', async (t) => {
+  const tail = 'Connection: close\r\n\r\n'
+  await refuses(t, [
+    ['a request without Host', invalid, () => bytes(`GET /healthz HTTP/1.1\r\n${tail}`)],
+    ['a request without a version', invalid, () => bytes('GET /healthz\r\n\r\n')],
+    [
+      'an expectation that nobody meets',
+      '417 expectation-failed',
+      () => bytes(`GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: x\r\n${tail}`)
+    ]
+  ])
+  t.equal((await bytes(`GET /healthz HTTP/1.0\r\n${tail}`)).status, 200, 'HTTP/1.0 has no Host')
 })
 
 t.test('Without a token no answer shows what exists', async (t) => {

@@ -19,6 +19,21 @@ t.test('A connection without a request does not delay the stop', async (t) => {
   t.ok(Date.now() - since < 4000, 'nor is it cut off only when patience is at its end')
 })
 
+t.test('A request that comes too slowly is refused soon after its time is over', async (t) => {
+  const chat = await startChat(t)
+  chat.app.server.headersTimeout = 500
+  const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1' })
+  t.teardown(() => socket.destroy())
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
+  const closed = once(socket, 'close')
+  const since = Date.now()
+  socket.write('GET /healthz HTTP/1.1\r\nHost: x')
+  await closed
+  t.match(answer, /^HTTP\/1\.1 408 .*request-timeout/s)
+  t.ok(Date.now() - since < 15_000, 'Node.js itself looks every 30 s')
+})
+
 const AT_ONCE = 1500
 const skip = mostWaiting() < AT_ONCE && `the kernel lets fewer than ${AT_ONCE} connections wait`
 

@@ -43,6 +43,8 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
   app.get(
     '/events',
     {
+      // A stream has no end after which HEAD could answer.
+      exposeHeadRoute: false,
       schema: {
         operationId: 'getEvents',
         tags: ['events'],

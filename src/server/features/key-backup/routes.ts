@@ -32,7 +32,6 @@ function readRoutes(app: App, db: Db): void {
   app.get(
     '/users/me/key-backup',
     {
-      exposeHeadRoute: true,
       schema: {
         operationId: 'getKeyBackup',
         tags: ['key backup'],
