@@ -58,7 +58,10 @@ export const variables = {
   WRAPS_KEPT: integer(365, 1, 36_500),
 
   MAX_CLIENTS: integer(10_000, 1, 1_000_000),
+  MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),
   MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
+  MAX_CLIENTS_PER_DEVICE: integer(10, 1, 1_000_000),
+  STREAM_ACK_TIMEOUT: integer(45, 5, 3600),
   STREAM_LIFETIME: integer(3600, 1, 86_400),
   STREAM_BUFFER: integer(262_144, 16_384, 16_777_216),
   SEND_QUEUE: integer(10_000, 1, 1_000_000),
@@ -136,7 +139,11 @@ function grouped(values: Values) {
     },
     streams: {
       maxOpen: values.MAX_CLIENTS,
+      maxPerNetwork: limit(values.MAX_CLIENTS_PER_NETWORK),
       maxPerUser: limit(values.MAX_CLIENTS_PER_USER),
+      maxPerDevice: limit(values.MAX_CLIENTS_PER_DEVICE),
+      /** How long a client may leave bytes unacknowledged. */
+      ackTimeoutSeconds: values.STREAM_ACK_TIMEOUT,
       lifetimeSeconds: values.STREAM_LIFETIME,
       bufferBytes: values.STREAM_BUFFER
     },

@@ -2,22 +2,8 @@ import type { ActiveSession, Sessions } from '../access/sessions.js'
 import { Problem } from '../http/problem.js'
 import type { Entry } from '../log/entry.js'
 import type { Log } from '../log/index.js'
-
-/** An open event stream, or a request that waits for events. */
-export interface OpenStream {
-  /** Replaced by the hub when the session has changed. */
-  session: ActiveSession
-  /** The stream has everything up to this position of the log. Moved on by the hub while it is subscribed. */
-  through: number
-  /** Take new entries, in order. */
-  deliver: (entries: readonly Entry[]) => void
-  /** Write frames of ephemeral events, unless the stream lags behind anyway. */
-  announce: (frames: string) => void
-  /** Called every second, with the time on the monotonic clock. */
-  tick: (now: number) => void
-  /** Say good-bye and close. */
-  end: (reason: 'revoked' | 'expired' | 'stopping') => void
-}
+import type { OpenStream } from './open-stream.js'
+import { StreamLimits, type StreamBounds } from './stream-limits.js'
 
 /**
  * A user with open streams here. Arrays, since there are thousands of users and mostly one stream each: they
@@ -47,24 +33,19 @@ type PresenceListener = (userId: string, online: boolean) => void
 export class Hub {
   readonly #sessions: Sessions
   readonly #log: Pick<Log, 'since'>
-  readonly #limits: { maxOpen: number; maxPerUser: number }
+  readonly #limits: StreamLimits
   readonly #bySession = new Map<string, readonly OpenStream[]>()
   readonly #users = new Map<string, User>()
   /** Those with users here. */
   readonly #conversations = new Map<string, Conversation>()
   readonly #timer: NodeJS.Timeout
   #onPresence: PresenceListener = () => undefined
-  #count = 0
   #stopping = false
 
-  constructor(
-    sessions: Sessions,
-    log: Pick<Log, 'listen' | 'since'>,
-    limits: { maxOpen: number; maxPerUser: number }
-  ) {
+  constructor(sessions: Sessions, log: Pick<Log, 'listen' | 'since'>, bounds: StreamBounds) {
     this.#sessions = sessions
     this.#log = log
-    this.#limits = limits
+    this.#limits = new StreamLimits(bounds)
     sessions.onEnded((id) => this.#endSession(id, 'revoked'))
     log.listen((entries) => this.#deliver(entries))
     this.#timer = setInterval(() => this.#tick(), 1000)
@@ -73,7 +54,7 @@ export class Hub {
 
   /** Streams that are open now. */
   get count(): number {
-    return this.#count
+    return this.#limits.count
   }
 
   /** Call `listener` when a user's first stream opens and when the last one closes. */
@@ -81,17 +62,15 @@ export class Hub {
     this.#onPresence = listener
   }
 
-  /** @throws {Problem} `too-many-streams`, `too-many-requests` for too many of one user, `stopping` */
-  requireCapacity(userId: string): void {
+  /** @throws {Problem} `stopping`, and what `StreamLimits` throws */
+  requireCapacity(next: Pick<OpenStream, 'session' | 'network'>): void {
     if (this.#stopping) throw new Problem('stopping')
-    if (this.#count >= this.#limits.maxOpen) throw new Problem('too-many-streams')
-    if ((this.#users.get(userId)?.streams.length ?? 0) >= this.#limits.maxPerUser)
-      throw new Problem('too-many-requests', 'You have as many open streams as a user may have.')
+    this.#limits.requireCapacity(next, this.#users.get(next.session.userId)?.streams ?? [])
   }
 
   add(stream: OpenStream): void {
     const { id, userId } = stream.session
-    this.#count++
+    this.#limits.add(stream)
     this.#bySession.set(id, (this.#bySession.get(id) ?? []).concat(stream))
     let user = this.#users.get(userId)
     if (user === undefined)
@@ -106,7 +85,7 @@ export class Hub {
     const { id, userId } = stream.session
     const user = this.#users.get(userId)
     if (user?.streams.includes(stream) !== true) return
-    this.#count--
+    this.#limits.remove(stream)
     const ofSession = without(this.#bySession.get(id)!, stream)
     if (ofSession.length > 0) this.#bySession.set(id, ofSession)
     else this.#bySession.delete(id)

@@ -9,7 +9,6 @@ const budgets = { AUTH: 8, READ: 5, WRITE: 4, SEND: 3 }
 const chat = await startChat(t, {
   RATE_LIMIT: 'on',
   TRUST_PROXY: '127.0.0.1',
-  MAX_CLIENTS_PER_USER: '2',
   ...Object.fromEntries(
     Object.entries(budgets).map(([name, budget]) => [`RATE_LIMIT_${name}`, String(budget)])
   )
@@ -135,18 +134,6 @@ t.test('Public pages are limited too, and health checks are not', async (t) => {
       const { headers } = expect(await from(nobody, '192.0.2.1', 'GET', path), 200)
       if ('ratelimit-limit' in headers) t.fail(`${path} says a limit`)
     }
-})
-
-t.test('A user has at most MAX_CLIENTS_PER_USER streams, and learns when to try again', async (t) => {
-  const dave = await user(t, chat, 'dave')
-  const streams = [await dave.live(), await dave.live()]
-  const third = await dave.raw('GET', '/v1/events', { headers: { accept: 'text/event-stream' } })
-  t.match(third, {
-    status: 429,
-    body: { type: '/problems/too-many-requests' },
-    headers: { 'retry-after': '5' }
-  })
-  for (const stream of streams) stream.close()
 })
 
 t.test('RATE_LIMIT=off takes all limits away, and the headers with them', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ActiveSession } from '../../../src/server/access/sessions.js'
 import type { Entry } from '../../../src/server/log/entry.js'
-import type { OpenStream } from '../../../src/server/streaming/hub.js'
+import type { OpenStream } from '../../../src/server/streaming/open-stream.js'
 import { conversation, sessionId, user } from '../../support/people.js'
 import { startChat } from '../../support/start-chat.js'
 import { expect } from '../../support/interop/http.js'
@@ -21,6 +21,7 @@ async function opened(session: ActiveSession, onAnnounce: () => void = () => und
   const announced: string[] = []
   const stream: OpenStream & { delivered: Entry[]; announced: string[] } = {
     session,
+    network: '127.0.0.1',
     through: body.position,
     delivered,
     announced,
@@ -109,6 +110,7 @@ t.test('A stream that is added after its session has ended is ended', async (t) 
   const reason = await new Promise<string>((resolve) => {
     const stream: OpenStream = {
       session: stale,
+      network: '127.0.0.1',
       through: 0,
       deliver: () => undefined,
       announce: () => undefined,

@@ -3,6 +3,7 @@ import * as Type from 'typebox'
 import { EventPage } from '../../../protocol/events.js'
 import { defaulted, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
+import { networkOf } from '../../access/rate-limits.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { poll, type PollParts } from './poll.js'
@@ -49,15 +50,15 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
       }
     },
     async (request, reply) => {
-      const session = deviceSessionOf(request)
+      const poller = { session: deviceSessionOf(request), network: networkOf(request) }
       const { after, wait, limit } = request.query
       // A request counts as aborted until its body has been read, even an empty one.
       request.raw.resume()
-      const start = await resolveCursor(session.userId, after)
+      const start = await resolveCursor(poller.session.userId, after)
       if (request.socket.destroyed) return
       const gone = new AbortController()
       reply.raw.on('close', () => gone.abort())
-      const page = await poll(services, session, start, { limit, waitMs: wait * 1000, gone: gone.signal })
+      const page = await poll(services, poller, start, { limit, waitMs: wait * 1000, gone: gone.signal })
       reply.type('application/json; charset=utf-8').header('cache-control', 'no-store')
       // The page is JSON already.
       return (reply as FastifyReply).send(page)

@@ -3,20 +3,27 @@ import type { DeviceSession } from '../../access/auth.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'
 import type { Services } from '../../services.js'
-import type { OpenStream } from '../../streaming/hub.js'
+import type { OpenStream } from '../../streaming/open-stream.js'
 import type { StartPoint } from './resume.js'
 
 /** Bytes of ciphertext in one response; a single larger event still fits. */
 const PAGE_BYTES = 2 ** 20
 
+export interface Poller {
+  readonly session: DeviceSession
+  readonly network: string
+}
+
 /** A request that waits for the first event after `page`. */
 class Waiter implements OpenStream {
   session: DeviceSession
+  readonly network: string
   through: number
   readonly #resolve: (entries: readonly Entry[]) => void
 
-  constructor(session: DeviceSession, through: number, resolve: (entries: readonly Entry[]) => void) {
+  constructor({ session, network }: Poller, through: number, resolve: (entries: readonly Entry[]) => void) {
     this.session = session
+    this.network = network
     this.through = through
     this.#resolve = resolve
   }
@@ -44,7 +51,7 @@ export type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
  */
 export async function poll(
   services: PollParts,
-  session: DeviceSession,
+  poller: Poller,
   start: StartPoint,
   options: { limit: number; waitMs: number; gone: AbortSignal }
 ): Promise<string> {
@@ -54,14 +61,14 @@ export async function poll(
   const size = { events: limit, bytes: PAGE_BYTES }
   let page: VisiblePage =
     start.caughtUp === null
-      ? await readVisible(database.prepared, session.userId, start.position, size)
+      ? await readVisible(database.prepared, poller.session.userId, start.position, size)
       : { entries: [], through: start.caughtUp.last, conversations: start.caughtUp.conversations }
   const deadline = performance.now() + waitMs
   while (page.entries.length === 0 && start.reset === null && performance.now() < deadline && !gone.aborted) {
-    const entries = await next(services, session, page, deadline, gone)
+    const entries = await next(services, poller, page, deadline, gone)
     page =
       entries === null
-        ? await readVisible(database.prepared, session.userId, page.through, size)
+        ? await readVisible(database.prepared, poller.session.userId, page.through, size)
         : { ...page, entries: entries.slice(0, limit) }
     if (entries !== null) break
   }
@@ -80,18 +87,18 @@ export async function poll(
 /** The next events; none if the time is over or the session ends; null if a page must be read instead. */
 async function next(
   { log, hub }: PollParts,
-  session: DeviceSession,
+  poller: Poller,
   page: VisiblePage,
   deadline: number,
   gone: AbortSignal
 ): Promise<readonly Entry[] | null> {
-  hub.requireCapacity(session.userId)
+  hub.requireCapacity(poller)
   const conversations = page.conversations ?? []
-  const since = log.since(session.userId, page.through, conversations)
+  const since = log.since(poller.session.userId, page.through, conversations)
   if (since === null || since.entries.length > 0) return since?.entries ?? null
   let resolve: (entries: readonly Entry[]) => void = () => undefined
   const promise = new Promise<readonly Entry[]>((done) => (resolve = done))
-  const waiter = new Waiter(session, page.through, resolve)
+  const waiter = new Waiter(poller, page.through, resolve)
   hub.add(waiter)
   hub.subscribe(waiter, conversations)
   const timer = setTimeout(() => resolve([]), deadline - performance.now())

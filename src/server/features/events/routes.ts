@@ -6,11 +6,13 @@ import { durableEvents, ephemeralEvents } from '../../../protocol/events.js'
 import { record, schemaName } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
+import { networkOf } from '../../access/rate-limits.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { eventPageRoute } from './page-route.js'
 import { Semaphore } from '../../streaming/semaphore.js'
 import { cursorResolver } from './resume.js'
 import { EventStream, type StreamParts } from './stream.js'
+import { peerWatch } from '../../streaming/peer-watch.js'
 import { detachSocket } from './detach-socket.js'
 
 /**
@@ -37,6 +39,7 @@ ${eventTable}`
 export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): void {
   const { database, hub, log } = services
   const resolveCursor = cursorResolver(database, log)
+  const watchPeer = peerWatch(services.config.streams.ackTimeoutSeconds)
   const parts = { ...services, reads: new Semaphore(READS_AT_ONCE) }
   eventPageRoute(app, services, resolveCursor)
 
@@ -77,6 +80,7 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
+      const network = networkOf(request)
       const { after } = request.query
       const { raw } = reply
       // A request counts as aborted until its body has been read, even an empty one.
@@ -87,7 +91,7 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
       // A pipelined request gets the socket after the responses to those before it.
       if (raw.socket === null) await once(raw, 'socket')
       if (request.socket.destroyed) return
-      hub.requireCapacity(session.userId)
+      hub.requireCapacity({ session, network })
       reply.hijack()
       // The body ends with the connection. Without chunked encoding all streams can write the same bytes of a
       // frame.
@@ -103,8 +107,9 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
       raw.cork()
       raw.flushHeaders()
       const socket = detachSocket(raw)
-      const stream = new EventStream(parts, session, socket, start)
+      const stream = new EventStream(parts, { session, network }, socket, start)
       hub.add(stream)
+      watchPeer(socket)
       stream.start(start)
       socket.uncork()
       request.log.debug({ instance: request.id, address: request.ip }, 'stream opened')

@@ -5,7 +5,7 @@ import type { DeviceSession } from '../../access/auth.js'
 import { formatCursor } from '../../../protocol/cursor.js'
 import type { Services } from '../../services.js'
 import { frame } from '../../http/event-frame.js'
-import type { OpenStream } from '../../streaming/hub.js'
+import type { EndReason, OpenStream } from '../../streaming/open-stream.js'
 import { RETRY_MS, durableFrame } from './frame.js'
 import type { Semaphore } from '../../streaming/semaphore.js'
 import type { StartPoint } from './resume.js'
@@ -15,6 +15,8 @@ const KEEPALIVE = Buffer.from(': keep-alive\n\n')
 const PAGE = 200
 /** A client that reads nothing for so long counts as gone; it can resume. */
 const STALLED_MS = 60_000
+/** A stream that was replaced may come back after this. */
+const REPLACED_RETRY_MS = 60_000
 /** How long the last frame of a stream may take to leave. */
 const END_MS = 2000
 
@@ -33,6 +35,7 @@ export interface StreamParts extends Pick<Services, 'config' | 'database' | 'hub
  */
 export class EventStream implements OpenStream {
   session: DeviceSession
+  readonly network: string
   through: number
   readonly #parts: StreamParts
   readonly #socket: Socket
@@ -41,9 +44,15 @@ export class EventStream implements OpenStream {
   /** `lagging`: the stream reads on when the socket has drained. */
   #state: 'reading' | 'lagging' | 'live' | 'ended' = 'lagging'
 
-  constructor(parts: StreamParts, session: DeviceSession, socket: Socket, start: StartPoint) {
+  constructor(
+    parts: StreamParts,
+    { session, network }: { session: DeviceSession; network: string },
+    socket: Socket,
+    start: StartPoint
+  ) {
     this.#parts = parts
     this.session = session
+    this.network = network
     this.through = start.caughtUp?.last ?? start.position
     this.#socket = socket
     // With jitter, streams that started together, as after a restart, do not end together.
@@ -119,7 +128,9 @@ export class EventStream implements OpenStream {
     } else if (now - this.#lastWrite >= KEEPALIVE_SECONDS * 1000) this.#write(KEEPALIVE)
   }
 
-  end(reason: 'revoked' | 'expired' | 'stopping'): void {
+  end(reason: EndReason): void {
+    // A client that has too many does not hurry to replace another one.
+    if (reason === 'replaced') return this.#finish(`retry: ${REPLACED_RETRY_MS}\n\n`)
     // Spread out, or all clients of a stopping server would reconnect at the same moment.
     if (reason === 'stopping') this.#finish(`retry: ${1000 + Math.floor(Math.random() * 4000)}\n\n`)
     else this.#finish(frame('session.ended', JSON.stringify({ reason })))
