@@ -71,6 +71,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
 const common: ProblemCode[] = [
   'invalid-request',
   'request-timeout',
+  'expectation-failed',
   'headers-too-large',
   'too-many-requests',
   'internal-error',
@@ -80,12 +81,14 @@ const common: ProblemCode[] = [
 const withToken: ProblemCode[] = ['unauthenticated', 'token-expired', 'session-ended']
 const withBody: ProblemCode[] = ['payload-too-large', 'unsupported-media-type', 'overloaded']
 const withJson: ProblemCode[] = ['malformed-json', ...withBody]
+/** A call that takes no body may be sent one. */
+const withStrayBody: ProblemCode[] = ['malformed-json', 'payload-too-large', 'unsupported-media-type']
 
 /** Add to the schemas of an app's routes what they have in common: the security and the common problems. */
 export function describeRoutes(app: FastifyInstance, { authenticated }: { authenticated: boolean }): void {
   app.addHook('onRoute', (route) => {
     const body = route.schema?.body
-    const ofBody = body === undefined ? [] : 'content' in (body as object) ? withBody : withJson
+    const ofBody = problemsOfBody(route.method, body as object | undefined)
     const problems = [...common, ...(authenticated ? withToken : []), ...ofBody]
     route.schema = {
       ...route.schema,
@@ -96,4 +99,9 @@ export function describeRoutes(app: FastifyInstance, { authenticated }: { authen
       )
     }
   })
+}
+
+function problemsOfBody(method: string | string[], body: object | undefined): ProblemCode[] {
+  if (body !== undefined) return 'content' in body ? withBody : withJson
+  return method === 'GET' || method === 'HEAD' ? [] : withStrayBody
 }

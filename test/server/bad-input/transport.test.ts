@@ -248,6 +248,31 @@ t.test('Node.js’ own refusals are problem documents, too', async (t) => {
   t.equal((await bytes(`GET /healthz HTTP/1.0\r\n${tail}`)).status, 200, 'HTTP/1.0 has no Host')
 })
 
+t.test('Each call declares what may come before it is looked at', async (t) => {
+  const { body } = await alice.raw<{ paths: Record<string, Record<string, { responses: object }>> }>(
+    'GET',
+    '/openapi.json'
+  )
+  for (const [path, operations] of Object.entries(body.paths))
+    for (const [method, { responses }] of Object.entries(operations)) {
+      const expected = method === 'get' ? ['408', '417', '431'] : ['408', '413', '415', '417', '431']
+      const missing = expected.filter((status) => !(status in responses))
+      t.strictSame(missing, [], `${method} ${path}`)
+    }
+  await refuses(t, [
+    [
+      'a log-out with a text',
+      '415 unsupported-media-type',
+      () => alice.raw('POST', '/v1/auth/logout', { body: 'x', headers: { 'content-type': 'text/plain' } })
+    ],
+    [
+      'a log-out with a book',
+      '413 payload-too-large',
+      () => alice.raw('POST', '/v1/auth/logout', { body: JSON.stringify('x'.repeat(70_000)) })
+    ]
+  ])
+})
+
 t.test('Without a token no answer shows what exists', async (t) => {
   const routes: [string, string][] = [
     ['GET', '/v1/users/me'],
