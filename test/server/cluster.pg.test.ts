@@ -85,7 +85,7 @@ if (postgres !== undefined) {
     )
     t.match(
       failure,
-      /^the server ended \(1\):\nsecure-chat: The database has not answered for 1 s: [^\n]*\n$/
+      /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: [^\n]*\n$/
     )
   })
 }
