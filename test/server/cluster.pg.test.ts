@@ -83,10 +83,7 @@ if (postgres !== undefined) {
       () => '',
       (error: unknown) => (error as Error).message
     )
-    t.match(
-      failure,
-      /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: [^\n]*\n$/
-    )
+    t.match(failure, /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: [^\n]*\n$/)
   })
 }
 
