@@ -56,7 +56,10 @@ export class DeviceEvents {
     if (await this.#isPending(deviceId)) yield { events: [{ type: 'device-requested', deviceId, name }] }
   }
 
-  /** A reset shows itself by the alarm that it raises, as it does without an event. */
+  /**
+   * A reset shows itself by the alarm that it raises, as it does without an event. If no conversation has
+   * brought the user yet, only goings are noted: the conversation may come later.
+   */
   async *statement({
     username,
     sequence,
@@ -64,12 +67,16 @@ export class DeviceEvents {
     statement: signed
   }: Static<(typeof durableEvents)['device.chain']>): AsyncGenerator<Handled> {
     const statement = parseStatement(signed.text, USER_STATEMENTS)
+    const { kind, device: deviceId } = statement
+    const isMet = (await this.#users.peek(username)) !== undefined
+    if (!isMet && kind !== 'device-revoke' && kind !== 'device-reset') return
     const history = await this.#users.take(username, signed, sequence)
     const gone = [...history.devices.values()].filter(({ retired }) => retired === sequence)
-    const { kind, device: deviceId } = statement
     const told = await this.#alarms.take()
     const changes: ChatEvent[] =
-      kind === 'device-reset' ? [] : [{ type: 'device-changed', username, change: CHANGES[kind], deviceId }]
+      kind === 'device-reset' || !isMet
+        ? []
+        : [{ type: 'device-changed', username, change: CHANGES[kind], deviceId }]
     const isToRenew = kind === 'device-revoke' && username === this.#me.username && !this.#isOwn(signed)
     const isAdded = kind === 'device-add' && username === this.#me.username
     yield {

@@ -92,7 +92,8 @@ export class UserChains {
   }
 
   /**
-   * The statement of a `device.chain` event: applied if it is the next one, else the chain is looked at.
+   * The statement of a `device.chain` event: applied if it is the next one, else the chain is looked at. That of a
+   * user who was never met is looked at, and not stored.
    *
    * @throws {ChatError} `forged-event` (`untrusted`) if the chain does not hold the statement
    */
@@ -100,9 +101,10 @@ export class UserChains {
     const hash = await statementHash(signed.text)
     const known = await this.peek(username)
     if (known?.chain.sequence === sequence - 1) await this.#apply(username, known, signed)
-    if ((await this.peek(username))?.hashes[sequence - 1] !== hash) await this.sync([username])
+    const isThere = (await this.peek(username))?.hashes[sequence - 1] === hash
+    if (known !== undefined && !isThere) await this.sync([username])
     else if (username === this.#me.account?.username) await this.#afterOwn()
-    const history = await this.get(username)
+    const history = (await this.peek(username)) ?? (await this.shown.of(username)).history
     if (history.hashes[sequence - 1] === hash) return history
     throw untrusted('forged-event', `${username}'s chain does not hold what an event says of it.`)
   }

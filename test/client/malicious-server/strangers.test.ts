@@ -5,7 +5,7 @@ import type { MemoryStore } from '../../../src/client/stores/memory.js'
 import { statementText } from '../../../src/protocol/statement-texts.js'
 import { json, problem } from '../../support/fake-answers.js'
 import type { FakeServer } from '../../support/fake-server.js'
-import { outcome, scene } from '../../support/malicious-server.js'
+import { outcome, scene, told } from '../../support/malicious-server.js'
 import type { Puppet } from '../../support/puppet.js'
 import { line } from '../../support/puppet-conversation.js'
 import { puppetTalk, type Speaker } from '../../support/puppet-talk.js'
@@ -209,4 +209,65 @@ t.test('A message that nobody of its conversation has signed leaves nothing behi
     'bad-signature',
     'no-session-key'
   ])
+})
+
+t.test(
+  'A change of the devices of a stranger is neither told nor stored, and nobody is pinned by it',
+  async (t) => {
+    const { server, bob, store, heard, heardAll, ghost } = await group()
+    await heardAll()
+    const before = await records(store)
+    const { id: userId, username, statements } = ghost.user
+    const announce = async (): Promise<void> => {
+      const sequence = statements.length
+      server.log.append(['bob'], 'device.chain', {
+        userId,
+        username,
+        sequence,
+        statement: statements.at(-1)!
+      })
+      await heardAll()
+    }
+    await announce()
+    const phone = await ghost.add()
+    await announce()
+    await ghost.rekey()
+    await announce()
+    t.strictSame(await records(store), before)
+    await ghost.revoke(phone.id)
+    await announce()
+    const added = (await records(store)).filter((name) => !before.includes(name))
+    t.strictSame(
+      added,
+      [`gone-at/${phone.signing.fingerprint}/ghost`],
+      'where the device went, and nothing else'
+    )
+    t.notOk(heard.heard.some(({ type }) => type === 'device-changed' || type === 'untrusted'))
+    t.notOk((await bob.contacts.list()).some(({ username }) => username === 'ghost'))
+  }
+)
+
+t.test('A going that the stream has brought before the user was met counts when they are', async (t) => {
+  const { server, bob, alice, heard, heardAll, ghost } = await group()
+  const phone = await ghost.add()
+  const shared = await puppetTalk(server, 'group', [[alice.user, 'admin'], [ghost.user]], alice)
+  const hidden = await ghost.user.fork(2)
+  await ghost.revoke(phone.id)
+  const { id: userId, username, statements } = ghost.user
+  const statement = statements.at(-1)!
+  server.log.append(['bob'], 'device.chain', { userId, username, sequence: 3, statement })
+  await heardAll()
+
+  // Alice does not know of it yet.
+  server.users.set('ghost', hidden)
+  const add = { kind: 'conversation-add', member: line(server.requireUser('bob')) } as const
+  const made = await shared.sign([add], alice.device)
+  const { statements: links, key } = made.request
+  await shared.conversation.append(links, key, server.users, { isDue: false })
+  server.users.set('ghost', ghost.user)
+  shared.announce(made)
+  await heard.first('conversation')
+  await shared.say({ ...ghost, device: phone }, 'who is it?', 1, { key: made })
+  t.match(await heard.first('unreadable'), { error: { code: 'after-revocation' } })
+  t.strictSame(await told(bob, shared.id), ['after-revocation'])
 })
