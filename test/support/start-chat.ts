@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type {} from '@fastify/jwt'
+import type {} from '@fastify/swagger'
 import type { DestinationStream } from 'pino'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/server/app.js'

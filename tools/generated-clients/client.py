@@ -20,9 +20,6 @@ OPERATIONS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
-# How the client asks for a page of events.
-POLL = "getEvents"
-PAGE = {"accept": "application/json"}
 
 
 def check(value, schema, what):
@@ -33,10 +30,10 @@ def check(value, schema, what):
         raise SystemExit(f"{what}: {errors[0].message} at {errors[0].json_path}")
 
 
-def call(url, operation_id, *, token=None, body=None, query="", headers=None):
+def call(url, operation_id, *, token=None, body=None, query=""):
     """Send one request. Returns the status and the body of the response."""
     operation = OPERATIONS[operation_id]
-    head = {**(headers or {})}
+    head = {}
     if token is not None:
         head["authorization"] = f"Bearer {token}"
     data = None
@@ -100,7 +97,7 @@ def main(url, registration):
     cursor, messages = "0", []
     while not messages:
         query = f"?after={cursor}&wait=30"
-        page = call(url, POLL, token=token, query=query, headers=PAGE)[1]
+        page = call(url, "getEventPage", token=token, query=query)[1]
         cursor = page["cursor"]
         messages = [item["data"] for item in page["items"] if item["event"] == "message"]
     conversations = call(url, "listConversations", token=token)[1]["items"]

@@ -74,7 +74,9 @@ t.test('Users who are added to a group read what it is called', async (t) => {
   const { id } = await ida.conversations.createGroup('Rowing', [])
   await ida.conversations.add(id, ['jon', 'kim'])
   for (const chat of [jon, kim]) t.equal(await chat.conversations.readTitle(id), 'Rowing')
-  const titles = (await all(kim.history(id))).filter((item) => 'content' in item && item.content.type === 'title')
+  const titles = (await all(kim.history(id))).filter(
+    (item) => 'content' in item && item.content.type === 'title'
+  )
   t.equal(titles.length, 1, 'it is said once for all')
 })
 

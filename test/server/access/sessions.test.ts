@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, inArray } from 'drizzle-orm'
-import type {} from '@fastify/jwt'
 import t, { type Test } from 'tap'
 import { devices, sessions } from '../../../src/server/db/schema.js'
 import { sweep } from '../../../src/server/db/sweep.js'

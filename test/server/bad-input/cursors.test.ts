@@ -65,7 +65,7 @@ t.test('A cursor that this service never made is refused', async (t) => {
     ['a NUL in a cursor', badCursor, () => get(`/v1/events?after=${last}%00`)],
     ['a line break in a cursor', badCursor, () => get(`/v1/events?after=${last}%0A`)],
     ['a space before a cursor', badCursor, () => get(`/v1/events?after=%20${last}`)],
-    ['a cursor of 65 characters', invalid, () => get(`/v1/events?after=${'1'.repeat(65)}`)],
+    ['a cursor of 1,025 characters', invalid, () => get(`/v1/events?after=${'1'.repeat(1025)}`)],
     ['two cursors', invalid, () => get(`/v1/events?after=0&after=${last}`)],
     ['a list of cursors', invalid, () => get('/v1/events?after[]=0')],
     [

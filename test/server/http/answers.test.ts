@@ -41,7 +41,7 @@ const { body: keys } = expect(
 )
 const values: Record<string, string> = { id, keyId: keys.items[0]!.id, username: 'bob' }
 const queries: Record<string, string> = {
-  '/v1/events': '?after=0',
+  '/v1/events/page': '?after=0',
   '/v1/presence': '?user=bob',
   '/v1/users': '?prefix=bob'
 }

@@ -1,7 +1,7 @@
 import { createClient, createConfig } from '../generated/hey-api/client/index.js'
-import { getEvents, getMe, listConversations, logIn, register } from '../generated/hey-api/sdk.gen.js'
+import { getEventPage, getMe, listConversations, logIn, register } from '../generated/hey-api/sdk.gen.js'
 import { zConversationPage, zEventPage, zRegistration } from '../generated/hey-api/zod.gen.js'
-import { PAGE, type Client } from './use.js'
+import type { Client } from './use.js'
 
 /** The client, and the generator's zod schemas of what it sends and gets. */
 export function heyApi(baseUrl: string): Client {
@@ -24,7 +24,7 @@ export function heyApi(baseUrl: string): Client {
       return zConversationPage.parse(data).items.map(({ id }) => id)
     },
     async poll(token, query) {
-      const { data } = await getEvents({ ...as(token), query, headers: PAGE })
+      const { data } = await getEventPage({ ...as(token), query })
       const { items, cursor } = zEventPage.parse(data)
       const messages = items.flatMap((item) => (item.event === 'message' ? [item.data.id] : []))
       return { messages, cursor }

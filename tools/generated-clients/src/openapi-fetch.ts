@@ -1,6 +1,6 @@
 import createClient from 'openapi-fetch'
 import type { paths } from '../generated/openapi-typescript/schema.js'
-import { EVENTS, PAGE, type Client } from './use.js'
+import type { Client } from './use.js'
 
 export function openapiFetch(baseUrl: string): Client {
   const api = createClient<paths>({ baseUrl })
@@ -20,9 +20,7 @@ export function openapiFetch(baseUrl: string): Client {
       return given(await api.GET('/v1/conversations', as(token))).items.map(({ id }) => id)
     },
     async poll(token, query) {
-      const headers = { ...as(token).headers, ...PAGE }
-      const page = given(await api.GET(EVENTS, { headers, params: { query } }))
-      if (typeof page === 'string') throw new Error('A stream came.')
+      const page = given(await api.GET('/v1/events/page', { ...as(token), params: { query } }))
       const messages = page.items.flatMap((item) => (item.event === 'message' ? [item.data.id] : []))
       return { messages, cursor: page.cursor }
     }

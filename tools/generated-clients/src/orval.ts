@@ -1,7 +1,7 @@
-import { getEvents, getMe, listConversations, logIn, register } from '../generated/orval/client.js'
+import { getEventPage, getMe, listConversations, logIn, register } from '../generated/orval/client.js'
 import { listConversationsResponse, logInBody, registerBody } from '../generated/orval/zod.js'
 import { setOrigin } from './orval-fetch.js'
-import { PAGE, type Client } from './use.js'
+import type { Client } from './use.js'
 
 /** The client, and the generator's zod schemas of what it sends and gets. */
 export function orval(url: string): Client {
@@ -27,8 +27,8 @@ export function orval(url: string): Client {
       return listConversationsResponse.parse(data).items.map(({ id }) => id)
     },
     async poll(token, query) {
-      const { status, data } = await getEvents(query, { headers: { ...as(token).headers, ...PAGE } })
-      if (status !== 200 || typeof data === 'string') throw new Error('No page of events came.')
+      const { status, data } = await getEventPage(query, as(token))
+      if (status !== 200) throw new Error(data.type)
       const messages = data.items.flatMap((item) => (item.event === 'message' ? [item.data.id] : []))
       return { messages, cursor: data.cursor }
     }

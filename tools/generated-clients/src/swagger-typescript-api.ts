@@ -1,10 +1,5 @@
-import {
-  Api,
-  type EventPage,
-  type HttpResponse,
-  type Problem
-} from '../generated/swagger-typescript-api/api.js'
-import { EVENTS, PAGE, type Client } from './use.js'
+import { Api, type HttpResponse, type Problem } from '../generated/swagger-typescript-api/api.js'
+import type { Client } from './use.js'
 
 /** Made from the document in OpenAPI 3.0. */
 export function swaggerTypescriptApi(baseUrl: string): Client {
@@ -28,8 +23,7 @@ export function swaggerTypescriptApi(baseUrl: string): Client {
       return (await api.v1.listConversations({}, as(token))).data.items.map(({ id }) => id)
     },
     async poll(token, query) {
-      const headers = { ...as(token).headers, ...PAGE }
-      const { data } = await api.request<EventPage, Problem>({ path: EVENTS, query, headers, format: 'json' })
+      const { data } = await api.v1.getEventPage(query, as(token))
       const messages = data.items.flatMap((item) => (item.event === 'message' ? [item.data.id] : []))
       return { messages, cursor: data.cursor }
     }

@@ -1,7 +1,3 @@
-/** How the clients ask for a page of events. */
-export const EVENTS = '/v1/events'
-export const PAGE = { accept: 'application/json' }
-
 export interface Registration {
   username: string
   password: string

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import * as Type from 'typebox'
 import { EventPage } from '../../../protocol/events.js'
-import { defaulted, record, ref } from '../../../protocol/schema.js'
+import { CursorInput, defaulted, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { networkOf } from '../../access/rate-limits.js'
 import type { App } from '../../http/app.js'
@@ -24,12 +24,7 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
           'The durable events after a cursor, as one JSON document: for clients that cannot read a stream. Without ' +
           'a cursor it waits for the next event. Go on with the `cursor` of the answer.',
         querystring: record({
-          after: Type.Optional(
-            Type.String({
-              maxLength: 64,
-              description: 'The cursor to begin after; `0` for the oldest event.'
-            })
-          ),
+          after: Type.Optional(CursorInput('The cursor to begin after; `0` for the oldest event.')),
           wait: defaulted({
             minimum: 0,
             maximum: MAX_WAIT_SECONDS,

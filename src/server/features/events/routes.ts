@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import Type from 'typebox'
 import { StreamedEvent } from '../../../protocol/event-stream.js'
 import { durableEvents, ephemeralEvents } from '../../../protocol/events.js'
-import { record, schemaName } from '../../../protocol/schema.js'
+import { CursorInput, record, schemaName } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { networkOf } from '../../access/rate-limits.js'
@@ -54,12 +54,10 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
         summary: 'Stream events',
         description,
         headers: Type.Object({
-          'last-event-id': Type.Optional(
-            Type.String({ maxLength: 64, description: 'Resume after this cursor. Overrides `after`.' })
-          )
+          'last-event-id': Type.Optional(CursorInput('Resume after this cursor. Overrides `after`.'))
         }),
         querystring: record({
-          after: Type.Optional(Type.String({ maxLength: 64, description: 'Resume after this cursor.' }))
+          after: Type.Optional(CursorInput('Resume after this cursor.'))
         }),
         response: {
           200: {
