@@ -115,7 +115,7 @@ t.test('Nor does it in an error, whatever the server says', async (t) => {
   const lie = (answer: Answer) => {
     answer.status = 403
     answer.body = {
-      type: 'about:blank',
+      type: '/problems/forbidden',
       title: LINE,
       status: 403,
       code: 'forbidden',

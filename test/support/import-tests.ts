@@ -26,11 +26,10 @@ export async function importTests(t: Test, folder: string, names: RegExp): Promi
       ends.push(end)
     }
     await import(join(folder, name))
-    // It waits for the tests of the file.
-    if (ends.length > 0)
-      await t.test(`${name} ends`, async () => {
-        for (const end of ends.reverse()) await end()
-      })
+    // It waits for the tests of the file: those of the next one may need other clocks.
+    await t.test(`${name} ends`, async () => {
+      for (const end of ends.reverse()) await end()
+    })
   }
   Object.assign(t, { teardown, plan })
 }

@@ -100,7 +100,8 @@ export class TamperingProxy {
       bytes = Buffer.from(JSON.stringify(changed.body))
       status = changed.status
     }
-    const headers = { ...answer.headers, 'content-length': bytes.length }
+    const problem = status >= 400 && { 'content-type': 'application/problem+json' }
+    const headers = { ...answer.headers, ...problem, 'content-length': bytes.length }
     delete headers['transfer-encoding']
     outgoing.writeHead(status, headers)
     outgoing.end(bytes)

@@ -6,18 +6,18 @@ import { ChatError } from '../errors.js'
 
 /**
  * The protocol's schemas for responses, opened: a response may have members that this client does not know,
- * so that it works with a newer server.
+ * so that it works with a newer server. References are resolved once: to follow them takes longer than the rest of
+ * a check.
  */
 const opened = new WeakMap<TSchema, TSchema>()
-const named = Object.fromEntries(
-  answerSchemas.map((schema) => [schemaName(schema)!, open(schema) as TSchema] as const)
-)
+const named = new Map(answerSchemas.map((schema) => [schemaName(schema)!, schema]))
 
 function open(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(open)
   if (typeof node !== 'object' || node === null) return node
+  if ('$ref' in node) return open(named.get(String(node.$ref))!)
   const members = Object.entries(node).filter(
-    ([name, value]) => !(name === 'additionalProperties' && value === false)
+    ([name, value]) => name !== '$id' && !(name === 'additionalProperties' && value === false)
   )
   return Object.fromEntries(members.map(([name, value]) => [name, open(value)]))
 }
@@ -42,5 +42,5 @@ export function checked<S extends TSchema>(schema: S, value: unknown, what: stri
 export function fits<S extends TSchema>(schema: S, value: unknown): value is Static<S> {
   let openSchema = opened.get(schema)
   if (openSchema === undefined) opened.set(schema, (openSchema = open(schema) as TSchema))
-  return Check(named, openSchema, value)
+  return Check(openSchema, value)
 }
