@@ -15,6 +15,7 @@ import { listenCommand } from './commands/listen.js'
 import { sendCommand } from './commands/send.js'
 import { serveCommand } from './commands/serve.js'
 import { EXIT, ExitError, exitCode, printError } from './errors.js'
+import { helpCommand, inOwnWords } from './help.js'
 import type { Io } from './terminal/io.js'
 import { DEFAULT_URL, serverUrl, type GlobalOptions } from './profile.js'
 
@@ -89,21 +90,31 @@ export function makeProgram(io: Io): Command {
     .option('--verbose', 'show the cause of an error')
     .showHelpAfterError('(add --help for examples)')
     .showSuggestionAfterError()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(inOwnWords(text))
+    })
     .exitOverride()
+  program.commandsGroup('Your account:')
   accountCommands(program, io)
+  program.commandsGroup('Messages:')
   sendCommand(program, io)
   listenCommand(program, io)
   historyCommand(program, io)
   chatCommand(program, io)
+  program.commandsGroup('Conversations and people:')
   conversationsCommands(program, io)
   groupCommands(program, io)
   contactsCommands(program, io)
+  program.commandsGroup('Your devices and backups:')
   devicesCommands(program, io)
   backupCommands(program, io)
+  program.commandsGroup('For scripts and operators:')
   envelopeCommands(program, io)
   doctorCommand(program, io)
   serveCommand(program, io)
   completionCommand(program, io)
+  helpCommand(program)
   return program
 }

@@ -92,11 +92,13 @@ function banner({ database, workers }: Config, address: string): string {
   const processes = workers === 1 ? '' : `, ${workers} processes`
   const data =
     database.url === undefined ? `embedded PostgreSQL in ${database.dataDir}` : `PostgreSQL${processes}`
+  // Started by npm, in the repository. Where it is installed, and in the image, the program has a name.
+  const program = process.env['npm_lifecycle_event'] === undefined ? 'secure-chat' : 'npx secure-chat'
   const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
   return `
   Secure Chat is ready on ${address}   (${data})
 
-  Try:   npx secure-chat register alice${url}   in another terminal; npx secure-chat --help has the rest
+  Try:   ${program} register alice${url}   in another terminal; ${program} --help has the rest
   Read:  ${address}/docs         every call, with examples
 
 `

@@ -140,3 +140,19 @@ t.test('A group of ten is told to have a second admin', async (t) => {
   await run('alice', `group role ${id} member-0 admin`)
   t.equal((await run('alice', `group info ${id}`)).err, '')
 })
+
+t.test('A second group of the same name is made with a warning', async (t) => {
+  t.match(await run('carol', 'group create rowing'), { code: 0, err: /^In "rowing": carol\n$/ })
+  t.match(await run('carol', 'group create rowing'), {
+    code: 0,
+    err: /Another group of yours is called "rowing", too/
+  })
+})
+
+t.test('"help" shows the help of a command, however deep it stands', async (t) => {
+  t.match(await run('carol', 'help group add'), {
+    code: 0,
+    out: /^Usage: secure-chat group add .*<names\.\.\.>/
+  })
+  t.match(await run('carol', 'help'), { code: 0, out: /Messages:\n +send[^]*Your devices and backups:/ })
+})

@@ -15,6 +15,9 @@ const ID = '00000000-0000-4000-8000-000000000000'
 type Case = [line: string | string[], says: RegExp, given?: Given]
 
 const misused: Case[] = [
+  ['whoami', /no account in the profile "nobody"/, as('nobody')],
+  ['register al', /^error: 'al' does not fit name\. A username has 3 to 32/, as('new')],
+  ['help group no', /unknown command 'no'/],
   ['sned bob hi', /Did you mean send\?/],
   ['send', /missing required argument 'to'/],
   ['send bob hi there', /too many arguments/],

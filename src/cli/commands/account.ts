@@ -127,9 +127,8 @@ async function logout(
 }
 
 async function whoami(io: Io, options: GlobalOptions, json: boolean | undefined): Promise<void> {
-  const account = await withClient(io, options, async (chat) => chat.account)
+  const account = await withClient(io, options, async (chat) => requireAccount(io, options, chat))
   if (json === true) return printJson(io, account)
-  if (account === null) return print(io, 'There is no account in this profile.')
   const { username, status, loggedIn } = account
   print(io, `${username} (${status}, ${loggedIn ? 'logged in' : 'logged out'})`)
 }

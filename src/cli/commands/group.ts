@@ -34,7 +34,11 @@ export function groupCommands(program: Command, io: Io): void {
     .argument('<title>', 'name of the group')
     .argument('[names...]', 'usernames', usernames)
     .action((title: string, names: string[] = []) =>
-      inChat(async (chat) => showNew(io, await chat.conversations.createGroup(title, names)))
+      inChat(async (chat) => {
+        const made = await chat.conversations.createGroup(title, names)
+        showNew(io, made)
+        await warnOfNamesakes(io, chat, made)
+      })
     )
   groupMembersCommands(group, io, inGroup)
   group
@@ -99,6 +103,20 @@ export function groupCommands(program: Command, io: Io): void {
         if (json !== true) recommendAdmin(io, found)
       })
     )
+}
+
+/** A name of two groups names neither. */
+async function warnOfNamesakes(io: Io, chat: ChatClient, made: Conversation): Promise<void> {
+  const groups = await chat.conversations.list({ readTitles: true })
+  const others = groups.filter(
+    ({ id, kind, title }) => kind === 'group' && title === made.title && id !== made.id
+  )
+  if (others.length === 0) return
+  const title = sanitize(made.title ?? made.id)
+  printToStderr(
+    io,
+    `Another group of yours is called "${title}", too. Name each by its id, or rename one: secure-chat group rename ID TITLE`
+  )
 }
 
 function showNew(io: Io, made: Conversation): void {

@@ -20,6 +20,8 @@ export interface SecretSource {
   fileOption: string
   /** The prompt asks for a new secret twice. */
   isNew?: boolean
+  /** What is wrong with a secret: the prompt says it, and asks again. */
+  fault?: (secret: string) => string | undefined
 }
 
 /** The account's password. */
@@ -29,11 +31,19 @@ export function readPassword(io: Io, options: GlobalOptions, message: string): P
 
 /** The password of a new account. @throws {UsageError} if the server would not accept its length */
 export async function readNewPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
-  const password = await readSecret(io, { ...passwordSource(options, message), isNew: true })
-  const { length } = [...password]
-  if (length >= PASSWORD_LENGTH.min && length <= PASSWORD_LENGTH.max) return password
+  const source = passwordSource(options, `${message}, of ${PASSWORD_LENGTH.min} characters or more`)
+  const password = await readSecret(io, { ...source, isNew: true, fault: faultOfPassword })
+  const fault = faultOfPassword(password)
+  if (fault !== undefined) throw new UsageError(fault)
+  return password
+}
+
+function faultOfPassword(password: string): string | undefined {
   const { min, max } = PASSWORD_LENGTH
-  throw new UsageError(`A password has ${min} to ${max} characters, not ${length}.`)
+  const { length } = [...password]
+  return length >= min && length <= max
+    ? undefined
+    : `A password has ${min} to ${max} characters, not ${length}.`
 }
 
 /** The account's password, if an option or the environment gives it. */
@@ -50,11 +60,12 @@ function passwordSource({ passwordFile: file }: GlobalOptions, message: string):
 
 /** @throws {UsageError} if there is no secret, and no terminal to ask on */
 export async function readSecret(io: Io, source: SecretSource): Promise<string> {
-  const { message, variable, file, fileOption, isNew = false } = source
+  const { message, variable, file, fileOption, isNew = false, fault } = source
   if (file !== undefined) return firstLine(file)
   const given = givenSecret(io, variable)
   if (given !== undefined) return given
-  const asked = await promptSecret(io, message, `Set ${variable}, or name a file with ${fileOption}.`)
+  const otherwise = `Set ${variable}, or name a file with ${fileOption}.`
+  const asked = await promptSecret(io, message, otherwise, fault)
   if (isNew && (await promptSecret(io, 'Enter it again', '')) !== asked)
     throw new UsageError('The two entries are not equal.')
   return asked
@@ -80,9 +91,15 @@ async function firstLine(path: string): Promise<string> {
 }
 
 /** Ask without showing the input. @throws {UsageError} with the hint `otherwise` if there is no terminal */
-export async function promptSecret(io: Io, message: string, otherwise: string): Promise<string> {
+export async function promptSecret(
+  io: Io,
+  message: string,
+  otherwise: string,
+  fault: SecretSource['fault'] = () => undefined
+): Promise<string> {
   if (!isInteractive(io)) throw new UsageError(`${message}: there is no terminal to ask on.`, otherwise)
-  return ask(io, (streams) => askHidden({ message, ...streams }))
+  const validate = (secret = '') => fault(secret)
+  return ask(io, (streams) => askHidden({ message, validate, ...streams }))
 }
 
 /** Ask for a yes: anything else ends the command. Without a terminal, `--yes` is required. */

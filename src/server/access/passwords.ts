@@ -1,4 +1,5 @@
 import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import type { Config } from '../config.js'
 import { Semaphore } from '../streaming/semaphore.js'
@@ -6,7 +7,8 @@ import { Semaphore } from '../streaming/semaphore.js'
 const derive = promisify(pbkdf2)
 const SALT_BYTES = 16
 const HASH_BYTES = 32
-const IN_FLIGHT = 2
+/** One core is left for everybody else. */
+const IN_FLIGHT = Math.max(1, availableParallelism() - 1)
 
 const phc = /^\$pbkdf2-sha256\$i=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
@@ -25,8 +27,8 @@ export interface Passwords {
 }
 
 /**
- * PBKDF2-HMAC-SHA-256 on the thread pool, two at a time, so that file access and the rest keep threads to run
- * on. The queue is bounded: in a flood of log-ins some must try again later.
+ * PBKDF2-HMAC-SHA-256 on the thread pool, on all cores but one, so that a flood of log-ins does not slow down those who
+ * are in. The queue is bounded: in a flood of log-ins some must try again later.
  */
 export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
   const slots = new Semaphore(IN_FLIGHT, maxQueued)

@@ -2,26 +2,36 @@ import { Problem } from '../http/problem.js'
 
 /** Lets a few tasks run at once; others wait in line. */
 export class Semaphore {
+  readonly #slots: number
   #free: number
+  /** How long a task takes, in milliseconds: the newest count most. */
+  #taskMs = 0
   readonly #maxWaiting: number
   readonly #waiting: (() => void)[] = []
 
   constructor(slots: number, maxWaiting = Infinity) {
+    this.#slots = slots
     this.#free = slots
     this.#maxWaiting = maxWaiting
   }
 
-  /** @throws {Problem} `overloaded` if as many tasks wait as may */
+  /** @throws {Problem} `overloaded` if as many tasks wait as may, with the time after which they will be done */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
-    else if (this.#waiting.length >= this.#maxWaiting) throw new Problem('overloaded')
+    else if (this.#waiting.length >= this.#maxWaiting) throw this.#overloaded()
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    const start = performance.now()
     try {
       return await task()
     } finally {
+      this.#taskMs += (performance.now() - start - this.#taskMs) / 8
       const next = this.#waiting.shift()
       if (next === undefined) this.#free++
       else next()
     }
+  }
+  #overloaded(): Problem {
+    const seconds = Math.ceil((this.#waiting.length * this.#taskMs) / this.#slots / 1000)
+    return new Problem('overloaded', undefined, undefined, Math.max(1, seconds))
   }
 }
