@@ -6,7 +6,7 @@ import { shortenWaits } from '../support/short-waits.js'
 import { startServer } from '../support/server-process.js'
 import { tlsFront } from '../support/tls-front.js'
 
-shortenWaits()
+shortenWaits(t)
 const { url } = await startServer(t)
 const cli = commandLine(t, { SECURE_CHAT_URL: url })
 const register = (to: string) => cli(['register', 'alice', '--url', to])

@@ -11,7 +11,7 @@ import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.j
 import { FakeServer, type Lie } from '../../support/fake-server.js'
 import { shortenWaits } from '../../support/short-waits.js'
 
-shortenWaits()
+shortenWaits(t)
 
 interface Scene {
   server: FakeServer

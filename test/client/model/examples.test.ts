@@ -10,7 +10,7 @@ import { lose } from './lost-answers.js'
 import type { World } from './world.js'
 
 useReadyKeys()
-shortenWaits()
+shortenWaits(t)
 
 interface Scene {
   world: World

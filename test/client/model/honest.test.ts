@@ -7,7 +7,7 @@ import { resolve, steps } from './steps.js'
 
 t.setTimeout(limitMs * 3)
 useReadyKeys()
-shortenWaits()
+shortenWaits(t)
 
 t.test('With an honest server nothing is ever wrong, and in the end all can talk', (t) =>
   checkRuns(t, steps(), async (groups) => {

@@ -12,7 +12,7 @@ import { resolve, steps, type Step } from './steps.js'
 
 t.setTimeout(limitMs * 3)
 useReadyKeys()
-shortenWaits()
+shortenWaits(t)
 
 /** More of what makes devices go, and of what is said afterwards. */
 const acts = steps({

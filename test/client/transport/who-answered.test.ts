@@ -5,7 +5,7 @@ import { shortenWaits } from '../../support/short-waits.js'
 import { startServer } from '../../support/server-process.js'
 import { tamperingProxy, type Foreign } from '../../support/tampering-proxy.js'
 
-shortenWaits()
+shortenWaits(t)
 const server = await startServer(t)
 const proxy = await tamperingProxy(t, server.url)
 const alice = await registered(t, proxy.url, 'alice')
