@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { SHA256_HEX, USERNAME, UUID } from '../protocol/ids.js'
+import { SHA256_HEX, USERNAME, USERNAME_RULE, UUID } from '../protocol/ids.js'
 
 /** Parses a whole number of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -14,9 +14,7 @@ export function wholeNumber(least: number): (text: string) => number {
 export function username(text: string): string {
   const name = text.replace(/^@/, '').toLowerCase()
   if (matches(USERNAME, name)) return name
-  throw new InvalidArgumentError(
-    'A username has 3 to 32 characters of a-z 0-9 _ . - and begins with a letter.'
-  )
+  throw new InvalidArgumentError(USERNAME_RULE)
 }
 
 /** Several usernames. Commander passes one at a time, with those before it. */

@@ -4,6 +4,8 @@
  */
 export const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 export const USERNAME = '[a-z][a-z0-9_.-]{2,31}'
+/** The same in words, for people. */
+export const USERNAME_RULE = 'A username has 3 to 32 characters of a-z 0-9 _ . - and begins with a letter.'
 /** Lower-case hex of a SHA-256: fingerprints, statement hashes, commitments, roster hashes. */
 export const SHA256_HEX = '[0-9a-f]{64}'
 /** Standard base64 with padding, canonical: the unused bits of the last character are zero. */
