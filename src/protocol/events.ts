@@ -86,7 +86,10 @@ export const PresenceEvent = record(
     online: Type.Boolean(),
     at: Time('When the status changed.')
   },
-  { $id: 'PresenceEvent' }
+  {
+    $id: 'PresenceEvent',
+    description: 'Somebody has come or gone. Large groups are not told: ask `/v1/presence`.'
+  }
 )
 export const SessionEndedEvent = record(
   { reason: choice(['revoked', 'expired']) },

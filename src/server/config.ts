@@ -61,6 +61,7 @@ export const variables = {
   MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),
   MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
   MAX_CLIENTS_PER_DEVICE: integer(10, 1, 1_000_000),
+  PRESENCE_GROUP: integer(250, 2, 1024),
   STREAM_ACK_TIMEOUT: integer(45, 5, 3600),
   STREAM_LIFETIME: integer(3600, 1, 86_400),
   STREAM_BUFFER: integer(262_144, 16_384, 16_777_216),
@@ -137,6 +138,8 @@ function grouped(values: Values) {
       /** Days for which a wrap is kept after its device has fetched it. */
       wrapsKeptDays: values.WRAPS_KEPT
     },
+    /** Members of the largest group in which streams tell who comes and goes. */
+    presence: { largestGroup: values.PRESENCE_GROUP },
     streams: {
       maxOpen: values.MAX_CLIENTS,
       maxPerNetwork: limit(values.MAX_CLIENTS_PER_NETWORK),

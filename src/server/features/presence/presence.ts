@@ -10,8 +10,10 @@ const RENEW_MS = 3000
 const LOOK_MS = 1000
 /** A client that reconnects within this time stays online. */
 const GRACE_MS = 2000
+/** Changes wait for others: after a restart thousands come, and each round costs a write for each contact. */
+const GATHER_MS = 50
 
-export type PresenceServices = Pick<Services, 'database' | 'db' | 'hub' | 'notifier'>
+export type PresenceServices = Pick<Services, 'config' | 'database' | 'db' | 'hub' | 'notifier'>
 
 /**
  * The users who are online: those with an open stream on some process. Each process keeps its own rows under
@@ -27,6 +29,7 @@ export class Presence {
   /** For each live process: the version that was read last, and the users who are online through it. */
   readonly #known = new Map<string, { version: number; online: Set<string> }>()
   readonly #unwritten = new Set<string>()
+  #gathering: NodeJS.Timeout | undefined
   readonly #timers: NodeJS.Timeout[] = []
   readonly #stopListening: () => void
   #work: Promise<void> = Promise.resolve()
@@ -48,7 +51,7 @@ export class Presence {
   /** Take all users of this process offline, before the database is closed. */
   async stop(): Promise<void> {
     this.#stopListening()
-    for (const timer of [...this.#timers, ...this.#leaving.values()]) clearTimeout(timer)
+    for (const timer of [...this.#timers, ...this.#leaving.values(), this.#gathering]) clearTimeout(timer)
     this.#enqueue(async () => {
       await this.#services.db.delete(processes).where(eq(processes.id, this.#processId))
       this.#services.notifier.notify('presence')
@@ -89,8 +92,10 @@ export class Presence {
     if ((this.#here.get(userId) ?? false) === online) return
     this.#here.set(userId, online)
     this.#unwritten.add(userId)
-    // Changes that come together are written together.
-    if (this.#unwritten.size === 1) this.#enqueue(() => this.#write())
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#enqueue(() => this.#write())
+    }, GATHER_MS).unref()
   }
 
   async #write(): Promise<void> {
@@ -169,11 +174,12 @@ export class Presence {
 
   async #announce(changes: [userId: string, was: boolean][]): Promise<void> {
     if (changes.length === 0) return
-    const { database, hub } = this.#services
+    const { config, database, hub } = this.#services
     const at = new Date().toISOString()
     const places = await readPlaces(
       database.prepared,
-      changes.map(([userId]) => userId)
+      changes.map(([userId]) => userId),
+      config.presence.largestGroup
     )
     // All frames for one recipient go out in one write.
     const due = new Map<string, string>()

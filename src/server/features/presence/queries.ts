@@ -34,13 +34,15 @@ const PLACES: PreparedStatement = {
 select u.id, u.username, array_agg(m.conversation_id) as conversations
 from unnest(${listOf(1)}::uuid[]) as i(id)
 join users u on u.id = i.id join memberships m on m.user_id = u.id and m.left_at is null
+join conversations c on c.id = m.conversation_id and c.member_count <= $2::int
 group by u.id, u.username`
 }
 
-/** The conversations of users, except users who are in none. */
+/** The conversations of users, except larger groups and users who are in none. */
 export function readPlaces(
   prepared: Database['prepared'],
-  userIds: readonly string[]
+  userIds: readonly string[],
+  largestGroup: number
 ): Promise<{ id: string; username: string; conversations: string[] }[]> {
-  return prepared(PLACES, [userIds.join(',')])
+  return prepared(PLACES, [userIds.join(','), largestGroup])
 }
