@@ -38,43 +38,49 @@ t.test(
   }
 )
 
-t.test(
-  'A member who has left a restored conversation is heard up to then, whoever looks first',
-  async (t) => {
-    const server = await startServer(t)
-    const [data, backup] = [join(server.dataDir, 'pgdata'), join(server.dataDir, 'backup')]
-    const names = ['alice', 'bob', 'carol'] as const
-    const [alice, bob, carol] = [
-      await registered(t, server.url, names[0]),
-      await registered(t, server.url, names[1]),
-      await registered(t, server.url, names[2])
-    ]
-    let bobs = new Listener(t, bob)
-    await bobs.first('connected')
-    const { id } = await alice.conversations.createGroup('ops', ['bob', 'carol'])
-    await carol.send(id, 'hi')
-    await bobs.message('hi')
-    await server.stop()
-    await cp(data, backup, { recursive: true })
-    await server.start()
-    for (let i = 0; i < 8; i++) await alice.send(id, `lost ${i}`)
-    await bobs.message('lost 7')
-    await bobs.stop()
-    await server.kill()
-    await rm(data, { recursive: true })
-    await cp(backup, data, { recursive: true })
-    await server.start()
+t.test('Members who leave a restored conversation are heard up to then, whoever looks first', async (t) => {
+  const server = await startServer(t)
+  const [data, backup] = [join(server.dataDir, 'pgdata'), join(server.dataDir, 'backup')]
+  const alice = await registered(t, server.url, 'alice')
+  const bob = await registered(t, server.url, 'bob')
+  const carol = await registered(t, server.url, 'carol')
+  const dora = await registered(t, server.url, 'dora')
+  let bobs = new Listener(t, bob)
+  await bobs.first('connected')
+  const { id } = await alice.conversations.createGroup('ops', ['bob', 'carol', 'dora'])
+  await carol.send(id, 'hi')
+  await bobs.message('hi')
+  await server.stop()
+  await cp(data, backup, { recursive: true })
+  await server.start()
+  for (let i = 0; i < 8; i++) await alice.send(id, `lost ${i}`)
+  await bob.conversations.rename(id, 'lost title')
+  await alice.send(id, 'lost end')
+  await bobs.message('lost end')
+  await bobs.stop()
+  await server.kill()
+  await rm(data, { recursive: true })
+  await cp(backup, data, { recursive: true })
+  await server.start()
 
-    await carol.send(id, 'my last word')
-    await carol.conversations.leave(id)
-    t.equal((await bob.conversations.get(id)).members.length, 2)
-    bobs = new Listener(t, bob)
-    await bobs.first('members', ({ change }) => change === 'left')
-    t.ok(bobs.texts().includes('my last word'))
-    t.notOk(bobs.heard.some(({ type }) => type === 'untrusted' || type === 'unreadable'))
-    t.strictSame((await texts(bob, id)).slice(-2), ['hi', 'my last word'])
-  }
-)
+  await carol.send(id, 'my last word')
+  await carol.conversations.leave(id)
+  t.equal((await bob.conversations.get(id)).members.length, 3)
+  bobs = new Listener(t, bob)
+  await bobs.first('members', ({ change }) => change === 'left')
+  await bobs.stop()
+  await dora.send(id, 'mine')
+  await dora.conversations.leave(id)
+  t.equal((await bob.conversations.get(id)).members.length, 2)
+  await alice.conversations.rename(id, 'the new title')
+  const again = new Listener(t, bob)
+  await again.first('members', ({ username, change }) => username === 'dora' && change === 'left')
+  const heard = [...bobs.heard, ...again.heard]
+  t.strictSame([...bobs.texts(), ...again.texts()].slice(-2), ['my last word', 'mine'])
+  t.notOk(heard.some(({ type }) => type === 'untrusted' || type === 'unreadable'))
+  t.strictSame((await texts(bob, id)).slice(0, 3), ['message', 'hi', 'my last word'])
+  t.equal(await bob.conversations.readTitle(id), 'the new title')
+})
 
 t.test('A restored server gets back the devices that a user has added and revoked since', async (t) => {
   const server = await startServer(t)

@@ -73,10 +73,10 @@ async function inConversation(
   if (keyId !== undefined) {
     const key = conversation.keys.find(({ id }) => id === keyId)
     if (key === undefined) throw new FakeProblem('session-key-not-found')
-    if (wraps !== undefined) return share(world, conversation, key, body as NewWraps, username!)
+    if (wraps !== undefined) share(world, conversation, key, body as NewWraps, username!)
     const own = keyFor(key, deviceId!)
     if (own === null) throw new FakeProblem('session-key-not-found')
-    return json({ sessionKey: own })
+    return json({ sessionKey: own }, wraps === undefined ? 200 : 201)
   }
   if (method === 'DELETE' && messageId !== undefined && messageId !== 'batch') {
     const message = conversation.messages.find(({ id }) => id === messageId)
@@ -199,7 +199,7 @@ function share(
   key: FakeKey,
   { wraps }: NewWraps,
   username: string
-): Response {
+): void {
   for (const { deviceId, wrappedKey, statement } of wraps) {
     const [by] = Object.keys(statement.signatures)
     const others = (key.added.get(deviceId) ?? []).filter(({ statement }) => !(by! in statement.signatures))
@@ -211,7 +211,6 @@ function share(
     sessionKeyId: key.id,
     deviceIds
   })
-  return json({ id: key.id, createdAt: TIME }, 201)
 }
 
 function isTwin(one: FakeConversation, other: FakeConversation): boolean {

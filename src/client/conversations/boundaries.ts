@@ -18,17 +18,11 @@ type DevicesEnd = Boundary & { retired: number; hash: string }
 /** The boundary of a membership that a statement of the conversation's chain has ended. */
 type MemberEnd = Boundary & { hash: string }
 
-/** The position at which the stream has brought the going of a device, and the statement of its user's chain. */
-type SeenGoing = { position: number; retired: number; hash: string }
+/** Where the stream has brought the going of a device, and the statement of its user's chain. */
+type SeenGoing = ReadRange & { position: number; retired: number; hash: string }
 
-/** The first request of a conversation's chain that the stream has brought since it began. */
-type FirstRequest = {
-  /** Where the stream began. */
-  start: number
-  sequence: number
-  hash: string
-  position: number
-}
+/** The first request of a conversation's chain that the stream has brought in one of its ranges. */
+type FirstRequest = { sequence: number; hash: string; position: number }
 
 /**
  * Stores where each conversation ended for those who have gone. Each record names the statement that it was learned
@@ -63,10 +57,13 @@ export class Boundaries {
     return ends?.findLast((end) => isIn(history, end))
   }
 
-  /** Position at which the stream, read in order, has brought the going of a device; undefined if it has not. */
-  async seenAt({ chain, hashes }: UserHistory, signingKey: string): Promise<number | undefined> {
+  /** Where the stream, read in order, has brought the going of a device; undefined if it has not. */
+  async seenAt(
+    { chain, hashes }: UserHistory,
+    signingKey: string
+  ): Promise<Pick<Boundary, 'start' | 'position'> | undefined> {
     const seen = await this.#store.get<SeenGoing>(seenName(signingKey, chain.user))
-    return seen !== undefined && hashes[seen.retired - 1] === seen.hash ? seen.position : undefined
+    return seen !== undefined && hashes[seen.retired - 1] === seen.hash ? seen : undefined
   }
 
   /** Whether the stream has brought the going of a device before this position, whoever's the device is. */
@@ -90,14 +87,17 @@ export class Boundaries {
     const name = seenName(signingKey, chain.user)
     const hash = hashes[retired - 1]!
     if ((await tx.get<SeenGoing>(name))?.hash !== hash)
-      tx.set(name, { position, retired, hash } satisfies SeenGoing)
+      tx.set(name, { ...(await readRange(tx)), position, retired, hash } satisfies SeenGoing)
   }
 
-  /** @param users the newest goings of their devices, by the statement that retired each */
+  /**
+   * @param users the newest goings of their devices, by the statement that retired each
+   * @param at its `start` is the one of now if it is left out
+   */
   async setDevices(
     id: string,
     users: readonly (readonly [user: UserHistory, retired: number])[],
-    at: Pick<Boundary, 'sequence' | 'position'>
+    at: Pick<Boundary, 'sequence' | 'position'> & Partial<ReadRange>
   ): Promise<void> {
     if (users.length === 0) return
     await this.#store.update(async (tx) => {
@@ -105,7 +105,7 @@ export class Boundaries {
       for (const [user, retired] of users) {
         const name = devicesName(id, user.chain.user)
         const ends = (await tx.get<DevicesEnd[]>(name)) ?? []
-        tx.set(name, [...ends, { ...at, ...range, retired, hash: user.hashes[retired - 1]! }])
+        tx.set(name, [...ends, { ...range, ...at, retired, hash: user.hashes[retired - 1]! }])
       }
     })
   }
@@ -165,18 +165,19 @@ export class Boundaries {
     await this.#store.update(async (tx) => {
       await this.noteStreamed(tx, id, last, position)
       const { start } = await readRange(tx)
-      const known = await tx.get<FirstRequest>(firstName(id))
-      if (known?.start === start && isIn(history, known)) return
-      const hash = history.hashAt(sequence)!
-      tx.set(firstName(id), { start, sequence, hash, position } satisfies FirstRequest)
+      const name = firstName(id, start)
+      const known = await tx.get<FirstRequest>(name)
+      if (known !== undefined && isIn(history, known)) return
+      tx.set(name, { sequence, hash: history.hashAt(sequence)!, position } satisfies FirstRequest)
     })
   }
 
-  /** Whether a statement of the chain was made after the beginning of the stream that a boundary knows. */
-  async isAfterStart(history: ConversationHistory, sequence: number, { start }: Boundary): Promise<boolean> {
-    const first = await this.#store.get<FirstRequest>(firstName(history.id))
-    const isKnown = first !== undefined && isIn(history, first)
-    return isKnown && first.position > start && sequence >= first.sequence
+  /** Whether the stream has shown that a statement of the chain was made after this position. */
+  async isMadeAfter(history: ConversationHistory, sequence: number, position: number): Promise<boolean> {
+    const firsts = await this.#store.list<FirstRequest>(firstName(history.id, ''))
+    return firsts.some(
+      ([, first]) => first.position >= position && first.sequence <= sequence && isIn(history, first)
+    )
   }
 }
 
@@ -203,8 +204,8 @@ function memberName(id: string, username: string): string {
   return `gone/${id}/member/${username}`
 }
 
-function firstName(id: string): string {
-  return `first-streamed/${id}`
+function firstName(id: string, start: number | ''): string {
+  return `first-streamed/${id}/${start}`
 }
 
 function seenName(signingKey: string, username: string): string {

@@ -54,9 +54,9 @@ export class Goings {
     if (retired === null) return undefined
     const boundary = await this.#boundaries.ofDevices(id, user, retired)
     const seen = await this.#boundaries.seenAt(user, signingKey)
-    if (boundary === undefined || seen === undefined || seen >= boundary.position) return boundary
+    if (boundary === undefined || seen === undefined || seen.position >= boundary.position) return boundary
     // The stream has brought the going since.
-    return { ...boundary, position: seen }
+    return { ...boundary, position: seen.position }
   }
 
   /**
@@ -69,10 +69,12 @@ export class Goings {
     const { sequence } = chain.history.chain!
     const others = new Set<UserHistory>()
     for (const { user, signingKey, retired } of await this.#withoutBoundary(id, chain)) {
-      const position = await this.#boundaries.seenAt(user, signingKey)
-      if (position === undefined) others.add(user)
-      else if (!others.has(user))
-        await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position })
+      const seen = await this.#boundaries.seenAt(user, signingKey)
+      if (seen === undefined) others.add(user)
+      else if (!others.has(user)) {
+        const { start, position } = seen
+        await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position, start })
+      }
     }
     return others.size === 0
   }

@@ -10,7 +10,7 @@ import type { StreamGaps } from '../messages/stream-gaps.js'
 import type { TrustInbox } from '../messages/trust-inbox.js'
 import type { IncomingMessage } from '../types/messages.js'
 import { ChatError } from '../errors.js'
-import type { SessionKeys } from '../session-keys/store.js'
+import { lacksKey, type SessionKeys } from '../session-keys/store.js'
 import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
@@ -60,12 +60,13 @@ export class MessageEvents {
         // A message whose base64 is malformed can't be read with a key either.
         const awaiting = { ...shown, digest: await messageDigest(served).catch(() => '') }
         const isWrong = isWrongWrap(shown.error)
+        const isAwaiting = isWrong || (lacksKey(shown.error) && (await this.#hasLink(shown)))
         if (isWrong) await this.#wrong.tell(shown)
         yield {
           events: [shown],
           commit: async (tx) => {
             // Another own device may forward a key that was wrapped wrongly for this one.
-            if (isWrong || shown.reason === 'no-key') await noteAwaitingKey(tx, awaiting)
+            if (isAwaiting) await noteAwaitingKey(tx, awaiting)
             if (isWrong) await this.#wrong.plan(tx, shown)
           }
         }
@@ -87,6 +88,11 @@ export class MessageEvents {
         if (shown.content.type === 'lacks') this.#trust.forward()
       }
     }
+  }
+
+  /** Whether its key stands in the chain: only then it was judged as any other message. */
+  async #hasLink({ conversationId, key }: { conversationId: string; key: string }): Promise<boolean> {
+    return (await this.#chains.peek(conversationId))?.history.key(key) !== undefined
   }
 
   /** A message that says what other devices know. One that contradicts the chains is an alarm. */
@@ -112,9 +118,18 @@ export class MessageEvents {
     this.#keys.clearMiss(conversationId, hash)
     await this.#keys.byHash(conversationId, hash)
     const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash)
-    for await (const { messages, positions } of waiting) {
-      yield* this.messages(messages)
-      yield { events: [], commit: (tx) => forgetAwaitingKey(tx, conversationId, hash, positions) }
+    for await (const messages of waiting) {
+      let at = 0
+      for await (const { events, commit } of this.messages(messages)) {
+        const message = messages[at++]!
+        yield {
+          events,
+          commit: async (tx) => {
+            forgetAwaitingKey(tx, message)
+            await commit?.(tx)
+          }
+        }
+      }
     }
   }
 }

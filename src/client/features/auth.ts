@@ -223,10 +223,11 @@ export class Auth {
   /** @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one */
   async #activate(device: DeviceKeys, userId: string, start: string | null): Promise<Account> {
     const { username, id: deviceId } = device
+    // First: a device that is active begins nowhere else.
+    if (start !== null) await startAt(this.#store, start === 'end' ? await this.#end() : start)
     await this.#me.saveAccount({ username, userId, deviceId, status: 'active' })
     await this.#users.guard()
     await this.#users.offerKeys([publicDevice(device)])
-    if (start !== null) await startAt(this.#store, start === 'end' ? await this.#end() : start)
     return this.account!
   }
 

@@ -27,13 +27,13 @@ export async function isAwaitingKey(store: StoreReader, message: AwaitingKey): P
   return (await store.get<string>(nameOf(conversationId, key, position))) === markOf(message)
 }
 
-/** The messages that waited for this session key, oldest first, with the positions that were noted up to there. */
+/** The messages that waited for this session key, oldest first. If the server leaves one out, its note stays. */
 export async function* readAwaitingKey(
   api: Api,
   store: Store,
   conversationId: string,
   key: string
-): AsyncGenerator<{ messages: Message[]; positions: number[] }, void, undefined> {
+): AsyncGenerator<Message[], void, undefined> {
   const prefix = nameOf(conversationId, key, '')
   let left = (await store.list(prefix))
     .map(([name]) => Number(name.slice(prefix.length)))
@@ -45,20 +45,17 @@ export async function* readAwaitingKey(
     const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
     const { items } = (await api.call(request)).body
     const readTo = Math.max(first, items.at(-1)?.position ?? 0)
-    const positions = left.filter((position) => position <= readTo)
-    const wanted = new Set(positions)
-    yield { messages: items.filter((item) => item.key === key && wanted.has(item.position)), positions }
-    left = left.slice(positions.length)
+    const wanted = new Set(left)
+    yield items.filter((item) => item.key === key && wanted.has(item.position))
+    left = left.filter((position) => position > readTo)
   }
 }
 
 export function forgetAwaitingKey(
   tx: StoreTransaction,
-  conversationId: string,
-  key: string,
-  positions: readonly number[]
+  { conversationId, key, position }: Pick<AwaitingKey, 'conversationId' | 'key' | 'position'>
 ): void {
-  for (const position of positions) tx.delete(nameOf(conversationId, key, position))
+  tx.delete(nameOf(conversationId, key, position))
 }
 
 /** Two messages of different ids can have the same bytes. */

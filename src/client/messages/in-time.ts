@@ -84,7 +84,7 @@ export class InTime {
     // A device counts up: in the past it had not come further than what the stream brought of it later.
     if (position <= boundary.start) {
       const { history } = await this.#chains.get(conversationId)
-      if (await this.#boundaries.isAfterStart(history, link.sequence, boundary)) return true
+      if (await this.#boundaries.isMadeAfter(history, link.sequence, position)) return true
       return n !== undefined && n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
     }
     if (n !== undefined && n <= (await this.#seen.highest(counter))) return false

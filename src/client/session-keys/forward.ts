@@ -1,5 +1,6 @@
 import type { ChainDevice } from '../../protocol/user-chain.js'
 import { isActive } from '../../protocol/user-history.js'
+import { SessionKeyResponse } from '../../protocol/conversations.js'
 import { statementText } from '../../protocol/statement-texts.js'
 import { signStatement } from '../../crypto/statements.js'
 import { wrapHash, wrapSessionKey, type WrapRecipient } from '../../crypto/wraps.js'
@@ -185,7 +186,7 @@ export class KeyForwarding {
     const path = `/v1/conversations/${conversationId}/session-keys/${link.id}/wraps`
     const body = { wraps: [wrap] }
     try {
-      await this.#api.call({ method: 'POST', path, body })
+      await this.#api.call({ method: 'POST', path, body, response: SessionKeyResponse })
       return true
     } catch (error) {
       if (isRefusal(error, 'session-key-not-found')) return true

@@ -1,10 +1,8 @@
-import * as Type from 'typebox'
-import { SessionKey } from '../../protocol/conversations.js'
+import { SessionKeyResponse, type SessionKey } from '../../protocol/conversations.js'
 import type { ChainKey } from '../../protocol/conversation-chain.js'
 import type { ChainDevice } from '../../protocol/user-chain.js'
 import { parseStatement } from '../../protocol/parse-statement.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
-import { ref } from '../../protocol/schema.js'
 import { CryptoError } from '../../crypto/errors.js'
 import type { SessionKey as KeyMaterial } from '../../crypto/session-keys.js'
 import { verifyStatement } from '../../crypto/statements.js'
@@ -15,7 +13,6 @@ import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Api } from '../transport/api.js'
 
-const SessionKeyResponse = Type.Object({ sessionKey: ref(SessionKey) })
 type Added = SessionKey['added'][number]
 type Opened = (conversationId: string, link: ChainKey, isLate: boolean) => Promise<void>
 

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Boundary } from '../../../src/client/conversations/boundaries.js'
 import type { Message } from '../../../src/protocol/messages.js'
-import { PASSWORD } from '../../support/chat-clients.js'
+import { Listener, PASSWORD } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
-import { fakeClient } from '../../support/fake-clients.js'
+import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import { inShort, scene, told, type Scene } from '../../support/malicious-server.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 
@@ -82,27 +82,136 @@ for (const by of ['revocation', 'removal'] as const)
     }
   )
 
-const ways = {
-  'is shown again before a third one': true,
-  'begins when all of the one before was read, and is set back': false
+interface Way {
+  readsOn: boolean
+  /** Places that the stream comes to, before the one of the message. `end` is where the boundary is. */
+  by: (end: number) => (readonly [epoch: string, position: number])[]
+  to: string
 }
-for (const [way, readsOn] of Object.entries(ways))
+const ways: Record<string, Way> = {
+  'is shown again before a third one': {
+    readsOn: true,
+    by: (end) => [
+      ['bbbbbbbb', 1],
+      ['aaaaaaaa', end]
+    ],
+    to: 'cccccccc'
+  },
+  'begins when all of the one before was read, and is set back': {
+    readsOn: false,
+    by: () => [['bbbbbbbb', 900]],
+    to: 'bbbbbbbb'
+  },
+  'begins before the place that was read': { readsOn: false, by: () => [], to: 'bbbbbbbb' }
+}
+for (const [way, { readsOn, by, to }] of Object.entries(ways))
   t.test(`A log that ${way} opens nothing for the departed`, async (t) => {
     const at = await gone('revocation', readsOn)
     const { bob, talk, laptop, old, store, heard } = at
     await bob.conversations.get(talk.id)
     const [[, [end]]] = (await store.list(`gone/${talk.id}/devices/alice`)) as [[string, [Boundary]]]
     const nothing = { conversationId: talk.id, sessionKeyId: randomUUID(), deviceIds: [] }
-    const show = (epoch: string, position: number) =>
+    for (const [epoch, position] of by(end.position))
       setBack(at, epoch, position, 'session-key.shared', nothing)
-    show('bbbbbbbb', readsOn ? 1 : 900)
-    if (readsOn) show('aaaaaaaa', Number(end.cursor.split('-')[1]))
     const late = await talk.say(laptop, 'signed later', 2, { key: old, position: 3, isStreamed: false })
-    setBack(at, readsOn ? 'cccccccc' : 'bbbbbbbb', 3, 'message', data(late))
+    setBack(at, to, 3, 'message', data(late))
     const shown = () => heard.heard.find((event) => 'position' in event && event.position === 3)
     await eventually(() => shown() !== undefined)
     t.equal(inShort(shown()!), 'after-revocation')
   })
+
+t.test(
+  'A going that the stream brought closes what was read by then, although the stream begins again',
+  async (t) => {
+    const { server, bob, talk, alice, carol, listen } = await scene(t, ['carol', 'alice'])
+    await bob.send(talk.id, 'hello')
+    const heard = await listen()
+    const laptop: Speaker = { user: alice.user, device: alice.device }
+    const phone = await alice.add()
+    server.announce(alice.user)
+    await talk.change([], carol.device)
+    const key = talk.key
+    server.log.position += 5
+    const place = server.log.position
+    await talk.say(carol, 'under it', 1)
+    await heard.message('under it')
+    await alice.revoke(laptop.device.id, phone)
+    server.announce(alice.user)
+    await heard.first('device-changed', ({ change }) => change === 'revoked')
+    server.log.send('bob', `event: reset\ndata: {"position":1}\n\n`)
+    await heard.first('reset')
+    server.log.position += 1000
+    await talk.change([], carol.device)
+    await talk.say(carol, 'end', 1)
+    await heard.message('end')
+    await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
+    t.ok((await told(bob, talk.id)).includes('after-revocation'))
+    t.notOk((await told(bob, talk.id)).includes('signed later'))
+  }
+)
+
+t.test('An end of the log that is made up leaves nothing open on a new device', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  const isAtStart = { is: true }
+  server.lies.push(({ path }) =>
+    isAtStart.is && path === '/v1/events/page' ? { items: [], cursor: 'aaaaaaaa-999999999' } : undefined
+  )
+  const phone = await linkedDevice(t, server, bob)
+  await phone.conversations.get(talk.id)
+  isAtStart.is = false
+  const heard = new Listener(t, phone)
+  await heard.first('connected')
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  server.log.send('bob', `event: reset\ndata: {"position":1}\n\n`)
+  await talk.change([], carol.device)
+  await talk.say(laptop, 'again', 1)
+  await heard.message('again')
+  const key = talk.key
+  server.log.position += 5
+  const place = server.log.position
+  const other = await alice.add()
+  server.announce(alice.user)
+  await alice.revoke(laptop.device.id, other)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await talk.change([], carol.device)
+  await talk.say(carol, 'end', 1)
+  await heard.message('end')
+  await talk.say(laptop, 'signed later', 2, { key, position: place, isStreamed: false })
+  t.ok((await told(phone, talk.id)).includes('after-revocation'))
+  t.notOk((await told(phone, talk.id)).includes('signed later'))
+})
+
+t.test('Under a key whose making the stream brought, nothing is older than the key', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  server.log.position += 5
+  const place = server.log.position
+  const phone = await linkedDevice(t, server, bob)
+  await phone.conversations.get(talk.id)
+  const heard = new Listener(t, phone)
+  await heard.first('connected')
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  await talk.change([], carol.device)
+  const key = talk.key
+  await talk.say(carol, 'under it', 1)
+  await heard.message('under it')
+  const other = await alice.add()
+  server.announce(alice.user)
+  await alice.revoke(laptop.device.id, other)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await talk.change([], carol.device)
+  server.log.send('bob', `event: reset\ndata: {"position":1}\n\n`)
+  await heard.first('reset')
+  await talk.change([], carol.device)
+  await talk.say(carol, 'end', 1)
+  await heard.message('end')
+  await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
+  t.ok((await told(phone, talk.id)).includes('after-revocation'))
+  t.notOk((await told(phone, talk.id)).includes('signed later'))
+})
 
 t.test('Unread messages are the past, however often their reader begins as a new device', async (t) => {
   const { server, bob, talk, alice, carol, listen } = await scene(t, ['carol', 'alice'])

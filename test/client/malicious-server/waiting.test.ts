@@ -1,0 +1,203 @@
+import t, { type Test } from 'tap'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { problem } from '../../support/fake-answers.js'
+import { eventually } from '../../support/eventually.js'
+import { fakeClient } from '../../support/fake-clients.js'
+import { inShort, scene, told } from '../../support/malicious-server.js'
+import type { FakeRequest } from '../../support/fake-world.js'
+import type { Speaker } from '../../support/puppet-talk.js'
+import { shortenWaits } from '../../support/short-waits.js'
+
+shortenWaits(t)
+
+const isWrap = ({ method, path }: FakeRequest): boolean => method === 'POST' && path.endsWith('/wraps')
+
+/** Bob knows that Alice's laptop has gone, by the stream; the server hides the conversation's chain meanwhile. */
+async function hiding(t: Test) {
+  const at = await scene(t, ['carol', 'alice'])
+  const { server, bob, talk, alice, carol } = at
+  await bob.send(talk.id, 'hello')
+  const heard = await at.listen()
+  const laptop: Speaker = { user: alice.user, device: alice.device }
+  const tablet = await alice.add()
+  const phone = await alice.add()
+  server.announce(alice.user)
+  await talk.change([], carol.device)
+  await talk.say(carol, 'before', 1)
+  await heard.message('before')
+  const place = server.log.position + 1
+  server.log.position += 5
+  const hidden = { is: true }
+  server.lies.push(({ path, username }) =>
+    hidden.is && username === 'bob' && path === `/v1/conversations/${talk.id}/chain`
+      ? problem('conversation-not-found')
+      : undefined
+  )
+  /** The stream begins again with a message at the old place; later it brings its key. */
+  const show = async (message: object) => {
+    server.log.send(
+      'bob',
+      `event: reset\ndata: {"position":1}\n\nid: aaaaaaaa-${place}\nevent: message\ndata: ${JSON.stringify(message)}\n\n`
+    )
+    await heard.first('unreadable', ({ position }) => position === place)
+    hidden.is = false
+  }
+  const give = (key: typeof talk.key) => {
+    const data = { conversationId: talk.id, deviceIds: [bob.account!.deviceId] }
+    const sessionKeyId = key.request.key.id
+    server.log.append(['bob'], 'session-key.shared', { ...data, sessionKeyId })
+  }
+  return { ...at, heard, laptop, tablet, phone, place, show, give }
+}
+
+t.test('A message that could not be judged waits for no key', async (t) => {
+  const at = await hiding(t)
+  const { server, bob, talk, alice, carol, laptop, tablet, phone, place, heard, show, give } = at
+  const key = talk.key
+  // The stream brings the second revocation only: a look is needed, and answered with "not found".
+  await alice.revoke(tablet.id, phone)
+  await alice.revoke(laptop.device.id, phone)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ deviceId }) => deviceId === laptop.device.id)
+  await show(await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false }))
+  await talk.change([], carol.device)
+  await talk.say(carol, 'after', 1)
+  await heard.message('after')
+  give(key)
+  await talk.say(carol, 'end', 2)
+  await heard.message('end')
+  t.notOk(heard.texts().includes('signed later'))
+  t.ok((await told(bob, talk.id)).includes('after-revocation'))
+})
+
+t.test('A message under a key that the chain lacks waits for nothing', async (t) => {
+  const at = await hiding(t)
+  const { server, bob, user, talk, alice, carol, laptop, phone, place, heard, show, give } = at
+  const aliceBefore = await alice.user.fork(alice.user.statements.length)
+  await alice.revoke(laptop.device.id, phone)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ deviceId }) => deviceId === laptop.device.id)
+  // Carol has not heard of it.
+  const key = await talk.sign([], carol.device, { members: [aliceBefore, carol.user, user] })
+  await show(await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false }))
+  await talk.show(key)
+  talk.announce(key)
+  talk.key = key
+  await talk.say(carol, 'under it', 1)
+  await heard.message('under it')
+  give(key)
+  await talk.say(carol, 'end', 2)
+  await heard.message('end')
+  t.notOk(heard.texts().includes('signed later'))
+  t.ok((await told(bob, talk.id)).includes('after-revocation'))
+})
+
+/** Bob's new phone reads no message of Alice yet: the server loses the key that the laptop passes on. */
+async function withoutKey(t: Test) {
+  const at = await scene(t, ['alice'])
+  const { server, bob, talk, alice } = at
+  await bob.send(talk.id, 'hello')
+  const phone = await fakeClient(t, server)
+  const { deviceId } = await phone.login({ username: 'bob', password: PASSWORD })
+  const number = await phone.linkNumber()
+  const eaten = { is: true }
+  server.lies.push((request) => {
+    if (eaten.is && isWrap(request)) throw new TypeError('fetch failed')
+    return undefined
+  })
+  await failure(bob.devices.approve(deviceId, { number }))
+  await phone.confirmLink(number)
+  await phone.waitForApproval()
+  await phone.conversations.get(talk.id)
+  const heard = new Listener(t, phone)
+  await heard.first('connected')
+  for (const [index, text] of ['one', 'two'].entries()) await talk.say(alice, text, index + 1)
+  await eventually(() => heard.heard.filter(({ type }) => type === 'unreadable').length === 2)
+  const give = async () => {
+    eaten.is = false
+    await bob.flush()
+    const data = { conversationId: talk.id, sessionKeyId: talk.key.request.key.id, deviceIds: [deviceId] }
+    server.log.append(['bob'], 'session-key.shared', data)
+  }
+  return { ...at, phone, heard, give }
+}
+
+t.test('Messages that waited for a key are not forgotten when the server leaves them out', async (t) => {
+  const { server, talk, alice, heard, give } = await withoutKey(t)
+  const leavesOut = { is: true }
+  server.lies.push(({ path, query }) =>
+    leavesOut.is && path.endsWith('/messages') && query.get('after') !== null
+      ? { items: [], next: null }
+      : undefined
+  )
+  await give()
+  await talk.say(alice, 'three', 3)
+  await heard.message('three')
+  leavesOut.is = false
+  await give()
+  await heard.message('two')
+  t.strictSame(
+    heard.texts().filter((text) => text !== 'three'),
+    ['one', 'two']
+  )
+})
+
+t.test('A message that waited for a key comes once, if its reader has handled it', async (t) => {
+  const { phone, heard, give } = await withoutKey(t)
+  await heard.stop()
+  await give()
+  const shown: string[] = []
+  const readTo = async (last: string) => {
+    for await (const event of phone.events()) {
+      if (event.type === 'message') shown.push(inShort(event))
+      if (event.type === 'message' && shown.at(-1) === last) break
+    }
+  }
+  await readTo('two')
+  await readTo('two')
+  t.strictSame(shown, ['one', 'two', 'two'])
+})
+
+t.test('A new device begins where it became active, although its first look fails', async (t) => {
+  const { server, bob, talk, alice } = await scene(t, ['alice'])
+  await bob.send(talk.id, 'hello')
+  const phone = await fakeClient(t, server)
+  const { deviceId } = await phone.login({ username: 'bob', password: PASSWORD })
+  const number = await phone.linkNumber()
+  await bob.devices.approve(deviceId, { number })
+  await phone.confirmLink(number)
+  const fails = { is: true }
+  server.lies.push(({ path }) => {
+    if (fails.is && path === '/v1/events/page') throw new TypeError('fetch failed')
+    return undefined
+  })
+  t.match(await failure(phone.waitForApproval()), { kind: 'unreachable' })
+  fails.is = false
+  await phone.waitForApproval()
+  await talk.change([], alice.device)
+  await talk.say(alice, 'one', 1)
+  const heard = new Listener(t, phone)
+  await heard.message('one')
+})
+
+for (const box of [
+  () => new Response(null, { status: 204 }),
+  () => new Response('{"portal":"log in"}', { headers: { 'content-type': 'application/json' } })
+])
+  t.test(`Keys count as passed on only if the server says so, not ${box().status} of a box`, async (t) => {
+    const { server, bob, talk, alice } = await scene(t, ['alice'])
+    await bob.send(talk.id, 'hello')
+    await talk.say(alice, 'old', 1)
+    await told(bob, talk.id)
+    const phone = await fakeClient(t, server)
+    const { deviceId } = await phone.login({ username: 'bob', password: PASSWORD })
+    const number = await phone.linkNumber()
+    const isBox = { is: true }
+    server.lies.push((request) => (isBox.is && isWrap(request) ? box() : undefined))
+    await bob.devices.approve(deviceId, { number }).catch(() => undefined)
+    isBox.is = false
+    await phone.confirmLink(number)
+    await phone.waitForApproval()
+    await bob.flush()
+    t.ok((await told(phone, talk.id)).includes('old'))
+  })
