@@ -32,6 +32,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   // Nothing has to be closed yet. Process 1 of a container ignores signals that have no handler.
   const quit = () => process.exit(0)
   for (const signal of SIGNALS) process.on(signal, quit)
+  if (config.database.url === undefined) warnOfLittleMemory(process.availableMemory(), logger)
   const services = await openServices(config, logger)
   const app = await buildApp(services)
   let stopping = false
@@ -57,6 +58,19 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   if (!process.stdout.isTTY)
     logger.info({ address: origin(config.http.host, Number(new URL(address).port)) }, 'listening')
   if (cluster.isPrimary) process.stderr.write(banner(config, address))
+}
+
+/** The embedded database takes this much until the server is ready. */
+const NEEDED_MIB = 350
+
+/** Nobody can report the kernel's kill for want of memory afterwards. */
+function warnOfLittleMemory(availableBytes: number, logger: Logger): void {
+  const availableMiB = Math.round(availableBytes / 2 ** 20)
+  if (availableMiB >= NEEDED_MIB) return
+  logger.warn(
+    { availableMiB, neededMiB: NEEDED_MIB },
+    'the embedded database needs more memory than is free: give the server 512 MB, or the kernel may end it without a message (exit code 137)'
+  )
 }
 
 /** The address that the operator has asked for: 0.0.0.0 stands for all of the machine. */

@@ -25,7 +25,7 @@ t.setTimeout(300_000)
 const root = mkdtempSync(join(tmpdir(), 'pglite-'))
 t.teardown(() => rmSync(root, { recursive: true, force: true }))
 
-/** The one that most tests share: making a database takes seconds. */
+/** The one that most tests share. */
 const dataDir = join(root, 'data')
 
 let fsyncs = 0
@@ -64,14 +64,14 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
-t.test('The first start makes the database, for its owner only', async (t) => {
-  const pglite = await openPglite(dataDir)
+t.test('The first start makes the database, durably and for its owner only', async (t) => {
+  const pglite = await openPglite(dataDir, { fsync: countedFsync })
   const folder = join(dataDir, 'pgdata')
   t.equal(mode(dataDir), 0o700)
   t.equal(mode(folder), 0o700)
-  const open = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (name) => (mode(join(folder, name)) & 0o022) !== 0
-  )
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  t.ok(fsyncs >= names.length, `${fsyncs} calls of fsync for ${names.length} files and folders`)
+  const open = names.filter((name) => (mode(join(folder, name)) & 0o022) !== 0)
   t.strictSame(open, [], 'PGlite makes files that everybody may write')
   await pglite.exec('CREATE TABLE kept (n integer)')
   await pglite.close()
@@ -205,7 +205,7 @@ t.test(
 
 t.test('A server that is killed during its very first start does not harm the next one', async (t) => {
   const dir = join(root, 'killed')
-  // PGlite writes a finished cluster file by file, so the worst moments are soon after PG_VERSION.
+  // The files are written one by one, so the worst moments are soon after PG_VERSION.
   const moments: [file: string, ms: number][] = [
     ['', 1000 * Math.random()],
     ['PG_VERSION', 0],
