@@ -81,6 +81,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
 
   const http = new Http({ url, fetch, random, timeout, userAgent })
   const api = new Api(http, store, now, () => performance.now())
+  const { lost } = store
+  // Nothing that is only in memory can be trusted to last, and nothing waits for an answer that it can't keep.
+  lost?.addEventListener('abort', () => http.close(lost.reason))
 
   const me = new OwnDevice(store, rsaKeyBits)
   const alarms = new Alarms(store)

@@ -24,6 +24,18 @@ export interface Store extends StoreReader {
   readonly extractableKeys: boolean
 
   /**
+   * Names the store among the tabs that have it open. They share one stream of events, by a Web Lock and a
+   * `BroadcastChannel`. Without a name each client has a stream of its own.
+   */
+  readonly sharedAs?: string
+
+  /**
+   * Aborts when the platform has taken the data away under the open store. Its reason is the `ChatError` that
+   * every call throws from then on.
+   */
+  readonly lost?: AbortSignal
+
+  /**
    * Change the store in one transaction: exclusive among tabs and processes, atomic, durable when it
    * resolves. If `work` throws, nothing changes. `work` may await anything except another `update` of the
    * same store. Secrets that were deleted or replaced are beyond recovery then, as far as the platform can do

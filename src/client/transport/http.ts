@@ -83,15 +83,16 @@ export class Http {
     this.#options = { ...options, url: options.url.replace(/\/+$/, '') }
   }
 
-  close(): void {
-    this.#closed.abort(new ChatError('usage', 'closed', 'The client is closed.'))
+  /** @param reason what calls throw from now on */
+  close(reason: unknown = new ChatError('usage', 'closed', 'The client is closed.')): void {
+    this.#closed.abort(reason)
   }
 
   get timeout(): number {
     return this.#options.timeout
   }
 
-  /** Aborts when the client is closed. */
+  /** Aborts when the client is closed, or has lost its store. */
   get closed(): AbortSignal {
     return this.#closed.signal
   }

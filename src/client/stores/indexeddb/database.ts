@@ -5,8 +5,12 @@ import type { Changes } from '../transaction.js'
 /** The one object store of a database: names to values. */
 const ENTRIES = 'entries'
 
-/** Open a database of entries; make it if there is none. */
-export async function openDatabase(name: string): Promise<IDBDatabase> {
+/**
+ * Open a database of entries; make it if there is none.
+ *
+ * @param onLost called when it has gone: another tab deletes it, or the browser clears the data of the site
+ */
+export async function openDatabase(name: string, onLost: () => void): Promise<IDBDatabase> {
   if (typeof indexedDB === 'undefined') {
     throw new ChatError('store', 'store-unreadable', 'This platform has no IndexedDB to keep keys in.')
   }
@@ -14,7 +18,11 @@ export async function openDatabase(name: string): Promise<IDBDatabase> {
   request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES)
   const database = await succeeded(request)
   // Another tab that deletes the database would otherwise wait for this one.
-  database.onversionchange = () => database.close()
+  database.onversionchange = () => {
+    database.close()
+    onLost()
+  }
+  database.onclose = onLost
   return database
 }
 

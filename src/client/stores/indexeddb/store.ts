@@ -22,6 +22,8 @@ export interface IndexedDbStoreOptions {
  */
 export class IndexedDbStore implements Store {
   readonly extractableKeys = false
+  readonly sharedAs: string
+  readonly lost: AbortSignal
   readonly #database: IDBDatabase
   readonly #reader: DatabaseReader
   readonly #lock: string
@@ -30,7 +32,15 @@ export class IndexedDbStore implements Store {
   readonly #updates = new Mutex()
   #isClosed = false
 
-  private constructor(database: IDBDatabase, name: string, locks: LockManager, patience: number) {
+  private constructor(
+    database: IDBDatabase,
+    lost: AbortSignal,
+    name: string,
+    locks: LockManager,
+    patience: number
+  ) {
+    this.sharedAs = name
+    this.lost = lost
     this.#database = database
     this.#reader = new DatabaseReader(database)
     this.#lock = `secure-chat-store:${name}`
@@ -52,18 +62,20 @@ export class IndexedDbStore implements Store {
         hint: 'Open the page by https, or update the browser.'
       })
     }
-    const database = await orFail('unreadable', () => openDatabase(name))
-    return new IndexedDbStore(database, name, locks, patience)
+    const lost = new AbortController()
+    const onLost = () => lost.abort(storeLost())
+    const database = await orFail('unreadable', lost.signal, () => openDatabase(name, onLost))
+    return new IndexedDbStore(database, lost.signal, name, locks, patience)
   }
 
   async get<T extends Value = Value>(name: string): Promise<T | undefined> {
     this.#requireOpen()
-    return orFail('unreadable', () => this.#reader.get<T>(name))
+    return orFail('unreadable', this.lost, () => this.#reader.get<T>(name))
   }
 
   async list<T extends Value = Value>(prefix: string): Promise<[string, T][]> {
     this.#requireOpen()
-    return orFail('unreadable', () => this.#reader.list<T>(prefix))
+    return orFail('unreadable', this.lost, () => this.#reader.list<T>(prefix))
   }
 
   async listAfter<T extends Value = Value>(
@@ -72,16 +84,19 @@ export class IndexedDbStore implements Store {
     limit: number
   ): Promise<[string, T][]> {
     this.#requireOpen()
-    return orFail('unreadable', () => this.#reader.listAfter<T>(prefix, after, limit))
+    return orFail('unreadable', this.lost, () => this.#reader.listAfter<T>(prefix, after, limit))
   }
 
   async update<T>(work: (transaction: StoreTransaction) => T | Promise<T>): Promise<T> {
     this.#requireOpen()
     // The database's own transactions end as soon as `work` waits for anything else, such as a signature.
-    const run = () =>
-      transact(this.#reader, work, (changes) =>
-        orFail('unwritable', () => writeChanges(this.#database, changes))
-      )
+    const run = () => {
+      this.lost.throwIfAborted()
+      return transact(this.#reader, work, (changes) => {
+        this.lost.throwIfAborted()
+        return orFail('unwritable', this.lost, () => writeChanges(this.#database, changes))
+      })
+    }
     return this.#updates.runExclusive(() => this.#exclusively(run), this.#patience)
   }
 
@@ -106,7 +121,16 @@ export class IndexedDbStore implements Store {
 
   #requireOpen(): void {
     if (this.#isClosed) throw new ChatError('store', 'store-closed', 'The key store has been closed.')
+    this.lost.throwIfAborted()
   }
+}
+
+function storeLost(): ChatError {
+  const message =
+    'The key store was deleted, by another tab or by the browser. The keys of this device are gone.'
+  const hint =
+    'Load the page again. Then log in as a new device and approve it from another one, or restore the backup.'
+  return new ChatError('store', 'store-lost', message, { hint })
 }
 
 /** Missing in a page without https, and in Node.js before 24. */
@@ -114,11 +138,18 @@ function platformLocks(): LockManager | undefined {
   return (globalThis as Partial<typeof globalThis>).navigator?.locks
 }
 
-async function orFail<T>(code: 'unreadable' | 'unwritable', work: () => Promise<T>): Promise<T> {
+async function orFail<T>(
+  code: 'unreadable' | 'unwritable',
+  lost: AbortSignal,
+  work: () => Promise<T>
+): Promise<T> {
   try {
     return await work()
   } catch (cause) {
     if (cause instanceof ChatError) throw cause
+    // Requests fail before the database says that it has gone.
+    await new Promise((resolve) => setTimeout(resolve))
+    lost.throwIfAborted()
     const verb = code === 'unreadable' ? 'read' : 'written'
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ChatError('store', `store-${code}`, `The key store cannot be ${verb}: ${reason}`, { cause })
