@@ -180,7 +180,7 @@ export class ChatClient {
    * All events, from where the last call ended, without end: it reconnects by itself. An event counts as
    * handled when the next one is asked for. If the process dies before that, the event comes again.
    *
-   * @throws `logged-out` when the session has ended
+   * @throws `logged-out` when the session has ended; `store-lost` (`store`) when the browser has deleted the store
    */
   events({ signal = this.#parts.http.closed }: { signal?: AbortSignal } = {}): AsyncIterable<ChatEvent> {
     return this.#parts.events.follow(signal)

@@ -14,8 +14,11 @@ declare const app: typeof inPage
 
 const { browser, skip } = browserOrSkip()
 
-/** Kilobytes of the SDK, minified and gzipped: some more than it has, so that one notices when it grows. */
-const LARGEST_KB = 127
+/**
+ * Kilobytes of the SDK, minified and gzipped: some more than it has, so that one notices when it grows. The stream that
+ * tabs share takes one of them.
+ */
+const LARGEST_KB = 128
 
 let site: Site
 let page: Page

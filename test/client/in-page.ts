@@ -1,5 +1,6 @@
 import {
   ChatClient,
+  ChatError,
   foldConversation,
   IndexedDbStore,
   type Account,
@@ -39,6 +40,7 @@ function ownTask(): Promise<void> {
 }
 
 const heard: ChatEvent[] = []
+let ended: Failure | undefined
 let chat: ChatClient
 let store: IndexedDbStore
 
@@ -59,8 +61,64 @@ export async function register(username: string, password: string): Promise<Acco
 export function listen(): void {
   void (async () => {
     await ownTask()
-    for await (const event of chat.events()) heard.push(event)
+    ended = await failure(async () => {
+      for await (const event of chat.events()) heard.push(event)
+    })
   })()
+}
+
+/** A `ChatError`, as far as it can leave the page. */
+export type Failure = Pick<ChatError, 'kind' | 'code' | 'hint'>
+
+/** What has ended the events. */
+export function endOfEvents(): Failure | undefined {
+  return ended
+}
+
+async function failure(call: () => Promise<unknown>): Promise<Failure | undefined> {
+  try {
+    await call()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error
+    const { kind, code, hint } = error
+    return { kind, code, ...(hint !== undefined && { hint }) }
+  }
+}
+
+/** How calls of several kinds fail: one that sends, one that asks the server, one that asks the store. */
+export async function failures(conversationId: string): Promise<(Failure | undefined)[]> {
+  await ownTask()
+  const calls = [
+    () => chat.send(conversationId, 'to nobody'),
+    () => chat.conversations.list(),
+    () => chat.server(),
+    () => chat.contacts.isWaiting(),
+    () => store.get('device'),
+    () => store.update((tx) => tx.set('device', null))
+  ]
+  return Promise.all(calls.map(failure))
+}
+
+/** How many conversations the server has for this user. */
+export async function conversations(): Promise<number> {
+  await ownTask()
+  return (await chat.conversations.list()).length
+}
+
+const channels = BroadcastChannel.prototype
+const speaks = Object.getOwnPropertyDescriptor(channels, 'postMessage')!
+
+/** Whether this tab tells the others nothing, as one that the browser has frozen. */
+export function mute(isMute: boolean): void {
+  if (isMute) channels.postMessage = () => undefined
+  else Object.defineProperty(channels, 'postMessage', speaks)
+}
+
+/** Another tab does away with the store. */
+export function deleteStore(): void {
+  const { indexedDB } = globalThis as unknown as { indexedDB: { deleteDatabase: (name: string) => void } }
+  indexedDB.deleteDatabase('secure-chat')
 }
 
 export async function send(to: Recipient, content: string | Content): Promise<Sent> {

@@ -18,14 +18,13 @@ export function startAt(store: Store, cursor: string): Promise<void> {
 
 /** Move the cursor forward, unless another process of this device has moved it further. */
 export async function advanceCursor(tx: StoreTransaction, cursor: string): Promise<void> {
-  const before = parseCursor((await tx.get<string>(CURSOR)) ?? '0')
-  const after = parseCursor(cursor)
-  const isBehind =
-    before !== null &&
-    before !== 'start' &&
-    after !== null &&
-    after !== 'start' &&
-    before.epoch === after.epoch &&
-    before.position > after.position
-  if (!isBehind) await moveRange(tx, cursor)
+  const before = await tx.get<string>(CURSOR)
+  if (before === undefined || !isBehind(cursor, before)) await moveRange(tx, cursor)
+}
+
+/** Whether a cursor stands before another one of the same log. */
+export function isBehind(cursor: string, other: string): boolean {
+  const [a, b] = [parseCursor(cursor), parseCursor(other)]
+  if (a === null || b === null || a === 'start' || b === 'start') return false
+  return a.epoch === b.epoch && a.position < b.position
 }

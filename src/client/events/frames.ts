@@ -6,18 +6,12 @@ import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { advanceCursor, saveCursor } from './cursor.js'
+import { HELD_BACK, parseFrame } from './server-frames.js'
 import { ChatError, untrusted } from '../errors.js'
 import type { Handled } from './handled.js'
 import type { EventHandler } from './handler.js'
 import type { Frame } from '../transport/sse.js'
 import { checked, fits } from '../transport/response-schema.js'
-
-/**
- * The server asks for the pause. An honest one asks for some seconds; one that asks for none and ends each
- * stream at once would keep the client busy for ever.
- */
-export const MIN_PAUSE_MS = 1000
-export const MAX_PAUSE_MS = 60_000
 
 /** Callbacks of the stream. */
 export interface StreamHooks {
@@ -29,11 +23,15 @@ export interface StreamHooks {
   takeOwn: () => Promise<ChatEvent[]>
 }
 
-/** Handles what the server brings, in order, whether by a stream or by polls, and keeps the cursor. */
+/**
+ * Handles for one reader what the server brings, in order, whether by a stream or by polls. It keeps the cursor in the
+ * store, too, where the next reader begins: others of the same store may be further by now, or not as far.
+ */
 export class FrameHandler {
-  /** Until the server gives its own: the pause before reconnecting, and the interval of its keep-alives. */
-  retryMs = 3000
-  keepAliveSeconds = 15
+  /** The cursor of the last event that this reader has handled. */
+  cursor: string | undefined
+  /** Whether the reader was told that events come. */
+  isConnected = false
   readonly #api: Api
   readonly #store: Store
   readonly #handler: EventHandler
@@ -46,75 +44,62 @@ export class FrameHandler {
     this.#hooks = hooks
   }
 
-  /**
-   * The server begins to bring events. @param last the cursor that this client has asked for
-   *
-   * @returns the cursor after which every event has to come, until a reset
-   */
-  async *begin(cursor: string, last: string | undefined): AsyncGenerator<ChatEvent, string> {
-    if (last === undefined) await saveCursor(this.#store, cursor)
+  /** The server begins to bring events after this cursor, if none was asked for. */
+  async *#begin(cursor: string): AsyncGenerator<ChatEvent, void> {
+    if (this.cursor === undefined) await saveCursor(this.#store, cursor)
+    this.cursor ??= cursor
+    if (this.isConnected) return
+    this.isConnected = true
     this.#hooks.connected().catch(() => undefined)
     yield { type: 'connected' }
-    return last ?? cursor
   }
 
-  /** Handle what has arrived together. @param last the cursor before it @returns the cursor after it */
-  async *take(
-    frames: readonly Frame[],
-    last: string | undefined
-  ): AsyncGenerator<ChatEvent, string | undefined> {
+  /** Handle what has arrived together. */
+  async *take(frames: readonly Frame[]): AsyncGenerator<ChatEvent, void> {
     // A session that is not refreshed ends, and its stream with it.
     await this.#api.refreshIfDue()
     this.#hooks.alive().catch(() => undefined)
     yield* await this.#hooks.takeOwn()
-    for (const group of grouped(frames)) {
-      if (group[0]!.event === 'message') last = yield* this.#messages(group, last)
-      else last = yield* this.#frame(group[0]!, last)
-    }
+    for (const group of grouped(frames))
+      yield* group[0]!.event === 'message' ? this.#messages(group) : this.#frame(group[0]!)
     // The next frames may come in some seconds only.
     yield* await this.#hooks.takeOwn()
-    return last
   }
 
   /** Messages that arrived together are decrypted together. */
-  async *#messages(
-    frames: readonly Frame[],
-    before: string | undefined
-  ): AsyncGenerator<ChatEvent, string | undefined> {
+  async *#messages(frames: readonly Frame[]): AsyncGenerator<ChatEvent, void> {
     const messages: Message[] = []
     const cursors: string[] = []
-    let last = before
     for (const frame of frames) {
-      const message = checked(Message, parse(frame), 'message')
+      const message = checked(Message, parseFrame(frame.data), 'message')
+      const last = cursors.at(-1) ?? this.cursor
       if (isNext(frame, message, last)) {
         await this.#beginAt(frame.id, last)
         messages.push(message)
         cursors.push(frame.id)
-        last = frame.id
       } else yield replayed()
     }
     let at = 0
-    for await (const handled of this.#handler.messages(messages)) yield* this.#shown(handled, cursors[at++])
-    return last
+    for await (const handled of this.#handler.messages(messages)) {
+      const cursor = cursors[at++]!
+      yield* this.#shown(handled, cursor)
+      this.cursor = cursor
+    }
   }
 
-  async *#frame(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
-    if (frame.retry !== undefined) this.retryMs = Math.min(Math.max(frame.retry, MIN_PAUSE_MS), MAX_PAUSE_MS)
-    if (frame.event === 'retry') return last
-    if (!Object.hasOwn(durableEvents, frame.event)) {
-      const moved = yield* this.#ephemeral(frame, last)
-      return moved
-    }
+  async *#frame(frame: Frame): AsyncGenerator<ChatEvent, void> {
+    if (frame.event === 'retry') return
+    if (!Object.hasOwn(durableEvents, frame.event)) return yield* this.#ephemeral(frame)
     const event = frame.event as Exclude<DurableEvent, 'message'>
-    const data = checked(durableEvents[event], parse(frame), event)
-    if (!isNext(frame, data, last)) {
+    const data = checked(durableEvents[event], parseFrame(frame.data), event)
+    if (!isNext(frame, data, this.cursor)) {
       yield replayed()
-      return last
+      return
     }
-    await this.#beginAt(frame.id, last)
+    await this.#beginAt(frame.id, this.cursor)
     for await (const handled of this.#handler.handle(event, data)) yield* this.#shown(handled, undefined)
     await this.#store.update((tx) => advanceCursor(tx, frame.id))
-    return frame.id
+    this.cursor = frame.id
   }
 
   /** With the first event after a reset another unbroken range begins, maybe in another log. */
@@ -132,18 +117,20 @@ export class FrameHandler {
     })
   }
 
-  async *#ephemeral(frame: Frame, last: string | undefined): AsyncGenerator<ChatEvent, string | undefined> {
-    const data = parse(frame)
-    if (frame.event === 'ready') {
-      const ready = checked(ephemeralEvents.ready, data, 'ready')
-      this.keepAliveSeconds = Math.min(Math.max(ready.keepaliveSeconds, 1), 300)
-      return yield* this.begin(ready.cursor, last)
+  async *#ephemeral(frame: Frame): AsyncGenerator<ChatEvent, void> {
+    if (frame.event === HELD_BACK.event) {
+      this.isConnected = false
+      yield { type: 'disconnected', retryIn: 0, error: heldBack() }
+      return
     }
+    if (frame.event === 'begun' && isCursor(frame.id)) return yield* this.#begin(frame.id)
+    const data = parseFrame(frame.data)
+    if (frame.event === 'ready')
+      return yield* this.#begin(checked(ephemeralEvents.ready, data, 'ready').cursor)
     if (frame.event === 'reset') {
       yield { type: 'reset' }
-      if (!isCursor(frame.id)) return undefined
-      await saveCursor(this.#store, frame.id)
-      return frame.id
+      this.cursor = isCursor(frame.id) ? frame.id : undefined
+      if (this.cursor !== undefined) await saveCursor(this.#store, this.cursor)
     }
     if (frame.event === 'session.ended') {
       await this.#api.end()
@@ -153,7 +140,6 @@ export class FrameHandler {
       const { username, online, at } = data
       yield { type: 'presence', username, online, at }
     }
-    return last
   }
 }
 
@@ -185,15 +171,13 @@ function isCursor(text: string | undefined): text is string {
   return cursor !== null && cursor !== 'start'
 }
 
-function parse(frame: Frame): unknown {
-  try {
-    return JSON.parse(frame.data) as unknown
-  } catch (cause) {
-    throw new ChatError('untrusted', 'malformed-answer', 'An event is no JSON.', { cause })
-  }
-}
-
 function replayed(): ChatEvent {
   const message = 'The stream shows an event again, or in the place of another.'
   return { type: 'untrusted', error: untrusted('replayed-event', message) }
+}
+
+function heldBack(): ChatError {
+  const message = 'Something in between holds back the stream of events, such as a proxy or a virus scanner.'
+  const hint = 'Events come by polls instead. Have it pass /v1/events without buffering.'
+  return new ChatError('unreachable', 'held-back-stream', message, { hint })
 }
