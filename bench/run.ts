@@ -6,6 +6,7 @@ import { withOwner } from '../test/support/with-owner.js'
 import { batches } from './batches.js'
 import type { Bench, ServerBench } from './bench.js'
 import { catchUp } from './catch-up.js'
+import { cold } from './cold.js'
 import { cryptography } from './cryptography.js'
 import { asMarkdown, machine } from './document.js'
 import { fanOut } from './fan-out.js'
@@ -13,6 +14,7 @@ import { groups } from './groups.js'
 import { growth } from './growth.js'
 import { idleStreams } from './idle-streams.js'
 import { latency } from './latency.js'
+import { neighbours } from './neighbours.js'
 import { startLoad } from './load-generator.js'
 import { overload } from './overload.js'
 import { asJson, asText, heading, type Line } from './report.js'
@@ -30,6 +32,8 @@ const serverSections: Record<string, (bench: ServerBench) => Promise<void>> = {
   'fan-out': fanOut,
   'catch-up': catchUp,
   groups,
+  neighbours,
+  cold,
   growth,
   overload,
   'idle-streams': idleStreams,

@@ -1,0 +1,89 @@
+import { request, Agent } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import { startOurs } from './servers.js'
+
+const STREAMS = 2000
+const GROUP = 10
+const PROBE_MS = 5
+
+/** A process that has served nobody yet gets all clients at once, and the embedded database all that it can take. */
+export async function cold(bench: ServerBench): Promise<void> {
+  await streams(bench)
+  await saturated(bench)
+}
+
+async function streams({ owner, pg, load, report }: ServerBench): Promise<void> {
+  const groups = Array.from({ length: STREAMS / GROUP }, (_, group) =>
+    Array.from({ length: GROUP }, (_, n) => group * GROUP + n)
+  )
+  // The load generator is warm: only the server is not.
+  const other = await startOurs(owner, pg, { users: STREAMS, groups })
+  await load('openStreams', { port: other.port, tokens: other.tokens, atOnce: STREAMS })
+  await load('closeStreams', undefined)
+  const { port, tokens } = await startOurs(owner, pg, { users: STREAMS, groups })
+  const end = new AbortController()
+  const probing = longestWait(port, end.signal)
+  await sleep(200)
+  const since = performance.now()
+  await load('openStreams', { port, tokens, atOnce: STREAMS })
+  const seconds = (performance.now() - since) / 1000
+  end.abort()
+  await load('closeStreams', undefined)
+  report({
+    name: `${STREAMS} streams opened at once on a new process, until all are ready`,
+    value: seconds,
+    unit: 's',
+    target: { of: 'value', atMost: 0.7 }
+  })
+  report({
+    name: 'another request meanwhile, the longest wait',
+    value: await probing,
+    unit: 'ms',
+    target: { of: 'value', atMost: 100 }
+  })
+}
+
+async function saturated({ owner, load, quick, report }: ServerBench): Promise<void> {
+  const { port, tokens, conversations } = await startOurs(owner, null)
+  const end = new AbortController()
+  const probing = longestWait(port, end.signal)
+  const measureMs = quick ? 5000 : 60_000
+  const plan = {
+    port,
+    tokens,
+    conversations,
+    bytes: MESSAGE_BYTES,
+    connections: 384,
+    warmUpMs: 1000,
+    measureMs
+  }
+  const { perSecond } = await load('closedLoop', plan)
+  end.abort()
+  report({ name: `sends on PGlite, saturated for ${measureMs / 1000} s`, value: perSecond, unit: '/s' })
+  report({
+    name: 'another request meanwhile, the longest wait',
+    value: (await probing) / 1000,
+    unit: 's',
+    target: { of: 'value', atMost: 0.5 }
+  })
+}
+
+/** Milliseconds of the slowest of small requests, which are sent one after the other. */
+async function longestWait(port: number, end: AbortSignal): Promise<number> {
+  const agent = new Agent({ keepAlive: true })
+  let longest = 0
+  while (!end.aborted) {
+    const since = performance.now()
+    await new Promise<void>((resolve, reject) => {
+      const sent = request({ port, host: '127.0.0.1', path: '/healthz', agent }, (response) => {
+        response.resume().on('end', resolve)
+      })
+      sent.on('error', reject).end()
+    })
+    longest = Math.max(longest, performance.now() - since)
+    await sleep(PROBE_MS)
+  }
+  agent.destroy()
+  return longest
+}

@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import * as schema from '../src/server/db/schema.js'
+import { cheapKeys } from '../test/support/bad-input.js'
+import { creation, currentUser, type CurrentUser } from '../test/support/chain-requests.js'
+import { found, post, show } from '../test/support/conversations.js'
+import { crowd } from '../test/support/crowd.js'
+import { signed, statementText } from '../test/support/interop/chains.js'
+import { InteropClient } from '../test/support/interop/client.js'
+import { sha256Hex } from '../test/support/interop/crypto.js'
+import { expect } from '../test/support/interop/http.js'
+import { user } from '../test/support/people.js'
+import type { Scope } from '../test/support/server-process.js'
+import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import type { Latency } from './load/fixed-rate.js'
+import { median } from './load/percentile.js'
+import { residentBytes, startOurs } from './servers.js'
+
+const MEMBERS = 1024
+const LISTED = 40
+const STRANGERS = 6
+const REVOCATIONS = 5
+const PER_SECOND = 500
+const MIB = 2 ** 20
+/** Within the limits, but for those of the load generator, and of the network that all share here. */
+const LIMITS = {
+  RATE_LIMIT_SEND: '10000000',
+  RATE_LIMIT_AUTH: '1000000',
+  DEVICE_ADDS_PER_DAY: '30',
+  CHAIN_REQUESTS_AT_ONCE: '100'
+}
+
+/** Does something dear, again and again until the end. */
+type Load = (end: AbortSignal) => Promise<unknown>
+
+/** What others feel while one account does what is dear, as fast as it may. */
+export async function neighbours(bench: ServerBench): Promise<void> {
+  const { owner, pg: postgres, load, quick, report } = bench
+  let people = new Map<string, CurrentUser>()
+  const prepare = async (databaseUrl: string): Promise<void> => {
+    const pool = new pg.Pool({ connectionString: databaseUrl })
+    people = await crowd(drizzle(pool, { schema }), MEMBERS - 1)
+    await pool.end()
+  }
+  const { port, pid, tokens, conversations } = await startOurs(
+    owner,
+    postgres,
+    undefined,
+    [],
+    prepare,
+    LIMITS
+  )
+  const server = { url: `http://127.0.0.1:${port}` }
+  const mallory = await user(owner, server, 'mallory', { connections: 256 })
+  await load('openStreams', { port, tokens: [tokens[0]!] })
+  const plan = { port, tokens, conversations, bytes: MESSAGE_BYTES, connections: 64, perSecond: PER_SECOND }
+  const measure = () =>
+    load('fixedRate', { ...plan, readers: 1, warmUpMs: 500, measureMs: quick ? 1500 : 5000 })
+  const loads: Record<string, Load> = {
+    'reads its lists, four at a time': await lists(mallory, people),
+    'has 120 bodies of 16 MiB under way': unfinishedBodies(mallory, port),
+    'replaces its backup of 1 MiB': backups(mallory),
+    'adds wraps for its 15 other devices': await wraps(owner, server.url, mallory),
+    'has 200 log-ins under way': logins(mallory)
+  }
+  await measure()
+  for (const [name, work] of Object.entries(loads)) {
+    const rounds: { quiet: Latency; busy: Latency }[] = []
+    const before = residentBytes(pid)
+    for (let round = 0; round < (quick ? 1 : 3); round++) {
+      const quiet = await measure()
+      const end = new AbortController()
+      const working = work(end.signal)
+      rounds.push({ quiet, busy: await measure() })
+      end.abort()
+      await working
+    }
+    for (const figure of ['p50', 'p99'] as const) {
+      const [value, baseline] = (['busy', 'quiet'] as const).map((of) =>
+        median(rounds.map((round) => round[of][figure]))
+      ) as [number, number]
+      const atMost = !name.includes('log-ins') ? 1.5 : figure === 'p50' ? 1.2 : 2
+      report({
+        name: `POST → SSE ${figure} of others at ${PER_SECOND}/s while one account ${name} : quiet`,
+        value,
+        unit: 'ms',
+        baseline,
+        ratio: value / baseline,
+        target: { of: 'ratio', atMost }
+      })
+    }
+    report({ name: 'resident, more than before', value: (residentBytes(pid) - before) / MIB, unit: 'MiB' })
+  }
+  await load('closeStreams', undefined)
+  await revocations(bench, server, people)
+}
+
+async function lists(by: InteropClient, people: Map<string, CurrentUser>): Promise<Load> {
+  for (let n = 0; n < LISTED; n++)
+    expect(
+      await post(by, '/v1/conversations', await creation(by, 'group', [...people.keys()], { known: people })),
+      201
+    )
+  const list = async (end: AbortSignal) => {
+    while (!end.aborted) await unlessLimited(by.raw('GET', '/v1/conversations?limit=200'))
+  }
+  return (end) => Promise.all(Array.from({ length: 4 }, () => list(end)))
+}
+
+function unfinishedBodies(by: InteropClient, port: number): Load {
+  return async (end) => {
+    const head = ['POST /v1/conversations HTTP/1.1', 'Host: bench', `Authorization: Bearer ${by.accessToken}`]
+    const type = ['Content-Type: application/json', `Content-Length: ${16 * MIB}`, '', '']
+    const sockets = Array.from({ length: 120 }, () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+      socket.write([...head, ...type].join('\r\n'))
+      socket.write(Buffer.alloc(16 * MIB - 1, ' '))
+      return socket
+    })
+    await new Promise((resolve) => end.addEventListener('abort', resolve))
+    for (const socket of sockets) socket.destroy()
+  }
+}
+
+function backups(by: InteropClient): Load {
+  let etag: string | undefined
+  return async (end) => {
+    while (!end.aborted) {
+      const given: Record<string, string> =
+        etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
+      const headers = { 'content-type': 'application/octet-stream', ...given }
+      const answer = await unlessLimited(
+        by.raw('PUT', '/v1/users/me/key-backup', { body: randomBytes(MIB), headers })
+      )
+      etag = answer?.headers['etag'] ?? etag
+    }
+  }
+}
+
+async function wraps(owner: Scope, url: string, by: InteropClient): Promise<Load> {
+  const id = await found(by, 'group')
+  const { sessionKeyId, key } = await show(by, id)
+  const others = Array.from({ length: 15 }, () => cheapKeys())
+  const devices: InteropClient[] = []
+  for (const keys of others) devices.push(await deviceOf(owner, url, by, keys))
+  const wrap = (reader: InteropClient) => {
+    const wrapped = randomBytes(256)
+    const text = statementText('wrap-added', [
+      ['conversation', id],
+      ['key', key],
+      ['reader', reader.keys.signingFp],
+      ['wrap', sha256Hex(wrapped)],
+      ['by', by.keys.signingFp]
+    ])
+    const wrappedKey = wrapped.toString('base64')
+    return { deviceId: reader.deviceId, wrappedKey, statement: signed(text, by.keys) }
+  }
+  const path = `/v1/conversations/${id}/session-keys/${sessionKeyId}/wraps`
+  return async (end) => {
+    while (!end.aborted) await unlessLimited(post(by, path, { wraps: devices.map(wrap) }))
+  }
+}
+
+function logins(by: InteropClient): Load {
+  const { username, password } = by
+  const request = { body: { username, password }, token: null }
+  const log = async (end: AbortSignal) => {
+    while (!end.aborted) await unlessLimited(by.raw('POST', '/v1/auth/login', request))
+  }
+  return (end) => Promise.all(Array.from({ length: 200 }, () => log(end)))
+}
+
+/** How long a revocation takes while strangers name its user in large groups, as fast as they may. */
+async function revocations(
+  { owner, report }: ServerBench,
+  server: { url: string },
+  people: Map<string, CurrentUser>
+): Promise<void> {
+  const victim = await user(owner, server, 'victim')
+  const strangers = await Promise.all(
+    Array.from({ length: STRANGERS }, (_, n) => user(owner, server, `stranger${n}`))
+  )
+  const named = [...[...people.keys()].slice(0, 600), 'victim']
+  const bodies = await Promise.all(
+    strangers.map(async (by) => {
+      const known = new Map(people)
+      for (const name of ['victim', by.username]) known.set(name, await currentUser(victim, name))
+      const made: string[] = []
+      for (let n = 0; n < 10; n++) made.push(JSON.stringify(await creation(by, 'group', named, { known })))
+      return made
+    })
+  )
+  const devices: InteropClient[] = []
+  for (let n = 0; n < REVOCATIONS; n++) devices.push(await deviceOf(owner, server.url, victim, cheapKeys()))
+  const end = new AbortController()
+  const storm = strangers.map(async (by, n) => {
+    for (let next = 0; !end.signal.aborted; next++)
+      await unlessLimited(post(by, '/v1/conversations', bodies[n]![next % bodies[n]!.length]))
+  })
+  const times: number[] = []
+  for (const { deviceId } of devices) {
+    await sleep(300)
+    const since = performance.now()
+    expect(await victim.revoke(deviceId), 200)
+    times.push(performance.now() - since)
+  }
+  end.abort()
+  await Promise.all(storm)
+  report({
+    name: `revocation while ${STRANGERS} strangers name its user in groups of 600, the longest of ${REVOCATIONS}`,
+    value: Math.max(...times) / 1000,
+    unit: 's',
+    target: { of: 'value', atMost: 1 }
+  })
+}
+
+async function deviceOf(
+  owner: Scope,
+  url: string,
+  of: InteropClient,
+  keys: InteropClient['keys']
+): Promise<InteropClient> {
+  const device = await InteropClient.create(url, of.username, { keys, password: of.password })
+  owner.teardown(() => device.close())
+  expect(await device.login(false), 200)
+  expect(await device.addDevice(of.keys), 201)
+  return device
+}
+
+/** @returns undefined for a refusal: after a moment of one by a limit, after a second if the server is overloaded */
+async function unlessLimited<A extends { status: number }>(answer: Promise<A>): Promise<A | undefined> {
+  const given = await answer
+  if (given.status < 400) return given
+  await sleep(given.status === 503 ? 1000 : 20)
+  return undefined
+}
