@@ -8,7 +8,7 @@ export interface About {
 
 /** What the person can do after something that does not verify. @param me the user's own name, if it is known */
 export function adviceOn(
-  { code, heads, hint }: Pick<ChatError, 'code' | 'heads' | 'hint'>,
+  { code, heads, hint }: Pick<ChatError, 'code'> & Partial<Pick<ChatError, 'heads' | 'hint'>>,
   about: About = {},
   me?: string
 ): string {

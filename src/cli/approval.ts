@@ -1,14 +1,15 @@
 import type { ChatClient } from '../client/index.js'
 import { UsageError } from './errors.js'
-import { pickDevice } from './pick-device.js'
+import { matchingDevices, pickDevice } from './pick-device.js'
 import { print, printToStderr, type Io } from './terminal/io.js'
 import { confirm, isInteractive } from './terminal/prompt.js'
 import { sanitize } from './terminal/sanitize.js'
 
 /**
- * Approve a waiting device, whose link number the person compares.
+ * Approve a waiting device, whose link number the person compares. If several wait, the number or the person says
+ * which.
  *
- * @param id the beginning of its id; needed if several wait
+ * @param id the beginning of its id
  * @param given the number that the new device shows; needed without a terminal
  */
 export async function approve(
@@ -17,9 +18,13 @@ export async function approve(
   id: string | undefined,
   given: string | undefined
 ): Promise<void> {
-  const device = pickDevice(await chat.devices.requests(), id)
+  const waiting = matchingDevices(await chat.devices.requests(), id)
+  const numbers = new Map<string, string>()
+  for (const { id } of waiting) numbers.set(id, await chat.devices.linkNumber(id))
+  const named = waiting.filter(({ id }) => given?.replace(/\D/g, '') === numbers.get(id)!.replace(/\D/g, ''))
+  const device = await pickDevice(io, named.length === 1 ? named : waiting, numbers)
   const name = `"${sanitize(device.name)}"`
-  const number = given ?? (await compared(io, name, await chat.devices.linkNumber(device.id)))
+  const number = given ?? (await compared(io, name, numbers.get(device.id)!))
   await chat.devices.approve(device.id, { number })
   printToStderr(io, `${name} is approved, and can read what this device can. Say so on the new device, too.`)
 }

@@ -1,5 +1,5 @@
 import type { ChatClient, DeviceInfo } from '../client/index.js'
-import { pickDevice } from './pick-device.js'
+import { matchingDevices, pickDevice } from './pick-device.js'
 import { printToStderr, type Io } from './terminal/io.js'
 import { agree, confirm, isInteractive } from './terminal/prompt.js'
 import { sanitize } from './terminal/sanitize.js'
@@ -17,10 +17,8 @@ export interface RevokeOptions {
  * @param id the beginning of its id
  */
 export async function revoke(io: Io, chat: ChatClient, id: string, options: RevokeOptions): Promise<void> {
-  const device = pickDevice(
-    (await chat.devices.list()).filter(({ status }) => status === 'active'),
-    id
-  )
+  const active = (await chat.devices.list()).filter(({ status }) => status === 'active')
+  const device = await pickDevice(io, matchingDevices(active, id))
   const which = device.current ? 'This device' : named(device)
   await confirm(io, `${which} (${device.id}) will be revoked. This cannot be undone. Go on?`, options.yes)
   const approved = await revokeOne(io, chat, device)

@@ -94,13 +94,19 @@ export async function withChat<T>(
       } catch (error) {
         if (!(error instanceof ChatError && error.kind === 'logged-out')) throw error
       }
-    const password = await readPassword(io, options, `Password of ${account.username}`)
-    const { status } = await chat.login({ username: account.username, password })
-    if (status === 'pending')
-      printToStderr(io, 'The account does not know this device. The device asks for approval again.')
-    await requireLinked(chat)
+    const { username } = account
+    if (account.status === 'pending') throw waitsNoMore(account)
+    await chat.login({ username, password: await readPassword(io, options, `Password of ${username}`) })
     return work(chat)
   })
+}
+
+/** A device without a session does not ask for approval again by itself. */
+export function waitsNoMore({ username }: Account): UsageError {
+  return new UsageError(
+    'This device waits for approval no more: it was declined, it has waited too long, or you have logged out.',
+    `To ask again: secure-chat login ${username}`
+  )
 }
 
 /** @throws {UsageError} if nobody has registered or logged in here */
@@ -114,7 +120,7 @@ export function requireAccount(io: Io, options: GlobalOptions, { account }: Chat
 
 /** A pending device may be linked by now. @throws {UsageError} if it still waits */
 async function requireLinked(chat: ChatClient): Promise<void> {
-  if (chat.account!.status === 'active') return
+  if (chat.account!.status !== 'pending') return
   const number = await pendingLinkNumber(chat)
   if (number === null) return
   throw new UsageError(

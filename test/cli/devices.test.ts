@@ -124,20 +124,49 @@ t.test(
   }
 )
 
-t.test('A device that was declined or revoked asks for approval again', async (t) => {
+t.test('A device that was declined, or revoked, asks for approval again only by a log-in', async (t) => {
   await home.ok('phone', ['login', 'alice', '--no-wait'])
   await home.ok('alice', ['devices', 'decline'])
-  t.match(await home.run('phone', ['conversations']), {
-    code: 2,
-    err: /does not know this device[^]*waits for approval/
-  })
+  for (const command of [['conversations'], ['devices', 'link']])
+    t.match(await home.run('phone', command), {
+      code: 2,
+      err: /waits for approval no more[^]*secure-chat login alice/
+    })
+  t.strictSame(await home.json('alice', ['devices', 'requests']), [])
   const laptop = (await home.json('alice', ['devices'])).find(({ name }) => name === 'laptop')!
   await home.ok('alice', ['devices', 'revoke', String(laptop['id']), '--yes'])
   await home.ok('bob', ['send', 'alice', 'not for the laptop'])
   const told = /was revoked by another device[^]*login NAME --new-device/
   t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told })
   t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told }, 'at each start')
+  t.match(await home.ok('laptop', ['whoami']), /^alice \(revoked, logged out\)$/m)
+  const doctor = await home.run('laptop', ['doctor'])
+  t.match(doctor, { code: 1, out: /fail {2}session: this device was revoked\n.*login NAME --new-device/ })
+  t.strictSame(await home.json('alice', ['devices', 'requests']), [])
   t.match(await home.run('laptop', ['login', 'alice', '--new-device', '--no-wait']), { err: /approv/ })
+  t.match(await home.json('alice', ['devices', 'requests']), [{ name: 'laptop' }], 'under its name')
+  await home.ok('alice', ['devices', 'decline'])
+})
+
+t.test('Devices that wait are told apart by their names, times and link numbers', async (t) => {
+  const shown = []
+  for (const name of ['old phone', 'new phone']) {
+    const { out } = await home.run(name.slice(0, 3), ['login', 'alice', '--no-wait', '--device-name', name])
+    shown.push(LINK_NUMBER.exec(out)![0])
+  }
+  const { code, err } = await home.run('alice', ['devices', 'approve'])
+  t.equal(code, 2)
+  for (const [at, name] of ['old phone', 'new phone'].entries())
+    t.match(err, new RegExp(`^ *[0-9a-f-]{36} +"${name}" +[\\d-]{10} [\\d:]{5}\n +${shown[at]}$`, 'm'))
+  t.match(await home.run('alice', ['devices', 'approve', '--number', '12345 '.repeat(12)]), {
+    code: 2,
+    err: shown[1]!
+  })
+  t.match(await home.run('alice', ['devices', 'approve', '--number', shown[1]!]), {
+    code: 0,
+    err: /"new phone" is approved/
+  })
+  await home.ok('alice', ['devices', 'decline'])
 })
 
 t.test('After a revocation the program names the devices that the revoked one had approved', async (t) => {

@@ -44,6 +44,22 @@ t.test('A new number is shown and asked for when the devices of the user have ch
   t.equal(await tablet.ended, 0)
 })
 
+t.test('The person chooses among several devices that wait', async (t) => {
+  for (const name of ['old', 'new'])
+    t.equal(await start(['--profile', name, 'login', 'alice', '--device-name', name, '--no-wait']).ended, 0)
+  const phone = start(['devices', 'approve'])
+  await phone.screen.until(
+    /"old" .*\n +(\d{5} ){11}\d{5}\n.*"new" .*\n +(\d{5} ){11}\d{5}\n[^]*Which device\?[^]*"new"/
+  )
+  phone.keyboard.write('j')
+  await phone.screen.until(/● +"new"/)
+  phone.keyboard.write('\r')
+  await phone.screen.until(/link number of "new" is[^]*Does the new device show the same number\?/)
+  phone.keyboard.write('y')
+  t.equal(await phone.ended, 0)
+  t.equal(await start(['devices', 'decline']).ended, 0)
+})
+
 t.test('A no on either screen links nothing', async (t) => {
   const stranger = start(['--profile', 'stranger', 'login', 'alice', '--device-name', 'stranger'])
   await stranger.screen.until(QUESTION)

@@ -4,14 +4,14 @@ import { approve } from '../approval.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { waitUntilLinked } from '../linking.js'
-import { pickDevice } from '../pick-device.js'
+import { matchingDevices, pickDevice } from '../pick-device.js'
 import { revoke, type RevokeOptions } from '../revocation.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import { formatTime, formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { readPassword, confirm } from '../terminal/prompt.js'
-import { requireAccount, withClient, withChat } from '../with-chat.js'
+import { requireAccount, waitsNoMore, withClient, withChat } from '../with-chat.js'
 
 interface ConfirmOptions {
   yes?: boolean
@@ -50,7 +50,7 @@ export function devicesCommands(program: Command, io: Io): void {
   devices
     .command('approve')
     .description('approve a new device, whose link number you compare; it can then read what this one can')
-    .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
+    .argument('[id]', 'id of the device, or the beginning of it')
     .option('--number <groups...>', 'the link number that the new device shows; needed without a terminal')
     .action((id: string | undefined, { number }: NumberOption) =>
       inChat((chat) => approve(io, chat, id, number?.join(' ')))
@@ -66,7 +66,7 @@ export function devicesCommands(program: Command, io: Io): void {
     .argument('[id]', 'id of the device, or the beginning of it; needed if several wait')
     .action((id: string | undefined) =>
       inChat(async (chat) => {
-        const device = pickDevice(await chat.devices.requests(), id)
+        const device = await pickDevice(io, matchingDevices(await chat.devices.requests(), id))
         await chat.devices.reject(device.id)
         printToStderr(io, `"${sanitize(device.name)}" was declined.`)
       })
@@ -118,10 +118,9 @@ function show(io: Io, devices: readonly DeviceInfo[], json: boolean | undefined)
 
 async function link(io: Io, options: GlobalOptions, number: string | undefined): Promise<void> {
   await withClient(io, options, async (chat) => {
-    const { username, status, loggedIn } = requireAccount(io, options, chat)
-    if (status === 'active') throw new UsageError('This device is linked already.')
-    if (!loggedIn)
-      await chat.login({ username, password: await readPassword(io, options, `Password of ${username}`) })
+    const account = requireAccount(io, options, chat)
+    if (account.status !== 'pending') throw new UsageError('This device is linked already.')
+    if (!account.loggedIn) throw waitsNoMore(account)
     if (number !== undefined) await chat.confirmLink(number)
     await waitUntilLinked(io, chat)
   })

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryStore, selfTest, type Account, type ChatClient, type Store } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
-import { acceptIdentity } from '../advice.js'
+import { acceptIdentity, adviceOn } from '../advice.js'
 import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
@@ -79,6 +79,13 @@ function checkClock(skew: number): Check {
 async function* checkAccount(chat: ChatClient, url: string, account: Account): AsyncGenerator<Check> {
   const { username, deviceId, fingerprint, status, loggedIn } = account
   const session = await runCheck('session', url, async () => {
+    if (status === 'revoked' || status === 'displaced')
+      return failure(
+        status === 'revoked'
+          ? 'this device was revoked'
+          : 'you began again on another device, or somebody has put another identity in your place',
+        adviceOn({ code: status })
+      )
     if (!loggedIn) return warning(`${username} is logged out`, `Log in with "secure-chat login ${username}".`)
     await chat.sessions.list()
     if (status === 'active') return `${username} is logged in`

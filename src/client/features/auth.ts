@@ -58,10 +58,11 @@ export class Auth {
   }
 
   get account(): Account | null {
-    const { account, device } = this.#me
+    const { account, device, standing } = this.#me
     if (account === null || device === null) return null
-    const { username, userId, deviceId, status } = account
+    const { username, userId, deviceId } = account
     const { fingerprint } = device.signing
+    const status = standing === 'revoked' || standing === 'displaced' ? standing : account.status
     return { username, userId, deviceId, fingerprint, status, loggedIn: this.#api.loggedIn }
   }
 
@@ -94,7 +95,7 @@ export class Auth {
     const isOwn = device?.username === credentials.username
     if (isOwn && (await this.#resumeDevice(credentials, device, asNewDevice)))
       return { status: 'active', deviceId: this.#me.device!.id }
-    return this.#requestApproval(credentials)
+    return this.#requestApproval({ ...(isOwn && { deviceName: device.name }), ...credentials })
   }
 
   async logout({ forget = false }: { forget?: boolean } = {}): Promise<void> {

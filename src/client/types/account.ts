@@ -19,7 +19,8 @@ export interface Account {
   deviceId: string
   /** Fingerprint of this device's signing key. */
   fingerprint: string
-  status: 'active' | 'pending'
+  /** `revoked`, or `displaced` by a reset: as far as this device has heard. */
+  status: 'active' | 'pending' | 'revoked' | 'displaced'
   loggedIn: boolean
 }
 

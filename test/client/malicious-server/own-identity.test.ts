@@ -258,7 +258,7 @@ t.test(
           { kind: 'untrusted', code: 'displaced' },
           `${ending}, ${time}`
         )
-        t.match(client.account, { deviceId, status: 'active', loggedIn: false })
+        t.match(client.account, { deviceId, status: 'displaced', loggedIn: false })
         t.ok(await isKept())
       }
       t.match(client.noticed(), [{ type: 'untrusted', error: { code: 'displaced' } }])
