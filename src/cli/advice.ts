@@ -64,6 +64,11 @@ export function adviceOn(
   }
 }
 
+/** What the others do for a user who has begun again. */
+export const ASK_FOR_RENEWAL =
+  'If you have begun again, ask the others to accept your new identity (secure-chat accept NAME), and in a group ' +
+  'to renew your membership then: secure-chat group renew GROUP NAME'
+
 /** @param root the one that was announced; without it, `accept` shows the one to accept */
 export function acceptIdentity(username: string, root?: string): string {
   const command = ['secure-chat accept', username, ...(root === undefined ? [] : [root])].join(' ')

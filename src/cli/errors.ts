@@ -1,5 +1,5 @@
 import { ChatError } from '../client/index.js'
-import { acceptIdentity, adviceOn, type About } from './advice.js'
+import { acceptIdentity, adviceOn, ASK_FOR_RENEWAL, type About } from './advice.js'
 import { connectionAdvice } from './connection-advice.js'
 import { printToStderr, type Io } from './terminal/io.js'
 import { sanitize, sanitizeLines } from './terminal/sanitize.js'
@@ -79,6 +79,7 @@ export function printError(
 const HINTS: Record<string, string> = {
   'device-pending': 'Go on with "secure-chat devices link".',
   'last-admin': 'Make another member an admin first: secure-chat group role GROUP NAME admin',
+  'not-in-roster': ASK_FOR_RENEWAL,
   'other-account': 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.',
   'other-backup-kind':
     'With a passphrase, run "secure-chat restore NAME --passphrase". With a code, leave out --passphrase.',

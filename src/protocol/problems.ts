@@ -36,7 +36,10 @@ export const problems = {
     'The device is pending. Approve it with another device of the user, or reset the user’s devices.'
   ],
   'not-admin': [403, 'Only an admin whose identity is current may do this. Ask an admin of the group.'],
-  'not-in-roster': [403, 'This device is not in the roster. Ask another member to add the user again.'],
+  'not-in-roster': [
+    403,
+    'This device is not in the roster. After a reset, another member has to renew the user.'
+  ],
   forbidden: [403, 'The protocol does not allow this change.'],
   'not-found': [404, 'There is nothing at this address. Check the path and the method.'],
   'user-not-found': [404, 'There is no such user.'],

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { CliProcess, lines } from '../support/cli-process.js'
+import { CliProcess, lines, machine } from '../support/cli-process.js'
 import { commandLine, type CommandLine, type Given } from '../support/command-line.js'
 import { freePort } from '../support/server-process.js'
 import { startChat } from '../support/start-chat.js'
@@ -138,6 +138,33 @@ t.test('A chain that does not verify fails the check of its conversation', async
     forked.checks.find(({ check }) => check === 'own chain'),
     { status: 'fail', message: /shows another chain of ada/ }
   )
+  t.match(
+    forked.checks.find(({ check }) => check === 'contacts'),
+    { status: 'ok', message: /^1, none/ },
+    'a chain that is refused hides no contact'
+  )
+})
+
+t.test('After a reset it says what the others do, and they see the new identity at once', async (t) => {
+  const home = await machine(t, url)
+  await home.register('emma', 'finn')
+  const number = (await home.ok('finn', ['verify', 'emma'])).trim()
+  await home.ok('finn', ['verify', 'emma', number])
+  const id = (await home.ok('emma', ['group', 'create', 'ops', 'finn'])).trim()
+  await home.ok('emma2', ['login', 'emma', '--no-wait'])
+  await home.ok('emma2', ['devices', 'reset', '--yes'])
+  const [contact] = await home.json('finn', ['contacts'])
+  t.match(contact, { username: 'emma', status: 'changed', wasVerified: true })
+
+  const conversations = async () =>
+    (await home.json<Check>('emma2', ['doctor'])).find(({ check }) => check === 'conversations')
+  const hint = /accept your new identity.*group renew GROUP NAME/
+  t.match(await conversations(), { status: 'warn', message: /1 of them do not know your new identity/, hint })
+  t.match(await home.run('emma2', ['send', id, 'me']), { code: 1, err: hint })
+  await home.ok('finn', ['accept', 'emma', String(contact!['root'])])
+  await home.ok('finn', ['group', 'renew', id, 'emma'])
+  t.match(await conversations(), { status: 'ok' })
+  await home.ok('emma2', ['send', id, 'me'])
 })
 
 t.test('An untrusted certificate fails its check, and one that ends soon is a warning', async (t) => {

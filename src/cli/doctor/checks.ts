@@ -1,8 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { MemoryStore, selfTest, type Account, type ChatClient, type Store } from '../../client/index.js'
+import {
+  MemoryStore,
+  selfTest,
+  type Account,
+  type ChatClient,
+  type Conversation,
+  type Store
+} from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
-import { acceptIdentity, adviceOn } from '../advice.js'
+import { acceptIdentity, adviceOn, ASK_FOR_RENEWAL } from '../advice.js'
 import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
@@ -106,7 +113,7 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
         'did not, tell your contacts by another way.'
     )
   })
-  yield* checkConversations(chat, url)
+  yield* checkConversations(chat, url, username)
   yield runCheck('contacts', url, async () => {
     if (await chat.contacts.isWaiting())
       return warning(
@@ -130,7 +137,7 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
   )
 }
 
-async function* checkConversations(chat: ChatClient, url: string): AsyncGenerator<Check> {
+async function* checkConversations(chat: ChatClient, url: string, me: string): AsyncGenerator<Check> {
   const check = 'conversations'
   const broken: Check[] = []
   yield runCheck(check, url, async () => {
@@ -143,7 +150,12 @@ async function* checkConversations(chat: ChatClient, url: string): AsyncGenerato
         broken.push(await runCheck(`${check}: ${name}`, url, reject, { conversationId: id }))
       }
     const valid = `${all.length - broken.length} of ${all.length} chains are valid`
-    if (broken.length === 0) return valid
+    const isOut = ({ kind, joined, members }: Conversation): boolean =>
+      joined && kind !== 'self' && members.some(({ username, stale }) => stale && username === me)
+    const out = all.filter(isOut).length
+    if (broken.length === 0 && out === 0) return valid
+    if (broken.length === 0)
+      return warning(`${valid}. ${out} of them do not know your new identity yet`, ASK_FOR_RENEWAL)
     return failure(valid, 'Nothing is sent to the others. See "secure-chat conversations" for what to do.')
   })
   yield* broken

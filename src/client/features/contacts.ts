@@ -1,6 +1,6 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
-import { ChatError } from '../errors.js'
+import { ChatError, isAboutOne, isRefusal } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -41,10 +41,15 @@ export class Contacts {
     this.#tellDevices = tellDevices
   }
 
-  /** All whom this device has met, and whom the user's other devices have told about. */
+  /** All whom this device has met, and whom the user's other devices have told about, after a look at their chains. */
   async list(): Promise<Contact[]> {
+    const known = await this.#trust.list()
+    // A chain that is refused has an alarm of its own. It hides no other contact.
+    await this.#users.sync(known.map(([username]) => username)).catch((error: unknown) => {
+      if (!isAboutOne(error) || isRefusal(error, 'too-many-requests')) throw error
+    })
     const contacts: Contact[] = []
-    for (const [username, trust] of await this.#trust.list()) {
+    for (const [username, trust] of known) {
       const history = await this.#users.peek(username)
       const root = history?.chain.root ?? trust.root
       const known = (await this.#trust.isUnsure(username)) ? undefined : trust
