@@ -46,6 +46,11 @@ export function adviceOn(
       )
     case 'identity-changed':
       return acceptIdentity(about.username ?? 'NAME')
+    case 'old-backup':
+      return (
+        'It was revoked, or you have begun again with a new identity. On one of your devices, make another: ' +
+        'secure-chat backup create. If you have none: secure-chat login NAME, then secure-chat devices reset'
+      )
     case 'swapped-key':
       return 'Somebody may stand between your devices. Do not link them over this server.'
     case 'bad-wrap':

@@ -195,7 +195,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       () => wrongWraps.resume(),
       () => missed.read(),
       () => sharing.flush(),
-      () => rekey.resume()
+      () => rekey.resume(),
+      () => backup.resume()
     ])
     return sent
   }
@@ -209,7 +210,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
 
   const openRecovery = (): Promise<RecoveryClient> =>
     assemble({ ...options, store: new MemoryStore() }, keyLimits)
-  const backup = new Backup(api, users, own, pending, forwarding, devices, sharing, rsaKeyBits)
+  const backup = new Backup(api, store, users, own, pending, forwarding, devices, sharing, rsaKeyBits)
   const restore = new Restore(store, trust, heads, me, auth, linking, backup, openRecovery)
 
   await me.load()

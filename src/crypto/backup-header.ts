@@ -1,6 +1,7 @@
 import { isAcceptableCost, type Argon2Cost } from './argon2.js'
 import { decodeHex, encodeHex, encodeUtf8 } from './encoding.js'
 import { CryptoError } from './errors.js'
+import { UUID } from '../protocol/ids.js'
 
 export const SALT_BYTES = 32
 
@@ -8,6 +9,8 @@ export const SALT_BYTES = 32
  * The start of a key backup, in the clear. It is additional data of the encryption, so it cannot be altered.
  */
 export interface BackupHeader {
+  /** The recovery device whose keys it holds: who cannot open the backup can tell whether it still counts. */
+  readonly device: string
   /** The kind of secret that opens the backup. */
   readonly kind: 'recovery-code' | 'passphrase'
   /** The cost of Argon2id for a passphrase; null for a recovery code. */
@@ -20,18 +23,18 @@ export interface BackupHeader {
 const FIRST_LINE = 'secure-chat/v1 key-backup\n'
 const number = '([1-9][0-9]{0,6})'
 const form = new RegExp(
-  `^${FIRST_LINE}` +
+  `^${FIRST_LINE}device (${UUID})\n` +
     `kind (?:recovery-code|passphrase\nmemory ${number}\npasses ${number}\nlanes ${number})\n` +
     'salt ([0-9a-f]{64})\niv ([0-9a-f]{24})\ncommitment ([0-9a-f]{64})\n'
 )
 /** Upper bound of a header's length. */
-const MAX_HEADER_BYTES = 320
+const MAX_HEADER_BYTES = 364
 
 /** Serialise a header (docs/protocol.md, "Key backup"). */
-export function encodeBackupHeader({ kind, cost, salt, iv, commitment }: BackupHeader): Uint8Array {
+export function encodeBackupHeader({ device, kind, cost, salt, iv, commitment }: BackupHeader): Uint8Array {
   const work = cost === null ? '' : `memory ${cost.memory}\npasses ${cost.passes}\nlanes ${cost.lanes}\n`
   const rest = `salt ${encodeHex(salt)}\niv ${encodeHex(iv)}\ncommitment ${encodeHex(commitment)}\n`
-  return encodeUtf8(`${FIRST_LINE}kind ${kind}\n${work}${rest}`)
+  return encodeUtf8(`${FIRST_LINE}device ${device}\nkind ${kind}\n${work}${rest}`)
 }
 
 /**
@@ -48,7 +51,7 @@ export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; le
       'bad-backup',
       'This is not a key backup, or a newer version of the protocol made it.'
     )
-  const [text, memory, passes, lanes, salt, iv, commitment] = match
+  const [text, device, memory, passes, lanes, salt, iv, commitment] = match
   const cost =
     memory === undefined ? null : { memory: Number(memory), passes: Number(passes), lanes: Number(lanes) }
   if (cost !== null && !isAcceptableCost(cost))
@@ -57,6 +60,7 @@ export function decodeBackupHeader(blob: Uint8Array): { header: BackupHeader; le
       `The key backup takes ${memory} KiB, ${passes} passes and ${lanes} lanes, which is out of bounds.`
     )
   const header = {
+    device: device!,
     kind: cost === null ? 'recovery-code' : 'passphrase',
     cost,
     salt: decodeHex(salt!),

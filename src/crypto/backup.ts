@@ -17,13 +17,14 @@ const COMMITMENT_INFO = encodeUtf8('secure-chat/v1 key-backup commitment')
 /**
  * Encrypt a key backup (docs/protocol.md, "Key backup").
  *
+ * @param backup `device`: id of the recovery device, which stands in the clear
  * @param options `cost` of Argon2id for a passphrase
  * @returns header and ciphertext, at most `MAX_KEY_BACKUP_BYTES`
  * @throws {CryptoError} `bad-recovery-code`; `bad-passphrase` for fewer than 12 or more than 1,024
  *   characters; `bad-cost`; `too-large`
  */
 export async function sealBackup(
-  content: Uint8Array,
+  { device, content }: { device: string; content: Uint8Array },
   secret: BackupSecret,
   { cost = DEFAULT_COST, random = randomBytes }: { cost?: Argon2Cost; random?: Random } = {}
 ): Promise<Uint8Array> {
@@ -32,8 +33,8 @@ export async function sealBackup(
   const iv = random(IV_BYTES)
   const parameters =
     'passphrase' in secret
-      ? ({ kind: 'passphrase', cost, salt, iv } as const)
-      : ({ kind: 'recovery-code', cost: null, salt, iv } as const)
+      ? ({ device, kind: 'passphrase', cost, salt, iv } as const)
+      : ({ device, kind: 'recovery-code', cost: null, salt, iv } as const)
   const { key, commitment } = await deriveKey(secret, parameters)
   const header = encodeBackupHeader({ ...parameters, commitment })
   const blob = concat(header, await encrypt(key, iv, content, header))
@@ -81,9 +82,9 @@ export async function isPassphraseOf(passphrase: string, blob: Uint8Array): Prom
   return equalBytes(commitment, header.commitment)
 }
 
-/** The kind of secret that opens a key backup. @throws {CryptoError} `bad-backup` if it is not one */
-export function backupKind(blob: Uint8Array): BackupHeader['kind'] {
-  return decodeBackupHeader(blob).header.kind
+/** What a key backup says of itself to anybody. @throws {CryptoError} `bad-backup` if it is not one */
+export function describeBackup(blob: Uint8Array): Pick<BackupHeader, 'device' | 'kind'> {
+  return decodeBackupHeader(blob).header
 }
 
 const secretNames = { 'recovery-code': 'recovery code', passphrase: 'passphrase' }

@@ -193,7 +193,7 @@ t.test('A revocation can take the devices with it that the revoked one had appro
     '--approved'
   ])
   t.match(revoked.err, /"first" was revoked\.\nThe key backup was revoked\.\n.*Make another/)
-  t.match(await home.json('alice', ['backup', 'status']), [{ exists: false }])
+  t.match(await home.json('alice', ['backup', 'status']), [{ usable: false, reason: 'revoked' }])
   const env = { SECURE_CHAT_RECOVERY_CODE: code }
   t.match(await home.run('thief', ['restore', 'alice'], { env }), { code: 1 })
 })

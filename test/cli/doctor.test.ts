@@ -52,7 +52,7 @@ t.test('If no check fails, the exit code is 0', async (t) => {
   const plain = await alice('doctor')
   t.equal(plain.code, 0)
   t.match(plain.out, /^ok {4}conversations: 1 of 1 chains are valid$/m)
-  t.match(plain.out, /^warn {2}backup: .*\n {6}Make one with "secure-chat backup create"/m)
+  t.match(plain.out, /^warn {2}backup: .*\n {6}Make one: secure-chat backup create/m)
 
   await alice('logout')
   const after = await doctor(alice)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { DEFAULT_COST } from '../../src/crypto/argon2.js'
-import { backupKind, openBackup, sealBackup, type BackupSecret } from '../../src/crypto/backup.js'
+import { describeBackup, openBackup, sealBackup, type BackupSecret } from '../../src/crypto/backup.js'
 import { decodeBase64, decodeHex, decodeUtf8, encodeHex, encodeUtf8 } from '../../src/crypto/encoding.js'
 import {
   formatRecoveryCode,
@@ -22,6 +22,8 @@ const { recoveryCodes, badRecoveryCodes, backups } = vectors<{
     refused?: string
   } & BackupSecret)[]
 }>('backups')
+
+const device = '0190b5a0-0000-7000-8000-00000000d0d0'
 
 t.test('A recovery code is read in all its spellings', async (t) => {
   for (const { secret, code, alsoTyped } of recoveryCodes) {
@@ -59,20 +61,20 @@ t.test('A key backup opens only with its own code or passphrase, and only if it 
 })
 
 t.test(
-  'A sealed backup opens again, is never the same twice, and names the kind of its secret',
+  'A sealed backup opens again, is never the same twice, and names its device and the kind of its secret',
   async (t) => {
     const content = crypto.getRandomValues(new Uint8Array(5000))
     const recoveryCode = await generateRecoveryCode()
     const passphrase = 'correct horse battery'
-    const one = await sealBackup(content, { recoveryCode })
-    const two = await sealBackup(content, { recoveryCode })
+    const one = await sealBackup({ device, content }, { recoveryCode })
+    const two = await sealBackup({ device, content }, { recoveryCode })
     t.not(encodeHex(one.subarray(-5000)), encodeHex(two.subarray(-5000)))
     t.strictSame(await openBackup(one, { recoveryCode }), content)
-    t.equal(backupKind(one), 'recovery-code')
+    t.match(describeBackup(one), { device, kind: 'recovery-code' })
     const cost = { memory: 65_540, passes: 3, lanes: 2 }
-    const three = await sealBackup(content, { passphrase }, { cost })
-    t.equal(backupKind(three), 'passphrase')
-    t.match(decodeUtf8(three.subarray(0, 90)), /^memory 65540\npasses 3\nlanes 2$/m)
+    const three = await sealBackup({ device, content }, { passphrase }, { cost })
+    t.match(describeBackup(three), { device, kind: 'passphrase' })
+    t.match(decodeUtf8(three.subarray(0, 150)), /^memory 65540\npasses 3\nlanes 2$/m)
     t.strictSame(await openBackup(three, { passphrase }), content)
   }
 )
@@ -80,12 +82,15 @@ t.test(
 t.test('The length of a passphrase, the cost of Argon2id and the size of a backup have limits', async (t) => {
   const content = encodeUtf8('x')
   const seal = (passphrase: string, cost = DEFAULT_COST) =>
-    refusal(sealBackup(content, { passphrase }, { cost }))
+    refusal(sealBackup({ device, content }, { passphrase }, { cost }))
   t.equal(await seal('elevenchars'), 'bad-passphrase')
   t.equal(await seal('ü'.normalize('NFD').repeat(11)), 'bad-passphrase', 'combining marks do not count')
   t.equal(await seal('correct horse battery', { ...DEFAULT_COST, memory: 65_535 }), 'bad-cost')
   const secret = { recoveryCode: await generateRecoveryCode() }
-  t.equal(await refusal(sealBackup(new Uint8Array(MAX_KEY_BACKUP_BYTES), secret)), 'too-large')
+  t.equal(
+    await refusal(sealBackup({ device, content: new Uint8Array(MAX_KEY_BACKUP_BYTES) }, secret)),
+    'too-large'
+  )
   t.equal(await refusal(openBackup(new Uint8Array(MAX_KEY_BACKUP_BYTES + 1), secret)), 'bad-backup')
 })
 

@@ -168,8 +168,9 @@ t.test('Key backups are sealed byte for byte, and open with their secrets', asyn
     [examples.passphraseBackup, { passphrase: examples.passphraseBackup.passphrase }]
   ] as const
   for (const [{ header, content, ciphertext }, opener] of backups) {
-    const [, salt, iv] = /salt (.*)\niv (.*)\n/.exec(header)!
-    const blob = await sealBackup(encodeUtf8(content), opener, { random: fixed(salt!, iv!) })
+    const [, device, salt, iv] = /device (.*)\n[^]*salt (.*)\niv (.*)\n/.exec(header)!
+    const backup = { device: device!, content: encodeUtf8(content) }
+    const blob = await sealBackup(backup, opener, { random: fixed(salt!, iv!) })
     t.strictSame(blob, concat(encodeUtf8(header), decodeBase64(ciphertext)))
     t.equal(decodeUtf8(await openBackup(blob, opener)), content)
   }

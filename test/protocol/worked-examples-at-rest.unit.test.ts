@@ -89,14 +89,16 @@ t.test('The recovery code is 128 bits and 22 bits of their hash, in base32', asy
   t.equal(symbols.join('').match(/.{5}/g)!.join('-'), recoveryCode)
 })
 
+const HEADER = /^device (.*)\n[^]*^salt (.*)\niv (.*)\ncommitment (.*)\n$/m
+
 t.test('The key backup is encrypted with its recovery code, and its header is authenticated', async (t) => {
   const { secret, key, header, content, ciphertext } = keyBackup
-  const [, salt, iv, commitment] = /^salt (.*)\niv (.*)\ncommitment (.*)\n$/m.exec(header)!
+  const [, device, salt, iv, commitment] = HEADER.exec(header)!
   t.equal(hkdf(fromHex(secret), fromHex(salt!), 'secure-chat/v1 key-backup'), key)
   t.equal(hkdf(fromHex(secret), fromHex(salt!), 'secure-chat/v1 key-backup commitment'), commitment)
   t.equal(
     header,
-    `secure-chat/v1 key-backup\nkind recovery-code\nsalt ${salt}\niv ${iv}\ncommitment ${commitment}\n`
+    `secure-chat/v1 key-backup\ndevice ${device}\nkind recovery-code\nsalt ${salt}\niv ${iv}\ncommitment ${commitment}\n`
   )
   t.equal(encrypt(key, iv!, content, header).toString('base64'), ciphertext)
 })
@@ -104,10 +106,10 @@ t.test('The key backup is encrypted with its recovery code, and its header is au
 // printf 'Correct horse battery 1' | argon2 'ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`' -id -v 13 -t 3 -m 16 -p 1 -l 32 -r
 t.test('The key backup under a passphrase is encrypted with what Argon2id makes of it', async (t) => {
   const { passphrase, inputKey, key, header, content, ciphertext } = passphraseBackup
-  const [, salt, iv, commitment] = /^salt (.*)\niv (.*)\ncommitment (.*)\n$/m.exec(header)!
+  const [, device, salt, iv, commitment] = HEADER.exec(header)!
   t.equal(
     header,
-    'secure-chat/v1 key-backup\nkind passphrase\nmemory 65536\npasses 3\nlanes 1\n' +
+    `secure-chat/v1 key-backup\ndevice ${device}\nkind passphrase\nmemory 65536\npasses 3\nlanes 1\n` +
       `salt ${salt}\niv ${iv}\ncommitment ${commitment}\n`
   )
   t.equal(passphrase.normalize('NFKC'), 'Correct horse battery 1')

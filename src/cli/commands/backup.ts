@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { ChatClient, Restored } from '../../client/index.js'
 import { username } from '../parsers.js'
+import { describeBackup, MAKE_BACKUP } from '../backup-status.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
@@ -39,13 +40,14 @@ export function backupCommands(program: Command, io: Io): void {
     .action((sealing: BackupOptions) => inChat((chat) => create(io, options(), chat, sealing)))
   backup
     .command('status')
-    .description('show whether there is a backup')
+    .description('show whether there is a backup that restores your account')
     .option('--json', 'print one line of JSON')
     .action(({ json }: { json?: boolean }) =>
       inChat(async (chat) => {
         const status = await chat.backup.status()
         if (json === true) printJson(io, status)
-        else print(io, status.exists ? 'There is a backup.' : 'There is no backup.')
+        else print(io, describeBackup(status))
+        if (!status.usable && json !== true) printToStderr(io, MAKE_BACKUP)
       })
     )
   backup
@@ -95,10 +97,10 @@ async function create(
 ): Promise<void> {
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
   if (passphrase !== undefined) requireOther(passphrase, await configuredPassword(io, options))
-  const { exists } = await chat.backup.status()
+  const before = await chat.backup.status()
   printToStderr(io, 'Generating keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
-  if (exists)
+  if (before.usable)
     printToStderr(
       io,
       'It replaces the earlier backup, whose code or passphrase opens nothing that comes later.'

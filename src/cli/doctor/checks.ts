@@ -10,6 +10,7 @@ import {
 } from '../../client/index.js'
 import { VERSION } from '../../protocol/version.js'
 import { acceptIdentity, adviceOn, ASK_FOR_RENEWAL } from '../advice.js'
+import { describeBackup, MAKE_BACKUP } from '../backup-status.js'
 import { failure, runCheck, warning, type Check } from './check.js'
 import type { Io } from '../terminal/io.js'
 import { profileOf, serverUrl, type GlobalOptions } from '../profile.js'
@@ -127,14 +128,11 @@ async function* checkAccount(chat: ChatClient, url: string, account: Account): A
     if (changed.length === 0) return `${contacts.length}, none with a new identity`
     return warning(`new identity, so nothing is sent: ${changed.join(', ')}`, acceptIdentity('NAME'))
   })
-  yield runCheck('backup', url, async () =>
-    (await chat.backup.status()).exists
-      ? 'the server keeps one, encrypted'
-      : warning(
-          'there is none: if you lose all devices, you lose your messages',
-          'Make one with "secure-chat backup create".'
-        )
-  )
+  yield runCheck('backup', url, async () => {
+    const backup = await chat.backup.status()
+    if (backup.usable) return describeBackup(backup)
+    return warning(`${describeBackup(backup)} If you lose all devices, you lose your messages.`, MAKE_BACKUP)
+  })
 }
 
 async function* checkConversations(chat: ChatClient, url: string, me: string): AsyncGenerator<Check> {

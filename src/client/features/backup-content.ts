@@ -1,7 +1,13 @@
 import type { Static } from 'typebox'
 import * as Type from 'typebox'
 import { requireLongPassphrase } from '../../crypto/argon2.js'
-import { backupKind, isPassphraseOf, openBackup, sealBackup, type BackupSecret } from '../../crypto/backup.js'
+import {
+  describeBackup,
+  isPassphraseOf,
+  openBackup,
+  sealBackup,
+  type BackupSecret
+} from '../../crypto/backup.js'
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '../../crypto/encoding.js'
 import { CryptoError } from '../../crypto/errors.js'
 import { kemKeys } from '../../crypto/kem.js'
@@ -42,7 +48,6 @@ const Content = Type.Object({
   username: Text,
   /** Where the user's own chain ended, the recovery device included. */
   own: Type.Object(Head),
-  device: Text,
   signingKey: Pair,
   encryptionKey: Pair,
   kemSeed: Text,
@@ -65,14 +70,13 @@ export async function sealContent(
     version: 1,
     username,
     own,
-    device: id,
     signingKey: await exported(signing),
     encryptionKey: await exported(encryption),
     kemSeed: encodeBase64(await openSeed(kem)),
     trust
   }
   try {
-    return await sealBackup(encodeUtf8(JSON.stringify(content)), secret)
+    return await sealBackup({ device: id, content: encodeUtf8(JSON.stringify(content)) }, secret)
   } catch (error) {
     throw toChatError(error)
   }
@@ -88,7 +92,7 @@ export async function openContent(
   extractable: boolean
 ): Promise<BackupContent> {
   try {
-    const kind = backupKind(blob)
+    const { kind, device: id } = describeBackup(blob)
     if ((kind === 'passphrase') !== 'passphrase' in secret)
       throw new ChatError(
         'usage',
@@ -96,15 +100,7 @@ export async function openContent(
         `The backup was sealed with a ${kind === 'passphrase' ? 'passphrase' : 'recovery code'}.`
       )
     const json: unknown = JSON.parse(decodeUtf8(await openBackup(blob, secret)))
-    const {
-      username,
-      own,
-      device: id,
-      signingKey,
-      encryptionKey,
-      kemSeed,
-      trust
-    } = checked(Content, json, 'backup')
+    const { username, own, signingKey, encryptionKey, kemSeed, trust } = checked(Content, json, 'backup')
     if (username !== owner) throw untrusted('tampered-backup', 'The backup is of another user.')
     const signing = await importPrivateSigningKey(signingKey.private, { extractable })
     const encryption = await importPrivateEncryptionKey(encryptionKey.private, { extractable })
@@ -127,6 +123,16 @@ export async function openContent(
     return { device, own, trust }
   } catch (error) {
     throw toChatError(error)
+  }
+}
+
+/** What a stored backup says of itself without its secret; null if this client reads no such backup. */
+export function readHeader(blob: Uint8Array): ReturnType<typeof describeBackup> | null {
+  try {
+    return describeBackup(blob)
+  } catch (error) {
+    if (error instanceof CryptoError && error.code === 'bad-backup') return null
+    throw error
   }
 }
 

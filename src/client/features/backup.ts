@@ -1,15 +1,16 @@
 import { generateRecoveryCode } from '../../crypto/recovery-code.js'
 import type { BackupSecret } from '../../crypto/backup.js'
-import { ChatError, isRefusal } from '../errors.js'
+import { ChatError, isDecidedRefusal, isRefusal } from '../errors.js'
 import { generateDevice, type DeviceKeys, type KeyBits } from '../identity/device-keys.js'
 import { boundKeys, newDevice } from '../identity/device-statements.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { PendingStatements } from '../identity/pending.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { KeyForwarding } from '../session-keys/forward.js'
+import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { BackupStatus } from '../types/account.js'
-import { RECOVERY_DEVICE_NAME, requireNewPassphrase, sealContent } from './backup-content.js'
+import { readHeader, RECOVERY_DEVICE_NAME, requireNewPassphrase, sealContent } from './backup-content.js'
 import type { Devices } from './devices.js'
 import type { TrustSharing } from './trust-sharing.js'
 
@@ -22,6 +23,7 @@ export const BACKUP_PATH = '/v1/users/me/key-backup'
  */
 export class Backup {
   readonly #api: Api
+  readonly #store: Store
   readonly #users: UserChains
   readonly #own: OwnChain
   readonly #pending: PendingStatements
@@ -32,6 +34,7 @@ export class Backup {
 
   constructor(
     api: Api,
+    store: Store,
     users: UserChains,
     own: OwnChain,
     pending: PendingStatements,
@@ -41,6 +44,7 @@ export class Backup {
     bits: KeyBits
   ) {
     this.#api = api
+    this.#store = store
     this.#users = users
     this.#own = own
     this.#pending = pending
@@ -55,7 +59,8 @@ export class Backup {
    *
    * @returns the code to write down; null if a passphrase was given
    * @throws {ChatError} `usage`: `bad-passphrase`; `reused-passphrase` if it is the one of the earlier backup;
-   *   `replaced-backup` if another device makes one at the same time
+   *   `replaced-backup` if another device makes one at the same time. After any other error `status` tells whether
+   *   there is a backup
    */
   async create({ passphrase }: { passphrase?: string } = {}): Promise<{ recoveryCode: string | null }> {
     const { account } = await this.#own.requireActive()
@@ -66,19 +71,36 @@ export class Backup {
     const form = { bits: this.#bits, extractable: true }
     const naming = { username: account.username, name: RECOVERY_DEVICE_NAME, purpose: 'recovery' } as const
     const recovery = await generateDevice(naming, form)
+    if (recoveryCode !== null) await this.#store.update((tx) => tx.set(unseen(recovery.id), true))
     await this.#add(recovery)
     await this.#upload(recovery, secret, before?.etag)
-    await this.#revokeOlder(recovery)
+    await this.#requireActive(recovery.id)
+    await this.#revokeBefore(recovery.id)
     await this.#forwarding.resume()
+    await this.#store.update((tx) => tx.delete(unseen(recovery.id)))
     return { recoveryCode }
   }
 
-  /** Whether there is a backup whose recovery device stands in the user's verified chain. */
+  /** Whether the stored backup restores an account today, as far as that shows without its secret. */
   async status(): Promise<BackupStatus> {
-    const { account } = await this.#own.requireActive()
+    await this.#own.requireActive()
     const stored = await this.fetch()
-    await this.#users.sync([account.username])
-    return { exists: stored !== null && (await this.#recoveryDevices()).length > 0 }
+    if (stored === null) return { usable: false, reason: 'none' }
+    const header = readHeader(stored.bytes)
+    if (header === null) return { usable: false, reason: 'unreadable' }
+    const device = (await this.#devices.list()).find(({ id }) => id === header.device)
+    if (device?.status !== 'active' || device.purpose !== 'recovery')
+      return { usable: false, reason: 'revoked' }
+    if ((await this.#store.get(unseen(device.id))) === true) return { usable: false, reason: 'unfinished' }
+    return { usable: true, kind: header.kind, createdAt: device.createdAt }
+  }
+
+  /** Go on where the maker of the stored backup was interrupted: older recovery devices are revoked. */
+  async resume(): Promise<void> {
+    if (this.#own.state() !== 'active' || (await this.#recoveryDevices()).length < 2) return
+    const stored = await this.fetch()
+    const header = stored && readHeader(stored.bytes)
+    if (header !== null) await this.#revokeBefore(header.device)
   }
 
   /** Delete the backup. Every recovery device is revoked. */
@@ -116,27 +138,34 @@ export class Backup {
   async #upload(recovery: DeviceKeys, secret: BackupSecret, etag: string | undefined): Promise<void> {
     const { sequence, head } = (await this.#users.get(recovery.username)).chain
     const trust = await this.#sharing.known()
-    const body = await sealContent({ device: recovery, own: { sequence, head }, trust }, secret)
     const headers: Record<string, string> =
       etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
     try {
+      const body = await sealContent({ device: recovery, own: { sequence, head }, trust }, secret)
       await this.#api.call({ method: 'PUT', path: BACKUP_PATH, body, headers })
     } catch (error) {
-      if (!isRefusal(error, 'precondition-failed')) throw error
-      await this.#devices.revoke(recovery.id)
-      throw new ChatError('usage', 'replaced-backup', 'Another device makes a backup at the same time.', {
-        hint: 'Use the code or passphrase of that one.',
-        cause: error
-      })
+      // Anything else leaves open whether it is stored: this device is revoked by the backup that comes next.
+      const isNotStored = isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'usage')
+      if (isNotStored) await this.#devices.revoke(recovery.id)
+      throw isRefusal(error, 'precondition-failed') ? replaced(error) : error
     }
   }
 
-  async #revokeOlder(recovery: DeviceKeys): Promise<void> {
-    const { devices } = await this.#users.get(recovery.username)
-    const { added } = devices.get(recovery.signing.fingerprint)!
-    for (const device of devices.values())
-      if (device.purpose === 'recovery' && device.retired === null && device.added < added)
-        await this.#devices.revoke(device.id)
+  /** Another process may have made a backup, or revoked this device, before the blob was stored. */
+  async #requireActive(recoveryId: string): Promise<void> {
+    const { account } = await this.#own.requireActive()
+    await this.#users.sync([account.username])
+    if (!(await this.#recoveryDevices()).includes(recoveryId)) throw replaced()
+  }
+
+  /** Revoke the recovery devices that are older than the one of the stored backup. */
+  async #revokeBefore(recoveryId: string): Promise<void> {
+    const { account } = await this.#own.requireActive()
+    const { devices } = await this.#users.get(account.username)
+    const all = [...devices.values()].filter(({ purpose }) => purpose === 'recovery')
+    const added = all.find(({ id }) => id === recoveryId)?.added ?? 0
+    for (const device of all)
+      if (device.retired === null && device.added < added) await this.#devices.revoke(device.id)
   }
 
   /** Ids of the active recovery devices, by the verified chain. */
@@ -145,4 +174,21 @@ export class Backup {
     const { chain } = await this.#users.get(account.username)
     return [...chain.devices.values()].filter(({ purpose }) => purpose === 'recovery').map(({ id }) => id)
   }
+}
+
+/** A code that the person has not been shown yet, by its recovery device. */
+function unseen(recoveryId: string): string {
+  return `unseen-code/${recoveryId}`
+}
+
+function replaced(cause?: unknown): ChatError {
+  return new ChatError(
+    'usage',
+    'replaced-backup',
+    'Another device makes or removes a backup at the same time.',
+    {
+      hint: 'Use the code or passphrase of that one, or make another backup.',
+      cause
+    }
+  )
 }

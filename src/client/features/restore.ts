@@ -1,6 +1,6 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import type { BackupSecret } from '../../crypto/backup.js'
-import { ChatError, forkedChain, untrusted, isLeft } from '../errors.js'
+import { ChatError, forkedChain, isLeft, isRefusal } from '../errors.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
@@ -174,13 +174,14 @@ async function act(
   const { username, id: deviceId, signing } = device
   await me.saveDevice(device)
   await me.saveAccount({ username, userId: '', deviceId, status: 'active' })
-  await auth.enter({ ...credentials }, deviceId)
+  await auth.enter({ ...credentials }, deviceId).catch((error: unknown) => {
+    throw isRefusal(error, 'device-not-found') ? oldBackup(error) : error
+  })
   const { chain, hashes, devices } = await users.get(username)
   const known = hashes[own.sequence - 1]
   if (known !== own.head) throw forkedChain(username, { known: own.head, served: chain.head })
   const bound = devices.get(signing.fingerprint)
-  if (bound === undefined || bound.retired !== null)
-    throw untrusted('old-backup', 'The backup is of a recovery device that is not the user’s any more.')
+  if (bound === undefined || bound.retired !== null) throw oldBackup()
   let unopened = 0
   for (const id of await conversationIds(api))
     unopened += await openIn(client, id).catch((error: unknown) => {
@@ -199,4 +200,9 @@ async function openIn({ keys, chains, me }: RecoveryClient, id: string): Promise
   const opened = new Set(await keys.list(id))
   const missing = history.keys.filter(({ hash }) => !opened.has(hash))
   return missing.filter((key) => history.rosterDevices(key, me.signingKey, users).length > 0).length
+}
+function oldBackup(cause?: unknown): ChatError {
+  const message = 'The backup is of a recovery device that is not the user’s any more.'
+  const hint = 'It was revoked, or the user has begun again. Any device of the user can make another backup.'
+  return new ChatError('untrusted', 'old-backup', message, { hint, cause })
 }

@@ -40,9 +40,18 @@ export interface SessionInfo {
   current: boolean
 }
 
-export interface BackupStatus {
-  exists: boolean
-}
+/** Whether the backup on the server restores an account. The server alone says when it was made. */
+export type BackupStatus =
+  | { usable: true; kind: 'recovery-code' | 'passphrase'; createdAt: string }
+  | {
+      usable: false
+      /**
+       * `none`: there is no backup; `revoked`: its recovery device is none of the user's any more, after a
+       * revocation or a reset; `unfinished`: this device was interrupted, and nobody was shown the code;
+       * `unreadable`: it has another form than this client knows.
+       */
+      reason: 'none' | 'revoked' | 'unfinished' | 'unreadable'
+    }
 
 export interface ServerInfo {
   name: string

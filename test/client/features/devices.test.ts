@@ -127,7 +127,7 @@ t.test('A user who resets is a new identity: nothing is sent until it is accepte
 t.test('A backup brings back everything on a new device, under the same identity', async (t) => {
   const betty = await registered(t, url, 'betty')
   const lost = await registered(t, url, 'amos')
-  t.strictSame(await lost.backup.status(), { exists: false })
+  t.strictSame(await lost.backup.status(), { usable: false, reason: 'none' })
   const { conversationId } = await lost.send({ username: 'betty' }, 'before the backup')
   const first = await lost.backup.create()
   const { recoveryCode } = await lost.backup.create()
@@ -150,7 +150,7 @@ t.test('A backup brings back everything on a new device, under the same identity
   t.strictSame(await texts(betty, conversationId), ['before the backup', 'after the backup', 'restored'])
   t.strictSame((await betty.contacts.get('amos')).status, 'unverified', 'the identity is the same')
   await amos.backup.remove()
-  t.strictSame(await amos.backup.status(), { exists: false })
+  t.strictSame(await amos.backup.status(), { usable: false, reason: 'none' })
   t.equal((await amos.users.get('amos')).devices.length, 2, 'the lost device and the new one')
 })
 

@@ -8,11 +8,13 @@ const secret = counting(0xd0)(16)
 const recoveryCode = await formatRecoveryCode(secret)
 const passphrase = 'Grüße vom Küchentisch 7'
 const content = '{"what":"a user wants back"}'
+const device = '0190b5a0-0000-7000-8000-00000000d0d0'
+const backup = { device, content: encodeUtf8(content) }
 
 export async function backupVectors() {
   const blobs = {
-    'recovery-code': await sealBackup(encodeUtf8(content), { recoveryCode }, { random }),
-    passphrase: await sealBackup(encodeUtf8(content), { passphrase }, { random })
+    'recovery-code': await sealBackup(backup, { recoveryCode }, { random }),
+    passphrase: await sealBackup(backup, { passphrase }, { random })
   }
   const good = { content, blob: encodeBase64(blobs['recovery-code']), recoveryCode }
   if (decodeUtf8(await openBackup(blobs.passphrase, { passphrase })) !== content)
@@ -105,6 +107,8 @@ async function refused(blobs: Record<'recovery-code' | 'passphrase', Uint8Array>
     ['a missing byte', blobs['recovery-code'].slice(0, -1), 'bad-backup'],
     ['a byte too many', Buffer.concat([blobs['recovery-code'], Buffer.alloc(1)]), 'bad-backup'],
     ['nothing after the header', blobs['recovery-code'].slice(0, -16 - content.length), 'bad-backup'],
+    ['another device', change(/device 0/, 'device 1'), 'bad-backup'],
+    ['no device', change(/device .*\n/, ''), 'bad-backup'],
     ['half of the header', blobs['recovery-code'].slice(0, 60), 'bad-backup'],
     ['nothing', new Uint8Array(), 'bad-backup'],
     ['a later version', change(/^secure-chat\/v1/, 'secure-chat/v2'), 'bad-backup'],
