@@ -211,7 +211,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const openRecovery = (): Promise<RecoveryClient> =>
     assemble({ ...options, store: new MemoryStore() }, keyLimits)
   const backup = new Backup(api, store, users, own, pending, forwarding, devices, sharing, rsaKeyBits)
-  const restore = new Restore(store, trust, heads, me, auth, linking, backup, openRecovery)
+  const restore = new Restore(store, trust, heads, me, auth, linking, backup, renewals, openRecovery)
 
   await me.load()
   await api.load()

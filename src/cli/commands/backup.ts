@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import type { ChatClient, Restored } from '../../client/index.js'
+import type { ChatClient, DeviceInfo, Restored } from '../../client/index.js'
 import { username } from '../parsers.js'
 import { describeBackup, MAKE_BACKUP } from '../backup-status.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
+import { chooseReplaced } from '../replaced-devices.js'
 import { readPassword, confirm, configuredPassword, readSecret } from '../terminal/prompt.js'
 import { rememberServer, withClient, withChat } from '../with-chat.js'
 
@@ -19,6 +20,7 @@ interface RestoreOptions extends BackupOptions {
   newPassphrase?: boolean
   newPassphraseFile?: string
   deviceName?: string
+  replace?: string[]
 }
 
 /** `backup …` and `restore`: an encrypted backup, for the loss of all devices. */
@@ -82,10 +84,12 @@ export function backupCommands(program: Command, io: Io): void {
       )
       .option('--new-passphrase-file <path>', 'read the new passphrase from the first line of this file')
       .option('--device-name <name>', 'name of this machine')
+      .option('--replace <devices...>', 'revoke these devices, by name or id: this machine takes their place')
       .action((name: string, given: RestoreOptions) => restore(io, options(), name, given)),
     'restore alice',
     'restore alice --passphrase --new-passphrase',
-    'restore alice --profile new --code-file recovery-code.txt > new-recovery-code.txt'
+    'restore alice --profile new --code-file recovery-code.txt > new-recovery-code.txt',
+    'restore alice --device-name ci --replace ci'
   )
 }
 
@@ -142,10 +146,11 @@ async function restore(
     printToStderr(io, 'Generating keys and restoring the backup …')
     const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
     const next = newPassphrase === undefined ? {} : { newPassphrase }
+    const replace = (active: readonly DeviceInfo[]) => chooseReplaced(io, chat, active, given.replace ?? [])
     const wasActive = chat.account?.status === 'active'
     let restored: Restored | undefined
     try {
-      restored = await chat.restore({ username, password, ...named, ...key, ...next })
+      restored = await chat.restore({ username, password, ...named, ...key, ...next, replace })
     } finally {
       // The new backup comes last, and may fail after all else has gone well.
       if (!wasActive && chat.account?.status === 'active') {

@@ -122,8 +122,20 @@ export class Backup {
     }
   }
 
-  /** Add the recovery device, and plan that it gets all keys, to the fingerprints that were made here. */
+  /** Add the recovery device. If the user may have no more devices, the older recovery devices make room for it. */
   async #add(recovery: DeviceKeys): Promise<void> {
+    try {
+      await this.#post(recovery)
+    } catch (error) {
+      const older = isRefusal(error, 'too-many-devices') ? await this.#recoveryDevices() : []
+      if (older.length === 0) throw error
+      for (const id of older) await this.#devices.revoke(id)
+      await this.#post(recovery)
+    }
+  }
+
+  /** Add it, and plan that it gets all keys, to the fingerprints that were made here. */
+  async #post(recovery: DeviceKeys): Promise<void> {
     const { device } = await this.#own.requireActive()
     const { username } = recovery
     const make = async ({ chain }: { chain: { sequence: number; head: string } }) => {

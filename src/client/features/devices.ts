@@ -226,10 +226,7 @@ export class Devices {
         if (chain.retired.has(deviceId)) return null
         if (!chain.devices.has(deviceId))
           throw new ChatError('usage', 'device-not-found', 'You have no such device.')
-        const signed = await revocation(username, deviceId, chain, device.signing)
-        const path = `/v1/devices/${deviceId}/revocation`
-        const request = { method: 'POST', path, body: { statement: signed } } as const
-        return { username, sequence: chain.sequence + 1, signed, request }
+        return revocation(username, deviceId, chain, device.signing)
       },
       (tx) => this.#renewals.plan(tx, true)
     )

@@ -4,18 +4,21 @@ import { ChatError, forkedChain, isLeft, isRefusal } from '../errors.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
-import { newDevice } from '../identity/device-statements.js'
+import { newDevice, revocation } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { PendingStatements } from '../identity/pending.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
+import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Http } from '../transport/http.js'
 import { conversationIds } from '../transport/pages.js'
 import type { Account, Credentials } from '../types/account.js'
+import type { DeviceInfo } from '../types/devices.js'
 import type { Auth } from './auth.js'
+import type { Devices } from './devices.js'
 import type { Linking } from './linking.js'
 import type { Backup } from './backup.js'
 import { openContent, requireOtherPassphrase, type BackupContent, type KnownTrust } from './backup-content.js'
@@ -31,12 +34,16 @@ export interface RecoveryClient {
   chains: ConversationChains
   pending: PendingStatements
   keys: SessionKeys
+  devices: Devices
   auth: Auth
 }
 
+/** The devices, of all active ones, that the restored one replaces, by their ids. */
+type ChooseReplaced = (devices: DeviceInfo[]) => readonly string[] | Promise<readonly string[]>
+
 /** The secret that opens the backup, and a passphrase of the next one, if it is to have one. */
 export type Restoration = Credentials &
-  ({ code: string } | { passphrase: string }) & { newPassphrase?: string }
+  ({ code: string } | { passphrase: string }) & { newPassphrase?: string; replace?: ChooseReplaced }
 
 export type Restored = {
   account: Account
@@ -54,6 +61,7 @@ export class Restore {
   readonly #auth: Auth
   readonly #linking: Linking
   readonly #backup: Backup
+  readonly #renewals: KeyRenewals
   readonly #openRecovery: () => Promise<RecoveryClient>
 
   /** @param openRecovery opens a client over a new, empty store */
@@ -65,6 +73,7 @@ export class Restore {
     auth: Auth,
     linking: Linking,
     backup: Backup,
+    renewals: KeyRenewals,
     openRecovery: () => Promise<RecoveryClient>
   ) {
     this.#store = store
@@ -74,6 +83,7 @@ export class Restore {
     this.#auth = auth
     this.#linking = linking
     this.#backup = backup
+    this.#renewals = renewals
     this.#openRecovery = openRecovery
   }
 
@@ -103,6 +113,7 @@ export class Restore {
     try {
       await this.#learn(content.trust)
       unopenedKeys = await act(recovery, content, credentials)
+      await this.#replace(recovery, content.device, credentials.replace)
       await this.#approve(recovery, content.device, credentials.deviceName)
       await this.#copyKeys(recovery.store)
       await this.#auth.login(credentials)
@@ -129,6 +140,21 @@ export class Restore {
       for (const [id, { sequence, head }] of Object.entries(conversations))
         await this.#heads.note(tx, id, from, { sequence, head, from })
     })
+  }
+
+  /** Revoke what this device replaces, before it is added: the user may have as many devices as allowed. */
+  async #replace(
+    { pending, devices }: RecoveryClient,
+    { username, signing }: DeviceKeys,
+    choose: ChooseReplaced = () => []
+  ): Promise<void> {
+    const active = (await devices.list()).filter(({ status }) => status === 'active')
+    for (const id of await choose(active)) {
+      await pending.post(username, async ({ chain }) =>
+        chain.devices.has(id) ? revocation(username, id, chain, signing) : null
+      )
+      await this.#store.update((tx) => this.#renewals.plan(tx, true))
+    }
   }
 
   /** Add this device to the account, signed by the recovery device. */
@@ -192,6 +218,12 @@ async function act(
   return unopened
 }
 
+function oldBackup(cause?: unknown): ChatError {
+  const message = 'The backup is of a recovery device that is not the user’s any more.'
+  const hint = 'It was revoked, or the user has begun again. Any device of the user can make another backup.'
+  return new ChatError('untrusted', 'old-backup', message, { hint, cause })
+}
+
 /** Open the keys of a conversation. @returns how many did not open that name this device in their roster */
 async function openIn({ keys, chains, me }: RecoveryClient, id: string): Promise<number> {
   await keys.openAll(id)
@@ -200,9 +232,4 @@ async function openIn({ keys, chains, me }: RecoveryClient, id: string): Promise
   const opened = new Set(await keys.list(id))
   const missing = history.keys.filter(({ hash }) => !opened.has(hash))
   return missing.filter((key) => history.rosterDevices(key, me.signingKey, users).length > 0).length
-}
-function oldBackup(cause?: unknown): ChatError {
-  const message = 'The backup is of a recovery device that is not the user’s any more.'
-  const hint = 'It was revoked, or the user has begun again. Any device of the user can make another backup.'
-  return new ChatError('untrusted', 'old-backup', message, { hint, cause })
 }

@@ -59,14 +59,21 @@ export function rekeyStatement(device: DeviceKeys, next: WrapPairs, end: ChainEn
   return signStatement(bindingText('device-rekey', keys, end, device.encryptionVersion + 1), device.signing)
 }
 
-export function revocation(
-  username: string,
+/** The `device-revoke` statement of a device, with the request that posts it. */
+export async function revocation(
+  user: string,
   device: string,
-  { sequence, head }: ChainEnd,
+  { sequence: before, head: previous }: ChainEnd,
   signer: Signer
-): Promise<SignedStatement> {
-  const place = { user: username, sequence: sequence + 1, previous: head }
-  return signStatement(statementText({ kind: 'device-revoke', ...place, device }), signer)
+) {
+  const sequence = before + 1
+  const signed = await signStatement(
+    statementText({ kind: 'device-revoke', user, sequence, previous, device }),
+    signer
+  )
+  const path = `/v1/devices/${device}/revocation`
+  const request = { method: 'POST', path, body: { statement: signed } } as const
+  return { username: user, sequence, signed, request }
 }
 
 export function boundKeys({ username, id, purpose, signing, encryption, kem }: DeviceKeys): BoundKeys {
