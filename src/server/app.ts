@@ -19,6 +19,7 @@ import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/auth/sessions.js'
+import { shareFairly } from './access/fair-share.js'
 import { callerOf, registerRateLimits } from './access/rate-limits.js'
 import { boundBodies } from './http/body-budget.js'
 import { BODY_LIMIT, acceptJson } from './http/json-body.js'
@@ -97,7 +98,7 @@ export async function buildApp(services: Services): Promise<App> {
   await registerOpenApi(app)
   await registerAuth(app, services)
   boundBodies(app, callerOf)
-  const { enabled, perMinute } = config.rateLimits
+  const { enabled, perMinute, share } = config.rateLimits
   const limited = enabled ? { preHandler: app.rateLimit({ max: perMinute.read }) } : {}
   app.setNotFoundHandler(limited, (request, reply) => sendProblem(request, reply, new Problem('not-found')))
 
@@ -117,6 +118,7 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(
     async (authenticated: App) => {
       authenticated.addHook('onRequest', app.requireSession)
+      if (enabled) shareFairly(authenticated, share)
       describeRoutes(authenticated, { authenticated: true })
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)

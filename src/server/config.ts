@@ -74,7 +74,8 @@ export const variables = {
   RATE_LIMIT_AUTH: integer(60, 1, 1_000_000),
   RATE_LIMIT_READ: integer(1200, 1, 10_000_000),
   RATE_LIMIT_WRITE: integer(300, 1, 10_000_000),
-  RATE_LIMIT_SEND: integer(3000, 1, 10_000_000)
+  RATE_LIMIT_SEND: integer(3000, 1, 10_000_000),
+  RATE_LIMIT_SHARE: integer(20, 1, 100)
 } satisfies Record<string, Variable<unknown>>
 
 type Values = { readonly [K in keyof typeof variables]: ReturnType<(typeof variables)[K]['parse']> }
@@ -159,6 +160,8 @@ function grouped(values: Values) {
     },
     rateLimits: {
       enabled: isLimited,
+      /** Of all time, for the calls of one user. */
+      share: values.RATE_LIMIT_SHARE / 100,
       /** Requests of each class, `Infinity` if the limits are off. */
       perMinute: {
         auth: limit(values.RATE_LIMIT_AUTH),

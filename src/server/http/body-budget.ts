@@ -24,7 +24,11 @@ export function boundBodies(app: App, callerOf: (request: FastifyRequest) => str
     const caller = callerOf(request)
     const own = underWay.get(caller) ?? 0
     // One body of the largest size always fits.
-    if ((own > 0 && own + size > OF_ONE) || total + size > OF_ALL) return done(new Problem('overloaded'))
+    if ((own > 0 && own + size > OF_ONE) || total + size > OF_ALL) {
+      // What still comes of the body is not read.
+      reply.header('connection', 'close')
+      return done(new Problem('overloaded'))
+    }
     total += size
     underWay.set(caller, own + size)
     reply.raw.once('close', () => {

@@ -16,6 +16,8 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
   app.get(
     '/events/page',
     {
+      // It may wait: the dearest page counts for so much.
+      config: { share: 25 },
       schema: {
         operationId: 'getEventPage',
         tags: ['events'],

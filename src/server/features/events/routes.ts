@@ -48,6 +48,7 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
     {
       // A stream has no end after which HEAD could answer.
       exposeHeadRoute: false,
+      config: { share: 0 },
       schema: {
         operationId: 'getEvents',
         tags: ['events'],

@@ -46,7 +46,7 @@ export function messageRoutes(
     '/conversations/:id/messages',
     {
       bodyLimit: MESSAGE_BODY_LIMIT,
-      config: { limit: 'send' },
+      config: { limit: 'send', share: 0 },
       schema: {
         operationId: 'sendMessage',
         tags: ['messages'],
@@ -73,7 +73,7 @@ export function messageRoutes(
     '/conversations/:id/messages/batch',
     {
       bodyLimit: MAX_BATCH_BYTES,
-      config: { limit: 'send' },
+      config: { limit: 'send', share: 0 },
       schema: {
         operationId: 'sendMessages',
         tags: ['messages'],
