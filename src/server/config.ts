@@ -160,7 +160,7 @@ function grouped(values: Values) {
     },
     rateLimits: {
       enabled: isLimited,
-      /** Of all time, for the calls of one user. */
+      /** Part of all time that the calls of one user may take. */
       share: values.RATE_LIMIT_SHARE / 100,
       /** Requests of each class, `Infinity` if the limits are off. */
       perMinute: {

@@ -61,7 +61,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
 }
 
 /** The embedded database takes this much until the server is ready. */
-const NEEDED_MIB = 350
+const NEEDED_MIB = 300
 
 /** Nobody can report the kernel's kill for want of memory afterwards. */
 function warnOfLittleMemory(availableBytes: number, logger: Logger): void {

@@ -19,11 +19,11 @@ export interface PgliteOptions {
   onCrash?: (error: Error) => void
 }
 
-/** Follow PGlite's own parameters, which turn fsync off (`-F`): the last one counts. */
-const DURABLE = ['-c', 'fsync=on', '-c', 'wal_sync_method=fsync']
-
-/** 64 MiB of write-ahead log, which a start after a crash reads back in well under a second. */
-const SEGMENTS_PER_CHECKPOINT = 4
+/**
+ * Follow PGlite's own parameters, which turn fsync off (`-F`): the last one counts. Its 128 MiB of buffers would be a
+ * third of the process; the kernel keeps the files in memory, too. A checkpoint writes no more than the buffers hold.
+ */
+const PARAMETERS = ['fsync=on', 'wal_sync_method=fsync', 'shared_buffers=32MB'].flatMap((it) => ['-c', it])
 
 /**
  * Open the embedded database in `<dataDir>/pgdata`; the first time, make both (0700). A commit that has been
@@ -63,14 +63,13 @@ function create(folder: string, fsync: Fsync): void {
 async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => void): Promise<PGlite> {
   let reason = ''
   let isReason = false
-  let segments = 0
   const pglite: PGlite = new PGlite({
     fs: new DurableFs(folder, {
       fsync,
       onWalSegment() {
-        segments += 1
-        // PGlite has no checkpointer, and the log would grow without end.
-        if (segments % SEGMENTS_PER_CHECKPOINT === 0) void pglite.exec('CHECKPOINT').catch(() => {})
+        // PGlite has no checkpointer, and the log would grow without end. The process stands still meanwhile: 16 MiB of
+        // log at a time keep that short.
+        void pglite.exec('CHECKPOINT').catch(() => {})
       },
       onAbort() {
         const error = new Error(`The database in ${folder} has stopped: ${reason || 'PostgreSQL aborted.'}`)
@@ -80,7 +79,7 @@ async function start(folder: string, fsync: Fsync, onCrash: (error: Error) => vo
         if (pglite.ready) onCrash(error)
       }
     }),
-    startParams: [...PGlite.defaultStartParams, ...DURABLE],
+    startParams: [...PGlite.defaultStartParams, ...PARAMETERS],
     onStderr(line) {
       const [, level, text = ''] = /\b([A-Z]+): +(.*)/.exec(line) ?? []
       if (level === 'FATAL' || level === 'PANIC') reason = `${text}.`

@@ -25,7 +25,7 @@ export function boundBodies(app: App, callerOf: (request: FastifyRequest) => str
     const own = underWay.get(caller) ?? 0
     // One body of the largest size always fits.
     if ((own > 0 && own + size > OF_ONE) || total + size > OF_ALL) {
-      // What still comes of the body is not read.
+      // The rest of the body is not read.
       reply.header('connection', 'close')
       return done(new Problem('overloaded'))
     }

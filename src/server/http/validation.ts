@@ -52,31 +52,51 @@ function codePoints(text: string): number {
   return count
 }
 
+type Validator = ReturnType<ReturnType<BuildCompilerFromPool>>
+
 /**
  * Two validators. Bodies are taken as they are: nothing is coerced, and nothing unknown is dropped.
  * Parameters and headers are text, so numbers are read from text. Ajv's strict numbers are off there: with
  * them, `Infinity` would pass as a number and be held to no bounds.
+ *
+ * A schema is compiled for the first request of its route: all of them take a third of a start.
  */
 export const buildValidator: BuildCompilerFromPool = (externalSchemas) => {
   const compilers = AjvCompiler()
-  const body = compilers(externalSchemas, {
-    customOptions: { ...strict, coerceTypes: false },
-    onCreate(ajv) {
-      for (const [name, holds] of Object.entries(textFormats)) ajv.addFormat(name, holds)
-      for (const { keyword, ...definition } of lengths)
-        ajv
-          .removeKeyword(keyword)
-          .addKeyword({ keyword, type: 'string', schemaType: 'number', ...definition })
-    }
-  })
-  const address = compilers(externalSchemas, {
-    customOptions: { ...strict, coerceTypes: 'array', strictNumbers: false }
-  })
+  const body = later(() =>
+    compilers(externalSchemas, {
+      customOptions: { ...strict, coerceTypes: false },
+      onCreate(ajv) {
+        for (const [name, holds] of Object.entries(textFormats)) ajv.addFormat(name, holds)
+        for (const { keyword, ...definition } of lengths)
+          ajv
+            .removeKeyword(keyword)
+            .addKeyword({ keyword, type: 'string', schemaType: 'number', ...definition })
+      }
+    })
+  )
+  const address = later(() =>
+    compilers(externalSchemas, {
+      customOptions: { ...strict, coerceTypes: 'array', strictNumbers: false }
+    })
+  )
   return (route) => {
     // Bytes have no form to check.
-    if (isBytes(route)) return body({ schema: {} })
-    return isBody(route) ? body(route) : address(route)
+    const compile = later(() =>
+      isBytes(route) ? body()({ schema: {} }) : isBody(route) ? body()(route) : address()(route)
+    )
+    const validator = (data: unknown) => {
+      const validate = compile()
+      return validate(data) === false ? { error: validate.errors } : true
+    }
+    return validator as unknown as Validator
   }
+}
+
+/** Makes something once, when it is asked for. */
+function later<T extends object>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 function isBytes(route: unknown): boolean {
