@@ -4,6 +4,7 @@ import type {
   UserChainsRequest,
   UserStatements
 } from '../../src/protocol/accounts.js'
+import { sha256Hex } from './interop/crypto.js'
 import { empty, FakeProblem, json, page } from './fake-answers.js'
 import { TIME, type FakeUser } from './fake-user.js'
 import type { FakeRequest, FakeSession, FakeWorld } from './fake-world.js'
@@ -108,6 +109,6 @@ function keyBackup(user: FakeUser, { method, bytes, headers }: FakeRequest): Res
   const expected = headers.get('if-match') ?? (headers.get('if-none-match') === '*' ? null : undefined)
   if (expected === undefined) throw new FakeProblem('precondition-required')
   if (expected !== (backup?.etag ?? null)) throw new FakeProblem('precondition-failed')
-  user.backup = method === 'PUT' ? { bytes: bytes!, etag: `"${crypto.randomUUID()}"` } : null
+  user.backup = method === 'PUT' ? { bytes: bytes!, etag: `"${sha256Hex(Buffer.from(bytes!))}"` } : null
   return new Response(null, { status: 204, headers: user.backup === null ? {} : { etag: user.backup.etag } })
 }

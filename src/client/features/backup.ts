@@ -1,3 +1,4 @@
+import { sha256Hex } from '../../crypto/hash.js'
 import { generateRecoveryCode } from '../../crypto/recovery-code.js'
 import type { BackupSecret } from '../../crypto/backup.js'
 import { ChatError, isDecidedRefusal, isRefusal } from '../errors.js'
@@ -154,7 +155,9 @@ export class Backup {
       etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
     try {
       const body = await sealContent({ device: recovery, own: { sequence, head }, trust }, secret)
-      await this.#api.call({ method: 'PUT', path: BACKUP_PATH, body, headers })
+      const answer = await this.#api.call({ method: 'PUT', path: BACKUP_PATH, body, headers })
+      // The older recovery devices are revoked next: only the server's word that it has these bytes will do.
+      if (answer.headers.get('etag') !== `"${await sha256Hex(body)}"`) throw notStored()
     } catch (error) {
       // Anything else leaves open whether it is stored: this device is revoked by the backup that comes next.
       const isNotStored = isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'usage')
@@ -191,6 +194,12 @@ export class Backup {
 /** A code that the person has not been shown yet, by its recovery device. */
 function unseen(recoveryId: string): string {
   return `unseen-code/${recoveryId}`
+}
+
+function notStored(): ChatError {
+  return new ChatError('unreachable', 'not-the-server', 'What answered has not stored the backup.', {
+    hint: 'A proxy or a filter may stand in between. Make the backup again.'
+  })
 }
 
 function replaced(cause?: unknown): ChatError {

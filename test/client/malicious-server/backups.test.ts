@@ -96,3 +96,20 @@ t.test(
     }
   }
 )
+
+t.test('A backup that something in between has swallowed ends no earlier one', async (t) => {
+  const server = new FakeServer()
+  const bob = await fakeUser(t, server, 'bob')
+  const { recoveryCode } = await bob.backup.create()
+  const isBox = { is: true }
+  server.lies.push(({ method, path }) =>
+    isBox.is && method === 'PUT' && path === '/v1/users/me/key-backup'
+      ? new Response(null, { status: 204 })
+      : undefined
+  )
+  t.equal(await outcome(bob.backup.create()), 'not-the-server')
+  isBox.is = false
+  t.match(await bob.backup.status(), { usable: true })
+  const phone = await fakeClient(t, server)
+  t.equal(await outcome(phone.restore({ ...who, code: recoveryCode! })), 'done')
+})

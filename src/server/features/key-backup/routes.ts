@@ -73,7 +73,8 @@ function writeRoutes(app: App, db: Db): void {
         tags: ['key backup'],
         summary: 'Store the first key backup, or replace the one that the request names',
         description:
-          'Send `If-None-Match: *` for the first backup, and `If-Match` with the `ETag` to replace one. So no ' +
+          'Send `If-None-Match: *` for the first backup, and `If-Match` with the `ETag` to replace one. The `ETag` is the ' +
+          'SHA-256 of the bytes in hex, in quotes. So no ' +
           'device overwrites the backup of another. Storing the same bytes again succeeds.',
         headers: PutHeaders,
         body: NewKeyBackup,
