@@ -1,4 +1,6 @@
 import { assemble, type Parts } from './assemble.js'
+import { publicPart, toChatError } from './calls.js'
+import { checkOptions } from './check-options.js'
 import { ChatError } from './errors.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
@@ -30,19 +32,25 @@ export class ChatClient {
 
   private constructor(parts: Parts) {
     this.#parts = parts
-    this.devices = parts.devices
-    this.sessions = parts.sessions
-    this.users = parts.directory
-    this.contacts = parts.contacts
-    this.conversations = parts.conversations
-    this.backup = parts.backup
+    this.devices = publicPart(parts.devices, 'chat.devices')
+    this.sessions = publicPart(parts.sessions, 'chat.sessions')
+    this.users = publicPart(parts.directory, 'chat.users')
+    this.contacts = publicPart(parts.contacts, 'chat.contacts')
+    this.conversations = publicPart(parts.conversations, 'chat.conversations')
+    this.backup = publicPart(parts.backup, 'chat.backup')
   }
 
   /**
-   * Open the client over its store. Needs no network. @throws {ChatError} `invalid-url` (`usage`), `store`
+   * Open the client over its store. Needs no network.
+   *
+   * @throws {ChatError} `invalid-url`, `no-url`, `no-store`, `crypto-unavailable` (`usage`), `store`
    */
   static async open(options: ChatClientOptions): Promise<ChatClient> {
-    return new ChatClient(await assemble(options))
+    try {
+      return publicPart(new ChatClient(await assemble(checkOptions(options))), 'chat')
+    } catch (error) {
+      throw toChatError(error, 'ChatClient.open')
+    }
   }
 
   /** The account that is logged in here, or was last; null before the first log-in. */

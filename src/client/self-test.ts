@@ -12,6 +12,7 @@ import { openMessage, sealMessage } from '../crypto/messages.js'
 import { encodePem } from '../crypto/pem.js'
 import { generateSessionKey, sessionKeyCommitment, type SessionKey } from '../crypto/session-keys.js'
 import { unwrapSessionKey, wrapSessionKey } from '../crypto/wraps.js'
+import { requireWebCrypto } from './check-options.js'
 import { ChatError } from './errors.js'
 
 /**
@@ -21,6 +22,7 @@ import { ChatError } from './errors.js'
  * @throws {ChatError} `crypto-unavailable` (`usage`)
  */
 export async function selfTest(): Promise<void> {
+  requireWebCrypto()
   try {
     await roundTrip()
   } catch (cause) {

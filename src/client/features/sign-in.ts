@@ -1,5 +1,5 @@
 import { AuthResponse } from '../../protocol/accounts.js'
-import { isRefusal } from '../errors.js'
+import { ChatError, isRefusal } from '../errors.js'
 import type { Http } from '../transport/http.js'
 import type { Credentials } from '../types/account.js'
 import { toUsername } from './username.js'
@@ -7,8 +7,11 @@ import { toUsername } from './username.js'
 /**
  * The credentials as they are sent. Keyboards encode the same characters in different ways, so passwords are
  * normalised to NFKC.
+ *
+ * @throws {ChatError} `invalid-username`, `no-password` (`usage`)
  */
 export function normalizedCredentials({ username, password, ...rest }: Credentials): Credentials {
+  if (typeof password !== 'string') throw new ChatError('usage', 'no-password', 'There is no password.')
   return { ...rest, username: toUsername(username), password: password.normalize('NFKC') }
 }
 

@@ -9,7 +9,8 @@ const NAME = new RegExp(`^${USERNAME}$`)
  * @throws {ChatError} `invalid-username` (`usage`)
  */
 export function toUsername(text: string): string {
-  const name = String(text).trim().toLowerCase()
+  // A program without types may have lost the name: nobody called "undefined" is meant.
+  const name = typeof text === 'string' ? text.trim().toLowerCase() : ''
   if (NAME.test(name)) return name
   throw new ChatError('usage', 'invalid-username', `${JSON.stringify(name.slice(0, 64))} is no username.`, {
     hint: USERNAME_RULE

@@ -97,14 +97,20 @@ const members: Record<Content['type'], Record<string, Check>> = {
  */
 export function checkContent(given: string | Content): Content {
   const content = typeof given === 'string' ? { type: 'text' as const, text: given } : given
+  if (!isObject(content)) throw invalidContent()
   if (content.type === 'text' && content.text === '')
     throw new ChatError('usage', 'empty-message', 'There is nothing in the message.')
   if (content.type === 'title' && !isShort(content.text))
     throw new ChatError('usage', 'invalid-title', 'The title of a group has 1 to 256 characters.')
   const checked = pick(content)
-  if (checked === null || checked.type === 'unknown')
-    throw new ChatError('usage', 'invalid-content', 'The content does not have the form of its type.')
+  if (checked === null || checked.type === 'unknown') throw invalidContent()
   return checked
+}
+
+function invalidContent(): ChatError {
+  return new ChatError('usage', 'invalid-content', 'The content does not have the form of its type.', {
+    hint: 'A message is a text, or an object with a `type` and the members of that type.'
+  })
 }
 
 /**
