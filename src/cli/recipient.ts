@@ -1,6 +1,7 @@
 import { ChatError, type ChatClient, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
 import { NotFoundError, UsageError } from './errors.js'
+import { withoutMarks } from './terminal/bidi.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
 const NAME = new RegExp(`^${USERNAME}$`)
@@ -129,7 +130,8 @@ function groupNamed(conversations: readonly Conversation[], name: string): Conve
 }
 
 function groupsNamed(conversations: readonly Conversation[], name: string): Conversation[] {
-  return conversations.filter(({ kind, title, joined }) => kind === 'group' && title === name && joined)
+  const isNamed = (title: string | null) => title !== null && withoutMarks(title) === withoutMarks(name)
+  return conversations.filter(({ kind, title, joined }) => kind === 'group' && isNamed(title) && joined)
 }
 
 function ids(groups: readonly Conversation[]): string {

@@ -114,6 +114,24 @@ t.test('Text by others cannot control the terminal', async (t) => {
   )
 })
 
+t.test(
+  'Right-to-left text comes through with its marks, and a title is the same name without them',
+  async (t) => {
+    const text = 'שלום\u200f (bob) \u2067abc\u2069'
+    const team = 'צוות'
+    await home.ok('alice', ['group', 'create', `\u200f${team}`, 'bob'])
+    await home.ok('alice', ['send', team, text])
+    t.match(await home.ok('bob', ['history', team]), `alice: \u2068${text}\u2069\n`)
+    t.match(await home.ok('bob', ['conversations']), `"\u2068${team}\u2069"`)
+    t.equal(
+      (await home.json('bob', ['conversations'])).find(({ title }) => title === `\u200f${team}`)?.['kind'],
+      'group'
+    )
+    await home.ok('alice', ['group', 'create', `\u2067${team}\u2069`, 'bob'])
+    t.match(await home.run('bob', ['send', team, 'which?']), { code: 2, err: /More than one group/ })
+  }
+)
+
 t.test('A message that is sent twice with one id arrives once', async (t) => {
   const id = '6f1c2a52-5a36-4d8e-9a3e-0d5a4a1f7f10'
   const [first] = await home.json('alice', ['send', 'carol', 'once', '--id', id])

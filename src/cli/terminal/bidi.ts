@@ -1,6 +1,10 @@
 /** Right-to-left characters (the ranges of R, AL and AN in UAX #9), and the controls of direction. */
 const DIRECTED =
   /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u
+const RIGHT_TO_LEFT =
+  /(?!\u061c)[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u
+/** Keyboards of these scripts have them. They draw nothing, and no isolate reaches beyond the name. */
+const MARKS = /[\u061c\u200e\u200f\u2066-\u2069]/g
 const CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g
 const [LRI, RLI, FSI, PDI] = ['\u2066', '\u2067', '\u2068', '\u2069']
 /** An embedding or an override begins an isolate instead: it then reorders nothing around it. */
@@ -29,6 +33,14 @@ export function isolate(text: string): string {
     return depth-- <= MAX_DEPTH ? PDI : ''
   })
   return `${FSI}${balanced}${PDI.repeat(1 + Math.min(depth, MAX_DEPTH))}`
+}
+
+/**
+ * A name as people see it: in a name of right-to-left letters nobody sees marks of direction. Two names that differ
+ * only in them are one name.
+ */
+export function withoutMarks(name: string): string {
+  return RIGHT_TO_LEFT.test(name) ? name.replace(MARKS, '') : name
 }
 
 /** The rows of a line with isolates: each row ends those that are open, and the next begins them again. */

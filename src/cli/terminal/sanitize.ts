@@ -1,4 +1,4 @@
-import { isolate } from './bidi.js'
+import { isolate, withoutMarks } from './bidi.js'
 import { INDENT } from './wrap.js'
 
 /** They move the cursor, set titles or paste commands. A message may have tabs. */
@@ -51,7 +51,8 @@ const NAME_PARTS = new RegExp(
  * names that differ look different. Quotes are escaped, so that a name in quotes ends where they end.
  */
 export function sanitize(name: string): string {
-  return isolate(name.replace(NAME_PARTS, (part, kept: string | undefined) => kept ?? escaped(part)))
+  const escape = (part: string, kept: string | undefined) => kept ?? escaped(part)
+  return isolate(withoutMarks(name).replace(NAME_PARTS, escape))
 }
 
 function escaped(character: string): string {

@@ -48,6 +48,13 @@ t.test('A name that is read from right to left does not turn the line around it'
   t.equal(sanitize('دو\u200cست'), '\u2068دو\\u{200c}ست\u2069')
 })
 
+t.test('A right-to-left name shows no marks of direction, and any other name shows them', async (t) => {
+  for (const name of ['\u200fצוות', 'צוות\u200e', '\u2067צוות\u2069', '\u061cצוות'])
+    t.equal(sanitize(name), '\u2068צוות\u2069')
+  t.equal(sanitize('\u202eצוות'), '\u2068\\u{202e}צוות\u2069', 'an override is no mark')
+  t.equal(sanitize('ops\u200f'), 'ops\\u{200f}')
+})
+
 t.test('A message keeps its lines and tabs, and further lines are indented', async (t) => {
   t.equal(sanitizeLines('a\tb\r\nc\n    d'), 'a\tb\n  c\n      d')
   t.equal(
