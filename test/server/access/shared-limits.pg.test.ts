@@ -53,6 +53,42 @@ if (postgres !== undefined) {
     await exchange(one, two)
     t.equal(await guess(two.url), 429)
   })
+
+  t.test(
+    'All processes know the networks in which sessions of an owner began, after a restart too',
+    async (t) => {
+      const env = {
+        DATABASE_URL: await postgres.newDatabase(),
+        RATE_LIMIT: 'on',
+        RATE_LIMIT_AUTH: '1000',
+        TRUST_PROXY: '127.0.0.1'
+      }
+      const [one, two] = [await startChat(t, env), await startChat(t, env)]
+      const alice = await user(t, one, 'alice')
+      const login = async (url: string, address: string, password = alice.password) => {
+        const body = JSON.stringify({ username: alice.username, password })
+        const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
+        return (await fetch(`${url}/v1/auth/login`, { method: 'POST', headers, body })).status
+      }
+      const home = '2001:db8::1'
+      t.equal(await login(one.url, home), 200)
+      for (let network = 0; network < 10; network++) {
+        const tries = Array.from({ length: 10 }, () =>
+          login(two.url, `203.0.113.${network}`, 'a wrong password')
+        )
+        t.strictSame(await Promise.all(tries), Array(10).fill(401))
+      }
+      await exchange(two)
+      const restarted = await startChat(t, env)
+      // A process reads the counts of those accounts at which somebody guesses.
+      t.equal(await login(restarted.url, '203.0.113.98', 'a wrong password'), 401)
+      await exchange(restarted)
+      for (const { url } of [two, restarted]) {
+        t.equal(await login(url, '203.0.113.99'), 429)
+        t.equal(await login(url, '2001:db8::2'), 200, 'an address of the same /64')
+      }
+    }
+  )
 }
 
 /** Each of these learns what those before it have counted, as it does within a second. */

@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { WindowCounter } from '../../access/window-counter.js'
 import { networkOf, requireNoWait } from '../../access/rate-limits.js'
+import type { Db } from '../../db/database.js'
 import type { Services } from '../../services.js'
+import { sessionAddresses } from './session-store.js'
 
 const MINUTE_MS = 60_000
 /** Most networks that are remembered as their users' own. */
@@ -17,12 +19,15 @@ const DETAIL = 'There were too many log-ins with a wrong password. Wait for the 
 export class LoginThrottle {
   readonly #here: WindowCounter
   readonly #everywhere: WindowCounter
+  /** Where this process has seen the owners of accounts. */
   readonly #known = new Set<string>()
+  readonly #db: Db
 
-  constructor({ config, attempts }: Pick<Services, 'config' | 'attempts'>) {
+  constructor({ config, attempts, db }: Pick<Services, 'config' | 'attempts' | 'db'>) {
     const limit = (max: number) => (config.rateLimits.enabled ? max : Infinity)
     this.#here = attempts.of('guesses-here', { max: limit(10), windowMs: 15 * MINUTE_MS })
     this.#everywhere = attempts.of('guesses-everywhere', { max: limit(100), windowMs: 60 * MINUTE_MS })
+    this.#db = db
   }
 
   /**
@@ -38,7 +43,9 @@ export class LoginThrottle {
     verify: () => Promise<T>
   ): Promise<T> {
     const place = placeOf(username, request)
-    const wait = this.#here.wait(place) || (this.#known.has(place) ? 0 : this.#everywhere.wait(username))
+    const isOpen = this.#everywhere.wait(username) === 0 || (await this.#isOwners(username, request))
+    // From here to the count nothing waits: attempts that come at once are counted one after the other.
+    const wait = this.#here.wait(place) || (isOpen ? 0 : this.#everywhere.wait(username))
     if (wait > 0) logFailedLogin(request, 'limit-reached')
     requireNoWait(reply, wait, DETAIL)
     this.#here.count(place)
@@ -54,6 +61,14 @@ export class LoginThrottle {
       this.remember(username, request)
     }
     return result
+  }
+
+  /** Whether the owner has been seen in the network of this request: here, or where a session of theirs began. */
+  async #isOwners(username: string, request: FastifyRequest): Promise<boolean> {
+    if (this.#known.has(placeOf(username, request))) return true
+    const network = networkOf(request)
+    const isHere = (address: string) => networkOf({ ip: address }) === network
+    return (await sessionAddresses(this.#db, username)).some(isHere)
   }
 
   /** Remember that the owner of an account uses the network of this request. */

@@ -3,8 +3,8 @@ import { and, eq, gt, sql, type SQL } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { endSessions } from '../../access/sessions.js'
 import type { Config } from '../../config.js'
-import type { Tx } from '../../db/database.js'
-import { sessions } from '../../db/schema.js'
+import type { Db, Tx } from '../../db/database.js'
+import { sessions, users } from '../../db/schema.js'
 import { appendEvents } from '../../log/append-events.js'
 
 /** The database's clock, which is the same for all processes. */
@@ -34,6 +34,16 @@ export async function insertSession(
     })
     .returning()
   return session!
+}
+
+/** Where the sessions of a user began that have not ended. */
+export async function sessionAddresses(db: Db, username: string): Promise<string[]> {
+  const found = await db
+    .select({ address: sessions.address })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(users.username, username), gt(sessions.expiresAt, NOW)))
+  return found.map(({ address }) => address)
 }
 
 /**
