@@ -178,7 +178,7 @@ export const ProblemDocument = Type.Object(
         title: 'Rekey required',
         status: 409,
         detail: 'The session key is out of date. Create a new one for the current roster.',
-        instance: 'req-7f'
+        instance: '5b0c2b7e-6a0f-4b43-9d3e-1f0a8a3c9d27'
       }
     ]
   }

@@ -27,7 +27,7 @@ import { describeRoutes, registerOpenApi } from './http/openapi.js'
 import { answerSocket, errorHandler, sendProblem } from './http/error-handler.js'
 import { readForwarded } from './http/forwarded.js'
 import { checkHeads } from './http/request-head.js'
-import { requestIds } from './http/request-id.js'
+import { requestId } from './http/request-id.js'
 import { RequestLog } from './http/request-log.js'
 import { secureHeaders } from './http/security-headers.js'
 import { buildSerializer } from './http/serialization.js'
@@ -39,14 +39,13 @@ export async function buildApp(services: Services): Promise<App> {
   const { config } = services
   // A child, whose level can be changed apart.
   const logger: FastifyBaseLogger = services.logger.child({})
-  const nextId = requestIds()
   const handleError = errorHandler(services.database)
   const app: App = fastify({
     loggerInstance: logger,
     logController: new RequestLog({ disableRequestLogging: !services.logger.isLevelEnabled('debug') }),
     // A child logger per request would cost more than most requests. Log lines name the request themselves.
     childLoggerFactory: (parent) => parent,
-    genReqId: nextId,
+    genReqId: requestId,
     trustProxy: config.http.trustedProxies,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
@@ -63,7 +62,7 @@ export async function buildApp(services: Services): Promise<App> {
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     // Errors before routing do not reach the error handler.
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
-    clientErrorHandler: (error, socket) => answerSocket(error, socket, nextId())
+    clientErrorHandler: (error, socket) => answerSocket(error, socket, requestId())
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   let stopping = false

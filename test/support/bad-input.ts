@@ -83,7 +83,8 @@ export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3
   if (typeof title !== 'string' || title === '') return 'no title'
   if (status !== answer.status) return `status ${String(status)} in the body`
   if (typeof detail !== 'string' || detail === '') return 'no detail'
-  if (typeof instance !== 'string' || !/^[0-9a-f]{10}-[0-9a-z]+$/.test(instance)) return 'no instance'
+  if (typeof instance !== 'string' || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(instance))
+    return 'no instance'
   const located = Array.isArray(errors) && errors.length > 0
   if (detail.includes('`errors`') && !located) return 'the detail points to errors that are not there'
   const text = JSON.stringify(body)

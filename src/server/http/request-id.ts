@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 
-/** Request ids that are short, and unique across processes and restarts. */
-export function requestIds(): () => string {
-  const prefix = randomBytes(5).toString('hex')
-  let count = 0
-  return () => `${prefix}-${(++count).toString(36)}`
+/** The id of a request. It is random: a number would tell everybody how many requests there are. */
+export function requestId(): string {
+  return randomUUID()
 }

@@ -69,3 +69,15 @@ t.test('Each event of a stream has exactly the data that the document says', asy
     t.ok(seen.has(event), event)
   stream.close()
 })
+
+t.test('The id of a request does not tell how many there were', async (t) => {
+  const idOf = async (path: string) => (await alice.raw<{ instance: string }>('GET', path)).body.instance
+  const ids = await Promise.all(['/none', '/v1/none', '/v1/users/nobody'].map(idOf))
+  const random = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+  for (const id of ids) t.match(id, random)
+  t.equal(
+    new Set(ids.flatMap((id) => [id.slice(0, 8), id.slice(-12)])).size,
+    6,
+    'nothing of them comes again'
+  )
+})
