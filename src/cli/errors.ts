@@ -34,6 +34,7 @@ export class ExitError extends Error {
 
 /** Codes of errors for which the command line is correct, but what it asks for is not possible. */
 const IMPOSSIBLE = [
+  'invalid-argument',
   'last-admin',
   'no-backup',
   'not-a-member',
@@ -78,6 +79,7 @@ export function printError(
 /** What helps in this program, by the code of the error. */
 const HINTS: Record<string, string> = {
   'device-pending': 'Go on with "secure-chat devices link".',
+  'invalid-argument': 'Run the command again with --verbose to see the cause.',
   'last-admin': 'Make another member an admin first: secure-chat group role GROUP NAME admin',
   'not-in-roster': ASK_FOR_RENEWAL,
   'other-account': 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.',

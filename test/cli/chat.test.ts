@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { runCommand } from '../../src/cli/run.js'
-import { PASSWORD, registered, texts } from '../support/chat-clients.js'
+import { client, link, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { eventually } from '../support/eventually.js'
 import { startChat } from '../support/start-chat.js'
+import { tamperingProxy } from '../support/tampering-proxy.js'
 import { Keyboard, Terminal } from '../support/terminal.js'
 
 const NOW = /\d\d:\d\d/.source
@@ -107,6 +108,43 @@ t.test('A chat shows who is online, and Ctrl-C ends it', async (t) => {
   away.abort()
   await online
   await screen.until(/bella is offline\.\nbella>$/)
+  interrupt()
+  t.equal(await ended, 0)
+})
+
+t.test('Changes of a contact’s devices are one line, without alarm', async (t) => {
+  const dora = await registered(t, url, 'dora')
+  const carl = await userAtTerminal(t, 'carl')
+  const first = carl.chat('dora')
+  await first.screen.until(/dora>$/)
+  first.keyboard.enter('/quit')
+  t.equal(await first.ended, 0)
+  await link(dora, await client(t, url))
+  await dora.devices.revoke(await link(dora, await client(t, url)))
+
+  const { keyboard, screen, ended } = carl.chat('dora')
+  await screen.until(
+    /^· Devices of dora: 2 added, 1 removed\. The identity is the same: you have nothing to do\.$/m
+  )
+  keyboard.enter('/quit')
+  t.equal(await ended, 0)
+  t.equal(screen.lines.filter((line) => /device/i.test(line)).length, 1)
+})
+
+t.test('Nobody is online in a chat that has lost the server', async (t) => {
+  const proxy = await tamperingProxy(t, url)
+  const ella = await registered(t, url, 'ella')
+  const emil = await userAtTerminal(t, 'emil')
+  await ella.send({ username: 'emil' }, 'hello')
+  const listener = new Listener(t, ella)
+  await listener.first('connected')
+  const { screen, interrupt, ended } = emil.chat('ella', '--url', proxy.url)
+  await screen.until(/ella \(online\)>$/)
+  proxy.tamper({ instead: ({ path }) => (path.startsWith('/v1/events') ? { status: 502 } : undefined) })
+  proxy.cut()
+  await screen.until(/Trying again …\nella>$/)
+  proxy.tamper({})
+  await screen.until(/Connected again\.\nella \(online\)>$/)
   interrupt()
   t.equal(await ended, 0)
 })

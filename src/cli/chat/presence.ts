@@ -18,6 +18,11 @@ export class Presence {
     for (const one of found) this.update(one)
   }
 
+  /** Nobody tells it who is online without a connection. */
+  clear(): void {
+    this.#online.clear()
+  }
+
   update({ username, online }: { username: string; online: boolean }): void {
     if (online) this.#online.add(username)
     else this.#online.delete(username)

@@ -1,20 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import {
-  ChatError,
-  type ChatClient,
-  type ChatEvent,
-  type Conversation,
-  type Incoming,
-  type IncomingMessage
-} from '../../client/index.js'
-import { hintFor, isUnreachable, UsageError } from '../errors.js'
+import type { ChatClient, ChatEvent, Conversation, Incoming, IncomingMessage } from '../../client/index.js'
+import { deviceChanges } from '../output/device-changes.js'
 import { eventText } from '../output/event-text.js'
 import { forPeople, type ShownItem } from '../output/for-people.js'
 import type { Style } from '../terminal/style.js'
-import { sanitizeLines } from '../terminal/sanitize.js'
 import type { Screen } from '../terminal/screen.js'
 import { truncate } from '../terminal/wrap.js'
+import { DeviceNews } from './device-news.js'
 import { readEntered } from './entered.js'
+import { errorText, sendErrorText } from './error-text.js'
 import { chatLine, enteredLine } from './line.js'
 import { ConversationNames } from './names.js'
 import { promptText } from './prompt-text.js'
@@ -34,6 +28,7 @@ export class ChatSession {
   readonly #names = new ConversationNames()
   readonly #unread = new Map<string, number>()
   readonly #shown = new ShownMessages()
+  readonly #deviceNews = new DeviceNews((changes) => this.showInfo(deviceChanges(changes, this.#me)))
   #conversation: Conversation | undefined
   #olderMentioned = false
   #opening: Promise<void> = Promise.resolve()
@@ -51,6 +46,10 @@ export class ChatSession {
   /** The open conversation. */
   get conversation(): Conversation {
     return this.#conversation!
+  }
+
+  get #me(): string {
+    return this.chat.account!.username
   }
 
   unreadIn(conversationId: string): number {
@@ -92,22 +91,13 @@ export class ChatSession {
     try {
       await this.chat.send({ conversationId: this.conversation.id }, text, { id })
     } catch (error) {
-      if (isUnreachable(error))
-        this.showWarning(
-          sanitizeLines(
-            `${(error as ChatError).message} Your message is kept, and is sent when the server is back.`
-          )
-        )
-      else this.showError(error)
+      this.showWarning(sendErrorText(error, this.#url))
     }
   }
 
   /** Show an error. @throws it if it ends the chat */
   showError(error: unknown): void {
-    const isKnown = error instanceof ChatError || error instanceof UsageError
-    if (!isKnown || (error instanceof ChatError && ['logged-out', 'store'].includes(error.kind))) throw error
-    const hint = hintFor(error, this.#url)
-    this.showWarning(sanitizeLines(hint === undefined ? error.message : `${error.message} ${hint}`))
+    this.showWarning(errorText(error, this.#url))
   }
 
   /** Show an event, if it concerns the user. */
@@ -128,12 +118,12 @@ export class ChatSession {
       case 'connected':
         if (!this.#isConnected) this.showInfo('Connected again.')
         this.#isConnected = true
-        // Presence events of the time without a connection are missing.
         await this.presence.fetch(this.#otherMembers()).catch((error: unknown) => this.showError(error))
         break
       case 'disconnected':
         if (this.#isConnected) this.#showEvent(event)
         this.#isConnected = false
+        this.presence.clear()
         break
       case 'conversation':
         if (this.#names.isNews(event.conversation)) this.#showEvent(event)
@@ -144,7 +134,7 @@ export class ChatSession {
         if (event.conversationId === this.conversation.id) await this.#refreshConversation()
         break
       case 'device-changed':
-        if (this.#isMember(event.username)) this.#showEvent(event)
+        if (this.#isMember(event.username)) this.#deviceNews.add(event)
         break
       default:
         this.#showEvent(event)
@@ -217,7 +207,7 @@ export class ChatSession {
   }
 
   #showEvent(event: ChatEvent): void {
-    const shown = eventText(event, { of: (id) => this.#names.of(id), me: this.chat.account!.username })
+    const shown = eventText(event, { of: (id) => this.#names.of(id), me: this.#me })
     if (shown?.level === 'warning') this.showWarning(shown.text)
     else if (shown !== null) this.showInfo(shown.text)
   }
@@ -239,8 +229,7 @@ export class ChatSession {
   }
 
   #otherMembers(): string[] {
-    const me = this.chat.account?.username
-    return this.conversation.members.map(({ username }) => username).filter((username) => username !== me)
+    return this.conversation.members.map(({ username }) => username).filter((name) => name !== this.#me)
   }
 
   #isMember(username: string): boolean {

@@ -9,6 +9,7 @@ import type {
 import { acceptIdentity, adviceOn } from '../advice.js'
 import { formatDuration } from '../terminal/format.js'
 import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
+import { deviceChanges } from './device-changes.js'
 
 /** An event for people. A `warning` means that somebody may be interfering. */
 export interface EventText {
@@ -62,7 +63,7 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
           `If it is yours: secure-chat devices approve ${event.deviceId}`
       )
     case 'device-changed':
-      return info(`A device of ${sanitize(event.username)} was ${event.change}. The identity is the same.`)
+      return info(deviceChanges([event], names.me))
     case 'identity-changed': {
       const name = sanitize(event.username)
       const { root } = event

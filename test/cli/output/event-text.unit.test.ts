@@ -38,7 +38,16 @@ const events: [event: ChatEvent, level: 'info' | 'warning', says: RegExp][] = [
   [{ type: 'device-requested', deviceId: 'd', name: 'phone' }, 'warning', /"phone"[^]*devices approve d$/],
   [{ type: 'timer', conversationId, messageTtl: 604_800, by: 'bob', position: 1 }, 'info', /after 1 week\.$/],
   [{ type: 'timer', conversationId, messageTtl: 0, by: 'bob', position: 1 }, 'info', /bob wants .* kept/],
-  [{ type: 'device-changed', username: 'bob', change: 'rekeyed', deviceId: 'd' }, 'info', /was rekeyed/],
+  [
+    { type: 'device-changed', username: 'bob', change: 'rekeyed', deviceId: 'd' },
+    'info',
+    /^Devices of bob: 1 with/
+  ],
+  [
+    { type: 'device-changed', username: 'alice', change: 'added', deviceId: 'd' },
+    'info',
+    /^Your devices: 1 added/
+  ],
   [{ type: 'presence', username: 'bob', online: true, at: '' }, 'info', /^bob is online\.$/],
   [{ type: 'disconnected', retryIn: 5 }, 'info', /Trying again/],
   [{ type: 'reset' }, 'info', /may come again/]
