@@ -136,13 +136,15 @@ await (await FileStore.open({ folder: 'keys' })).close()
 await listen(process.argv[2] ?? '', (text) => process.stdout.write(text))
 PROGRAM
 
-# Compile the program $1 with the libraries $2 and the types $3, all declaration files checked.
+# Compile the program $1 with the libraries $2 and the types $3, all declaration files checked. Further compiler options
+# may follow.
 compile() {
   cat >tsconfig.json <<CONFIG
 {
   "compilerOptions": {
     "target": "ES2023", "lib": [$2], "types": [$3], "typeRoots": ["$repository/node_modules/@types"],
-    "module": "NodeNext", "strict": true, "exactOptionalPropertyTypes": true, "skipLibCheck": false, "noEmit": true
+    "strict": true, "exactOptionalPropertyTypes": true, "skipLibCheck": false, "noEmit": true,
+    ${4:-"\"module\": \"NodeNext\""}
   },
   "files": ["$1"]
 }
@@ -153,6 +155,8 @@ compile browser.ts '"ES2023", "DOM"' ''
 echo 'package: the types of the SDK need nothing but those of a browser'
 compile node.ts '"ES2023"' '"node"'
 echo 'package: the types of the SDK need nothing but those of Node.js'
+compile node.ts '"ES2023"' '"node"' '"module": "ES2022", "moduleResolution": "node10", "ignoreDeprecations": "6.0"'
+echo 'package: the types of the SDK are found by programs that still look for packages in the way of Node.js 10'
 
 "$tools/esbuild" browser.ts --bundle --minify --format=esm --platform=browser --target=es2023 --log-level=warning \
   --outfile=browser.js || fail 'the SDK cannot be bundled for a browser'
