@@ -62,6 +62,8 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: PAGE_POLICY,
+    // No bar with a logo and a field for other documents.
+    uiConfig: { layout: 'BaseLayout' },
     // The page calls the server that it comes from.
     transformSpecification: (document) => ({ ...document, servers: [{ url: '/' }] }),
     theme: { title: 'Secure Chat API' }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { user } from '../../../support/people.js'
 import { plainStream } from '../../../support/plain-stream.js'
+import { browserOrSkip, browserSite } from '../../../support/browser.js'
 import { startChat } from '../../../support/start-chat.js'
 
 const chat = await startChat(t)
@@ -89,6 +90,18 @@ t.test('/docs shows the calls in a browser, under a policy that allows only its 
     t,
     files.find(({ pathname }) => pathname.endsWith('initializer.js'))!
   )
+})
+
+const { browser, skip } = browserOrSkip()
+
+t.test('In a browser, /docs shows the calls and nothing of the plugin that draws it', { skip }, async (t) => {
+  const page = await (await browserSite(t, browser!, '')).open()
+  const complaints: string[] = []
+  page.on('console', (message) => complaints.push(message.text()))
+  await page.goto(`${chat.url}/docs`)
+  await page.waitForSelector('.opblock')
+  t.equal(await page.locator('.topbar').count(), 0)
+  t.strictSame(complaints, [])
 })
 
 async function showsTheDocument(t: Test, initializer: URL): Promise<void> {
