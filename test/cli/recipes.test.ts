@@ -29,7 +29,7 @@ t.test('The recipe for cron works in the environment that cron gives', async (t)
   const [, command] = /^0 7 \* \* \* +(.*)$/m.exec(table)!
   const env = {
     ...Object.fromEntries(settings),
-    // What differs here from the machine of the recipe.
+    // The machine of this test has other folders than that of the recipe.
     PATH: settings.find(([name]) => name === 'PATH')![1]!.replace('/usr/local/bin', folder),
     SECURE_CHAT_HOME: home.home
   }
