@@ -35,8 +35,8 @@ declare module 'fastify' {
 /**
  * The network of a request: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer.
  */
-export function networkOf({ ip }: Pick<FastifyRequest, 'ip'>): string {
-  return normalizeIP(ip)
+export function networkOf({ address }: Pick<FastifyRequest, 'address'>): string {
+  return normalizeIP(address)
 }
 
 /** The user of a request with a session, otherwise its network. */

@@ -1,5 +1,13 @@
 import { isIP } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import type { App } from './app.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where the request comes from. Unlike `ip` it stays known when the client has gone. */
+    address: string
+  }
+}
 
 const HEADER = 'x-forwarded-for'
 
@@ -10,10 +18,10 @@ const HEADER = 'x-forwarded-for'
  */
 export function readForwarded(app: App): void {
   let isTold = false
-  app.addHook('onRequest', (request, _reply, done) => {
+  const read = (request: FastifyRequest): void => {
     const { headers } = request.raw
     const given = headers[HEADER]
-    if (given === undefined) return done()
+    if (given === undefined) return
     const addresses = lastAddresses(String(given))
     if (addresses.length === 0) delete headers[HEADER]
     else headers[HEADER] = addresses.join(', ')
@@ -26,6 +34,13 @@ export function readForwarded(app: App): void {
           'If that is your proxy, name it: until then all users share its address, and its budget for log-ins.'
       )
     }
+  }
+  app.decorateRequest('address', '')
+  app.addHook('onRequest', (request, _reply, done) => {
+    read(request)
+    // A socket that has closed by now has none.
+    const { ip = '' }: { ip?: string } = request
+    request.address = ip
     done()
   })
 }

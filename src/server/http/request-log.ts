@@ -14,7 +14,7 @@ export class RequestLog extends LogController {
     reply: FastifyReply
   ): void {
     if (this.isLogDisabled(request)) return
-    const { id: instance, method, url, ip: address } = request
+    const { id: instance, method, url, address } = request
     request.log.debug(
       { instance, method, url, address, status: reply.statusCode, ms: reply.elapsedTime },
       'request'

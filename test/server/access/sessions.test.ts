@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, inArray } from 'drizzle-orm'
 import t, { type Test } from 'tap'
@@ -160,3 +162,21 @@ t.test(
     )
   }
 )
+
+t.test('A log-in whose client has gone meanwhile is done, and its session has the address', async (t) => {
+  const chat = await startChat(t)
+  const alice = await user(t, chat, 'alice')
+  const body = JSON.stringify({ username: 'alice', password: alice.password })
+  const { port, host } = new URL(chat.url)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.write(
+    `POST /v1/auth/login HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`
+  )
+  // The password takes longer than this.
+  await once(chat.app.server, 'request')
+  socket.destroy()
+  const begun = () => chat.services.db.select({ address: sessions.address }).from(sessions)
+  await eventually(async () => (await begun()).length === 2, 'the second session')
+  t.strictSame(await begun(), [{ address: '127.0.0.1' }, { address: '127.0.0.1' }])
+})

@@ -67,7 +67,7 @@ export class LoginThrottle {
   async #isOwners(username: string, request: FastifyRequest): Promise<boolean> {
     if (this.#known.has(placeOf(username, request))) return true
     const network = networkOf(request)
-    const isHere = (address: string) => networkOf({ ip: address }) === network
+    const isHere = (address: string) => networkOf({ address }) === network
     return (await sessionAddresses(this.#db, username)).some(isHere)
   }
 
@@ -85,7 +85,7 @@ export function logFailedLogin(
   request: FastifyRequest,
   reason: 'wrong-password' | 'unknown-name' | 'limit-reached'
 ): void {
-  request.log.info({ instance: request.id, address: request.ip, reason }, 'log-in failed')
+  request.log.info({ instance: request.id, address: request.address, reason }, 'log-in failed')
 }
 
 function placeOf(username: string, request: FastifyRequest): string {

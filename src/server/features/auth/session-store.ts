@@ -26,7 +26,7 @@ export async function insertSession(
       id: randomUUID(),
       userId,
       deviceId,
-      address: request.ip,
+      address: request.address,
       userAgent: (request.headers['user-agent'] ?? '').slice(0, 256),
       createdAt: NOW,
       lastUsedAt: NOW,

@@ -111,7 +111,7 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
       watchPeer(socket)
       stream.start(start)
       socket.uncork()
-      request.log.debug({ instance: request.id, address: request.ip }, 'stream opened')
+      request.log.debug({ instance: request.id, address: request.address }, 'stream opened')
     }
   )
 }
