@@ -117,7 +117,7 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(
     async (authenticated: App) => {
       authenticated.addHook('onRequest', app.requireSession)
-      if (enabled) shareFairly(authenticated, share)
+      shareFairly(authenticated, enabled ? share : null)
       describeRoutes(authenticated, { authenticated: true })
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)

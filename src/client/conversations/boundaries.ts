@@ -1,11 +1,15 @@
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
+import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { UserHistory } from '../../protocol/user-history.js'
-import { readHash } from '../identity/user-record.js'
+import { knownSince, readHash } from '../identity/user-record.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { readRange, type ReadRange } from './read-range.js'
+import { readRange, type ReadRange } from '../stores/read-range.js'
+import type { TakenRequest } from './record.js'
 
 /** Where a conversation ended for devices or a member, when this client learned that they had gone. */
-export type Boundary = ReadRange & {
+export type Boundary = ReadRange & End
+
+type End = {
   /** The newest statement of the conversation's chain; of a member: the one that ended the membership. */
   sequence: number
   /** Position of the newest event, by the server's word. */
@@ -13,13 +17,16 @@ export type Boundary = ReadRange & {
 }
 
 /** The boundary of the devices that a statement of their user's chain has retired, or one before it. */
-type DevicesEnd = Boundary & { retired: number; hash: string }
+type DevicesEnd = End & { retired: number; hash: string }
+
+/** The position of an end that nobody has said yet. */
+const NOT_SAID = Number.MAX_SAFE_INTEGER
 
 /** The boundary of a membership that a statement of the conversation's chain has ended. */
-type MemberEnd = Boundary & { hash: string }
+type MemberEnd = End & ReadRange & { hash: string }
 
 /** Where the stream has brought the going of a device, and the statement of its user's chain. */
-type SeenGoing = ReadRange & { position: number; retired: number; hash: string }
+type SeenGoing = { position: number; retired: number; hash: string }
 
 /** The first request of a conversation's chain that the stream has brought in one of its ranges. */
 type FirstRequest = { sequence: number; hash: string; position: number }
@@ -37,7 +44,9 @@ export class Boundaries {
 
   /** Where the conversation ended for the devices that the user's chain had retired by then. */
   async ofDevices(id: string, user: UserHistory, retired: number): Promise<Boundary | undefined> {
-    return (await this.#ends(id, user)).find((end) => end.retired >= retired)
+    const end = (await this.#ends(id, user)).find((one) => one.retired >= retired)
+    if (end === undefined) return undefined
+    return { ...end, start: (await knownSince(this.#store, user.chain.user, retired)) ?? 0 }
   }
 
   /** The newest statement of the user's chain whose goings have a boundary; 0 if there is none. */
@@ -57,13 +66,10 @@ export class Boundaries {
     return ends?.findLast((end) => isIn(history, end))
   }
 
-  /** Where the stream, read in order, has brought the going of a device; undefined if it has not. */
-  async seenAt(
-    { chain, hashes }: UserHistory,
-    signingKey: string
-  ): Promise<Pick<Boundary, 'start' | 'position'> | undefined> {
+  /** Position at which the stream, read in order, has brought the going of a device; undefined if it has not. */
+  async seenAt({ chain, hashes }: UserHistory, signingKey: string): Promise<number | undefined> {
     const seen = await this.#store.get<SeenGoing>(seenName(signingKey, chain.user))
-    return seen !== undefined && hashes[seen.retired - 1] === seen.hash ? seen : undefined
+    return seen !== undefined && hashes[seen.retired - 1] === seen.hash ? seen.position : undefined
   }
 
   /** Whether the stream has brought the going of a device before this position, whoever's the device is. */
@@ -87,44 +93,44 @@ export class Boundaries {
     const name = seenName(signingKey, chain.user)
     const hash = hashes[retired - 1]!
     if ((await tx.get<SeenGoing>(name))?.hash !== hash)
-      tx.set(name, { ...(await readRange(tx)), position, retired, hash } satisfies SeenGoing)
+      tx.set(name, { position, retired, hash } satisfies SeenGoing)
   }
 
-  /**
-   * @param users the newest goings of their devices, by the statement that retired each
-   * @param at its `start` is the one of now if it is left out
-   */
+  /** @param users the newest goings of their devices, by the statement that retired each */
   async setDevices(
     id: string,
     users: readonly (readonly [user: UserHistory, retired: number])[],
-    at: Pick<Boundary, 'sequence' | 'position'> & Partial<ReadRange>
+    at: End
   ): Promise<void> {
     if (users.length === 0) return
     await this.#store.update(async (tx) => {
-      const range = await readRange(tx)
       for (const [user, retired] of users) {
         const name = devicesName(id, user.chain.user)
         const ends = (await tx.get<DevicesEnd[]>(name)) ?? []
-        tx.set(name, [...ends, { ...range, ...at, retired, hash: user.hashes[retired - 1]! }])
+        tx.set(name, [...ends, { ...at, retired, hash: user.hashes[retired - 1]! }])
       }
     })
   }
 
-  /** @param gone the statements that ended their memberships, in order */
-  async setMembers(
-    id: string,
-    gone: readonly (readonly [username: string, end: { sequence: number; head: string }])[],
-    position: number
-  ): Promise<void> {
-    if (gone.length === 0) return
-    await this.#store.update(async (tx) => {
-      const range = await readRange(tx)
-      for (const [username, { sequence, head: hash }] of gone) {
-        const ends = (await tx.get<MemberEnd[]>(memberName(id, username))) ?? []
-        if (!ends.some((end) => end.hash === hash))
-          tx.set(memberName(id, username), [...ends, { sequence, position, ...range, hash }])
-      }
-    })
+  /** Note the departures that requests bring, together with the requests. Nobody has said yet where. */
+  async noteDepartures(tx: StoreTransaction, id: string, added: readonly TakenRequest[]): Promise<void> {
+    const { start } = await readRange(tx)
+    for (const [username, { sequence, head: hash }] of added.flatMap(departures)) {
+      const ends = (await tx.get<MemberEnd[]>(memberName(id, username))) ?? []
+      if (!ends.some((end) => end.hash === hash))
+        tx.set(memberName(id, username), [...ends, { sequence, position: NOT_SAID, start, hash }])
+    }
+  }
+
+  /** Where the conversation ended for those whose departures requests have brought. */
+  async setMembers(id: string, added: readonly TakenRequest[], position: number): Promise<void> {
+    const hashes = new Set(added.flatMap(departures).map(([, { head }]) => head))
+    if (hashes.size === 0) return
+    await this.#store.update((tx) =>
+      changeEnds<MemberEnd>(tx, memberName(id, ''), (end) =>
+        end.position === NOT_SAID && hashes.has(end.hash) ? { ...end, position } : end
+      )
+    )
   }
 
   /** The person has taken this chain: devices may have changed it, and members are in who were gone in another. */
@@ -145,7 +151,7 @@ export class Boundaries {
    * for members who went with it, the conversation ends here at the latest, whatever position the server gave.
    */
   async noteStreamed(tx: StoreTransaction, id: string, sequence: number, position: number): Promise<void> {
-    const atLatest = <E extends Boundary>(end: E): E => (end.position > position ? { ...end, position } : end)
+    const atLatest = <E extends End>(end: E): E => (end.position > position ? { ...end, position } : end)
     await changeEnds<DevicesEnd>(tx, devicesName(id, ''), (end) =>
       end.sequence < sequence ? atLatest(end) : end
     )
@@ -181,11 +187,17 @@ export class Boundaries {
   }
 }
 
+/** The memberships that a request ended. */
+function departures({ before, after }: TakenRequest): [username: string, after: ConversationChain][] {
+  const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
+  return gone.map((username) => [username, after])
+}
+
 function isIn(history: ConversationHistory, { sequence, hash }: { sequence: number; hash: string }): boolean {
   return history.hashAt(sequence) === hash
 }
 
-async function changeEnds<E extends Boundary>(
+async function changeEnds<E extends End>(
   tx: StoreTransaction,
   prefix: string,
   change: (end: E) => E

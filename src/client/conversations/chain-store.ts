@@ -74,11 +74,19 @@ export class ChainStore {
    * Store requests that extend the chain. Another process may have stored some of them meanwhile, or more:
    * they have to be the same ones.
    *
+   * @param together writes something else in the same transaction
    * @throws {ChatError} `forked-chain` (`untrusted`); `busy-chain` (`unreachable`) if they follow a chain that the
    *   person has given up meanwhile
    */
-  async add(chain: LoadedChain, requests: readonly ServedRequest[]): Promise<void> {
-    await this.#store.update((tx) => this.#add(tx, chain, requests))
+  async add(
+    chain: LoadedChain,
+    requests: readonly ServedRequest[],
+    together: (tx: StoreTransaction) => Promise<void>
+  ): Promise<void> {
+    await this.#store.update(async (tx) => {
+      await this.#add(tx, chain, requests)
+      await together(tx)
+    })
   }
 
   async #add(
@@ -123,7 +131,11 @@ export class ChainStore {
    * The person takes this whole chain as it is, in the place of the known one if that is another. The title and what
    * was read stay.
    */
-  accept(chain: LoadedChain, requests: readonly ServedRequest[]): Promise<void> {
+  accept(
+    chain: LoadedChain,
+    requests: readonly ServedRequest[],
+    together: (tx: StoreTransaction) => Promise<void>
+  ): Promise<void> {
     const { id, sequence } = chain.history.chain!
     return this.#store.update(async (tx) => {
       const known = await tx.get<StoredConversation>(recordName(id))
@@ -136,6 +148,7 @@ export class ChainStore {
       await forgetProofs(tx, id)
       await forgetHeads(tx, id)
       forgetDoubt(tx, id)
+      await together(tx)
     })
   }
 

@@ -1,4 +1,3 @@
-import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { ConversationStatement } from '../../protocol/statements.js'
 import type { DeviceHistory, UserHistory } from '../../protocol/user-history.js'
 import { untrusted, type ChatError } from '../errors.js'
@@ -54,9 +53,9 @@ export class Goings {
     if (retired === null) return undefined
     const boundary = await this.#boundaries.ofDevices(id, user, retired)
     const seen = await this.#boundaries.seenAt(user, signingKey)
-    if (boundary === undefined || seen === undefined || seen.position >= boundary.position) return boundary
+    if (boundary === undefined || seen === undefined || seen >= boundary.position) return boundary
     // The stream has brought the going since.
-    return { ...boundary, position: seen.position }
+    return { ...boundary, position: seen }
   }
 
   /**
@@ -69,12 +68,10 @@ export class Goings {
     const { sequence } = chain.history.chain!
     const others = new Set<UserHistory>()
     for (const { user, signingKey, retired } of await this.#withoutBoundary(id, chain)) {
-      const seen = await this.#boundaries.seenAt(user, signingKey)
-      if (seen === undefined) others.add(user)
-      else if (!others.has(user)) {
-        const { start, position } = seen
-        await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position, start })
-      }
+      const position = await this.#boundaries.seenAt(user, signingKey)
+      if (position === undefined) others.add(user)
+      else if (!others.has(user))
+        await this.#boundaries.setDevices(id, [[user, retired]], { sequence, position })
     }
     return others.size === 0
   }
@@ -104,7 +101,7 @@ export class Goings {
     const devices = await this.#withoutBoundary(id, chain)
     const newest = new Map(devices.map(({ user, retired }) => [user, retired]))
     await this.#boundaries.setDevices(id, [...newest], { sequence: chain.history.chain!.sequence, position })
-    await this.#boundaries.setMembers(id, added.flatMap(departures), position)
+    await this.#boundaries.setMembers(id, added, position)
     for (const { user, signingKey, retired } of devices) {
       const late = added
         .flatMap(({ request }) => linksOf(request))
@@ -146,12 +143,6 @@ export class Goings {
 /** What the newest key of the chain knows of a user's chain; undefined if the user is not in. */
 function newestState({ history }: LoadedChain, { chain }: UserHistory): number | undefined {
   return history.chain!.members.get(chain.user)?.state.sequence
-}
-
-/** The memberships that a request ended. */
-function departures({ before, after }: TakenRequest): [username: string, after: ConversationChain][] {
-  const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
-  return gone.map((username) => [username, after])
 }
 
 function lateStatement(): ChatError {

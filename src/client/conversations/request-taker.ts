@@ -8,6 +8,7 @@ import { forkedChain, type ChainStore, type LoadedChain } from './chain-store.js
 import type { ChainLoader } from './chain-loader.js'
 import type { Goings } from './goings.js'
 import type { TakenRequest } from './record.js'
+import type { StoreTransaction } from '../stores/store.js'
 import { linksOf, readServed, type ServedRequest } from './verify.js'
 
 /** Extends chains by what the server shows, and notes where they end for those who have gone. */
@@ -123,7 +124,7 @@ export class RequestTaker {
       throw new ChatError('usage', 'other-head', `The server shows the chain up to ${shown}, not ${head}.`)
     }
     // The known one may not be readable any more: it may name statements of users' chains that were given up.
-    await this.#chains.accept(chain, requests)
+    await this.#chains.accept(chain, requests, (tx) => this.#boundaries.noteDepartures(tx, id, added))
     await this.#boundaries.open(chain.history)
     await this.#goings.settle(id, chain, added, lastPosition)
     await this.#heads.accepted({ conversationId: id })
@@ -155,7 +156,8 @@ export class RequestTaker {
       const end = chain.history.chain?.sequence ?? 0
       const valid = requests.filter(({ request }) => linksOf(request).at(-1)!.statement.sequence <= end)
       if (end > sequence) {
-        await this.#chains.add(chain, valid).catch((error: unknown) => {
+        const note = (tx: StoreTransaction) => this.#boundaries.noteDepartures(tx, id, taken)
+        await this.#chains.add(chain, valid, note).catch((error: unknown) => {
           // Nothing is noted of a chain that is not stored.
           chain.history = this.#loader.empty(id).history
           taken.length = 0

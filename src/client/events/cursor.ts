@@ -1,5 +1,5 @@
 import { parseCursor } from '../../protocol/cursor.js'
-import { beginRange, CURSOR, moveRange, skipTo } from '../conversations/read-range.js'
+import { beginRange, CURSOR, moveRange, skipTo } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 /** The cursor after the last event that was handled; undefined if none was. */

@@ -1,7 +1,7 @@
 import { Message } from '../../protocol/messages.js'
 import { durableEvents, ephemeralEvents, type DurableEvent } from '../../protocol/events.js'
 import { parseCursor } from '../../protocol/cursor.js'
-import { cursorBefore } from '../conversations/read-range.js'
+import { cursorBefore } from '../stores/read-range.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'

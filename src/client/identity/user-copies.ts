@@ -102,7 +102,7 @@ export class UserCopies {
       await deleteChain(tx, username)
       await forgetHeads(tx, username)
       forgetDoubt(tx, username)
-      this.#saveNew(tx, username, added)
+      await this.#saveNew(tx, username, added)
       await this.#trust.unverify(tx, username, history)
       await bumpChainRevision(tx)
     })
@@ -128,7 +128,7 @@ export class UserCopies {
     }
     if (end !== undefined && hashes[end.sequence - 1] !== end.head)
       throw forkedChain(username, { known: end.head, served: chain.head })
-    this.#saveNew(tx, username, added)
+    await this.#saveNew(tx, username, added)
     if (end === undefined) await this.#trust.pinOnFirstUse(tx, username, history)
     return false
   }
@@ -147,8 +147,8 @@ export class UserCopies {
     })
   }
 
-  #saveNew(tx: StoreTransaction, username: string, added: readonly VerifiedStatement[]): void {
-    saveStatements(tx, username, added)
+  async #saveNew(tx: StoreTransaction, username: string, added: readonly VerifiedStatement[]): Promise<void> {
+    await saveStatements(tx, username, added)
     for (const { statement } of added)
       if ('signingKey' in statement) this.#keys.save(tx, statement.signingKey)
   }

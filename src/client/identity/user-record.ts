@@ -2,12 +2,19 @@ import { parseStatement } from '../../protocol/parse-statement.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { extendUserHistory, type UserHistory } from '../../protocol/user-history.js'
 import { Turns } from '../../crypto/turns.js'
+import { readRange } from '../stores/read-range.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import { USER_STATEMENTS, type VerifiedStatement } from './verify-user-chain.js'
 
 /** Where a stored chain ends. Each of its statements has an entry of its own, so that a new one costs no more. */
 type StoredEnd = { sequence: number; head: string }
-type StoredStatement = { text: string; signatures: Record<string, string>; hash: string }
+type StoredStatement = {
+  text: string
+  signatures: Record<string, string>
+  hash: string
+  /** Where the stream had begun when this client learned of it. */
+  start: number
+}
 
 export function readEnd(reader: StoreReader, username: string): Promise<StoredEnd | undefined> {
   return reader.get<StoredEnd>(endName(username))
@@ -20,6 +27,15 @@ export async function readHash(
   sequence: number
 ): Promise<string | undefined> {
   return (await reader.get<StoredStatement>(statementName(username, sequence)))?.hash
+}
+
+/** Where the stream had begun when this client learned of a statement; undefined if it has not. */
+export async function knownSince(
+  reader: StoreReader,
+  username: string,
+  sequence: number
+): Promise<number | undefined> {
+  return (await reader.get<StoredStatement>(statementName(username, sequence)))?.start
 }
 
 /** A user's chain as it was verified and stored; undefined if there is none. */
@@ -44,13 +60,14 @@ export async function readStatements(
   return stored.map(({ text, signatures }) => ({ text, signatures }))
 }
 
-export function saveStatements(
+export async function saveStatements(
   tx: StoreTransaction,
   username: string,
   added: readonly VerifiedStatement[]
-): void {
+): Promise<void> {
+  const { start } = await readRange(tx)
   for (const { signed, statement, hash } of added)
-    tx.set(statementName(username, statement.sequence), { ...signed, hash })
+    tx.set(statementName(username, statement.sequence), { ...signed, hash, start } satisfies StoredStatement)
   const last = added.at(-1)
   if (last !== undefined) tx.set(endName(username), { sequence: last.statement.sequence, head: last.hash })
 }

@@ -6,7 +6,7 @@ import type { RosterSender, UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import { isAwaitingKey } from './awaiting-key.js'
 import { lastStreamed } from './gaps.js'
-import { hasReadTo } from '../conversations/read-range.js'
+import { hasReadTo } from '../stores/read-range.js'
 import type { SeenMessages } from './seen.js'
 
 /** A message in its place. */

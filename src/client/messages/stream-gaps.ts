@@ -1,4 +1,4 @@
-import { readRange } from '../conversations/read-range.js'
+import { readRange } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
 import { counterOf, lastStreamed, noteStreamed, withheld, type IsFromStart } from './gaps.js'

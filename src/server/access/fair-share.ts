@@ -4,8 +4,12 @@ import { sessionOf } from './auth.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The most milliseconds that a call counts for. With 0 it neither counts nor waits. */
-    share?: number
+    /** 0 for calls that neither count nor wait. */
+    share?: 0
+  }
+  interface FastifyRequest {
+    /** From now on the call waits for something that takes no time of the server. */
+    waits: () => void
   }
 }
 
@@ -15,7 +19,7 @@ const AT_FIRST_MS = 250
 const AT_ONCE = 4
 /** A call that waits for something else does not keep its user out for long. */
 const MOST_MS = 500
-/** Calls of a user that may wait. */
+/** Calls of a device that may wait. */
 const MAX_WAITING = 100
 /** Users that are looked at for old entries, when there are more. */
 const REMEMBERED = 10_000
@@ -25,13 +29,18 @@ interface Taken {
   ms: number
   at: number
   running: number
-  readonly waiting: (() => void)[]
+  /** Calls that wait, by device, in the order of the devices' next turns. */
+  readonly waiting: Map<string, Waiter[]>
   timer: NodeJS.Timeout | undefined
+}
+
+interface Waiter {
+  start: () => void
 }
 
 /**
  * What a call takes from others is time. A user's calls may take some at first, and then a share of all time: further
- * ones wait.
+ * ones wait. The devices of a user take turns, so that a stolen one does not shut out the others.
  */
 export class FairShare {
   readonly #share: number
@@ -42,24 +51,38 @@ export class FairShare {
     this.#share = share
   }
 
-  /** @throws {Problem} `too-many-requests` if as many calls of the user wait as may */
-  async enter(user: string): Promise<void> {
+  /**
+   * @param gone calls its listener when the client leaves
+   * @returns false if the client has left
+   * @throws {Problem} `too-many-requests` if as many calls of the device wait as may
+   */
+  async enter(user: string, device: string, gone: (listener: () => void) => void): Promise<boolean> {
     const taken = this.#of(user)
-    if (taken.waiting.length === 0 && taken.running < AT_ONCE && this.#wait(taken) === 0) {
+    if (taken.waiting.size === 0 && this.#isFree(taken)) {
       taken.running++
-      return
+      return true
     }
-    if (taken.waiting.length >= MAX_WAITING) {
+    const waiting = taken.waiting.get(device) ?? []
+    if (waiting.length >= MAX_WAITING) {
       const seconds = Math.max(1, Math.ceil(this.#wait(taken) / 1000))
       throw new Problem('too-many-requests', 'Your calls take too much time together.', {}, seconds)
     }
-    await new Promise<void>((resolve) => {
-      taken.waiting.push(resolve)
+    return new Promise<boolean>((resolve) => {
+      const waiter = { start: () => resolve(true) }
+      taken.waiting.set(device, waiting)
+      waiting.push(waiter)
+      gone(() => {
+        const at = waiting.indexOf(waiter)
+        if (at < 0) return
+        waiting.splice(at, 1)
+        if (waiting.length === 0) taken.waiting.delete(device)
+        resolve(false)
+      })
       this.#startNext(taken)
     })
   }
 
-  /** A call that had entered has ended. */
+  /** A call that had entered has ended, or waits for something that takes no time. */
   leave(user: string, milliseconds: number): void {
     const taken = this.#of(user)
     taken.ms = this.#now(taken) + milliseconds
@@ -72,7 +95,7 @@ export class FairShare {
     let taken = this.#users.get(user)
     if (taken === undefined) {
       if (this.#users.size >= REMEMBERED) this.#forgetOld()
-      taken = { ms: 0, at: performance.now(), running: 0, waiting: [], timer: undefined }
+      taken = { ms: 0, at: performance.now(), running: 0, waiting: new Map(), timer: undefined }
       this.#users.set(user, taken)
     }
     return taken
@@ -80,8 +103,7 @@ export class FairShare {
 
   #forgetOld(): void {
     for (const [user, taken] of this.#users)
-      if (taken.running === 0 && taken.waiting.length === 0 && this.#now(taken) === 0)
-        this.#users.delete(user)
+      if (taken.running === 0 && taken.waiting.size === 0 && this.#now(taken) === 0) this.#users.delete(user)
   }
 
   #now({ ms, at }: Taken): number {
@@ -93,46 +115,56 @@ export class FairShare {
     return Math.max(0, (this.#now(taken) - AT_FIRST_MS) / this.#share)
   }
 
+  #isFree(taken: Taken): boolean {
+    return taken.running < AT_ONCE && this.#wait(taken) === 0
+  }
+
   #startNext(taken: Taken): void {
-    if (taken.waiting.length === 0 || taken.running >= AT_ONCE || taken.timer !== undefined) return
-    const start = () => {
+    if (taken.waiting.size === 0 || taken.running >= AT_ONCE || taken.timer !== undefined) return
+    const look = () => {
       taken.timer = undefined
-      if (this.#wait(taken) === 0) {
-        taken.running++
-        taken.waiting.shift()!()
-      }
+      if (taken.waiting.size > 0 && this.#isFree(taken)) this.#start(taken)
       this.#startNext(taken)
     }
-    taken.timer = setTimeout(start, this.#wait(taken)).unref()
+    taken.timer = setTimeout(look, this.#wait(taken)).unref()
+  }
+
+  #start(taken: Taken): void {
+    const [device, waiting] = taken.waiting.entries().next().value!
+    const { start } = waiting.shift()!
+    // Behind the others, if it has more.
+    taken.waiting.delete(device)
+    if (waiting.length > 0) taken.waiting.set(device, waiting)
+    taken.running++
+    start()
   }
 }
 
-/** Let the calls of each user take a share of the server's time. */
-export function shareFairly(app: FastifyInstance, share: number): void {
+/** Let the calls of each user take a share of the server's time; with null as much as they like. */
+export function shareFairly(app: FastifyInstance, share: number | null): void {
+  if (share === null) return void app.decorateRequest('waits', () => undefined)
   const fair = new FairShare(share)
   const since = new WeakMap<FastifyRequest, number>()
-  const leave = (request: FastifyRequest) => {
-    const start = since.get(request)
+  app.decorateRequest('waits', function (this: FastifyRequest) {
+    const start = since.get(this)
     if (start === undefined) return
-    since.delete(request)
-    fair.leave(sessionOf(request).userId, Math.min(performance.now() - start, mostOf(request)))
-  }
-  app.addHook('preParsing', (request, reply, _payload, done) => {
-    if (mostOf(request) === 0) return done()
-    fair.enter(sessionOf(request).userId).then(() => {
+    since.delete(this)
+    fair.leave(sessionOf(this).userId, Math.min(performance.now() - start, MOST_MS))
+  })
+  // A body has been read by then, however slowly it came.
+  app.addHook('preValidation', (request, reply, done) => {
+    if (request.routeOptions.config.share === 0) return done()
+    const { userId, deviceId, id } = sessionOf(request)
+    const gone = (listener: () => void) => reply.raw.once('close', listener)
+    fair.enter(userId, deviceId ?? id, gone).then((hasEntered) => {
+      if (!hasEntered) return
       since.set(request, performance.now())
-      // Its client may have left meanwhile.
-      if (reply.raw.destroyed) return leave(request)
-      reply.raw.once('close', () => leave(request))
+      reply.raw.once('close', () => request.waits())
       done()
     }, done)
   })
   app.addHook('onSend', (request, _reply, _payload, done) => {
-    leave(request)
+    request.waits()
     done()
   })
-}
-
-function mostOf({ routeOptions }: FastifyRequest): number {
-  return routeOptions.config.share ?? MOST_MS
 }

@@ -16,6 +16,8 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
   app.post(
     '/auth/logout',
     {
+      // A device that was stolen must not hold it up.
+      config: { share: 0 },
       schema: {
         operationId: 'logOut',
         tags: ['accounts'],
@@ -65,6 +67,8 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
   app.delete(
     '/auth/sessions/:id',
     {
+      // A device that was stolen must not hold it up.
+      config: { share: 0 },
       schema: {
         operationId: 'endSession',
         tags: ['accounts'],

@@ -174,6 +174,8 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
   app.post(
     '/devices/:id/revocation',
     {
+      // A device that was stolen must not hold it up.
+      config: { share: 0 },
       schema: {
         operationId: 'revokeDevice',
         tags: ['devices'],

@@ -16,8 +16,6 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
   app.get(
     '/events/page',
     {
-      // It may wait: the dearest page counts for so much.
-      config: { share: 25 },
       schema: {
         operationId: 'getEventPage',
         tags: ['events'],
@@ -55,7 +53,12 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
       if (request.socket.destroyed) return
       const gone = new AbortController()
       reply.raw.on('close', () => gone.abort())
-      const page = await poll(services, poller, start, { limit, waitMs: wait * 1000, gone: gone.signal })
+      const page = await poll(services, poller, start, {
+        limit,
+        waitMs: wait * 1000,
+        gone: gone.signal,
+        onWait: () => request.waits()
+      })
       reply.type('application/json; charset=utf-8').header('cache-control', 'no-store')
       // The page is JSON already.
       return (reply as FastifyReply).send(page)

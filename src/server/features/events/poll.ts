@@ -47,17 +47,18 @@ export type PollParts = Pick<Services, 'database' | 'log' | 'hub'>
 /**
  * The events after a cursor as one JSON document. If there are none, wait up to `waitMs` for the first.
  *
- * @param gone aborts when the client leaves
+ * @param options.gone aborts when the client leaves
+ * @param options.onWait called before it waits
  */
 export async function poll(
   services: PollParts,
   poller: Poller,
   start: StartPoint,
-  options: { limit: number; waitMs: number; gone: AbortSignal }
+  options: { limit: number; waitMs: number; gone: AbortSignal; onWait: () => void }
 ): Promise<string> {
   const { database, log } = services
   const cursorAt = (position: number) => formatCursor({ epoch: log.epoch, position })
-  const { limit, waitMs, gone } = options
+  const { limit, waitMs, gone, onWait } = options
   const size = { events: limit, bytes: PAGE_BYTES }
   let page: VisiblePage =
     start.caughtUp === null
@@ -65,6 +66,7 @@ export async function poll(
       : { entries: [], through: start.caughtUp.last, conversations: start.caughtUp.conversations }
   const deadline = performance.now() + waitMs
   while (page.entries.length === 0 && start.reset === null && performance.now() < deadline && !gone.aborted) {
+    onWait()
     const entries = await next(services, poller, page, deadline, gone)
     page =
       entries === null

@@ -1,5 +1,5 @@
 import { formatCursor, parseCursor } from '../../protocol/cursor.js'
-import type { StoreReader, StoreTransaction } from '../stores/store.js'
+import type { StoreReader, StoreTransaction } from './store.js'
 
 const START = 'stream-start'
 const FURTHEST = 'stream-furthest'
@@ -12,7 +12,7 @@ type Skipped = { from: number; to: number }
 /** Ranges left out that are remembered. */
 const MAX_REMEMBERED = 16
 
-/** Where the stream reads without a gap: from above `start`. A boundary that is learned now keeps it. */
+/** Where the stream reads without a gap: from above `start`. A going that is learned now keeps it. */
 export type ReadRange = { start: number }
 
 export async function readRange(store: StoreReader): Promise<ReadRange> {
