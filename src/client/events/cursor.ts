@@ -1,4 +1,6 @@
 import { parseCursor } from '../../protocol/cursor.js'
+import { EventPage } from '../../protocol/events.js'
+import type { Api } from '../transport/api.js'
 import { beginRange, CURSOR, moveRange, skipTo } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
@@ -9,6 +11,12 @@ export function readCursor(store: Store): Promise<string | undefined> {
 
 export function saveCursor(store: Store, cursor: string): Promise<void> {
   return store.update((tx) => beginRange(tx, cursor))
+}
+
+/** The cursor after the newest event. */
+export async function endOfLog(api: Api): Promise<string> {
+  const request = { method: 'GET', path: '/v1/events/page?limit=1', response: EventPage } as const
+  return (await api.call(request)).body.cursor
 }
 
 /** Begin at this cursor, as a new device. */

@@ -1,10 +1,9 @@
 import { AuthResponse } from '../../protocol/accounts.js'
-import { EventPage } from '../../protocol/events.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
-import { startAt } from '../events/cursor.js'
+import { endOfLog, startAt } from '../events/cursor.js'
 import { isRetired, publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
-import type { OwnDevice } from '../identity/own-device.js'
+import { ACCOUNT, type OwnDevice, type StoredAccount } from '../identity/own-device.js'
 import { requireStanding, standingOf } from '../identity/standing.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -224,18 +223,15 @@ export class Auth {
   /** @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one */
   async #activate(device: DeviceKeys, userId: string, start: string | null): Promise<Account> {
     const { username, id: deviceId } = device
-    // First: a device that is active begins nowhere else.
-    if (start !== null) await startAt(this.#store, start === 'end' ? await this.#end() : start)
+    const stored = await this.#store.get<StoredAccount>(ACCOUNT)
+    // A device that is active begins nowhere else, also if another client of this store has become active first.
+    const isActive = stored?.status === 'active' && stored.deviceId === deviceId
+    if (start !== null && !isActive)
+      await startAt(this.#store, start === 'end' ? await endOfLog(this.#api) : start)
     await this.#me.saveAccount({ username, userId, deviceId, status: 'active' })
     await this.#users.guard()
     await this.#users.offerKeys([publicDevice(device)])
     return this.account!
-  }
-
-  /** The cursor after the newest event. */
-  async #end(): Promise<string> {
-    const request = { method: 'GET', path: '/v1/events/page?limit=1', response: EventPage } as const
-    return (await this.#api.call(request)).body.cursor
   }
 
   /** @throws {ChatError} `other-account` if the store belongs to another user */

@@ -76,7 +76,7 @@ export class Backup {
     await this.#add(recovery)
     await this.#upload(recovery, secret, before?.etag)
     await this.#requireActive(recovery.id)
-    await this.#revokeBefore(recovery.id)
+    await this.#finish(recovery.id)
     await this.#forwarding.resume()
     await this.#store.update((tx) => tx.delete(unseen(recovery.id)))
     return { recoveryCode }
@@ -89,6 +89,9 @@ export class Backup {
     if (stored === null) return { usable: false, reason: 'none' }
     const header = readHeader(stored.bytes)
     if (header === null) return { usable: false, reason: 'unreadable' }
+    const made = await this.#store.get<Made>(MADE)
+    if (made?.device === header.device && made.etag !== (await etagOf(stored.bytes)))
+      return { usable: false, reason: 'unreadable' }
     const device = (await this.#devices.list()).find(({ id }) => id === header.device)
     if (device?.status !== 'active' || device.purpose !== 'recovery')
       return { usable: false, reason: 'revoked' }
@@ -96,12 +99,15 @@ export class Backup {
     return { usable: true, kind: header.kind, createdAt: device.createdAt }
   }
 
-  /** Go on where the maker of the stored backup was interrupted: older recovery devices are revoked. */
+  /**
+   * Go on where this client was interrupted after it had stored a backup: older recovery devices are revoked. The
+   * server could have put another device into the header of a backup, but not into what was noted here.
+   */
   async resume(): Promise<void> {
-    if (this.#own.state() !== 'active' || (await this.#recoveryDevices()).length < 2) return
+    const made = await this.#store.get<Made>(MADE)
+    if (made === undefined || made.isFinished || this.#own.state() !== 'active') return
     const stored = await this.fetch()
-    const header = stored && readHeader(stored.bytes)
-    if (header !== null) await this.#revokeBefore(header.device)
+    if (stored !== null && (await etagOf(stored.bytes)) === made.etag) await this.#finish(made.device)
   }
 
   /** Delete the backup. Every recovery device is revoked. */
@@ -155,9 +161,11 @@ export class Backup {
       etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
     try {
       const body = await sealContent({ device: recovery, own: { sequence, head }, trust }, secret)
+      const made = { device: recovery.id, etag: await etagOf(body), isFinished: false } satisfies Made
+      await this.#store.update((tx) => tx.set(MADE, made))
       const answer = await this.#api.call({ method: 'PUT', path: BACKUP_PATH, body, headers })
       // The older recovery devices are revoked next: only the server's word that it has these bytes will do.
-      if (answer.headers.get('etag') !== `"${await sha256Hex(body)}"`) throw notStored()
+      if (answer.headers.get('etag') !== made.etag) throw notStored()
     } catch (error) {
       // Anything else leaves open whether it is stored: this device is revoked by the backup that comes next.
       const isNotStored = isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'usage')
@@ -174,13 +182,16 @@ export class Backup {
   }
 
   /** Revoke the recovery devices that are older than the one of the stored backup. */
-  async #revokeBefore(recoveryId: string): Promise<void> {
+  async #finish(recoveryId: string): Promise<void> {
     const { account } = await this.#own.requireActive()
     const { devices } = await this.#users.get(account.username)
     const all = [...devices.values()].filter(({ purpose }) => purpose === 'recovery')
     const added = all.find(({ id }) => id === recoveryId)?.added ?? 0
     for (const device of all)
       if (device.retired === null && device.added < added) await this.#devices.revoke(device.id)
+    const made = (await this.#store.get<Made>(MADE))!
+    if (made.device === recoveryId)
+      await this.#store.update((tx) => tx.set(MADE, { ...made, isFinished: true } satisfies Made))
   }
 
   /** Ids of the active recovery devices, by the verified chain. */
@@ -189,6 +200,15 @@ export class Backup {
     const { chain } = await this.#users.get(account.username)
     return [...chain.devices.values()].filter(({ purpose }) => purpose === 'recovery').map(({ id }) => id)
   }
+}
+
+/** The newest backup that this client has made. */
+type Made = { device: string; etag: string; isFinished: boolean }
+const MADE = 'backup-made'
+
+/** The server's `ETag` of these bytes. */
+async function etagOf(bytes: Uint8Array): Promise<string> {
+  return `"${await sha256Hex(bytes)}"`
 }
 
 /** A code that the person has not been shown yet, by its recovery device. */

@@ -26,7 +26,7 @@ export type StoredAccount = {
 
 export type ActiveDevice = { account: StoredAccount; device: DeviceKeys }
 
-const ACCOUNT = 'account'
+export const ACCOUNT = 'account'
 const DEVICE = 'device'
 const SUCCESSOR = 'successor'
 

@@ -1,9 +1,10 @@
 import t from 'tap'
-import { failure, PASSWORD } from '../../support/chat-clients.js'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { TIME } from '../../support/fake-user.js'
 import { outcome } from '../../support/malicious-server.js'
+import { shortenWaits } from '../../support/short-waits.js'
 import { puppetDevice, request } from '../../support/puppet.js'
 
 const PASSPHRASE = 'four words of bob, ①'
@@ -110,6 +111,36 @@ t.test('A backup that something in between has swallowed ends no earlier one', a
   t.equal(await outcome(bob.backup.create()), 'not-the-server')
   isBox.is = false
   t.match(await bob.backup.status(), { usable: true })
+  const phone = await fakeClient(t, server)
+  t.equal(await outcome(phone.restore({ ...who, code: recoveryCode! })), 'done')
+})
+
+t.test('A device that the server puts into the header of a backup ends no other one', async (t) => {
+  shortenWaits(t)
+  const server = new FakeServer()
+  const bob = await fakeUser(t, server, 'bob')
+  const { recoveryCode } = await bob.backup.create()
+  const path = '/v1/users/me/key-backup'
+  const isLost = { is: true }
+  server.lies.push((request) => {
+    if (isLost.is && request.method === 'PUT' && request.path === path) throw new TypeError('fetch failed')
+    return undefined
+  })
+  t.match(await failure(bob.backup.create()), { kind: 'unreachable' })
+  isLost.is = false
+  const user = server.requireUser('bob')
+  const [first, second] = [...user.history!.chain.devices.values()].filter(
+    ({ purpose }) => purpose === 'recovery'
+  )
+  const honest = user.backup!
+  const text = Buffer.from(honest.bytes).toString('latin1').replace(first!.id, second!.id)
+  user.backup = { ...honest, bytes: new Uint8Array(Buffer.from(text, 'latin1')) }
+  t.match(await bob.backup.status(), { usable: false, reason: 'unreadable' })
+  const heard = new Listener(t, bob)
+  await heard.first('connected')
+  await bob.flush()
+  t.ok([...user.history!.chain.devices.values()].some(({ id }) => id === first!.id))
+  user.backup = honest
   const phone = await fakeClient(t, server)
   t.equal(await outcome(phone.restore({ ...who, code: recoveryCode! })), 'done')
 })

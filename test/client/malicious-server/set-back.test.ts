@@ -120,13 +120,13 @@ for (const [way, { readsOn, by, to }] of Object.entries(ways))
     t.equal(inShort(shown()!), 'after-revocation')
   })
 
-t.test(
-  'A going that the stream brought closes what was read by then, although the stream begins again',
-  async (t) => {
+for (const how of ['the stream brought', 'the stream brought after another one', 'an answer told'])
+  t.test(`A going that ${how} closes what was read by then, although the stream begins again`, async (t) => {
     const { server, bob, talk, alice, carol, listen } = await scene(t, ['carol', 'alice'])
     await bob.send(talk.id, 'hello')
     const heard = await listen()
     const laptop: Speaker = { user: alice.user, device: alice.device }
+    const tablet = await alice.add()
     const phone = await alice.add()
     server.announce(alice.user)
     await talk.change([], carol.device)
@@ -135,11 +135,21 @@ t.test(
     const place = server.log.position
     await talk.say(carol, 'under it', 1)
     await heard.message('under it')
+    const hidden = { is: true }
+    server.lies.push(({ path, username }) =>
+      hidden.is && username === 'bob' && path === `/v1/conversations/${talk.id}/chain`
+        ? problem('conversation-not-found')
+        : undefined
+    )
+    if (how.endsWith('another one')) await alice.revoke(tablet.id, phone)
     await alice.revoke(laptop.device.id, phone)
-    server.announce(alice.user)
-    await heard.first('device-changed', ({ change }) => change === 'revoked')
+    if (how.startsWith('the stream')) {
+      server.announce(alice.user)
+      await heard.first('device-changed', ({ change }) => change === 'revoked')
+    } else await bob.contacts.get('alice')
     server.log.send('bob', `event: reset\ndata: {"position":1}\n\n`)
     await heard.first('reset')
+    hidden.is = false
     server.log.position += 1000
     await talk.change([], carol.device)
     await talk.say(carol, 'end', 1)
@@ -147,8 +157,7 @@ t.test(
     await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
     t.ok((await told(bob, talk.id)).includes('after-revocation'))
     t.notOk((await told(bob, talk.id)).includes('signed later'))
-  }
-)
+  })
 
 t.test('An end of the log that is made up leaves nothing open on a new device', async (t) => {
   const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])

@@ -6,6 +6,7 @@ import { fakeClient } from '../../support/fake-clients.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
 import type { FakeRequest } from '../../support/fake-world.js'
 import type { Speaker } from '../../support/puppet-talk.js'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { shortenWaits } from '../../support/short-waits.js'
 
 shortenWaits(t)
@@ -179,6 +180,34 @@ t.test('A new device begins where it became active, although its first look fail
   const heard = new Listener(t, phone)
   await heard.message('one')
 })
+
+t.test(
+  'A second client of a store that waits for approval, too, moves the stream of the first nowhere',
+  async (t) => {
+    const { server, bob, talk, alice } = await scene(t, ['alice'])
+    await bob.send(talk.id, 'hello')
+    const shared = new MemoryStore()
+    const store = new Proxy(shared, {
+      get: (of, name) => {
+        const value: unknown = Reflect.get(of, name)
+        if (name === 'close') return () => Promise.resolve()
+        return typeof value === 'function' ? (value as () => unknown).bind(of) : value
+      }
+    })
+    const first = await fakeClient(t, server, { store })
+    const { deviceId } = await first.login({ username: 'bob', password: PASSWORD })
+    const number = await first.linkNumber()
+    const second = await fakeClient(t, server, { store })
+    await bob.devices.approve(deviceId, { number })
+    await first.confirmLink(number)
+    await first.waitForApproval()
+    await first.conversations.get(talk.id)
+    await talk.say(alice, 'in between', 1)
+    await second.waitForApproval()
+    const heard = new Listener(t, first)
+    await heard.message('in between')
+  }
+)
 
 for (const box of [
   () => new Response(null, { status: 204 }),
