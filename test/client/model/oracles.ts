@@ -129,7 +129,7 @@ export class Oracles {
       if (!this.#posted.has(name)) this.#posted.set(name, { username: username!, round: this.#round })
       if (device === undefined || !this.#isNew(device, message)) continue
       this.#sealed.add(message.signature)
-      this.#requireReaders(device, id!, message.key)
+      await this.#requireReaders(device, id!, message.key)
     }
   }
 
@@ -144,7 +144,7 @@ export class Oracles {
   }
 
   /** Nobody who is gone, as far as the sender knows, can read what it seals. */
-  #requireReaders(device: Device, id: string, key: string): void {
+  async #requireReaders(device: Device, id: string, key: string): Promise<void> {
     const known = this.#known.get(device)
     const why = `${device.label} seals in ${this.#world.nameOf(id)} for`
     for (const reader of this.#readers.get(key) ?? []) {
@@ -153,7 +153,7 @@ export class Oracles {
       const { username, signingKey } = found
       if (known?.gone.has(signingKey) === true)
         this.#world.broken(`${why} a device of ${username} that has gone`)
-      if (known?.removed.get(id)?.get(username)?.isBack === false)
+      if (known?.removed.get(id)?.get(username)?.isBack === false && !(await isBackNow(device, id, username)))
         this.#world.broken(`${why} ${username}, who was removed`)
       if (this.#isCut(device, username)) this.#world.broken(`${why} ${username}, whose chain is shown cut`)
     }
@@ -203,4 +203,9 @@ function removalName(conversationId: string, username: string, sequence: number)
 
 function textOf({ content }: IncomingMessage): string {
   return 'text' in content ? String(content.text) : content.type
+}
+
+/** Whether the device itself has taken a statement that adds the user again, in this round. */
+async function isBackNow(device: Device, id: string, username: string): Promise<boolean> {
+  return (await knowledgeOf(device)).removed.get(id)?.get(username)?.isBack === true
 }
