@@ -14,6 +14,10 @@ export const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+
 export const BASE64_IV = '[A-Za-z0-9+/]{16}'
 /** Canonical base64 of exactly 64 bytes, an Ed25519 signature. */
 export const BASE64_SIGNATURE = '[A-Za-z0-9+/]{85}[AQgw]=='
+/** Canonical base64 of exactly 54 bytes, the nonce of a sign-in with a device's key. */
+export const BASE64_NONCE = '[A-Za-z0-9+/]{72}'
+/** The origin of a server as the URL standard writes it: lower case, no default port, no path. */
+export const ORIGIN = 'https?://[a-z0-9_.:[\\]-]{1,270}'
 
 /** The number of bytes that canonical base64 encodes. */
 export function base64Bytes(base64: string): number {

@@ -1,4 +1,4 @@
-import { SHA256_HEX, USERNAME, UUID } from './ids.js'
+import { BASE64_NONCE, ORIGIN, SHA256_HEX, USERNAME, UUID } from './ids.js'
 import { RuleViolation } from './rule-violation.js'
 import {
   MAX_MEMBERS,
@@ -21,6 +21,8 @@ const username = pattern(USERNAME)
 const hash = pattern(SHA256_HEX)
 const previous = pattern(`-|${SHA256_HEX}`)
 const kemKey = previous
+const origin = pattern(ORIGIN)
+const nonce = pattern(BASE64_NONCE)
 const counter = /^[1-9][0-9]{0,8}$/
 const seconds = /^(?:0|[1-9][0-9]{0,8})$/
 const memberLine = new RegExp(`^(${USERNAME}) (admin|member) (${SHA256_HEX})$`)
@@ -176,6 +178,14 @@ const parsers = {
     key: lines.take('key', hash),
     reader: lines.take('reader', hash),
     wrap: lines.take('wrap', hash),
+    by: lines.take('by', hash)
+  }),
+  'device-login': (lines) => ({
+    kind: 'device-login',
+    server: lines.take('server', origin),
+    user: lines.take('user', username),
+    device: lines.take('device', uuid),
+    nonce: lines.take('nonce', nonce),
     by: lines.take('by', hash)
   })
 } as const satisfies { [K in Kind]: (lines: Lines) => Statement<K> }

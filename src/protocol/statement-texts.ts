@@ -59,6 +59,14 @@ function lines(statement: Statement): Line[] {
         ['wrap', statement.wrap],
         ['by', statement.by]
       ]
+    case 'device-login':
+      return [
+        ['server', statement.server],
+        ['user', statement.user],
+        ['device', statement.device],
+        ['nonce', statement.nonce],
+        ['by', statement.by]
+      ]
   }
 }
 

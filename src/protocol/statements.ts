@@ -78,13 +78,23 @@ interface Fields {
     wrap: string
     by: string
   }
+  /** A sign-in with a device's key, at one server and once. No part of a chain. */
+  'device-login': {
+    /** The server's origin. */
+    server: string
+    user: string
+    device: string
+    /** The server's, in base64. */
+    nonce: string
+    by: string
+  }
 }
 
 export type Kind = keyof Fields
 
 /** The parsed form of a statement of kind `K`, discriminated by `kind`. */
 export type Statement<K extends Kind = Kind> = { [P in K]: { kind: P } & Fields[P] }[K]
-export type UserStatement = Statement<Extract<Kind, `device-${string}`>>
+export type UserStatement = Statement<'device-add' | 'device-rekey' | 'device-reset' | 'device-revoke'>
 export type ConversationStatement = Statement<Extract<Kind, `conversation-${string}`>>
 export type KeyStatement = Statement<'conversation-key'>
 /** A statement that changes a conversation. Each but `conversation-leave` comes with a key. */

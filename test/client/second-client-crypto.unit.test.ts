@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import t from 'tap'
-import { sha256Hex, unbase64 } from '../support/interop/crypto.js'
+import { loginText } from '../support/interop/chains.js'
+import { sha256Hex, unbase64, verify } from '../support/interop/crypto.js'
 import { isSoundKey, verifyEd25519 } from '../support/interop/ed25519.js'
 import type { Sealed } from '../support/interop/http.js'
 import { MessageOrder } from '../support/interop/message-order.js'
@@ -70,6 +71,23 @@ t.test('Link numbers', async (t) => {
     ({ link }) => [linkText(link), linkNumber(link)],
     ({ text, number }) => [text, number]
   )
+})
+
+t.test('Sign-ins with the key of a device', async (t) => {
+  const { cases } = vectors<{
+    cases: Case<{
+      login: { server: string; user: string; device: string; nonce: string; by: string }
+      text: string
+      signingKey: string
+      signature: string
+    }>[]
+  }>('device-logins')
+  const work = ({ login, signingKey, signature }: (typeof cases)[number]) => {
+    const text = loginText(login.server, login.user, login.device, login.nonce, login.by)
+    check(verify(signingKey, text, signature), 'forged')
+    return text
+  }
+  judge(t, cases, work, ({ text }) => text)
 })
 
 t.test('Safety numbers', async (t) => {

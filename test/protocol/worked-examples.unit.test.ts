@@ -37,6 +37,7 @@ interface Examples {
     bob: Device & Record<'encryptionPrivateKey' | 'kemSeed' | 'kemKey' | 'kemFingerprint', string>
   }
   deviceAdd: { alice: Signed; bob: Signed }
+  deviceLogin: Signed
   conversationCreate: Signed
   sessionKey: {
     id: string
@@ -67,7 +68,7 @@ interface Examples {
 }
 
 const examples = vectors<Examples>('examples')
-const { keys, deviceAdd, conversationCreate, sessionKey, wrap, message, reaction } = examples
+const { keys, deviceAdd, deviceLogin, conversationCreate, sessionKey, wrap, message, reaction } = examples
 const { alice, bob } = keys
 
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex')
@@ -135,6 +136,19 @@ t.test('Each device-add names the keys and is signed by the device', async (t) =
     })
     checkSigned(t, signed, keys)
   }
+})
+
+t.test('The device-login names the server and the nonce, and is signed by the device', async (t) => {
+  const { device, ...statement } = parseStatement(deviceLogin.text, ['device-login'])
+  t.equal(device, parseStatement(deviceAdd.alice.text, ['device-add']).device)
+  t.strictSame(statement, {
+    kind: 'device-login',
+    server: 'https://chat.example.org',
+    user: 'alice',
+    nonce: Buffer.from(Array.from({ length: 54 }, (_, at) => at)).toString('base64'),
+    by: alice.signingFingerprint
+  })
+  checkSigned(t, deviceLogin)
 })
 
 t.test('The conversation-create names both roots', async (t) => {

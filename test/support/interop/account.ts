@@ -1,6 +1,6 @@
-import { cosigned, parseStatement, signed, statementText, value } from './chains.js'
+import { cosigned, loginText, parseStatement, signed, statementText, value } from './chains.js'
 import type { Link, Parsed, Statement } from './chains.js'
-import { fingerprint, generateKeys, kemFp, kemPublicKey, renewKeys, sha256Hex } from './crypto.js'
+import { fingerprint, generateKeys, kemFp, kemPublicKey, renewKeys, sha256Hex, sign } from './crypto.js'
 import type { DeviceKeys } from './crypto.js'
 import { expect } from './http.js'
 import type { Answer, Page, PublicDevice, SessionAnswer, UserAnswer, UserChainPage } from './http.js'
@@ -74,6 +74,32 @@ export class Account extends Session {
     const { username, password } = this
     const body = { username, password, device: this.#newDevice(this.firstStatement()) }
     return this.keep(await this.raw<SessionAnswer>('POST', '/v1/auth/register', { body, token: null }))
+  }
+
+  /** This device's signature of a nonce, for a server. */
+  signed(nonce: string, server = new URL(this.base).origin): string {
+    const { signingFp } = this.keys
+    return sign(this.keys, loginText(server, this.username, this.deviceId, nonce, signingFp))
+  }
+
+  /** A nonce of the server's for a device. */
+  async challenge(deviceId = this.deviceId): Promise<string> {
+    const answer = await this.raw<{ nonce: string }>('POST', '/v1/auth/challenges', {
+      body: { deviceId },
+      token: null
+    })
+    return expect(answer, 201).body.nonce
+  }
+
+  /** Begins a session without the password. @param signature of the text, with the key of this device */
+  async signInWithKey(nonce?: string, signature?: string): Promise<Answer<SessionAnswer>> {
+    const given = nonce ?? (await this.challenge())
+    const body = {
+      deviceId: this.deviceId,
+      nonce: given,
+      signature: signature ?? this.signed(given)
+    }
+    return this.keep(await this.raw<SessionAnswer>('POST', '/v1/auth/device-login', { body, token: null }))
   }
 
   /** A user's chain, verified from its beginning, with the public keys of the active devices. */

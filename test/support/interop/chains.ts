@@ -49,6 +49,8 @@ const forms: Readonly<Record<string, string>> = {
   key: hash,
   reader: hash,
   wrap: hash,
+  server: 'https?://(?:[a-z0-9_.-]{1,253}|\\[[0-9a-f:.]{2,45}\\])(?::[0-9]{1,5})?',
+  nonce: '[A-Za-z0-9+/]{72}',
   by: hash
 }
 
@@ -69,7 +71,8 @@ const shapes: Readonly<Record<string, string>> = {
   'conversation-timer': `${change} message-ttl by`,
   'conversation-leave': `${change} by`,
   'conversation-key': `${change} session-key commitment state* roster by`,
-  'wrap-added': 'conversation key reader wrap by'
+  'wrap-added': 'conversation key reader wrap by',
+  'device-login': 'server user device nonce by'
 }
 
 const patterns = new Map(
@@ -90,6 +93,19 @@ export const statementHash = (statement: Statement): string => sha256Hex(stateme
 
 export const statementText = (kind: string, lines: readonly (readonly [string, string | number])[]): string =>
   `secure-chat/v1 ${kind}\n${lines.map(([name, value]) => `${name} ${value}\n`).join('')}`
+
+/** What a device signs to sign in with its key. @throws Refused if it would be no statement */
+export function loginText(server: string, user: string, device: string, nonce: string, by: string): string {
+  const text = statementText('device-login', [
+    ['server', server],
+    ['user', user],
+    ['device', device],
+    ['nonce', nonce],
+    ['by', by]
+  ])
+  parseStatement(text)
+  return text
+}
 
 export const signed = (text: string, ...signers: readonly DeviceKeys[]): Statement => ({
   text,

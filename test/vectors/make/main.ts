@@ -16,6 +16,7 @@ const make: Record<string, () => Promise<object>> = {
   attachments: async () => (await import('./attachments.js')).attachmentVectors(),
   backups: async () => (await import('./backups.js')).backupVectors(),
   'safety-numbers': async () => (await import('./safety-numbers.js')).safetyNumberVectors(),
+  'device-logins': async () => (await import('./device-logins.js')).deviceLoginVectors(),
   'link-numbers': async () => (await import('./link-numbers.js')).linkNumberVectors()
 }
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(make)
