@@ -10,6 +10,7 @@ import {
   Username,
   UsernameInput,
   Uuid,
+  choice,
   defaulted,
   nullable,
   page,
@@ -77,6 +78,10 @@ export const RefreshRequest = record(
   { $id: 'RefreshRequest' }
 )
 
+/** How a session was begun: with the password, or with the key of its device. */
+export const SIGN_IN_METHODS = ['password', 'device'] as const
+export type SignInMethod = (typeof SIGN_IN_METHODS)[number]
+
 export type Session = Static<typeof Session>
 export const Session = record(
   {
@@ -84,6 +89,7 @@ export const Session = record(
     deviceId: nullable(Uuid('The device that the session is bound to.')),
     address: Type.String({ description: 'The network address of the log-in.' }),
     userAgent: Type.String(),
+    method: choice(SIGN_IN_METHODS, { description: 'With what the session was begun.' }),
     createdAt: Time('When the session started.'),
     lastUsedAt: Time('When the session was last refreshed.'),
     expiresAt: Time('When the session ends, unless it is refreshed before.'),

@@ -1,8 +1,13 @@
 import type { TSchema } from 'typebox'
 import { answerSchemas, namedIn } from './answer-schemas.js'
+import * as deviceLogin from './device-login.js'
 import * as stream from './event-stream.js'
 import { NewSignedStatement } from './schema.js'
 import * as server from './server.js'
 
 /** Every named schema: routes refer to them, and they are the components of the OpenAPI document. */
-export const namedSchemas: TSchema[] = [...answerSchemas, NewSignedStatement, ...namedIn(stream, server)]
+export const namedSchemas: TSchema[] = [
+  ...answerSchemas,
+  NewSignedStatement,
+  ...namedIn(deviceLogin, stream, server)
+]

@@ -4,6 +4,7 @@ import {
   databaseUrl,
   integer,
   list,
+  origin,
   optional,
   path,
   redisUrl,
@@ -21,6 +22,7 @@ export { Secret } from './environment.js'
 export const variables = {
   SERVER_HOST: text('127.0.0.1'),
   SERVER_PORT: integer(3000, 0, 65_535),
+  PUBLIC_URL: optional(origin),
   TRUST_PROXY: { default: 'off', parse: trustedProxies },
   CORS_ORIGINS: { default: '', parse: list },
   WORKERS: integer(1, 1, 64),
@@ -44,6 +46,8 @@ export const variables = {
   ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
   SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
   SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
+  DEVICE_LOGIN: choice('on', 'on', 'off'),
+  DEVICE_LOGIN_IDLE: integer(90, 1, 3650),
   PASSWORD_ITERATIONS: integer(600_000, 100_000, 10_000_000),
   PASSWORD_QUEUE: integer(64, 1, 10_000),
   RSA_KEY_SIZE: choice('2048', '2048', '3072', '4096'),
@@ -90,6 +94,8 @@ function grouped(values: Values) {
     http: {
       host: values.SERVER_HOST,
       port: values.SERVER_PORT,
+      /** The origin that clients have configured, if it is known. */
+      publicOrigin: values.PUBLIC_URL,
       trustedProxies: values.TRUST_PROXY,
       corsOrigins: values.CORS_ORIGINS
     },
@@ -116,6 +122,12 @@ function grouped(values: Values) {
       /** Without a refresh. */
       idleSeconds: values.SESSION_TIMEOUT,
       lifetimeSeconds: values.SESSION_LIFETIME
+    },
+    deviceLogin: {
+      enabled: values.DEVICE_LOGIN === 'on',
+      /** A device that was not seen for longer needs the password. */
+      idleDays: values.DEVICE_LOGIN_IDLE,
+      perHour: limit(30)
     },
     passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
     devices: {

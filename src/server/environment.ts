@@ -116,6 +116,13 @@ export function tlsParameters(url: Secret | undefined): string[] {
   return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
 }
 
+/** The origin of an address without a path. */
+export function origin(value: string): string {
+  const { protocol, href, origin } = URL.canParse(value) ? new URL(value) : {}
+  if (/^https?:$/.test(protocol ?? '') && href === `${origin}/`) return origin!
+  throw new Invalid('must look like https://chat.example.org, without a path')
+}
+
 export const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
 export const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
 

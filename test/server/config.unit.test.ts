@@ -35,6 +35,20 @@ t.test('All mistakes are named together, without their values', (t) => {
   t.end()
 })
 
+t.test('PUBLIC_URL is an address without a path, in whatever form it is written', (t) => {
+  for (const url of ['https://chat.example.org', 'HTTPS://Chat.Example.org:443/'])
+    t.equal(readConfig({ PUBLIC_URL: url }).http.publicOrigin, 'https://chat.example.org')
+  for (const url of [
+    'chat.example.org',
+    'ftp://host',
+    'https://host/chat',
+    'https://user:pw@host',
+    'https://host?a'
+  ])
+    t.throws(() => readConfig({ PUBLIC_URL: url }), /PUBLIC_URL must look like/, url)
+  t.end()
+})
+
 t.test('A variable that needs another one is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
   t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)

@@ -14,6 +14,7 @@ import {
   uniqueIndex,
   uuid
 } from 'drizzle-orm/pg-core'
+import type { SignInMethod } from '../../protocol/accounts.js'
 import type { ConversationKind, Purpose, Role, UserStatement } from '../../protocol/statements.js'
 
 const bytea = customType<{ data: Buffer; driverData: Uint8Array }>({
@@ -73,6 +74,11 @@ export const devices = pgTable(
     /** `-` for a device without a KEM key. */
     kemFingerprint: text('kem_fingerprint').notNull(),
     encryptionVersion: integer('encryption_version').notNull(),
+    /**
+     * When the device last signed in or refreshed a session; null after a log-out: until the next log-in with the
+     * password its key begins no session.
+     */
+    seenAt: time('seen_at').defaultNow(),
     /** The statement that a pending device wants approved; null once the device is active. */
     request: json().$type<{ text: string; signatures: Record<string, string> }>(),
     createdAt: createdAt()
@@ -102,6 +108,7 @@ export const sessions = pgTable(
     deviceId: uuid('device_id').references(() => devices.id, { onDelete: 'cascade' }),
     /** The generation of the valid refresh token; older ones have been used. */
     refreshGeneration: integer('refresh_generation').notNull().default(0),
+    method: text().$type<SignInMethod>().notNull().default('password'),
     address: text().notNull(),
     userAgent: text('user_agent').notNull(),
     createdAt: createdAt(),
@@ -112,8 +119,20 @@ export const sessions = pgTable(
   (table) => [
     index('sessions_user').on(table.userId),
     index('sessions_device').on(table.deviceId),
-    index('sessions_expiry').on(table.expiresAt)
+    index('sessions_expiry').on(table.expiresAt),
+    check('sessions_method', sql`${table.method} in ('password', 'device')`)
   ]
+)
+
+/** Nonces of sign-ins with a device's key: each counts once, over all processes. */
+export const usedNonces = pgTable(
+  'used_nonces',
+  {
+    nonce: bytea('nonce').primaryKey(),
+    /** Long after the nonce itself has expired. */
+    expiresAt: time('expires_at').notNull()
+  },
+  (table) => [index('used_nonces_expiry').on(table.expiresAt)]
 )
 
 /** A user's sealed keys, for the case that all devices are lost. The server cannot read them. */

@@ -83,7 +83,8 @@ export class LoginThrottle {
 /** A line for whoever watches the log for attackers: the address, and no name. */
 export function logFailedLogin(
   request: FastifyRequest,
-  reason: 'wrong-password' | 'unknown-name' | 'limit-reached'
+  reason:
+    'wrong-password' | 'unknown-name' | 'wrong-signature' | 'unknown-device' | 'used-nonce' | 'limit-reached'
 ): void {
   request.log.info({ instance: request.id, address: request.address, reason }, 'log-in failed')
 }

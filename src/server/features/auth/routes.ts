@@ -13,14 +13,15 @@ import { Problem } from '../../http/problem.js'
 import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
+import { deviceLoginRoutes } from './device-login.js'
 import { LoginThrottle, logFailedLogin } from './login-throttle.js'
 import { beginChain, insertUser } from './register.js'
-import { insertSession, renewSession } from './session-store.js'
+import { insertSession, markSeen, renewSession } from './session-store.js'
 import { signIn } from './sign-in.js'
 
 type AuthServices = Pick<
   Services,
-  'attempts' | 'config' | 'db' | 'log' | 'passwords' | 'refresh' | 'sessions'
+  'attempts' | 'config' | 'db' | 'log' | 'passwords' | 'refresh' | 'secret' | 'sessions'
 >
 
 /** Registration, log-in and refresh: the calls that need no access token. */
@@ -66,7 +67,7 @@ export function authRoutes(app: App, services: AuthServices): void {
       const passwordHash = await passwords.hash(password)
       const response = await db.transaction(async (tx) => {
         const { user, device } = await insertUser(tx, { username, passwordHash }, chain, material)
-        const session = await insertSession(tx, config.sessions, request, user.id, device.id)
+        const session = await insertSession(tx, config.sessions, request, device, 'password')
         return signIn(app, refresh, session, user, device)
       })
       throttle.remember(username, request)
@@ -108,7 +109,13 @@ export function authRoutes(app: App, services: AuthServices): void {
         throw new Problem('device-not-found')
       if (device?.status === 'pending') throw new Problem('device-pending')
       return db.transaction(async (tx) => {
-        const session = await insertSession(tx, config.sessions, request, user.id, device?.id ?? null)
+        const session = await insertSession(
+          tx,
+          config.sessions,
+          request,
+          device ?? { id: null, userId: user.id },
+          'password'
+        )
         return signIn(app, refresh, session, user, device)
       })
     }
@@ -137,12 +144,15 @@ export function authRoutes(app: App, services: AuthServices): void {
       const renewed = await transaction(services, (tx) => renewSession(tx, config.sessions, token))
       if (renewed === null) throw new Problem('session-ended')
       services.sessions.forget(renewed.id)
+      if (renewed.deviceId !== null) await markSeen(db, renewed.deviceId)
       const [user] = await db.select().from(users).where(eq(users.id, renewed.userId))
       throttle.remember(user!.username, request)
       const device = renewed.deviceId === null ? null : await findDevice(db, renewed.userId, renewed.deviceId)
       return signIn(app, refresh, renewed, user!, device)
     }
   )
+
+  deviceLoginRoutes(app, services, throttle)
 }
 
 /**

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, sql, type SQL } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { endSessions } from '../../access/sessions.js'
 import type { Config } from '../../config.js'
+import type { SignInMethod } from '../../../protocol/accounts.js'
 import type { Db, Tx } from '../../db/database.js'
-import { sessions, users } from '../../db/schema.js'
+import { devices, sessions, users } from '../../db/schema.js'
 import { appendEvents } from '../../log/append-events.js'
 
 /** The database's clock, which is the same for all processes. */
@@ -12,20 +13,26 @@ const NOW = sql`now()`
 
 export type SessionRow = typeof sessions.$inferSelect
 
-/** Begin a session. */
+/**
+ * Begin a session of a user, or of one of their devices, which may sign in with its key from now on.
+ *
+ * @param owner a device, or a user with `id: null`
+ */
 export async function insertSession(
   tx: Tx,
   config: Config['sessions'],
   request: FastifyRequest,
-  userId: string,
-  deviceId: string | null
+  { id: deviceId, userId }: { id: string | null; userId: string },
+  method: SignInMethod
 ): Promise<SessionRow> {
+  if (deviceId !== null) await tx.update(devices).set({ seenAt: NOW }).where(eq(devices.id, deviceId))
   const [session] = await tx
     .insert(sessions)
     .values({
       id: randomUUID(),
       userId,
       deviceId,
+      method,
       address: request.address,
       userAgent: (request.headers['user-agent'] ?? '').slice(0, 256),
       createdAt: NOW,
@@ -44,6 +51,24 @@ export async function sessionAddresses(db: Db, username: string): Promise<string
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(and(eq(users.username, username), gt(sessions.expiresAt, NOW)))
   return found.map(({ address }) => address)
+}
+
+/** A device has refreshed its session. One that has logged out meanwhile stays out. */
+export async function markSeen(db: Db, deviceId: string): Promise<void> {
+  await db
+    .update(devices)
+    .set({ seenAt: NOW })
+    .where(and(eq(devices.id, deviceId), isNotNull(devices.seenAt)))
+}
+
+/**
+ * A person logs a device out: its key begins no session until the next log-in with the password. To be called before
+ * the session ends, so that all lock the device first.
+ *
+ * @param which devices
+ */
+export async function logOutDevices(tx: Tx, which: SQL): Promise<void> {
+  await tx.update(devices).set({ seenAt: null }).where(which)
 }
 
 /**

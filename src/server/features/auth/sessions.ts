@@ -1,15 +1,17 @@
-import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, ne, not, sql, type SQL } from 'drizzle-orm'
 import Type from 'typebox'
 import { SessionPage } from '../../../protocol/accounts.js'
 import { Problem } from '../../http/problem.js'
 import { Uuid, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { sessionOf } from '../../access/auth.js'
-import { sessions } from '../../db/schema.js'
+import { devices, sessions } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { endSessions } from '../../access/sessions.js'
+import { endSessions, type ActiveSession } from '../../access/sessions.js'
+import type { Tx } from '../../db/database.js'
+import { logOutDevices } from './session-store.js'
 
 /** Logging out, and the sessions in which a user is logged in. */
 export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
@@ -22,12 +24,16 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
         operationId: 'logOut',
         tags: ['accounts'],
         summary: 'End this session',
+        description: 'Its device needs the password to log in again.',
         response: { 204: Type.Null({ description: 'The session and its streams have ended.' }) }
       }
     },
     async (request, reply) => {
-      const { id } = sessionOf(request)
-      await transaction(services, async (tx) => appendEvents(tx, await endSessions(tx, eq(sessions.id, id))))
+      const { id, deviceId } = sessionOf(request)
+      await transaction(services, async (tx) => {
+        if (deviceId !== null) await logOutDevices(tx, eq(devices.id, deviceId))
+        await appendEvents(tx, await endSessions(tx, eq(sessions.id, id)))
+      })
       return reply.status(204).send(null)
     }
   )
@@ -53,6 +59,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
       const items = rows.map((row) => ({
         id: row.id,
         deviceId: row.deviceId,
+        method: row.method,
         address: row.address,
         userAgent: row.userAgent,
         createdAt: row.createdAt.toISOString(),
@@ -73,6 +80,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
         operationId: 'endSession',
         tags: ['accounts'],
         summary: 'End one of the caller’s sessions and its streams',
+        description: 'If it is of another device, that one needs the password to log in again.',
         params: record({ id: Uuid('The session’s id.') }),
         response: {
           204: Type.Null({ description: 'The session and its streams have ended.' }),
@@ -81,13 +89,27 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
       }
     },
     async (request, reply) => {
-      const mine = and(eq(sessions.id, request.params.id), eq(sessions.userId, sessionOf(request).userId))
+      const own = sessionOf(request)
+      const mine = and(eq(sessions.id, request.params.id), eq(sessions.userId, own.userId))!
       await transaction(services, async (tx) => {
-        const ended = await endSessions(tx, mine!)
+        await logOutDevices(tx, loggedOutWith(tx, mine, own))
+        const ended = await endSessions(tx, mine)
         if (ended.length === 0) throw new Problem('session-not-found')
         await appendEvents(tx, ended)
       })
       return reply.status(204).send(null)
     }
+  )
+}
+
+/** SQL: the device of a session. An old session of the caller's own device goes without logging that out. */
+function loggedOutWith(tx: Tx, session: SQL, own: ActiveSession): SQL {
+  const isOld = and(sql`${sessions.deviceId} is not distinct from ${own.deviceId}`, ne(sessions.id, own.id))!
+  return inArray(
+    devices.id,
+    tx
+      .select({ id: sessions.deviceId })
+      .from(sessions)
+      .where(and(session, not(isOld)))
   )
 }
