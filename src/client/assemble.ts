@@ -34,6 +34,7 @@ import { Alarms } from './identity/alarms.js'
 import { ChainDoubts } from './identity/chain-doubts.js'
 import { HeardHeads } from './identity/heard-heads.js'
 import { OwnChain } from './identity/own-chain.js'
+import { signInWithKey } from './identity/sign-in-with-key.js'
 import { OwnDevice } from './identity/own-device.js'
 import { PublicKeys } from './identity/public-keys.js'
 import { TrustStore } from './identity/trust-store.js'
@@ -80,12 +81,18 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const { fetch = globalThis.fetch, timeout = TIMEOUT_MS, userAgent } = options
 
   const http = new Http({ url, fetch, random, timeout, userAgent })
-  const api = new Api(http, store, now, () => performance.now())
+  const me = new OwnDevice(store, rsaKeyBits)
+  const api = new Api(
+    http,
+    store,
+    now,
+    () => performance.now(),
+    () => signInWithKey(http, me)
+  )
   const { lost } = store
   // Nothing that is only in memory can be trusted to last, and nothing waits for an answer that it can't keep.
   lost?.addEventListener('abort', () => http.close(lost.reason))
 
-  const me = new OwnDevice(store, rsaKeyBits)
   const alarms = new Alarms(store)
   const trust = new TrustStore(store)
   const heads = new HeardHeads(store, alarms)

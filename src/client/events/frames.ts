@@ -133,8 +133,8 @@ export class FrameHandler {
       if (this.cursor !== undefined) await saveCursor(this.#store, this.cursor)
     }
     if (frame.event === 'session.ended') {
-      await this.#api.end()
-      throw new ChatError('logged-out', 'logged-out', 'The session has ended.', { hint: 'Log in again.' })
+      await this.#api.ended()
+      return
     }
     if (frame.event === 'presence' && fits(ephemeralEvents.presence, data)) {
       const { username, online, at } = data

@@ -30,12 +30,21 @@ export class Api {
   readonly #store: Store
   readonly #now: () => number
   readonly #monotonic: () => number
+  readonly #signInAgain: () => Promise<AuthResponse | null>
   /** The time on the monotonic clock at which the access token is due, for clocks that are set back. */
   #dueAt = 0
   #session: StoredSession | null = null
   #refreshing: Promise<string> | null = null
 
-  constructor(http: Http, store: Store, now: () => number, monotonic: () => number) {
+  /** @param signInAgain a session by the key of this device; null if the server refuses, or there is no device */
+  constructor(
+    http: Http,
+    store: Store,
+    now: () => number,
+    monotonic: () => number,
+    signInAgain: () => Promise<AuthResponse | null>
+  ) {
+    this.#signInAgain = signInAgain
     this.#http = http
     this.#store = store
     this.#now = now
@@ -96,6 +105,11 @@ export class Api {
     return this.#withToken((token) => this.#http.open({ ...request, token }))
   }
 
+  /** The server says that the session has ended. @throws {ChatError} `logged-out`, unless there is one again */
+  async ended(): Promise<void> {
+    await this.#refresh(this.#session?.accessToken ?? '')
+  }
+
   /** Refresh the session if its access token is about to expire. */
   async refreshIfDue(): Promise<void> {
     await this.#token()
@@ -109,7 +123,6 @@ export class Api {
     } catch (error) {
       if (isRefusal(error, 'device-required') && this.#session?.isForReset === true) throw unfinished(error)
       if (!isRefusal(error, 'unauthenticated', 'token-expired', 'session-ended')) throw error
-      if (error.code === 'session-ended') await this.#ended(token, error)
     }
     return work(await this.#refresh(token))
   }
@@ -137,42 +150,37 @@ export class Api {
     const session = await this.#store.update(async (tx) => {
       const stored = await tx.get<StoredSession>(NAME)
       if (stored === undefined || stored.accessToken !== stale) return stored ?? null
-      try {
-        const renewed = await this.#renew(stored)
-        tx.set(NAME, renewed)
-        return renewed
-      } catch (error) {
-        if (!isRefusal(error, 'invalid-refresh-token', 'session-ended')) throw error
-        tx.delete(NAME)
-        return null
-      }
+      const renewed = (await this.#renew(stored)) ?? (await this.#beginAgain(stored))
+      if (renewed === null) tx.delete(NAME)
+      else tx.set(NAME, renewed)
+      return renewed
     })
     this.#take(session)
     if (session === null) throw loggedOut()
     return session.accessToken
   }
 
-  async #renew({ refreshToken, isForReset }: StoredSession): Promise<StoredSession> {
-    const { body } = await this.#http.call({
-      method: 'POST',
-      path: '/v1/auth/refresh',
-      body: { refreshToken },
-      response: AuthResponse,
-      timeout: REFRESH_TIMEOUT_MS
-    })
-    return this.#toStored(body, isForReset)
+  /** @returns null if the session has ended */
+  async #renew({ refreshToken, isForReset }: StoredSession): Promise<StoredSession | null> {
+    try {
+      const { body } = await this.#http.call({
+        method: 'POST',
+        path: '/v1/auth/refresh',
+        body: { refreshToken },
+        response: AuthResponse,
+        timeout: REFRESH_TIMEOUT_MS
+      })
+      return this.#toStored(body, isForReset)
+    } catch (error) {
+      if (isRefusal(error, 'invalid-refresh-token', 'session-ended')) return null
+      throw error
+    }
   }
 
-  /** @throws {ChatError} `logged-out`, unless another process has begun a new session meanwhile */
-  async #ended(stale: string, cause: unknown): Promise<void> {
-    const session = await this.#store.update(async (tx) => {
-      const stored = await tx.get<StoredSession>(NAME)
-      if (stored !== undefined && stored.accessToken !== stale) return stored
-      tx.delete(NAME)
-      return null
-    })
-    this.#take(session)
-    if (session === null) throw loggedOut(cause)
+  /** The session is over, but nobody has logged out here: then there would be none. */
+  async #beginAgain({ isForReset = false }: StoredSession): Promise<StoredSession | null> {
+    const session = isForReset ? null : await this.#signInAgain()
+    return session && this.#toStored(session)
   }
 
   #toStored({ accessToken, expiresIn, refreshToken }: AuthResponse, isForReset = false): StoredSession {
@@ -193,9 +201,8 @@ function unfinished(cause: unknown): ChatError {
   return new ChatError('logged-out', 'logged-out', message, { hint: 'Log in.', cause })
 }
 
-function loggedOut(cause?: unknown): ChatError {
+function loggedOut(): ChatError {
   return new ChatError('logged-out', 'logged-out', 'There is no session, or it has ended.', {
-    hint: 'Log in again.',
-    ...(cause !== undefined && { cause })
+    hint: 'Log in again.'
   })
 }

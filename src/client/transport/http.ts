@@ -88,6 +88,11 @@ export class Http {
     this.#closed.abort(reason)
   }
 
+  /** The origin of the server, as the URL standard writes it. */
+  get origin(): string {
+    return new URL(this.#options.url).origin
+  }
+
   get timeout(): number {
     return this.#options.timeout
   }

@@ -32,6 +32,8 @@ export type LoginResult =
 export interface SessionInfo {
   id: string
   deviceId: string | null
+  /** How it was begun: with the password, or with the key of its device. */
+  method: 'password' | 'device'
   address: string
   userAgent: string
   createdAt: string

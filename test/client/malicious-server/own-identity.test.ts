@@ -244,10 +244,11 @@ t.test(
       const fork = await user.fork(user.statements.length)
       await hijack(fork)
       server.view = (name) => (name === 'bob' ? fork : server.users.get(name))
+      server.sessions.clear()
       if (heard !== null) {
         server.log.send('bob', 'event: session.ended\ndata: {"reason":"ended"}\n\n')
         t.match(await failure(heard.first('reset')), { kind: 'logged-out' })
-      } else server.sessions.clear()
+      }
       if (ending === 'restart') await bob.close()
       const client = ending === 'restart' ? await fakeClient(t, server, { store }) : bob
 
