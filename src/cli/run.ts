@@ -13,6 +13,7 @@ import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
 import { listenCommand } from './commands/listen.js'
 import { sendCommand } from './commands/send.js'
+import { sessionsCommands } from './commands/sessions.js'
 import { serveCommand } from './commands/serve.js'
 import { EXIT, ExitError, exitCode, printError } from './errors.js'
 import { helpCommand, inOwnWords } from './help.js'
@@ -109,6 +110,7 @@ export function makeProgram(io: Io): Command {
   contactsCommands(program, io)
   program.commandsGroup('Your devices and backups:')
   devicesCommands(program, io)
+  sessionsCommands(program, io)
   backupCommands(program, io)
   program.commandsGroup('For scripts and operators:')
   envelopeCommands(program, io)
