@@ -2,7 +2,8 @@ import { ChatError } from './errors.js'
 
 /**
  * A part of the client as programs get it: a call that fails throws a `ChatError`. Most arguments are checked by their
- * types only, so what a program without types gives wrongly fails somewhere inside, and is told here.
+ * types only, so what a program without types gives wrongly fails somewhere inside, and is told here. What a function
+ * of the program throws passes as it is.
  *
  * @param path its name in a program, such as `chat.devices`
  */
@@ -14,10 +15,15 @@ export function publicPart<T extends object>(part: T, path: string): T {
       const call = `${path}.${String(name)}`
       return (...given: unknown[]): unknown => {
         const fail = (error: unknown): never => {
-          throw isAbort(given) ? error : toChatError(error, call)
+          throw isAbort(given) || thrown.has(error) ? error : toChatError(error, call)
         }
+        const thrown = new Set<unknown>()
         try {
-          const result: unknown = Reflect.apply(value, target, given)
+          const result: unknown = Reflect.apply(
+            value,
+            target,
+            given.map((one) => watched(one, thrown))
+          )
           if (result instanceof Promise) return result.catch(fail)
           return isIterable(result) ? items(result, fail) : result
         } catch (error) {
@@ -44,6 +50,31 @@ async function* items(from: AsyncIterable<unknown>, fail: (error: unknown) => ne
   } catch (error) {
     fail(error)
   }
+}
+
+/** Options whose functions note what they throw. */
+function watched(given: unknown, thrown: Set<unknown>): unknown {
+  if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype)
+    return given
+  const note = (error: unknown): never => {
+    thrown.add(error)
+    throw error
+  }
+  const watch =
+    (call: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]) => {
+      try {
+        const result = call(...args)
+        return result instanceof Promise ? result.catch(note) : result
+      } catch (error) {
+        return note(error)
+      }
+    }
+  const entries = Object.entries(given).map(([name, value]): [string, unknown] => [
+    name,
+    typeof value === 'function' ? watch(value as (...args: unknown[]) => unknown) : value
+  ])
+  return Object.fromEntries(entries)
 }
 
 /** The signal of a caller ends a call with the caller's own reason. */

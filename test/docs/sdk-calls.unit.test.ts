@@ -23,7 +23,7 @@ const parts: Readonly<Record<string, { prototype: object }>> = {
 }
 
 /** Calls that the parts of the client make of each other. */
-const INTERNAL = ['devices.resume', 'backup.fetch']
+const INTERNAL = ['devices.resume', 'backup.fetch', 'backup.resume']
 
 t.test('The list of the SDK names every call', (t) => {
   for (const [part, { prototype }] of Object.entries(parts)) {
