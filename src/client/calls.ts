@@ -2,8 +2,8 @@ import { ChatError } from './errors.js'
 
 /**
  * A part of the client as programs get it: a call that fails throws a `ChatError`. Most arguments are checked by their
- * types only, so what a program without types gives wrongly fails somewhere inside, and is told here. What a function
- * of the program throws passes as it is.
+ * types only, so what a program without types gives wrongly fails somewhere inside, and is told here. An error that a
+ * function of the program throws passes as it is.
  *
  * @param path its name in a program, such as `chat.devices`
  */

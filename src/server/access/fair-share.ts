@@ -14,9 +14,9 @@ declare module 'fastify' {
 }
 
 /** What a user's calls may take at first, in milliseconds. */
-const AT_FIRST_MS = 250
+const AT_FIRST_MS = 100
 /** Calls of a user that run at the same time. */
-const AT_ONCE = 4
+const AT_ONCE = 2
 /** A call that waits for something else does not keep its user out for long. */
 const MOST_MS = 500
 /** Calls of a device that may wait. */

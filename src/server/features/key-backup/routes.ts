@@ -61,7 +61,7 @@ function readRoutes(app: App, db: Db): void {
 }
 
 /** Bytes of a backup that count as one more request: replaced ones take space until the database is vacuumed. */
-const BYTES_PER_REQUEST = 2 ** 15
+const BYTES_PER_REQUEST = 2 ** 13
 
 function writeRoutes(app: App, db: Db): void {
   app.put(
