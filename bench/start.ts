@@ -28,7 +28,8 @@ export async function start({ owner, pg, quick, report }: ServerBench): Promise<
       target: { of: 'value', atMost: start }
     })
   }
-  await sleep(quick ? 500 : 2000)
+  // A process that has just started tidies its memory for some seconds.
+  await sleep(quick ? 500 : 12_000)
   const seconds = quick ? 2 : 20
   const before = servers.map(({ server }) => cpuSeconds(server.pid!))
   await sleep(seconds * 1000)
