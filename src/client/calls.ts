@@ -14,10 +14,10 @@ export function publicPart<T extends object>(part: T, path: string): T {
       if (typeof value !== 'function' || name === 'constructor') return value
       const call = `${path}.${String(name)}`
       return (...given: unknown[]): unknown => {
+        const thrown = new Set<unknown>()
         const fail = (error: unknown): never => {
           throw isAbort(given) || thrown.has(error) ? error : toChatError(error, call)
         }
-        const thrown = new Set<unknown>()
         try {
           const result: unknown = Reflect.apply(
             value,

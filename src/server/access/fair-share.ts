@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../http/problem.js'
 import { sessionOf } from './auth.js'
+import { QueueByKey } from './queue-by-key.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -29,17 +30,13 @@ interface Taken {
   ms: number
   at: number
   running: number
-  /** Calls that wait, by device, in the order of the devices' next turns. */
-  readonly waiting: Map<string, Waiter[]>
+  /** Starts of calls that wait, by device. */
+  readonly waiting: QueueByKey<() => void>
   timer: NodeJS.Timeout | undefined
 }
 
-interface Waiter {
-  start: () => void
-}
-
 /**
- * What a call takes from others is time. A user's calls may take some at first, and then a share of all time: further
+ * A call takes time from others. A user's calls may take some at first, and then a share of all time: further
  * ones wait. The devices of a user take turns, so that a stolen one does not shut out the others.
  */
 export class FairShare {
@@ -58,25 +55,19 @@ export class FairShare {
    */
   async enter(user: string, device: string, gone: (listener: () => void) => void): Promise<boolean> {
     const taken = this.#of(user)
-    if (taken.waiting.size === 0 && this.#isFree(taken)) {
+    if (taken.waiting.isEmpty && this.#isFree(taken)) {
       taken.running++
       return true
     }
-    const waiting = taken.waiting.get(device) ?? []
-    if (waiting.length >= MAX_WAITING) {
+    if (taken.waiting.count(device) >= MAX_WAITING) {
       const seconds = Math.max(1, Math.ceil(this.#wait(taken) / 1000))
       throw new Problem('too-many-requests', 'Your calls take too much time together.', {}, seconds)
     }
     return new Promise<boolean>((resolve) => {
-      const waiter = { start: () => resolve(true) }
-      taken.waiting.set(device, waiting)
-      waiting.push(waiter)
+      const start = () => resolve(true)
+      taken.waiting.add(device, start)
       gone(() => {
-        const at = waiting.indexOf(waiter)
-        if (at < 0) return
-        waiting.splice(at, 1)
-        if (waiting.length === 0) taken.waiting.delete(device)
-        resolve(false)
+        if (taken.waiting.remove(device, start)) resolve(false)
       })
       this.#startNext(taken)
     })
@@ -95,7 +86,7 @@ export class FairShare {
     let taken = this.#users.get(user)
     if (taken === undefined) {
       if (this.#users.size >= REMEMBERED) this.#forgetOld()
-      taken = { ms: 0, at: performance.now(), running: 0, waiting: new Map(), timer: undefined }
+      taken = { ms: 0, at: performance.now(), running: 0, waiting: new QueueByKey(), timer: undefined }
       this.#users.set(user, taken)
     }
     return taken
@@ -103,7 +94,7 @@ export class FairShare {
 
   #forgetOld(): void {
     for (const [user, taken] of this.#users)
-      if (taken.running === 0 && taken.waiting.size === 0 && this.#now(taken) === 0) this.#users.delete(user)
+      if (taken.running === 0 && taken.waiting.isEmpty && this.#now(taken) === 0) this.#users.delete(user)
   }
 
   #now({ ms, at }: Taken): number {
@@ -120,23 +111,17 @@ export class FairShare {
   }
 
   #startNext(taken: Taken): void {
-    if (taken.waiting.size === 0 || taken.running >= AT_ONCE || taken.timer !== undefined) return
+    if (taken.waiting.isEmpty || taken.running >= AT_ONCE || taken.timer !== undefined) return
     const look = () => {
       taken.timer = undefined
-      if (taken.waiting.size > 0 && this.#isFree(taken)) this.#start(taken)
+      const next = this.#isFree(taken) ? taken.waiting.take() : undefined
+      if (next !== undefined) {
+        taken.running++
+        next.item()
+      }
       this.#startNext(taken)
     }
     taken.timer = setTimeout(look, this.#wait(taken)).unref()
-  }
-
-  #start(taken: Taken): void {
-    const [device, waiting] = taken.waiting.entries().next().value!
-    const { start } = waiting.shift()!
-    // Behind the others, if it has more.
-    taken.waiting.delete(device)
-    if (waiting.length > 0) taken.waiting.set(device, waiting)
-    taken.running++
-    start()
   }
 }
 

@@ -1,12 +1,10 @@
-/**
- * Lets a few tasks run at once, and only one of each key. Keys that wait are served in turn, so that one with many
- * tasks delays the others by one task only.
- */
+import { QueueByKey } from './queue-by-key.js'
+
+/** Lets a few tasks run at once, and only one of each key. Keys that wait are served in turn. */
 export class Turns {
   #free: number
   readonly #running = new Set<string>()
-  /** In the order of the keys' next turns. */
-  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #waiting = new QueueByKey<() => void>()
 
   constructor(slots: number) {
     this.#free = slots
@@ -25,24 +23,17 @@ export class Turns {
 
   #turn(key: string): Promise<void> {
     return new Promise((resolve) => {
-      const tasks = this.#waiting.get(key)
-      if (tasks === undefined) this.#waiting.set(key, [resolve])
-      else tasks.push(resolve)
+      this.#waiting.add(key, resolve)
       this.#next()
     })
   }
 
   #next(): void {
     if (this.#free === 0) return
-    for (const [key, tasks] of this.#waiting) {
-      if (this.#running.has(key)) continue
-      this.#waiting.delete(key)
-      const start = tasks.shift()!
-      if (tasks.length > 0) this.#waiting.set(key, tasks)
-      this.#free--
-      this.#running.add(key)
-      start()
-      return
-    }
+    const next = this.#waiting.take((key) => !this.#running.has(key))
+    if (next === undefined) return
+    this.#free--
+    this.#running.add(next.key)
+    next.item()
   }
 }

@@ -6,7 +6,7 @@ import { syncPath } from '../../node/durable-folder.js'
 import type { Fsync } from './durable-fs.js'
 
 /**
- * What PostgreSQL's initdb makes, packed by the build (`scripts/pack-new-database.ts`). In PGlite, initdb
+ * The files that PostgreSQL's initdb makes, packed by the build (`scripts/pack-new-database.ts`). In PGlite, initdb
  * takes seconds and 900 MiB.
  */
 export const NEW_DATABASE = fileURLToPath(new URL('new-database.br', import.meta.url))
