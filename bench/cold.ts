@@ -1,11 +1,10 @@
-import { request, Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import { longestWait } from './longest-wait.js'
 import { startOurs } from './servers.js'
 
 const STREAMS = 2000
 const GROUP = 10
-const PROBE_MS = 5
 
 /** A process that has served nobody yet gets all clients at once, and the embedded database all that it can take. */
 export async function cold(bench: ServerBench): Promise<void> {
@@ -67,23 +66,4 @@ async function saturated({ owner, load, quick, report }: ServerBench): Promise<v
     unit: 's',
     target: { of: 'value', atMost: 0.5 }
   })
-}
-
-/** Milliseconds of the slowest of small requests, which are sent one after the other. */
-async function longestWait(port: number, end: AbortSignal): Promise<number> {
-  const agent = new Agent({ keepAlive: true })
-  let longest = 0
-  while (!end.aborted) {
-    const since = performance.now()
-    await new Promise<void>((resolve, reject) => {
-      const sent = request({ port, host: '127.0.0.1', path: '/healthz', agent }, (response) => {
-        response.resume().on('end', resolve)
-      })
-      sent.on('error', reject).end()
-    })
-    longest = Math.max(longest, performance.now() - since)
-    await sleep(PROBE_MS)
-  }
-  agent.destroy()
-  return longest
 }

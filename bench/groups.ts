@@ -10,7 +10,8 @@ import { parseStatement } from '../src/protocol/parse-statement.js'
 import { statementHash } from '../test/support/interop/chains.js'
 import { user } from '../test/support/people.js'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
-import { median, percentile } from './load/percentile.js'
+import { median } from './load/percentile.js'
+import { longestWait } from './longest-wait.js'
 import { startOurs } from './servers.js'
 
 const MEMBERS = 1000
@@ -18,7 +19,6 @@ const MEMBERS = 1000
 const GROUPS = 30
 const PER_SECOND = 500
 const LISTED = 100
-const PROBE_MS = 5
 /** Larger gaps between two answers to a small request say that something else held the server up. */
 const LONGEST_MS = 50
 
@@ -150,28 +150,15 @@ async function listing({ owner, pg: postgres, quick, report }: ServerBench): Pro
   }
   for (let n = 0; n < 3; n++) await list()
   const end = new AbortController()
-  const probing = probe(`${base}/healthz`, end.signal)
+  const probing = longestWait(port, end.signal)
   const times: number[] = []
   for (let n = 0; n < (quick ? 5 : 30); n++) times.push(await list())
   end.abort()
-  const waits = (await probing).sort((a, b) => a - b)
   report({ name: `list of ${LISTED} groups of ${MEMBERS} answered, p50`, value: median(times), unit: 'ms' })
   report({
     name: 'another request meanwhile, the longest wait',
-    value: percentile(waits, 1),
+    value: await probing,
     unit: 'ms',
     target: { of: 'value', atMost: LONGEST_MS }
   })
-}
-
-/** Milliseconds that a small request takes, asked again and again. */
-async function probe(url: string, end: AbortSignal): Promise<number[]> {
-  const waits: number[] = []
-  while (!end.aborted) {
-    const since = performance.now()
-    await (await fetch(url)).arrayBuffer()
-    waits.push(performance.now() - since)
-    await new Promise((resolve) => setTimeout(resolve, PROBE_MS))
-  }
-  return waits
 }

@@ -8,6 +8,7 @@ import { all, Listener, textOf } from './chat-clients.js'
 import { fakeUser } from './fake-clients.js'
 import { FakeServer } from './fake-server.js'
 import type { FakeUser } from './fake-user.js'
+import type { FakeRequest } from './fake-world.js'
 import {
   binding,
   nextPlace,
@@ -76,6 +77,9 @@ export async function hijack(user: FakeUser, id?: string): Promise<PuppetDevice>
   await user.append(await binding('device-add', nextPlace(user), evil, root), publicKeys(evil))
   return evil
 }
+
+/** Whether a request passes a session key on to another own device. */
+export const isWrap = ({ method, path }: FakeRequest): boolean => method === 'POST' && path.endsWith('/wraps')
 
 /** An event or item in short: its text, its error's code, or the range that is missing. */
 export function inShort(item: ChatEvent | Incoming): string {

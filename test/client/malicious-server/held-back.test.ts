@@ -4,10 +4,8 @@ import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import type { FakeServer } from '../../support/fake-server.js'
 import type { FakeRequest } from '../../support/fake-world.js'
-import { hijack, outcome, scene, told } from '../../support/malicious-server.js'
+import { hijack, isWrap, outcome, scene, told } from '../../support/malicious-server.js'
 import { line } from '../../support/puppet-conversation.js'
-
-const isWrap = ({ method, path }: FakeRequest): boolean => method === 'POST' && path.endsWith('/wraps')
 
 /** The server does what a call asks, and holds its answers back while something else happens. @returns what became of the call */
 async function whileHeld(

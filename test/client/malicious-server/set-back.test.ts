@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import type { ChatClient } from '../../../src/client/client.js'
 import type { Boundary } from '../../../src/client/conversations/boundaries.js'
 import type { Message } from '../../../src/protocol/messages.js'
 import { Listener, PASSWORD } from '../../support/chat-clients.js'
@@ -7,6 +8,8 @@ import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient, linkedDevice } from '../../support/fake-clients.js'
 import { inShort, scene, told, type Scene } from '../../support/malicious-server.js'
+import type { FakeServer } from '../../support/fake-server.js'
+import type { Puppet } from '../../support/puppet.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 
 /** A stream that the server begins again, at an earlier place of the same log or in another one. */
@@ -120,6 +123,20 @@ for (const [way, { readsOn, by, to }] of Object.entries(ways))
     t.equal(inShort(shown()!), 'after-revocation')
   })
 
+/** Alice revokes her laptop by a new device, and the reader hears of it. */
+async function revoke(server: FakeServer, alice: Puppet, laptop: Speaker, heard: Listener): Promise<void> {
+  const other = await alice.add()
+  server.announce(alice.user)
+  await alice.revoke(laptop.device.id, other)
+  server.announce(alice.user)
+  await heard.first('device-changed', ({ change }) => change === 'revoked')
+}
+
+async function refused(t: Test, reader: ChatClient, id: string): Promise<void> {
+  t.ok((await told(reader, id)).includes('after-revocation'))
+  t.notOk((await told(reader, id)).includes('signed later'))
+}
+
 for (const how of ['the stream brought', 'the stream brought after another one', 'an answer told'])
   t.test(`A going that ${how} closes what was read by then, although the stream begins again`, async (t) => {
     const { server, bob, talk, alice, carol, listen } = await scene(t, ['carol', 'alice'])
@@ -155,8 +172,7 @@ for (const how of ['the stream brought', 'the stream brought after another one',
     await talk.say(carol, 'end', 1)
     await heard.message('end')
     await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
-    t.ok((await told(bob, talk.id)).includes('after-revocation'))
-    t.notOk((await told(bob, talk.id)).includes('signed later'))
+    await refused(t, bob, talk.id)
   })
 
 t.test('An end of the log that is made up leaves nothing open on a new device', async (t) => {
@@ -179,17 +195,12 @@ t.test('An end of the log that is made up leaves nothing open on a new device', 
   const key = talk.key
   server.log.position += 5
   const place = server.log.position
-  const other = await alice.add()
-  server.announce(alice.user)
-  await alice.revoke(laptop.device.id, other)
-  server.announce(alice.user)
-  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await revoke(server, alice, laptop, heard)
   await talk.change([], carol.device)
   await talk.say(carol, 'end', 1)
   await heard.message('end')
   await talk.say(laptop, 'signed later', 2, { key, position: place, isStreamed: false })
-  t.ok((await told(phone, talk.id)).includes('after-revocation'))
-  t.notOk((await told(phone, talk.id)).includes('signed later'))
+  await refused(t, phone, talk.id)
 })
 
 t.test('Under a key whose making the stream brought, nothing is older than the key', async (t) => {
@@ -206,11 +217,7 @@ t.test('Under a key whose making the stream brought, nothing is older than the k
   const key = talk.key
   await talk.say(carol, 'under it', 1)
   await heard.message('under it')
-  const other = await alice.add()
-  server.announce(alice.user)
-  await alice.revoke(laptop.device.id, other)
-  server.announce(alice.user)
-  await heard.first('device-changed', ({ change }) => change === 'revoked')
+  await revoke(server, alice, laptop, heard)
   await talk.change([], carol.device)
   server.log.send('bob', `event: reset\ndata: {"position":1}\n\n`)
   await heard.first('reset')
@@ -218,8 +225,7 @@ t.test('Under a key whose making the stream brought, nothing is older than the k
   await talk.say(carol, 'end', 1)
   await heard.message('end')
   await talk.say(laptop, 'signed later', 1, { key, position: place, isStreamed: false })
-  t.ok((await told(phone, talk.id)).includes('after-revocation'))
-  t.notOk((await told(phone, talk.id)).includes('signed later'))
+  await refused(t, phone, talk.id)
 })
 
 t.test('Unread messages are the past, however often their reader begins as a new device', async (t) => {

@@ -3,15 +3,12 @@ import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
-import { inShort, scene, told } from '../../support/malicious-server.js'
-import type { FakeRequest } from '../../support/fake-world.js'
+import { inShort, isWrap, scene, told } from '../../support/malicious-server.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { shortenWaits } from '../../support/short-waits.js'
 
 shortenWaits(t)
-
-const isWrap = ({ method, path }: FakeRequest): boolean => method === 'POST' && path.endsWith('/wraps')
 
 /** Bob knows that Alice's laptop has gone, by the stream; the server hides the conversation's chain meanwhile. */
 async function hiding(t: Test) {
@@ -186,14 +183,7 @@ t.test(
   async (t) => {
     const { server, bob, talk, alice } = await scene(t, ['alice'])
     await bob.send(talk.id, 'hello')
-    const shared = new MemoryStore()
-    const store = new Proxy(shared, {
-      get: (of, name) => {
-        const value: unknown = Reflect.get(of, name)
-        if (name === 'close') return () => Promise.resolve()
-        return typeof value === 'function' ? (value as () => unknown).bind(of) : value
-      }
-    })
+    const store = new MemoryStore()
     const first = await fakeClient(t, server, { store })
     const { deviceId } = await first.login({ username: 'bob', password: PASSWORD })
     const number = await first.linkNumber()
