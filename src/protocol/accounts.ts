@@ -82,6 +82,18 @@ export const RefreshRequest = record(
 export const SIGN_IN_METHODS = ['password', 'device'] as const
 export type SignInMethod = (typeof SIGN_IN_METHODS)[number]
 
+/** What a user may do on the server: an admin may use `/v1/admin`. */
+export const SERVER_ROLES = ['member', 'admin'] as const
+export type ServerRole = (typeof SERVER_ROLES)[number]
+
+/** Who uses an account: a person (`member`), or a program. */
+export const ACCOUNT_KINDS = ['member', 'bot'] as const
+export type AccountKind = (typeof ACCOUNT_KINDS)[number]
+
+/** Who may begin a conversation with a user: all, all as a request to be accepted, or nobody. */
+export const CONTACT_POLICIES = ['everyone', 'requests', 'nobody'] as const
+export type ContactPolicy = (typeof CONTACT_POLICIES)[number]
+
 export type Session = Static<typeof Session>
 export const Session = record(
   {

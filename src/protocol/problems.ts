@@ -41,6 +41,24 @@ export const problems = {
     'This device is not in the roster. After a reset, another member has to renew the user.'
   ],
   forbidden: [403, 'The protocol does not allow this change.'],
+  suspended: [403, 'The account is suspended. Ask an admin of the server.'],
+  'wrong-password': [403, 'The current password is wrong. Nothing was changed.'],
+  'registration-closed': [403, 'This server takes no new accounts. Ask an admin of the server.'],
+  'invitation-required': [
+    403,
+    'This server takes new accounts only by invitation. Send `invite`, the token of a link.'
+  ],
+  'invitation-unavailable': [403, 'The invitation cannot be used. Ask for a new one.'],
+  'reset-unavailable': [
+    403,
+    'The link for a new password cannot be used. Ask an admin of the server for a new one.'
+  ],
+  'contact-refused': [403, 'The user takes no new conversations from you.'],
+  'server-admin-required': [403, 'Only an admin of the server may do this.'],
+  'fresh-sign-in-required': [
+    403,
+    'The session of an admin is good for 10 minutes here. Log in again, with the password or the key of the device.'
+  ],
   'not-found': [404, 'There is nothing at this address. Check the path and the method.'],
   'user-not-found': [404, 'There is no such user.'],
   'device-not-found': [404, 'You have no such device.'],
@@ -49,6 +67,9 @@ export const problems = {
   'session-key-not-found': [404, 'The conversation has no such session key.'],
   'key-backup-not-found': [404, 'You have no key backup.'],
   'username-taken': [409, 'The username is taken. Choose another one.'],
+  'username-confusable': [409, 'The username looks like that of another user. Choose another one.'],
+  'last-server-admin': [409, 'The last admin of the server cannot go. Make another user admin first.'],
+  'limit-reached': [409, 'A limit is reached. `detail` says which, and what frees room.'],
   'id-conflict': [409, 'The id is in use for something else. Choose a new id.'],
   'key-in-use': [409, 'The key belongs to another device. Generate a new key pair.'],
   'stale-chain': [409, 'The chain has moved on. Apply the newer `statements` and build on the last one.'],

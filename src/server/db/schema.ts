@@ -14,7 +14,7 @@ import {
   uniqueIndex,
   uuid
 } from 'drizzle-orm/pg-core'
-import type { SignInMethod } from '../../protocol/accounts.js'
+import type { AccountKind, ContactPolicy, ServerRole, SignInMethod } from '../../protocol/accounts.js'
 import type { ConversationKind, Purpose, Role, UserStatement } from '../../protocol/statements.js'
 
 const bytea = customType<{ data: Buffer; driverData: Uint8Array }>({
@@ -30,12 +30,121 @@ const signatures = () => json('signatures').$type<Record<string, string>>().notN
 export const users = pgTable('users', {
   id: uuid().primaryKey(),
   username: text().notNull().unique(),
-  /** PBKDF2 in PHC form. */
-  passwordHash: text('password_hash').notNull(),
+  /** The username with look-alike characters replaced (UTS 39): no two users have the same. */
+  skeleton: text()
+    .notNull()
+    .generatedAlwaysAs(sql`replace(translate(username, '01', 'ol'), 'm', 'rn')`)
+    .unique(),
+  /** PBKDF2 in PHC form. Null after the erasure. */
+  passwordHash: text('password_hash'),
+  /** An admin may use `/v1/admin`. */
+  role: text().$type<ServerRole>().notNull().default('member'),
+  kind: text().$type<AccountKind>().notNull().default('member'),
+  /** Who may begin a conversation with the user. */
+  contactPolicy: text('contact_policy').$type<ContactPolicy>().notNull().default('requests'),
+  suspendedAt: time('suspended_at'),
+  /** The name, the chain and its public keys stay for ever. */
+  erasedAt: time('erased_at'),
   chainSequence: integer('chain_sequence').notNull(),
   chainHead: text('chain_head').notNull(),
   root: text().notNull(),
   createdAt: createdAt()
+})
+
+/** Invitations to register. */
+export const invites = pgTable(
+  'invites',
+  {
+    id: uuid().primaryKey(),
+    /** SHA-256 of the token. */
+    tokenHash: bytea('token_hash').notNull().unique(),
+    /** Null if the operator made it. */
+    createdBy: uuid('created_by').references(() => users.id, { onDelete: 'cascade' }),
+    note: text().notNull(),
+    kind: text().$type<AccountKind>().notNull().default('member'),
+    role: text().$type<ServerRole>().notNull().default('member'),
+    maxUses: integer('max_uses').notNull(),
+    uses: integer().notNull().default(0),
+    createdAt: createdAt(),
+    expiresAt: time('expires_at').notNull(),
+    revokedAt: time('revoked_at')
+  },
+  (table) => [
+    index('invites_maker').on(table.createdBy, table.createdAt),
+    check('invites_uses', sql`${table.uses} between 0 and ${table.maxUses}`)
+  ]
+)
+
+/** Who came with which invitation. */
+export const inviteUses = pgTable(
+  'invite_uses',
+  {
+    inviteId: uuid('invite_id')
+      .notNull()
+      .references(() => invites.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    usedAt: time('used_at').notNull().defaultNow()
+  },
+  (table) => [
+    primaryKey({ columns: [table.inviteId, table.userId] }),
+    uniqueIndex('invite_uses_user').on(table.userId)
+  ]
+)
+
+/** `userId` wants to hear nothing of `blockedId`. */
+export const blocks = pgTable(
+  'blocks',
+  {
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    blockedId: uuid('blocked_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    createdAt: createdAt()
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.blockedId] }),
+    index('blocks_blocked').on(table.blockedId)
+  ]
+)
+
+/** One-time links that set a new password. */
+export const passwordResets = pgTable(
+  'password_resets',
+  {
+    userId: uuid('user_id')
+      .primaryKey()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    /** SHA-256 of the token. */
+    tokenHash: bytea('token_hash').notNull().unique(),
+    expiresAt: time('expires_at').notNull()
+  },
+  (table) => [index('password_resets_expiry').on(table.expiresAt)]
+)
+
+/**
+ * What admins and operators did. Rows are only added: a trigger refuses all else, except that `address` and `details`
+ * become null. `hash` covers the row before, and `details` by a salted hash.
+ */
+export const audit = pgTable('audit', {
+  id: bigint({ mode: 'number' }).primaryKey(),
+  at: time('at').notNull(),
+  actorKind: text('actor_kind').$type<'user' | 'operator' | 'server'>().notNull(),
+  /** A user's id. */
+  actor: text(),
+  action: text().notNull(),
+  /** A user's id, or the id of what else it was done to. */
+  subject: text(),
+  details: json(),
+  detailsSalt: bytea('details_salt'),
+  detailsHash: bytea('details_hash').notNull(),
+  address: text(),
+  addressSalt: bytea('address_salt'),
+  addressHash: bytea('address_hash').notNull(),
+  hash: bytea().notNull()
 })
 
 export const userStatements = pgTable(
@@ -199,7 +308,9 @@ export const memberships = pgTable(
     stateHead: text('state_head').notNull(),
     stateRoot: text('state_root').notNull(),
     /** When the member's requests to the chain will be paid for, at the rate of the budget. */
-    spentUntil: time('spent_until')
+    spentUntil: time('spent_until'),
+    /** The stranger who added the user, as long as the user has not accepted. */
+    requestedBy: uuid('requested_by')
   },
   (table) => [
     primaryKey({ columns: [table.userId, table.conversationId, table.joinedAt] }),
@@ -208,7 +319,10 @@ export const memberships = pgTable(
       .where(sql`${table.leftAt} is null`),
     index('memberships_order')
       .on(table.conversationId, table.joinedAt, table.place)
-      .where(sql`${table.leftAt} is null`)
+      .where(sql`${table.leftAt} is null`),
+    index('memberships_requests')
+      .on(table.userId, table.requestedBy)
+      .where(sql`${table.leftAt} is null and ${table.requestedBy} is not null`)
   ]
 )
 
@@ -322,7 +436,9 @@ export const events = pgTable(
     sessionKeyId: uuid('session_key_id'),
     iv: bytea('iv'),
     ciphertext: bytea('ciphertext'),
-    signature: bytea('signature')
+    signature: bytea('signature'),
+    /** When the message was erased: a tombstone stays, without iv, ciphertext and signature. */
+    deletedAt: time('deleted_at')
   },
   (table) => [
     index('events_conversation').on(table.conversationId, table.position),
