@@ -1,10 +1,9 @@
-import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { promisify } from 'node:util'
 import type { Config } from '../config.js'
 import { Semaphore } from '../streaming/semaphore.js'
+import { derive } from './password-threads.js'
 
-const derive = promisify(pbkdf2)
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 /** One core is left for everybody else. */
@@ -27,8 +26,8 @@ export interface Passwords {
 }
 
 /**
- * PBKDF2-HMAC-SHA-256 on the thread pool, on all cores but one, so that a flood of log-ins does not slow down those who
- * are in. The queue is bounded: in a flood of log-ins some must try again later.
+ * PBKDF2-HMAC-SHA-256 in threads of low priority, on all cores but one, so that a flood of log-ins does not slow down
+ * those who are in. The queue is bounded: in a flood of log-ins some must try again later.
  */
 export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
   const slots = new Semaphore(IN_FLIGHT, maxQueued)
@@ -39,7 +38,7 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
 
   // Keyboards encode the same characters in different ways.
   const run = (password: string, salt: Buffer, rounds: number) =>
-    derive(password.normalize('NFKC'), salt, rounds, HASH_BYTES, 'sha256')
+    derive({ password: password.normalize('NFKC'), salt, iterations: rounds, bytes: HASH_BYTES })
 
   return {
     async hash(password) {
