@@ -1,15 +1,13 @@
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
 import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { UserHistory } from '../../protocol/user-history.js'
-import { knownSince, readHash } from '../identity/user-record.js'
+import { readHash } from '../identity/user-record.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { readRange, type ReadRange } from '../stores/read-range.js'
+import { streamStart } from '../stores/read-range.js'
 import type { TakenRequest } from './record.js'
 
 /** Where a conversation ended for devices or a member, when this client learned that they had gone. */
-export type Boundary = ReadRange & End
-
-type End = {
+export type Boundary = {
   /** The newest statement of the conversation's chain; of a member: the one that ended the membership. */
   sequence: number
   /** Position of the newest event, by the server's word. */
@@ -17,13 +15,13 @@ type End = {
 }
 
 /** The boundary of the devices that a statement of their user's chain has retired, or one before it. */
-type DevicesEnd = End & { retired: number; hash: string }
+type DevicesEnd = Boundary & { retired: number; hash: string }
 
 /** The position of an end that nobody has said yet. */
 const NOT_SAID = Number.MAX_SAFE_INTEGER
 
 /** The boundary of a membership that a statement of the conversation's chain has ended. */
-type MemberEnd = End & ReadRange & { hash: string }
+type MemberEnd = Boundary & { hash: string }
 
 /** Where the stream has brought the going of a device, and the statement of its user's chain. */
 type SeenGoing = { position: number; retired: number; hash: string }
@@ -44,9 +42,7 @@ export class Boundaries {
 
   /** Where the conversation ended for the devices that the user's chain had retired by then. */
   async ofDevices(id: string, user: UserHistory, retired: number): Promise<Boundary | undefined> {
-    const end = (await this.#ends(id, user)).find((one) => one.retired >= retired)
-    if (end === undefined) return undefined
-    return { ...end, start: (await knownSince(this.#store, user.chain.user, retired)) ?? 0 }
+    return (await this.#ends(id, user)).find((end) => end.retired >= retired)
   }
 
   /** The newest statement of the user's chain whose goings have a boundary; 0 if there is none. */
@@ -100,7 +96,7 @@ export class Boundaries {
   async setDevices(
     id: string,
     users: readonly (readonly [user: UserHistory, retired: number])[],
-    at: End
+    at: Boundary
   ): Promise<void> {
     if (users.length === 0) return
     await this.#store.update(async (tx) => {
@@ -114,11 +110,10 @@ export class Boundaries {
 
   /** Note the departures that requests bring, together with the requests. Nobody has said yet where. */
   async noteDepartures(tx: StoreTransaction, id: string, added: readonly TakenRequest[]): Promise<void> {
-    const { start } = await readRange(tx)
     for (const [username, { sequence, head: hash }] of added.flatMap(departures)) {
       const ends = (await tx.get<MemberEnd[]>(memberName(id, username))) ?? []
       if (!ends.some((end) => end.hash === hash))
-        tx.set(memberName(id, username), [...ends, { sequence, position: NOT_SAID, start, hash }])
+        tx.set(memberName(id, username), [...ends, { sequence, position: NOT_SAID, hash }])
     }
   }
 
@@ -151,7 +146,7 @@ export class Boundaries {
    * for members who went with it, the conversation ends here at the latest, whatever position the server gave.
    */
   async noteStreamed(tx: StoreTransaction, id: string, sequence: number, position: number): Promise<void> {
-    const atLatest = <E extends End>(end: E): E => (end.position > position ? { ...end, position } : end)
+    const atLatest = <E extends Boundary>(end: E): E => (end.position > position ? { ...end, position } : end)
     await changeEnds<DevicesEnd>(tx, devicesName(id, ''), (end) =>
       end.sequence < sequence ? atLatest(end) : end
     )
@@ -170,8 +165,7 @@ export class Boundaries {
     const { id } = history
     await this.#store.update(async (tx) => {
       await this.noteStreamed(tx, id, last, position)
-      const { start } = await readRange(tx)
-      const name = firstName(id, start)
+      const name = firstName(id, await streamStart(tx))
       const known = await tx.get<FirstRequest>(name)
       if (known !== undefined && isIn(history, known)) return
       tx.set(name, { sequence, hash: history.hashAt(sequence)!, position } satisfies FirstRequest)
@@ -197,7 +191,7 @@ function isIn(history: ConversationHistory, { sequence, hash }: { sequence: numb
   return history.hashAt(sequence) === hash
 }
 
-async function changeEnds<E extends End>(
+async function changeEnds<E extends Boundary>(
   tx: StoreTransaction,
   prefix: string,
   change: (end: E) => E

@@ -1,7 +1,7 @@
 import { parseCursor } from '../../protocol/cursor.js'
 import { EventPage } from '../../protocol/events.js'
 import type { Api } from '../transport/api.js'
-import { beginRange, CURSOR, moveRange, skipTo } from '../stores/read-range.js'
+import { beginRange, CURSOR, moveRange } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 
 /** The cursor after the last event that was handled; undefined if none was. */
@@ -17,11 +17,6 @@ export function saveCursor(store: Store, cursor: string): Promise<void> {
 export async function endOfLog(api: Api): Promise<string> {
   const request = { method: 'GET', path: '/v1/events/page?limit=1', response: EventPage } as const
   return (await api.call(request)).body.cursor
-}
-
-/** Begin at this cursor, as a new device. */
-export function startAt(store: Store, cursor: string): Promise<void> {
-  return store.update((tx) => skipTo(tx, cursor))
 }
 
 /** Move the cursor forward, unless another process of this device has moved it further. */

@@ -8,13 +8,16 @@ import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
 import type { TrustInbox } from '../messages/trust-inbox.js'
-import type { IncomingMessage } from '../types/messages.js'
+import type { IncomingMessage, UnreadableMessage } from '../types/messages.js'
 import { ChatError } from '../errors.js'
 import { lacksKey, type SessionKeys } from '../session-keys/store.js'
 import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
+
+/** Messages without their key that a reader remembers, of each session key. */
+const MAX_SHOWN = 10_000
 
 /** Handles messages, and session keys for which messages wait. */
 export class MessageEvents {
@@ -27,6 +30,11 @@ export class MessageEvents {
   readonly #chains: ConversationChains
   readonly #boundaries: Boundaries
   readonly #wrong: WrongWraps
+  /**
+   * Places of messages that this reader has shown without their key, by session key: another client of the store may be
+   * the first to show them with it, and then deletes their notes.
+   */
+  readonly #shownWithout = new Map<string, Set<number>>()
 
   constructor(
     api: Api,
@@ -66,7 +74,10 @@ export class MessageEvents {
           events: [shown],
           commit: async (tx) => {
             // Another own device may forward a key that was wrapped wrongly for this one.
-            if (isAwaiting) await noteAwaitingKey(tx, awaiting)
+            if (isAwaiting) {
+              await noteAwaitingKey(tx, awaiting)
+              this.#noteShown(shown)
+            }
             if (isWrong) await this.#wrong.plan(tx, shown)
           }
         }
@@ -88,6 +99,11 @@ export class MessageEvents {
         if (shown.content.type === 'lacks') this.#trust.forward()
       }
     }
+  }
+
+  #noteShown({ key, position }: UnreadableMessage): void {
+    const places = this.#shownWithout.get(key) ?? new Set()
+    if (places.size < MAX_SHOWN) this.#shownWithout.set(key, places.add(position))
   }
 
   /** Whether its key stands in the chain: only then it was judged as any other message. */
@@ -117,7 +133,9 @@ export class MessageEvents {
     if (hash === undefined) return
     this.#keys.clearMiss(conversationId, hash)
     await this.#keys.byHash(conversationId, hash)
-    const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash)
+    const shown = this.#shownWithout.get(hash) ?? new Set()
+    this.#shownWithout.delete(hash)
+    const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, shown)
     for await (const messages of waiting) {
       let at = 0
       for await (const { events, commit } of this.messages(messages)) {

@@ -1,12 +1,13 @@
 import { AuthResponse } from '../../protocol/accounts.js'
 import { ChatError, isRefusal, untrusted } from '../errors.js'
-import { endOfLog, startAt } from '../events/cursor.js'
+import { endOfLog } from '../events/cursor.js'
 import { isRetired, publicDevice, type DeviceKeys } from '../identity/device-keys.js'
 import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
-import { ACCOUNT, type OwnDevice, type StoredAccount } from '../identity/own-device.js'
+import type { OwnDevice } from '../identity/own-device.js'
 import { requireStanding, standingOf } from '../identity/standing.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
+import { skipTo } from '../stores/read-range.js'
 import type { Store } from '../stores/store.js'
 import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
@@ -127,7 +128,7 @@ export class Auth {
     else await this.#api.resetEnded()
     // No other device is left to tell whom the user trusts.
     await this.#store.update((tx) => this.#trust.stopWaiting(tx))
-    return this.#activate(device, session.user.id, 'end')
+    return this.#activate(device, session.user.id, 'end-always')
   }
 
   /** The number that the person compares with the one that another of their devices shows. */
@@ -220,15 +221,17 @@ export class Auth {
     return true
   }
 
-  /** @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one */
+  /**
+   * @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one. A device that is
+   *   active in the store by now begins nowhere else, except with `end-always`: a reset makes it active before
+   */
   async #activate(device: DeviceKeys, userId: string, start: string | null): Promise<Account> {
     const { username, id: deviceId } = device
-    const stored = await this.#store.get<StoredAccount>(ACCOUNT)
-    // A device that is active begins nowhere else, also if another client of this store has become active first.
-    const isActive = stored?.status === 'active' && stored.deviceId === deviceId
-    if (start !== null && !isActive)
-      await startAt(this.#store, start === 'end' ? await endOfLog(this.#api) : start)
-    await this.#me.saveAccount({ username, userId, deviceId, status: 'active' })
+    const cursor = start?.startsWith('end') ? await endOfLog(this.#api) : start
+    await this.#me.saveAccount({ username, userId, deviceId, status: 'active' }, async (tx, before) => {
+      const wasActive = before?.status === 'active' && before.deviceId === deviceId
+      if (cursor !== null && (start === 'end-always' || !wasActive)) await skipTo(tx, cursor)
+    })
     await this.#users.guard()
     await this.#users.offerKeys([publicDevice(device)])
     return this.account!

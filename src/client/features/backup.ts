@@ -89,8 +89,8 @@ export class Backup {
     if (stored === null) return { usable: false, reason: 'none' }
     const header = readHeader(stored.bytes)
     if (header === null) return { usable: false, reason: 'unreadable' }
-    const made = await this.#store.get<Made>(MADE)
-    if (made?.device === header.device && made.etag !== (await etagOf(stored.bytes)))
+    const made = await this.#store.get<Made>(madeName(header.device))
+    if (made !== undefined && made.etag !== (await etagOf(stored.bytes)))
       return { usable: false, reason: 'unreadable' }
     const device = (await this.#devices.list()).find(({ id }) => id === header.device)
     if (device?.status !== 'active' || device.purpose !== 'recovery')
@@ -104,10 +104,13 @@ export class Backup {
    * server could have put another device into the header of a backup, but not into what was noted here.
    */
   async resume(): Promise<void> {
-    const made = await this.#store.get<Made>(MADE)
-    if (made === undefined || made.isFinished || this.#own.state() !== 'active') return
+    if (this.#own.state() !== 'active') return
+    const made = await this.#store.list<Made>(madeName(''))
+    if (made.every(([, { isFinished }]) => isFinished)) return
     const stored = await this.fetch()
-    if (stored !== null && (await etagOf(stored.bytes)) === made.etag) await this.#finish(made.device)
+    const etag = stored === null ? null : await etagOf(stored.bytes)
+    const [name] = made.find(([, one]) => one.etag === etag && !one.isFinished) ?? []
+    if (name !== undefined) await this.#finish(name.slice(madeName('').length))
   }
 
   /** Delete the backup. Every recovery device is revoked. */
@@ -161,15 +164,18 @@ export class Backup {
       etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
     try {
       const body = await sealContent({ device: recovery, own: { sequence, head }, trust }, secret)
-      const made = { device: recovery.id, etag: await etagOf(body), isFinished: false } satisfies Made
-      await this.#store.update((tx) => tx.set(MADE, made))
+      const made = { etag: await etagOf(body), isFinished: false } satisfies Made
+      await this.#store.update((tx) => tx.set(madeName(recovery.id), made))
       const answer = await this.#api.call({ method: 'PUT', path: BACKUP_PATH, body, headers })
       // The older recovery devices are revoked next: only the server's word that it has these bytes will do.
       if (answer.headers.get('etag') !== made.etag) throw notStored()
     } catch (error) {
       // Anything else leaves open whether it is stored: this device is revoked by the backup that comes next.
       const isNotStored = isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'usage')
-      if (isNotStored) await this.#devices.revoke(recovery.id)
+      if (isNotStored) {
+        await this.#store.update((tx) => tx.delete(madeName(recovery.id)))
+        await this.#devices.revoke(recovery.id)
+      }
       throw isRefusal(error, 'precondition-failed') ? replaced(error) : error
     }
   }
@@ -187,11 +193,13 @@ export class Backup {
     const { devices } = await this.#users.get(account.username)
     const all = [...devices.values()].filter(({ purpose }) => purpose === 'recovery')
     const added = all.find(({ id }) => id === recoveryId)?.added ?? 0
-    for (const device of all)
-      if (device.retired === null && device.added < added) await this.#devices.revoke(device.id)
-    const made = (await this.#store.get<Made>(MADE))!
-    if (made.device === recoveryId)
-      await this.#store.update((tx) => tx.set(MADE, { ...made, isFinished: true } satisfies Made))
+    const older = all.filter((device) => device.added < added)
+    for (const { id, retired } of older) if (retired === null) await this.#devices.revoke(id)
+    await this.#store.update(async (tx) => {
+      for (const { id } of older) tx.delete(madeName(id))
+      const made = await tx.get<Made>(madeName(recoveryId))
+      if (made !== undefined) tx.set(madeName(recoveryId), { ...made, isFinished: true } satisfies Made)
+    })
   }
 
   /** Ids of the active recovery devices, by the verified chain. */
@@ -202,9 +210,12 @@ export class Backup {
   }
 }
 
-/** The newest backup that this client has made. */
-type Made = { device: string; etag: string; isFinished: boolean }
-const MADE = 'backup-made'
+/** A backup that this store has made: the older recovery devices are revoked when it is finished. */
+type Made = { etag: string; isFinished: boolean }
+
+function madeName(recoveryId: string): string {
+  return `backup-made/${recoveryId}`
+}
 
 /** The server's `ETag` of these bytes. */
 async function etagOf(bytes: Uint8Array): Promise<string> {

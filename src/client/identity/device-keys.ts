@@ -90,6 +90,12 @@ export function followed(device: DeviceKeys | null, history: UserHistory): Devic
   }
 }
 
+/** Whether the chain names another encryption key of a device than the present one. */
+export function isOutdated(history: UserHistory, { signing, encryption }: DeviceKeys): boolean {
+  const bound = history.devices.get(signing.fingerprint)
+  return bound !== undefined && bound.keys.at(-1)!.encryptionKey !== encryption.fingerprint
+}
+
 /** Whether a chain has had this device, and has it no more. */
 export function isRetired({ devices }: UserHistory, { signing }: DeviceKeys): boolean {
   return (devices.get(signing.fingerprint)?.retired ?? null) !== null

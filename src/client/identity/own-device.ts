@@ -1,12 +1,13 @@
 import type { UnwrapKeys } from '../../crypto/wraps.js'
 import type { UserHistory } from '../../protocol/user-history.js'
 import { ChatError } from '../errors.js'
-import type { Store } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import {
   activeOf,
   followed,
   generateDevice,
   generateWrapPairs,
+  isOutdated,
   isRetired,
   unwrapKeys,
   type DeviceKeys,
@@ -96,7 +97,7 @@ export class OwnDevice {
   async follow(history: UserHistory | undefined): Promise<Standing> {
     if (this.#device === null) return 'none'
     if (history !== undefined) await this.#succeed(history)
-    if (history !== undefined && this.#isOutdated(history)) {
+    if (history !== undefined && isOutdated(history, this.#device)) {
       this.#device = await this.#store.update(async (tx) => {
         const device = followed((await tx.get<DeviceKeys>(DEVICE)) ?? null, history)
         if (device !== null) tx.set(DEVICE, device)
@@ -189,8 +190,15 @@ export class OwnDevice {
     this.#device = device
   }
 
-  async saveAccount(account: StoredAccount): Promise<void> {
-    await this.#store.update((tx) => tx.set(ACCOUNT, account))
+  /** @param change in the same transaction, of what was stored before */
+  async saveAccount(
+    account: StoredAccount,
+    change?: (tx: StoreTransaction, before: StoredAccount | undefined) => Promise<void>
+  ): Promise<void> {
+    await this.#store.update(async (tx) => {
+      await change?.(tx, await tx.get<StoredAccount>(ACCOUNT))
+      tx.set(ACCOUNT, account)
+    })
     this.#account = account
   }
 
@@ -218,12 +226,6 @@ export class OwnDevice {
     if (this.#device === null) return []
     const { next, retired } = this.#device
     return [...(next === null ? [] : [next]), this.#device, ...retired]
-  }
-
-  /** Whether the chain names another encryption key of this device than the present one. */
-  #isOutdated(history: UserHistory): boolean {
-    const bound = history.devices.get(this.#device!.signing.fingerprint)
-    return bound !== undefined && bound.keys.at(-1)!.encryptionKey !== this.#device!.encryption.fingerprint
   }
 
   /** If the chain has retired this device, and has its successor, that takes its place, in each process. */

@@ -148,7 +148,7 @@ export class UserCopies {
   }
 
   async #saveNew(tx: StoreTransaction, username: string, added: readonly VerifiedStatement[]): Promise<void> {
-    await saveStatements(tx, username, added)
+    saveStatements(tx, username, added)
     for (const { statement } of added)
       if ('signingKey' in statement) this.#keys.save(tx, statement.signingKey)
   }

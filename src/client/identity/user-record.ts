@@ -2,7 +2,6 @@ import { parseStatement } from '../../protocol/parse-statement.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import { extendUserHistory, type UserHistory } from '../../protocol/user-history.js'
 import { Turns } from '../../crypto/turns.js'
-import { readRange } from '../stores/read-range.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import { USER_STATEMENTS, type VerifiedStatement } from './verify-user-chain.js'
 
@@ -12,8 +11,6 @@ type StoredStatement = {
   text: string
   signatures: Record<string, string>
   hash: string
-  /** Where the stream had begun when this client learned of it. */
-  start: number
 }
 
 export function readEnd(reader: StoreReader, username: string): Promise<StoredEnd | undefined> {
@@ -27,15 +24,6 @@ export async function readHash(
   sequence: number
 ): Promise<string | undefined> {
   return (await reader.get<StoredStatement>(statementName(username, sequence)))?.hash
-}
-
-/** Where the stream had begun when this client learned of a statement; undefined if it has not. */
-export async function knownSince(
-  reader: StoreReader,
-  username: string,
-  sequence: number
-): Promise<number | undefined> {
-  return (await reader.get<StoredStatement>(statementName(username, sequence)))?.start
 }
 
 /** A user's chain as it was verified and stored; undefined if there is none. */
@@ -60,14 +48,13 @@ export async function readStatements(
   return stored.map(({ text, signatures }) => ({ text, signatures }))
 }
 
-export async function saveStatements(
+export function saveStatements(
   tx: StoreTransaction,
   username: string,
   added: readonly VerifiedStatement[]
-): Promise<void> {
-  const { start } = await readRange(tx)
+): void {
   for (const { signed, statement, hash } of added)
-    tx.set(statementName(username, statement.sequence), { ...signed, hash, start } satisfies StoredStatement)
+    tx.set(statementName(username, statement.sequence), { ...signed, hash } satisfies StoredStatement)
   const last = added.at(-1)
   if (last !== undefined) tx.set(endName(username), { sequence: last.statement.sequence, head: last.hash })
 }

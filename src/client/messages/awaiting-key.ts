@@ -27,17 +27,21 @@ export async function isAwaitingKey(store: StoreReader, message: AwaitingKey): P
   return (await store.get<string>(nameOf(conversationId, key, position))) === markOf(message)
 }
 
-/** The messages that waited for this session key, oldest first. If the server leaves one out, its note stays. */
+/**
+ * The messages that waited for this session key, oldest first. If the server leaves one out, its note stays.
+ *
+ * @param also positions whose notes may be gone
+ */
 export async function* readAwaitingKey(
   api: Api,
   store: Store,
   conversationId: string,
-  key: string
+  key: string,
+  also: ReadonlySet<number>
 ): AsyncGenerator<Message[], void, undefined> {
   const prefix = nameOf(conversationId, key, '')
-  let left = (await store.list(prefix))
-    .map(([name]) => Number(name.slice(prefix.length)))
-    .sort((a, b) => a - b)
+  const noted = (await store.list(prefix)).map(([name]) => Number(name.slice(prefix.length)))
+  let left = [...new Set([...noted, ...also])].sort((a, b) => a - b)
   // Each request is for a position that was noted: there are no more than these, whatever the server shows.
   while (left.length > 0) {
     const first = left[0]!

@@ -1,6 +1,10 @@
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
+import { streamStart } from '../stores/read-range.js'
 import type { CounterId } from './seen.js'
+
+/** Beginnings of the stream that are remembered of each counter. */
+const MAX_FIRSTS = 16
 
 /** Counters that the sender of a message has used, and that were not shown. */
 interface Range {
@@ -72,16 +76,44 @@ export function lastStreamed(store: StoreReader, counter: CounterId): Promise<nu
   return store.get<number>(flowName(counter))
 }
 
+/** A number in its place. */
+type Placed = { n: number; position: number }
+
+/** The first message of a device under a session key that the stream has brought after it began at `start`. */
+type First = Placed & { start: number }
+
 /** The stream has brought a message. @returns whether it is the first one of this counter */
-export async function noteStreamed(tx: StoreTransaction, counter: CounterId, n: number): Promise<boolean> {
+export async function noteStreamed(
+  tx: StoreTransaction,
+  counter: CounterId,
+  { n, position }: Placed
+): Promise<boolean> {
   const name = flowName(counter)
   const before = await tx.get<number>(name)
   if (n > (before ?? 0)) tx.set(name, n)
+  const start = await streamStart(tx)
+  const firsts = (await tx.get<First[]>(firstsName(counter))) ?? []
+  if (!firsts.some((first) => first.start === start))
+    tx.set(firstsName(counter), [...firsts.slice(1 - MAX_FIRSTS), { start, n, position }])
   return before === undefined
+}
+
+/** Whether the stream has brought a smaller number at a later place: a device counts up. */
+export async function isAboveLater(
+  store: StoreReader,
+  counter: CounterId,
+  { n, position }: Placed
+): Promise<boolean> {
+  const firsts = (await store.get<First[]>(firstsName(counter))) ?? []
+  return firsts.some((first) => first.position > position && first.n < n)
 }
 
 export function counterOf({ conversationId, key, from }: IncomingMessage): CounterId {
   return { conversationId, key, signingKey: from.signingKey }
+}
+
+function firstsName({ conversationId, key, signingKey }: CounterId): string {
+  return `flow-firsts/${conversationId}/${key}/${signingKey}`
 }
 
 function flowName({ conversationId, key, signingKey }: CounterId): string {

@@ -5,8 +5,8 @@ import { untrusted } from '../errors.js'
 import type { RosterSender, UsableKey } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
 import { isAwaitingKey } from './awaiting-key.js'
-import { lastStreamed } from './gaps.js'
-import { hasReadTo } from '../stores/read-range.js'
+import { isAboveLater } from './gaps.js'
+import { hasRead } from '../stores/read-range.js'
 import type { SeenMessages } from './seen.js'
 
 /** A message in its place. */
@@ -69,8 +69,9 @@ export class InTime {
   }
 
   /**
-   * Behind the boundary: at a later position; or never seen, although this client has read its place, and all
-   * up to the boundary. Messages before the stream of this client are the past, unless their key came later.
+   * Behind the boundary: at a later position; or never seen, although the stream has passed over its place, and has
+   * come up to the boundary. All other places are the past. There a device had not come further than what the stream
+   * brought of it later, and no message is older than its key.
    */
   async #isBehind(
     boundary: Boundary,
@@ -79,16 +80,14 @@ export class InTime {
     { n, position, id, digest }: Placed
   ): Promise<boolean> {
     if (position > boundary.position) return true
-    if (!(await hasReadTo(this.#store, boundary))) return false
     const counter = { conversationId, key: link.hash, signingKey }
-    // A device counts up: in the past it had not come further than what the stream brought of it later.
-    if (position <= boundary.start) {
-      const { history } = await this.#chains.get(conversationId)
-      if (await this.#boundaries.isMadeAfter(history, link.sequence, position)) return true
-      return n !== undefined && n > ((await lastStreamed(this.#store, counter)) ?? Infinity)
+    if (await hasRead(this.#store, position, boundary.position)) {
+      if (n !== undefined && n <= (await this.#seen.highest(counter))) return false
+      // It was shown before, when its key had not come yet, and nobody had gone.
+      return !(await isAwaitingKey(this.#store, { conversationId, key: link.hash, id, digest, position }))
     }
-    if (n !== undefined && n <= (await this.#seen.highest(counter))) return false
-    // It was shown before, when its key had not come yet, and nobody had gone.
-    return !(await isAwaitingKey(this.#store, { conversationId, key: link.hash, id, digest, position }))
+    const { history } = await this.#chains.get(conversationId)
+    if (await this.#boundaries.isMadeAfter(history, link.sequence, position)) return true
+    return n !== undefined && (await isAboveLater(this.#store, counter, { n, position }))
   }
 }

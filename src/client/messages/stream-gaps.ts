@@ -1,4 +1,4 @@
-import { readRange } from '../stores/read-range.js'
+import { streamStart } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
 import { counterOf, lastStreamed, noteStreamed, withheld, type IsFromStart } from './gaps.js'
@@ -40,7 +40,7 @@ export class StreamGaps {
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
-    return noteStreamed(tx, counterOf(message), message.n)
+    return noteStreamed(tx, counterOf(message), message)
   }
 
   /**
@@ -50,7 +50,7 @@ export class StreamGaps {
    * @returns whether anything was read
    */
   async #readPast({ conversationId, key }: IncomingMessage): Promise<boolean> {
-    const { start } = await readRange(this.#store)
+    const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return false
     for await (const item of this.#history.read(conversationId, { before: start + 1 }))

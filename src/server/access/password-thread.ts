@@ -7,11 +7,11 @@ export interface Derivation {
   password: string
   salt: Uint8Array
   iterations: number
-  /** Of the result. */
+  /** Length of the result. */
   bytes: number
 }
 
-// On Linux this concerns the calling thread alone; elsewhere it would slow down the whole server.
+// On Linux this concerns only the calling thread; elsewhere it would slow down the whole server.
 if (platform() === 'linux') setPriority(0, 10)
 
 parentPort!.on('message', ({ password, salt, iterations, bytes }: Derivation) => {
