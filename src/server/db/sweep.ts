@@ -1,6 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database, Db } from './database.js'
-import { attempts, devices, sessions, usedNonces } from './schema.js'
+import { attempts, devices, invites, sessions, usedNonces } from './schema.js'
 
 const SWEEP_MS = 60_000
 const MAINTAIN_MS = 3_600_000
@@ -13,6 +13,10 @@ export async function sweep(db: Db): Promise<void> {
   await db.execute(sql`
     delete from ${attempts} where ctid = any (array(
       select ctid from ${attempts} where ${attempts.endsAt} < now() for update skip locked))`)
+  // Those that were used still tell who came with which.
+  await db
+    .delete(invites)
+    .where(and(eq(invites.uses, 0), lt(invites.expiresAt, sql`now() - interval '30 days'`)))
   // Devices that nobody has approved for a week.
   await db
     .delete(devices)

@@ -1,0 +1,169 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { and, desc, eq, gt, inArray, isNull, lt, sql, type SQL } from 'drizzle-orm'
+import type { AccountKind, ServerRole } from '../../protocol/accounts.js'
+import type { Db, Tx } from '../db/database.js'
+import { invites, inviteUses, users } from '../db/schema.js'
+
+/** Most names that the list shows for one invitation. */
+const SHOWN_USES = 100
+const TOKEN_BYTES = 16
+
+export type InviteRow = typeof invites.$inferSelect
+
+export interface NewInvite {
+  /** A user's id; null if the operator makes it. */
+  createdBy: string | null
+  note: string
+  maxUses: number
+  /** Until it expires. */
+  days: number
+  kind: AccountKind
+  /** Only an admin's or the operator's invitation makes an admin: see `isFromAdmin`. */
+  role: ServerRole
+}
+
+export interface ListedInvite {
+  invite: InviteRow
+  /** Null if the operator made it. */
+  createdBy: string | null
+  /** The newest ones. */
+  usedBy: { username: string; usedAt: Date }[]
+}
+
+/** Make an invitation. @returns the token too, which is kept only as a hash */
+export async function createInvite(
+  db: Db,
+  { days, ...values }: NewInvite
+): Promise<{ invite: InviteRow; token: string }> {
+  const token = randomBytes(TOKEN_BYTES).toString('base64url')
+  const expiresAt = sql`now() + ${days} * interval '1 day'`
+  const [invite] = await db
+    .insert(invites)
+    .values({ id: randomUUID(), tokenHash: hashOf(token), ...values, expiresAt })
+    .returning()
+  return { invite: invite!, token }
+}
+
+/**
+ * Invitations, newest first, with who came by them.
+ *
+ * @param by only those of this user, or of the operator (null)
+ * @param options.after the id of the last one of the page before
+ */
+export async function listInvites(
+  db: Db,
+  by: { createdBy?: string | null },
+  { after, limit }: { after?: string; limit: number }
+): Promise<ListedInvite[]> {
+  const place = sql`(${invites.createdAt}, ${invites.id})`
+  const rows = await db
+    .select({ invite: invites, createdBy: users.username })
+    .from(invites)
+    .leftJoin(users, eq(users.id, invites.createdBy))
+    .where(
+      and(
+        madeBy(by.createdBy),
+        after === undefined
+          ? undefined
+          : sql`${place} < (select i.created_at, i.id from ${invites} i where i.id = ${after})`
+      )
+    )
+    .orderBy(desc(invites.createdAt), desc(invites.id))
+    .limit(limit)
+  const ids = rows.map(({ invite }) => invite.id)
+  const usedBy = await newestUses(db, ids)
+  return rows.map((row) => ({ ...row, usedBy: usedBy.get(row.invite.id)! }))
+}
+
+/** @param by only if it is of this user @returns false if there is no such invitation */
+export async function revokeInvite(db: Db, id: string, by: { createdBy?: string }): Promise<boolean> {
+  const rows = await db
+    .update(invites)
+    .set({ revokedAt: sql`coalesce(${invites.revokedAt}, now())` })
+    .where(and(eq(invites.id, id), madeBy(by.createdBy)))
+    .returning({ id: invites.id })
+  return rows.length > 0
+}
+
+/** Whether a token admits somebody now. `useInvite` asks again. */
+export async function isUsableInvite(db: Db, token: string, rule: { onlyAdmins: boolean }): Promise<boolean> {
+  const rows = await db
+    .select({ id: invites.id })
+    .from(invites)
+    .where(and(eq(invites.tokenHash, hashOf(token)), isOpen(rule)))
+  return rows.length > 0
+}
+
+/**
+ * Count a use, in the transaction that makes the account. Of many at once, no more than `maxUses` get through: each
+ * waits for the row, and looks at the condition again.
+ *
+ * @param rule.onlyAdmins whether invitations of members count for nothing
+ * @returns null if it has no use left, has expired, was revoked, or there is none
+ */
+export async function useInvite(
+  tx: Tx,
+  token: string,
+  rule: { onlyAdmins: boolean }
+): Promise<InviteRow | null> {
+  const [invite] = await tx
+    .update(invites)
+    .set({ uses: sql`${invites.uses} + 1` })
+    .where(and(eq(invites.tokenHash, hashOf(token)), isOpen(rule)))
+    .returning()
+  return invite ?? null
+}
+
+/** Remember who came by an invitation. */
+export async function recordUse(tx: Tx, inviteId: string, userId: string): Promise<void> {
+  await tx.insert(inviteUses).values({ inviteId, userId })
+}
+
+/** SQL: whether an invitation admits somebody. One of a user who was suspended or is gone admits nobody. */
+function isOpen({ onlyAdmins }: { onlyAdmins: boolean }): SQL {
+  const makerIs = (role: SQL) =>
+    sql`exists (select from ${users} where ${users.id} = ${invites.createdBy}
+      and ${users.suspendedAt} is null and ${users.erasedAt} is null and ${role})`
+  const isFromAdmin = sql`(${invites.createdBy} is null or ${makerIs(sql`${users.role} = 'admin'`)})`
+  const isFromMember = sql`(${invites.role} = 'member' and ${makerIs(sql`true`)})`
+  return and(
+    lt(invites.uses, invites.maxUses),
+    gt(invites.expiresAt, sql`now()`),
+    isNull(invites.revokedAt),
+    onlyAdmins ? isFromAdmin : sql`(${isFromAdmin} or ${isFromMember})`
+  )!
+}
+
+function madeBy(createdBy: string | null | undefined): SQL | undefined {
+  if (createdBy === undefined) return undefined
+  return createdBy === null ? isNull(invites.createdBy) : eq(invites.createdBy, createdBy)
+}
+
+async function newestUses(db: Db, ids: string[]): Promise<Map<string, ListedInvite['usedBy']>> {
+  if (ids.length === 0) return new Map()
+  const ranked = db
+    .select({
+      inviteId: inviteUses.inviteId,
+      userId: inviteUses.userId,
+      usedAt: inviteUses.usedAt,
+      rank: sql<number>`row_number() over (partition by ${inviteUses.inviteId} order by ${inviteUses.usedAt} desc)`.as(
+        'rank'
+      )
+    })
+    .from(inviteUses)
+    .where(inArray(inviteUses.inviteId, ids))
+    .as('ranked')
+  const rows = await db
+    .select({ inviteId: ranked.inviteId, username: users.username, usedAt: ranked.usedAt })
+    .from(ranked)
+    .innerJoin(users, eq(users.id, ranked.userId))
+    .where(lt(ranked.rank, SHOWN_USES + 1))
+    .orderBy(desc(ranked.usedAt))
+  const found = new Map<string, ListedInvite['usedBy']>(ids.map((id) => [id, []]))
+  for (const { inviteId, username, usedAt } of rows) found.get(inviteId)!.push({ username, usedAt })
+  return found
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}
