@@ -1,5 +1,6 @@
 import {
   Invalid,
+  Secret,
   choice,
   databaseUrl,
   integer,
@@ -16,7 +17,7 @@ import {
   type Variable
 } from './environment.js'
 
-export { Secret } from './environment.js'
+export { Secret }
 
 /** Every variable with its default and its bounds; `.env.example` lists the same ones. */
 export const variables = {
@@ -61,6 +62,9 @@ export const variables = {
   SPARE_KEYS_PER_DAY: integer(5, 1, 10_000),
   WRAPS_KEPT: integer(365, 1, 36_500),
 
+  ADMIN_SOCKET: optional(path),
+  AUDIT_ADDRESSES: integer(30, 1, 3650),
+
   MAX_CLIENTS: integer(10_000, 1, 1_000_000),
   MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),
   MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
@@ -84,7 +88,10 @@ export const variables = {
 
 type Values = { readonly [K in keyof typeof variables]: ReturnType<(typeof variables)[K]['parse']> }
 
-export type Config = ReturnType<typeof grouped>
+export type Config = ReturnType<typeof grouped> & {
+  /** Every variable with its value, for people: secrets are `[redacted]`. */
+  settings: { name: string; value: string | null }[]
+}
 
 /** The values as the parts of the server take them, each its own group. */
 function grouped(values: Values) {
@@ -151,6 +158,12 @@ function grouped(values: Values) {
       /** Days for which a wrap is kept after its device has fetched it. */
       wrapsKeptDays: values.WRAPS_KEPT
     },
+    admin: {
+      /** Where the operator's socket is: a path, `off`, or the usual place in `dataDir` if undefined. */
+      socket: values.ADMIN_SOCKET,
+      /** Days for which the audit says from where admins acted. */
+      auditAddressesDays: values.AUDIT_ADDRESSES
+    },
     /** Members of the largest group in which streams tell who comes and goes. */
     presence: { largestGroup: values.PRESENCE_GROUP },
     streams: {
@@ -212,7 +225,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   mistakes.push(...contradictions(values))
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return grouped(values as Values)
+  const settings = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
+    const text = texts[name] ?? variable.default ?? null
+    return { name, value: values[name] instanceof Secret ? String(values[name]) : text }
+  })
+  return { ...grouped(values as Values), settings }
 }
 
 /** What is wrong with values that are right by themselves. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
+import { eraseAddresses } from './access/audit.js'
 import { startCounterSync, type CounterSync } from './access/counter-sync.js'
 import { dropWraps } from './chains/wraps.js'
 import type { Notifier } from './notifier/notifier.js'
@@ -54,9 +55,10 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
-    const stopSweeping = startSweeper(database, () =>
-      dropWraps(database.db, config.conversations.wrapsKeptDays)
-    )
+    const stopSweeping = startSweeper(database, async () => {
+      await dropWraps(database.db, config.conversations.wrapsKeptDays)
+      await eraseAddresses(database.db, config.admin.auditAddressesDays)
+    })
     return {
       config,
       logger,

@@ -95,7 +95,7 @@ export async function isUsableInvite(db: Db, token: string, rule: { onlyAdmins: 
 }
 
 /**
- * Count a use, in the transaction that makes the account. Of many at once, no more than `maxUses` get through: each
+ * Count a use, in the transaction that makes the account. No more than `maxUses` of many at once get through: each
  * waits for the row, and looks at the condition again.
  *
  * @param rule.onlyAdmins whether invitations of members count for nothing

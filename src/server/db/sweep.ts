@@ -1,6 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database, Db } from './database.js'
-import { attempts, devices, invites, sessions, usedNonces } from './schema.js'
+import { attempts, devices, invites, passwordResets, sessions, usedNonces } from './schema.js'
 
 const SWEEP_MS = 60_000
 const MAINTAIN_MS = 3_600_000
@@ -8,6 +8,7 @@ const MAINTAIN_MS = 3_600_000
 /** Remove what has expired. */
 export async function sweep(db: Db): Promise<void> {
   await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`))
+  await db.delete(passwordResets).where(lt(passwordResets.expiresAt, sql`now()`))
   await db.delete(usedNonces).where(lt(usedNonces.expiresAt, sql`now()`))
   // Rows that are in use at this moment are left for the next time.
   await db.execute(sql`
