@@ -74,7 +74,7 @@ export function roomForName(folder: string): number {
 }
 
 /** A socket's address has room for some 100 bytes. Linux reaches a longer path through the open folder. */
-async function withSocketPath<T>(
+export async function withSocketPath<T>(
   folder: string,
   name: string,
   use: (path: string) => Promise<T>

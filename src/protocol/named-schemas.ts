@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { answerSchemas, namedIn } from './answer-schemas.js'
+import * as admin from './admin.js'
 import * as deviceLogin from './device-login.js'
 import * as stream from './event-stream.js'
 import { NewSignedStatement } from './schema.js'
@@ -9,5 +10,5 @@ import * as server from './server.js'
 export const namedSchemas: TSchema[] = [
   ...answerSchemas,
   NewSignedStatement,
-  ...namedIn(deviceLogin, stream, server)
+  ...namedIn(admin, deviceLogin, stream, server)
 ]

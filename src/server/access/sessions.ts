@@ -1,7 +1,7 @@
 import type { SQL } from 'drizzle-orm'
 import { listOf } from '../db/prepared.js'
 import type { Database, PreparedStatement, Tx } from '../db/database.js'
-import { sessions } from '../db/schema.js'
+import { devices, sessions } from '../db/schema.js'
 import type { NewEvent } from '../log/append-events.js'
 import { SESSIONS_ENDED, type Entry } from '../log/entry.js'
 import type { Log } from '../log/index.js'
@@ -136,4 +136,14 @@ export async function endSessions(tx: Tx, which: SQL): Promise<NewEvent[]> {
   const ended = await tx.delete(sessions).where(which).returning({ id: sessions.id })
   if (ended.length === 0) return []
   return [{ type: SESSIONS_ENDED, data: { sessions: ended.map(({ id }) => id) }, to: 'processes' }]
+}
+
+/**
+ * A person logs a device out: its key begins no session until the next log-in with the password. To be called before
+ * the session ends, so that all lock the device first.
+ *
+ * @param which devices
+ */
+export async function logOutDevices(tx: Tx, which: SQL): Promise<void> {
+  await tx.update(devices).set({ seenAt: null }).where(which)
 }

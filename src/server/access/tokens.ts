@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hkdfSync, randomUUID, timingSafeEqual } from 'node:crypto'
 
 export const ISSUER = 'secure-chat'
 export const AUDIENCE = 'secure-chat'
@@ -51,4 +51,9 @@ export function refreshTokens(secret: string): RefreshTokens {
       return { sessionId, generation: body.readUInt32BE(ID_BYTES) }
     }
   }
+}
+
+/** The form in which the token of a link is kept: it is random, so a plain hash hides it. */
+export function hashOfToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
 }

@@ -49,6 +49,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         { name: 'messages', description: 'End-to-end encrypted messages.' },
         { name: 'events', description: 'The ordered event log, live or resumed.' },
         { name: 'presence', description: 'Online status of users.' },
+        { name: 'admin', description: 'The administration of the server, for its admins.' },
         { name: 'service', description: 'For operators of the service.' }
       ],
       components: {

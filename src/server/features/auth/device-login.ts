@@ -16,7 +16,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { logFailedLogin, type LoginThrottle } from './login-throttle.js'
-import { insertSession } from './session-store.js'
+import { insertSession, requireNotSuspended } from './session-store.js'
 import { signIn } from './sign-in.js'
 
 const HOUR_MS = 3_600_000
@@ -67,7 +67,10 @@ export function deviceLoginRoutes(app: App, services: Parts, throttle: LoginThro
           'The device signs a `device-login` statement that names this server and the nonce. Not after a log-out, and ' +
           'not after a long absence: these take the password.',
         body: ref(DeviceLogin),
-        response: { 200: ref(AuthResponse), ...problemResponses('invalid-credentials', 'forbidden') }
+        response: {
+          200: ref(AuthResponse),
+          ...problemResponses('invalid-credentials', 'forbidden', 'suspended')
+        }
       }
     },
     async (request, reply) => {
@@ -88,6 +91,7 @@ export function deviceLoginRoutes(app: App, services: Parts, throttle: LoginThro
       requireNoWait(reply, wait, 'This device has signed in too often. Wait for the time in `Retry-After`.')
       perDevice.count(id)
       const response = await db.transaction(async (tx) => {
+        await requireNotSuspended(tx, found.userId)
         const device = await takeDevice(tx, id, idleDays)
         if (device === null) throw refused(request, 'unknown-device')
         if (!(await useNonce(tx, nonce))) throw refused(request, 'used-nonce')
@@ -146,6 +150,7 @@ async function findDevice(db: Db, id: string, idleDays: Config['deviceLogin']['i
   const [found] = await db
     .select({
       id: devices.id,
+      userId: devices.userId,
       username: users.username,
       signingKey: devices.signingKey,
       fingerprint: devices.signingFingerprint

@@ -63,6 +63,12 @@ export class LoginThrottle {
     return result
   }
 
+  /** The owner has proved who they are in another way than with the password, which is new. */
+  forgive(username: string, request: FastifyRequest): void {
+    this.#here.forget(placeOf(username, request))
+    this.remember(username, request)
+  }
+
   /** Whether the owner has been seen in the network of this request: here, or where a session of theirs began. */
   async #isOwners(username: string, request: FastifyRequest): Promise<boolean> {
     if (this.#known.has(placeOf(username, request))) return true
@@ -84,7 +90,13 @@ export class LoginThrottle {
 export function logFailedLogin(
   request: FastifyRequest,
   reason:
-    'wrong-password' | 'unknown-name' | 'wrong-signature' | 'unknown-device' | 'used-nonce' | 'limit-reached'
+    | 'wrong-password'
+    | 'unknown-name'
+    | 'wrong-signature'
+    | 'unknown-device'
+    | 'used-nonce'
+    | 'wrong-link'
+    | 'limit-reached'
 ): void {
   request.log.info({ instance: request.id, address: request.address, reason }, 'log-in failed')
 }

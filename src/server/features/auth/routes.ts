@@ -15,8 +15,9 @@ import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
 import { deviceLoginRoutes } from './device-login.js'
 import { LoginThrottle, logFailedLogin } from './login-throttle.js'
+import { passwordResetRoutes } from './password-reset.js'
 import { beginChain, insertUser } from './register.js'
-import { insertSession, markSeen, renewSession } from './session-store.js'
+import { insertSession, markSeen, renewSession, requireNotSuspended } from './session-store.js'
 import { signIn } from './sign-in.js'
 
 type AuthServices = Pick<
@@ -88,7 +89,13 @@ export function authRoutes(app: App, services: AuthServices): void {
         body: ref(Credentials),
         response: {
           200: ref(AuthResponse),
-          ...problemResponses('invalid-credentials', 'device-not-found', 'device-pending', 'overloaded')
+          ...problemResponses(
+            'invalid-credentials',
+            'suspended',
+            'device-not-found',
+            'device-pending',
+            'overloaded'
+          )
         }
       }
     },
@@ -103,12 +110,15 @@ export function authRoutes(app: App, services: AuthServices): void {
         logFailedLogin(request, user === null ? 'unknown-name' : 'wrong-password')
         throw new Problem('invalid-credentials')
       }
-      if (outdated) await rehash(services, user.id, password)
+      const passwordHash = outdated ? await rehash(services, user, password) : user.passwordHash
       const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
       if (deviceId !== undefined && (device === null || device.status === 'revoked'))
         throw new Problem('device-not-found')
       if (device?.status === 'pending') throw new Problem('device-pending')
       return db.transaction(async (tx) => {
+        // There is a new password since this one was checked.
+        if ((await requireNotSuspended(tx, user.id)) !== passwordHash)
+          throw new Problem('invalid-credentials')
         const session = await insertSession(
           tx,
           config.sessions,
@@ -153,21 +163,31 @@ export function authRoutes(app: App, services: AuthServices): void {
   )
 
   deviceLoginRoutes(app, services, throttle)
+  passwordResetRoutes(app, services, throttle)
 }
 
 /**
- * Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it.
+ * Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it. A new
+ * password that came meanwhile stays.
+ *
+ * @returns the hash that the account has now, unless there is a new password
  */
 async function rehash(
   { db, passwords }: Pick<Services, 'db' | 'passwords'>,
-  userId: string,
+  { id, passwordHash: old }: Pick<typeof users.$inferSelect, 'id' | 'passwordHash'>,
   password: string
-): Promise<void> {
+): Promise<string | null> {
   const passwordHash = await passwords.hash(password).catch((error: unknown) => {
     if (error instanceof Problem && error.code === 'overloaded') return null
     throw error
   })
-  if (passwordHash !== null) await db.update(users).set({ passwordHash }).where(eq(users.id, userId))
+  if (passwordHash === null || old === null) return old
+  const changed = await db
+    .update(users)
+    .set({ passwordHash })
+    .where(and(eq(users.id, id), eq(users.passwordHash, old)))
+    .returning({ id: users.id })
+  return changed.length > 0 ? passwordHash : old
 }
 
 async function findDevice(db: Db, userId: string, id: string) {

@@ -6,6 +6,7 @@ import type { Config } from '../../config.js'
 import type { SignInMethod } from '../../../protocol/accounts.js'
 import type { Db, Tx } from '../../db/database.js'
 import { devices, sessions, users } from '../../db/schema.js'
+import { Problem } from '../../http/problem.js'
 import { appendEvents } from '../../log/append-events.js'
 
 /** The database's clock, which is the same for all processes. */
@@ -17,6 +18,7 @@ export type SessionRow = typeof sessions.$inferSelect
  * Begin a session of a user, or of one of their devices, which may sign in with its key from now on.
  *
  * @param owner a device, or a user with `id: null`
+ * @throws {Problem} `suspended`
  */
 export async function insertSession(
   tx: Tx,
@@ -25,6 +27,7 @@ export async function insertSession(
   { id: deviceId, userId }: { id: string | null; userId: string },
   method: SignInMethod
 ): Promise<SessionRow> {
+  await requireNotSuspended(tx, userId)
   if (deviceId !== null) await tx.update(devices).set({ seenAt: NOW }).where(eq(devices.id, deviceId))
   const [session] = await tx
     .insert(sessions)
@@ -43,6 +46,23 @@ export async function insertSession(
   return session!
 }
 
+/**
+ * Keep the user from being suspended until the session has begun, so that the suspension ends it. To be called before
+ * a device is locked.
+ *
+ * @returns the hash of the password, which stays the same so long
+ * @throws {Problem} `suspended`
+ */
+export async function requireNotSuspended(tx: Tx, userId: string): Promise<string | null> {
+  const [user] = await tx
+    .select({ suspendedAt: users.suspendedAt, passwordHash: users.passwordHash })
+    .from(users)
+    .where(eq(users.id, userId))
+    .for('share')
+  if (user!.suspendedAt !== null) throw new Problem('suspended')
+  return user!.passwordHash
+}
+
 /** Where the sessions of a user began that have not ended. */
 export async function sessionAddresses(db: Db, username: string): Promise<string[]> {
   const found = await db
@@ -59,16 +79,6 @@ export async function markSeen(db: Db, deviceId: string): Promise<void> {
     .update(devices)
     .set({ seenAt: NOW })
     .where(and(eq(devices.id, deviceId), isNotNull(devices.seenAt)))
-}
-
-/**
- * A person logs a device out: its key begins no session until the next log-in with the password. To be called before
- * the session ends, so that all lock the device first.
- *
- * @param which devices
- */
-export async function logOutDevices(tx: Tx, which: SQL): Promise<void> {
-  await tx.update(devices).set({ seenAt: null }).where(which)
 }
 
 /**

@@ -9,9 +9,8 @@ import { devices, sessions } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { endSessions, type ActiveSession } from '../../access/sessions.js'
+import { endSessions, logOutDevices, type ActiveSession } from '../../access/sessions.js'
 import type { Tx } from '../../db/database.js'
-import { logOutDevices } from './session-store.js'
 
 /** Logging out, and the sessions in which a user is logged in. */
 export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {

@@ -1,0 +1,97 @@
+import Type from 'typebox'
+import { AdminInvite, AdminInvitePage, NewAdminInvite } from '../../../protocol/admin.js'
+import { UUID } from '../../../protocol/ids.js'
+import { PageQuery, Uuid, record as closed, ref } from '../../../protocol/schema.js'
+import { record } from '../../access/audit.js'
+import { createInvite, listInvites, revokeInvite, type ListedInvite } from '../../access/invites.js'
+import type { App } from '../../http/app.js'
+import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+import { actorOf } from './door.js'
+
+/** All invitations, whoever made them. */
+export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
+  app.post(
+    '/invites',
+    {
+      schema: {
+        operationId: 'adminCreateInvite',
+        summary: 'Make an invitation to register',
+        body: ref(NewAdminInvite),
+        response: { 201: ref(AdminInvite) }
+      }
+    },
+    async (request, reply) => {
+      const actor = actorOf(request)
+      const { kind, role, maxUses, days } = request.body
+      const { invite, token } = await db.transaction(async (tx) => {
+        const made = await createInvite(tx, { ...request.body, createdBy: actor.id })
+        const details = { kind, role, maxUses, days }
+        await record(tx, actor, { action: 'invite.create', subject: made.invite.id, details })
+        return made
+      })
+      return reply.status(201).send({ ...inviteView({ invite, createdBy: null, usedBy: [] }), token })
+    }
+  )
+
+  app.get(
+    '/invites',
+    {
+      schema: {
+        operationId: 'adminListInvites',
+        summary: 'All invitations, newest first, and who came by them',
+        querystring: closed(PageQuery),
+        response: { 200: ref(AdminInvitePage), ...problemResponses('invalid-cursor') }
+      }
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      if (cursor !== undefined && !new RegExp(`^${UUID}$`).test(cursor)) throw new Problem('invalid-cursor')
+      const place = { limit: limit + 1, ...(cursor !== undefined && { after: cursor }) }
+      const found = await listInvites(db, {}, place)
+      const items = found.slice(0, limit).map(inviteView)
+      return { items, next: found.length > limit ? items.at(-1)!.id : null }
+    }
+  )
+
+  app.delete(
+    '/invites/:id',
+    {
+      schema: {
+        operationId: 'adminRevokeInvite',
+        summary: 'Revoke an invitation: it admits nobody any more',
+        params: closed({ id: Uuid('The invitation’s id.') }),
+        response: {
+          204: Type.Null({ description: 'The invitation is revoked.' }),
+          ...problemResponses('not-found')
+        }
+      }
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      await db.transaction(async (tx) => {
+        if (!(await revokeInvite(tx, id, {}))) throw new Problem('not-found', 'There is no such invitation.')
+        await record(tx, actorOf(request), { action: 'invite.revoke', subject: id })
+      })
+      return reply.status(204).send(null)
+    }
+  )
+}
+
+function inviteView({ invite, createdBy, usedBy }: ListedInvite) {
+  const { id, note, kind, role, maxUses, uses, createdAt, expiresAt, revokedAt } = invite
+  return {
+    id,
+    createdBy,
+    note,
+    kind,
+    role,
+    maxUses,
+    uses,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    revokedAt: revokedAt?.toISOString() ?? null,
+    usedBy: usedBy.map(({ username, usedAt }) => ({ username, usedAt: usedAt.toISOString() }))
+  }
+}
