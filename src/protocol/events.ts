@@ -67,6 +67,13 @@ export const DeviceChainEvent = record(
   },
   { $id: 'DeviceChainEvent' }
 )
+export const UserDeletedEvent = record(
+  { position, userId: Uuid('The user whose account is erased.'), username: Username },
+  {
+    $id: 'UserDeletedEvent',
+    description: 'Somebody who shares a conversation with the reader has no account any more.'
+  }
+)
 export const ResetEvent = record(
   { position: Position('Position of the oldest event that is kept.') },
   { $id: 'ResetEvent', description: 'Events before this position were deleted, or the log was replaced.' }
@@ -103,7 +110,8 @@ export const durableEvents = {
   'conversation.chain': ConversationChainEvent,
   'session-key.shared': SessionKeySharedEvent,
   'device.requested': DeviceRequestedEvent,
-  'device.chain': DeviceChainEvent
+  'device.chain': DeviceChainEvent,
+  'user.deleted': UserDeletedEvent
 } as const satisfies Record<string, TSchema>
 
 /** Events that are streamed but not stored. */

@@ -70,6 +70,8 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
       const before = event.wasVerified ? 'a new identity, not the one that you verified' : 'a new identity'
       return warning(`${name} has ${before}: ${root}. ${acceptIdentity(name, root)}`)
     }
+    case 'user-deleted':
+      return info(`${sanitize(event.username)} has deleted the account.`)
     case 'untrusted':
       return warning(untrusted(event, where, names.me))
     case 'presence':

@@ -90,6 +90,11 @@ export class DeviceEvents {
     }
   }
 
+  /** Only the server says so: nothing that was verified changes. */
+  async *userDeleted({ username }: Static<(typeof durableEvents)['user.deleted']>): AsyncGenerator<Handled> {
+    yield { events: [{ type: 'user-deleted', username }] }
+  }
+
   #isOwn({ signatures }: { signatures: Record<string, string> }): boolean {
     return (this.#me.device?.signing.fingerprint ?? '') in signatures
   }

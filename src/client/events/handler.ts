@@ -53,6 +53,8 @@ export class EventHandler {
         return this.#devices.requested(data as Data<typeof event>)
       case 'device.chain':
         return this.#devices.statement(data as Data<typeof event>)
+      case 'user.deleted':
+        return this.#devices.userDeleted(data as Data<typeof event>)
     }
   }
 }

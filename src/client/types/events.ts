@@ -19,6 +19,8 @@ export type ChatEvent =
    * this `root`.
    */
   | { type: 'identity-changed'; username: string; root: string; wasVerified: boolean }
+  /** A user whom this one shares a conversation with has no account any more, by the server's word. */
+  | { type: 'user-deleted'; username: string }
   /** The server's data broke the protocol and was not used, or this device is not the user's any more. */
   | { type: 'untrusted'; error: ChatError; username?: string; conversationId?: string }
   | { type: 'presence'; username: string; online: boolean; at: string }

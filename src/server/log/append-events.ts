@@ -70,18 +70,19 @@ async function recipientsOf(tx: Tx, added: readonly NewEvent[]): Promise<{ userI
 }
 
 /**
- * A user and everybody who shares a conversation with them. The transaction has locked user chains, so this
- * does not change before it commits.
+ * A user and everybody who shares a conversation with them, without erased users. The transaction has locked user
+ * chains, so this does not change before it commits.
  */
 async function contactsOf(tx: Tx, userId: string): Promise<string[]> {
   const shared = await rows<{ userId: string }>(
     tx,
     sql`
-select distinct other.user_id as "userId"
-from memberships mine join memberships other on other.conversation_id = mine.conversation_id
-where mine.user_id = ${userId}::uuid and mine.left_at is null and other.left_at is null`
+select id as "userId" from users where erased_at is null and (id = ${userId}::uuid or id in (
+  select other.user_id
+  from memberships mine join memberships other on other.conversation_id = mine.conversation_id
+  where mine.user_id = ${userId}::uuid and mine.left_at is null and other.left_at is null))`
   )
-  return [...new Set([userId, ...shared.map((row) => row.userId)])]
+  return shared.map((row) => row.userId)
 }
 
 /**

@@ -4,11 +4,13 @@ import { toMessage, type StoredMessage } from './message.js'
 /** Sessions were revoked: an event that only the server's own processes read. */
 export const SESSIONS_ENDED = 'sessions.ended'
 export type EventType = Exclude<DurableEvent, 'message'> | typeof SESSIONS_ENDED
+/** What was at this position is erased. */
+export const ERASED = 'erased'
 
 /** One event of the log, as the tail and the streams pass it on. */
 export interface Entry {
   readonly position: number
-  readonly type: DurableEvent | typeof SESSIONS_ENDED
+  readonly type: DurableEvent | typeof SESSIONS_ENDED | typeof ERASED
   /** The event's data, one line of JSON. */
   readonly json: string
   /** About as many bytes as `json` has. */
