@@ -53,7 +53,7 @@ const floors = [
   ['access', 'chains', 'log', 'streaming'],
   ['services'],
   ['features'],
-  ['app', 'index', 'main', 'cluster', 'scripts']
+  ['app', 'admin-socket', 'index', 'main', 'cluster', 'scripts']
 ]
 
 /** Files that deal with the process: its arguments, environment, streams and end. */

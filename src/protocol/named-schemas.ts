@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { answerSchemas, namedIn } from './answer-schemas.js'
+import * as adminServer from './admin-server.js'
 import * as admin from './admin.js'
 import * as deviceLogin from './device-login.js'
 import * as stream from './event-stream.js'
@@ -10,5 +11,5 @@ import * as server from './server.js'
 export const namedSchemas: TSchema[] = [
   ...answerSchemas,
   NewSignedStatement,
-  ...namedIn(admin, deviceLogin, stream, server)
+  ...namedIn(admin, adminServer, deviceLogin, stream, server)
 ]

@@ -1,4 +1,5 @@
 import {
+  ConfigError,
   Invalid,
   Secret,
   choice,
@@ -17,7 +18,7 @@ import {
   type Variable
 } from './environment.js'
 
-export { Secret }
+export { ConfigError, Secret }
 
 /** Every variable with its default and its bounds; `.env.example` lists the same ones. */
 export const variables = {
@@ -195,13 +196,6 @@ function grouped(values: Values) {
         send: limit(values.RATE_LIMIT_SEND)
       }
     }
-  }
-}
-
-export class ConfigError extends Error {
-  constructor(mistakes: string[]) {
-    super(`The configuration has ${mistakes.length} mistake(s):\n${mistakes.map((m) => `  ${m}`).join('\n')}`)
-    this.name = 'ConfigError'
   }
 }
 

@@ -29,6 +29,13 @@ export interface Variable<T> {
 
 export class Invalid extends Error {}
 
+export class ConfigError extends Error {
+  constructor(mistakes: string[]) {
+    super(`The configuration has ${mistakes.length} mistake(s):\n${mistakes.map((m) => `  ${m}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
 export function integer(fallback: number, min: number, max: number): Variable<number> {
   return {
     default: String(fallback),

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { eventually } from '../support/eventually.js'
 import { anotherSession, conversation, user } from '../support/people.js'
 import { startPostgres } from '../support/postgres.js'
+import { childrenOf } from '../support/children.js'
 import { READY, startServer, type ServerProcess } from '../support/server-process.js'
 import { expect } from '../support/interop/http.js'
 
@@ -85,14 +85,6 @@ if (postgres !== undefined) {
     )
     t.match(failure, /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: [^\n]*\n$/)
   })
-}
-
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter(Boolean)
-    .map(Number)
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,10 @@
 import { inArray } from 'drizzle-orm'
-import { AuditPage, AuditQuery, AuditVerification, AuditVerificationQuery } from '../../../protocol/admin.js'
+import {
+  AuditPage,
+  AuditQuery,
+  AuditVerification,
+  AuditVerificationQuery
+} from '../../../protocol/admin-server.js'
 import { ref } from '../../../protocol/schema.js'
 import { readAudit, verifyAudit } from '../../access/audit.js'
 import type { Db } from '../../db/database.js'

@@ -1,6 +1,7 @@
 import type { App } from '../../http/app.js'
 import type { Services } from '../../services.js'
 import { auditRoutes } from './audit.js'
+import { erasureRoutes } from './erasure.js'
 import { inviteRoutes } from './invites.js'
 import { passwordResetRoutes } from './password-reset.js'
 import { serverRoutes } from './server.js'
@@ -16,6 +17,7 @@ export function adminRoutes(app: App, services: Services): void {
   suspensionRoutes(app, services)
   sessionRoutes(app, services)
   passwordResetRoutes(app, services)
+  erasureRoutes(app, services)
   inviteRoutes(app, services)
   auditRoutes(app, services)
   serverRoutes(app, services)

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { Settings, Statistics, StorageUse } from '../../../protocol/admin.js'
+import { Settings, Statistics, StorageUse } from '../../../protocol/admin-server.js'
 import { ref } from '../../../protocol/schema.js'
 import { VERSION } from '../../../protocol/version.js'
 import { rows } from '../../db/rows.js'
@@ -58,7 +58,8 @@ select
     'total', count(*), 'admins', count(*) filter (where role = 'admin'),
     'suspended', count(*) filter (where suspended_at is not null),
     'erased', count(*) filter (where erased_at is not null)) from users) as users,
-  (select count(*) from devices where status = 'active')::float8 as devices,
+  (select count(*) from devices d join users u on u.id = d.user_id
+   where d.status = 'active' and u.erased_at is null)::float8 as devices,
   (select count(*) from sessions where expires_at > now())::float8 as sessions,
   (select count(*) from conversations)::float8 as conversations,
   (select coalesce(sum(message_count), 0) from session_keys)::float8 as messages,
