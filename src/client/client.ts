@@ -1,7 +1,8 @@
+import * as Type from 'typebox'
+import type { AdminRequest } from './admin.js'
 import { assemble, type Parts } from './assemble.js'
 import { publicPart, toChatError } from './calls.js'
 import { checkOptions } from './check-options.js'
-import { ChatError } from './errors.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
 import type { Conversations } from './features/conversations.js'
@@ -12,13 +13,12 @@ import { readServerInfo } from './features/server-info.js'
 import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
+import { requireConversationId, requireMessageId } from './require-id.js'
 import type { ChatClientOptions } from './options.js'
 import type { Account, Credentials, Login, LoginResult, ServerInfo } from './types/account.js'
 import type { Content } from './types/content.js'
 import type { ChatEvent } from './types/events.js'
 import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** A client of one user on one device. Every error is a `ChatError`, unless a caller's signal aborts. */
 export class ChatClient {
@@ -212,6 +212,26 @@ export class ChatClient {
     return readServerInfo(this.#parts.http)
   }
 
+  /**
+   * Set a new password with the token of an admin of the server. All sessions end. It opens no earlier message.
+   *
+   * @throws `reset-unavailable`, `weak-password` (`refused`)
+   */
+  async resetPassword(reset: { username: string; token: string; newPassword: string }): Promise<void> {
+    await this.#parts.http.call({ method: 'POST', path: '/v1/auth/password-reset', body: reset, once: true })
+  }
+
+  /**
+   * Any call of the API with JSON, for those that have no method here: `AdminClient` makes its calls so.
+   *
+   * @returns the body of the answer, which is not checked; null if it has none
+   */
+  async call({ answers, ...request }: AdminRequest): Promise<unknown> {
+    return (
+      await this.#parts.api.call({ ...request, once: true, ...(answers && { response: Type.Unknown() }) })
+    ).body
+  }
+
   /** Close the connection and the store. Messages that were not sent stay in the store. */
   async close(): Promise<void> {
     this.#parts.http.close()
@@ -223,14 +243,4 @@ export class ChatClient {
     if ('conversationId' in to) return requireConversationId(to.conversationId)
     return (await this.conversations.direct(to.username)).id
   }
-}
-
-function requireMessageId(id: string | undefined): void {
-  if (id !== undefined && !uuid.test(id))
-    throw new ChatError('usage', 'invalid-id', 'A message’s id is a UUID.')
-}
-
-function requireConversationId(id: string): string {
-  if (uuid.test(id)) return id
-  throw new ChatError('usage', 'invalid-id', 'A conversation’s id is a UUID.')
 }

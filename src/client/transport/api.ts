@@ -122,9 +122,18 @@ export class Api {
       return await work(token)
     } catch (error) {
       if (isRefusal(error, 'device-required') && this.#session?.isForReset === true) throw unfinished(error)
+      if (isRefusal(error, 'fresh-sign-in-required')) return work(await this.#beginFresh(error))
       if (!isRefusal(error, 'unauthenticated', 'token-expired', 'session-ended')) throw error
     }
     return work(await this.#refresh(token))
+  }
+
+  /** A new session by the key of this device. @throws the refusal if there is no key */
+  async #beginFresh(refusal: unknown): Promise<string> {
+    const response = await this.#signInAgain()
+    if (response === null) throw refusal
+    await this.begin(response)
+    return response.accessToken
   }
 
   async #token(): Promise<string> {
