@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../protocol/version.js'
 import { accountCommands } from './commands/account.js'
+import { adminCommands } from './commands/admin/index.js'
 import { backupCommands } from './commands/backup.js'
 import { chatCommand } from './commands/chat.js'
 import { completionCommand } from './commands/completion.js'
@@ -12,6 +13,7 @@ import { envelopeCommands } from './commands/envelopes.js'
 import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
 import { listenCommand } from './commands/listen.js'
+import { resetPasswordCommand } from './commands/reset-password.js'
 import { sendCommand } from './commands/send.js'
 import { sessionsCommands } from './commands/sessions.js'
 import { serveCommand } from './commands/serve.js'
@@ -99,6 +101,7 @@ export function makeProgram(io: Io): Command {
     .exitOverride()
   program.commandsGroup('Your account:')
   accountCommands(program, io)
+  resetPasswordCommand(program, io)
   program.commandsGroup('Messages:')
   sendCommand(program, io)
   listenCommand(program, io)
@@ -116,6 +119,7 @@ export function makeProgram(io: Io): Command {
   envelopeCommands(program, io)
   doctorCommand(program, io)
   serveCommand(program, io)
+  adminCommands(program, io)
   completionCommand(program, io)
   helpCommand(program)
   return program
