@@ -7,6 +7,7 @@ import { cheapKeys } from '../../support/bad-input.js'
 import type { Statement } from '../../support/interop/chains.js'
 import { InteropClient } from '../../support/interop/client.js'
 import { conversation, user } from '../../support/people.js'
+import { promote } from '../../support/admin.js'
 import { expect, type Answer } from '../../support/interop/http.js'
 import { startChat } from '../../support/start-chat.js'
 
@@ -25,6 +26,7 @@ function schemaOf(path: string, method: string, { status, headers }: Answer<unkn
   return named[$ref!.replace('#/components/schemas/', '')]!
 }
 
+await promote(chat, alice)
 const id = await conversation(alice, [bob], 'direct')
 expect(await alice.send(id, 'Hello'), 201)
 expect(await alice.newKey(id), 201)

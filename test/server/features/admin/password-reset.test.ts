@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
-import { passwordResets } from '../../../../src/server/db/schema.js'
+import { passwordResets, sessions } from '../../../../src/server/db/schema.js'
 import { operatorOf } from '../../../support/admin.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
@@ -62,6 +62,16 @@ t.test('A newer link ends the older one; a late one and one of another user do n
   await chat.services.db.update(passwordResets).set({ expiresAt: sql`now()` })
   t.equal(isRefused(await reset(bob, newer)), '403 reset-unavailable')
   expect(await logIn(bob, bob.password), 200)
+})
+
+t.test('A log-in with the old password at the same moment leaves no session', async (t) => {
+  const dave = await user(t, chat, 'dave')
+  const { token } = await link('dave')
+  const logIns = Array.from({ length: 8 }, () => logIn(dave, dave.password))
+  const [done] = await Promise.all([reset(dave, { token }), ...logIns])
+  expect(done, 204)
+  const left = await chat.services.db.select().from(sessions).where(eq(sessions.userId, dave.userId))
+  t.strictSame(left, [])
 })
 
 t.test('A network that tries too many links has to wait, and the log says why', async (t) => {

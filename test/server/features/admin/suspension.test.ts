@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { sessions } from '../../../../src/server/db/schema.js'
 import { operatorOf, promote } from '../../../support/admin.js'
+import { eventually } from '../../../support/eventually.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 import { conversation, lastWord, user } from '../../../support/people.js'
@@ -56,8 +57,11 @@ t.test('A suspended user has no session and no stream, begins none, and is back 
   const wrong = await carol.raw('POST', '/v1/auth/login', { body, token: null })
   t.equal(isRefused(wrong), '401 invalid-credentials')
   t.equal(isRefused(await carol.signInWithKey()), '403 suspended')
-  const gone = await dave.raw<{ items: { online: boolean }[] }>('GET', '/v1/presence?user=carol')
-  t.match(gone.body, { items: [{ username: 'carol', online: false }] })
+  type Presences = { items: { online: boolean }[] }
+  await eventually(async () => {
+    const { body } = await dave.raw<Presences>('GET', '/v1/presence?user=carol')
+    return body.items[0]?.online === false
+  }, 'carol is offline')
   t.match((await call('GET', '/users/carol')).body, {
     suspendedAt: /^20/,
     sessions: 0,
