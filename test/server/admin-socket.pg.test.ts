@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { sessions } from '../../src/server/db/schema.js'
 import { operator, socketIn } from '../support/admin.js'
 import { eventually } from '../support/eventually.js'
 import { problem } from '../support/interop/http.js'
@@ -49,5 +51,17 @@ if (postgres !== undefined) {
     t.ok(acts.every(({ status }) => status === 200))
     const { body } = await call<{ verified: number; fault: null }>('GET', '/audit/verification')
     t.match(body, { verified: 11, fault: null })
+  })
+
+  t.test('Log-ins on two processes at the moment of a suspension leave no session', async (t) => {
+    const env = { DATABASE_URL: await postgres.newDatabase() }
+    const [one, two] = [await startChat(t, env), await startChat(t, env)]
+    const here = await user(t, one, 'bob')
+    const there = await anotherSession(t, here, two.url)
+    const call = operator(socketIn(one.services.config.database.dataDir))
+    const logIns = Array.from({ length: 12 }, (_, n) => (n % 2 === 0 ? here : there).login())
+    await Promise.all([...logIns, call('PUT', '/users/bob/suspension')])
+    const left = await one.services.db.select().from(sessions).where(eq(sessions.userId, here.userId))
+    t.strictSame(left, [])
   })
 }
