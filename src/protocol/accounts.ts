@@ -29,9 +29,25 @@ const Password = Type.String({
   examples: ['correct horse battery staple']
 })
 
+/** What a user may do on the server: an admin may use `/v1/admin`. */
+export const SERVER_ROLES = ['member', 'admin'] as const
+export type ServerRole = (typeof SERVER_ROLES)[number]
+
+/** Who uses an account: a person (`member`), or a program. */
+export const ACCOUNT_KINDS = ['member', 'bot'] as const
+export type AccountKind = (typeof ACCOUNT_KINDS)[number]
+
 export type User = Static<typeof User>
 export const User = record(
-  { id: Uuid('The user’s id.'), username: Username, createdAt: Time('When the user registered.') },
+  {
+    id: Uuid('The user’s id.'),
+    username: Username,
+    kind: choice(ACCOUNT_KINDS, { description: 'Who uses the account: a person, or a program.' }),
+    role: Type.Optional(
+      choice(SERVER_ROLES, { description: 'What the user may do on the server. Only they are told.' })
+    ),
+    createdAt: Time('When the user registered.')
+  },
   { $id: 'User' }
 )
 
@@ -39,7 +55,14 @@ export const UserResponse = record({ user: ref(User) }, { $id: 'UserResponse' })
 
 export type Registration = Static<typeof Registration>
 export const Registration = record(
-  { username: UsernameInput, password: Password, device: ref(NewDevice) },
+  {
+    username: UsernameInput,
+    password: Password,
+    device: ref(NewDevice),
+    invite: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'The token of an invitation.' })
+    )
+  },
   { $id: 'Registration', description: 'A new account with its first device.' }
 )
 
@@ -81,14 +104,6 @@ export const RefreshRequest = record(
 /** How a session was begun: with the password, or with the key of its device. */
 export const SIGN_IN_METHODS = ['password', 'device'] as const
 export type SignInMethod = (typeof SIGN_IN_METHODS)[number]
-
-/** What a user may do on the server: an admin may use `/v1/admin`. */
-export const SERVER_ROLES = ['member', 'admin'] as const
-export type ServerRole = (typeof SERVER_ROLES)[number]
-
-/** Who uses an account: a person (`member`), or a program. */
-export const ACCOUNT_KINDS = ['member', 'bot'] as const
-export type AccountKind = (typeof ACCOUNT_KINDS)[number]
 
 /** Who may begin a conversation with a user: all, all as a request to be accepted, or nobody. */
 export const CONTACT_POLICIES = ['everyone', 'requests', 'nobody'] as const

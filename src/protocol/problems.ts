@@ -60,6 +60,7 @@ export const problems = {
     'The session of an admin is good for 10 minutes here. Log in again, with the password or the key of the device.'
   ],
   'not-found': [404, 'There is nothing at this address. Check the path and the method.'],
+  'invite-not-found': [404, 'You have no such invitation.'],
   'user-not-found': [404, 'There is no such user.'],
   'device-not-found': [404, 'You have no such device.'],
   'session-not-found': [404, 'You have no such session.'],

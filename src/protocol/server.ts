@@ -11,12 +11,17 @@ export const ServerLimits = record(
   { $id: 'ServerLimits' }
 )
 
+export const REGISTRATION = ['open', 'invite', 'closed'] as const
+export type RegistrationMode = (typeof REGISTRATION)[number]
+
 export const ServerInfo = record(
   {
     name: Type.String(),
     version: Type.String(),
     protocol: Type.String(),
-    registration: choice(['open']),
+    registration: choice(REGISTRATION, {
+      description: 'Who may register: everybody, who has an invitation, or who has one of an admin.'
+    }),
     limits: ref(ServerLimits),
     time: Time('The server’s clock.')
   },

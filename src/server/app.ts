@@ -11,6 +11,7 @@ import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
 import { keyBackupRoutes } from './features/key-backup/routes.js'
+import { inviteRoutes } from './features/invites/routes.js'
 import { messageRoutes } from './features/messages/routes.js'
 import { pageRoutes } from './features/pages/routes.js'
 import { presenceRoutes } from './features/presence/routes.js'
@@ -82,6 +83,7 @@ export async function buildApp(services: Services): Promise<App> {
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
+      inviteRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       keyBackupRoutes(authenticated, services)
       conversationRoutes(authenticated, services)

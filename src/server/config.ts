@@ -10,6 +10,8 @@ import {
   optional,
   path,
   redisUrl,
+  registration,
+  registrationMode,
   secret,
   text,
   tlsParameters,
@@ -57,6 +59,11 @@ export const variables = {
   DEVICE_ADDS_PER_DAY: integer(10, 1, 1000),
   DEVICE_REKEYS_PER_DAY: integer(2, 1, 1000),
   DEVICE_RESETS_PER_DAY: integer(3, 1, 1000),
+
+  REGISTRATION: optional(registrationMode),
+  INVITES_PER_DAY: integer(20, 1, 10_000),
+  INVITE_USES: integer(100, 1, 10_000),
+  INVITE_DAYS: integer(30, 1, 365),
 
   CHAIN_REQUESTS_AT_ONCE: integer(10, 1, 10_000),
   CHAIN_REQUESTS_PER_MINUTE: integer(1, 1, 10_000),
@@ -136,6 +143,13 @@ function grouped(values: Values) {
       /** A device that was not seen for longer needs the password. */
       idleDays: values.DEVICE_LOGIN_IDLE,
       perHour: limit(30)
+    },
+    registration: registration(values),
+    /** Those that one member may make. */
+    invites: {
+      perDay: limit(values.INVITES_PER_DAY),
+      maxUses: values.INVITE_USES,
+      maxDays: values.INVITE_DAYS
     },
     passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
     devices: {

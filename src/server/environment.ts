@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { REGISTRATION, type RegistrationMode } from '../protocol/server.js'
 
 /** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
 export class Secret {
@@ -164,4 +165,26 @@ function isNetwork(value: string): boolean {
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
+/** Who may register; without a default, which depends on where the server listens. */
+export const registrationMode = choice<RegistrationMode>('invite', ...REGISTRATION).parse
+
+/** Who may register. Strangers reach a server that listens to the network, or stands behind a proxy. */
+export function registration(values: {
+  SERVER_HOST: string
+  PUBLIC_URL: string | undefined
+  TRUST_PROXY: string[] | false
+  REGISTRATION: RegistrationMode | undefined
+}) {
+  const { SERVER_HOST: host, PUBLIC_URL: publicUrl, TRUST_PROXY: proxies } = values
+  const names = [host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])]
+  const isPrivate = proxies === false && names.every(isLoopback)
+  const mode = values.REGISTRATION ?? (isPrivate ? 'open' : 'invite')
+  /** Whether the first account is an admin's without an invitation. */
+  return { mode, firstIsAdmin: isPrivate && mode === 'open' }
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
 }

@@ -5,6 +5,8 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { readConfig, type Config } from './config.js'
+import { inviteFirstAccount } from './access/first-account.js'
+import { openDatabase } from './db/open.js'
 import { createLogger, type Logger } from './logger.js'
 import { openServices } from './services.js'
 import { superviseWorkers } from './cluster.js'
@@ -23,7 +25,9 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   for (const signal of SIGNALS) process.on(signal, () => stop.abort())
   const onReady = (port: number) => {
-    process.stderr.write(banner(config, origin(config.http.host, port)))
+    greet(config, origin(config.http.host, port), () => inviteFirst(config, logger)).catch((error: unknown) =>
+      logger.error({ err: error }, 'the invitation of the first account could not be made')
+    )
   }
   process.exit(await superviseWorkers(config.workers, logger, { signal: stop.signal, onReady }))
 }
@@ -57,7 +61,29 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   // On a terminal, the banner is enough.
   if (!process.stdout.isTTY)
     logger.info({ address: origin(config.http.host, Number(new URL(address).port)) }, 'listening')
-  if (cluster.isPrimary) process.stderr.write(banner(config, address))
+  if (cluster.isPrimary) await greet(config, address, () => inviteFirstAccount(services.db))
+}
+
+/** The primary process of workers has no database open. */
+async function inviteFirst(config: Config, logger: Logger): Promise<string | null> {
+  const database = await openDatabase(config.database, logger)
+  return inviteFirstAccount(database.db).finally(() => database.close())
+}
+
+/**
+ * Tell on the terminal where the server is, and how the first account is made.
+ *
+ * @param invite makes an invitation for it, if there is no account yet
+ */
+async function greet(config: Config, address: string, invite: () => Promise<string | null>): Promise<void> {
+  const token = config.registration.firstIsAdmin ? null : await invite()
+  const link = token === null ? null : `${config.http.publicOrigin ?? reachable(address)}/#/join/${token}`
+  process.stderr.write(banner(config, address, link))
+}
+
+/** The address as a browser on this machine takes it. */
+function reachable(address: string): string {
+  return address.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1')
 }
 
 /** The embedded database takes this much until the server is ready. */
@@ -102,17 +128,21 @@ async function listen(
   }
 }
 
-function banner({ database, workers }: Config, address: string): string {
+function banner({ database, workers }: Config, address: string, link: string | null): string {
   const processes = workers === 1 ? '' : `, ${workers} processes`
   const data =
     database.url === undefined ? `embedded PostgreSQL in ${database.dataDir}` : `PostgreSQL${processes}`
   // Started by npm, in the repository. Where it is installed, and in the image, the program has a name.
   const program = process.env['npm_lifecycle_event'] === undefined ? 'secure-chat' : 'npx secure-chat'
   const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
+  const first =
+    link === null
+      ? `Try:   ${program} register alice${url}   in another terminal; ${program} --help has the rest`
+      : `The first account is the admin's. This link makes it, once:\n         ${program} join ${link} NAME`
   return `
   Secure Chat is ready on ${address}   (${data})
 
-  Try:   ${program} register alice${url}   in another terminal; ${program} --help has the rest
+  ${first}
   Read:  ${address}/docs         every call, with examples
 
 `

@@ -49,6 +49,24 @@ t.test('PUBLIC_URL is an address without a path, in whatever form it is written'
   t.end()
 })
 
+t.test('Registration is open by default only where nobody but this machine reaches the server', (t) => {
+  const of = (env: Record<string, string>) => readConfig(env).registration
+  for (const env of [{}, { SERVER_HOST: '::1' }, { PUBLIC_URL: 'http://localhost:3000' }])
+    t.same(of(env), { mode: 'open', firstIsAdmin: true }, JSON.stringify(env))
+  for (const env of [
+    { SERVER_HOST: '0.0.0.0' },
+    { SERVER_HOST: 'chat.example.org' },
+    { PUBLIC_URL: 'https://chat.example.org' },
+    { TRUST_PROXY: '127.0.0.1' }
+  ]) {
+    t.same(of(env), { mode: 'invite', firstIsAdmin: false }, JSON.stringify(env))
+    t.same(of({ ...env, REGISTRATION: 'open' }), { mode: 'open', firstIsAdmin: false })
+  }
+  t.same(of({ REGISTRATION: 'closed' }), { mode: 'closed', firstIsAdmin: false })
+  t.throws(() => of({ REGISTRATION: 'maybe' }), /REGISTRATION must be one of open, invite, closed/)
+  t.end()
+})
+
 t.test('A variable that needs another one is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
   t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)

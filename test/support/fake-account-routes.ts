@@ -19,6 +19,7 @@ export async function accountRoutes(world: FakeWorld, request: FakeRequest): Pro
         name: 'secure-chat',
         version: '0.1.0',
         protocol: 'secure-chat/v1',
+        registration: 'open',
         limits: LIMITS,
         time: TIME
       })
@@ -92,7 +93,7 @@ function signIn(world: FakeWorld, user: FakeUser, deviceId: string | null): Auth
 }
 
 function shown({ id, username }: FakeUser): AuthResponse['user'] {
-  return { id, username, createdAt: TIME }
+  return { id, username, kind: 'member', createdAt: TIME }
 }
 
 function chains(world: FakeWorld, { users }: UserChainsRequest, viewer: FakeSession): unknown[] {

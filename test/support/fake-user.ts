@@ -112,7 +112,7 @@ export class FakeUser {
   profile(after: number): Profile {
     const { items, keys, head } = this.page(after)
     return {
-      user: { id: this.id, username: this.username, createdAt: TIME },
+      user: { id: this.id, username: this.username, kind: 'member', createdAt: TIME },
       root: this.root,
       devices: this.active,
       chain: { head, items, keys, next: null }

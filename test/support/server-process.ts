@@ -148,6 +148,7 @@ export class ServerProcess {
         PASSWORD_ITERATIONS: '100000',
         RSA_KEY_SIZE: '2048',
         MAX_CLIENTS: '10000',
+        REGISTRATION: 'open',
         ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl, WORKERS, REDIS_URL }),
         ...env
       }

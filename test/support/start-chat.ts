@@ -42,6 +42,7 @@ export async function startChat(
     SERVER_PORT: '0',
     RATE_LIMIT: 'off',
     LOG_LEVEL: 'fatal',
+    REGISTRATION: 'open',
     ...env
   })
   // An operator may not set so few: a hash would take a tenth of a second, and there are a thousand.

@@ -70,9 +70,11 @@ export class Account extends Session {
     return signed(this.#deviceText('device-add', noUser(this.username), this.keys, 1), this.keys)
   }
 
-  async register(): Promise<Answer<SessionAnswer>> {
+  /** @param invite the token of an invitation */
+  async register(invite?: string): Promise<Answer<SessionAnswer>> {
     const { username, password } = this
-    const body = { username, password, device: this.#newDevice(this.firstStatement()) }
+    const device = this.#newDevice(this.firstStatement())
+    const body = { username, password, device, ...(invite === undefined ? {} : { invite }) }
     return this.keep(await this.raw<SessionAnswer>('POST', '/v1/auth/register', { body, token: null }))
   }
 

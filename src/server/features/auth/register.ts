@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { eq, or } from 'drizzle-orm'
 import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js'
 import { insertDevice, type DeviceMaterial, type DeviceRow } from '../../chains/device-store.js'
 import { sha256Hex, verifySignatures } from '../../chains/public-keys.js'
 import { insertUserStatements } from '../../chains/user-chain-store.js'
-import type { Tx } from '../../db/database.js'
+import type { AccountKind, ServerRole } from '../../../protocol/accounts.js'
+import { skeletonOf } from '../../chains/users.js'
+import type { Db, Tx } from '../../db/database.js'
 import { duplicateOf } from '../../db/errors.js'
 import { users } from '../../db/schema.js'
 import { Problem } from '../../http/problem.js'
@@ -14,23 +17,47 @@ export function beginChain({ signed, statement, signing }: DeviceMaterial): User
   return extendUserChain(null, statement, sha256Hex(signed.text), signers)
 }
 
+/** @throws {Problem} `username-taken`, or `username-confusable` if it looks like that of another user */
+export async function requireFreeName(db: Db, username: string): Promise<void> {
+  const found = await db
+    .select({ username: users.username })
+    .from(users)
+    .where(or(eq(users.username, username), eq(users.skeleton, skeletonOf(username))))
+  if (found.some((one) => one.username === username)) throw new Problem('username-taken')
+  if (found.length > 0) throw new Problem('username-confusable')
+}
+
+/** The constraints of names, and how a registration fails that came second. */
+const NAMES: Readonly<Record<string, 'username-taken' | 'username-confusable'>> = {
+  users_username_unique: 'username-taken',
+  users_skeleton_unique: 'username-confusable'
+}
+
+export interface NewUser {
+  username: string
+  passwordHash: string
+  role: ServerRole
+  kind: AccountKind
+}
+
 /**
- * Insert a user with a chain and a first device. @throws {Problem} `username-taken`, `id-conflict` or
- * `key-in-use`
+ * Insert a user with a chain and a first device. @throws {Problem} `username-taken`, `username-confusable`,
+ * `id-conflict` or `key-in-use`
  */
 export async function insertUser(
   tx: Tx,
-  { username, passwordHash }: { username: string; passwordHash: string },
+  given: NewUser,
   chain: UserChain,
   material: DeviceMaterial
 ): Promise<{ user: typeof users.$inferSelect; device: DeviceRow }> {
   const { sequence: chainSequence, head: chainHead, root } = chain
   const [user] = await tx
     .insert(users)
-    .values({ id: randomUUID(), username, passwordHash, chainSequence, chainHead, root })
+    .values({ id: randomUUID(), ...given, chainSequence, chainHead, root })
     .returning()
     .catch((error: unknown) => {
-      throw duplicateOf(error) === 'users_username_unique' ? new Problem('username-taken') : error
+      const name = NAMES[duplicateOf(error) ?? '']
+      throw name === undefined ? error : new Problem(name)
     })
   const device = await insertDevice(tx, user!.id, material, 'active')
   await insertUserStatements(tx, user!.id, [material])

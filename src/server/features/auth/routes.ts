@@ -15,8 +15,9 @@ import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
 import { deviceLoginRoutes } from './device-login.js'
 import { LoginThrottle, logFailedLogin } from './login-throttle.js'
+import { Admission } from './admission.js'
 import { passwordResetRoutes } from './password-reset.js'
-import { beginChain, insertUser } from './register.js'
+import { beginChain, insertUser, requireFreeName } from './register.js'
 import { insertSession, markSeen, renewSession, requireNotSuspended } from './session-store.js'
 import { signIn } from './sign-in.js'
 
@@ -29,6 +30,7 @@ type AuthServices = Pick<
 export function authRoutes(app: App, services: AuthServices): void {
   const { config, db, passwords, refresh } = services
   const throttle = new LoginThrottle(services)
+  const admission = new Admission(services)
   const tokenIn = ({ body }: FastifyRequest) => {
     const { refreshToken } = (body ?? {}) as { refreshToken?: unknown }
     return typeof refreshToken === 'string' ? refresh.read(refreshToken) : null
@@ -50,7 +52,11 @@ export function authRoutes(app: App, services: AuthServices): void {
             'invalid-statement',
             'invalid-signature',
             'weak-password',
+            'registration-closed',
+            'invitation-required',
+            'invitation-unavailable',
             'username-taken',
+            'username-confusable',
             'id-conflict',
             'key-in-use',
             'overloaded'
@@ -59,15 +65,19 @@ export function authRoutes(app: App, services: AuthServices): void {
       }
     },
     async (request, reply) => {
-      const { password, device: given } = request.body
+      const { password, device: given, invite } = request.body
       const username = request.body.username.toLowerCase()
+      await admission.check(request, reply, invite)
       const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
       const chain = beginChain(material)
       if (isCommonPassword(password, username)) throw new Problem('weak-password')
-      if ((await findUser(db, username)) !== null) throw new Problem('username-taken')
+      await requireFreeName(db, username)
       const passwordHash = await passwords.hash(password)
       const response = await db.transaction(async (tx) => {
-        const { user, device } = await insertUser(tx, { username, passwordHash }, chain, material)
+        const admitted = await admission.admit(tx, invite)
+        const { role, kind } = admitted
+        const { user, device } = await insertUser(tx, { username, passwordHash, role, kind }, chain, material)
+        await admission.record(tx, admitted, user.id)
         const session = await insertSession(tx, config.sessions, request, device, 'password')
         return signIn(app, refresh, session, user, device)
       })

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { AuthResponse } from '../../../protocol/accounts.js'
 import type { RefreshTokens } from '../../access/tokens.js'
 import { deviceView } from '../../chains/device-store.js'
-import { userView } from '../../chains/users.js'
+import { ownUserView } from '../../chains/users.js'
 import type { devices, users } from '../../db/schema.js'
 import type { SessionRow } from './session-store.js'
 
@@ -19,7 +19,7 @@ export function signIn(
     endsAt: performance.now() + session.expiresAt.getTime() - session.lastUsedAt.getTime()
   })
   return {
-    user: userView(user),
+    user: ownUserView(user),
     device: device === null ? null : deviceView(device),
     ...tokens,
     refreshToken: refresh.make(session.id, session.refreshGeneration)

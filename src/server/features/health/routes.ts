@@ -65,7 +65,7 @@ export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): vo
       name: 'secure-chat',
       version: VERSION,
       protocol: PROTOCOL,
-      registration: 'open' as const,
+      registration: config.registration.mode,
       limits: {
         ciphertextBytes: MAX_CIPHERTEXT_BYTES,
         members: MAX_MEMBERS,

@@ -5,7 +5,7 @@ import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.
 import { sessionOf } from '../../access/auth.js'
 import { publicDevice } from '../../chains/device-store.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
-import { findUser, userView } from '../../chains/users.js'
+import { findUser, ownUserView, userView } from '../../chains/users.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
@@ -27,7 +27,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request) => {
       const user = await findUser(db, sessionOf(request).username)
       if (user === null) throw new Problem('session-ended')
-      return { user: userView(user) }
+      return { user: ownUserView(user) }
     }
   )
 

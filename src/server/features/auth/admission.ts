@@ -1,0 +1,75 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AccountKind, ServerRole } from '../../../protocol/accounts.js'
+import { isFirstAccount } from '../../access/first-account.js'
+import { isUsableInvite, recordUse, useInvite } from '../../access/invites.js'
+import { networkOf, requireNoWait } from '../../access/rate-limits.js'
+import type { WindowCounter } from '../../access/window-counter.js'
+import type { Config } from '../../config.js'
+import type { Db, Tx } from '../../db/database.js'
+import { Problem } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+
+const MINUTE_MS = 60_000
+const DETAIL = 'There were too many invitations that cannot be used. Wait for the time in `Retry-After`.'
+
+/** The account that a registration may make. */
+export interface Admitted {
+  role: ServerRole
+  kind: AccountKind
+  inviteId: string | null
+}
+
+/** Decides who may register. */
+export class Admission {
+  readonly #registration: Config['registration']
+  readonly #db: Db
+  /** Invitations that could not be used, by network. */
+  readonly #failures: WindowCounter
+
+  constructor({ config, attempts, db }: Pick<Services, 'config' | 'attempts' | 'db'>) {
+    this.#registration = config.registration
+    this.#db = db
+    const max = config.rateLimits.enabled ? 30 : Infinity
+    this.#failures = attempts.of('refused-invites', { max, windowMs: 15 * MINUTE_MS })
+  }
+
+  /**
+   * Look at an invitation before the password costs anything. An attempt counts as a failure until the invitation
+   * proves good, so that many at once gain nothing.
+   *
+   * @throws {Problem} `registration-closed`, `invitation-required`, `invitation-unavailable`, `too-many-requests`
+   */
+  async check(request: FastifyRequest, reply: FastifyReply, token: string | undefined): Promise<void> {
+    const { mode } = this.#registration
+    if (token === undefined) {
+      if (mode === 'open') return
+      throw new Problem(mode === 'closed' ? 'registration-closed' : 'invitation-required')
+    }
+    const network = networkOf(request)
+    requireNoWait(reply, this.#failures.wait(network), DETAIL)
+    this.#failures.count(network)
+    if (!(await isUsableInvite(this.#db, token, this.#rule))) throw new Problem('invitation-unavailable')
+    this.#failures.takeBack(network)
+  }
+
+  /** Use the invitation, if there is one. @throws {Problem} `invitation-unavailable` */
+  async admit(tx: Tx, token: string | undefined): Promise<Admitted> {
+    if (token === undefined) {
+      const isAdmin = this.#registration.firstIsAdmin && (await isFirstAccount(tx))
+      return { role: isAdmin ? 'admin' : 'member', kind: 'member', inviteId: null }
+    }
+    const invite = await useInvite(tx, token, this.#rule)
+    if (invite === null) throw new Problem('invitation-unavailable')
+    return { role: invite.role, kind: invite.kind, inviteId: invite.id }
+  }
+
+  /** Remember by which invitation the account was made. */
+  async record(tx: Tx, { inviteId }: Admitted, userId: string): Promise<void> {
+    if (inviteId !== null) await recordUse(tx, inviteId, userId)
+  }
+
+  /** Where registration is closed, admins still let in whom they know. */
+  get #rule(): { onlyAdmins: boolean } {
+    return { onlyAdmins: this.#registration.mode === 'closed' }
+  }
+}

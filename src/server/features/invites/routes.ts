@@ -1,0 +1,134 @@
+import { and, count, eq, gt, min, sql } from 'drizzle-orm'
+import Type from 'typebox'
+import { CreatedInvite, InvitePage, NewInvite, type Invite } from '../../../protocol/invites.js'
+import { UUID } from '../../../protocol/ids.js'
+import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { deviceSessionOf, sessionOf } from '../../access/auth.js'
+import { createInvite, listInvites, revokeInvite, type ListedInvite } from '../../access/invites.js'
+import type { Tx } from '../../db/database.js'
+import { invites, users } from '../../db/schema.js'
+import type { App } from '../../http/app.js'
+import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
+import type { Services } from '../../services.js'
+
+const params = record({ id: Uuid('The invitation’s id.') })
+
+/** The caller's invitations to register. */
+export function inviteRoutes(app: App, { config, db }: Pick<Services, 'config' | 'db'>): void {
+  const bounds = config.invites
+
+  app.post(
+    '/invites',
+    {
+      schema: {
+        operationId: 'createInvite',
+        tags: ['invitations'],
+        summary: 'Make an invitation to register',
+        description: 'The answer has its token, which is shown only this once.',
+        body: ref(NewInvite),
+        response: {
+          201: ref(CreatedInvite),
+          ...problemResponses('device-required', 'device-pending', 'registration-closed', 'limit-reached')
+        }
+      }
+    },
+    async (request, reply) => {
+      const { userId } = deviceSessionOf(request)
+      const { maxUses = 1, days = 7, note = '', kind = 'member' } = request.body
+      requireBounds(bounds, { maxUses, days })
+      const { invite, token } = await db.transaction(async (tx) => {
+        const [maker] = await tx.select().from(users).where(eq(users.id, userId)).for('no key update')
+        if (config.registration.mode === 'closed' && maker!.role !== 'admin')
+          throw new Problem('registration-closed')
+        await requireInvitesLeft(tx, userId, bounds.perDay)
+        return createInvite(tx, { createdBy: userId, note, maxUses, days, kind, role: 'member' })
+      })
+      return reply.status(201).send({ ...inviteView({ invite, usedBy: [] }), token })
+    }
+  )
+
+  app.get(
+    '/invites',
+    {
+      schema: {
+        operationId: 'listInvites',
+        tags: ['invitations'],
+        summary: 'The caller’s invitations, newest first, and who came by them',
+        querystring: record(PageQuery),
+        response: { 200: ref(InvitePage), ...problemResponses('invalid-cursor') }
+      }
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      if (cursor !== undefined && !new RegExp(`^${UUID}$`).test(cursor)) throw new Problem('invalid-cursor')
+      const createdBy = sessionOf(request).userId
+      const after = cursor === undefined ? {} : { after: cursor }
+      const found = await listInvites(db, { createdBy }, { ...after, limit: limit + 1 })
+      const items = found.slice(0, limit).map(inviteView)
+      return { items, next: found.length > limit ? items.at(-1)!.id : null }
+    }
+  )
+
+  app.delete(
+    '/invites/:id',
+    {
+      schema: {
+        operationId: 'revokeInvite',
+        tags: ['invitations'],
+        summary: 'Revoke one of the caller’s invitations',
+        description: 'It admits nobody any more. Those who came by it stay.',
+        params,
+        response: {
+          204: Type.Null({ description: 'It admits nobody.' }),
+          ...problemResponses('invite-not-found')
+        }
+      }
+    },
+    async (request, reply) => {
+      const createdBy = sessionOf(request).userId
+      if (!(await revokeInvite(db, request.params.id, { createdBy }))) throw new Problem('invite-not-found')
+      return reply.status(204).send(null)
+    }
+  )
+}
+
+function inviteView({ invite, usedBy }: Pick<ListedInvite, 'invite' | 'usedBy'>): Invite {
+  const { id, note, kind, maxUses, uses } = invite
+  return {
+    id,
+    note,
+    kind,
+    maxUses,
+    uses,
+    usedBy: usedBy.map(({ username, usedAt }) => ({ username, usedAt: usedAt.toISOString() })),
+    createdAt: invite.createdAt.toISOString(),
+    expiresAt: invite.expiresAt.toISOString(),
+    revokedAt: invite.revokedAt?.toISOString() ?? null
+  }
+}
+
+/** @throws {Problem} `limit-reached` */
+function requireBounds(
+  { maxUses, maxDays }: { maxUses: number; maxDays: number },
+  given: { maxUses: number; days: number }
+): void {
+  if (given.maxUses > maxUses)
+    throw new Problem('limit-reached', `An invitation has at most ${maxUses} uses on this server.`)
+  if (given.days > maxDays)
+    throw new Problem('limit-reached', `An invitation lives for at most ${maxDays} days on this server.`)
+}
+
+/** Count the invitations of a user whose row is locked. @throws {Problem} `limit-reached` */
+async function requireInvitesLeft(tx: Tx, userId: string, perDay: number): Promise<void> {
+  const [made] = await tx
+    .select({ count: count(), first: min(invites.createdAt) })
+    .from(invites)
+    .where(and(eq(invites.createdBy, userId), gt(invites.createdAt, sql`now() - interval '1 day'`)))
+  if (made!.count < perDay) return
+  const until = new Date(made!.first!.getTime() + 24 * 3600 * 1000).toISOString()
+  throw new Problem(
+    'limit-reached',
+    `You have made ${made!.count} invitations in 24 hours, which is the limit. Make the next one after ${until}.`
+  )
+}
