@@ -10,12 +10,16 @@ import { ConversationEvents } from './events/conversations.js'
 import { DeviceEvents } from './events/devices.js'
 import { EventHandler } from './events/handler.js'
 import { MessageEvents } from './events/messages.js'
+import { InvitationEvents } from './events/invitations.js'
 import { EventStream } from './events/stream.js'
 import { Auth } from './features/auth.js'
 import { Approval } from './features/approval.js'
 import { Backup } from './features/backup.js'
 import { DeviceList } from './features/device-list.js'
+import { Invitations } from './features/invitations.js'
 import { Linking } from './features/linking.js'
+import { Newcomers } from './features/newcomers.js'
+import { Registration } from './features/registration.js'
 import { ResetStatement } from './features/reset-statement.js'
 import { Restore, type RecoveryClient } from './features/restore.js'
 import { TrustSharing } from './features/trust-sharing.js'
@@ -33,6 +37,7 @@ import { Users } from './features/users.js'
 import { Alarms } from './identity/alarms.js'
 import { ChainDoubts } from './identity/chain-doubts.js'
 import { HeardHeads } from './identity/heard-heads.js'
+import { OpenInvitations } from './identity/open-invitations.js'
 import { OwnChain } from './identity/own-chain.js'
 import { signInWithKey } from './identity/sign-in-with-key.js'
 import { OwnDevice } from './identity/own-device.js'
@@ -66,7 +71,7 @@ import { SessionKeys } from './session-keys/store.js'
 import { WrongWraps } from './session-keys/wrong-wraps.js'
 import { MemoryStore } from './stores/memory.js'
 import { Api } from './transport/api.js'
-import { inTurn } from './in-turn.js'
+import { resumeAll } from './resume.js'
 import { Http } from './transport/http.js'
 
 const TIMEOUT_MS = 30_000
@@ -182,33 +187,21 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me, forwarding)
   const gaps = new StreamGaps(store, seen, history, (message) => decryptor.isFromStart(message))
   const missed = new MissedTrust(api, store, trust, chains, history, inbox, alarms)
-  /**
-   * Go on with whatever was interrupted. One part that cannot go on keeps back no other one, and is told at the end.
-   *
-   * @returns the ids of the messages that were sent
-   */
-  const resume = async (): Promise<string[]> => {
-    let sent: string[] = []
-    await inTurn([
-      () => devices.resume(),
-      () => requests.resume(),
-      async () => {
-        const flushed = await outbox.flush()
-        sent = flushed.sent
-        if (flushed.error !== null) throw flushed.error
-      },
-      () => forwarding.resume(),
-      () => renewals.resume(),
-      () => wrongWraps.resume(),
-      () => missed.read(),
-      () => sharing.flush(),
-      () => rekey.resume(),
-      () => backup.resume()
-    ])
-    return sent
-  }
+  const resume = (): Promise<string[]> =>
+    resumeAll(
+      outbox,
+      [devices, requests],
+      [
+        ...[forwarding, renewals, wrongWraps],
+        ...[{ resume: () => missed.read() }, { resume: () => sharing.flush() }],
+        ...[rekey, backup, newcomers]
+      ]
+    )
+  const open = new OpenInvitations(store, now)
+  const newcomers = new Newcomers(store, users, alarms, creation, outbox, conversations)
+  const arrivals = new InvitationEvents(users, trust, chains, open, () => newcomers.resume())
   const handler = new EventHandler(
-    new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps),
+    new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
     new ConversationEvents(chains, forwarding, leftOut, me),
     new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me)
   )
@@ -242,8 +235,11 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     devices,
     sessions: new Sessions(api),
     directory: new Users(api, users, me, () => sharing.flush()),
-    contacts: new Contacts(store, users, trust, me, own, alarms, () => sharing.flush()),
+    contacts: new Contacts(store, users, trust, me, own, alarms, http.origin, () => sharing.flush()),
     conversations,
+    registration: new Registration(http, api, me, users, trust, linking, auth),
+    invitations: new Invitations(api, own, chains, open, now),
+    newcomers,
     backup,
     restore
   }

@@ -10,12 +10,14 @@ import type { Restoration, Restored } from './features/restore.js'
 import type { Devices } from './features/devices.js'
 import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
+import type { Invitations } from './features/invitations.js'
+import { unlessUnsent } from './features/unsent.js'
 import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
 import { requireConversationId, requireMessageId } from './require-id.js'
 import type { ChatClientOptions } from './options.js'
-import type { Account, Credentials, Login, LoginResult, ServerInfo } from './types/account.js'
+import type { Account, Login, Registration, LoginResult, ServerInfo } from './types/account.js'
 import type { Content } from './types/content.js'
 import type { ChatEvent } from './types/events.js'
 import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
@@ -28,6 +30,7 @@ export class ChatClient {
   readonly users: Users
   readonly contacts: Contacts
   readonly conversations: Conversations
+  readonly invitations: Invitations
   readonly backup: Backup
 
   private constructor(parts: Parts) {
@@ -37,6 +40,7 @@ export class ChatClient {
     this.users = publicPart(parts.directory, 'chat.users')
     this.contacts = publicPart(parts.contacts, 'chat.contacts')
     this.conversations = publicPart(parts.conversations, 'chat.conversations')
+    this.invitations = publicPart(parts.invitations, 'chat.invitations')
     this.backup = publicPart(parts.backup, 'chat.backup')
   }
 
@@ -59,10 +63,15 @@ export class ChatClient {
   }
 
   /**
-   * Make an account, with this as its first device. @throws `username-taken`, `weak-password`, … (`refused`)
+   * Make an account, with this as its first device. With the link of an invitation, its maker is verified, and told.
+   *
+   * @throws `username-taken`, `weak-password`, `invitation-unavailable`, … (`refused`); `forged-invitation`
+   *   (`untrusted`) if the server shows another identity of the inviter than the link: nothing is sent to them
    */
-  register(credentials: Credentials): Promise<Account> {
-    return this.#parts.auth.register(credentials)
+  async register(credentials: Registration): Promise<Account> {
+    const account = await this.#parts.registration.register(credentials)
+    await unlessUnsent(this.#parts.newcomers.resume())
+    return account
   }
 
   /**

@@ -57,6 +57,14 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
     }
     case 'not-sent':
       return warning(`${where}: your message will not be sent: ${sanitizeLines(event.error.message)}`)
+    case 'invitation-accepted': {
+      const name = sanitize(event.username)
+      return info(
+        event.verified
+          ? `${name} came by your link, and is verified.`
+          : `${name} came by a link of yours for several people. Compare safety numbers: secure-chat verify ${name}`
+      )
+    }
     case 'device-requested':
       return warning(
         `A new device "${sanitize(event.name)}" asks to join your account. ` +

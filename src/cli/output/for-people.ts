@@ -7,7 +7,7 @@ import {
 } from '../../client/index.js'
 
 /** Content that devices send to devices. */
-const FOR_DEVICES = ['trust', 'welcome', 'lacks', 'void'] as const
+const FOR_DEVICES = ['trust', 'welcome', 'lacks', 'hello', 'void'] as const
 type ForDevices = Extract<ReceivedContent, { type: (typeof FOR_DEVICES)[number] }>
 
 /** What people see of a message. `taken-back` stands in the place of what its author has taken back. */

@@ -15,6 +15,7 @@ import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
+import type { InvitationEvents } from './invitations.js'
 
 /** Messages without their key that a reader remembers, of each session key. */
 const MAX_SHOWN = 10_000
@@ -30,6 +31,7 @@ export class MessageEvents {
   readonly #chains: ConversationChains
   readonly #boundaries: Boundaries
   readonly #wrong: WrongWraps
+  readonly #invitations: InvitationEvents
   /**
    * Places of messages that this reader has shown without their key, by session key: another client of the store may be
    * the first to show them with it, and then deletes their notes.
@@ -45,7 +47,8 @@ export class MessageEvents {
     trust: TrustInbox,
     chains: ConversationChains,
     boundaries: Boundaries,
-    wrong: WrongWraps
+    wrong: WrongWraps,
+    invitations: InvitationEvents
   ) {
     this.#api = api
     this.#store = store
@@ -56,6 +59,7 @@ export class MessageEvents {
     this.#chains = chains
     this.#boundaries = boundaries
     this.#wrong = wrong
+    this.#invitations = invitations
   }
 
   /** @param messages in the order of the stream */
@@ -97,6 +101,7 @@ export class MessageEvents {
           }
         }
         if (shown.content.type === 'lacks') this.#trust.forward()
+        if (shown.content.type === 'hello') this.#invitations.resume()
       }
     }
   }
@@ -113,7 +118,8 @@ export class MessageEvents {
 
   /** A message that says what other devices know. One that contradicts the chains is an alarm. */
   async #take(message: IncomingMessage): Promise<Handled> {
-    const { conversationId } = message
+    const { conversationId, content } = message
+    if (content.type === 'hello') return this.#invitations.hello(message, content)
     try {
       const commit = await this.#trust.take(message)
       return commit === undefined ? { events: [] } : { events: [], commit }

@@ -1,25 +1,23 @@
-import { AuthResponse } from '../../protocol/accounts.js'
-import { ChatError, isRefusal, untrusted } from '../errors.js'
+import { ChatError, untrusted } from '../errors.js'
 import { endOfLog } from '../events/cursor.js'
 import { isRetired, publicDevice, type DeviceKeys } from '../identity/device-keys.js'
-import { EMPTY_CHAIN, newDevice } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { requireStanding, standingOf } from '../identity/standing.js'
 import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { skipTo } from '../stores/read-range.js'
-import type { Store } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import { sleep } from '../transport/abort.js'
 import type { Api } from '../transport/api.js'
 import type { Http } from '../transport/http.js'
 import type { Account, Credentials, Login, LoginResult } from '../types/account.js'
 import type { Linking } from './linking.js'
 import type { ResetStatement } from './reset-statement.js'
-import { normalizedCredentials, signIn, signInAs } from './sign-in.js'
+import { ownCredentials, signIn, signInAs } from './sign-in.js'
 
 const POLL_MS = 2000
 
-/** Registration, log-in and log-out, the approval of this device, and the reset of an account. */
+/** Log-in and log-out, the approval of this device, and the reset of an account. */
 export class Auth {
   readonly #http: Http
   readonly #api: Api
@@ -66,31 +64,8 @@ export class Auth {
     return { username, userId, deviceId, fingerprint, status, loggedIn: this.#api.loggedIn }
   }
 
-  async register(given: Credentials): Promise<Account> {
-    const credentials = this.#ownCredentials(given)
-    const { username, password, deviceName = 'device' } = credentials
-    const device = await this.#me.prepare(username, deviceName)
-    const body = { username, password, device: await newDevice('device-add', device, EMPTY_CHAIN) }
-    const path = '/v1/auth/register'
-    const request = { method: 'POST', path, body, response: AuthResponse, once: true } as const
-    const made = await this.#http.call(request).catch(async (error: unknown) => {
-      // This device may have taken the name itself, and the response was lost.
-      if (!isRefusal(error, 'username-taken')) throw error
-      const session = await signInAs(this.#http, credentials, device.id).catch((again: unknown) => {
-        if (isRefusal(again, 'invalid-credentials')) return null
-        throw again
-      })
-      if (session === null) throw error
-      return { body: session }
-    })
-    await this.#api.begin(made.body)
-    if (!(await this.#linking.isLinked(device)))
-      throw untrusted('swapped-key', 'The server shows another account than the one that was made.')
-    return this.#activate(device, made.body.user.id, '0')
-  }
-
   async login({ asNewDevice = false, ...given }: Login): Promise<LoginResult> {
-    const credentials = this.#ownCredentials(given)
+    const credentials = ownCredentials(given, this.#me)
     const { device } = this.#me
     const isOwn = device?.username === credentials.username
     if (isOwn && (await this.#resumeDevice(credentials, device, asNewDevice)))
@@ -113,7 +88,7 @@ export class Auth {
 
   /** All other devices are lost: begin again with this one, under a new root. */
   async reset(given: Credentials): Promise<Account> {
-    const credentials = this.#ownCredentials(given)
+    const credentials = ownCredentials(given, this.#me)
     const { username, deviceName = 'device' } = credentials
     const session = await signIn(this.#http, credentials)
     const isActive = this.#me.account?.status === 'active'
@@ -128,7 +103,7 @@ export class Auth {
     else await this.#api.resetEnded()
     // No other device is left to tell whom the user trusts.
     await this.#store.update((tx) => this.#trust.stopWaiting(tx))
-    return this.#activate(device, session.user.id, 'end-always')
+    return this.activate(device, session.user.id, 'end-always')
   }
 
   /** The number that the person compares with the one that another of their devices shows. */
@@ -147,7 +122,7 @@ export class Auth {
       signal.throwIfAborted()
       const device = this.#waiting()
       if (await this.#linking.isLinked(device)) {
-        await this.#activate(device, this.#me.account!.userId, 'end')
+        await this.activate(device, this.#me.account!.userId, 'end')
         return
       }
       const number = await this.#linking.number(device)
@@ -160,7 +135,7 @@ export class Auth {
 
   /** Begin a session: without a device it may read the key backup. */
   async enter(given: Credentials, deviceId?: string): Promise<void> {
-    await this.#api.begin(await signIn(this.#http, this.#ownCredentials(given), deviceId))
+    await this.#api.begin(await signIn(this.#http, ownCredentials(given, this.#me), deviceId))
   }
 
   /** The device that waits for approval. */
@@ -216,7 +191,7 @@ export class Auth {
         throw untrusted('forgotten-device', 'The server does not know this device, though its chain has it.')
       await this.#api.begin((session = again))
     }
-    await this.#activate(device, session.user.id, wasActive ? null : 'end')
+    await this.activate(device, session.user.id, wasActive ? null : 'end')
     this.#me.active()
     return true
   }
@@ -224,27 +199,23 @@ export class Auth {
   /**
    * @param start where the device's events begin: a cursor, `end` for now; null keeps the stored one. A device that is
    *   active in the store by now begins nowhere else, except with `end-always`: a reset makes it active before
+   * @param also writes for the same transaction
    */
-  async #activate(device: DeviceKeys, userId: string, start: string | null): Promise<Account> {
+  async activate(
+    device: DeviceKeys,
+    userId: string,
+    start: string | null,
+    also?: (tx: StoreTransaction) => Promise<void>
+  ): Promise<Account> {
     const { username, id: deviceId } = device
     const cursor = start?.startsWith('end') ? await endOfLog(this.#api) : start
     await this.#me.saveAccount({ username, userId, deviceId, status: 'active' }, async (tx, before) => {
       const wasActive = before?.status === 'active' && before.deviceId === deviceId
       if (cursor !== null && (start === 'end-always' || !wasActive)) await skipTo(tx, cursor)
+      await also?.(tx)
     })
     await this.#users.guard()
     await this.#users.offerKeys([publicDevice(device)])
     return this.account!
-  }
-
-  /** @throws {ChatError} `other-account` if the store belongs to another user */
-  #ownCredentials(given: Credentials): Credentials {
-    const credentials = normalizedCredentials(given)
-    const owner = this.#me.account?.username
-    if (owner !== undefined && owner !== credentials.username)
-      throw new ChatError('usage', 'other-account', `This store belongs to ${owner}.`, {
-        hint: 'Use another store, or log out and forget this device.'
-      })
-    return credentials
   }
 }

@@ -1,6 +1,6 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import { safetyNumber } from '../../crypto/safety-number.js'
-import { ChatError, isAboutOne, isRefusal } from '../errors.js'
+import { ChatError, isAboutOne, isRefusal, untrusted } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { OwnChain } from '../identity/own-chain.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -9,6 +9,7 @@ import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
 import { unlessUnsent } from './unsent.js'
 import type { Contact } from '../types/contacts.js'
+import { formatLink, parseLink, requireServer } from './links.js'
 import { sameDigits } from './compared-digits.js'
 import { toUsername } from './username.js'
 
@@ -20,6 +21,7 @@ export class Contacts {
   readonly #me: OwnDevice
   readonly #own: OwnChain
   readonly #alarms: Alarms
+  readonly #origin: string
   readonly #tellDevices: () => Promise<unknown>
 
   /** @param tellDevices sends what was decided to the user's other devices */
@@ -30,6 +32,7 @@ export class Contacts {
     me: OwnDevice,
     own: OwnChain,
     alarms: Alarms,
+    origin: string,
     tellDevices: () => Promise<unknown>
   ) {
     this.#store = store
@@ -38,6 +41,7 @@ export class Contacts {
     this.#me = me
     this.#own = own
     this.#alarms = alarms
+    this.#origin = origin
     this.#tellDevices = tellDevices
   }
 
@@ -85,23 +89,48 @@ export class Contacts {
    */
   async verify(username: string, number: string): Promise<void> {
     const name = this.#otherUser(username)
-    if (await this.#trust.isWaiting())
-      throw new ChatError(
-        'usage',
-        'waiting-for-trust',
-        'This device does not know yet whom your others trust.',
-        {
-          hint: 'Open one of your other devices, or go on without it.'
-        }
-      )
+    await this.#requireTrust()
     const history = await this.#users.get(name)
     if (!sameDigits(number, await this.#number(history)))
       throw new ChatError('usage', 'other-safety-number', 'The safety numbers are not equal.', {
         hint: 'Somebody may stand between you. Do not accept the identity.'
       })
-    await this.#trust.verify(name, history)
-    await this.#alarms.identityAccepted(name)
-    await unlessUnsent(this.#tellDevices())
+    await this.#verified(name, history)
+  }
+
+  /** A link for people who have an account: whoever adds it has verified this user. */
+  async link(): Promise<string> {
+    return formatLink({ type: 'add', url: this.#origin, ...(await this.#own.identity()) })
+  }
+
+  /**
+   * Mark a user as verified who has given their link.
+   *
+   * @returns their name
+   * @throws {ChatError} `forged-link` (`untrusted`) if the server shows another identity of the user; `invalid-link`,
+   *   `other-server` (`usage`)
+   */
+  async add(link: string): Promise<string> {
+    const given = parseLink(link)
+    requireServer(given, this.#origin)
+    if (given.type !== 'add')
+      throw new ChatError(
+        'usage',
+        'no-contact',
+        'This link is an invitation to register. You have an account.'
+      )
+    const { username, root } = given
+    const name = this.#otherUser(username)
+    await this.#requireTrust()
+    await this.#users.sync([name])
+    const history = await this.#users.get(name)
+    if (history.chain.root !== root)
+      throw untrusted(
+        'forged-link',
+        `The server shows another identity of ${name} than the link. Nothing was changed.`
+      )
+    await this.#verified(name, history)
+    return name
   }
 
   /**
@@ -136,11 +165,21 @@ export class Contacts {
     return this.#trust.isWaiting()
   }
 
-  /** The own root is the one under which this device came in, whatever the chain says of others. */
   async #number({ chain }: UserHistory): Promise<string> {
-    const { account, device } = await this.#own.requireActive()
-    const { devices } = await this.#users.get(account.username)
-    return safetyNumber(devices.get(device.signing.fingerprint)!.root, chain.root)
+    return safetyNumber((await this.#own.identity()).root, chain.root)
+  }
+
+  async #requireTrust(): Promise<void> {
+    if (!(await this.#trust.isWaiting())) return
+    const message = 'This device does not know yet whom your others trust.'
+    const hint = 'Open one of your other devices, or go on without it.'
+    throw new ChatError('usage', 'waiting-for-trust', message, { hint })
+  }
+
+  async #verified(name: string, history: UserHistory): Promise<void> {
+    await this.#store.update((tx) => this.#trust.verify(tx, name, history))
+    await this.#alarms.identityAccepted(name)
+    await unlessUnsent(this.#tellDevices())
   }
 
   #otherUser(username: string): string {

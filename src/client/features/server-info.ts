@@ -10,6 +10,7 @@ const ServerResponse = Type.Object({
   name: Type.String(),
   version: Type.String(),
   protocol: Type.String(),
+  registration: Type.String(),
   limits: Type.Object(Object.fromEntries(LIMITS.map((name) => [name, Type.Integer()]))),
   time: Type.String()
 })

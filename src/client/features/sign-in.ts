@@ -1,5 +1,6 @@
 import { AuthResponse } from '../../protocol/accounts.js'
 import { ChatError, isRefusal } from '../errors.js'
+import type { OwnDevice } from '../identity/own-device.js'
 import type { Http } from '../transport/http.js'
 import type { Credentials } from '../types/account.js'
 import { toUsername } from './username.js'
@@ -13,6 +14,15 @@ import { toUsername } from './username.js'
 export function normalizedCredentials({ username, password, ...rest }: Credentials): Credentials {
   if (typeof password !== 'string') throw new ChatError('usage', 'no-password', 'There is no password.')
   return { ...rest, username: toUsername(username), password: password.normalize('NFKC') }
+}
+
+/** @throws {ChatError} `other-account` (`usage`) if the store belongs to another user; as above */
+export function ownCredentials(given: Credentials, { account }: Pick<OwnDevice, 'account'>): Credentials {
+  const credentials = normalizedCredentials(given)
+  if (account === null || account.username === credentials.username) return credentials
+  throw new ChatError('usage', 'other-account', `This store belongs to ${account.username}.`, {
+    hint: 'Use another store, or log out and forget this device.'
+  })
 }
 
 /**

@@ -25,6 +25,14 @@ export class OwnChain {
     return this.#me.active()
   }
 
+  /** The user, and the root under which this device came in, whatever the chain says of others. @throws as above */
+  async identity(): Promise<{ username: string; root: string }> {
+    const { account, device } = await this.requireActive()
+    const { username } = account
+    const { devices } = await this.#users.get(username)
+    return { username, root: devices.get(device.signing.fingerprint)!.root }
+  }
+
   /** How this device stood when the chain was looked at last. */
   state(): Standing {
     return this.#me.standing

@@ -100,13 +100,10 @@ export class TrustStore {
     await bumpChainRevision(tx)
   }
 
-  /** Trust the newest root of this chain: safety numbers were compared. */
-  async verify(username: string, history: UserHistory): Promise<void> {
-    const pin = { ...newestRoot(history), verified: true, ...DECIDED }
-    await this.#store.update(async (tx) => {
-      this.#set(tx, username, pin)
-      await bumpChainRevision(tx)
-    })
+  /** Trust the newest root of this chain: safety numbers were compared, or a link has proved it. */
+  async verify(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
+    this.#set(tx, username, { ...newestRoot(history), verified: true, ...DECIDED })
+    await bumpChainRevision(tx)
   }
 
   /** Safety numbers have to be compared again, whatever other own devices have said. */

@@ -55,6 +55,7 @@ const members: Record<Content['type'], Record<string, Check>> = {
     conversation: isId,
     keys: (value) => Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isHash)
   },
+  hello: { invitation: isHash, proof: isKey },
   trust: {
     users: isRecordOf(
       isUsername,

@@ -59,6 +59,11 @@ export class Api {
     return this.#session !== null
   }
 
+  /** The origin of the server. */
+  get origin(): string {
+    return this.#http.origin
+  }
+
   /** Aborts when the client is closed. */
   get closed(): AbortSignal {
     return this.#http.closed

@@ -5,6 +5,11 @@ export interface Credentials {
   deviceName?: string
 }
 
+export interface Registration extends Credentials {
+  /** The link of an invitation. Only its token is sent. */
+  invite?: string
+}
+
 export interface Login extends Credentials {
   /**
    * If the user's chain has retired the device of this store, destroy its private keys, and begin as a new
@@ -59,6 +64,8 @@ export interface ServerInfo {
   name: string
   version: string
   protocol: string
+  /** Who may register: everybody, who has an invitation, or who has one of an admin. */
+  registration: string
   limits: { ciphertextBytes: number; members: number; devices: number; rsaKeyBits: number }
   time: string
 }

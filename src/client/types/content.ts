@@ -12,6 +12,7 @@ export type Content =
   | TrustContent
   | WelcomeContent
   | LacksContent
+  | HelloContent
   | VoidContent
 
 /**
@@ -73,6 +74,15 @@ export type LacksContent = {
   conversation: string
   /** Hashes of their statements. */
   keys: string[]
+}
+
+/** The first message of a user to the one by whose link they came. */
+export type HelloContent = {
+  type: 'hello'
+  /** SHA-256 of the link's token, in hex. */
+  invitation: string
+  /** That the sender has the link's secret: 32 bytes in base64. */
+  proof: string
 }
 
 /** Stands in the place of a message that was given up, so that its number is not missed. */

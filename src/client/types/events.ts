@@ -10,6 +10,7 @@ export type ChatEvent =
   | MembersChanged
   | TimerChanged
   | MessageNotSent
+  | InvitationAccepted
   /** A new device of the user asks for approval: compare `devices.linkNumber`, then `devices.approve`. */
   | { type: 'device-requested'; deviceId: string; name: string }
   /** A user's devices have changed; the identity is the same. */
@@ -36,6 +37,16 @@ export interface MessageNotSent {
   id: string
   conversationId: string
   error: ChatError
+}
+
+/** Somebody came by a link that this device has made. */
+export interface InvitationAccepted {
+  type: 'invitation-accepted'
+  username: string
+  /** Whether the link was for one person: then the user is verified now. */
+  verified: boolean
+  /** Ids of the groups to which this device adds them. */
+  groups: string[]
 }
 
 export interface MembersChanged {

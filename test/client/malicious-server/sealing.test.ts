@@ -89,7 +89,7 @@ t.test('All messages that were seen under a key count, those of others too, each
   } as const
   const carol = await assemble(options, { messages: 5, ageMs: Infinity })
   t.teardown(() => carol.http.close())
-  await carol.auth.register({ username: 'carol', password: PASSWORD })
+  await carol.registration.register({ username: 'carol', password: PASSWORD })
   const members = [[alice.user, 'admin'] as const, [server.requireUser('carol')] as const]
   const talk = await puppetTalk(server, 'group', members, alice)
   await carol.conversations.get(talk.id)

@@ -52,7 +52,7 @@ t.test('After as many messages as its limit allows, a device takes another sessi
   const limits = { messages: 2, ageMs: Infinity }
   const anna = await assemble({ url, store: new MemoryStore(), rsaKeyBits: 2048 }, limits)
   t.teardown(() => anna.http.close())
-  await anna.auth.register({ username: 'anna', password: PASSWORD })
+  await anna.registration.register({ username: 'anna', password: PASSWORD })
   const { id } = await anna.conversations.direct('ben')
   const said = ['the first', 'the last under this key', 'one more']
   for (const text of said) await anna.outbox.send(id, { type: 'text', text })

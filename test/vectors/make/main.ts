@@ -17,6 +17,7 @@ const make: Record<string, () => Promise<object>> = {
   backups: async () => (await import('./backups.js')).backupVectors(),
   'safety-numbers': async () => (await import('./safety-numbers.js')).safetyNumberVectors(),
   'device-logins': async () => (await import('./device-logins.js')).deviceLoginVectors(),
+  invitations: async () => (await import('./invitations.js')).invitationVectors(),
   'link-numbers': async () => (await import('./link-numbers.js')).linkNumberVectors()
 }
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(make)

@@ -11,7 +11,7 @@ if (pg !== undefined) {
     t.same(counted, { 201: 10, '403 invitation-unavailable': 90 })
   })
 
-  t.test('Of many first registrations at once, one is an admin’s', async (t) => {
+  t.test('One of many first registrations at once is an admin’s', async (t) => {
     const chat = await startChat(t, { DATABASE_URL: await pg.newDatabase() })
     const clients = await Promise.all(Array.from({ length: 12 }, (_, at) => newcomer(t, chat, `early-${at}`)))
     const answers = await Promise.all(clients.map((one) => one.register()))

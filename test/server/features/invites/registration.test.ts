@@ -9,7 +9,7 @@ import { arrived, crowd, newcomer, operatorInvite, outcome } from './newcomers.j
 const chat = await startChat(t, { REGISTRATION: 'invite', PASSWORD_QUEUE: '200' })
 const { db } = chat.services
 
-t.test('Of 100 registrations at once with an invitation for 10, 10 make an account', async (t) => {
+t.test('An invitation for 10 makes 10 accounts of 100 registrations at once', async (t) => {
   const counted = await crowd(t, chat, { many: 100, maxUses: 10 })
   t.same(counted, { 201: 10, '403 invitation-unavailable': 90 })
 })
@@ -82,7 +82,7 @@ t.test('A name that looks like that of another user is refused', async (t) => {
   }
 })
 
-t.test('Of two names that look alike, and register at once, one is refused', async (t) => {
+t.test('Two names that look alike, and register at once, get one account', async (t) => {
   const token = await operatorInvite(chat, { maxUses: 2 })
   const pair = [await newcomer(t, chat, 'storm'), await newcomer(t, chat, 'storrn')]
   const outcomes = (await Promise.all(pair.map((one) => one.register(token)))).map(outcome)

@@ -1,0 +1,110 @@
+import { decodeBase64, encodeBase64 } from '../../crypto/encoding.js'
+import { sha256Hex } from '../../crypto/hash.js'
+import { invitationProof } from '../../crypto/invitations.js'
+import { ChatError, isDecidedRefusal, isRefusal, untrusted } from '../errors.js'
+import { INVITED } from '../events/invitations.js'
+import type { Alarms } from '../identity/alarms.js'
+import type { UserChains } from '../identity/user-chains.js'
+import type { Outbox } from '../outbox/outbox.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
+import type { ConversationCreation } from './conversation-creation.js'
+import type { Conversations } from './conversations.js'
+
+/** What a newcomer has to say to their inviter. */
+export type Hello = {
+  /** Id of the message. */
+  id: string
+  /** The root that the link names. */
+  root: string
+  invitation: string
+  proof: string
+}
+
+/** What a newcomer says to the maker of a link (protocol, "Invitation"). @param newcomerRoot their own root */
+export async function helloOf(
+  token: string,
+  { root, secret }: { root: string; secret: string },
+  newcomerRoot: string
+): Promise<{ invitation: string; proof: string }> {
+  const bytes = decodeBase64(`${secret.replaceAll('-', '+').replaceAll('_', '/')}==`)
+  const proof = await invitationProof(bytes, { inviterRoot: root, newcomerRoot })
+  return { invitation: await sha256Hex(token), proof: encodeBase64(proof) }
+}
+
+/** To be called in the transaction that makes the account. */
+export function planHello(tx: StoreTransaction, inviter: string, hello: Hello): void {
+  tx.set(`hello/${inviter}`, hello)
+}
+
+/** Does what an invitation asks for, until it is done: the newcomer's first message, and the groups of the link. */
+export class Newcomers {
+  readonly #store: Store
+  readonly #users: UserChains
+  readonly #alarms: Alarms
+  readonly #creation: ConversationCreation
+  readonly #outbox: Outbox
+  readonly #conversations: Conversations
+
+  constructor(
+    store: Store,
+    users: UserChains,
+    alarms: Alarms,
+    creation: ConversationCreation,
+    outbox: Outbox,
+    conversations: Conversations
+  ) {
+    this.#store = store
+    this.#users = users
+    this.#alarms = alarms
+    this.#creation = creation
+    this.#outbox = outbox
+    this.#conversations = conversations
+  }
+
+  async resume(): Promise<void> {
+    for (const [name, hello] of await this.#store.list<Hello>('hello/'))
+      await this.#orGivenUp(name, () => this.#greet(name.slice('hello/'.length), hello))
+    for (const [name, groups] of await this.#store.list<string[]>(INVITED))
+      await this.#orGivenUp(name, () => this.#add(name.slice(INVITED.length), groups))
+  }
+
+  async #greet(inviter: string, { id, root, ...proof }: Hello): Promise<void> {
+    await this.#users.sync([inviter])
+    if ((await this.#users.get(inviter)).chain.root !== root) {
+      const error = forgedInvitation(inviter)
+      await this.#alarms.raiseOnce({ ...error, message: error.message, about: { username: inviter } })
+      throw error
+    }
+    const conversation = await this.#creation.direct(inviter)
+    await this.#outbox.send(conversation.id, { type: 'hello', ...proof }, id)
+  }
+
+  async #add(newcomer: string, groups: readonly string[]): Promise<void> {
+    for (const id of groups) await this.#conversations.add(id, newcomer)
+  }
+
+  /** Do it, and forget it. Work that can't succeed later is given up: its error is thrown once. */
+  async #orGivenUp(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!isHopeless(error)) throw error
+      await this.#store.update((tx) => tx.delete(name))
+      throw error
+    }
+    await this.#store.update((tx) => tx.delete(name))
+  }
+}
+
+function isHopeless(error: unknown): boolean {
+  if (isRefusal(error, 'stale-chain', 'rekey-required', 'stale-roster')) return false
+  if (isDecidedRefusal(error)) return true
+  return error instanceof ChatError && (error.kind === 'usage' || error.code === 'forged-invitation')
+}
+
+export function forgedInvitation(inviter: string): ChatError {
+  return untrusted(
+    'forged-invitation',
+    `The server shows another identity of ${inviter} than the link. Nothing was sent to ${inviter}.`
+  )
+}
