@@ -51,6 +51,12 @@ export function adviceOn(
         'It was revoked, or you have begun again with a new identity. On one of your devices, make another: ' +
         'secure-chat backup create. If you have none: secure-chat login NAME, then secure-chat devices reset'
       )
+    case 'forged-invitation':
+    case 'forged-link':
+      return (
+        `Ask ${about.username ?? 'the person'} by another way for a new link: they may have begun again. If that fails ` +
+        'too, the server puts itself between you.'
+      )
     case 'swapped-key':
       return 'Somebody may stand between your devices. Do not link them over this server.'
     case 'bad-wrap':

@@ -80,6 +80,9 @@ export function printError(
 const HINTS: Record<string, string> = {
   'device-pending': 'Go on with "secure-chat devices link".',
   'invalid-argument': 'Run the command again with --verbose to see the cause.',
+  'invitation-required':
+    'Ask somebody who has an account for a link (secure-chat invite), then: secure-chat join LINK NAME',
+  'invitation-unavailable': 'It was used, revoked, or has expired. Ask for another link.',
   'last-admin': 'Make another member an admin first: secure-chat group role GROUP NAME admin',
   'not-in-roster': ASK_FOR_RENEWAL,
   'other-account': 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.',

@@ -12,6 +12,7 @@ import { doctorCommand } from './commands/doctor.js'
 import { envelopeCommands } from './commands/envelopes.js'
 import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
+import { inviteCommands } from './commands/invite.js'
 import { listenCommand } from './commands/listen.js'
 import { resetPasswordCommand } from './commands/reset-password.js'
 import { sendCommand } from './commands/send.js'
@@ -111,6 +112,7 @@ export function makeProgram(io: Io): Command {
   conversationsCommands(program, io)
   groupCommands(program, io)
   contactsCommands(program, io)
+  inviteCommands(program, io)
   program.commandsGroup('Your devices and backups:')
   devicesCommands(program, io)
   sessionsCommands(program, io)

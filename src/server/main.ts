@@ -128,21 +128,24 @@ async function listen(
   }
 }
 
-function banner({ database, workers }: Config, address: string, link: string | null): string {
+function banner({ database, registration, workers }: Config, address: string, link: string | null): string {
   const processes = workers === 1 ? '' : `, ${workers} processes`
   const data =
     database.url === undefined ? `embedded PostgreSQL in ${database.dataDir}` : `PostgreSQL${processes}`
   // Started by npm, in the repository. Where it is installed, and in the image, the program has a name.
   const program = process.env['npm_lifecycle_event'] === undefined ? 'secure-chat' : 'npx secure-chat'
   const url = address === 'http://127.0.0.1:3000' ? '' : ` --url ${address}`
+  const help = `in another terminal; ${program} --help has the rest`
+  const open = registration.mode === 'open' ? `register alice${url}` : 'join LINK NAME'
   const first =
     link === null
-      ? `Try:   ${program} register alice${url}   in another terminal; ${program} --help has the rest`
+      ? `Try:   ${program} ${open}   ${help}`
       : `The first account is the admin's. This link makes it, once:\n         ${program} join ${link} NAME`
   return `
   Secure Chat is ready on ${address}   (${data})
 
   ${first}
+  Then:  ${program} invite   prints a link for the next person
   Read:  ${address}/docs         every call, with examples
 
 `

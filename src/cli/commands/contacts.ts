@@ -25,6 +25,10 @@ export function contactsCommands(program: Command, io: Io): void {
     .option('--json', 'print one line of JSON for each')
     .action(({ json }: { json?: boolean }) => inChat((chat) => list(io, chat, json)))
   contacts
+    .command('link')
+    .description('print your own link: a user who takes it with "join" has verified you')
+    .action(() => inChat(async (chat) => print(io, await chat.contacts.link())))
+  contacts
     .command('accept-chain')
     .description('take the chain of a user as the server shows it, in place of the one known here')
     .argument('<name>', 'username', username)
