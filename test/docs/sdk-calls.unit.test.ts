@@ -6,6 +6,7 @@ import { Backup } from '../../src/client/features/backup.js'
 import { Contacts } from '../../src/client/features/contacts.js'
 import { Conversations } from '../../src/client/features/conversations.js'
 import { Devices } from '../../src/client/features/devices.js'
+import { Invitations } from '../../src/client/features/invitations.js'
 import { Sessions } from '../../src/client/features/sessions.js'
 import { Users } from '../../src/client/features/users.js'
 import * as sdk from '../../src/client/index.js'
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, { prototype: object }>> = {
   contacts: Contacts,
   conversations: Conversations,
   devices: Devices,
+  invitations: Invitations,
   sessions: Sessions,
   users: Users
 }

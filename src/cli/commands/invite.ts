@@ -93,7 +93,7 @@ async function create(
     `It is for ${isForOne ? 'one person' : `${uses} people`}, until ${formatTime(invitation.expiresAt)}. ` +
       (isForOne
         ? 'Give it to them by a way that nobody else reads: you are then verified to each other.'
-        : 'Whoever comes has verified you. You verify them by safety numbers.')
+        : 'People who come by it have verified you. You verify them by safety numbers.')
   )
   printToStderr(io, 'This machine hears of those who came when it listens: secure-chat listen')
   if (isOnThisMachine(await serverUrl(io, options)))
