@@ -3,7 +3,6 @@ import * as accounts from './accounts.js'
 import * as conversations from './conversations.js'
 import * as devices from './devices.js'
 import * as events from './events.js'
-import * as invites from './invites.js'
 import * as messages from './messages.js'
 import { InvalidPart, ProblemDocument, SignedStatement, schemaName } from './schema.js'
 
@@ -12,7 +11,7 @@ export const answerSchemas: TSchema[] = [
   SignedStatement,
   ProblemDocument,
   InvalidPart,
-  ...namedIn(devices, accounts, conversations, invites, messages, events)
+  ...namedIn(devices, accounts, conversations, messages, events)
 ]
 
 /** The named schemas that modules export, alone or in lists. */

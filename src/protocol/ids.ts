@@ -16,6 +16,8 @@ export const BASE64_IV = '[A-Za-z0-9+/]{16}'
 export const BASE64_SIGNATURE = '[A-Za-z0-9+/]{85}[AQgw]=='
 /** Canonical base64 of exactly 54 bytes, the nonce of a sign-in with a device's key. */
 export const BASE64_NONCE = '[A-Za-z0-9+/]{72}'
+/** Base64url of exactly 16 bytes, without padding: the token and the secret of an invitation. */
+export const BASE64URL_16 = '[A-Za-z0-9_-]{21}[AQgw]'
 /** The origin of a server as the URL standard writes it: lower case, no default port, no path. */
 export const ORIGIN = 'https?://[a-z0-9_.:[\\]-]{1,270}'
 

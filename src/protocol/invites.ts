@@ -1,10 +1,8 @@
 import type { Static } from 'typebox'
 import * as Type from 'typebox'
 import { ACCOUNT_KINDS } from './accounts.js'
+import { BASE64URL_16 } from './ids.js'
 import { Time, Username, Uuid, choice, nullable, page, record, ref } from './schema.js'
-
-/** The token of an invitation: 16 bytes in base64url. */
-export const INVITE_TOKEN = '[A-Za-z0-9_-]{21}[AQgw]'
 
 const kind = choice(ACCOUNT_KINDS, { description: 'Whose account it makes: a person’s, or a program’s.' })
 
@@ -50,7 +48,7 @@ export const CreatedInvite = record(
   {
     ...shown,
     token: Type.String({
-      pattern: `^${INVITE_TOKEN}$`,
+      pattern: `^${BASE64URL_16}$`,
       description: 'For `invite` of POST /v1/auth/register. The server shows it only now.'
     })
   },

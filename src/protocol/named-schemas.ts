@@ -4,6 +4,7 @@ import * as adminServer from './admin-server.js'
 import * as admin from './admin.js'
 import * as deviceLogin from './device-login.js'
 import * as stream from './event-stream.js'
+import * as invites from './invites.js'
 import { NewSignedStatement } from './schema.js'
 import * as server from './server.js'
 
@@ -11,5 +12,5 @@ import * as server from './server.js'
 export const namedSchemas: TSchema[] = [
   ...answerSchemas,
   NewSignedStatement,
-  ...namedIn(admin, adminServer, deviceLogin, stream, server)
+  ...namedIn(admin, adminServer, deviceLogin, invites, stream, server)
 ]

@@ -1,7 +1,9 @@
+import * as Type from 'typebox'
 import { encodeBase64 } from '../../crypto/encoding.js'
 import { sha256Hex } from '../../crypto/hash.js'
 import { INVITATION_SECRET_BYTES } from '../../crypto/invitations.js'
-import { CreatedInvite, InvitePage } from '../../protocol/invites.js'
+import { BASE64URL_16 } from '../../protocol/ids.js'
+import { nullable } from '../../protocol/schema.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { ChatError } from '../errors.js'
 import type { OpenInvitations } from '../identity/open-invitations.js'
@@ -12,6 +14,29 @@ import type { CreatedInvitation, Invitation, NewInvitation } from '../types/invi
 import { formatLink } from './links.js'
 
 const DAY_MS = 24 * 3600 * 1000
+
+// The protocol's own schemas would be the larger part of this.
+const [text, number] = [Type.String(), Type.Integer()]
+const Created = Type.Object({
+  id: text,
+  expiresAt: text,
+  token: Type.String({ pattern: `^${BASE64URL_16}$` })
+})
+const Page = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      id: text,
+      note: text,
+      maxUses: number,
+      uses: number,
+      usedBy: Type.Array(Type.Object({ username: text, usedAt: text })),
+      createdAt: text,
+      expiresAt: text,
+      revokedAt: nullable(text)
+    })
+  ),
+  next: nullable(text)
+})
 
 /** Links for people who have no account yet. */
 export class Invitations {
@@ -46,7 +71,7 @@ export class Invitations {
       method: 'POST',
       path: '/v1/invites',
       body,
-      response: CreatedInvite,
+      response: Created,
       once: true
     } as const
     const { id, token, expiresAt } = (await this.#api.call(request)).body
@@ -68,7 +93,7 @@ export class Invitations {
   async list(): Promise<Invitation[]> {
     const here = new Map((await this.#open.list()).map((one) => [one.id, one]))
     const found: Invitation[] = []
-    for await (const { items } of pagesOf(this.#api, '/v1/invites?limit=200', InvitePage))
+    for await (const { items } of pagesOf(this.#api, '/v1/invites?limit=200', Page))
       for (const { id, note, maxUses, uses, usedBy, createdAt, expiresAt, revokedAt } of items) {
         const made = here.get(id)
         const local = { isFromHere: made !== undefined, groups: made?.groups ?? [] }

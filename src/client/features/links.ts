@@ -1,12 +1,10 @@
-import { SHA256_HEX, USERNAME } from '../../protocol/ids.js'
-import { INVITE_TOKEN } from '../../protocol/invites.js'
+import { BASE64URL_16, SHA256_HEX, USERNAME } from '../../protocol/ids.js'
 import { ChatError } from '../errors.js'
 import type { Link } from '../types/invitations.js'
 
 const ORIGIN = 'https?://[^\\s/#?@]{1,300}'
-const SECRET = '[A-Za-z0-9_-]{21}[AQgw]'
 const join = new RegExp(
-  `^(${ORIGIN})/#/join/(${INVITE_TOKEN})(?:/(${USERNAME})/(${SHA256_HEX})/(${SECRET}))?$`
+  `^(${ORIGIN})/#/join/(${BASE64URL_16})(?:/(${USERNAME})/(${SHA256_HEX})/(${BASE64URL_16}))?$`
 )
 const add = new RegExp(`^(${ORIGIN})/#/add/(${USERNAME})/(${SHA256_HEX})$`)
 
