@@ -43,6 +43,7 @@ export async function makeWorld(
         id: userId,
         username,
         passwordHash: '',
+        contactPolicy: 'everyone' as const,
         chainSequence: 1,
         chainHead: hex(),
         root: hex()

@@ -37,6 +37,7 @@ const IMPOSSIBLE = [
   'invalid-argument',
   'last-admin',
   'no-backup',
+  'not-accepted',
   'not-a-member',
   'other-head',
   'other-number',
@@ -84,6 +85,7 @@ const HINTS: Record<string, string> = {
     'Ask somebody who has an account for a link (secure-chat invite), then: secure-chat join LINK NAME',
   'invitation-unavailable': 'It was used, revoked, or has expired. Ask for another link.',
   'last-admin': 'Make another member an admin first: secure-chat group role GROUP NAME admin',
+  'not-accepted': 'See what waits: secure-chat requests. To read it: secure-chat accept-request NAME',
   'not-in-roster': ASK_FOR_RENEWAL,
   'other-account': 'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.',
   'other-backup-kind':

@@ -88,7 +88,7 @@ async function groupUnlessUser(
   const username = usernameIn(name)
   if (groups.length === 0) {
     const nameless = conversations.filter(
-      ({ kind, title, joined }) => kind === 'group' && title === null && joined
+      ({ kind, title, joined, request }) => kind === 'group' && title === null && joined && request === null
     )
     if (nameless.length === 0 || directWith(conversations, username) !== undefined) return undefined
     throw new UsageError(

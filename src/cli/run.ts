@@ -15,6 +15,7 @@ import { historyCommand } from './commands/history.js'
 import { inviteCommands } from './commands/invite.js'
 import { listenCommand } from './commands/listen.js'
 import { resetPasswordCommand } from './commands/reset-password.js'
+import { requestsCommands } from './commands/requests.js'
 import { sendCommand } from './commands/send.js'
 import { sessionsCommands } from './commands/sessions.js'
 import { serveCommand } from './commands/serve.js'
@@ -113,6 +114,7 @@ export function makeProgram(io: Io): Command {
   groupCommands(program, io)
   contactsCommands(program, io)
   inviteCommands(program, io)
+  requestsCommands(program, io)
   program.commandsGroup('Your devices and backups:')
   devicesCommands(program, io)
   sessionsCommands(program, io)

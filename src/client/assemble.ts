@@ -2,11 +2,13 @@ import { ChainFetcher } from './conversations/chain-fetcher.js'
 import { ChainLoader } from './conversations/chain-loader.js'
 import { ChainStore } from './conversations/chain-store.js'
 import { ConversationChains } from './conversations/chains.js'
+import { FirstContact } from './conversations/first-contact.js'
 import { Boundaries } from './conversations/boundaries.js'
 import { Goings } from './conversations/goings.js'
 import { RequestTaker } from './conversations/request-taker.js'
 import { TrustedMembers } from './conversations/trusted-members.js'
 import { ConversationEvents } from './events/conversations.js'
+import { ContactEvents } from './events/first-contact.js'
 import { DeviceEvents } from './events/devices.js'
 import { EventHandler } from './events/handler.js'
 import { MessageEvents } from './events/messages.js'
@@ -26,12 +28,15 @@ import { TrustSharing } from './features/trust-sharing.js'
 import { PendingStatements } from './identity/pending.js'
 import { RekeySchedule } from './identity/rekey-schedule.js'
 import { RetiredKeys } from './session-keys/retired-keys.js'
+import { ContactRules } from './features/contact-rules.js'
 import { Contacts } from './features/contacts.js'
 import { ConversationCreation } from './features/conversation-creation.js'
 import { Conversations } from './features/conversations.js'
 import { Devices } from './features/devices.js'
 import { Membership } from './features/membership.js'
 import { DeviceRekey } from './features/rekey.js'
+import { Requests } from './features/requests.js'
+import { ShownHistory } from './features/shown-history.js'
 import { Sessions } from './features/sessions.js'
 import { Users } from './features/users.js'
 import { Alarms } from './identity/alarms.js'
@@ -105,6 +110,8 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads, doubts)
   const own = new OwnChain(users, me)
 
+  const contact = new FirstContact(store)
+  const rules = new ContactRules(api, contact)
   const boundaries = new Boundaries(store)
   const goings = new Goings(boundaries, alarms)
   const chainStore = new ChainStore(store, now)
@@ -180,8 +187,16 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   )
   const creation = new ConversationCreation(users, trusted, chains, requests, me)
   const membership = new Membership(users, trusted, requests)
-  const conversations = new Conversations(api, chains, membership, creation, titles, outbox, me, () =>
-    sharing.tellHeads()
+  const conversations = new Conversations(
+    api,
+    chains,
+    membership,
+    creation,
+    titles,
+    outbox,
+    me,
+    contact,
+    () => sharing.tellHeads()
   )
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
   const inbox = new TrustInbox(users, trust, heads, chains, decryptor, me, forwarding)
@@ -194,7 +209,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       [
         ...[forwarding, renewals, wrongWraps],
         ...[{ resume: () => missed.read() }, { resume: () => sharing.flush() }],
-        ...[rekey, backup, newcomers]
+        ...[rekey, backup, newcomers, rules]
       ]
     )
   const open = new OpenInvitations(store, now)
@@ -202,8 +217,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const arrivals = new InvitationEvents(users, trust, chains, open, () => newcomers.resume())
   const handler = new EventHandler(
     new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
-    new ConversationEvents(chains, forwarding, leftOut, me),
-    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me)
+    new ConversationEvents(chains, forwarding, leftOut, me, contact),
+    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me),
+    new ContactEvents(contact, chains, me)
   )
   const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
   const events = new EventStream(api, store, handler, hooks, random)
@@ -235,7 +251,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     devices,
     sessions: new Sessions(api),
     directory: new Users(api, users, me, () => sharing.flush()),
-    contacts: new Contacts(store, users, trust, me, own, alarms, http.origin, () => sharing.flush()),
+    contacts: new Contacts(store, users, trust, me, own, alarms, http.origin, rules, () => sharing.flush()),
+    contactRequests: new Requests(api, contact, conversations),
+    shownHistory: new ShownHistory(history, contact),
     conversations,
     registration: new Registration(http, api, me, users, trust, linking, auth),
     invitations: new Invitations(api, own, chains, open, now),

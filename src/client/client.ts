@@ -7,6 +7,7 @@ import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
 import type { Conversations } from './features/conversations.js'
 import type { Restoration, Restored } from './features/restore.js'
+import type { Requests } from './features/requests.js'
 import type { Devices } from './features/devices.js'
 import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
@@ -29,6 +30,7 @@ export class ChatClient {
   readonly sessions: Sessions
   readonly users: Users
   readonly contacts: Contacts
+  readonly requests: Requests
   readonly conversations: Conversations
   readonly invitations: Invitations
   readonly backup: Backup
@@ -39,6 +41,7 @@ export class ChatClient {
     this.sessions = publicPart(parts.sessions, 'chat.sessions')
     this.users = publicPart(parts.directory, 'chat.users')
     this.contacts = publicPart(parts.contacts, 'chat.contacts')
+    this.requests = publicPart(parts.contactRequests, 'chat.requests')
     this.conversations = publicPart(parts.conversations, 'chat.conversations')
     this.invitations = publicPart(parts.invitations, 'chat.invitations')
     this.backup = publicPart(parts.backup, 'chat.backup')
@@ -149,7 +152,9 @@ export class ChatClient {
   async send(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<Sent> {
     const checked = checkContent(content)
     requireMessageId(id)
-    return this.#parts.outbox.send(await this.#conversationId(to), checked, id)
+    const conversationId = await this.#conversationId(to)
+    await this.#parts.contactRequests.acceptToSend(conversationId)
+    return this.#parts.outbox.send(conversationId, checked, id)
   }
 
   /**
@@ -190,7 +195,7 @@ export class ChatClient {
    * message are values in its place (`Incoming`).
    */
   history(conversationId: string, range: HistoryRange = {}): AsyncIterable<Incoming> {
-    return this.#parts.history.read(requireConversationId(conversationId), range)
+    return this.#parts.shownHistory.read(requireConversationId(conversationId), range)
   }
 
   /**

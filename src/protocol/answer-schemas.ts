@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import * as accounts from './accounts.js'
+import * as contacts from './contacts.js'
 import * as conversations from './conversations.js'
 import * as devices from './devices.js'
 import * as events from './events.js'
@@ -11,7 +12,7 @@ export const answerSchemas: TSchema[] = [
   SignedStatement,
   ProblemDocument,
   InvalidPart,
-  ...namedIn(devices, accounts, conversations, messages, events)
+  ...namedIn(devices, accounts, contacts, conversations, messages, events)
 ]
 
 /** The named schemas that modules export, alone or in lists. */

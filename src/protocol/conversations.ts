@@ -13,6 +13,7 @@ import {
   Uuid,
   NextCursor,
   choice,
+  nullable,
   page,
   record,
   ref
@@ -116,6 +117,19 @@ export const MemberPage = page(ref(Member), { $id: 'MemberPage' })
 /** Members that a conversation shows by itself. */
 export const SHOWN_MEMBERS = 50
 
+export type ConversationRequest = Static<typeof ConversationRequest>
+export const ConversationRequest = record(
+  {
+    by: Username,
+    declined: Type.Boolean({ description: 'Whether the caller has declined it: nobody leaves a direct one.' })
+  },
+  {
+    $id: 'ConversationRequest',
+    description:
+      'The stranger who added the caller, until the caller accepts. Null in all other conversations.'
+  }
+)
+
 export type Conversation = Static<typeof Conversation>
 export const Conversation = record(
   {
@@ -130,6 +144,7 @@ export const Conversation = record(
     sequence: Sequence,
     ...currentKey,
     messageTtl: Type.Integer({ description: 'Seconds after which messages are deleted. 0 keeps them.' }),
+    request: nullable(ConversationRequest),
     lastPosition: Position('Position of the newest event that the caller may see.'),
     createdAt: Time('When the conversation was created.')
   },

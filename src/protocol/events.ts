@@ -74,6 +74,27 @@ export const UserDeletedEvent = record(
     description: 'Somebody who shares a conversation with the reader has no account any more.'
   }
 )
+export const RequestReceivedEvent = record(
+  { position, conversationId, by: Username },
+  {
+    $id: 'RequestReceivedEvent',
+    description:
+      'A stranger adds the user to a conversation, with the next event: it is a request until the user accepts.'
+  }
+)
+export const RequestAcceptedEvent = record(
+  { position, conversationId },
+  { $id: 'RequestAcceptedEvent', description: 'The user has accepted a request, with whatever device.' }
+)
+export const BlockChangedEvent = record(
+  {
+    position,
+    userId: Uuid('The other user.'),
+    username: Username,
+    blocked: Type.Boolean()
+  },
+  { $id: 'BlockChangedEvent', description: 'The user has blocked another user, or unblocked them.' }
+)
 export const ResetEvent = record(
   { position: Position('Position of the oldest event that is kept.') },
   { $id: 'ResetEvent', description: 'Events before this position were deleted, or the log was replaced.' }
@@ -108,6 +129,9 @@ export const durableEvents = {
   message: Message,
   'conversation.created': ConversationCreatedEvent,
   'conversation.chain': ConversationChainEvent,
+  'request.received': RequestReceivedEvent,
+  'request.accepted': RequestAcceptedEvent,
+  'block.changed': BlockChangedEvent,
   'session-key.shared': SessionKeySharedEvent,
   'device.requested': DeviceRequestedEvent,
   'device.chain': DeviceChainEvent,

@@ -7,6 +7,7 @@ import { adminRoutes, requireAdmin } from './features/admin/routes.js'
 import { authRoutes } from './features/auth/routes.js'
 import { userRoutes } from './features/users/routes.js'
 import { userChainRoutes } from './features/users/chain-routes.js'
+import { contactRoutes } from './features/contacts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
 import { deviceRoutes } from './features/devices/routes.js'
 import { eventRoutes } from './features/events/routes.js'
@@ -50,7 +51,7 @@ export async function buildApp(services: Services): Promise<App> {
   if (config.http.corsOrigins.length > 0)
     await app.register(cors, {
       origin: config.http.corsOrigins,
-      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: ['ETag', 'Retry-After'],
       maxAge: 600
     })
@@ -86,6 +87,7 @@ export async function buildApp(services: Services): Promise<App> {
       inviteRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       keyBackupRoutes(authenticated, services)
+      contactRoutes(authenticated, services)
       conversationRoutes(authenticated, services)
       sessionKeyRoutes(authenticated, services)
       messageRoutes(authenticated, services)

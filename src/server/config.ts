@@ -1,8 +1,10 @@
+import { CONTACT_POLICIES } from '../protocol/accounts.js'
 import {
   ConfigError,
   Invalid,
   Secret,
   choice,
+  contradictions,
   databaseUrl,
   integer,
   list,
@@ -14,7 +16,6 @@ import {
   registrationMode,
   secret,
   text,
-  tlsParameters,
   trustedProxies,
   withFiles,
   type Variable
@@ -72,6 +73,13 @@ export const variables = {
 
   ADMIN_SOCKET: optional(path),
   AUDIT_ADDRESSES: integer(30, 1, 3650),
+
+  CONTACT_POLICY: choice('requests', ...CONTACT_POLICIES),
+  MAX_CONVERSATIONS: integer(5000, 1, 100_000),
+  MAX_REQUESTS: integer(100, 1, 10_000),
+  MAX_BLOCKS: integer(1000, 1, 10_000),
+  GROUPS_PER_DAY: integer(100, 1, 100_000),
+  REQUESTS_PER_DAY: integer(20, 1, 100_000),
 
   MAX_CLIENTS: integer(10_000, 1, 1_000_000),
   MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),
@@ -179,6 +187,17 @@ function grouped(values: Values) {
       /** Days for which the audit says from where admins acted. */
       auditAddressesDays: values.AUDIT_ADDRESSES
     },
+    contacts: {
+      /** The policy of a new account. */
+      policy: values.CONTACT_POLICY,
+      /** Conversations of a user. */
+      maxConversations: values.MAX_CONVERSATIONS,
+      /** Requests that wait for a user. */
+      maxRequests: values.MAX_REQUESTS,
+      maxBlocks: values.MAX_BLOCKS,
+      /** Groups that a user creates, and requests that a user sends, within 24 hours. */
+      perDay: { groups: limit(values.GROUPS_PER_DAY), requests: limit(values.REQUESTS_PER_DAY) }
+    },
     /** Members of the largest group in which streams tell who comes and goes. */
     presence: { largestGroup: values.PRESENCE_GROUP },
     streams: {
@@ -238,27 +257,4 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     return { name, value: values[name] instanceof Secret ? String(values[name]) : text }
   })
   return { ...grouped(values as Values), settings }
-}
-
-/** What is wrong with values that are right by themselves. */
-function contradictions(values: Partial<Values>): string[] {
-  const mistakes: string[] = []
-  const { DATABASE_TLS: tls, DATABASE_URL: url, WORKERS: workers = 1 } = values
-  if (values.DATABASE_TLS_CA !== undefined && tls !== 'verify')
-    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
-  if (tls !== undefined && tls !== 'url')
-    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const)
-      for (const parameter of tlsParameters(values[name]))
-        mistakes.push(
-          `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
-            `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
-        )
-  if (url === undefined) {
-    if (workers > 1) mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
-    if (values.REDIS_URL !== undefined)
-      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
-    if (values.DATABASE_DIRECT_URL !== undefined)
-      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
-  }
-  return mistakes
 }

@@ -119,7 +119,7 @@ function readText(path: string, onMistake: (reason: string) => void): string | u
 const withoutLastBreak = (text: string) => text.replace(/\r?\n$/, '')
 
 /** The parameters of a database's URL that say how TLS is used. */
-export function tlsParameters(url: Secret | undefined): string[] {
+function tlsParameters(url: Secret | undefined): string[] {
   if (url === undefined) return []
   return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
 }
@@ -187,4 +187,36 @@ export function registration(values: {
 
 function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
+}
+
+interface DatabaseValues {
+  DATABASE_TLS: string
+  DATABASE_TLS_CA: string | undefined
+  DATABASE_URL: Secret | undefined
+  DATABASE_DIRECT_URL: Secret | undefined
+  REDIS_URL: Secret | undefined
+  WORKERS: number
+}
+
+/** What is wrong with values that are right by themselves. */
+export function contradictions(values: Partial<DatabaseValues>): string[] {
+  const mistakes: string[] = []
+  const { DATABASE_TLS: tls, DATABASE_URL: url, WORKERS: workers = 1 } = values
+  if (values.DATABASE_TLS_CA !== undefined && tls !== 'verify')
+    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
+  if (tls !== undefined && tls !== 'url')
+    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const)
+      for (const parameter of tlsParameters(values[name]))
+        mistakes.push(
+          `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
+            `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
+        )
+  if (url === undefined) {
+    if (workers > 1) mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
+    if (values.REDIS_URL !== undefined)
+      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
+    if (values.DATABASE_DIRECT_URL !== undefined)
+      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
+  }
+  return mistakes
 }

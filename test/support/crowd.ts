@@ -21,8 +21,9 @@ export async function crowd(
     return { username, id: randomUUID(), head: sha256Hex(randomBytes(8)), deviceId: randomUUID() }
   })
   await db.execute(sql`
-insert into users (id, username, password_hash, chain_sequence, chain_head, root)
-select u.id, u.username, '', 1, u.head, ${keys.signingFp}
+insert into users (id, username, password_hash, chain_sequence, chain_head, root,
+  contact_policy)
+select u.id, u.username, '', 1, u.head, ${keys.signingFp}, 'everyone'
 from json_to_recordset(${JSON.stringify(users)}::json) as u(id uuid, username text, head text)`)
   await db.execute(sql`
 insert into devices (id, user_id, name, status, purpose, signing_key, signing_fingerprint, encryption_key,

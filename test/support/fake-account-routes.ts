@@ -44,6 +44,7 @@ export async function accountRoutes(world: FakeWorld, request: FakeRequest): Pro
         [...world.users.values()].filter((user) => user.username.startsWith(query.get('prefix')!)).map(shown)
       )
     case 'GET /v1/presence':
+    case 'GET /v1/users/me/blocks':
       return page([])
     case 'GET /v1/users/me/key-backup':
     case 'PUT /v1/users/me/key-backup':

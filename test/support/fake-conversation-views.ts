@@ -60,6 +60,7 @@ export function shown(world: FakeWorld, conversation: FakeConversation, username
     key: key.hash,
     rekeyRequired: conversation.rekeyRequired(world.users),
     messageTtl,
+    request: null,
     lastPosition: conversation.lastPosition,
     createdAt: TIME
   }

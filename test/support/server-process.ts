@@ -145,6 +145,7 @@ export class ServerProcess {
         DATA_DIR: this.dataDir,
         LOG_LEVEL: 'warn',
         RATE_LIMIT: 'off',
+        CONTACT_POLICY: 'everyone',
         PASSWORD_ITERATIONS: '100000',
         RSA_KEY_SIZE: '2048',
         MAX_CLIENTS: '10000',

@@ -41,6 +41,8 @@ export async function startChat(
     DATA_DIR: dataDir,
     SERVER_PORT: '0',
     RATE_LIMIT: 'off',
+    // Most tests are about people who know each other.
+    CONTACT_POLICY: 'everyone',
     LOG_LEVEL: 'fatal',
     REGISTRATION: 'open',
     ...env

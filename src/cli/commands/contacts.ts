@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
-import type { ChatClient } from '../../client/index.js'
+import { Argument, type Command } from 'commander'
+import type { ChatClient, ContactPolicy } from '../../client/index.js'
 import { UsageError } from '../errors.js'
 import { hash, username } from '../parsers.js'
 import { addExamples } from '../help.js'
@@ -44,6 +44,22 @@ export function contactsCommands(program: Command, io: Io): void {
           io,
           'The users that this device has met are trusted as they are. Compare safety numbers.'
         )
+      })
+    )
+  contacts
+    .command('policy')
+    .description('show or set who may begin a conversation with you')
+    .addArgument(
+      new Argument('[policy]', 'those whom you do not know: at once, as a request, or not at all').choices([
+        'everyone',
+        'requests',
+        'nobody'
+      ])
+    )
+    .action((given: ContactPolicy | undefined) =>
+      inChat(async (chat) => {
+        if (given !== undefined) await chat.contacts.setPolicy(given)
+        print(io, await chat.contacts.policy())
       })
     )
   addExamples(

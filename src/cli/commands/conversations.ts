@@ -8,6 +8,7 @@ import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import { formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { findConversation } from '../recipient.js'
+import { requestText } from '../output/event-text.js'
 import { conversationJson } from '../output/messages.js'
 import { conversationName, isWithOthers } from '../output/titles.js'
 import { sanitize, sanitizeLines } from '../terminal/sanitize.js'
@@ -60,9 +61,14 @@ function show(io: Io, conversations: readonly Conversation[], json: boolean | un
     one.id,
     one.kind,
     one.kind === 'group' && one.title === null ? '(no name)' : conversationName(one),
-    one.members.map(({ username }) => sanitize(username)).join(', ')
+    one.members.map(({ username }) => sanitize(username)).join(', '),
+    one.request === null
+      ? ''
+      : `${one.request.declined ? 'declined ' : ''}request of ${sanitize(one.request.by)}`
   ])
   formatTable(rows).forEach((line) => print(io, line))
+  for (const { id, request } of conversations)
+    if (request?.declined === false) printToStderr(io, requestText(request.by, id))
   for (const { id, trouble } of conversations)
     if (trouble !== undefined)
       printToStderr(

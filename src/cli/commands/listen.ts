@@ -16,7 +16,7 @@ interface Options {
   count?: number
 }
 
-/** Events for scripts without --events, beside messages: whatever is suspicious. */
+/** Events for scripts without --events, beside messages: whatever is suspicious, or waits for the user. */
 const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
   'unreadable',
   'withheld',
@@ -24,7 +24,8 @@ const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
   'not-sent',
   'untrusted',
   'identity-changed',
-  'device-requested'
+  'device-requested',
+  'request'
 ]
 /** Events that people see only with --events. */
 const OPTIONAL_EVENTS: readonly ChatEvent['type'][] = ['presence', 'device-changed']

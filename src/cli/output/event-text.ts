@@ -44,6 +44,12 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
       return warning(`${where}: the next message from ${sanitize(event.from.username)} arrived out of order.`)
     case 'conversation':
       return info(entered(event.conversation))
+    case 'request':
+      return info(requestText(event.by, event.conversationId))
+    case 'request-accepted':
+      return info(`${where}: you have accepted this request. Its messages are in the history.`)
+    case 'block-changed':
+      return info(`You have ${event.blocked ? 'blocked' : 'unblocked'} ${sanitize(event.username)}.`)
     case 'members':
       return info(`${where}: ${membersChange(event)}`)
     case 'timer': {
@@ -89,6 +95,11 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
     case 'reset':
       return info('The server does not know the position of this stream. Some messages may come again.')
   }
+}
+
+/** That a stranger has begun a conversation, and what to do. */
+export function requestText(by: string, id: string): string {
+  return `${sanitize(by)}, whom you do not know yet, wants to talk to you. To read it: secure-chat accept-request ${id}`
 }
 
 /** Why there are no events now. An answer says it; a lost connection does not. */

@@ -4,6 +4,7 @@ import type { ChainRequest } from '../../protocol/conversation-chain.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { toConversation } from '../conversations/info.js'
 import { changesOf } from '../conversations/member-events.js'
+import type { FirstContact } from '../conversations/first-contact.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { KeyForwarding, OwnRecipient } from '../session-keys/forward.js'
 import type { LeftOutDevices } from '../session-keys/left-out.js'
@@ -18,8 +19,16 @@ export class ConversationEvents {
   readonly #forwarding: KeyForwarding
   readonly #leftOut: LeftOutDevices
   readonly #me: OwnDevice
+  readonly #contact: FirstContact
 
-  constructor(chains: ConversationChains, forwarding: KeyForwarding, leftOut: LeftOutDevices, me: OwnDevice) {
+  constructor(
+    chains: ConversationChains,
+    forwarding: KeyForwarding,
+    leftOut: LeftOutDevices,
+    me: OwnDevice,
+    contact: FirstContact
+  ) {
+    this.#contact = contact
     this.#chains = chains
     this.#forwarding = forwarding
     this.#leftOut = leftOut
@@ -29,12 +38,18 @@ export class ConversationEvents {
   async *request({ conversationId: id, position, items }: ChainEvent): AsyncGenerator<Handled> {
     const before = await this.#chains.peek(id)
     const { conversation, shown } = await this.#chains.take(id, items, position)
+    const joining = shown.find(({ request }) => adds(request, this.#me.username))
+    const request = await this.#requestOf(id, joining !== undefined, position)
     const events: ChatEvent[] = []
-    if (before === undefined) {
+    if (request !== undefined) {
+      // The chain says who it was, signed.
+      const by = (joining ?? (before === undefined ? shown[0] : undefined))?.by ?? request.by
+      if (request.position === position - 1) events.push({ type: 'request', conversationId: id, by })
+    } else if (before === undefined) {
       const users = await this.#chains.users(id)
       events.push({
         type: 'conversation',
-        conversation: toConversation(conversation, users, this.#me.username)
+        conversation: toConversation(conversation, users, this.#me.username, undefined)
       })
     } else for (const request of shown) events.push(...changesOf(id, request, position))
     const hashes = shown.flatMap(({ request }) => ('key' in request ? [request.key.hash] : []))
@@ -47,8 +62,15 @@ export class ConversationEvents {
       }
     }
     if (leftOut.some(([, devices]) => devices.length > 0)) this.#leftOut.forward()
-    const isRejoin = shown.some(({ request }) => adds(request, this.#me.username))
-    if (isRejoin && before !== undefined) await this.#forwarding.shareAfterRejoin(id)
+    if (joining !== undefined && before !== undefined) await this.#forwarding.shareAfterRejoin(id)
+  }
+
+  /** The request that the conversation is. One of an earlier membership does not count any more. */
+  async #requestOf(id: string, joins: boolean, position: number) {
+    const request = await this.#contact.request(id)
+    if (request === undefined || !joins || request.position === position - 1) return request
+    await this.#contact.accept(id)
+    return undefined
   }
 }
 

@@ -4,6 +4,7 @@ import type { Message } from '../../protocol/messages.js'
 import { ChatError, toUntrusted, isLeft, isRefusal } from '../errors.js'
 import { lacksKey } from '../session-keys/store.js'
 import type { ConversationEvents } from './conversations.js'
+import type { ContactEvents } from './first-contact.js'
 import type { DeviceEvents } from './devices.js'
 import type { Handled } from './handled.js'
 import type { MessageEvents } from './messages.js'
@@ -15,28 +16,36 @@ export class EventHandler {
   readonly #messages: MessageEvents
   readonly #conversations: ConversationEvents
   readonly #devices: DeviceEvents
+  readonly #contacts: ContactEvents
 
-  constructor(messages: MessageEvents, conversations: ConversationEvents, devices: DeviceEvents) {
+  constructor(
+    messages: MessageEvents,
+    conversations: ConversationEvents,
+    devices: DeviceEvents,
+    contacts: ContactEvents
+  ) {
+    this.#contacts = contacts
     this.#messages = messages
     this.#conversations = conversations
     this.#devices = devices
   }
 
   /** @param messages in the order of the stream */
-  messages(messages: readonly Message[]): AsyncGenerator<Handled> {
-    return this.#messages.messages(messages)
+  async *messages(messages: readonly Message[]): AsyncGenerator<Handled> {
+    for await (const handled of this.#messages.messages(messages)) yield this.#contacts.shown(handled)
   }
 
   /** Handle any durable event but a message. Data that the protocol refuses becomes an `untrusted` event. */
   async *handle(event: Exclude<DurableEvent, 'message'>, data: unknown): AsyncGenerator<Handled> {
     try {
-      yield* this.#handle(event, data)
+      for await (const handled of this.#handle(event, data)) yield this.#contacts.shown(handled)
     } catch (error) {
       const failure = toUntrusted(error, 'An event')
       if (!(failure instanceof ChatError)) throw error
       const { conversationId } = data as { conversationId?: string }
       const where = conversationId === undefined ? {} : { conversationId }
-      if (failure.kind === 'untrusted') yield { events: [{ type: 'untrusted', error: failure, ...where }] }
+      if (failure.kind === 'untrusted')
+        yield this.#contacts.shown({ events: [{ type: 'untrusted', error: failure, ...where }] })
       // The user was removed since, or the key was not made for this device: there is nothing to do.
       else if (!isLeft(failure) && !isRefusal(failure, 'user-not-found') && !lacksKey(failure)) throw error
     }
@@ -47,6 +56,12 @@ export class EventHandler {
       case 'conversation.created':
       case 'conversation.chain':
         return this.#conversations.request(data as Data<typeof event>)
+      case 'request.received':
+        return this.#contacts.received(data as Data<typeof event>)
+      case 'request.accepted':
+        return this.#contacts.accepted(data as Data<typeof event>)
+      case 'block.changed':
+        return this.#contacts.blocked(data as Data<typeof event>)
       case 'session-key.shared':
         return this.#messages.sessionKey(data as Data<typeof event>)
       case 'device.requested':

@@ -8,8 +8,9 @@ import type { Trust, TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Store } from '../stores/store.js'
 import { unlessUnsent } from './unsent.js'
-import type { Contact } from '../types/contacts.js'
 import { formatLink, parseLink, requireServer } from './links.js'
+import type { Contact, ContactPolicy } from '../types/contacts.js'
+import type { ContactRules } from './contact-rules.js'
 import { sameDigits } from './compared-digits.js'
 import { toUsername } from './username.js'
 
@@ -22,6 +23,7 @@ export class Contacts {
   readonly #own: OwnChain
   readonly #alarms: Alarms
   readonly #origin: string
+  readonly #rules: ContactRules
   readonly #tellDevices: () => Promise<unknown>
 
   /** @param tellDevices sends what was decided to the user's other devices */
@@ -33,6 +35,7 @@ export class Contacts {
     own: OwnChain,
     alarms: Alarms,
     origin: string,
+    rules: ContactRules,
     tellDevices: () => Promise<unknown>
   ) {
     this.#store = store
@@ -42,6 +45,7 @@ export class Contacts {
     this.#own = own
     this.#alarms = alarms
     this.#origin = origin
+    this.#rules = rules
     this.#tellDevices = tellDevices
   }
 
@@ -160,6 +164,35 @@ export class Contacts {
     await this.#store.update((tx) => this.#trust.goOnAlone(tx))
   }
 
+  /** Who may begin a conversation with the user. */
+  policy(): Promise<ContactPolicy> {
+    return this.#rules.policy()
+  }
+
+  /** `everyone` begins at once, `requests` of strangers wait until they are accepted, `nobody` may. */
+  setPolicy(policy: ContactPolicy): Promise<void> {
+    return this.#rules.setPolicy(policy)
+  }
+
+  /**
+   * From now on the user begins no conversation with this one, and neither sees whether the other is online. Their
+   * messages in common groups are not shown. They are not told.
+   *
+   * @throws `user-not-found`, `limit-reached` (`refused`)
+   */
+  async block(username: string): Promise<void> {
+    await this.#rules.block(this.#otherUser(username))
+  }
+
+  unblock(username: string): Promise<void> {
+    return this.#rules.unblock(username)
+  }
+
+  /** The names of the blocked users. */
+  blocked(): Promise<string[]> {
+    return this.#rules.blocked()
+  }
+
   /** Whether this device still waits to hear whom the user trusts. */
   isWaiting(): Promise<boolean> {
     return this.#trust.isWaiting()
@@ -188,7 +221,7 @@ export class Contacts {
     throw new ChatError(
       'usage',
       'own-username',
-      'This is your own name: nobody compares or accepts themselves.'
+      'This is your own name: nobody compares, accepts or blocks themselves.'
     )
   }
 }

@@ -1,6 +1,7 @@
 import { ConversationPage, type Conversation as ServedConversation } from '../../protocol/conversations.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import { classicalDevices, toConversation } from '../conversations/info.js'
+import type { FirstContact } from '../conversations/first-contact.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { ChatError, withDetails, isLeft } from '../errors.js'
 import type { OwnDevice } from '../identity/own-device.js'
@@ -26,6 +27,7 @@ export class Conversations {
   readonly #titles: TitleSearch
   readonly #outbox: Outbox
   readonly #me: OwnDevice
+  readonly #contact: FirstContact
   readonly #tellHeads: () => Promise<unknown>
 
   /** @param tellHeads sends where chains end to the user's other devices */
@@ -37,6 +39,7 @@ export class Conversations {
     titles: TitleSearch,
     outbox: Outbox,
     me: OwnDevice,
+    contact: FirstContact,
     tellHeads: () => Promise<unknown>
   ) {
     this.#api = api
@@ -46,6 +49,7 @@ export class Conversations {
     this.#titles = titles
     this.#outbox = outbox
     this.#me = me
+    this.#contact = contact
     this.#tellHeads = tellHeads
   }
 
@@ -179,15 +183,16 @@ export class Conversations {
   }
 
   /** One whose chain is not valid is returned as far as it was known, with the error. */
-  async #verified({ id, kind, head }: ServedConversation): Promise<Conversation> {
+  async #verified({ id, kind, head, request }: ServedConversation): Promise<Conversation> {
     try {
+      await this.#contact.learn(id, request, (await this.#chains.peekReadable(id)) !== undefined)
       return await this.#toPublic((await this.#chains.sync(id, head)).conversation)
     } catch (error) {
       if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
       const known = await this.#chains.peekReadable(id)
       const shown =
         known === undefined
-          ? { id, kind, title: null, members: [], joined: true, head: '-', messageTtl: 0 }
+          ? { id, kind, title: null, members: [], joined: true, head: '-', messageTtl: 0, request }
           : await this.#toPublic(known)
       const heads = { known: shown.head, served: head }
       return { ...shown, trouble: withDetails(error, { heads }) as ChatError }
@@ -196,8 +201,8 @@ export class Conversations {
 
   /** @param lastPosition position of the newest event, by the server's word */
   async #titled(conversation: Conversation, lastPosition: number): Promise<Conversation> {
-    const { id, kind, joined, trouble } = conversation
-    if (kind !== 'group' || !joined || trouble !== undefined) return conversation
+    const { id, kind, joined, request, trouble } = conversation
+    if (kind !== 'group' || !joined || request !== null || trouble !== undefined) return conversation
     return { ...conversation, title: await this.#titles.read(id, lastPosition) }
   }
 
@@ -219,6 +224,7 @@ export class Conversations {
 
   async #toPublic(conversation: VerifiedConversation): Promise<Conversation> {
     const users = await this.#chains.users(conversation.id)
-    return toConversation(conversation, users, this.#me.username)
+    const request = await this.#contact.request(conversation.id)
+    return toConversation(conversation, users, this.#me.username, request)
   }
 }

@@ -21,13 +21,31 @@ export class MessageHistory {
     this.#decryptor = decryptor
   }
 
-  async *read(conversationId: string, range: HistoryRange): AsyncGenerator<Incoming, void, undefined> {
+  /** @param hidden users whose messages are left out, and do not count */
+  async *read(
+    conversationId: string,
+    range: HistoryRange,
+    hidden: ReadonlySet<string> = new Set()
+  ): AsyncGenerator<Incoming, void, undefined> {
+    for await (const item of this.#read(conversationId, range, hidden))
+      if (!hidden.has(item.from.username)) yield item
+  }
+
+  async *#read(
+    conversationId: string,
+    range: HistoryRange,
+    hidden: ReadonlySet<string>
+  ): AsyncGenerator<Incoming, void, undefined> {
     const isBackward = range.after === undefined
     const gaps = new HistoryGaps(isBackward, (message) => this.#decryptor.isFromStart(message))
     let left = range.limit ?? Infinity
     for await (const messages of this.#pages(conversationId, range)) {
-      const wanted = messages.slice(0, left)
-      left -= wanted.length
+      const wanted: Message[] = []
+      for (const message of messages) {
+        if (left <= 0) break
+        wanted.push(message)
+        if (!hidden.has(message.sender.username)) left--
+      }
       const read: DecryptedMessage[] = []
       try {
         for await (const message of this.#decryptor.decrypt(wanted)) {

@@ -19,7 +19,7 @@ const MAX_PAUSE_MS = 20_000
 const FIRST_PAUSE_MS = 250
 
 export interface Request<S extends TSchema = TSchema> {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path and query. */
   path: string
   body?: unknown

@@ -1,3 +1,5 @@
+export type { ContactPolicy } from '../../protocol/accounts.js'
+
 export interface UserInfo {
   username: string
   /**

@@ -16,6 +16,8 @@ export interface Conversation {
   messageTtl: number
   /** False once the user has left or was removed. */
   joined: boolean
+  /** The stranger who has begun it or added the user, as long as the user has not accepted; else null. */
+  request: { by: string; declined: boolean } | null
   /** Why it can't be used: the server's data about it is not valid. */
   trouble?: ChatError
 }

@@ -7,6 +7,12 @@ export type ChatEvent =
   | Incoming
   /** A conversation was created, or the user was added to it. */
   | { type: 'conversation'; conversation: Conversation }
+  /** A stranger has begun a conversation or added the user: see `requests`. Nothing else of it is shown before. */
+  | { type: 'request'; conversationId: string; by: string }
+  /** The user has accepted a request with another device: its messages until now are in the history. */
+  | { type: 'request-accepted'; conversationId: string }
+  /** The user has blocked or unblocked somebody with another device. */
+  | { type: 'block-changed'; username: string; blocked: boolean }
   | MembersChanged
   | TimerChanged
   | MessageNotSent

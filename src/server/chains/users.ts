@@ -24,3 +24,8 @@ export function ownUserView(user: ShownUser & { role: ServerRole }): User {
 export function skeletonOf(username: string): SQL {
   return sql`replace(translate(${username}::text, '01', 'ol'), 'm', 'rn')`
 }
+
+/** A user's account, with what only the user sees. */
+export function ownAccount(user: typeof users.$inferSelect) {
+  return { user: ownUserView(user), settings: { contactPolicy: user.contactPolicy } }
+}

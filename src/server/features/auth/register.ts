@@ -4,7 +4,7 @@ import { extendUserChain, type UserChain } from '../../../protocol/user-chain.js
 import { insertDevice, type DeviceMaterial, type DeviceRow } from '../../chains/device-store.js'
 import { sha256Hex, verifySignatures } from '../../chains/public-keys.js'
 import { insertUserStatements } from '../../chains/user-chain-store.js'
-import type { AccountKind, ServerRole } from '../../../protocol/accounts.js'
+import type { AccountKind, ContactPolicy, ServerRole } from '../../../protocol/accounts.js'
 import { skeletonOf } from '../../chains/users.js'
 import type { Db, Tx } from '../../db/database.js'
 import { duplicateOf } from '../../db/errors.js'
@@ -38,6 +38,7 @@ export interface NewUser {
   passwordHash: string
   role: ServerRole
   kind: AccountKind
+  contactPolicy: ContactPolicy
 }
 
 /**

@@ -76,7 +76,8 @@ export function authRoutes(app: App, services: AuthServices): void {
       const response = await db.transaction(async (tx) => {
         const admitted = await admission.admit(tx, invite)
         const { role, kind } = admitted
-        const { user, device } = await insertUser(tx, { username, passwordHash, role, kind }, chain, material)
+        const account = { username, passwordHash, role, kind, contactPolicy: config.contacts.policy }
+        const { user, device } = await insertUser(tx, account, chain, material)
         await admission.record(tx, admitted, user.id)
         const session = await insertSession(tx, config.sessions, request, device, 'password')
         return signIn(app, refresh, session, user, device)

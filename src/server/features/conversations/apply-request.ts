@@ -5,6 +5,7 @@ import { holdUserChains } from '../../chains/user-chain-lock.js'
 import type { Tx } from '../../db/database.js'
 import { Problem } from '../../http/problem.js'
 import { findReceipt } from './find-receipt.js'
+import { requireContact, type ContactRules } from './first-contact.js'
 import { judge, type Judged } from './judge.js'
 import { readCurrentUsers, type KnownUsers } from './read-current-users.js'
 import { explained } from './refusals.js'
@@ -23,7 +24,7 @@ export async function applyRequest(
   tx: Tx,
   session: DeviceSession,
   parsed: ParsedRequest,
-  spareKeys: SpareKeys
+  { spareKeys, contact }: { spareKeys: SpareKeys; contact: ContactRules }
 ): Promise<ChainReceipt> {
   await holdUserChains(tx)
   const stored = await lockChain(tx, parsed.conversationId)
@@ -37,6 +38,7 @@ export async function applyRequest(
   const isDue = isKeyDue(stored, parsed)
   if (!isDue) await requireSpareKey(tx, session, parsed, spareKeys)
   const uniqueKey = stored === null ? await requireUnique(tx, judged.chain, known.users) : null
+  const requested = await requireContact(tx, session, stored, known, judged, contact)
   const lastPosition = await storeRequest(tx, {
     session,
     stored,
@@ -44,7 +46,8 @@ export async function applyRequest(
     parsed,
     judged,
     uniqueKey,
-    isDue
+    isDue,
+    requested
   })
   const { head, sequence } = judged.chain
   return { head, sequence, lastPosition }

@@ -19,6 +19,7 @@ import { Problem } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
+import { DailyBudgets } from './daily-budgets.js'
 import { applyRequest } from './apply-request.js'
 import { spendRequest } from './budget.js'
 import { CHAIN_PAGE, readChainPage } from './chain-page.js'
@@ -55,7 +56,10 @@ const refusals: ProblemCode[] = [
   'too-many-devices',
   'id-conflict',
   'key-required',
-  'stale-roster'
+  'stale-roster',
+  'contact-refused',
+  'limit-reached',
+  'too-many-requests'
 ]
 const chainRefusals: ProblemCode[] = [
   ...refusals,
@@ -72,9 +76,15 @@ const description =
   'A request that stands in the chain is confirmed again. `If-Match` is compared before the body is read. A user ' +
   'may make 10 requests to a conversation at once, and then one a minute; leaving is free.'
 
-export function chainRoutes(app: App, services: Pick<Services, 'config' | 'db' | 'log'>): void {
+export type ChainServices = Pick<Services, 'attempts' | 'config' | 'db' | 'log'>
+
+export function chainRoutes(app: App, services: ChainServices): void {
   const { db } = services
   const { requests, spareKeys } = services.config.conversations
+  const rules = {
+    spareKeys,
+    contact: { bounds: services.config.contacts, daily: new DailyBudgets(services) }
+  }
   const turns = new Turns(AT_ONCE)
 
   /** Apply a request, or confirm that it stands in the chain. */
@@ -93,7 +103,7 @@ export function chainRoutes(app: App, services: Pick<Services, 'config' | 'db' |
     if (!isFree) await spendRequest(db, conversationId, session.userId, requests)
     requireSignedBy(await readSigningDevice(db, session), parsed)
     return turns.run(session.userId, () =>
-      retryDuplicate(() => transaction(services, (tx) => applyRequest(tx, session, parsed, spareKeys)))
+      retryDuplicate(() => transaction(services, (tx) => applyRequest(tx, session, parsed, rules)))
     )
   }
 

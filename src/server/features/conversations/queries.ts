@@ -21,6 +21,8 @@ interface ConversationRow {
   key: string
   rekeyRequired: boolean
   messageTtl: number
+  requestedBy: string | null
+  isDeclined: boolean | null
   lastPosition: number
   createdAt: string
   members: Member[] | null
@@ -44,6 +46,15 @@ const lastPosition = sql.raw(`(
   select ${asNumber('e.position')} from events e where e.conversation_id = c.id order by e.position desc limit 1
 )`)
 
+/** SQL: who has sent the request that `page` is. A declined one is direct, and names the user in the place of them. */
+const requester = sql`(
+  select u.username from users u where page.requested_by is not null and u.id = case
+    when page.requested_by <> page.user_id then page.requested_by
+    else (select m.user_id from memberships m
+          where m.conversation_id = c.id and m.left_at is null and m.user_id <> page.user_id limit 1)
+  end
+)`
+
 /**
  * A user's conversations, the last joined first: those of them that `which` selects from memberships `mine`. The
  * page ends early if it would show too many members.
@@ -55,13 +66,14 @@ function readConversations(db: Db, userId: string, which: SQL, limit: number): P
 select c.id, c.kind, page.role, ${sql.raw(asNumber('page.joined_at'))} as "joinedAt",
   c.member_count as "memberCount", c.chain_head as head, c.chain_sequence as sequence,
   c.session_key_id as "sessionKeyId", k.hash as key, ${rekeyRequired} as "rekeyRequired",
-  c.message_ttl as "messageTtl", ${lastPosition} as "lastPosition",
+  c.message_ttl as "messageTtl",
+  ${requester} as "requestedBy", page.requested_by = page.user_id as "isDeclined", ${lastPosition} as "lastPosition",
   ${sql.raw(isoTime('c.created_at'))} as "createdAt", first.members, page.read
 from (
   select mine.*, count(*) over ()::int as read,
     sum(least(c.member_count, ${SHOWN_MEMBERS}::int)) over (order by mine.joined_at desc) as members
   from (
-    select conversation_id, role, joined_at from memberships mine
+    select conversation_id, user_id, role, joined_at, requested_by from memberships mine
     where mine.user_id = ${userId}::uuid and mine.left_at is null and ${which}
     order by joined_at desc limit ${limit}::int
   ) mine join conversations c on c.id = mine.conversation_id
@@ -76,9 +88,20 @@ order by page.joined_at desc`
 
 function toConversation(row: ConversationRow): Conversation {
   const { id, kind, role, memberCount, members, head, sequence, sessionKeyId, key } = row
-  const { rekeyRequired, messageTtl, lastPosition: last, createdAt } = row
+  const { rekeyRequired, messageTtl, requestedBy, isDeclined, lastPosition: last, createdAt } = row
   const current = { head, sequence, sessionKeyId, key, rekeyRequired, messageTtl }
-  return { id, kind, role, memberCount, members: members ?? [], ...current, lastPosition: last, createdAt }
+  const request = requestedBy === null ? null : { by: requestedBy, declined: isDeclined! }
+  return {
+    id,
+    kind,
+    role,
+    memberCount,
+    members: members ?? [],
+    ...current,
+    request,
+    lastPosition: last,
+    createdAt
+  }
 }
 
 /** A conversation of the user. @throws {Problem} `conversation-not-found` */

@@ -12,8 +12,9 @@ import type { App } from '../../http/app.js'
 import { isKnown } from '../../http/conditional.js'
 import { Problem } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
-import type { Services } from '../../services.js'
-import { chainRoutes } from './chain-routes.js'
+import { transaction } from '../../log/append-events.js'
+import { acceptRequest, declineRequest } from './acceptance.js'
+import { chainRoutes, type ChainServices } from './chain-routes.js'
 import { readConversation, readConversationPage, readMemberPage, type MemberPlace } from './queries.js'
 import { readRosterMembers, readRosterSummary } from './roster.js'
 
@@ -27,7 +28,7 @@ const rosterHeaders = {
   etag: Type.String({ description: 'Names the roster as a whole.' })
 }
 
-export function conversationRoutes(app: App, services: Pick<Services, 'config' | 'db' | 'log'>): void {
+export function conversationRoutes(app: App, services: ChainServices): void {
   const { db } = services
   chainRoutes(app, services)
 
@@ -68,6 +69,49 @@ export function conversationRoutes(app: App, services: Pick<Services, 'config' |
     async (request) => ({
       conversation: await readConversation(db, deviceSessionOf(request).userId, request.params.id)
     })
+  )
+
+  app.post(
+    '/conversations/:id/acceptance',
+    {
+      schema: {
+        operationId: 'acceptRequest',
+        tags: ['conversations'],
+        summary: 'Accept a conversation that a stranger has begun',
+        description: 'Changes nothing if it is accepted already. To decline a group, leave it.',
+        params,
+        response: {
+          204: Type.Null({ description: 'The conversation is accepted.' }),
+          ...problemResponses('device-required', 'conversation-not-found')
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      await transaction(services, (tx) => acceptRequest(tx, session, request.params.id))
+      return reply.status(204).send(null)
+    }
+  )
+
+  app.delete(
+    '/conversations/:id/acceptance',
+    {
+      schema: {
+        operationId: 'declineRequest',
+        tags: ['conversations'],
+        summary: 'Decline a direct conversation that a stranger has begun',
+        description: 'It counts no more among the requests that wait. The stranger is not told.',
+        params,
+        response: {
+          204: Type.Null({ description: 'The request is declined.' }),
+          ...problemResponses('device-required', 'conversation-not-found', 'forbidden')
+        }
+      }
+    },
+    async (request, reply) => {
+      await declineRequest(db, deviceSessionOf(request), request.params.id)
+      return reply.status(204).send(null)
+    }
   )
 
   app.get(

@@ -22,6 +22,8 @@ export interface ValidRequest {
   uniqueKey: string | null
   /** Whether a new session key was needed. */
   isDue: boolean
+  /** Ids of the users who join as a request. */
+  requested: ReadonlySet<string>
 }
 
 /** Write a valid request, and append its event. @returns the event's position */
@@ -40,9 +42,15 @@ export async function storeRequest(tx: Tx, request: ValidRequest): Promise<numbe
     added: joined.map(([username]) => request.users.user(username).userId),
     removed: left.map(([, { user }]) => user.userId)
   }
-  const also = [statements(parsed), memberships(request, joined), departures(parsed, event.removed!)]
-  const [position] = await appendEvents(tx, [event], sql.join(also, sql`, `))
-  return position!
+  // A client knows that the conversation is a request before it shows anything of it.
+  const events = [...requestEvents(request), event]
+  const position = sql`(head.first + ${events.length - 1}::int)`
+  const also = [
+    statements(parsed, position),
+    memberships(request, joined, position),
+    departures(parsed, event.removed!, position)
+  ]
+  return (await appendEvents(tx, events, sql.join(also, sql`, `))).at(-1)!
 }
 
 function newEvent({ stored, parsed, judged }: ValidRequest): NewEvent {
@@ -52,6 +60,12 @@ function newEvent({ stored, parsed, judged }: ValidRequest): NewEvent {
   return stored === null
     ? { type: 'conversation.created', data: { conversationId, kind, items }, to }
     : { type: 'conversation.chain', data: { conversationId, sequence, items }, to }
+}
+
+function requestEvents({ session: { username: by }, parsed, requested }: ValidRequest): NewEvent[] {
+  if (requested.size === 0) return []
+  const data = { conversationId: parsed.conversationId, by }
+  return [{ type: 'request.received', data, to: { users: [...requested] } }]
 }
 
 function sessionKeyId({ stored, parsed: { request } }: ValidRequest): string {
@@ -136,33 +150,38 @@ from ${memberTable(users, changed)}
 where m.conversation_id = ${parsed.conversationId}::uuid and m.user_id = v.user_id and m.left_at is null`)
 }
 
-function statements({ conversationId, links, statements: signed }: ParsedRequest): SQL {
+function statements({ conversationId, links, statements: signed }: ParsedRequest, position: SQL): SQL {
   const request = links.at(-1)!.statement.sequence
   const values = links.map(({ statement: { sequence }, hash }, n) => ({ sequence, hash, ...signed[n]! }))
   return sql`
 statement as (
   insert into conversation_statements (conversation_id, sequence, request, hash, text, signatures, position)
-  select ${conversationId}::uuid, s.sequence, ${request}::int, s.hash, s.text, s.signatures, head.first
+  select ${conversationId}::uuid, s.sequence, ${request}::int, s.hash, s.text, s.signatures, ${position}
   from head, json_to_recordset(${JSON.stringify(values)}::json)
     as s(sequence int, hash text, text text, signatures json)
 )`
 }
 
-function memberships({ parsed, users }: ValidRequest, joined: readonly NamedMember[]): SQL {
+function memberships(
+  { session, parsed, users, requested }: ValidRequest,
+  joined: readonly NamedMember[],
+  position: SQL
+): SQL {
   return sql`
 membership as (
   insert into memberships (conversation_id, user_id, joined_at, place, role, root, state_sequence, state_head,
-                           state_root)
-  select ${parsed.conversationId}::uuid, v.user_id, head.first, v.place, v.role, v.root, v.state_sequence, v.state_head,
-    v.state_root
+                           state_root, requested_by)
+  select ${parsed.conversationId}::uuid, v.user_id, ${position}, v.place, v.role, v.root, v.state_sequence, v.state_head,
+    v.state_root,
+    case when v.user_id = any (${arrayOf([...requested])}::uuid[]) then ${session.userId}::uuid end
   from head, ${memberTable(users, joined)}
 )`
 }
 
-function departures({ conversationId }: ParsedRequest, userIds: readonly string[]): SQL {
+function departures({ conversationId }: ParsedRequest, userIds: readonly string[], position: SQL): SQL {
   return sql`
 departure as (
-  update memberships set left_at = head.first from head
+  update memberships set left_at = ${position} from head
   where conversation_id = ${conversationId}::uuid and user_id = any (${arrayOf(userIds)}::uuid[]) and left_at is null
 )`
 }

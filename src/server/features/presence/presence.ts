@@ -3,7 +3,7 @@ import { and, eq, gt, lt, or, sql } from 'drizzle-orm'
 import { presence, processes } from '../../db/schema.js'
 import type { Services } from '../../services.js'
 import { frame } from '../../http/event-frame.js'
-import { readPlaces, writePresence } from './queries.js'
+import { readPlaces, readRequests, writePresence, type Place } from './queries.js'
 
 const LEASE_SECONDS = 10
 const RENEW_MS = 3000
@@ -13,7 +13,7 @@ const GRACE_MS = 2000
 /** Changes wait for others: after a restart thousands come, and each round costs a write for each contact. */
 const GATHER_MS = 50
 
-export type PresenceServices = Pick<Services, 'config' | 'database' | 'db' | 'hub' | 'notifier'>
+export type PresenceServices = Pick<Services, 'config' | 'database' | 'db' | 'hub' | 'log' | 'notifier'>
 
 /**
  * The users who are online: those with an open stream on some process. Each process keeps its own rows under
@@ -39,6 +39,13 @@ export class Presence {
     this.#services = services
     services.hub.onPresence((userId, online) => this.#changed(userId, online))
     this.#stopListening = services.notifier.listen('presence', () => this.#enqueue(() => this.#look()))
+    services.log.listen((entries) => {
+      for (const { type, json, recipients } of entries) {
+        if (type !== 'block.changed') continue
+        const { userId, blocked } = JSON.parse(json) as { userId: string; blocked: boolean }
+        if (blocked) this.#enqueue(() => this.#hide([userId, ...recipients]))
+      }
+    })
     this.#enqueue(() => this.#renew())
     this.#every(RENEW_MS, () => this.#renew())
     this.#every(LOOK_MS, () => this.#look())
@@ -174,21 +181,46 @@ export class Presence {
 
   async #announce(changes: [userId: string, was: boolean][]): Promise<void> {
     if (changes.length === 0) return
-    const { config, database, hub } = this.#services
     const at = new Date().toISOString()
-    const places = await readPlaces(
-      database.prepared,
-      changes.map(([userId]) => userId),
-      config.presence.largestGroup
-    )
+    const places = await this.#places(changes.map(([userId]) => userId))
     // All frames for one recipient go out in one write.
     const due = new Map<string, string>()
-    for (const { id: userId, username, conversations } of places) {
-      const data = { userId, username, online: this.isOnline(userId), at }
-      const text = frame('presence', JSON.stringify(data))
-      for (const other of hub.usersIn(conversations))
-        if (other !== userId) due.set(other, (due.get(other) ?? '') + text)
+    for (const { place, readers } of places) {
+      const text = presenceFrame(place, this.isOnline(place.id), at)
+      for (const other of readers)
+        if (!place.hidden.includes(other)) due.set(other, (due.get(other) ?? '') + text)
     }
-    for (const [userId, frames] of due) hub.announce(userId, frames)
+    for (const [userId, frames] of due) this.#services.hub.announce(userId, frames)
   }
+
+  /** One of two users has blocked the other: to each the other seems to go. */
+  async #hide(users: readonly string[]): Promise<void> {
+    const at = new Date().toISOString()
+    for (const { place, readers } of await this.#places(users.filter((id) => this.isOnline(id))))
+      for (const other of users)
+        if (readers.has(other)) this.#services.hub.announce(other, presenceFrame(place, false, at))
+  }
+
+  /** Where users are, with those here who are told when they come and go, unless they are hidden. */
+  async #places(userIds: readonly string[]): Promise<{ place: Place; readers: Set<string> }[]> {
+    const { config, database, hub } = this.#services
+    if (userIds.length === 0) return []
+    const places = await readPlaces(database.prepared, userIds, config.presence.largestGroup)
+    const found = places.map((place) => ({ place, readers: hub.usersIn(place.conversations) }))
+    const everybody = new Set(found.flatMap(({ readers }) => [...readers]))
+    const requests = await readRequests(database.prepared, [...everybody])
+    for (const { place, readers } of found) {
+      readers.delete(place.id)
+      for (const [reader, waiting] of requests) {
+        if (!readers.has(reader)) continue
+        const accepted = place.conversations.filter((id) => !waiting.has(id))
+        if (!hub.usersIn(accepted).has(reader)) readers.delete(reader)
+      }
+    }
+    return found
+  }
+}
+
+function presenceFrame({ id: userId, username }: Place, online: boolean, at: string): string {
+  return frame('presence', JSON.stringify({ userId, username, online, at }))
 }

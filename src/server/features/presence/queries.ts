@@ -31,18 +31,73 @@ export async function writePresence(
 const PLACES: PreparedStatement = {
   name: 'presence-places',
   text: `
-select u.id, u.username, array_agg(m.conversation_id) as conversations
+select u.id, u.username, array_agg(m.conversation_id) as conversations, array(
+  select blocked_id from blocks where user_id = u.id union select user_id from blocks where blocked_id = u.id
+) as hidden
 from unnest(${listOf(1)}::uuid[]) as i(id)
 join users u on u.id = i.id join memberships m on m.user_id = u.id and m.left_at is null
+  and m.requested_by is null
 join conversations c on c.id = m.conversation_id and c.member_count <= $2::int
 group by u.id, u.username`
 }
 
-/** The conversations of users, except larger groups and users who are in none. */
+export interface Place {
+  id: string
+  username: string
+  conversations: string[]
+  /** Ids of those whom the user has blocked, or who have blocked the user. */
+  hidden: string[]
+}
+
+/** The conversations of users, except larger groups, requests, and users who are in none. */
 export function readPlaces(
   prepared: Database['prepared'],
   userIds: readonly string[],
   largestGroup: number
-): Promise<{ id: string; username: string; conversations: string[] }[]> {
+): Promise<Place[]> {
   return prepared(PLACES, [userIds.join(','), largestGroup])
+}
+
+const REQUESTS: PreparedStatement = {
+  name: 'presence-requests',
+  text: `
+select m.user_id as "userId", array_agg(m.conversation_id) as conversations
+from unnest(${listOf(1)}::uuid[]) as i(id)
+join memberships m on m.user_id = i.id and m.left_at is null and m.requested_by is not null
+group by m.user_id`
+}
+
+/** For each of some users, the conversations that they have not accepted. */
+export async function readRequests(
+  prepared: Database['prepared'],
+  userIds: readonly string[]
+): Promise<Map<string, Set<string>>> {
+  if (userIds.length === 0) return new Map()
+  const rows = await prepared<{ userId: string; conversations: string[] }>(REQUESTS, [userIds.join(',')])
+  return new Map(rows.map(({ userId, conversations }) => [userId, new Set(conversations)]))
+}
+
+/** Usernames out of `usernames` of the user's contacts, and of the user. A hidden one is shown as offline. */
+const CONTACTS: PreparedStatement = {
+  name: 'presence-contacts',
+  text: `
+select u.id as "userId", u.username, exists (
+  select from blocks b
+  where b.user_id = u.id and b.blocked_id = $1::uuid or b.user_id = $1::uuid and b.blocked_id = u.id
+) as "isHidden"
+from users u
+where u.username = any (${listOf(2)}::text[]) and (u.id = $1::uuid or exists (
+  select from memberships mine join memberships theirs on theirs.conversation_id = mine.conversation_id
+  where mine.user_id = $1::uuid and mine.left_at is null and mine.requested_by is null
+    and theirs.user_id = u.id and theirs.left_at is null and theirs.requested_by is null))
+order by u.username`
+}
+
+/** The named users who share a conversation with the user that both have accepted, and the user. */
+export function readContacts(
+  prepared: Database['prepared'],
+  userId: string,
+  usernames: readonly string[]
+): Promise<{ userId: string; username: string; isHidden: boolean }[]> {
+  return prepared(CONTACTS, [userId, usernames.join(',')])
 }

@@ -1,13 +1,10 @@
-import { and, eq, exists, inArray, isNull, sql } from 'drizzle-orm'
-import { alias } from 'drizzle-orm/pg-core'
 import Type from 'typebox'
 import { PresencePage } from '../../../protocol/events.js'
 import { UsernameInput, record, ref } from '../../../protocol/schema.js'
 import type { App } from '../../http/app.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import type { Db } from '../../db/database.js'
-import { memberships, users } from '../../db/schema.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { readContacts } from './queries.js'
 import { Presence, type PresenceServices } from './presence.js'
 
 const MAX_ASKED = 100
@@ -36,27 +33,14 @@ export function presenceRoutes(app: App, services: PresenceServices): void {
     },
     async (request) => {
       const asked = request.query.user.map((username) => username.toLowerCase())
-      const visible = await contactsAmong(services.db, deviceSessionOf(request).userId, asked)
-      const items = visible.map((user) => ({ ...user, online: presence.isOnline(user.userId) }))
+      const { prepared } = services.database
+      const visible = await readContacts(prepared, deviceSessionOf(request).userId, asked)
+      const items = visible.map(({ userId, username, isHidden }) => ({
+        userId,
+        username,
+        online: !isHidden && presence.isOnline(userId)
+      }))
       return { items, next: null }
     }
   )
-}
-
-/** The named users who share a conversation with the user, or are the user. */
-function contactsAmong(db: Db, userId: string, usernames: string[]) {
-  const mine = alias(memberships, 'mine')
-  const theirs = alias(memberships, 'theirs')
-  const shared = db
-    .select({ one: sql`1` })
-    .from(mine)
-    .innerJoin(theirs, eq(theirs.conversationId, mine.conversationId))
-    .where(
-      and(eq(mine.userId, userId), isNull(mine.leftAt), eq(theirs.userId, users.id), isNull(theirs.leftAt))
-    )
-  return db
-    .select({ userId: users.id, username: users.username })
-    .from(users)
-    .where(and(inArray(users.username, usernames), sql`(${users.id} = ${userId} or ${exists(shared)})`))
-    .orderBy(users.username)
 }

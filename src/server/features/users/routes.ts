@@ -1,11 +1,12 @@
 import Type from 'typebox'
-import { Profile, UserChainQuery, UserPage, UserResponse } from '../../../protocol/accounts.js'
+import { Profile, UserChainQuery, UserPage } from '../../../protocol/accounts.js'
+import { OwnUserResponse } from '../../../protocol/contacts.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
 import { publicDevice } from '../../chains/device-store.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
-import { findUser, ownUserView, userView } from '../../chains/users.js'
+import { findUser, ownAccount, userView } from '../../chains/users.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
@@ -21,13 +22,13 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         operationId: 'getMe',
         tags: ['accounts'],
         summary: 'The caller’s own account',
-        response: { 200: ref(UserResponse) }
+        response: { 200: ref(OwnUserResponse) }
       }
     },
     async (request) => {
       const user = await findUser(db, sessionOf(request).username)
       if (user === null) throw new Problem('session-ended')
-      return { user: ownUserView(user) }
+      return ownAccount(user)
     }
   )
 

@@ -1,0 +1,90 @@
+import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
+
+type Request = {
+  /** The stranger who added the user, by the server's word. */
+  by: string
+  declined: boolean
+  /** Position of the event that said so; 0 if a list did. */
+  position: number
+}
+
+const BLOCKED = 'blocked'
+
+/**
+ * What the user has not accepted, and whom the user has blocked, as this device knows it. A server that says too
+ * little gains only that a stranger is read.
+ */
+export class FirstContact {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** The request that a conversation is; undefined if it is accepted. */
+  request(conversationId: string): Promise<Request | undefined> {
+    return this.#store.get<Request>(nameOf(conversationId))
+  }
+
+  noteRequest(tx: StoreTransaction, conversationId: string, request: Request): void {
+    tx.set(nameOf(conversationId), request)
+  }
+
+  /** Take what a list of the server says. A conversation that was read here stays accepted. */
+  async learn(
+    conversationId: string,
+    served: Omit<Request, 'position'> | null,
+    isKnown: boolean
+  ): Promise<void> {
+    if (served === null) return this.accept(conversationId)
+    const before = await this.request(conversationId)
+    if (isKnown && before === undefined) return
+    const { by, declined } = served
+    if (before?.declined === declined) return
+    const position = before?.position ?? 0
+    await this.#store.update((tx) => this.noteRequest(tx, conversationId, { by, declined, position }))
+  }
+
+  async accept(conversationId: string): Promise<void> {
+    if ((await this.request(conversationId)) === undefined) return
+    await this.#store.update((tx) => tx.delete(nameOf(conversationId)))
+  }
+
+  async decline(conversationId: string): Promise<void> {
+    await this.#store.update(async (tx) => {
+      const request = await tx.get<Request>(nameOf(conversationId))
+      if (request !== undefined) this.noteRequest(tx, conversationId, { ...request, declined: true })
+    })
+  }
+
+  async blocked(): Promise<ReadonlySet<string>> {
+    return new Set(await blockedIn(this.#store))
+  }
+
+  /** Whether this device has ever heard whom the user has blocked. */
+  async knowsBlocked(): Promise<boolean> {
+    return (await this.#store.get(BLOCKED)) !== undefined
+  }
+
+  async setBlocked(usernames: readonly string[]): Promise<void> {
+    await this.#store.update((tx) => tx.set(BLOCKED, [...usernames]))
+  }
+
+  /** @returns whether that is new here */
+  async noteBlocked(username: string, isBlocked: boolean): Promise<boolean> {
+    return this.#store.update(async (tx) => {
+      const before = await blockedIn(tx)
+      if (before.includes(username) === isBlocked) return false
+      tx.set(BLOCKED, isBlocked ? [...before, username] : before.filter((name) => name !== username))
+      return true
+    })
+  }
+}
+
+async function blockedIn(store: StoreReader): Promise<string[]> {
+  return (await store.get<string[]>(BLOCKED)) ?? []
+}
+
+function nameOf(conversationId: string): string {
+  return `request/${conversationId}`
+}
