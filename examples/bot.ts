@@ -20,6 +20,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abor
 const bot = await ChatClient.open({ url, store: await FileStore.open({ folder }) })
 try {
   await signIn()
+  // Strangers need not wait until somebody accepts them.
+  await bot.contacts.setPolicy('everyone')
   console.log(`${username} is listening.`)
   // Reconnects by itself, and ends when `stop` does. An event that was not handled comes again at the next
   // start.

@@ -17,8 +17,11 @@ const messages = find('#messages')
 const chat = await ChatClient.open({ url, store: await IndexedDbStore.open() })
 
 onSubmit(signInForm, async ({ username = '', password = '' }) => {
-  if (chat.account === null) await chat.register({ username, password, deviceName: 'browser' })
-  else await chat.login({ username, password })
+  if (chat.account === null) {
+    await chat.register({ username, password, deviceName: 'browser' })
+    // A page that shows `chat.requests` can leave it to the person.
+    await chat.contacts.setPolicy('everyone')
+  } else await chat.login({ username, password })
   await start()
 })
 

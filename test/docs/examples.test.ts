@@ -32,7 +32,7 @@ t.test('The examples compile in strict mode, with the types of the package', asy
 })
 
 t.test('The bot answers, stops at Ctrl-C, and goes on at the next start', async (t) => {
-  const { url } = await startChat(t)
+  const { url } = await startChat(t, { CONTACT_POLICY: 'requests' })
   const folder = t.testdir()
   await build({
     entryPoints: [join(examples, 'bot.ts')],
@@ -77,7 +77,7 @@ t.test('The page registers a user, shows what comes and sends, also after a relo
   })
   const html = await readFile(join(examples, 'browser/index.html'), 'utf8')
   const site = await browserSite(t, browser!, outputFiles[0]!.text, html)
-  const { url } = await startChat(t, { CORS_ORIGINS: site.origin })
+  const { url } = await startChat(t, { CORS_ORIGINS: site.origin, CONTACT_POLICY: 'requests' })
   const page = await site.open()
   await page.goto(`${site.origin}/?server=${encodeURIComponent(url)}`)
   await page.fill('#sign-in [name=username]', 'carol')

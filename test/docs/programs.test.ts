@@ -40,7 +40,7 @@ for (const [n, document] of documents.entries()) {
   await writeFile(join(folder, `${n}.ts`), program)
 }
 const complaints = compile(documents.map((_, n) => join(folder, `${n}.ts`)))
-const { url } = await startChat(t)
+const { url } = await startChat(t, { CONTACT_POLICY: 'requests' })
 
 t.test('The programs in the documents compile', (t) => {
   t.equal(complaints, '')

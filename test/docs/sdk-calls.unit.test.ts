@@ -7,6 +7,7 @@ import { Contacts } from '../../src/client/features/contacts.js'
 import { Conversations } from '../../src/client/features/conversations.js'
 import { Devices } from '../../src/client/features/devices.js'
 import { Invitations } from '../../src/client/features/invitations.js'
+import { Requests } from '../../src/client/features/requests.js'
 import { Sessions } from '../../src/client/features/sessions.js'
 import { Users } from '../../src/client/features/users.js'
 import * as sdk from '../../src/client/index.js'
@@ -20,12 +21,13 @@ const parts: Readonly<Record<string, { prototype: object }>> = {
   conversations: Conversations,
   devices: Devices,
   invitations: Invitations,
+  requests: Requests,
   sessions: Sessions,
   users: Users
 }
 
 /** Calls that the parts of the client make of each other. */
-const INTERNAL = ['devices.resume', 'backup.fetch', 'backup.resume']
+const INTERNAL = ['devices.resume', 'backup.fetch', 'backup.resume', 'requests.acceptToSend']
 
 t.test('The list of the SDK names every call', (t) => {
   for (const [part, { prototype }] of Object.entries(parts)) {
