@@ -36,6 +36,13 @@ export type ServerRole = (typeof SERVER_ROLES)[number]
 /** Who uses an account: a person (`member`), or a program. */
 export const ACCOUNT_KINDS = ['member', 'bot'] as const
 export type AccountKind = (typeof ACCOUNT_KINDS)[number]
+/** A password to be compared. */
+const KnownPassword = Type.String({
+  minLength: 1,
+  maxLength: PASSWORD_LENGTH.max,
+  format: 'password',
+  description: '1 to 256 characters, without NUL.'
+})
 
 export type User = Static<typeof User>
 export const User = record(
@@ -70,17 +77,18 @@ export type Credentials = Static<typeof Credentials>
 export const Credentials = record(
   {
     username: UsernameInput,
-    password: Type.String({
-      minLength: 1,
-      maxLength: PASSWORD_LENGTH.max,
-      format: 'password',
-      description: '1 to 256 characters, without NUL.'
-    }),
+    password: KnownPassword,
     deviceId: Type.Optional(
       Uuid('The device to bind the session to. Without one, the session has no device.')
     )
   },
   { $id: 'Credentials' }
+)
+
+export type PasswordChange = Static<typeof PasswordChange>
+export const PasswordChange = record(
+  { currentPassword: KnownPassword, newPassword: Password },
+  { $id: 'PasswordChange' }
 )
 
 export type AuthResponse = Static<typeof AuthResponse>

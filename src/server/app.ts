@@ -19,6 +19,7 @@ import { presenceRoutes } from './features/presence/routes.js'
 import { healthRoutes, serverRoutes } from './features/health/routes.js'
 import { sessionKeyRoutes } from './features/session-keys/routes.js'
 import { sessionRoutes } from './features/auth/sessions.js'
+import { passwordRoutes } from './features/auth/password.js'
 import { shareFairly } from './access/fair-share.js'
 import { callerOf, registerRateLimits } from './access/rate-limits.js'
 import { boundBodies } from './http/body-budget.js'
@@ -85,6 +86,7 @@ export async function buildApp(services: Services): Promise<App> {
       userChainRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       inviteRoutes(authenticated, services)
+      passwordRoutes(authenticated, services)
       deviceRoutes(authenticated, services)
       keyBackupRoutes(authenticated, services)
       contactRoutes(authenticated, services)

@@ -51,6 +51,7 @@ export const variables = {
   ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
   SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
   SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
+  MAX_SESSIONS: integer(50, 1, 200),
   DEVICE_LOGIN: choice('on', 'on', 'off'),
   DEVICE_LOGIN_IDLE: integer(90, 1, 3650),
   PASSWORD_ITERATIONS: integer(600_000, 100_000, 10_000_000),
@@ -144,7 +145,8 @@ function grouped(values: Values) {
       accessTokenSeconds: values.ACCESS_TOKEN_LIFETIME,
       /** Without a refresh. */
       idleSeconds: values.SESSION_TIMEOUT,
-      lifetimeSeconds: values.SESSION_LIFETIME
+      lifetimeSeconds: values.SESSION_LIFETIME,
+      maxPerUser: values.MAX_SESSIONS
     },
     deviceLogin: {
       enabled: values.DEVICE_LOGIN === 'on',

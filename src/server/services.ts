@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { eraseAddresses } from './access/audit.js'
 import { startCounterSync, type CounterSync } from './access/counter-sync.js'
+import { sweepErased } from './access/erasure.js'
+import { LoginThrottle } from './access/login-throttle.js'
 import { dropWraps } from './chains/wraps.js'
 import type { Notifier } from './notifier/notifier.js'
 import { noopNotifier } from './notifier/memory.js'
@@ -34,6 +36,8 @@ export interface Services {
   hub: Hub
   /** Counters of attempts that all processes share. */
   attempts: CounterSync
+  /** Bounds the guessing of passwords. */
+  logins: LoginThrottle
   passwords: Passwords
   /** Signs access tokens. */
   secret: string
@@ -55,9 +59,12 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync(database, secret, logger)
-    const stopSweeping = startSweeper(database, async () => {
-      await dropWraps(database.db, config.conversations.wrapsKeptDays)
-      await eraseAddresses(database.db, config.admin.auditAddressesDays)
+    const stopSweeping = startSweeper(database, {
+      minutely: () => sweepErased(database.db),
+      hourly: async () => {
+        await dropWraps(database.db, config.conversations.wrapsKeptDays)
+        await eraseAddresses(database.db, config.admin.auditAddressesDays)
+      }
     })
     return {
       config,
@@ -69,6 +76,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       sessions,
       hub,
       attempts,
+      logins: new LoginThrottle(database.db, attempts, config.rateLimits),
       passwords: createPasswords(config.passwords),
       secret,
       refresh: refreshTokens(secret),

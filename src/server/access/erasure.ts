@@ -68,7 +68,7 @@ export async function eraseUser(tx: Tx, userId: string): Promise<NewEvent[]> {
 }
 
 /**
- * Lock an account, so that no session begins until the transaction ends. To be called before all other locks.
+ * Lock an account, so that it begins no session until the transaction ends. To be called before all other locks.
  *
  * @returns null if there is none, or it is erased
  */
@@ -78,13 +78,19 @@ export async function lockAccount(tx: Tx, userId: string): Promise<typeof users.
 }
 
 /**
- * Keep an account from being erased until the transaction ends. To be called before all other locks.
+ * Keep an account from being erased or suspended, and its password as it is, until the transaction ends. To be called
+ * before all other locks, by all that begin a session: so an erasure or a suspension ends each one.
  *
- * @throws {Problem} `invalid-credentials` if it is erased
+ * @returns the hash of the password
+ * @throws {Problem} `invalid-credentials` if the account is erased; `suspended`
  */
-export async function holdAccount(tx: Tx, userId: string): Promise<void> {
-  const [user] = await tx.select({ id: users.id }).from(users).where(living(userId)).for('key share')
+export async function holdAccount(tx: Tx, userId: string): Promise<string | null> {
+  const { passwordHash, suspendedAt } = users
+  const wanted = { passwordHash, suspendedAt }
+  const [user] = await tx.select(wanted).from(users).where(living(userId)).for('share')
   if (user === undefined) throw new Problem('invalid-credentials')
+  if (user.suspendedAt !== null) throw new Problem('suspended')
+  return user.passwordHash
 }
 
 /**

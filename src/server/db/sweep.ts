@@ -27,22 +27,22 @@ export async function sweep(db: Db): Promise<void> {
 /**
  * Sweep every minute, and maintain the database every hour.
  *
- * @param hourly what else there is to remove
+ * @param also what else there is to remove
  * @returns how to stop
  */
 export function startSweeper(
   { db, maintain, logFailure }: Database,
-  hourly: () => Promise<void>
+  also: { minutely: () => Promise<void>; hourly: () => Promise<void> }
 ): () => void {
   const safely = (task: () => Promise<unknown>) => () =>
     void task().catch((error: unknown) => logFailure(error, 'sweeping failed; trying again later'))
   const timers = [
     setInterval(
-      safely(() => sweep(db)),
+      safely(() => sweep(db).then(also.minutely)),
       SWEEP_MS
     ),
     setInterval(
-      safely(() => hourly().then(maintain)),
+      safely(() => also.hourly().then(maintain)),
       MAINTAIN_MS
     )
   ]

@@ -6,26 +6,28 @@ import { Challenge, ChallengeRequest, DeviceLogin } from '../../../protocol/devi
 import { statementText } from '../../../protocol/statement-texts.js'
 import { ref } from '../../../protocol/schema.js'
 import { challenges } from '../../access/challenges.js'
+import { holdAccount } from '../../access/erasure.js'
+import { logFailedLogin } from '../../access/login-throttle.js'
 import { requireNoWait } from '../../access/rate-limits.js'
 import { isValidSignature, readSigningKey } from '../../chains/public-keys.js'
 import type { Config } from '../../config.js'
 import type { Db, Tx } from '../../db/database.js'
 import { devices, usedNonces, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
+import { transaction } from '../../log/append-events.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
-import { logFailedLogin, type LoginThrottle } from './login-throttle.js'
-import { insertSession, requireNotSuspended } from './session-store.js'
+import { insertSession } from './session-store.js'
 import { signIn } from './sign-in.js'
 
 const HOUR_MS = 3_600_000
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
-type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'refresh' | 'secret'>
+type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'refresh' | 'secret'>
 
 /** A device signs in with its key (docs/protocol.md, "Signing in with a device's key"). */
-export function deviceLoginRoutes(app: App, services: Parts, throttle: LoginThrottle): void {
+export function deviceLoginRoutes(app: App, services: Parts): void {
   const { attempts, config, db, refresh } = services
   const { enabled, idleDays, perHour } = config.deviceLogin
   const { make, isValid } = challenges(services.secret)
@@ -90,8 +92,8 @@ export function deviceLoginRoutes(app: App, services: Parts, throttle: LoginThro
       if (wait > 0) logFailedLogin(request, 'limit-reached')
       requireNoWait(reply, wait, 'This device has signed in too often. Wait for the time in `Retry-After`.')
       perDevice.count(id)
-      const response = await db.transaction(async (tx) => {
-        await requireNotSuspended(tx, found.userId)
+      const response = await transaction(services, async (tx) => {
+        await holdAccount(tx, found.userId)
         const device = await takeDevice(tx, id, idleDays)
         if (device === null) throw refused(request, 'unknown-device')
         if (!(await useNonce(tx, nonce))) throw refused(request, 'used-nonce')
@@ -99,7 +101,7 @@ export function deviceLoginRoutes(app: App, services: Parts, throttle: LoginThro
         const [user] = await tx.select().from(users).where(eq(users.id, device.userId))
         return signIn(app, refresh, session, user!, device)
       })
-      throttle.remember(username, request)
+      services.logins.remember(username, request)
       return response
     }
   )

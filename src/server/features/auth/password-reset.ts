@@ -16,16 +16,16 @@ import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
-import { logFailedLogin, type LoginThrottle } from './login-throttle.js'
+import { logFailedLogin } from '../../access/login-throttle.js'
 
 /** Wrong links that a network may try. */
 const TRIES = 10
 const WINDOW_MS = 15 * 60_000
 
-type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'passwords'>
+type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'passwords'>
 
 /** A user sets a new password with a link that an admin of the server has made. */
-export function passwordResetRoutes(app: App, services: Parts, throttle: LoginThrottle): void {
+export function passwordResetRoutes(app: App, services: Parts): void {
   const max = services.config.rateLimits.enabled ? TRIES : Infinity
   const failures = services.attempts.of('password-resets', { max, windowMs: WINDOW_MS })
   app.post(
@@ -61,7 +61,7 @@ export function passwordResetRoutes(app: App, services: Parts, throttle: LoginTh
         await record(tx, userActor({ userId }, request), { action: 'user.password-reset', subject: userId })
         await appendEvents(tx, ended)
       })
-      throttle.forgive(username, request)
+      services.logins.forgive(username, request)
       return reply.status(204).send(null)
     }
   )

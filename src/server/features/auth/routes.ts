@@ -2,10 +2,12 @@ import { and, eq } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
 import type { FastifyRequest } from 'fastify'
+import { holdAccount } from '../../access/erasure.js'
+import { logFailedLogin } from '../../access/login-throttle.js'
 import { networkOf } from '../../access/rate-limits.js'
 import { readNewDevice } from '../../chains/device-store.js'
 import { findUser } from '../../chains/users.js'
-import type { Db } from '../../db/database.js'
+import type { Db, Tx } from '../../db/database.js'
 import { devices, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -14,22 +16,20 @@ import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
 import { deviceLoginRoutes } from './device-login.js'
-import { LoginThrottle, logFailedLogin } from './login-throttle.js'
 import { Admission } from './admission.js'
 import { passwordResetRoutes } from './password-reset.js'
 import { beginChain, insertUser, requireFreeName } from './register.js'
-import { insertSession, markSeen, renewSession, requireNotSuspended } from './session-store.js'
+import { insertSession, markSeen, renewSession } from './session-store.js'
 import { signIn } from './sign-in.js'
 
 type AuthServices = Pick<
   Services,
-  'attempts' | 'config' | 'db' | 'log' | 'passwords' | 'refresh' | 'secret' | 'sessions'
+  'attempts' | 'config' | 'db' | 'log' | 'logins' | 'passwords' | 'refresh' | 'secret' | 'sessions'
 >
 
 /** Registration, log-in and refresh: the calls that need no access token. */
 export function authRoutes(app: App, services: AuthServices): void {
-  const { config, db, passwords, refresh } = services
-  const throttle = new LoginThrottle(services)
+  const { config, db, logins, passwords, refresh } = services
   const admission = new Admission(services)
   const tokenIn = ({ body }: FastifyRequest) => {
     const { refreshToken } = (body ?? {}) as { refreshToken?: unknown }
@@ -82,7 +82,7 @@ export function authRoutes(app: App, services: AuthServices): void {
         const session = await insertSession(tx, config.sessions, request, device, 'password')
         return signIn(app, refresh, session, user, device)
       })
-      throttle.remember(username, request)
+      logins.remember(username, request)
       return reply.status(201).send(response)
     }
   )
@@ -114,7 +114,7 @@ export function authRoutes(app: App, services: AuthServices): void {
       const { password, deviceId } = request.body
       const username = request.body.username.toLowerCase()
       const user = await findUser(db, username)
-      const { ok, outdated } = await throttle.attempt(username, request, reply, () =>
+      const { ok, outdated } = await logins.attempt(username, request, reply, () =>
         passwords.verify(password, user?.passwordHash ?? null)
       )
       if (!ok || user === null) {
@@ -126,10 +126,8 @@ export function authRoutes(app: App, services: AuthServices): void {
       if (deviceId !== undefined && (device === null || device.status === 'revoked'))
         throw new Problem('device-not-found')
       if (device?.status === 'pending') throw new Problem('device-pending')
-      return db.transaction(async (tx) => {
-        // There is a new password since this one was checked.
-        if ((await requireNotSuspended(tx, user.id)) !== passwordHash)
-          throw new Problem('invalid-credentials')
+      return transaction(services, async (tx) => {
+        await requireSamePassword(tx, services, { ...user, passwordHash }, password)
         const session = await insertSession(
           tx,
           config.sessions,
@@ -167,38 +165,50 @@ export function authRoutes(app: App, services: AuthServices): void {
       services.sessions.forget(renewed.id)
       if (renewed.deviceId !== null) await markSeen(db, renewed.deviceId)
       const [user] = await db.select().from(users).where(eq(users.id, renewed.userId))
-      throttle.remember(user!.username, request)
+      logins.remember(user!.username, request)
       const device = renewed.deviceId === null ? null : await findDevice(db, renewed.userId, renewed.deviceId)
       return signIn(app, refresh, renewed, user!, device)
     }
   )
 
-  deviceLoginRoutes(app, services, throttle)
-  passwordResetRoutes(app, services, throttle)
+  deviceLoginRoutes(app, services)
+  passwordResetRoutes(app, services)
+}
+
+/** The password may have been changed since it was found right. @throws {Problem} `invalid-credentials` */
+async function requireSamePassword(
+  tx: Tx,
+  { passwords }: Pick<Services, 'passwords'>,
+  { id, passwordHash }: typeof users.$inferSelect,
+  password: string
+): Promise<void> {
+  const now = await holdAccount(tx, id)
+  if (now !== passwordHash && !(await passwords.verify(password, now)).ok)
+    throw new Problem('invalid-credentials')
 }
 
 /**
- * Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it. A new
- * password that came meanwhile stays.
+ * Hash a password again, with the iterations of today. If there is too much to do, the next log-in does it; if the
+ * password was changed meanwhile, nobody does.
  *
- * @returns the hash that the account has now, unless there is a new password
+ * @returns the hash that is stored if the password is the same
  */
 async function rehash(
   { db, passwords }: Pick<Services, 'db' | 'passwords'>,
-  { id, passwordHash: old }: Pick<typeof users.$inferSelect, 'id' | 'passwordHash'>,
+  user: typeof users.$inferSelect,
   password: string
 ): Promise<string | null> {
   const passwordHash = await passwords.hash(password).catch((error: unknown) => {
     if (error instanceof Problem && error.code === 'overloaded') return null
     throw error
   })
-  if (passwordHash === null || old === null) return old
-  const changed = await db
+  if (passwordHash === null) return user.passwordHash
+  const was = eq(users.passwordHash, user.passwordHash!)
+  await db
     .update(users)
     .set({ passwordHash })
-    .where(and(eq(users.id, id), eq(users.passwordHash, old)))
-    .returning({ id: users.id })
-  return changed.length > 0 ? passwordHash : old
+    .where(and(eq(users.id, user.id), was))
+  return passwordHash
 }
 
 async function findDevice(db: Db, userId: string, id: string) {

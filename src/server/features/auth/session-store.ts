@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, isNotNull, sql, type SQL } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { endSessions } from '../../access/sessions.js'
 import type { Config } from '../../config.js'
 import type { SignInMethod } from '../../../protocol/accounts.js'
 import type { Db, Tx } from '../../db/database.js'
-import { devices, sessions, users } from '../../db/schema.js'
-import { Problem } from '../../http/problem.js'
-import { appendEvents } from '../../log/append-events.js'
+import { devices, sessions } from '../../db/schema.js'
+import { appendEvents, type NewEvent } from '../../log/append-events.js'
 
 /** The database's clock, which is the same for all processes. */
 const NOW = sql`now()`
@@ -15,10 +14,10 @@ const NOW = sql`now()`
 export type SessionRow = typeof sessions.$inferSelect
 
 /**
- * Begin a session of a user, or of one of their devices, which may sign in with its key from now on.
+ * Begin a session of a user, or of one of their devices, which may sign in with its key from now on. If the user has
+ * too many, those end that were not used for the longest time. The transaction holds the account.
  *
  * @param owner a device, or a user with `id: null`
- * @throws {Problem} `suspended`
  */
 export async function insertSession(
   tx: Tx,
@@ -27,7 +26,6 @@ export async function insertSession(
   { id: deviceId, userId }: { id: string | null; userId: string },
   method: SignInMethod
 ): Promise<SessionRow> {
-  await requireNotSuspended(tx, userId)
   if (deviceId !== null) await tx.update(devices).set({ seenAt: NOW }).where(eq(devices.id, deviceId))
   const [session] = await tx
     .insert(sessions)
@@ -43,34 +41,23 @@ export async function insertSession(
       expiresAt: expiry(config, NOW)
     })
     .returning()
+  await appendEvents(tx, await endSurplus(tx, config, session!))
   return session!
 }
 
-/**
- * Keep the user from being suspended until the session has begun, so that the suspension ends it. To be called before
- * a device is locked.
- *
- * @returns the hash of the password, which stays the same so long
- * @throws {Problem} `suspended`
- */
-export async function requireNotSuspended(tx: Tx, userId: string): Promise<string | null> {
-  const [user] = await tx
-    .select({ suspendedAt: users.suspendedAt, passwordHash: users.passwordHash })
-    .from(users)
-    .where(eq(users.id, userId))
-    .for('share')
-  if (user!.suspendedAt !== null) throw new Problem('suspended')
-  return user!.passwordHash
-}
-
-/** Where the sessions of a user began that have not ended. */
-export async function sessionAddresses(db: Db, username: string): Promise<string[]> {
-  const found = await db
-    .select({ address: sessions.address })
+/** @returns the event to append, none if there are not too many */
+function endSurplus(
+  tx: Tx,
+  { maxPerUser }: Config['sessions'],
+  { id, userId }: SessionRow
+): Promise<NewEvent[]> {
+  const surplus = tx
+    .select({ id: sessions.id })
     .from(sessions)
-    .innerJoin(users, eq(users.id, sessions.userId))
-    .where(and(eq(users.username, username), gt(sessions.expiresAt, NOW)))
-  return found.map(({ address }) => address)
+    .where(and(eq(sessions.userId, userId), ne(sessions.id, id)))
+    .orderBy(desc(sessions.lastUsedAt))
+    .offset(maxPerUser - 1)
+  return endSessions(tx, inArray(sessions.id, surplus))
 }
 
 /** A device has refreshed its session. One that has logged out meanwhile stays out. */

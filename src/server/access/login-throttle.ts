@@ -1,9 +1,11 @@
+import { and, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { WindowCounter } from '../../access/window-counter.js'
-import { networkOf, requireNoWait } from '../../access/rate-limits.js'
-import type { Db } from '../../db/database.js'
-import type { Services } from '../../services.js'
-import { sessionAddresses } from './session-store.js'
+import type { Config } from '../config.js'
+import type { Db } from '../db/database.js'
+import { sessions, users } from '../db/schema.js'
+import type { CounterSync } from './counter-sync.js'
+import { networkOf, requireNoWait } from './rate-limits.js'
+import type { WindowCounter } from './window-counter.js'
 
 const MINUTE_MS = 60_000
 /** Most networks that are remembered as their users' own. */
@@ -23,8 +25,8 @@ export class LoginThrottle {
   readonly #known = new Set<string>()
   readonly #db: Db
 
-  constructor({ config, attempts, db }: Pick<Services, 'config' | 'attempts' | 'db'>) {
-    const limit = (max: number) => (config.rateLimits.enabled ? max : Infinity)
+  constructor(db: Db, attempts: CounterSync, { enabled }: Config['rateLimits']) {
+    const limit = (max: number) => (enabled ? max : Infinity)
     this.#here = attempts.of('guesses-here', { max: limit(10), windowMs: 15 * MINUTE_MS })
     this.#everywhere = attempts.of('guesses-everywhere', { max: limit(100), windowMs: 60 * MINUTE_MS })
     this.#db = db
@@ -84,6 +86,16 @@ export class LoginThrottle {
     if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.values().next().value!)
     this.#known.add(place)
   }
+}
+
+/** Where the sessions of a user began that have not ended. */
+async function sessionAddresses(db: Db, username: string): Promise<string[]> {
+  const found = await db
+    .select({ address: sessions.address })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(and(eq(users.username, username), gt(sessions.expiresAt, sql`now()`)))
+  return found.map(({ address }) => address)
 }
 
 /** A line for whoever watches the log for attackers: the address, and no name. */
