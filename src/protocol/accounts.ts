@@ -173,6 +173,9 @@ export type Profile = Static<typeof Profile>
 export const Profile = record(
   {
     user: ref(User),
+    erased: Type.Optional(
+      Type.Boolean({ description: 'Whether the account is erased: only the name and the chain are left.' })
+    ),
     root: Sha256('The user’s root: fingerprint of the signing key that started the chain or last reset it.'),
     devices: Type.Array(ref(PublicDevice), { description: 'The active devices.' }),
     chain: ref(UserChain)
@@ -240,6 +243,24 @@ export const UserChainHead = record(
     sequence: Type.Integer({ description: 'Its sequence.', examples: [2] })
   },
   { $id: 'UserChainHead' }
+)
+
+export type Erasure = Static<typeof Erasure>
+export const Erasure = record(
+  {
+    password: KnownPassword,
+    statements: Type.Array(ref(NewSignedStatement), {
+      maxItems: MAX_USER_STATEMENTS,
+      description:
+        'A `device-revoke` for each active device of the user, in order. That of the caller comes last.'
+    }),
+    dryRun: Type.Optional(
+      Type.Boolean({
+        description: 'Only check the password, and whether the user may go. Nothing is erased.'
+      })
+    )
+  },
+  { $id: 'Erasure' }
 )
 
 export const UserPage = page(ref(User), { $id: 'UserPage' })

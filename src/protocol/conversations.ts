@@ -107,7 +107,8 @@ export const Member = record(
     username: Username,
     role: RoleName,
     root: Sha256('The root that the chain has for the member.'),
-    joinedAt: Position('Position of the statement that added the member.')
+    joinedAt: Position('Position of the statement that added the member.'),
+    erased: Type.Optional(Type.Boolean({ description: 'Whether the member’s account is erased.' }))
   },
   { $id: 'Member' }
 )

@@ -6,6 +6,7 @@ import { registerAuth } from './access/auth.js'
 import { adminRoutes, requireAdmin } from './features/admin/routes.js'
 import { authRoutes } from './features/auth/routes.js'
 import { userRoutes } from './features/users/routes.js'
+import { erasureRoutes } from './features/users/erasure.js'
 import { userChainRoutes } from './features/users/chain-routes.js'
 import { contactRoutes } from './features/contacts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
@@ -84,6 +85,7 @@ export async function buildApp(services: Services): Promise<App> {
       describeRoutes(authenticated, { authenticated: true })
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)
+      erasureRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       inviteRoutes(authenticated, services)
       passwordRoutes(authenticated, services)

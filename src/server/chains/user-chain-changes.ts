@@ -50,16 +50,23 @@ export async function refuseStale(
   throw new Problem('stale-chain', undefined, { head, sequence, statements, next })
 }
 
+/** Write the effects of valid statements, and append their events. */
+export async function applyChain(...change: Parameters<typeof changeChain>): Promise<void> {
+  await appendEvents(change[0], await changeChain(...change))
+}
+
 /**
- * Write the effects of valid statements: the chain, the end of devices and their sessions, the session keys
- * that are out of date, and the events. The caller writes the rows of new and changed devices before.
+ * Write the effects of valid statements: the chain, the end of devices and their sessions, and the session keys that
+ * are out of date. The caller writes the rows of new and changed devices before.
+ *
+ * @returns the events to append
  */
-export async function applyChain(
+export async function changeChain(
   tx: Tx,
   before: StoredUser,
   after: UserChain,
   links: readonly UserLink[]
-): Promise<void> {
+): Promise<NewEvent[]> {
   const { id: userId } = before
   await insertUserStatements(tx, userId, links)
   await tx
@@ -81,5 +88,5 @@ export async function applyChain(
       data: { userId, username: after.user, sequence: statement.sequence, statement: signed },
       to: { contactsOf: userId }
     })
-  await appendEvents(tx, events)
+  return events
 }

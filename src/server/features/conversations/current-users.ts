@@ -10,6 +10,8 @@ export interface CurrentDevice extends ChainDevice {
   userId: string
   /** Bytes of a wrap for it. */
   wrapBytes: number
+  /** The owner's account is erased: the device counts, but nobody fetches wraps for it. */
+  isErased: boolean
 }
 
 /** A state behind which only recent `device-add` statements follow. A session key may still name it. */

@@ -19,6 +19,7 @@ export interface Judged {
 }
 
 export interface JudgedKey {
+  /** Without those that nobody would ever fetch. */
   wraps: readonly KeyWrap[]
   /** When it gets out of date because of recent devices, in seconds since 1970; `Infinity` if it does not. */
   outdatedAt: number
@@ -106,11 +107,11 @@ function readWraps(
   const devices = new Map(
     [...members.keys()].flatMap((username) => users.devices(username)).map((device) => [device.id, device])
   )
-  return roster.map(({ id }) => {
-    const { wrapBytes, purpose } = devices.get(id)!
+  return roster.flatMap(({ id }) => {
+    const { wrapBytes, purpose, isErased } = devices.get(id)!
     const wrappedKey = wraps.get(id)!
     if (base64Bytes(wrappedKey) !== wrapBytes)
       throw new Problem('invalid-request', `The wrap for device ${id} must have ${wrapBytes} bytes.`)
-    return { deviceId: id, wrappedKey, sends: purpose === 'chat' }
+    return isErased ? [] : [{ deviceId: id, wrappedKey, sends: purpose === 'chat' }]
   })
 }

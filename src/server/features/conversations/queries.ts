@@ -35,7 +35,8 @@ export const rekeyRequired = sql.raw(`coalesce(c.outdated_at <= now(), false)`)
 
 /** The first members of conversation `c`. Read by index, so the conversation's size does not matter. */
 const firstMembers = sql`
-select json_agg(json_build_object('username', u.username, 'role', m.role, 'root', m.root, 'joinedAt', m.joined_at)
+select json_agg(json_build_object('username', u.username, 'role', m.role, 'root', m.root, 'joinedAt', m.joined_at,
+                                  'erased', u.erased_at is not null)
                 order by m.joined_at, m.place) as members
 from (
   select * from memberships m where m.conversation_id = c.id and m.left_at is null
@@ -144,7 +145,8 @@ export function readMemberPage(
   return rows(
     db,
     sql`
-select u.username, m.role, m.root, ${sql.raw(asNumber('m.joined_at'))} as "joinedAt", m.place
+select u.username, m.role, m.root, ${sql.raw(asNumber('m.joined_at'))} as "joinedAt",
+  u.erased_at is not null as erased, m.place
 from memberships m join users u on u.id = m.user_id
 where m.conversation_id = ${conversationId}::uuid and m.left_at is null and ${after(place)}
 order by m.joined_at, m.place limit ${limit}::int`

@@ -54,6 +54,7 @@ function namedUsers(statement: ChangeStatement): { username: string }[] {
   return 'member' in statement ? [statement.member] : []
 }
 
+/** Users who are not in. One who is erased can't come in any more. */
 async function readUsers(
   tx: Tx,
   conversationId: string,
@@ -65,7 +66,7 @@ async function readUsers(
 select u.id as "userId", u.username, u.root, u.chain_sequence as sequence, u.chain_head as head,
   coalesce((select max(m.state_sequence) from memberships m
             where m.user_id = u.id and m.conversation_id = ${conversationId}::uuid), 0) as floor
-from users u where u.username = any (${arrayOf(usernames)})`
+from users u where u.username = any (${arrayOf(usernames)}) and u.erased_at is null`
   )
   return found.map(({ floor, ...user }) => ({ user, floor }))
 }
@@ -117,8 +118,9 @@ async function readDevices(tx: Tx, users: readonly CurrentUser[]): Promise<Curre
     sql`
 select d.id, d.user_id as "userId", d.purpose, d.signing_fingerprint as "signingKey",
   d.encryption_fingerprint as "encryptionKey", d.kem_fingerprint as "kemKey",
-  d.encryption_version as "encryptionVersion", ${sql.raw(modulusBytes('d.encryption_key'))} as "modulusBytes"
-from devices d
+  d.encryption_version as "encryptionVersion", ${sql.raw(modulusBytes('d.encryption_key'))} as "modulusBytes",
+  u.erased_at is not null as "isErased"
+from devices d join users u on u.id = d.user_id
 where d.user_id = any (${arrayOf(users.map(({ userId }) => userId))}::uuid[]) and d.status = 'active'
 order by d.created_at, d.id`
   )

@@ -86,7 +86,7 @@ select u.id as "userId", u.username, exists (
   where b.user_id = u.id and b.blocked_id = $1::uuid or b.user_id = $1::uuid and b.blocked_id = u.id
 ) as "isHidden"
 from users u
-where u.username = any (${listOf(2)}::text[]) and (u.id = $1::uuid or exists (
+where u.username = any (${listOf(2)}::text[]) and u.erased_at is null and (u.id = $1::uuid or exists (
   select from memberships mine join memberships theirs on theirs.conversation_id = mine.conversation_id
   where mine.user_id = $1::uuid and mine.left_at is null and mine.requested_by is null
     and theirs.user_id = u.id and theirs.left_at is null and theirs.requested_by is null))

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, like, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, like, sql } from 'drizzle-orm'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
 import { boundKeys, devices, users } from '../../db/schema.js'
@@ -37,13 +37,13 @@ export function keysOf(statements: readonly SignedStatement[], keys: ReadonlyMap
   return [...signers].flatMap((signer) => keys.get(signer) ?? [])
 }
 
-/** Users whose names begin with `prefix`, after the name `after`, in order of their names. */
+/** Users with an account whose names begin with `prefix`, after the name `after`, in order of their names. */
 export function usersByPrefix(db: Db, prefix: string, after: string, limit: number) {
   const pattern = prefix.replaceAll(/[\\%_]/g, '\\$&')
   return db
     .select()
     .from(users)
-    .where(and(like(users.username, `${pattern}%`), gt(users.username, after)))
+    .where(and(like(users.username, `${pattern}%`), gt(users.username, after), isNull(users.erasedAt)))
     .orderBy(asc(users.username))
     .limit(limit)
 }

@@ -58,6 +58,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
           const { items, next } = await readUserStatements(tx, user.id, after, limit)
           return {
             user: userView(user),
+            erased: user.erasedAt !== null,
             root: user.root,
             devices: (await activeDevices(tx, user.id)).map(publicDevice),
             chain: { head: user.chainHead, items, keys: keysOf(items, await signingKeys(tx, items)), next }
