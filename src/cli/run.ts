@@ -13,6 +13,7 @@ import { envelopeCommands } from './commands/envelopes.js'
 import { groupCommands } from './commands/group.js'
 import { historyCommand } from './commands/history.js'
 import { inviteCommands } from './commands/invite.js'
+import { ownAccountCommands } from './commands/own-account.js'
 import { listenCommand } from './commands/listen.js'
 import { resetPasswordCommand } from './commands/reset-password.js'
 import { requestsCommands } from './commands/requests.js'
@@ -104,6 +105,7 @@ export function makeProgram(io: Io): Command {
   program.commandsGroup('Your account:')
   accountCommands(program, io)
   resetPasswordCommand(program, io)
+  ownAccountCommands(program, io)
   program.commandsGroup('Messages:')
   sendCommand(program, io)
   listenCommand(program, io)

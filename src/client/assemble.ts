@@ -37,10 +37,12 @@ import { Membership } from './features/membership.js'
 import { DeviceRekey } from './features/rekey.js'
 import { Requests } from './features/requests.js'
 import { ShownHistory } from './features/shown-history.js'
+import { OwnAccount } from './features/own-account.js'
 import { Sessions } from './features/sessions.js'
 import { Users } from './features/users.js'
 import { Alarms } from './identity/alarms.js'
 import { ChainDoubts } from './identity/chain-doubts.js'
+import { ErasedUsers } from './identity/erased-users.js'
 import { HeardHeads } from './identity/heard-heads.js'
 import { OpenInvitations } from './identity/open-invitations.js'
 import { OwnChain } from './identity/own-chain.js'
@@ -109,6 +111,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const doubts = new ChainDoubts(store)
   const users = new UserChains(api, store, me, trust, new PublicKeys(store), alarms, heads, doubts)
   const own = new OwnChain(users, me)
+  const erased = new ErasedUsers(store)
 
   const contact = new FirstContact(store)
   const rules = new ContactRules(api, contact)
@@ -196,6 +199,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     outbox,
     me,
     contact,
+    erased,
     () => sharing.tellHeads()
   )
   const sharing = new TrustSharing(store, users, trust, own, chains, creation, outbox, now, random)
@@ -218,7 +222,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const handler = new EventHandler(
     new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
     new ConversationEvents(chains, forwarding, leftOut, me, contact),
-    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me),
+    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me, erased),
     new ContactEvents(contact, chains, me)
   )
   const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
@@ -250,6 +254,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     alarms,
     devices,
     sessions: new Sessions(api),
+    ownAccount: new OwnAccount(http, api, store, users, own, chains, erased, membership, devices, auth),
     directory: new Users(api, users, me, () => sharing.flush()),
     contacts: new Contacts(store, users, trust, me, own, alarms, http.origin, rules, () => sharing.flush()),
     contactRequests: new Requests(api, contact, conversations),

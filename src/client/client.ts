@@ -2,6 +2,7 @@ import * as Type from 'typebox'
 import type { AdminRequest } from './admin.js'
 import { assemble, type Parts } from './assemble.js'
 import { publicPart, toChatError } from './calls.js'
+import { requireConversationId, requireMessageId } from './check-ids.js'
 import { checkOptions } from './check-options.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
@@ -16,10 +17,17 @@ import { unlessUnsent } from './features/unsent.js'
 import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
-import { requireConversationId, requireMessageId } from './require-id.js'
 import type { ChatClientOptions } from './options.js'
-import type { Account, Login, Registration, LoginResult, ServerInfo } from './types/account.js'
+import type {
+  Account,
+  Login,
+  LoginResult,
+  PasswordChange,
+  Registration,
+  ServerInfo
+} from './types/account.js'
 import type { Content } from './types/content.js'
+import type { DeviceInfo } from './types/devices.js'
 import type { ChatEvent } from './types/events.js'
 import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
 
@@ -139,6 +147,28 @@ export class ChatClient {
   /** End the session. `forget` also destroys the keys: this device can't be used again. */
   logout(options: { forget?: boolean } = {}): Promise<void> {
     return this.#parts.auth.logout(options)
+  }
+
+  /**
+   * Change the password. All other sessions end; other devices begin new ones with their keys, unless
+   * `revokeOthers` revokes them. The key backup has a secret of its own, and stays as it is.
+   *
+   * @returns the devices that were revoked
+   * @throws `wrong-password`, `weak-password` (`refused`)
+   */
+  changePassword(change: PasswordChange): Promise<{ revoked: DeviceInfo[] }> {
+    return this.#parts.ownAccount.changePassword(change)
+  }
+
+  /**
+   * Delete the account for ever, and the keys on this device: leave all groups, revoke all devices, and have the
+   * server erase the rest. If it was interrupted, call it again.
+   *
+   * @returns ids of groups that could not be left: the user stays in them as an erased member
+   * @throws `wrong-password`, `last-server-admin` (`refused`), before anything is done
+   */
+  deleteAccount(credentials: { password: string }): Promise<{ stayedIn: string[] }> {
+    return this.#parts.ownAccount.delete(credentials)
   }
 
   /**

@@ -21,7 +21,7 @@ import {
 /** Length of a new password in characters. */
 export const PASSWORD_LENGTH = { min: 10, max: 256 } as const
 
-const Password = Type.String({
+export const Password = Type.String({
   minLength: PASSWORD_LENGTH.min,
   maxLength: PASSWORD_LENGTH.max,
   format: 'password',
@@ -37,7 +37,7 @@ export type ServerRole = (typeof SERVER_ROLES)[number]
 export const ACCOUNT_KINDS = ['member', 'bot'] as const
 export type AccountKind = (typeof ACCOUNT_KINDS)[number]
 /** A password to be compared. */
-const KnownPassword = Type.String({
+export const KnownPassword = Type.String({
   minLength: 1,
   maxLength: PASSWORD_LENGTH.max,
   format: 'password',
@@ -83,12 +83,6 @@ export const Credentials = record(
     )
   },
   { $id: 'Credentials' }
-)
-
-export type PasswordChange = Static<typeof PasswordChange>
-export const PasswordChange = record(
-  { currentPassword: KnownPassword, newPassword: Password },
-  { $id: 'PasswordChange' }
 )
 
 export type AuthResponse = Static<typeof AuthResponse>
@@ -243,24 +237,6 @@ export const UserChainHead = record(
     sequence: Type.Integer({ description: 'Its sequence.', examples: [2] })
   },
   { $id: 'UserChainHead' }
-)
-
-export type Erasure = Static<typeof Erasure>
-export const Erasure = record(
-  {
-    password: KnownPassword,
-    statements: Type.Array(ref(NewSignedStatement), {
-      maxItems: MAX_USER_STATEMENTS,
-      description:
-        'A `device-revoke` for each active device of the user, in order. That of the caller comes last.'
-    }),
-    dryRun: Type.Optional(
-      Type.Boolean({
-        description: 'Only check the password, and whether the user may go. Nothing is erased.'
-      })
-    )
-  },
-  { $id: 'Erasure' }
 )
 
 export const UserPage = page(ref(User), { $id: 'UserPage' })

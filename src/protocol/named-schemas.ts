@@ -5,6 +5,7 @@ import * as admin from './admin.js'
 import * as deviceLogin from './device-login.js'
 import * as stream from './event-stream.js'
 import * as invites from './invites.js'
+import * as ownAccount from './own-account.js'
 import { NewSignedStatement } from './schema.js'
 import * as server from './server.js'
 
@@ -12,5 +13,5 @@ import * as server from './server.js'
 export const namedSchemas: TSchema[] = [
   ...answerSchemas,
   NewSignedStatement,
-  ...namedIn(admin, adminServer, deviceLogin, invites, stream, server)
+  ...namedIn(admin, adminServer, deviceLogin, invites, ownAccount, stream, server)
 ]

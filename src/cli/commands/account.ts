@@ -4,7 +4,7 @@ import { addExamples } from '../help.js'
 import { showLinkNumber, waitUntilLinked } from '../linking.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
-import { readPassword, confirm, readNewPassword } from '../terminal/prompt.js'
+import { readPassword, confirm, readFirstPassword } from '../terminal/prompt.js'
 import { rememberServer, requireAccount, withClient } from '../with-chat.js'
 
 interface LoginOptions {
@@ -69,7 +69,7 @@ async function register(
   username: string,
   { deviceName }: LoginOptions
 ): Promise<void> {
-  const password = await readNewPassword(io, options, `Choose a password for ${username}`)
+  const password = await readFirstPassword(io, options, `Choose a password for ${username}`)
   await withClient(io, options, async (chat) => {
     printToStderr(io, 'Generating keys …')
     const named = deviceName === undefined ? {} : { deviceName }

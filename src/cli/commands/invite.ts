@@ -7,7 +7,7 @@ import { isOnThisMachine, serverUrl, type GlobalOptions } from '../profile.js'
 import { findGroup } from '../recipient.js'
 import { formatTable, formatTime } from '../terminal/format.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { readNewPassword } from '../terminal/prompt.js'
+import { readFirstPassword } from '../terminal/prompt.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { rememberServer, withChat, withClient } from '../with-chat.js'
 
@@ -141,7 +141,7 @@ async function register(
 ): Promise<void> {
   if (name === undefined)
     throw new UsageError('The link makes an account. Choose a name for it.', 'secure-chat join LINK NAME')
-  const password = await readNewPassword(io, options, `Choose a password for ${name}`)
+  const password = await readFirstPassword(io, options, `Choose a password for ${name}`)
   await withClient(io, options, async (chat) => {
     printToStderr(io, 'Generating keys …')
     const named = deviceName === undefined ? {} : { deviceName }

@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { confirm as askConfirm, isCancel, password as askHidden, select } from '@clack/prompts'
+import {
+  confirm as askConfirm,
+  isCancel,
+  password as askHidden,
+  select,
+  text as askText
+} from '@clack/prompts'
 import { PASSWORD_LENGTH } from '../../protocol/accounts.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { printToStderr, type Io } from './io.js'
@@ -30,8 +36,13 @@ export function readPassword(io: Io, options: GlobalOptions, message: string): P
 }
 
 /** The password of a new account. @throws {UsageError} if the server would not accept its length */
-export async function readNewPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
-  const source = passwordSource(options, `${message}, of ${PASSWORD_LENGTH.min} characters or more`)
+export function readFirstPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
+  return readNewPassword(io, passwordSource(options, message))
+}
+
+/** A password to come. @throws {UsageError} if the server would not accept its length */
+export async function readNewPassword(io: Io, given: SecretSource): Promise<string> {
+  const source = { ...given, message: `${given.message}, of ${PASSWORD_LENGTH.min} characters or more` }
   const password = await readSecret(io, { ...source, isNew: true, fault: faultOfPassword })
   const fault = faultOfPassword(password)
   if (fault !== undefined) throw new UsageError(fault)
@@ -108,6 +119,21 @@ export async function confirm(io: Io, message: string, yes: boolean | undefined)
   if (!isInteractive(io))
     throw new UsageError(`${message} There is no terminal to ask on.`, 'Confirm with --yes.')
   if (!(await agree(io, message))) cancelled(io)
+}
+
+/** Ask for a name to be typed: anything else ends the command. Without a terminal, `--yes` is required. */
+export async function confirmName(
+  io: Io,
+  message: string,
+  name: string,
+  yes: boolean | undefined
+): Promise<void> {
+  if (yes === true) return
+  if (!isInteractive(io))
+    throw new UsageError(`${message} There is no terminal to ask on.`, 'Confirm with --yes.')
+  const question = wrap(`${message} Type ${name} to go on.`, columnsOf(io.stderr) - FRAME).join('\n')
+  const typed = await ask(io, (streams) => askText({ message: question, ...streams }))
+  if (typed?.trim() !== name) cancelled(io)
 }
 
 /** Ask yes or no, on a terminal. @throws the signal's reason when it takes the question back */

@@ -5,11 +5,13 @@ import { parseStatement } from '../../protocol/parse-statement.js'
 import { untrusted } from '../errors.js'
 import type { Boundaries } from '../conversations/boundaries.js'
 import type { Alarms } from '../identity/alarms.js'
+import type { ErasedUsers } from '../identity/erased-users.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { USER_STATEMENTS } from '../identity/verify-user-chain.js'
 import type { LeftOutDevices } from '../session-keys/left-out.js'
 import type { KeyRenewals } from '../session-keys/renewals.js'
+import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Handled } from './handled.js'
@@ -25,6 +27,7 @@ export class DeviceEvents {
   readonly #renewals: KeyRenewals
   readonly #leftOut: LeftOutDevices
   readonly #me: OwnDevice
+  readonly #erased: ErasedUsers
 
   constructor(
     api: Api,
@@ -33,7 +36,8 @@ export class DeviceEvents {
     boundaries: Boundaries,
     renewals: KeyRenewals,
     leftOut: LeftOutDevices,
-    me: OwnDevice
+    me: OwnDevice,
+    erased: ErasedUsers
   ) {
     this.#api = api
     this.#users = users
@@ -42,6 +46,7 @@ export class DeviceEvents {
     this.#renewals = renewals
     this.#leftOut = leftOut
     this.#me = me
+    this.#erased = erased
   }
 
   async *requested({
@@ -92,7 +97,8 @@ export class DeviceEvents {
 
   /** Only the server says so: nothing that was verified changes. */
   async *userDeleted({ username }: Static<(typeof durableEvents)['user.deleted']>): AsyncGenerator<Handled> {
-    yield { events: [{ type: 'user-deleted', username }] }
+    const commit = (tx: StoreTransaction) => this.#erased.note(tx, username)
+    yield { events: [{ type: 'user-deleted', username }], commit }
   }
 
   #isOwn({ signatures }: { signatures: Record<string, string> }): boolean {

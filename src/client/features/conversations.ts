@@ -4,6 +4,7 @@ import { classicalDevices, toConversation } from '../conversations/info.js'
 import type { FirstContact } from '../conversations/first-contact.js'
 import type { VerifiedConversation } from '../conversations/record.js'
 import { ChatError, withDetails, isLeft } from '../errors.js'
+import type { ErasedUsers } from '../identity/erased-users.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import { checkContent } from '../messages/content.js'
 import type { TitleSearch } from '../messages/title.js'
@@ -28,6 +29,7 @@ export class Conversations {
   readonly #outbox: Outbox
   readonly #me: OwnDevice
   readonly #contact: FirstContact
+  readonly #erased: ErasedUsers
   readonly #tellHeads: () => Promise<unknown>
 
   /** @param tellHeads sends where chains end to the user's other devices */
@@ -40,6 +42,7 @@ export class Conversations {
     outbox: Outbox,
     me: OwnDevice,
     contact: FirstContact,
+    erased: ErasedUsers,
     tellHeads: () => Promise<unknown>
   ) {
     this.#api = api
@@ -50,6 +53,7 @@ export class Conversations {
     this.#outbox = outbox
     this.#me = me
     this.#contact = contact
+    this.#erased = erased
     this.#tellHeads = tellHeads
   }
 
@@ -65,8 +69,10 @@ export class Conversations {
       return readTitles ? this.#titled(conversation, served.lastPosition) : conversation
     }
     const found: Conversation[] = []
-    for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage))
+    for await (const { items } of pagesOf(this.#api, '/v1/conversations?limit=200', ConversationPage)) {
+      await this.#erased.noteServed(items)
       for (const one of await inGroups(items, listed)) found.push(one)
+    }
     return found
   }
 
@@ -159,12 +165,13 @@ export class Conversations {
   }
 
   /**
-   * A new group with the same members and title, whose only admin is its creator: for a group whose admins
+   * A new group with the same title, and the same members as far as they have accounts, whose only admin is its creator: for a group whose admins
    * can't act any more. The old one is told.
    */
   async recreate(id: string): Promise<Conversation> {
-    const { chain, stored } = await this.#chains.get(id)
-    const next = await this.createGroup(stored.title ?? 'group', [...chain.members.keys()])
+    const { title, members } = await this.#toPublic(await this.#chains.get(id))
+    const names = members.filter(({ erased }) => erased !== true).map(({ username }) => username)
+    const next = await this.createGroup(title ?? 'group', names)
     await this.#outbox.send(id, { type: 'text', text: `This group goes on as ${next.id}.` })
     return next
   }
@@ -225,6 +232,6 @@ export class Conversations {
   async #toPublic(conversation: VerifiedConversation): Promise<Conversation> {
     const users = await this.#chains.users(conversation.id)
     const request = await this.#contact.request(conversation.id)
-    return toConversation(conversation, users, this.#me.username, request)
+    return this.#erased.marked(toConversation(conversation, users, this.#me.username, request))
   }
 }

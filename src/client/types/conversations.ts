@@ -30,4 +30,6 @@ export interface Member {
    * them.
    */
   stale: boolean
+  /** By the server's word, as far as this device has heard: the member has no account any more. */
+  erased?: true
 }

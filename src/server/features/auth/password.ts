@@ -1,6 +1,6 @@
 import { and, eq, ne } from 'drizzle-orm'
 import Type from 'typebox'
-import { PasswordChange } from '../../../protocol/accounts.js'
+import { PasswordChange } from '../../../protocol/own-account.js'
 import { ref } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
 import { lockAccount } from '../../access/erasure.js'

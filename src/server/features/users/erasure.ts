@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { Erasure } from '../../../protocol/accounts.js'
+import { Erasure } from '../../../protocol/own-account.js'
 import { parseStatement } from '../../../protocol/parse-statement.js'
 import { ref, type SignedStatement } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'

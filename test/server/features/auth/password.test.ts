@@ -59,7 +59,7 @@ t.test('A wrong current password counts like a wrong log-in, and changes nothing
   expect(await login(carol, carol.password), 200)
 })
 
-t.test('Of two changes at the same time one is made, and the other is refused', async (t) => {
+t.test('One of two changes at the same time is made, and the other is refused', async (t) => {
   const dave = await user(t, chat, 'dave')
   const passwords = [NEW, `${NEW} too`]
   const answers = await Promise.all(passwords.map((one) => change(dave, dave.password, one)))

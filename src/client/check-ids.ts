@@ -2,11 +2,13 @@ import { ChatError } from './errors.js'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+/** @throws {ChatError} `invalid-id` (`usage`) */
 export function requireMessageId(id: string | undefined): void {
   if (id !== undefined && !uuid.test(id))
     throw new ChatError('usage', 'invalid-id', 'A message’s id is a UUID.')
 }
 
+/** @throws {ChatError} `invalid-id` (`usage`) */
 export function requireConversationId(id: string): string {
   if (uuid.test(id)) return id
   throw new ChatError('usage', 'invalid-id', 'A conversation’s id is a UUID.')
