@@ -26,3 +26,14 @@ export const Erasure = record(
   },
   { $id: 'Erasure' }
 )
+
+/** A line of an export. Other fields depend on its kind, and more may come. */
+export const ExportLine = record(
+  {
+    kind: Type.String({
+      description: 'What the line is about. The last one is `end`.',
+      examples: ['account']
+    })
+  },
+  { $id: 'ExportLine' }
+)

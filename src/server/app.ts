@@ -7,6 +7,7 @@ import { adminRoutes, requireAdmin } from './features/admin/routes.js'
 import { authRoutes } from './features/auth/routes.js'
 import { userRoutes } from './features/users/routes.js'
 import { erasureRoutes } from './features/users/erasure.js'
+import { exportRoutes } from './features/users/export.js'
 import { userChainRoutes } from './features/users/chain-routes.js'
 import { contactRoutes } from './features/contacts/routes.js'
 import { conversationRoutes } from './features/conversations/routes.js'
@@ -86,6 +87,7 @@ export async function buildApp(services: Services): Promise<App> {
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)
       erasureRoutes(authenticated, services)
+      exportRoutes(authenticated, services)
       sessionRoutes(authenticated, services)
       inviteRoutes(authenticated, services)
       passwordRoutes(authenticated, services)

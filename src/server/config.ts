@@ -52,6 +52,7 @@ export const variables = {
   SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
   SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
   MAX_SESSIONS: integer(50, 1, 200),
+  EXPORTS_PER_DAY: integer(3, 1, 1000),
   DEVICE_LOGIN: choice('on', 'on', 'off'),
   DEVICE_LOGIN_IDLE: integer(90, 1, 3650),
   PASSWORD_ITERATIONS: integer(600_000, 100_000, 10_000_000),
@@ -161,6 +162,8 @@ function grouped(values: Values) {
       maxUses: values.INVITE_USES,
       maxDays: values.INVITE_DAYS
     },
+    /** Of a user’s data, within 24 hours. */
+    exportsPerDay: limit(values.EXPORTS_PER_DAY),
     passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
     devices: {
       minRsaBits: Number(values.RSA_KEY_SIZE),

@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream'
+import { ExportLine } from '../../../protocol/own-account.js'
+import { schemaName } from '../../../protocol/schema.js'
+import { deviceSessionOf } from '../../access/auth.js'
+import { requireNoWait } from '../../access/rate-limits.js'
+import type { ActiveSession } from '../../access/sessions.js'
+import type { App } from '../../http/app.js'
+import { problemResponses } from '../../http/problem-responses.js'
+import { readVisible } from '../../log/read.js'
+import type { Services } from '../../services.js'
+import { SECTIONS, sectionPages } from './export-tables.js'
+
+type Parts = Pick<Services, 'attempts' | 'config' | 'database' | 'db' | 'sessions'>
+
+const DAY_MS = 86_400_000
+const TYPE = 'application/x-ndjson'
+/** Bounds of a page of events. */
+const EVENTS = { events: 200, bytes: 2 ** 19 }
+
+/** All that the server holds on the caller. */
+export function exportRoutes(app: App, services: Parts): void {
+  const { attempts, config } = services
+  const exports = attempts.of('exports', { max: config.exportsPerDay, windowMs: DAY_MS })
+
+  app.get(
+    '/users/me/export',
+    {
+      schema: {
+        operationId: 'exportMe',
+        tags: ['accounts'],
+        summary: 'All that the server holds on the caller',
+        description:
+          'One JSON object on each line. `kind` says what it is; the last line has the kind `end`, and without it the ' +
+          'export is not complete. Messages and keys are encrypted, as ever. The hash of the password is left out.',
+        response: {
+          200: {
+            description: 'The lines.',
+            content: {
+              [TYPE]: {
+                schema: {
+                  type: 'string',
+                  contentMediaType: TYPE,
+                  contentSchema: { $ref: schemaName(ExportLine) }
+                }
+              }
+            }
+          },
+          ...problemResponses('device-required')
+        }
+      }
+    },
+    async (request, reply) => {
+      const session = deviceSessionOf(request)
+      const wait = exports.wait(session.userId)
+      requireNoWait(reply, wait, 'There were enough exports today. Wait for the time in `Retry-After`.')
+      exports.count(session.userId)
+      void reply.header('cache-control', 'no-store')
+      // Nothing is read before the client has taken what was read before it.
+      const lines = Readable.from(chunks(services, session), { objectMode: false, highWaterMark: 2 ** 16 })
+      return reply.type(TYPE).send(lines as unknown as string)
+    }
+  )
+}
+
+/** Pages of lines. It ends without the last line if the session ends meanwhile. */
+async function* chunks(services: Parts, session: ActiveSession): AsyncGenerator<string> {
+  for await (const lines of pages(services, session.userId)) {
+    if ((await services.sessions.find(session.id)) === null) throw new Error('the session has ended')
+    if (lines.length > 0) yield lines.map((line) => `${line}\n`).join('')
+  }
+  yield '{"kind":"end"}\n'
+}
+
+async function* pages({ db, database }: Parts, userId: string): AsyncGenerator<string[]> {
+  for (const section of SECTIONS) yield* sectionPages(db, section, userId)
+  let position = 0
+  for (let isMore = true; isMore;) {
+    const page = await readVisible(database.prepared, userId, position, EVENTS)
+    yield page.entries.map(({ type, json }) => `{"kind":"event","event":"${type}","data":${json}}`)
+    isMore = page.conversations === null
+    position = page.through
+  }
+}
