@@ -2,7 +2,7 @@ import * as Type from 'typebox'
 import type { AdminRequest } from './admin.js'
 import { assemble, type Parts } from './assemble.js'
 import { publicPart, toChatError } from './calls.js'
-import { requireConversationId, requireMessageId } from './check-ids.js'
+import { conversationIdOf, requireConversationId, requireMessageId } from './check-ids.js'
 import { checkOptions } from './check-options.js'
 import type { Backup } from './features/backup.js'
 import type { Contacts } from './features/contacts.js'
@@ -10,6 +10,7 @@ import type { Conversations } from './features/conversations.js'
 import type { Restoration, Restored } from './features/restore.js'
 import type { Requests } from './features/requests.js'
 import type { Devices } from './features/devices.js'
+import { readExport } from './features/export.js'
 import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
 import type { Invitations } from './features/invitations.js'
@@ -18,17 +19,11 @@ import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
 import type { ChatClientOptions } from './options.js'
-import type {
-  Account,
-  Login,
-  LoginResult,
-  PasswordChange,
-  Registration,
-  ServerInfo
-} from './types/account.js'
+import type { Account, Login, LoginResult, Registration, ServerInfo } from './types/account.js'
 import type { Content } from './types/content.js'
 import type { DeviceInfo } from './types/devices.js'
 import type { ChatEvent } from './types/events.js'
+import type { ExportedRecord, PasswordChange } from './types/own-account.js'
 import type { HistoryRange, Incoming, Recipient, SealedMessage, Sent } from './types/messages.js'
 
 /** A client of one user on one device. Every error is a `ChatError`, unless a caller's signal aborts. */
@@ -171,6 +166,11 @@ export class ChatClient {
     return this.#parts.ownAccount.delete(credentials)
   }
 
+  /** All that the server holds on the user, ciphertext included. @throws `broken-stream` if it is not complete */
+  export(): AsyncIterable<ExportedRecord> {
+    return readExport(this.#parts.api, this.#parts.http.timeout)
+  }
+
   /**
    * Encrypt, sign and send a message. It stays in the store until the server has it: if this throws
    * `unreachable`, or the process dies, the next `send`, `flush` or `events` sends it, once and in order.
@@ -182,7 +182,7 @@ export class ChatClient {
   async send(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<Sent> {
     const checked = checkContent(content)
     requireMessageId(id)
-    const conversationId = await this.#conversationId(to)
+    const conversationId = await conversationIdOf(to, this.conversations)
     await this.#parts.contactRequests.acceptToSend(conversationId)
     return this.#parts.outbox.send(conversationId, checked, id)
   }
@@ -205,7 +205,7 @@ export class ChatClient {
   async seal(to: Recipient, content: string | Content, { id }: { id?: string } = {}): Promise<SealedMessage> {
     const checked = checkContent(content)
     requireMessageId(id)
-    const conversationId = await this.#conversationId(to)
+    const conversationId = await conversationIdOf(to, this.conversations)
     return { conversationId, message: await this.#parts.outbox.seal(conversationId, checked, id) }
   }
 
@@ -280,11 +280,5 @@ export class ChatClient {
   async close(): Promise<void> {
     this.#parts.http.close()
     await this.#parts.store.close()
-  }
-
-  async #conversationId(to: Recipient): Promise<string> {
-    if (typeof to === 'string') return requireConversationId(to)
-    if ('conversationId' in to) return requireConversationId(to.conversationId)
-    return (await this.conversations.direct(to.username)).id
   }
 }

@@ -162,7 +162,7 @@ function grouped(values: Values) {
       maxUses: values.INVITE_USES,
       maxDays: values.INVITE_DAYS
     },
-    /** Of a user’s data, within 24 hours. */
+    /** Exports of a user’s data within 24 hours. */
     exportsPerDay: limit(values.EXPORTS_PER_DAY),
     passwords: { iterations: values.PASSWORD_ITERATIONS, maxQueued: values.PASSWORD_QUEUE },
     devices: {

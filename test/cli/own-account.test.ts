@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { atTerminal } from '../support/at-terminal.js'
-import { machine } from '../support/cli-process.js'
+import { lines, machine } from '../support/cli-process.js'
+import { tamperingProxy } from '../support/tampering-proxy.js'
 import { startChat } from '../support/start-chat.js'
 
 const { url } = await startChat(t)
@@ -28,6 +29,32 @@ t.test('A new password that is too short or common is refused, and so is a wrong
   const wrong = { SECURE_CHAT_PASSWORD: 'a wrong pass phrase', SECURE_CHAT_NEW_PASSWORD: NEW }
   t.match(await change(wrong), { code: 1, err: /current password is wrong/ })
   t.match(await home.run('bob', ['password']), { code: 2, err: /SECURE_CHAT_NEW_PASSWORD/ })
+})
+
+t.test('An export is a complete file that nobody else may read, or none', async (t) => {
+  await home.register('frank')
+  await home.ok('frank', ['send', 'bob', 'a note'])
+  const path = join(home.home, 'export.jsonl')
+  t.match(await home.start('frank', ['export', path]).ended(), { code: 0, err: /records were written/ })
+  t.equal((await stat(path)).mode & 0o777, 0o600)
+  const written = lines<{ kind: string; username?: string }>(await readFile(path, 'utf8'))
+  t.equal(written[0]?.username, 'frank')
+  t.ok(written.some(({ kind }) => kind === 'event'))
+  t.equal(lines(await home.ok('frank', ['export'])).length, written.length, 'the same on the output')
+
+  const proxy = await tamperingProxy(t, url)
+  const body = '{"kind":"account"}\n{"kind":"dev'
+  const headers = { 'content-type': 'application/x-ndjson' }
+  proxy.tamper({
+    instead: ({ path: asked }) => (asked.endsWith('/export') ? { status: 200, headers, body } : undefined)
+  })
+  const other = join(home.home, 'other.jsonl')
+  const cut = await home.run('frank', ['--url', proxy.url, 'export', other])
+  t.match(cut, { code: 3, err: /ended before it was complete/ })
+  t.strictSame(
+    (await readdir(home.home)).filter((name) => name.startsWith('other')),
+    []
+  )
 })
 
 t.test('An account is deleted with --yes, and its profile is empty then', async (t) => {

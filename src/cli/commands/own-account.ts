@@ -2,9 +2,10 @@ import { Option, type Command } from 'commander'
 import { ChatError, type ChatClient } from '../../client/index.js'
 import { addExamples } from '../help.js'
 import type { GlobalOptions } from '../profile.js'
-import { printToStderr, type Io } from '../terminal/io.js'
+import { printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
 import { agree, confirmName, isInteractive, readNewPassword, readPassword } from '../terminal/prompt.js'
 import { sanitize } from '../terminal/sanitize.js'
+import { writeWhole } from '../whole-file.js'
 import { requireAccount, withChat, withClient } from '../with-chat.js'
 
 interface PasswordOptions {
@@ -13,7 +14,7 @@ interface PasswordOptions {
   keepOthers?: boolean
 }
 
-/** `password`, `delete-account`: what the owner does with the account. */
+/** `password`, `export`, `delete-account`: what the owner does with the account. */
 export function ownAccountCommands(program: Command, io: Io): void {
   const options = () => program.opts<GlobalOptions>()
   addExamples(
@@ -26,6 +27,14 @@ export function ownAccountCommands(program: Command, io: Io): void {
       .action((given: PasswordOptions) => changePassword(io, options(), given)),
     'password',
     'password --revoke-others'
+  )
+  addExamples(
+    program
+      .command('export')
+      .description('write all that the server holds on you, as lines of JSON')
+      .argument('[file]', 'where to write it; without it, to the output')
+      .action((file: string | undefined) => exportAll(io, options(), file)),
+    'export my-data.jsonl'
   )
   addExamples(
     program
@@ -68,6 +77,23 @@ async function shallRevoke(
     return agree(io, `Your other devices (${names}) log in again with their keys. Revoke them, too?`)
   printToStderr(io, `Your other devices go on: ${names}. To revoke them, too: --revoke-others`)
   return false
+}
+
+async function exportAll(io: Io, options: GlobalOptions, path: string | undefined): Promise<void> {
+  await withChat(io, options, async (chat) => {
+    if (path === undefined) {
+      for await (const record of chat.export()) await printJsonAndWait(io, record)
+      return
+    }
+    let count = 0
+    await writeWhole(path, async (file) => {
+      for await (const record of chat.export()) {
+        await file.appendFile(`${JSON.stringify(record)}\n`)
+        count++
+      }
+    })
+    printToStderr(io, `${count} records were written to ${path}.`)
+  })
 }
 
 async function deleteAccount(io: Io, options: GlobalOptions, yes: boolean | undefined): Promise<void> {

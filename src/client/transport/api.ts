@@ -106,8 +106,8 @@ export class Api {
   }
 
   /** Like `call`, for a response whose body the caller reads. */
-  async open(request: Omit<Request, 'token' | 'response'>): Promise<OpenResponse> {
-    return this.#withToken((token) => this.#http.open({ ...request, token }))
+  async open(request: Omit<Request, 'token' | 'response'>, type?: RegExp): Promise<OpenResponse> {
+    return this.#withToken((token) => this.#http.open({ ...request, token }, type))
   }
 
   /** The server says that the session has ended. @throws {ChatError} `logged-out`, unless there is one again */

@@ -141,13 +141,13 @@ export class Http {
     })
   }
 
-  /** A stream of events, which the caller reads. */
-  async open(request: Request): Promise<OpenResponse> {
+  /** A stream of this type, which the caller reads. */
+  async open(request: Request, type = STREAM_TYPE): Promise<OpenResponse> {
     const end = linked([request.signal, this.#closed.signal])
     const timer = setTimeout(() => end.abort(timedOut()), this.#options.timeout)
     try {
       const response = await this.#fetch(request, end.signal)
-      await requireAnswer(response, STREAM_TYPE)
+      await requireAnswer(response, type)
       const close = (): void => {
         end.unlink()
         end.abort()

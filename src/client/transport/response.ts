@@ -11,6 +11,7 @@ const MAX_RESPONSE_BYTES = 4 * 2 ** 20
 export const JSON_TYPE = /^application\/json\b/i
 export const BYTES_TYPE = /^application\/octet-stream\b/i
 export const STREAM_TYPE = /^text\/event-stream\b/i
+export const LINES_TYPE = /^application\/x-ndjson\b/i
 const PROBLEM_TYPE = /^application\/problem\+json\b/i
 
 /**

@@ -80,7 +80,7 @@ export async function* readFrames(
   }
 }
 
-function broken(cause: unknown, signal: AbortSignal): never {
+export function broken(cause: unknown, signal: AbortSignal): never {
   signal.throwIfAborted()
   throw new ChatError('unreachable', 'broken-stream', 'The connection to the server broke.', { cause })
 }
@@ -88,7 +88,7 @@ function broken(cause: unknown, signal: AbortSignal): never {
 /**
  * `fetch` may stop observing its AbortSignal once the headers have arrived, so the reader observes it too.
  */
-async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
+export async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
   let end: () => void = () => undefined
   const stopped = new Promise<never>((_, reject) => {
     const late = new ChatError('unreachable', 'silent-stream', 'Nothing comes from the server any more.')

@@ -18,13 +18,6 @@ export interface Login extends Credentials {
   asNewDevice?: boolean
 }
 
-export interface PasswordChange {
-  currentPassword: string
-  newPassword: string
-  /** Also revoke all other devices: their keys would begin new sessions. */
-  revokeOthers?: boolean
-}
-
 export interface Account {
   username: string
   userId: string

@@ -84,7 +84,7 @@ t.test('Somebody who deletes the account leaves all groups, and names another ad
   t.match(await failure(erin.conversations.direct('carol')), { kind: 'refused', code: 'user-not-found' })
 })
 
-t.test('Who comes later reads in the list of conversations who has no account any more', async (t) => {
+t.test('The list of conversations says which members have no account any more', async (t) => {
   const [frank, gina] = [await registered(t, url, 'frank'), await registered(t, url, 'gina')]
   const { id } = await frank.conversations.direct('gina')
   await frank.deleteAccount({ password: PASSWORD })

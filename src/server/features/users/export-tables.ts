@@ -203,7 +203,7 @@ export const SECTIONS: readonly Section[] = [
     }
   },
   {
-    // What the user did to others, and from where others did something to the user, is not about the user.
+    // Details of what the user did to others are not shown, and no addresses of others.
     kind: 'audit',
     from: (userId) =>
       sql`(select a.*, a.actor = ${userId}::text as is_actor, a.subject = ${userId}::text as is_subject from audit a) t

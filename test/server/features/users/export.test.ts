@@ -4,6 +4,7 @@ import { getTableName, is, sql } from 'drizzle-orm'
 import { PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
 import * as schema from '../../../../src/server/db/schema.js'
+import { eventually } from '../../../support/eventually.js'
 import { expect, problem } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 import { anotherSession, conversation, lastWord, user } from '../../../support/people.js'
@@ -111,6 +112,7 @@ t.test('An export has something of each table that holds data of users', async (
     200
   )
   const stream = await alice.live()
+  await eventually(async () => (await db.select().from(schema.presence)).length > 0)
   const lines = await exported(alice)
   stream.close()
   const kinds = new Set(lines.map(({ kind }) => kind))
