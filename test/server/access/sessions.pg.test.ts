@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { cheapKeys } from '../../support/bad-input.js'
 import { LockHolder } from '../../support/database-locks.js'
+import { erase } from '../../support/erasure.js'
+import { InteropClient } from '../../support/interop/client.js'
 import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startServer } from '../../support/server-process.js'
 import { expect, problem } from '../../support/interop/http.js'
+
+/** A busy machine may hold up a process; polls are a minute apart here. */
+const BUSY_MS = 4000
 
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
@@ -48,6 +54,44 @@ if (postgres !== undefined) {
       t.ok(Math.min(...took) < 1000, `took ${took.join(', ')} ms`)
     }
   })
+
+  t.test(
+    'A revoked device, a changed password and an erased account end streams on another process within a second',
+    async (t) => {
+      const dave = await user(t, here, 'dave')
+      const phone = await InteropClient.create(here.url, 'dave', {
+        keys: cheapKeys(),
+        password: dave.password
+      })
+      t.teardown(() => phone.close())
+      expect(await phone.login(false), 200)
+      expect(await phone.addDevice(dave.keys), 201)
+      const newPassword = 'a quite different pass phrase'
+      const body = { currentPassword: dave.password, newPassword }
+      const ways = [
+        async () => ({ session: phone, end: () => dave.revoke(phone.deviceId) }),
+        async () => ({
+          session: await anotherSession(t, dave),
+          end: () => dave.raw('POST', '/v1/auth/password', { body })
+        }),
+        async () => ({ session: dave, end: () => erase(dave, { password: newPassword }) })
+      ]
+      for (const way of ways) {
+        const { session, end } = await way()
+        session.base = there.url
+        const stream = await session.live()
+        session.base = here.url
+        const before = Date.now()
+        expect(await end(), 200, 204)
+        t.equal(await lastWord(stream), 'revoked')
+        t.ok(Date.now() - before < 1000 + BUSY_MS, `took ${Date.now() - before} ms`)
+        session.base = there.url
+        const answer = await session.raw('GET', '/v1/users/me')
+        t.equal(`${answer.status} ${problem(answer)}`, '401 session-ended')
+        session.base = here.url
+      }
+    }
+  )
 
   t.test(
     'A session that is refreshed on one process continues on another, and so does its stream',
