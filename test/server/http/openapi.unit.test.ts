@@ -119,7 +119,7 @@ t.test('Bodies, answers and events are schemas with names', async (t) => {
   for (const { name, requestBody, responses } of operations(document))
     for (const { content = {} } of [requestBody ?? {}, ...Object.values(responses)])
       for (const [type, { schema }] of Object.entries(content))
-        if (type.endsWith('json')) t.ok(schemas[refOf(schema)!], `${name}: ${type}`)
+        if (/[/+]json$/.test(type)) t.ok(schemas[refOf(schema)!], `${name}: ${type}`)
   for (const name of ['EventItem', 'StreamedEvent']) {
     const { oneOf, discriminator } = schemas[name] as { oneOf: Node[]; discriminator: Node }
     const mapping = oneOf.map((one) => {

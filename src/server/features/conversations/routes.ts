@@ -136,7 +136,7 @@ export function conversationRoutes(app: App, services: ChainServices): void {
       const found = await readMemberPage(db, id, place, limit + 1)
       const page = found.slice(0, limit)
       return {
-        items: page.map(({ username, role, root, joinedAt }) => ({ username, role, root, joinedAt })),
+        items: page.map(({ place: _place, ...member }) => member),
         next: found.length > limit ? formatCursor(page.at(-1)!) : null
       }
     }
