@@ -1,108 +1,15 @@
-import { CONTACT_POLICIES } from '../protocol/accounts.js'
 import {
   ConfigError,
-  Invalid,
-  Secret,
-  choice,
   contradictions,
-  databaseUrl,
-  integer,
-  list,
-  origin,
-  optional,
-  path,
-  redisUrl,
+  Invalid,
   registration,
-  registrationMode,
-  secret,
-  text,
-  trustedProxies,
-  withFiles,
-  type Variable
+  Secret,
+  type Variable,
+  withFiles
 } from './environment.js'
+import { variables } from './variables.js'
 
 export { ConfigError, Secret }
-
-/** Every variable with its default and its bounds; `.env.example` lists the same ones. */
-export const variables = {
-  SERVER_HOST: text('127.0.0.1'),
-  SERVER_PORT: integer(3000, 0, 65_535),
-  PUBLIC_URL: optional(origin),
-  TRUST_PROXY: { default: 'off', parse: trustedProxies },
-  CORS_ORIGINS: { default: '', parse: list },
-  WORKERS: integer(1, 1, 64),
-  LOG_LEVEL: choice('info', 'fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
-
-  DATA_DIR: text('./data'),
-  DATABASE_URL: optional(databaseUrl),
-  DATABASE_URL_FILE: optional(path),
-  DATABASE_DIRECT_URL: optional(databaseUrl),
-  DATABASE_DIRECT_URL_FILE: optional(path),
-  DATABASE_TLS: choice('url', 'url', 'off', 'require', 'verify'),
-  DATABASE_TLS_CA: optional(path),
-  DATABASE_POOL_SIZE: integer(10, 2, 200),
-  DATABASE_STATEMENT_TIMEOUT: integer(10, 1, 600),
-  DATABASE_START_TIMEOUT: integer(60, 1, 3600),
-  REDIS_URL: optional(redisUrl),
-  REDIS_URL_FILE: optional(path),
-
-  JWT_SECRET: optional(secret),
-  JWT_SECRET_FILE: optional(path),
-  ACCESS_TOKEN_LIFETIME: integer(900, 10, 86_400),
-  SESSION_TIMEOUT: integer(3600, 1, 2_592_000),
-  SESSION_LIFETIME: integer(2_592_000, 60, 31_536_000),
-  MAX_SESSIONS: integer(50, 1, 200),
-  EXPORTS_PER_DAY: integer(3, 1, 1000),
-  DEVICE_LOGIN: choice('on', 'on', 'off'),
-  DEVICE_LOGIN_IDLE: integer(90, 1, 3650),
-  PASSWORD_ITERATIONS: integer(600_000, 100_000, 10_000_000),
-  PASSWORD_QUEUE: integer(64, 1, 10_000),
-  RSA_KEY_SIZE: choice('2048', '2048', '3072', '4096'),
-  MAX_DEVICES: integer(16, 1, 16),
-  DEVICE_ADDS_PER_DAY: integer(10, 1, 1000),
-  DEVICE_REKEYS_PER_DAY: integer(2, 1, 1000),
-  DEVICE_RESETS_PER_DAY: integer(3, 1, 1000),
-
-  REGISTRATION: optional(registrationMode),
-  INVITES_PER_DAY: integer(20, 1, 10_000),
-  INVITE_USES: integer(100, 1, 10_000),
-  INVITE_DAYS: integer(30, 1, 365),
-
-  CHAIN_REQUESTS_AT_ONCE: integer(10, 1, 10_000),
-  CHAIN_REQUESTS_PER_MINUTE: integer(1, 1, 10_000),
-  SPARE_KEYS_PER_DAY: integer(5, 1, 10_000),
-  WRAPS_KEPT: integer(365, 1, 36_500),
-
-  ADMIN_SOCKET: optional(path),
-  AUDIT_ADDRESSES: integer(30, 1, 3650),
-
-  CONTACT_POLICY: choice('requests', ...CONTACT_POLICIES),
-  MAX_CONVERSATIONS: integer(5000, 1, 100_000),
-  MAX_REQUESTS: integer(100, 1, 10_000),
-  MAX_BLOCKS: integer(1000, 1, 10_000),
-  GROUPS_PER_DAY: integer(100, 1, 100_000),
-  REQUESTS_PER_DAY: integer(20, 1, 100_000),
-
-  MAX_CLIENTS: integer(10_000, 1, 1_000_000),
-  MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),
-  MAX_CLIENTS_PER_USER: integer(50, 1, 1_000_000),
-  MAX_CLIENTS_PER_DEVICE: integer(10, 1, 1_000_000),
-  PRESENCE_GROUP: integer(250, 2, 1024),
-  STREAM_ACK_TIMEOUT: integer(45, 5, 3600),
-  STREAM_LIFETIME: integer(3600, 1, 86_400),
-  STREAM_BUFFER: integer(262_144, 16_384, 16_777_216),
-  SEND_QUEUE: integer(10_000, 1, 1_000_000),
-  SEND_BATCH: integer(256, 1, 1000),
-  SEND_WAIT: integer(2000, 10, 60_000),
-  POLL_INTERVAL: integer(500, 10, 60_000),
-
-  RATE_LIMIT: choice('on', 'on', 'off'),
-  RATE_LIMIT_AUTH: integer(60, 1, 1_000_000),
-  RATE_LIMIT_READ: integer(1200, 1, 10_000_000),
-  RATE_LIMIT_WRITE: integer(300, 1, 10_000_000),
-  RATE_LIMIT_SEND: integer(3000, 1, 10_000_000),
-  RATE_LIMIT_SHARE: integer(20, 1, 100)
-} satisfies Record<string, Variable<unknown>>
 
 type Values = { readonly [K in keyof typeof variables]: ReturnType<(typeof variables)[K]['parse']> }
 

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { ConfigError, readConfig, variables } from '../../src/server/config.js'
+import { ConfigError, readConfig } from '../../src/server/config.js'
+import { variables } from '../../src/server/variables.js'
 
 t.test('Every variable has a default', (t) => {
   const config = readConfig({})
