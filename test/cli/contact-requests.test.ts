@@ -45,7 +45,7 @@ t.test('Scripts hear of a request, too, and a group of strangers takes no name',
   t.strictSame(await home.json('alice', ['requests']), [])
 })
 
-t.test('Who is blocked, and whoever a policy refuses, begins nothing', async (t) => {
+t.test('A user who is blocked, or whom a policy refuses, begins nothing', async (t) => {
   await home.ok('alice', ['block', 'mallory'])
   t.strictSame(await home.json('alice', ['blocks']), [{ username: 'mallory' }])
   t.match(await home.run('mallory', ['send', 'alice', 'hello']), {

@@ -20,7 +20,7 @@ export class ContactEvents {
     this.#me = me
   }
 
-  /** The next event adds the user. What the user is in already is no request, whatever the server says. */
+  /** The next event adds the user. A conversation that the user is in already is no request, whatever the server says. */
   async *received({ conversationId, by, position }: Data<'request.received'>): AsyncGenerator<Handled> {
     const known = await this.#chains.peekReadable(conversationId)
     const isIn = known?.chain.members.has(this.#me.username) === true

@@ -32,8 +32,7 @@ export class Requests {
   }
 
   /**
-   * Leave a group. A direct conversation stays, and nothing of it is shown. Who has sent the request is not told what
-   * it was here.
+   * Leave a group. A direct conversation stays, and nothing of it is shown. The stranger is not told.
    *
    * @throws `conversation-not-found`, `forbidden` (`refused`) if it is no request
    */
@@ -47,7 +46,7 @@ export class Requests {
     await this.#contact.decline(id)
   }
 
-  /** Whoever writes to a stranger has accepted. */
+  /** A user who writes to a stranger has accepted. */
   async acceptToSend(id: string): Promise<void> {
     if ((await this.#contact.request(id)) !== undefined) await this.accept(id)
   }

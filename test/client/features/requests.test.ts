@@ -4,37 +4,34 @@ import { startChat } from '../../support/start-chat.js'
 
 const { url } = await startChat(t, { CONTACT_POLICY: 'requests' })
 
-t.test(
-  'Of a request nothing is shown but that it is there, and after the acceptance no message lacks',
-  async (t) => {
-    const [sam, vera] = [await registered(t, url, 'sam'), await registered(t, url, 'vera')]
-    const heard = new Listener(t, vera)
-    await heard.first('connected')
-    const { conversationId: id } = await sam.send({ username: 'vera' }, 'one')
-    await sam.send(id, 'two')
-    const friend = await registered(t, url, 'friend')
-    await vera.send({ username: 'friend' }, 'hi')
-    t.strictSame(await heard.first('request'), { type: 'request', conversationId: id, by: 'sam' })
-    const own = await vera.conversations.direct('friend')
-    await heard.message('hi')
-    t.strictSame(
-      heard.heard
-        .filter((event) => 'conversationId' in event && event.conversationId === id)
-        .map(({ type }) => type),
-      ['request']
-    )
-    t.match(await vera.requests.list(), [{ id, kind: 'direct', request: { by: 'sam' } }])
-    t.equal((await vera.conversations.get(own.id)).request, null)
-    t.match(await failure(texts(vera, id)), { code: 'not-accepted', message: /sam/ })
-    t.match(await vera.requests.accept(id), { id, request: null })
-    t.strictSame(await vera.requests.list(), [])
-    t.strictSame(await texts(vera, id), ['one', 'two'])
-    await sam.send(id, 'three')
-    await heard.message('three')
-    t.strictSame(heard.texts(), ['hi', 'three'], 'each message comes once')
-    t.equal((await friend.requests.list()).length, 1)
-  }
-)
+t.test('A request shows only that it is there, and after the acceptance no message lacks', async (t) => {
+  const [sam, vera] = [await registered(t, url, 'sam'), await registered(t, url, 'vera')]
+  const heard = new Listener(t, vera)
+  await heard.first('connected')
+  const { conversationId: id } = await sam.send({ username: 'vera' }, 'one')
+  await sam.send(id, 'two')
+  const friend = await registered(t, url, 'friend')
+  await vera.send({ username: 'friend' }, 'hi')
+  t.strictSame(await heard.first('request'), { type: 'request', conversationId: id, by: 'sam' })
+  const own = await vera.conversations.direct('friend')
+  await heard.message('hi')
+  t.strictSame(
+    heard.heard
+      .filter((event) => 'conversationId' in event && event.conversationId === id)
+      .map(({ type }) => type),
+    ['request']
+  )
+  t.match(await vera.requests.list(), [{ id, kind: 'direct', request: { by: 'sam' } }])
+  t.equal((await vera.conversations.get(own.id)).request, null)
+  t.match(await failure(texts(vera, id)), { code: 'not-accepted', message: /sam/ })
+  t.match(await vera.requests.accept(id), { id, request: null })
+  t.strictSame(await vera.requests.list(), [])
+  t.strictSame(await texts(vera, id), ['one', 'two'])
+  await sam.send(id, 'three')
+  await heard.message('three')
+  t.strictSame(heard.texts(), ['hi', 'three'], 'each message comes once')
+  t.equal((await friend.requests.list()).length, 1)
+})
 
 t.test('A request that is accepted with one device is accepted on the others', async (t) => {
   const [tim, una] = [await registered(t, url, 'tim'), await registered(t, url, 'una')]
@@ -89,7 +86,7 @@ t.test('A server that calls a known conversation a request hides nothing of it',
   await heard.message('two')
 })
 
-t.test('What a blocked user sends in a common group is not shown, on all devices', async (t) => {
+t.test('Messages of a blocked user in a common group are not shown, on all devices', async (t) => {
   const chat = await startChat(t)
   const names = ['amy', 'bert', 'cora']
   const [amy, bert, cora] = await Promise.all(names.map((name) => registered(t, chat.url, name)))

@@ -31,30 +31,33 @@ const refusal = ({ status, body }: Answer<unknown>) => {
   return { status, type, title, detail, username }
 }
 
-t.test('What a stranger begins waits as a request, and all of it is there once it is accepted', async (t) => {
-  const [sam, vera] = [await chat.user('sam'), await chat.user('vera')]
-  const heard = await vera.live()
-  const id = await conversation(sam, [vera], 'direct')
-  expect(await sam.send(id, 'hello'), 201)
-  await heard.waitFor(({ event }) => event === 'message', 'message')
-  t.strictSame(
-    heard.durable().map(({ event }) => event),
-    ['request.received', 'conversation.created', 'message'],
-    'it is known as a request before anything of it is shown'
-  )
-  t.match(heard.durable()[0]?.data, { conversationId: id, by: 'sam' })
-  t.strictSame(await requestOf(vera, id), { by: 'sam', declined: false })
-  t.equal(await requestOf(sam, id), null, 'who begins it has accepted')
-  expect(await accept(vera, id), 204)
-  await heard.waitFor(({ event }) => event === 'request.accepted', 'request.accepted')
-  expect(await accept(vera, id), 204)
-  t.equal(heard.durable().filter(({ event }) => event === 'request.accepted').length, 1)
-  t.equal(await requestOf(vera, id), null)
-  t.strictSame(await vera.texts(id), ['hello'])
-  const group = await conversation(sam, [vera])
-  t.equal(await requestOf(vera, group), null, 'they know each other now')
-  heard.close()
-})
+t.test(
+  'A conversation that a stranger begins waits as a request, and all of it is there once it is accepted',
+  async (t) => {
+    const [sam, vera] = [await chat.user('sam'), await chat.user('vera')]
+    const heard = await vera.live()
+    const id = await conversation(sam, [vera], 'direct')
+    expect(await sam.send(id, 'hello'), 201)
+    await heard.waitFor(({ event }) => event === 'message', 'message')
+    t.strictSame(
+      heard.durable().map(({ event }) => event),
+      ['request.received', 'conversation.created', 'message'],
+      'it is known as a request before anything of it is shown'
+    )
+    t.match(heard.durable()[0]?.data, { conversationId: id, by: 'sam' })
+    t.strictSame(await requestOf(vera, id), { by: 'sam', declined: false })
+    t.equal(await requestOf(sam, id), null, 'who begins it has accepted')
+    expect(await accept(vera, id), 204)
+    await heard.waitFor(({ event }) => event === 'request.accepted', 'request.accepted')
+    expect(await accept(vera, id), 204)
+    t.equal(heard.durable().filter(({ event }) => event === 'request.accepted').length, 1)
+    t.equal(await requestOf(vera, id), null)
+    t.strictSame(await vera.texts(id), ['hello'])
+    const group = await conversation(sam, [vera])
+    t.equal(await requestOf(vera, group), null, 'they know each other now')
+    heard.close()
+  }
+)
 
 t.test('A group asks only those who do not know whoever adds them', async (t) => {
   const [ann, ben, cleo] = await people(t, chat, 'ann', 'ben', 'cleo')
