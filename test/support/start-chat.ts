@@ -37,7 +37,7 @@ export async function startChat(
 ): Promise<Chat> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-test-'))
   await copyEmptyDatabase(dataDir)
-  const { passwords, ...others } = readConfig({
+  const { passwords, registration, ...others } = readConfig({
     DATA_DIR: dataDir,
     SERVER_PORT: '0',
     RATE_LIMIT: 'off',
@@ -49,7 +49,13 @@ export async function startChat(
   })
   // An operator may not set so few: a hash would take a tenth of a second, and there are a thousand.
   const iterations = 'PASSWORD_ITERATIONS' in env ? passwords.iterations : 1000
-  const config = { ...others, passwords: { ...passwords, iterations } }
+  // Most tests are about people who are alike. A test of the first account says REGISTRATION.
+  const firstIsAdmin = 'REGISTRATION' in env && registration.firstIsAdmin
+  const config = {
+    ...others,
+    passwords: { ...passwords, iterations },
+    registration: { ...registration, firstIsAdmin }
+  }
   const services = await openServices(config, createLogger(config.logLevel, log))
   const app = await buildApp(services)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })

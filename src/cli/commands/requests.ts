@@ -33,11 +33,14 @@ export function requestsCommands(program: Command, io: Io): void {
       .action((which: string) => inChat((chat) => accept(io, chat, which))),
     'accept-request bob'
   )
-  program
-    .command('decline-request')
-    .description('leave a group to which a stranger has added you, or hide a direct conversation')
-    .argument('<which>', WHICH)
-    .action((which: string) => inChat((chat) => decline(io, chat, which)))
+  addExamples(
+    program
+      .command('decline-request')
+      .description('leave a group to which a stranger has added you, or hide a direct conversation')
+      .argument('<which>', WHICH)
+      .action((which: string) => inChat((chat) => decline(io, chat, which))),
+    'decline-request bob'
+  )
   addExamples(
     program
       .command('block')
@@ -51,27 +54,34 @@ export function requestsCommands(program: Command, io: Io): void {
       ),
     'block bob'
   )
-  program
-    .command('unblock')
-    .description('undo "block"')
-    .argument('<name>', 'username', username)
-    .action((name: string) =>
-      inChat(async (chat) => {
-        await chat.contacts.unblock(name)
-        printToStderr(io, `${name} is not blocked.`)
-      })
-    )
-  program
-    .command('blocks')
-    .description('list the users whom you have blocked')
-    .option('--json', 'print one line of JSON for each')
-    .action(({ json }: { json?: boolean }) =>
-      inChat(async (chat) => {
-        for (const name of await chat.contacts.blocked())
-          if (json === true) printJson(io, { username: name })
-          else print(io, sanitize(name))
-      })
-    )
+  addExamples(
+    program
+      .command('unblock')
+      .description('undo "block"')
+      .argument('<name>', 'username', username)
+      .action((name: string) =>
+        inChat(async (chat) => {
+          await chat.contacts.unblock(name)
+          printToStderr(io, `${name} is not blocked.`)
+        })
+      ),
+    'unblock bob'
+  )
+  addExamples(
+    program
+      .command('blocks')
+      .description('list the users whom you have blocked')
+      .option('--json', 'print one line of JSON for each')
+      .action(({ json }: { json?: boolean }) =>
+        inChat(async (chat) => {
+          for (const name of await chat.contacts.blocked())
+            if (json === true) printJson(io, { username: name })
+            else print(io, sanitize(name))
+        })
+      ),
+    'blocks',
+    'blocks --json'
+  )
 }
 
 async function list(io: Io, chat: ChatClient, json: boolean | undefined): Promise<void> {

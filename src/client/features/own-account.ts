@@ -17,10 +17,9 @@ import type { PasswordChange } from '../types/own-account.js'
 import type { Auth } from './auth.js'
 import type { Devices } from './devices.js'
 import type { Membership } from './membership.js'
+import { noteSent, wasSent } from './sent-erasure.js'
 import { normalizedCredentials, signIn } from './sign-in.js'
 
-/** The account may be erased: the request was sent, and its answer may have been lost. */
-const SENT = 'erasure-sent'
 const TRIES = 5
 const PASSWORD = '/v1/auth/password'
 const ERASURE = '/v1/users/me/erasure'
@@ -112,7 +111,7 @@ export class OwnAccount {
 
   async #erase(password: string): Promise<void> {
     const statements = await this.#revocations()
-    await this.#store.update((tx) => tx.set(SENT, true))
+    await noteSent(this.#store, password)
     await this.#postErasure({ password, statements })
   }
 
@@ -138,7 +137,7 @@ export class OwnAccount {
   async #isErased(error: unknown, password: string): Promise<boolean> {
     if (!(error instanceof ChatError) || error.kind !== 'logged-out') return false
     const { account } = this.#auth
-    if (account === null || (await this.#store.get(SENT)) === undefined) return false
+    if (account === null || !(await wasSent(this.#store, password))) return false
     return signIn(this.#http, { username: account.username, password }).then(
       () => false,
       (refusal: unknown) => isRefusal(refusal, 'invalid-credentials')

@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, ne, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNotNull, sql, type SQL } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { lockUserChains } from '../chains/user-chain-lock.js'
 import type { Db, Tx } from '../db/database.js'
@@ -17,9 +17,9 @@ import {
   sessions,
   users
 } from '../db/schema.js'
-import { Problem } from '../http/problem.js'
 import type { NewEvent } from '../log/append-events.js'
 import { eraseEvents } from '../log/erase-events.js'
+import { lockAccount } from './accounts.js'
 import { endSessions } from './sessions.js'
 
 /** Rows that belong to one user, and go with them. */
@@ -68,53 +68,6 @@ export async function eraseUser(tx: Tx, userId: string): Promise<NewEvent[]> {
 }
 
 /**
- * Lock an account, so that it begins no session until the transaction ends. To be called before all other locks.
- *
- * @returns null if there is none, or it is erased
- */
-export async function lockAccount(tx: Tx, userId: string): Promise<typeof users.$inferSelect | null> {
-  const [user] = await tx.select().from(users).where(living(userId)).for('update')
-  return user ?? null
-}
-
-/**
- * Keep an account from being erased or suspended, and its password as it is, until the transaction ends. To be called
- * before all other locks, by all that begin a session: so an erasure or a suspension ends each one.
- *
- * @returns the hash of the password
- * @throws {Problem} `invalid-credentials` if the account is erased; `suspended`
- */
-export async function holdAccount(tx: Tx, userId: string): Promise<string | null> {
-  const { passwordHash, suspendedAt } = users
-  const wanted = { passwordHash, suspendedAt }
-  const [user] = await tx.select(wanted).from(users).where(living(userId)).for('share')
-  if (user === undefined) throw new Problem('invalid-credentials')
-  if (user.suspendedAt !== null) throw new Problem('suspended')
-  return user.passwordHash
-}
-
-/**
- * Lock the accounts of all admins, and see that the server has another one. To be called before all other locks.
- *
- * @throws {Problem} `last-server-admin` if the user is the last one and others have accounts
- */
-export async function requireOtherAdmin(tx: Tx, userId: string): Promise<void> {
-  const admins = await tx
-    .select({ id: users.id })
-    .from(users)
-    .where(and(eq(users.role, 'admin'), isNull(users.erasedAt), isNull(users.suspendedAt)))
-    .orderBy(users.id)
-    .for('update')
-  if (admins.length !== 1 || admins[0]!.id !== userId) return
-  const [other] = await tx
-    .select({ id: users.id })
-    .from(users)
-    .where(and(ne(users.id, userId), isNull(users.erasedAt)))
-    .limit(1)
-  if (other !== undefined) throw new Problem('last-server-admin')
-}
-
-/**
  * Delete what requests and streams that were under way have written after an erasure: a minute later there are none
  * any more. Presence is told to others before its rows go.
  */
@@ -128,8 +81,6 @@ export async function sweepErased(db: Db): Promise<void> {
     await db.delete(presence).where(and(eq(presence.userId, id), eq(presence.online, false)))
   }
 }
-
-const living = (userId: string) => and(eq(users.id, userId), isNull(users.erasedAt))
 
 async function deleteOwnRows(db: Db, userId: string): Promise<void> {
   for (const [table, owner] of OWN_ROWS) await db.delete(table).where(eq(owner, userId))

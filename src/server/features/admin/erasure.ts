@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { UserParams } from '../../../protocol/admin.js'
+import { requireOtherAdmin } from '../../access/accounts.js'
 import { record } from '../../access/audit.js'
 import { eraseUser } from '../../access/erasure.js'
 import type { App } from '../../http/app.js'
@@ -29,8 +30,8 @@ export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user, requireOtherAdmin } = await lockUser(tx, request.params.username)
-        requireOtherAdmin()
+        const { user } = await lockUser(tx, request.params.username)
+        await requireOtherAdmin(tx, user.id)
         const events = await eraseUser(tx, user.id)
         await record(tx, actorOf(request), { action: 'user.erase', subject: user.id })
         await appendEvents(tx, events)

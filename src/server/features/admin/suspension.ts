@@ -6,6 +6,7 @@ import { endSessions } from '../../access/sessions.js'
 import { sessions, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { actorOf } from './door.js'
@@ -28,9 +29,9 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user, requireOtherAdmin } = await lockUser(tx, request.params.username)
+        const { user, isLastAdmin } = await lockUser(tx, request.params.username)
         if (user.suspendedAt !== null) return
-        requireOtherAdmin()
+        if (isLastAdmin) throw new Problem('last-server-admin')
         await tx
           .update(users)
           .set({ suspendedAt: sql`now()` })

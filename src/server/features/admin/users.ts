@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { AdminUser, AdminUserPage, AdminUsersQuery, RoleChange, UserParams } from '../../../protocol/admin.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { ref } from '../../../protocol/schema.js'
+import type { UserRow } from '../../access/accounts.js'
 import { record } from '../../access/audit.js'
 import type { Db } from '../../db/database.js'
 import { devices, invites, inviteUses, memberships, sessions, users } from '../../db/schema.js'
@@ -11,7 +12,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { actorOf } from './door.js'
-import { lockUser, requireUser, type UserRow } from './find-user.js'
+import { lockUser, requireUser } from './find-user.js'
 
 /** Accounts and their roles. */
 export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
@@ -70,9 +71,9 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request, reply) => {
       const { role } = request.body
       await db.transaction(async (tx) => {
-        const { user, requireOtherAdmin } = await lockUser(tx, request.params.username)
+        const { user, isLastAdmin } = await lockUser(tx, request.params.username)
         if (user.role === role) return
-        if (role === 'member') requireOtherAdmin()
+        if (role === 'member' && isLastAdmin) throw new Problem('last-server-admin')
         await tx.update(users).set({ role }).where(eq(users.id, user.id))
         await record(tx, actorOf(request), { action: 'user.role', subject: user.id, details: { role } })
       })

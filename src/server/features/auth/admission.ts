@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AccountKind, ServerRole } from '../../../protocol/accounts.js'
+import { record, userActor } from '../../access/audit.js'
 import { isFirstAccount } from '../../access/first-account.js'
 import { isUsableInvite, recordUse, useInvite } from '../../access/invites.js'
 import { networkOf, requireNoWait } from '../../access/rate-limits.js'
@@ -63,9 +64,12 @@ export class Admission {
     return { role: invite.role, kind: invite.kind, inviteId: invite.id }
   }
 
-  /** Remember by which invitation the account was made. */
-  async record(tx: Tx, { inviteId }: Admitted, userId: string): Promise<void> {
+  /** Remember by which invitation the account was made, and who is an admin. */
+  async record(tx: Tx, request: FastifyRequest, { inviteId, role }: Admitted, userId: string): Promise<void> {
     if (inviteId !== null) await recordUse(tx, inviteId, userId)
+    if (role !== 'admin') return
+    const details = { role, invite: inviteId }
+    await record(tx, userActor({ userId }, request), { action: 'user.register', subject: userId, details })
   }
 
   /** Where registration is closed, admins still let in whom they know. */

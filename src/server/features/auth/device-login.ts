@@ -6,7 +6,7 @@ import { Challenge, ChallengeRequest, DeviceLogin } from '../../../protocol/devi
 import { statementText } from '../../../protocol/statement-texts.js'
 import { ref } from '../../../protocol/schema.js'
 import { challenges } from '../../access/challenges.js'
-import { holdAccount } from '../../access/erasure.js'
+import { holdAccount } from '../../access/accounts.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
 import { requireNoWait } from '../../access/rate-limits.js'
 import { isValidSignature, readSigningKey } from '../../chains/public-keys.js'

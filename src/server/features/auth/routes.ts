@@ -2,7 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
 import type { FastifyRequest } from 'fastify'
-import { holdAccount } from '../../access/erasure.js'
+import { holdAccount } from '../../access/accounts.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
 import { networkOf } from '../../access/rate-limits.js'
 import { readNewDevice } from '../../chains/device-store.js'
@@ -78,7 +78,7 @@ export function authRoutes(app: App, services: AuthServices): void {
         const { role, kind } = admitted
         const account = { username, passwordHash, role, kind, contactPolicy: config.contacts.policy }
         const { user, device } = await insertUser(tx, account, chain, material)
-        await admission.record(tx, admitted, user.id)
+        await admission.record(tx, request, admitted, user.id)
         const session = await insertSession(tx, config.sessions, request, device, 'password')
         return signIn(app, refresh, session, user, device)
       })

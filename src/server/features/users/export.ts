@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { ExportLine } from '../../../protocol/own-account.js'
 import { schemaName } from '../../../protocol/schema.js'
+import { record, userActor } from '../../access/audit.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { requireNoWait } from '../../access/rate-limits.js'
 import type { ActiveSession } from '../../access/sessions.js'
@@ -54,6 +55,8 @@ export function exportRoutes(app: App, services: Parts): void {
       const wait = exports.wait(session.userId)
       requireNoWait(reply, wait, 'There were enough exports today. Wait for the time in `Retry-After`.')
       exports.count(session.userId)
+      const act = { action: 'user.export', subject: session.userId }
+      await services.db.transaction((tx) => record(tx, userActor(session, request), act))
       void reply.header('cache-control', 'no-store')
       // Nothing is read before the client has taken what was read before it.
       const lines = Readable.from(chunks(services, session), { objectMode: false, highWaterMark: 2 ** 16 })

@@ -36,7 +36,7 @@ t.test('A closed server takes only those whom an admin or the operator invites',
 })
 
 t.test('On a server for this machine only, the first account is an admin’s, and no other', async (t) => {
-  const chat = await startChat(t)
+  const chat = await startChat(t, { REGISTRATION: 'open' })
   const first = await newcomer(t, chat, 'alice')
   t.match(expect(await first.register(), 201).body.user, { role: 'admin' })
   const second = await newcomer(t, chat, 'bob')
@@ -44,7 +44,7 @@ t.test('On a server for this machine only, the first account is an admin’s, an
 })
 
 t.test('On a server that others reach, nobody is admin for having come first', async (t) => {
-  const chat = await startChat(t, { PUBLIC_URL: 'https://chat.example.org' })
+  const chat = await startChat(t, { REGISTRATION: 'open', PUBLIC_URL: 'https://chat.example.org' })
   const first = await newcomer(t, chat, 'alice')
   t.match(expect(await first.register(), 201).body.user, { role: 'member' })
 })
