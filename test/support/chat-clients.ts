@@ -73,7 +73,7 @@ export class Listener {
   #wake: () => void = () => undefined
   error: unknown
 
-  constructor(owner: Scope, chat: ChatClient) {
+  constructor(owner: Scope, chat: Pick<ChatClient, 'events'>) {
     owner.teardown(() => this.stop())
     this.#done = this.#run(chat).catch((error: unknown) => {
       this.error = error
@@ -81,7 +81,7 @@ export class Listener {
     })
   }
 
-  async #run(chat: ChatClient): Promise<void> {
+  async #run(chat: Pick<ChatClient, 'events'>): Promise<void> {
     for await (const event of chat.events({ signal: this.#stop.signal })) {
       this.heard.push(event)
       this.#wake()

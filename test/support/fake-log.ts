@@ -1,7 +1,5 @@
 import { json } from './fake-answers.js'
 
-const EPOCH = 'aaaaaaaa'
-
 interface LoggedEvent {
   position: number
   /** The users who see it. */
@@ -12,6 +10,7 @@ interface LoggedEvent {
 
 /** The event log of the server in memory, with the streams that follow it. */
 export class FakeLog {
+  #epoch = 'aaaaaaaa'
   position = 10
   readonly events: LoggedEvent[] = []
   readonly #streams = new Map<string, Set<ReadableStreamDefaultController<Uint8Array>>>()
@@ -24,7 +23,7 @@ export class FakeLog {
     this.events.push(logged)
     const listening = [...logged.users].filter((username) => this.#streams.has(username))
     if (listening.length === 0) return position
-    const frame = durable(logged)
+    const frame = this.#durable(logged)
     for (const username of listening) this.send(username, frame)
     return position
   }
@@ -54,15 +53,23 @@ export class FakeLog {
     this.#streams.delete(username)
   }
 
+  /** The server was restored from a backup that ends at a position: another log begins, and its streams break. */
+  restore(position: number): void {
+    this.#epoch = 'bbbbbbbb'
+    this.position = position
+    this.events.splice(0, Infinity, ...this.events.filter((event) => event.position <= position))
+    for (const username of this.#streams.keys()) this.disconnect(username)
+  }
+
   get cursor(): string {
-    return `${EPOCH}-${this.position}`
+    return this.#cursorAt(this.position)
   }
 
   page(username: string, after: string): Response {
     const items = this.#since(username, after).map(({ event, data, position }) => ({
       event,
       data,
-      cursor: `${EPOCH}-${position}`
+      cursor: this.#cursorAt(position)
     }))
     return json({ items, cursor: this.cursor })
   }
@@ -70,7 +77,11 @@ export class FakeLog {
   stream(username: string, deviceId: string, after: string | null): Response {
     const ready = { cursor: this.cursor, deviceId, keepaliveSeconds: 15 }
     const past = after === null ? [] : this.#since(username, after)
-    const first = [`id: ${after ?? this.cursor}\n${frame('ready', ready)}`, ...past.map(durable)]
+    const isLost = after !== null && after !== '0' && !after.startsWith(this.#epoch)
+    const begin = isLost ? this.#cursorAt(0) : (after ?? this.cursor)
+    const lost = isLost ? [`id: ${begin}\n${frame('reset', { position: 1 })}`] : []
+    const frames = past.map((logged) => this.#durable(logged))
+    const first = [`id: ${begin}\n${frame('ready', ready)}`, ...lost, ...frames]
     const streams = this.#streams.get(username) ?? new Set()
     this.#streams.set(username, streams)
     let own: ReadableStreamDefaultController<Uint8Array>
@@ -86,13 +97,17 @@ export class FakeLog {
   }
 
   #since(username: string, after: string): LoggedEvent[] {
-    const from = Number(after.replace(`${EPOCH}-`, ''))
+    const from = after.startsWith(this.#epoch) ? Number(after.replace(`${this.#epoch}-`, '')) : 0
     return this.events.filter(({ users, position }) => users.has(username) && position > from)
   }
-}
 
-function durable({ position, event, data }: LoggedEvent): string {
-  return `id: ${EPOCH}-${position}\n${frame(event, data)}`
+  #durable({ position, event, data }: LoggedEvent): string {
+    return `id: ${this.#cursorAt(position)}\n${frame(event, data)}`
+  }
+
+  #cursorAt(position: number): string {
+    return `${this.#epoch}-${position}`
+  }
 }
 
 function frame(event: string, data: object): string {

@@ -1,5 +1,7 @@
 import t from 'tap'
+import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { eventually } from '../../support/eventually.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { TIME } from '../../support/fake-user.js'
@@ -144,3 +146,50 @@ t.test('A device that the server puts into the header of a backup ends no other 
   const phone = await fakeClient(t, server)
   t.equal(await outcome(phone.restore({ ...who, code: recoveryCode! })), 'done')
 })
+
+t.test(
+  'Two clients of a store make a backup at once: the one that is stored ends the older one, also after a restart',
+  async (t) => {
+    shortenWaits(t)
+    const server = new FakeServer()
+    const store = new MemoryStore()
+    const dies = { is: false, now: false }
+    const first = await fakeUser(t, server, 'bob', {
+      store,
+      fetch: async (input, init) => {
+        if (dies.now) throw new TypeError('fetch failed')
+        const answer = await server.fetch(input, init)
+        dies.now = dies.is && init?.method === 'PUT'
+        if (dies.now) throw new TypeError('fetch failed')
+        return answer
+      }
+    })
+    await first.backup.create()
+    let goOn: (() => void) | undefined
+    const second = await fakeClient(t, server, {
+      store,
+      fetch: async (input, init) => {
+        const isAdd = init?.method === 'POST' && (input as string).endsWith('/v1/devices')
+        if (isAdd && goOn === undefined) await new Promise<void>((resolve) => (goOn = resolve))
+        return server.fetch(input, init)
+      }
+    })
+    const late = outcome(second.backup.create())
+    await eventually(() => goOn !== undefined)
+    // It stores its backup, and dies before it revokes the older recovery device.
+    dies.is = true
+    t.match(await failure(first.backup.create()), { kind: 'unreachable' })
+    goOn!()
+    t.equal(await late, 'replaced-backup')
+
+    const next = await fakeClient(t, server, { store })
+    const heard = new Listener(t, next)
+    await heard.first('connected')
+    const user = server.requireUser('bob')
+    const recovery = () =>
+      [...user.history!.chain.devices.values()].filter(({ purpose }) => purpose === 'recovery')
+    await eventually(() => recovery().length === 1)
+    // Nobody has seen its code, but no other one is left.
+    t.strictSame(await next.backup.status(), { usable: false, reason: 'unfinished' })
+  }
+)

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { failure, Listener, PASSWORD, textOf } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
@@ -154,6 +154,45 @@ t.test('A message that waited for a key comes once, if its reader has handled it
   await readTo('two')
   await readTo('two')
   t.strictSame(shown, ['one', 'two', 'two'])
+})
+
+t.test('Each client of a store shows what waited for a key, also one that is behind', async (t) => {
+  const { server, bob, store, talk, carol, alice, listen } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  const other = await fakeClient(t, server, { store })
+  let goOn: () => void = () => undefined
+  const isBusy = new Promise<void>((resolve) => (goOn = resolve))
+  const slow = {
+    async *events(...args: Parameters<typeof other.events>) {
+      for await (const event of other.events(...args)) {
+        yield event
+        if (textOf(event) === 'busy') await isBusy
+      }
+    }
+  }
+  const [first, second] = [await listen(), new Listener(t, slow)]
+  await second.first('connected')
+  await talk.change([], carol.device)
+  const { key } = talk.key.request
+  const hidden = { is: true }
+  server.lies.push(({ path, username }) => {
+    const isKey = username === 'bob' && path.endsWith(`/session-keys/${key.id}`)
+    return hidden.is && isKey ? problem('session-key-not-found') : undefined
+  })
+  for (const [index, text] of ['one', 'two'].entries()) await talk.say(carol, text, index + 1)
+  await talk.change([], alice.device)
+  await talk.say(alice, 'busy', 1)
+  for (const listener of [first, second]) await listener.message('busy')
+
+  hidden.is = false
+  const data = { conversationId: talk.id, sessionKeyId: key.id, deviceIds: [bob.account!.deviceId] }
+  server.log.append(['bob'], 'session-key.shared', data)
+  await talk.say(alice, 'end', 2)
+  await first.message('end')
+  goOn()
+  await second.message('end')
+  for (const listener of [first, second])
+    t.strictSame(listener.texts(), ['hello', 'busy', 'one', 'two', 'end'])
 })
 
 t.test('A new device begins where it became active, although its first look fails', async (t) => {
