@@ -37,9 +37,10 @@ export async function registered(
   return chat
 }
 
-/** Links a new device of a user by one that is linked: both show one number. */
+/** Links a new device of a user by one that is linked: both show one number. One that was revoked begins as a new one. */
 export async function link(first: ChatClient, next: ChatClient, deviceName = 'device'): Promise<string> {
-  const login = await next.login({ username: first.account!.username, password: PASSWORD, deviceName })
+  const { username } = first.account!
+  const login = await next.login({ username, password: PASSWORD, deviceName, asNewDevice: true })
   if (login.status !== 'pending') throw new Error('a new device was let in without approval')
   await first.devices.approve(login.deviceId, { number: login.linkNumber })
   await next.confirmLink(login.linkNumber)
@@ -128,6 +129,13 @@ export class Listener {
   texts(): string[] {
     return this.heard.map(textOf).filter((text) => text !== undefined)
   }
+}
+
+/** Listens, once events come. */
+export async function listening(owner: Scope, chat: Pick<ChatClient, 'events'>): Promise<Listener> {
+  const listener = new Listener(owner, chat)
+  await listener.first('connected')
+  return listener
 }
 
 /** The error of a call that must fail. @throws if it does not fail, or not with a ChatError */

@@ -4,7 +4,7 @@ import { MemoryStore } from '../../src/client/stores/memory.js'
 import type { ChatEvent } from '../../src/client/types/events.js'
 import type { Incoming } from '../../src/client/types/messages.js'
 import type { ConversationKind } from '../../src/protocol/statements.js'
-import { all, Listener, textOf } from './chat-clients.js'
+import { all, listening, textOf, type Listener } from './chat-clients.js'
 import { fakeUser } from './fake-clients.js'
 import { FakeServer } from './fake-server.js'
 import type { FakeUser } from './fake-user.js'
@@ -55,11 +55,7 @@ export async function scene<N extends string>(
   const members = [[first!.user, kind === 'group' ? 'admin' : 'member'] as const]
   const rest = [...others.map((one) => [one.user] as const), [user] as const]
   const talk = await puppetTalk(server, kind, [...members, ...rest], first!)
-  const listen = async (): Promise<Listener> => {
-    const listener = new Listener(owner, bob)
-    await listener.first('connected')
-    return listener
-  }
+  const listen = (): Promise<Listener> => listening(owner, bob)
   return { server, bob, store, talk, user, listen, ...puppets }
 }
 

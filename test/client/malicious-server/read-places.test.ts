@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ChatClient } from '../../../src/client/client.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
-import { link, Listener, PASSWORD, textOf } from '../../support/chat-clients.js'
+import { link, listening, PASSWORD, textOf, type Listener } from '../../support/chat-clients.js'
 import { json } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
@@ -42,12 +42,6 @@ async function refused(
   t.notOk(read.includes('signed later'))
 }
 
-async function listening(t: Test, reader: ChatClient): Promise<Listener> {
-  const listener = new Listener(t, reader)
-  await listener.first('connected')
-  return listener
-}
-
 t.test('A place that a device has read stays read when it begins as a new one', async (t) => {
   const at = await scene(t, ['carol', 'alice'])
   const { server, bob, talk, alice, carol } = at
@@ -66,11 +60,7 @@ t.test('A place that a device has read stays read when it begins as a new one', 
   await tablet.send(talk.id, 'known to have gone')
 
   await bob.devices.revoke(tabletId)
-  const login = await tablet.login({ username: 'bob', password: PASSWORD, asNewDevice: true })
-  if (login.status !== 'pending') throw new Error('it is active already')
-  await bob.devices.approve(login.deviceId, { number: login.linkNumber })
-  await tablet.confirmLink(login.linkNumber)
-  await tablet.waitForApproval()
+  await link(bob, tablet)
   heard = await listening(t, tablet)
   await talk.change([], carol.device)
   await talk.say(carol, 'later', 1)

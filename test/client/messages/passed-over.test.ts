@@ -1,18 +1,11 @@
 import t, { type Test } from 'tap'
-import type { ChatClient } from '../../../src/client/client.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
-import { link, Listener, PASSWORD } from '../../support/chat-clients.js'
+import { link, listening, PASSWORD } from '../../support/chat-clients.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import { scene, told } from '../../support/malicious-server.js'
 import { refillReadyKeys } from '../../support/ready-keys.js'
 import { shortenWaits } from '../../support/short-waits.js'
-
-async function listening(t: Test, chat: ChatClient): Promise<Listener> {
-  const listener = new Listener(t, chat)
-  await listener.first('connected')
-  return listener
-}
 
 for (const gone of ['a revoked device', 'a removed member'])
   t.test(`After a restore a device that was linked later reads again what ${gone} had said`, async (t) => {
@@ -87,22 +80,12 @@ t.test('A new device in its old store reads what a revoked one had said meanwhil
   await speak()
   await laptop.devices.revoke(tabletId)
   await laptop.send(id, 'after')
-  await beginAgain(laptop, tablet)
+  await link(laptop, tablet)
   const heard = await listening(t, tablet)
   await bob.send(id, 'new')
   await heard.message('new')
   t.strictSame(await told(tablet, id), ['hi', 'before', ...past.slice(1), 'new'])
 })
-
-/** A revoked device begins as a new one in its store. */
-async function beginAgain(first: ChatClient, next: ChatClient): Promise<void> {
-  const { username } = first.account!
-  const login = await next.login({ username, password: PASSWORD, asNewDevice: true })
-  if (login.status !== 'pending') throw new Error('it is active already')
-  await first.devices.approve(login.deviceId, { number: login.linkNumber })
-  await next.confirmLink(login.linkNumber)
-  await next.waitForApproval()
-}
 
 t.test('A new device in its old store reads each conversation, whichever told it of a going', async (t) => {
   refillReadyKeys()
@@ -132,7 +115,7 @@ t.test('A new device in its old store reads each conversation, whichever told it
   await tablet.close()
   await bob.devices.revoke(tabletId)
   tablet = await fakeClient(t, server, { store })
-  await beginAgain(bob, tablet)
+  await link(bob, tablet)
   const heard = await listening(t, tablet)
   for (const id of [one, two]) await laptop.send(id, `new in ${id}`)
   await heard.message(`new in ${two}`)
