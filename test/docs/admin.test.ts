@@ -19,7 +19,7 @@ const shown = [...page.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block
 )
 
 t.test('The commands of the page about the administration run, in their order', async (t) => {
-  const chat = await startChat(t)
+  const chat = await startChat(t, { REGISTRATION: 'open' })
   const home = await machine(t, chat.url)
   const env = { DATA_DIR: chat.services.config.database.dataDir }
   t.ok(shown.length > 15)
