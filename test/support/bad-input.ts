@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import type { Services } from '../../src/server/services.js'
 import { cheapRsa } from './cheap-keys.js'
 import { startChat, type Chat } from './start-chat.js'
+import { badHeaders } from './security-headers.js'
 import { fingerprint, type DeviceKeys } from './interop/crypto.js'
 import type { InteropOptions } from './interop/account.js'
 import { expect, type Answer } from './interop/http.js'
@@ -79,6 +80,8 @@ export function faultOf(answer: Answer<unknown>, expected: string, says?: Case[3
   if (answer.headers['content-type'] !== 'application/problem+json; charset=utf-8')
     return `content-type ${answer.headers['content-type']}`
   if (answer.status === 401 && answer.headers['www-authenticate'] !== 'Bearer') return 'no WWW-Authenticate'
+  const bad = badHeaders(answer.headers)
+  if (bad.length > 0) return `headers: ${bad.join()}`
   const { title, status, detail, instance, errors } = body!
   if (typeof title !== 'string' || title === '') return 'no title'
   if (status !== answer.status) return `status ${String(status)} in the body`

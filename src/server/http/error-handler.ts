@@ -6,6 +6,7 @@ import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { Database } from '../db/database.js'
 import { isDatabaseDown } from '../db/errors.js'
 import { Problem, problemDocument } from './problem.js'
+import { SECURITY_HEADERS } from './security-headers.js'
 
 /** Seconds after which a client may try again, for problems that are temporary. */
 const RETRY_AFTER: Partial<Record<ProblemCode, number>> = {
@@ -88,10 +89,15 @@ export function answerSocket(error: Error & { code?: string }, socket: Socket, i
   const code = socketProblems[error.code ?? '']
   const problem = code === undefined ? new Problem('invalid-request', MALFORMED) : new Problem(code)
   const body = JSON.stringify(problemDocument(problem, instance))
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/problem+json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close'
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-      'Content-Type: application/problem+json; charset=utf-8\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${body}`,
     () => socket.destroy()
   )
 }

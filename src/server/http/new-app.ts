@@ -11,7 +11,7 @@ import { BODY_LIMIT, acceptJson } from './json-body.js'
 import { checkHeads } from './request-head.js'
 import { requestId } from './request-id.js'
 import { RequestLog } from './request-log.js'
-import { secureHeaders } from './security-headers.js'
+import { SECURITY_HEADERS, secureHeaders } from './security-headers.js'
 import { buildSerializer } from './serialization.js'
 import { buildValidator } from './validation.js'
 
@@ -46,16 +46,18 @@ export function newApp({ logger, database, trustedProxies }: Parts): App {
     routerOptions: { maxParamLength: 128 },
     return503OnClosing: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
-    // Errors before routing do not reach the error handler.
-    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
+    // Errors before routing reach neither hooks nor the error handler.
+    frameworkErrors: (error, request, reply) =>
+      void handleError(error, request, reply.headers(SECURITY_HEADERS)),
     clientErrorHandler: (error, socket) => answerSocket(error, socket, requestId())
   }).withTypeProvider<TypeBoxTypeProvider>()
   closeConnections(app)
   app.setErrorHandler(handleError)
   acceptJson(app)
   for (const schema of namedSchemas) app.addSchema(schema)
+  // Before the hooks that refuse a request.
+  secureHeaders(app)
   checkHeads(app)
   readForwarded(app)
-  secureHeaders(app)
   return app
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
-const headers = {
+/** The security headers that matter for an API. */
+export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
@@ -9,10 +10,10 @@ const headers = {
   'x-frame-options': 'DENY'
 }
 
-/** The security headers that matter for an API. A page that needs another policy overrides it. */
+/** Every answer of a route bears them. A page that needs another policy overrides it. */
 export function secureHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers)
+    reply.headers(SECURITY_HEADERS)
     done()
   })
 }

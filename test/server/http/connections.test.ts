@@ -19,18 +19,25 @@ t.test('A connection without a request does not delay the stop', async (t) => {
   t.ok(Date.now() - since < 4000, 'nor is it cut off only when patience is at its end')
 })
 
+const slow = {
+  head: 'GET /healthz HTTP/1.1\r\nHost: x',
+  body: 'POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{'
+}
+
 t.test('A request that comes too slowly is refused soon after its time is over', async (t) => {
   const chat = await startChat(t)
-  chat.app.server.headersTimeout = 500
-  const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1' })
-  t.teardown(() => socket.destroy())
-  let answer = ''
-  socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
-  const closed = once(socket, 'close')
+  Object.assign(chat.app.server, { headersTimeout: 500, requestTimeout: 500 })
   const since = Date.now()
-  socket.write('GET /healthz HTTP/1.1\r\nHost: x')
-  await closed
-  t.match(answer, /^HTTP\/1\.1 408 .*request-timeout/s)
+  for (const [part, text] of Object.entries(slow)) {
+    const socket = connect({ port: Number(new URL(chat.url).port), host: '127.0.0.1' })
+    t.teardown(() => socket.destroy())
+    let answer = ''
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
+    const closed = once(socket, 'close')
+    socket.write(text)
+    await closed
+    t.match(answer, /^HTTP\/1\.1 408 .*request-timeout/s, part)
+  }
   t.ok(Date.now() - since < 15_000, 'Node.js itself looks every 30 s')
 })
 
