@@ -127,7 +127,8 @@ function tlsParameters(url: Secret | undefined): string[] {
 /** The origin of an address without a path. */
 export function origin(value: string): string {
   const { protocol, href, origin } = URL.canParse(value) ? new URL(value) : {}
-  if (/^https?:$/.test(protocol ?? '') && href === `${origin}/`) return origin!
+  const isOrigin = href === `${origin}/` && !value.includes('*')
+  if (/^https?:$/.test(protocol ?? '') && isOrigin) return origin!
   throw new Invalid('must look like https://chat.example.org, without a path')
 }
 
@@ -141,11 +142,18 @@ export function secret(text: string): Secret {
   throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
 }
 
-export function list(value: string): string[] {
+function list(value: string): string[] {
   return value
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '')
+}
+
+/** Origins of web pages, and of apps that have a scheme of their own, such as `capacitor://localhost`. */
+export function origins(value: string): string[] {
+  return list(value).map((item) =>
+    /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+$/.test(item) ? item : origin(item)
+  )
 }
 
 /** The proxies whose `X-Forwarded-For` counts: none, or these addresses and networks. */

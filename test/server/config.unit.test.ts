@@ -50,6 +50,25 @@ t.test('PUBLIC_URL is an address without a path, in whatever form it is written'
   t.end()
 })
 
+t.test('CORS_ORIGINS are origins without a path, in whatever form they are written', (t) => {
+  const of = (CORS_ORIGINS: string) => readConfig({ CORS_ORIGINS }).http.corsOrigins
+  t.strictSame(of(''), [])
+  t.strictSame(of('https://Chat.example.org/, http://localhost:8080,capacitor://localhost'), [
+    'https://chat.example.org',
+    'http://localhost:8080',
+    'capacitor://localhost'
+  ])
+  for (const wrong of [
+    '*',
+    'null',
+    'chat.example.org',
+    'https://chat.example.org/app',
+    'https://*.example.org'
+  ])
+    t.throws(() => of(wrong), /CORS_ORIGINS must look like https:\/\/chat\.example\.org/, wrong)
+  t.end()
+})
+
 t.test('Registration is open by default only where nobody but this machine reaches the server', (t) => {
   const of = (env: Record<string, string>) => readConfig(env).registration
   for (const env of [{}, { SERVER_HOST: '::1' }, { PUBLIC_URL: 'http://localhost:3000' }])
