@@ -88,3 +88,15 @@ t.test('A forwarded address that does not count is told to the operator once', a
     t.match(lines[0], /"level":40.*"peer":"127\.0\.0\.1".*X-Forwarded-For is ignored: TRUST_PROXY/)
   }
 })
+
+t.test('Without TRUST_PROXY nobody chooses the address that counts for them', async (t) => {
+  const direct = await startChat(t, env)
+  const bob = await user(t, direct, 'bob')
+  const body = { username: 'bob', password: 'a wrong pass phrase' }
+  const guess = (address: string) =>
+    bob.raw('POST', '/v1/auth/login', { body, token: null, headers: { 'x-forwarded-for': address } })
+  for (let i = 0; i < 10; i++) expect(await guess(`198.51.100.${i}`), 401)
+  expect(await guess('198.51.100.10'), 429)
+  const { body: page } = await bob.raw<{ items: { address: string }[] }>('GET', '/v1/auth/sessions')
+  t.strictSame([...new Set(page.items.map(({ address }) => address))], ['127.0.0.1'])
+})
