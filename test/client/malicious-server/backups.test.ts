@@ -90,7 +90,7 @@ t.test(
       server.lies.push(({ path, body }) => {
         if (path !== '/v1/auth/login' || body.deviceId === undefined) return undefined
         const device = user.shown(user.devices.get(body.deviceId as string)!, 'active')
-        const shown = { id: user.id, username: 'bob', createdAt: TIME }
+        const shown = { id: user.id, username: 'bob', kind: 'member', createdAt: TIME }
         return { user: shown, device, ...server.begin('bob', device.id), expiresIn: 900 }
       })
       const thief = await fakeClient(t, server)
