@@ -84,6 +84,11 @@ export class AdminClient {
     return this.#do('DELETE', at('users', username))
   }
 
+  /** Delete a message for good. Its readers are told. @throws `message-not-found` (`refused`) */
+  purgeMessage(id: string): Promise<void> {
+    return this.#do('DELETE', at('messages', id))
+  }
+
   /** A token for a new password, good once and for an hour. The password opens no earlier message. */
   resetPassword(username: string): Promise<PasswordResetLink> {
     return this.#post(`${at('users', username)}/password-reset`, PasswordResetLink)

@@ -56,6 +56,8 @@ export const AdminUsersQuery = record({
 
 export const UserParams = record({ username: UsernameInput })
 
+export const MessageParams = record({ messageId: Uuid('The message’s id.') })
+
 export const RoleChange = record(
   { role: choice(SERVER_ROLES, { description: 'The new role.' }) },
   { $id: 'RoleChange' }

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import * as Type from 'typebox'
-import { Message } from './messages.js'
+import { DeletedMessage, Message } from './messages.js'
 import { Kind } from './conversations.js'
 import {
   Position,
@@ -37,6 +37,14 @@ export const ConversationChainEvent = record(
   {
     $id: 'ConversationChainEvent',
     description: 'Changes of members or of the timer, and the session key that follows them.'
+  }
+)
+export const MessageDeletedEvent = record(
+  { position, conversationId, message: ref(DeletedMessage) },
+  {
+    $id: 'MessageDeletedEvent',
+    description:
+      'An admin of the server has deleted a message. It comes twice: in the place of the message, and when it was deleted.'
   }
 )
 export const SessionKeySharedEvent = record(
@@ -127,6 +135,7 @@ export const SessionEndedEvent = record(
 /** Events that are kept in the log: each has a cursor in `id:`, and its `position`. */
 export const durableEvents = {
   message: Message,
+  'message.deleted': MessageDeletedEvent,
   'conversation.created': ConversationCreatedEvent,
   'conversation.chain': ConversationChainEvent,
   'request.received': RequestReceivedEvent,

@@ -116,7 +116,28 @@ export const Message = record(
   { $id: 'Message' }
 )
 
-export const MessagePage = page(ref(Message), { $id: 'MessagePage' })
+/** What is left of a message that was deleted. All of it is the server's word. */
+export type DeletedMessage = Static<typeof DeletedMessage>
+export const DeletedMessage = record(
+  {
+    id: Uuid('The message’s id.'),
+    position: Position('Where the message stood in the log.'),
+    sender: ref(Sender),
+    key: Sha256('Hash of the `conversation-key` statement of its session key.'),
+    deletedAt: Time('When an admin of the server deleted it.')
+  },
+  { $id: 'DeletedMessage' }
+)
+
+export const MessagePage = record(
+  {
+    ...page(ref(Message), {}).properties,
+    deleted: Type.Array(ref(DeletedMessage), {
+      description: 'Messages that would stand on this page, and were deleted. Their positions say where.'
+    })
+  },
+  { $id: 'MessagePage' }
+)
 
 export const HistoryQuery = record({
   before: Type.Optional(Position('Messages before this position, newest first.')),

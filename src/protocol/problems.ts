@@ -61,6 +61,7 @@ export const problems = {
   ],
   'not-found': [404, 'There is nothing at this address. Check the path and the method.'],
   'invite-not-found': [404, 'You have no such invitation.'],
+  'message-not-found': [404, 'The server has no message with this id.'],
   'user-not-found': [404, 'There is no such user.'],
   'device-not-found': [404, 'You have no such device.'],
   'session-not-found': [404, 'You have no such session.'],

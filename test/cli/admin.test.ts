@@ -35,6 +35,15 @@ t.test(
   }
 )
 
+t.test('A message is purged by its id, and its readers see that the server has deleted one', async (t) => {
+  const sent = JSON.parse(await home.ok('alice', ['send', 'bob', 'rude', '--json'])) as { id: string }
+  t.match(await operator(`messages purge ${sent.id} --yes`), { code: 0, err: /is deleted/ })
+  t.match(await operator(`messages purge ${crypto.randomUUID()} --yes`), { code: 1, err: /no message/ })
+  t.match(await home.run('bob', ['history', 'alice']), { out: '', err: /has deleted a message from alice/ })
+  const json = JSON.parse(await home.ok('bob', ['history', 'alice', '--json'])) as object
+  t.match(json, { type: 'message-deleted', id: sent.id, from: 'alice' })
+})
+
 t.test('A user is suspended, resumed, and gets a new password', async (t) => {
   t.match(await operator('users suspend bob'), { code: 0 })
   t.match(await home.run('bob', ['conversations']), { code: 1, err: /suspended/ })

@@ -7,7 +7,7 @@ import type {
 import { statementHash } from '../../src/crypto/statements.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
 import type { SignedStatement } from '../../src/protocol/schema.js'
-import { empty, FakeProblem, json, page, problem } from './fake-answers.js'
+import { FakeProblem, json, page, problem } from './fake-answers.js'
 import { FakeConversation, type FakeKey } from './fake-conversation.js'
 import { history, keyFor, memberPage, roster, shown } from './fake-conversation-views.js'
 import { TIME } from './fake-user.js'
@@ -69,7 +69,6 @@ async function inConversation(
 ): Promise<Response | undefined> {
   const { method, query, body, username, deviceId } = request
   const [, keyId, wraps] = /^session-keys\/([^/]+)(\/wraps)?$/.exec(rest) ?? []
-  const [, messageId] = /^messages\/([^/]+)$/.exec(rest) ?? []
   if (keyId !== undefined) {
     const key = conversation.keys.find(({ id }) => id === keyId)
     if (key === undefined) throw new FakeProblem('session-key-not-found')
@@ -77,12 +76,6 @@ async function inConversation(
     const own = keyFor(key, deviceId!)
     if (own === null) throw new FakeProblem('session-key-not-found')
     return json({ sessionKey: own }, wraps === undefined ? 200 : 201)
-  }
-  if (method === 'DELETE' && messageId !== undefined && messageId !== 'batch') {
-    const message = conversation.messages.find(({ id }) => id === messageId)
-    if (message === undefined) throw new FakeProblem('not-found')
-    message.deletedAt = TIME
-    return empty()
   }
   switch (`${method} ${rest}`.trim()) {
     case 'GET':
@@ -105,7 +98,7 @@ async function inConversation(
     case 'GET session-keys':
       return page([...conversation.keys].reverse().flatMap((key) => keyFor(key, deviceId!) ?? []))
     case 'GET messages':
-      return page(history(conversation, query))
+      return json(history(conversation, query))
     case 'POST messages':
       return send(world, conversation, body as NewMessage, request)
     case 'POST messages/batch': {

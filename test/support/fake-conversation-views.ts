@@ -10,17 +10,11 @@ export function keyFor({ id, statement, wraps, added }: FakeKey, deviceId: strin
   return { id, statement, ...(wrappedKey !== undefined && { wrappedKey }), added: later, createdAt: TIME }
 }
 
-export function history({ messages }: FakeConversation, query: URLSearchParams): object[] {
+export function history({ messages }: FakeConversation, query: URLSearchParams): object {
   const before = Number(query.get('before') ?? Infinity)
   const after = Number(query.get('after') ?? 0)
-  const found = messages
-    .filter(({ position }) => position < before && position > after)
-    .map((message) => (message.deletedAt === undefined ? message : tombstone(message)))
-  return query.has('after') ? found : found.reverse()
-}
-
-function tombstone({ id, position, sender, deletedAt }: FakeConversation['messages'][number]): object {
-  return { id, position, sender, deletedAt }
+  const found = messages.filter(({ position }) => position < before && position > after)
+  return { items: query.has('after') ? found : found.reverse(), deleted: [], next: null }
 }
 
 /** Members on a page of the roster: as on the real server, no page is long. */

@@ -45,7 +45,7 @@ export class FakeConversation {
   statements: SignedStatement[] = []
   head = '-'
   keys: FakeKey[] = []
-  messages: (Message & { deletedAt?: string })[] = []
+  messages: Message[] = []
   /** Position of the newest event. */
   lastPosition = 0
   /** Positions at which members joined. */

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { ChatClient, ChatEvent, Conversation, Incoming, IncomingMessage } from '../../client/index.js'
+import type {
+  ChatClient,
+  ChatEvent,
+  Conversation,
+  Incoming,
+  IncomingMessage,
+  UnreadableMessage
+} from '../../client/index.js'
 import { deviceChanges } from '../output/device-changes.js'
 import { eventText } from '../output/event-text.js'
 import { forPeople, type ShownItem } from '../output/for-people.js'
@@ -150,7 +157,7 @@ export class ChatSession {
     this.#screen.show(this.#style('yellow', `! ${text}`))
   }
 
-  #showNew(item: Extract<Incoming, { position: number }>): void {
+  #showNew(item: IncomingMessage | UnreadableMessage): void {
     const { conversationId } = item
     const shown = forPeople([item])
     if (shown.length === 0) return

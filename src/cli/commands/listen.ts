@@ -19,6 +19,7 @@ interface Options {
 /** Events for scripts without --events, beside messages: whatever is suspicious, or waits for the user. */
 const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
   'unreadable',
+  'message-deleted',
   'withheld',
   'reordered',
   'not-sent',

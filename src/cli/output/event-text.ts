@@ -34,6 +34,8 @@ export function eventText(event: ChatEvent, names: EventNames): EventText | null
       return null
     case 'unreadable':
       return unreadable(event, where)
+    case 'message-deleted':
+      return warning(`${where}: the server has deleted a message from ${sanitize(event.from.username)}.`)
     case 'withheld': {
       const which = missing(event)
       return warning(

@@ -96,6 +96,7 @@ export function eventJson(event: ChatEvent): Record<string, unknown> {
         key
       }
     }
+    case 'message-deleted':
     case 'withheld':
     case 'reordered': {
       const { type, conversationId, from, ...members } = event

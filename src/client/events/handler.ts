@@ -51,7 +51,10 @@ export class EventHandler {
     }
   }
 
-  #handle(event: Exclude<DurableEvent, 'message'>, data: unknown): AsyncGenerator<Handled> {
+  #handle(
+    event: Exclude<DurableEvent, 'message'>,
+    data: unknown
+  ): AsyncGenerator<Handled> | Generator<Handled> {
     switch (event) {
       case 'conversation.created':
       case 'conversation.chain':
@@ -62,6 +65,8 @@ export class EventHandler {
         return this.#contacts.accepted(data as Data<typeof event>)
       case 'block.changed':
         return this.#contacts.blocked(data as Data<typeof event>)
+      case 'message.deleted':
+        return this.#messages.deleted(data as Data<typeof event>)
       case 'session-key.shared':
         return this.#messages.sessionKey(data as Data<typeof event>)
       case 'device.requested':

@@ -5,6 +5,7 @@ import { messageDigest } from '../../crypto/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { Boundaries } from '../conversations/boundaries.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
+import { noteDeleted, shownDeleted } from '../messages/deleted.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
 import type { TrustInbox } from '../messages/trust-inbox.js'
@@ -126,6 +127,21 @@ export class MessageEvents {
     } catch (error) {
       if (!(error instanceof ChatError) || error.kind !== 'untrusted') throw error
       return { events: [{ type: 'untrusted', error, conversationId }] }
+    }
+  }
+
+  /** In the place of the message it leaves a gap; of one that came before the stream has brought the message. */
+  *deleted({
+    position,
+    conversationId,
+    message
+  }: Static<(typeof durableEvents)['message.deleted']>): Generator<Handled> {
+    const shown = shownDeleted(conversationId, message)
+    yield {
+      events: [shown],
+      commit: async (tx) => {
+        if (message.position === position) await noteDeleted(tx, shown)
+      }
     }
   }
 

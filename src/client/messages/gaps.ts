@@ -1,6 +1,7 @@
-import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
+import type { DeletedMessage, IncomingMessage, WithheldMessages } from '../types/messages.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import { streamStart } from '../stores/read-range.js'
+import { deletedFlow } from './deleted.js'
 import type { CounterId } from './seen.js'
 
 /** Beginnings of the stream that are remembered of each counter. */
@@ -23,6 +24,8 @@ export class HistoryGaps {
   readonly #isFromStart: IsFromStart
   /** The last message of each flow in this pass. */
   readonly #last = new Map<string, IncomingMessage>()
+  /** Tombstones that this pass has met since. */
+  readonly #deleted = new Map<string, number>()
 
   /** @param isFromStart of all messages, if the pass begins with the first one of the conversation */
   constructor(isBackward: boolean, isFromStart: IsFromStart) {
@@ -30,7 +33,24 @@ export class HistoryGaps {
     this.#isFromStart = isFromStart
   }
 
+  noteDeleted(deleted: DeletedMessage): void {
+    const flow = deletedFlow(deleted)
+    this.#deleted.set(flow, (this.#deleted.get(flow) ?? 0) + 1)
+  }
+
   async before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
+    const deleted = this.#takeDeleted(message)
+    return unlessDeleted(await this.#before(message, isWhole), deleted)
+  }
+
+  #takeDeleted(message: IncomingMessage): number {
+    const flow = deletedFlow(message)
+    const count = this.#deleted.get(flow) ?? 0
+    this.#deleted.delete(flow)
+    return count
+  }
+
+  async #before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
     const { n } = message
     const name = flowName(counterOf(message))
     const before = this.#last.get(name)
@@ -50,9 +70,16 @@ export class HistoryGaps {
     const found: WithheldMessages[] = []
     for (const message of this.#last.values())
       if (message.n > 1 && (await this.#isFromStart(message)))
-        found.push(...withheld(message, [{ first: 1, last: message.n - 1 }]))
+        found.push(
+          ...unlessDeleted(withheld(message, [{ first: 1, last: message.n - 1 }]), this.#takeDeleted(message))
+        )
     return found
   }
+}
+
+/** A gap in which as many tombstones stand was told by them. */
+export function unlessDeleted(gaps: WithheldMessages[], deleted: number): WithheldMessages[] {
+  return gaps.filter(({ count }) => count > deleted)
 }
 
 /**

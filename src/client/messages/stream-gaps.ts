@@ -1,7 +1,8 @@
 import { streamStart } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
-import { counterOf, lastStreamed, noteStreamed, withheld, type IsFromStart } from './gaps.js'
+import { deletedFlow, noteDeleted, notedDeleted } from './deleted.js'
+import { counterOf, lastStreamed, noteStreamed, unlessDeleted, withheld, type IsFromStart } from './gaps.js'
 import type { MessageHistory } from './history.js'
 import type { SeenMessages } from './seen.js'
 
@@ -32,14 +33,17 @@ export class StreamGaps {
     if (known === undefined && !(await this.#isFromStart(message))) return []
     const last = known ?? 0
     if (n <= last + 1) return []
-    const missing = () => this.#seen.missing(counter, last + 1, n - 1)
-    const ranges = await missing()
-    if (ranges.length === 0 || !(await this.#readPast(message))) return withheld(message, ranges)
-    return withheld(message, await missing())
+    const gap = async () => {
+      const ranges = await this.#seen.missing(counter, last + 1, n - 1)
+      return unlessDeleted(withheld(message, ranges), (await notedDeleted(this.#store, message)).length)
+    }
+    const found = await gap()
+    return found.length > 0 && (await this.#readPast(message)) ? gap() : found
   }
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
+    tx.delete(deletedFlow(message))
     return noteStreamed(tx, counterOf(message), message)
   }
 
@@ -53,8 +57,10 @@ export class StreamGaps {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return false
-    for await (const item of this.#history.read(conversationId, { before: start + 1 }))
+    for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
       if (item.key !== key) break
+      if (item.type === 'message-deleted') await this.#store.update((tx) => noteDeleted(tx, item))
+    }
     await this.#store.update((tx) => tx.set(name, start))
     return true
   }

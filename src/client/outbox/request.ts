@@ -7,7 +7,7 @@ import {
   type NewMessage
 } from '../../protocol/messages.js'
 import { messageDigest } from '../../crypto/messages.js'
-import { problemCode, RefusedError, untrusted, type ChatError } from '../errors.js'
+import { ChatError, problemCode, RefusedError, untrusted } from '../errors.js'
 import type { Api } from '../transport/api.js'
 import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 
@@ -61,7 +61,9 @@ export async function fetchDigest(
 ): Promise<string> {
   const path = `/v1/conversations/${conversationId}/messages?limit=1&after=${position - 1}`
   const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
-  const { items } = (await api.call(request)).body
+  const { items, deleted } = (await api.call(request)).body
+  if (deleted[0]?.id === id)
+    throw new ChatError('refused', 'message-deleted', 'An admin of the server has deleted this message.')
   if (items[0]?.id !== id) throw otherMessage()
   return messageDigest(items[0])
 }

@@ -108,5 +108,22 @@ export interface ReorderedMessage {
   n: number
 }
 
+/**
+ * An admin of the server has deleted a message, or the server withholds it and says so: nothing here is signed. In a
+ * history it stands in the place of the message. A message that was shown before is to be hidden.
+ */
+export interface DeletedMessage {
+  type: 'message-deleted'
+  id: string
+  conversationId: string
+  key: string
+  /** `signingKey` is empty. */
+  from: Sender
+  /** The place of the message. */
+  position: number
+  deletedAt: string
+}
+
 /** An item of a conversation: a message, or an error about one. Nothing is left out silently. */
-export type Incoming = IncomingMessage | UnreadableMessage | WithheldMessages | ReorderedMessage
+export type Incoming =
+  IncomingMessage | UnreadableMessage | DeletedMessage | WithheldMessages | ReorderedMessage

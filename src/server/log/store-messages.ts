@@ -67,6 +67,10 @@ judged as materialized (
           = (i.conversation_id, i.sender_device_id, i.session_key_id, i.iv, i.ciphertext, i.signature)
         and k.hash = i.key
         then 'repeat'
+      -- Nothing is left to compare with.
+      when e.deleted_at is not null and (e.conversation_id, e.sender_device_id, e.session_key_id)
+          = (i.conversation_id, i.sender_device_id, i.session_key_id)
+        then 'repeat'
       when c.id is null or m.found is null then 'not-found'
       when e.position is not null then 'conflict'
       when c.session_key_id <> i.session_key_id or k.hash <> i.key or c.outdated_at <= clock_timestamp()

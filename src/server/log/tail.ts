@@ -1,3 +1,5 @@
+import type { Static } from 'typebox'
+import type { MessageDeletedEvent } from '../../protocol/events.js'
 import type { Database } from '../db/database.js'
 import type { Logger } from '../logger.js'
 import type { Entry } from './entry.js'
@@ -127,6 +129,18 @@ export class Tail {
     for (const listener of this.#listeners) listener(entries)
   }
 
+  /** A message was deleted: who comes late is not shown it from memory either. */
+  #forget(deletion: Entry): void {
+    const position = deletedPosition(deletion)
+    const at = position - (this.#ring[0]?.position ?? 0)
+    const message = this.#ring[at]
+    if (message?.position !== position) return
+    this.#ringBytes -= message.size
+    const json = deletion.json.replace(/^\{"position":\d+/, `{"position":${position}`)
+    this.#ring[at] = { ...deletion, position, json }
+    this.#ringBytes += deletion.size
+  }
+
   #remember(entries: readonly Entry[]): void {
     const first = entries[0]!.position
     if (first !== this.#head + 1) {
@@ -136,6 +150,7 @@ export class Tail {
     }
     this.#head = entries.at(-1)!.position
     for (const entry of entries) {
+      if (entry.type === 'message.deleted') this.#forget(entry)
       this.#ring.push(entry)
       this.#ringBytes += entry.size
     }
@@ -147,6 +162,10 @@ export class Tail {
     this.#ring = this.#ring.slice(keepFrom)
     this.#ringBytes = bytes
   }
+}
+
+function deletedPosition({ json }: Entry): number {
+  return (JSON.parse(json) as Static<typeof MessageDeletedEvent>).message.position
 }
 
 function concerns(entry: Entry, userId: string, conversations: ReadonlySet<string>): boolean {

@@ -3,6 +3,7 @@ import type { Services } from '../../services.js'
 import { auditRoutes } from './audit.js'
 import { erasureRoutes } from './erasure.js'
 import { inviteRoutes } from './invites.js'
+import { messageRoutes } from './messages.js'
 import { passwordResetRoutes } from './password-reset.js'
 import { serverRoutes } from './server.js'
 import { sessionRoutes } from './sessions.js'
@@ -18,6 +19,7 @@ export function adminRoutes(app: App, services: Services): void {
   sessionRoutes(app, services)
   passwordResetRoutes(app, services)
   erasureRoutes(app, services)
+  messageRoutes(app, services)
   inviteRoutes(app, services)
   auditRoutes(app, services)
   serverRoutes(app, services)

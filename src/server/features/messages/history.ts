@@ -1,6 +1,6 @@
-import type { Message } from '../../../protocol/messages.js'
+import type { DeletedMessage, Message } from '../../../protocol/messages.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
-import { EVENT_COLUMNS, EVENT_TABLES } from '../../log/entry.js'
+import { EVENT_COLUMNS, EVENT_TABLES, type EventRow } from '../../log/entry.js'
 import { toMessage, type StoredMessage } from '../../log/message.js'
 
 /** Messages of conversation `$1` that user `$2` may see from position `$3`, each membership read by index. */
@@ -13,7 +13,7 @@ select ${EVENT_COLUMNS}
 from (
   select x.position from memberships m cross join lateral (
     select e.position from events e
-    where e.conversation_id = m.conversation_id and e.type = 'message' and e.position ${beyond} $3::bigint
+    where e.conversation_id = m.conversation_id and e.message_id is not null and e.position ${beyond} $3::bigint
       and e.position >= m.joined_at and e.position <= coalesce(m.left_at, 9223372036854775807)
     order by e.position ${order} limit $4
   ) x where m.conversation_id = $1::uuid and m.user_id = $2::uuid
@@ -28,10 +28,12 @@ const statements = { before: historyStatement('before'), after: historyStatement
 /** Characters of ciphertext in a page, at most: its reader parses it at a stretch. A message always fits. */
 const PAGE_CHARACTERS = 2 ** 20
 
-/** Messages of one page, and whether there are more behind it. */
+/** Messages of one page, in order, those that were deleted beside them; and where the next page begins. */
 export interface HistoryPage {
   items: Message[]
-  isLast: boolean
+  deleted: DeletedMessage[]
+  /** The last position of this page; null if there is nothing behind it. */
+  through: number | null
 }
 
 /** A page of history: newest first before a position, oldest first after one. @param limit the most messages */
@@ -44,9 +46,24 @@ export async function readHistory(
   limit: number
 ): Promise<HistoryPage> {
   const parameters = [conversationId, userId, position, limit + 1]
-  const found = (await prepared<StoredMessage>(statements[direction], parameters)).map(toMessage)
+  const found = await prepared<EventRow>(statements[direction], parameters)
   let characters = 0
-  const fitting = found.findIndex(({ ciphertext }) => (characters += ciphertext.length) > PAGE_CHARACTERS)
+  const fitting = found.findIndex(
+    (row) => (characters += isMessage(row) ? row.ciphertext.length : 0) > PAGE_CHARACTERS
+  )
   const count = Math.min(limit, fitting === -1 ? found.length : Math.max(1, fitting))
-  return { items: found.slice(0, count), isLast: count === found.length }
+  const rows = found.slice(0, count)
+  return {
+    items: rows.filter(isMessage).map(toMessage),
+    deleted: rows.filter((row) => !isMessage(row)).map(toDeleted),
+    through: count === found.length ? null : rows.at(-1)!.position
+  }
+}
+
+function isMessage(row: EventRow): row is EventRow & StoredMessage {
+  return row.type === 'message'
+}
+
+function toDeleted({ data }: EventRow): DeletedMessage {
+  return (JSON.parse(data!) as { message: DeletedMessage }).message
 }

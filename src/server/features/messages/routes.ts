@@ -121,7 +121,7 @@ export function messageRoutes(
       const { limit } = request.query
       const { direction, position } = whereToRead(request.query)
       await requireMember(db, request.params.id, userId)
-      const { items, isLast } = await readHistory(
+      const { through, ...page } = await readHistory(
         database.prepared,
         request.params.id,
         userId,
@@ -129,7 +129,7 @@ export function messageRoutes(
         position,
         limit
       )
-      return { items, next: isLast ? null : `${direction}-${items.at(-1)!.position}` }
+      return { ...page, next: through === null ? null : `${direction}-${through}` }
     }
   )
 }

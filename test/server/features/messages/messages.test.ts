@@ -5,6 +5,7 @@ import { MAX_MESSAGES_PER_KEY } from '../../../../src/protocol/messages.js'
 import { sessionKeys } from '../../../../src/server/db/schema.js'
 import { cheapKeys, startTarget } from '../../../support/bad-input.js'
 import { change, envelope, found, leave, member, newKey, say, show } from '../../../support/conversations.js'
+import { operatorOf } from '../../../support/admin.js'
 import { sha256Hex } from '../../../support/interop/crypto.js'
 import { expect, problem, type Page } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
@@ -168,4 +169,17 @@ t.test('A page of history ends before 1 MiB of ciphertext, and the next one goes
       order
     )
   }
+})
+
+t.test('A message that was purged meanwhile is answered as sent, once and again', async (t) => {
+  const id = await found(alice, 'group', [bob])
+  const message = await envelope(alice, id)
+  const { body: receipt } = expect(await say(alice, id, message), 201)
+  expect(await operatorOf(target)('DELETE', `/messages/${message.id}`), 204)
+  t.strictSame(expect(await say(alice, id, message), 200).body, receipt)
+  const other = await envelope(bob, id)
+  t.equal(problem(await say(bob, id, { ...other, id: message.id })), 'id-conflict', 'its id stays taken')
+  const { body } = await history(alice, id)
+  const { createdAt: _, ...place } = receipt as { createdAt: string }
+  t.match(body, { items: [], deleted: [{ ...place, key: message.key, sender: { username: 'alice' } }] })
 })
