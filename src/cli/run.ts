@@ -16,6 +16,7 @@ import { inviteCommands } from './commands/invite.js'
 import { ownAccountCommands } from './commands/own-account.js'
 import { listenCommand } from './commands/listen.js'
 import { resetPasswordCommand } from './commands/reset-password.js'
+import { reportCommand } from './commands/report.js'
 import { requestsCommands } from './commands/requests.js'
 import { sendCommand } from './commands/send.js'
 import { sessionsCommands } from './commands/sessions.js'
@@ -111,6 +112,7 @@ export function makeProgram(io: Io): Command {
   listenCommand(program, io)
   historyCommand(program, io)
   chatCommand(program, io)
+  reportCommand(program, io)
   program.commandsGroup('Conversations and people:')
   conversationsCommands(program, io)
   groupCommands(program, io)

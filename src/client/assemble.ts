@@ -23,6 +23,7 @@ import { Linking } from './features/linking.js'
 import { Newcomers } from './features/newcomers.js'
 import { Registration } from './features/registration.js'
 import { ResetStatement } from './features/reset-statement.js'
+import { Reports } from './features/reports.js'
 import { Restore, type RecoveryClient } from './features/restore.js'
 import { TrustSharing } from './features/trust-sharing.js'
 import { PendingStatements } from './identity/pending.js'
@@ -264,6 +265,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     invitations: new Invitations(api, own, chains, open, now),
     newcomers,
     backup,
+    reports: new Reports(http, api, me, users, chains, keys, creation, outbox),
     restore
   }
 }

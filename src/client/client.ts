@@ -15,6 +15,7 @@ import { readPresence } from './features/presence.js'
 import { readServerInfo } from './features/server-info.js'
 import type { Invitations } from './features/invitations.js'
 import { unlessUnsent } from './features/unsent.js'
+import type { Reports } from './features/reports.js'
 import type { Sessions } from './features/sessions.js'
 import type { Users } from './features/users.js'
 import { checkContent } from './messages/content.js'
@@ -37,6 +38,7 @@ export class ChatClient {
   readonly conversations: Conversations
   readonly invitations: Invitations
   readonly backup: Backup
+  readonly reports: Reports
 
   private constructor(parts: Parts) {
     this.#parts = parts
@@ -48,6 +50,7 @@ export class ChatClient {
     this.conversations = publicPart(parts.conversations, 'chat.conversations')
     this.invitations = publicPart(parts.invitations, 'chat.invitations')
     this.backup = publicPart(parts.backup, 'chat.backup')
+    this.reports = publicPart(parts.reports, 'chat.reports')
   }
 
   /**

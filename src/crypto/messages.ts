@@ -37,6 +37,12 @@ export interface OpenInput {
   readonly message: Pick<NewMessage, 'id' | 'iv' | 'ciphertext' | 'signature'>
 }
 
+/** The same with the key of this message only, which opens no other. */
+export interface OpenOneInput extends Omit<OpenInput, 'sessionKey'> {
+  /** From `deriveMessageKey`. */
+  readonly messageKey: Uint8Array
+}
+
 export interface OpenedMessage {
   readonly content: Content
   /** Hash of IV and ciphertext. A message with a known id and another digest is an attack. */
@@ -67,7 +73,12 @@ export async function sealMessage(
     throw new CryptoError('too-large', `A message holds at most ${MAX_CONTENT_BYTES} bytes of JSON.`)
   const header = messageHeader(conversationId, key, id, signer.fingerprint)
   const iv = random(IV_BYTES)
-  const ciphertext = await encrypt(await messageKey(sessionKey, id), iv, pad(plaintext), encodeUtf8(header))
+  const ciphertext = await encrypt(
+    await importAesKey(await deriveMessageKey(sessionKey, id)),
+    iv,
+    pad(plaintext),
+    encodeUtf8(header)
+  )
   const signature = await sign(signer.privateKey, signedText(header, await digest(iv, ciphertext)))
   return {
     id,
@@ -87,20 +98,29 @@ export async function sealMessage(
  * @throws {CryptoError} `bad-signature`, `bad-tag`, `bad-padding` or `bad-content`; `bad-encoding` or
  *   `too-large` if the message is malformed
  */
-export async function openMessage({
+export async function openMessage({ sessionKey, ...input }: OpenInput): Promise<OpenedMessage> {
+  return openOneMessage({ ...input, messageKey: await deriveMessageKey(sessionKey, input.message.id) })
+}
+
+/**
+ * The same for somebody who was given the key of one message, and not the session key (docs/protocol.md, "Report").
+ *
+ * @throws {CryptoError} as `openMessage`; `bad-key` if the key does not have 32 bytes
+ */
+export async function openOneMessage({
   conversationId,
   key,
-  sessionKey,
+  messageKey,
   by,
   signingKey,
   message
-}: OpenInput): Promise<OpenedMessage> {
+}: OpenOneInput): Promise<OpenedMessage> {
   const iv = decodeBase64(message.iv)
   const ciphertext = decodeBase64(message.ciphertext)
   if (ciphertext.length > MAX_CIPHERTEXT_BYTES)
     throw new CryptoError('too-large', `A message has at most 65,536 bytes, not ${ciphertext.length}.`)
   const header = messageHeader(conversationId, key, message.id, by)
-  const [hash, aesKey] = await Promise.all([digest(iv, ciphertext), messageKey(sessionKey, message.id)])
+  const [hash, aesKey] = await Promise.all([digest(iv, ciphertext), importAesKey(messageKey)])
   if (!(await verify(signingKey, signedText(header, hash), message.signature)))
     throw new CryptoError(
       'bad-signature',
@@ -145,8 +165,9 @@ function signedText(header: string, hash: string): string {
   return `${header}digest ${hash}\n`
 }
 
-async function messageKey({ hkdfKey }: SessionKey, id: string): Promise<CryptoKey> {
-  return importAesKey(await hkdf(hkdfKey, uuidBytes(id), MESSAGE_INFO))
+/** The key of one message: it tells nothing of the session key, nor of the keys of other messages. */
+export async function deriveMessageKey({ hkdfKey }: SessionKey, id: string): Promise<Uint8Array> {
+  return hkdf(hkdfKey, uuidBytes(id), MESSAGE_INFO)
 }
 
 function textOf(plaintext: Uint8Array): string {

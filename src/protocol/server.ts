@@ -1,5 +1,5 @@
 import * as Type from 'typebox'
-import { Time, choice, record, ref } from './schema.js'
+import { Time, Username, choice, record, ref } from './schema.js'
 
 export const ServerLimits = record(
   {
@@ -21,6 +21,9 @@ export const ServerInfo = record(
     protocol: Type.String(),
     registration: choice(REGISTRATION, {
       description: 'Who may register: everybody, who has an invitation, or who has one of an admin.'
+    }),
+    moderators: Type.Array(Username, {
+      description: 'Admins who take reports of messages, in the order of their names.'
     }),
     limits: ref(ServerLimits),
     time: Time('The server’s clock.')

@@ -97,7 +97,9 @@ function grouped(values: Values) {
       /** Where the operator's socket is: a path, `off`, or the usual place in `dataDir` if undefined. */
       socket: values.ADMIN_SOCKET,
       /** Days for which the audit says from where admins acted. */
-      auditAddressesDays: values.AUDIT_ADDRESSES
+      auditAddressesDays: values.AUDIT_ADDRESSES,
+      /** Usernames of those admins who take reports of messages. */
+      moderators: values.MODERATORS
     },
     contacts: {
       /** The policy of a new account. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { USERNAME } from '../protocol/ids.js'
 import { REGISTRATION, type RegistrationMode } from '../protocol/server.js'
 
 /** A text that must not appear in a log: however it is printed, it prints as `[redacted]`. */
@@ -154,6 +155,16 @@ export function origins(value: string): string[] {
   return list(value).map((item) =>
     /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+$/.test(item) ? item : origin(item)
   )
+}
+
+/** A report goes to each moderator. */
+const MAX_MODERATORS = 10
+
+export function usernames(value: string): string[] {
+  const names = list(value)
+  const isName = new RegExp(`^${USERNAME}$`)
+  if (names.length <= MAX_MODERATORS && names.every((name) => isName.test(name))) return names
+  throw new Invalid(`must be at most ${MAX_MODERATORS} usernames in lower case, separated by commas`)
 }
 
 /** The proxies whose `X-Forwarded-For` counts: none, or these addresses and networks. */

@@ -12,6 +12,7 @@ import {
   secret,
   text,
   trustedProxies,
+  usernames,
   type Variable
 } from './environment.js'
 
@@ -67,6 +68,7 @@ export const variables = {
 
   ADMIN_SOCKET: optional(path),
   AUDIT_ADDRESSES: integer(30, 1, 3650),
+  MODERATORS: { default: '', parse: usernames },
 
   CONTACT_POLICY: choice('requests', ...CONTACT_POLICIES),
   MAX_CONVERSATIONS: integer(5000, 1, 100_000),

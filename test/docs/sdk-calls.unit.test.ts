@@ -7,6 +7,7 @@ import { Contacts } from '../../src/client/features/contacts.js'
 import { Conversations } from '../../src/client/features/conversations.js'
 import { Devices } from '../../src/client/features/devices.js'
 import { Invitations } from '../../src/client/features/invitations.js'
+import { Reports } from '../../src/client/features/reports.js'
 import { Requests } from '../../src/client/features/requests.js'
 import { Sessions } from '../../src/client/features/sessions.js'
 import { Users } from '../../src/client/features/users.js'
@@ -21,6 +22,7 @@ const parts: Readonly<Record<string, { prototype: object }>> = {
   conversations: Conversations,
   devices: Devices,
   invitations: Invitations,
+  reports: Reports,
   requests: Requests,
   sessions: Sessions,
   users: Users

@@ -20,6 +20,7 @@ export async function accountRoutes(world: FakeWorld, request: FakeRequest): Pro
         version: '0.1.0',
         protocol: 'secure-chat/v1',
         registration: 'open',
+        moderators: [],
         limits: LIMITS,
         time: TIME
       })

@@ -7,6 +7,7 @@ import { eventText, lostConnection } from '../output/event-text.js'
 import { forPeople, isForDevices } from '../output/for-people.js'
 import type { GlobalOptions } from '../profile.js'
 import { eventJson, messageLine } from '../output/messages.js'
+import { isReport, reportJson, reportText } from '../output/reports.js'
 import { withChat } from '../with-chat.js'
 import { isWithOthers, TitleCache } from '../output/titles.js'
 
@@ -58,7 +59,7 @@ async function listen(
   isLast: (event: ChatEvent) => boolean
 ): Promise<void> {
   const abort = new AbortController()
-  const show = options.json === true ? jsonLines(io, options) : textLines(io, chat, options)
+  const show = options.json === true ? jsonLines(io, chat, options) : textLines(io, chat, options)
   const connection = new ConnectionStatus(io)
   try {
     for await (const event of chat.events({ signal: AbortSignal.any([io.signal, abort.signal]) })) {
@@ -73,10 +74,12 @@ async function listen(
   }
 }
 
-function jsonLines(io: Io, { events }: Options): (event: ChatEvent) => Promise<void> {
+function jsonLines(io: Io, chat: ChatClient, { events }: Options): (event: ChatEvent) => Promise<void> {
   return async (event) => {
     const isWanted = isMessage(event) || SCRIPT_EVENTS.includes(event.type)
-    if (events === true || isWanted) await printJsonAndWait(io, eventJson(event))
+    if (events !== true && !isWanted) return
+    const report = isReport(event) ? await reportJson(chat, event) : {}
+    await printJsonAndWait(io, { ...eventJson(event), ...report })
   }
 }
 
@@ -92,6 +95,7 @@ function textLines(io: Io, chat: ChatClient, { events }: Options): (event: ChatE
       const name = isPlain ? undefined : titles.of(conversationId)
       for (const item of forPeople([event]))
         if (item.type === 'message') await printAndWait(io, messageLine(item, name))
+      if (isReport(event)) await printAndWait(io, `* ${await reportText(chat, event)}`)
       return
     }
     const shown = eventText(event, { of: (id) => titles.of(id), me: chat.account!.username })

@@ -40,6 +40,8 @@ export function contentText(content: ShownContent): string {
       const caption = content.text === undefined ? '' : ` ${sanitizeLines(content.text)}`
       return `(file) "${sanitize(content.name)}", ${content.size} bytes${caption}`
     }
+    case 'report':
+      return `(reports a message of ${sanitize(content.message.sender.username)}) ${sanitizeLines(content.reason)}`.trimEnd()
     case 'unknown':
       return `(content that this version cannot show: "${sanitize(content.of)}")`
   }
@@ -69,8 +71,8 @@ export function messageJson(message: IncomingMessage): Record<string, unknown> {
     n,
     late,
     departed,
-    // A file has a key of its own.
-    ...(type === 'file' ? { file: members } : members)
+    // Both have a key of their own.
+    ...(type === 'file' ? { file: members } : type === 'report' ? { report: members } : members)
   }
 }
 

@@ -1,4 +1,5 @@
 import * as Type from 'typebox'
+import { Username } from '../../protocol/schema.js'
 import { PROTOCOL } from '../../protocol/statements.js'
 import { ChatError } from '../errors.js'
 import type { Http } from '../transport/http.js'
@@ -11,6 +12,7 @@ const ServerResponse = Type.Object({
   version: Type.String(),
   protocol: Type.String(),
   registration: Type.String(),
+  moderators: Type.Array(Username),
   limits: Type.Object(Object.fromEntries(LIMITS.map((name) => [name, Type.Integer()]))),
   time: Type.String()
 })

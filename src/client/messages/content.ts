@@ -24,11 +24,14 @@ const isRef: Check = (value) => isObject(value) && isId(value['id']) && isHash(v
 const isHash: Check = (value) => typeof value === 'string' && hash.test(value)
 const isSize: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isKey: Check = (value) => typeof value === 'string' && value.length === 44 && base64.test(value)
+const isBase64: Check = (value) => typeof value === 'string' && base64.test(value)
 const isShort: Check = (value) => isNonEmpty(value) && (value as string).length <= 256
 const isSequence: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 1
 const isUsername: Check = (value) => typeof value === 'string' && username.test(value)
 const isHead = (value: Record<string, unknown>): boolean =>
   isSequence(value['sequence']) && isHash(value['head'])
+/** Most characters of the reason of a report. */
+const MAX_REASON = 1000
 /** Most entries of a list in a message. */
 const MAX_ENTRIES = 200
 /** Most parts of a set. */
@@ -54,6 +57,19 @@ const members: Record<Content['type'], Record<string, Check>> = {
   lacks: {
     conversation: isId,
     keys: (value) => Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isHash)
+  },
+  report: {
+    message: (value) =>
+      isObject(value) &&
+      isId(value['id']) &&
+      isId(value['conversationId']) &&
+      isHash(value['key']) &&
+      isObject(value['sender']) &&
+      isUsername(value['sender']['username']) &&
+      isId(value['sender']['deviceId']) &&
+      [value['iv'], value['ciphertext'], value['signature']].every(isBase64),
+    messageKey: isKey,
+    reason: (value) => isText(value) && (value as string).length <= MAX_REASON
   },
   hello: { invitation: isHash, proof: isKey },
   trust: {

@@ -13,7 +13,7 @@ import type { Content } from '../types/content.js'
 import type { Sent } from '../types/messages.js'
 import type { OutboundKeys } from './outbound-key.js'
 import { PendingReceipts } from './receipts.js'
-import { fetchDigest, fitting, otherMessage, postMessages } from './request.js'
+import { fetchMessage, fitting, otherMessage, postMessages } from './request.js'
 import type { OutboxState, QueuedMessage } from './state.js'
 
 /** Rekeys that the server may ask for within one flush. No honest server asks for more. */
@@ -119,7 +119,7 @@ export class Outbox {
   }
 
   async #sentBefore(conversationId: string, id: string, position: number): Promise<Sent> {
-    const digest = await fetchDigest(this.#api, conversationId, id, position)
+    const digest = await messageDigest(await fetchMessage(this.#api, { conversationId, id, position }))
     if (!(await this.#seen.isDigest(conversationId, this.#keys.signingKey, id, digest))) throw otherMessage()
     return { id, digest, conversationId, position, sentAt: this.#time() }
   }

@@ -4,9 +4,9 @@ import {
   MAX_BATCH_BYTES,
   MAX_BATCH_MESSAGES,
   MessageReceipt,
+  type Message,
   type NewMessage
 } from '../../protocol/messages.js'
-import { messageDigest } from '../../crypto/messages.js'
 import { ChatError, problemCode, RefusedError, untrusted } from '../errors.js'
 import type { Api } from '../transport/api.js'
 import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
@@ -52,20 +52,18 @@ export async function postMessages(
   })
 }
 
-/** The digest of a message as the server has it; it is compared with the one that was sent. */
-export async function fetchDigest(
+/** A message as the server has it. @throws {ChatError} `message-deleted` (`refused`); `other-answer` (`untrusted`) */
+export async function fetchMessage(
   api: Api,
-  conversationId: string,
-  id: string,
-  position: number
-): Promise<string> {
+  { conversationId, id, position }: { conversationId: string; id: string; position: number }
+): Promise<Message> {
   const path = `/v1/conversations/${conversationId}/messages?limit=1&after=${position - 1}`
   const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
   const { items, deleted } = (await api.call(request)).body
   if (deleted[0]?.id === id)
     throw new ChatError('refused', 'message-deleted', 'An admin of the server has deleted this message.')
   if (items[0]?.id !== id) throw otherMessage()
-  return messageDigest(items[0])
+  return items[0]
 }
 
 export function otherMessage(): ChatError {

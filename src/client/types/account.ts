@@ -66,6 +66,8 @@ export interface ServerInfo {
   protocol: string
   /** Who may register: everybody, who has an invitation, or who has one of an admin. */
   registration: string
+  /** Admins of the server who take reports. */
+  moderators: string[]
   limits: { ciphertextBytes: number; members: number; devices: number; rsaKeyBits: number }
   time: string
 }

@@ -13,6 +13,7 @@ export type Content =
   | WelcomeContent
   | LacksContent
   | HelloContent
+  | ReportContent
   | VoidContent
 
 /**
@@ -83,6 +84,28 @@ export type HelloContent = {
   invitation: string
   /** That the sender has the link's secret: 32 bytes in base64. */
   proof: string
+}
+
+/** A message that a member shows to a moderator of the server, who checks it with `reports.check`. */
+export type ReportContent = {
+  type: 'report'
+  message: ReportedMessage
+  /** The key of this message only: 32 bytes in base64. */
+  messageKey: string
+  /** What the reporter says about it; may be empty. */
+  reason: string
+}
+
+/** A message as the server has it. */
+export type ReportedMessage = {
+  id: string
+  conversationId: string
+  /** Hash of the `conversation-key` statement of its session key. */
+  key: string
+  sender: { username: string; deviceId: string }
+  iv: string
+  ciphertext: string
+  signature: string
 }
 
 /** Stands in the place of a message that was given up, so that its number is not missed. */

@@ -13,6 +13,7 @@ const make: Record<string, () => Promise<object>> = {
   'conversation-chains': async () => (await import('./conversation-chains.js')).conversationChainVectors(),
   wraps: async () => (await import('./wraps.js')).wrapVectors(),
   messages: async () => (await import('./messages.js')).messageVectors(),
+  reports: async () => (await import('./reports.js')).reportVectors(),
   attachments: async () => (await import('./attachments.js')).attachmentVectors(),
   backups: async () => (await import('./backups.js')).backupVectors(),
   'safety-numbers': async () => (await import('./safety-numbers.js')).safetyNumberVectors(),

@@ -1,8 +1,11 @@
+import { and, eq, inArray, isNull } from 'drizzle-orm'
 import { MAX_CIPHERTEXT_BYTES } from '../../../protocol/messages.js'
 import { Problem } from '../../http/problem.js'
 import { ref } from '../../../protocol/schema.js'
 import { Health, ServerInfo } from '../../../protocol/server.js'
 import { MAX_MEMBERS, PROTOCOL } from '../../../protocol/statements.js'
+import type { Db } from '../../db/database.js'
+import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { readBounds } from '../../log/read.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -50,7 +53,7 @@ export function healthRoutes(
 }
 
 /** Properties of the server that a client should know before anything else. */
-export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): void {
+export function serverRoutes(app: App, { config, db }: Pick<Services, 'config' | 'db'>): void {
   app.get(
     '/server',
     {
@@ -61,11 +64,12 @@ export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): vo
         response: { 200: ref(ServerInfo) }
       }
     },
-    () => ({
+    async () => ({
       name: 'secure-chat',
       version: VERSION,
       protocol: PROTOCOL,
       registration: config.registration.mode,
+      moderators: await readModerators(db, config.admin.moderators),
       limits: {
         ciphertextBytes: MAX_CIPHERTEXT_BYTES,
         members: MAX_MEMBERS,
@@ -75,4 +79,22 @@ export function serverRoutes(app: App, { config }: Pick<Services, 'config'>): vo
       time: new Date().toISOString()
     })
   )
+}
+
+/** Those of the named users who are admins now. */
+async function readModerators(db: Db, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return []
+  const found = await db
+    .select({ username: users.username })
+    .from(users)
+    .where(
+      and(
+        inArray(users.username, [...names]),
+        eq(users.role, 'admin'),
+        isNull(users.erasedAt),
+        isNull(users.suspendedAt)
+      )
+    )
+    .orderBy(users.username)
+  return found.map(({ username }) => username)
 }
