@@ -30,6 +30,8 @@ export const AdminUser = record(
     }),
     sessions: Count('Sessions that have not ended.'),
     conversations: Count('Conversations that the user is in.'),
+    requestsSent: Count('Requests of the user that others have not accepted.'),
+    blockedBy: Count('Users who block the user.'),
     invitedBy: nullable(
       record({
         invite: Uuid('The invitation.'),

@@ -112,6 +112,8 @@ function showUser(io: Io, user: AdminUser, json: boolean | undefined): void {
     ['devices', `${devices.active} active, ${devices.pending} pending, ${devices.revoked} revoked`],
     ['sessions', String(user.sessions)],
     ['conversations', String(user.conversations)],
+    ['requests sent', `${user.requestsSent} wait`],
+    ['blocked by', String(user.blockedBy)],
     ['invited by', invitedBy === null ? 'nobody' : (invitedBy.username ?? 'the operator')]
   ]
   formatTable(rows).forEach((line) => print(io, line))

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, like, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, like, sql } from 'drizzle-orm'
 import Type from 'typebox'
 import { AdminUser, AdminUserPage, AdminUsersQuery, RoleChange, UserParams } from '../../../protocol/admin.js'
 import { USERNAME } from '../../../protocol/ids.js'
@@ -6,7 +6,7 @@ import { ref } from '../../../protocol/schema.js'
 import type { UserRow } from '../../access/accounts.js'
 import { record } from '../../access/audit.js'
 import type { Db } from '../../db/database.js'
-import { devices, invites, inviteUses, memberships, sessions, users } from '../../db/schema.js'
+import { blocks, devices, invites, inviteUses, memberships, sessions, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
@@ -127,6 +127,12 @@ async function readKnown(db: Db, userId: string) {
     .select({ conversations: sql<number>`count(*)::int` })
     .from(memberships)
     .where(and(eq(memberships.userId, userId), isNull(memberships.leftAt)))
+  const { requestedBy, leftAt } = memberships
+  const requestsSent = await db.$count(
+    memberships,
+    and(isNull(leftAt), isNotNull(requestedBy), eq(requestedBy, userId))
+  )
+  const blockedBy = await db.$count(blocks, eq(blocks.blockedId, userId))
   const [invited] = await db
     .select({ invite: inviteUses.inviteId, username: users.username })
     .from(inviteUses)
@@ -140,6 +146,8 @@ async function readKnown(db: Db, userId: string) {
     devices: counts,
     sessions: seen!.sessions,
     conversations: joined!.conversations,
+    requestsSent,
+    blockedBy,
     invitedBy: invited ?? null
   }
 }
