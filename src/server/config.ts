@@ -59,8 +59,7 @@ function grouped(values: Values) {
     deviceLogin: {
       enabled: values.DEVICE_LOGIN === 'on',
       /** A device that was not seen for longer needs the password. */
-      idleDays: values.DEVICE_LOGIN_IDLE,
-      perHour: limit(30)
+      idleDays: values.DEVICE_LOGIN_IDLE
     },
     registration: registration(values),
     /** Those that one member may make. */
@@ -111,6 +110,10 @@ function grouped(values: Values) {
       maxBlocks: values.MAX_BLOCKS,
       /** Groups that a user creates, and requests that a user sends, within 24 hours. */
       perDay: { groups: limit(values.GROUPS_PER_DAY), requests: limit(values.REQUESTS_PER_DAY) }
+    },
+    messages: {
+      /** Bytes of ciphertext that a user may store within 24 hours. */
+      bytesPerDay: limit(values.MESSAGE_BYTES_PER_DAY)
     },
     /** Members of the largest group in which streams tell who comes and goes. */
     presence: { largestGroup: values.PRESENCE_GROUP },

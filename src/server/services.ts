@@ -58,7 +58,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     const sessions = new Sessions(database, log)
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
-    const attempts = startCounterSync(database, secret, logger)
+    const attempts = startCounterSync({ config, database, log, secret, logger })
     const stopSweeping = startSweeper(database, {
       minutely: () => sweepErased(database.db),
       hourly: async () => {
@@ -76,7 +76,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       sessions,
       hub,
       attempts,
-      logins: new LoginThrottle(database.db, attempts, config.rateLimits),
+      logins: new LoginThrottle(database.db, attempts),
       passwords: createPasswords(config.passwords),
       secret,
       refresh: refreshTokens(secret),

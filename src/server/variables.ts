@@ -76,6 +76,7 @@ export const variables = {
   MAX_BLOCKS: integer(1000, 1, 10_000),
   GROUPS_PER_DAY: integer(100, 1, 100_000),
   REQUESTS_PER_DAY: integer(20, 1, 100_000),
+  MESSAGE_BYTES_PER_DAY: integer(268_435_456, 65_536, 1_099_511_627_776),
 
   MAX_CLIENTS: integer(10_000, 1, 1_000_000),
   MAX_CLIENTS_PER_NETWORK: integer(1000, 1, 1_000_000),

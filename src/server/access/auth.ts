@@ -60,10 +60,7 @@ export async function registerAuth(
   })
   /** By the tokens' digests, which have a tenth of their length. */
   const verified = new Map<string, { session: ActiveSession; endsAt: number }>()
-  const refused = attempts.of('refused-tokens', {
-    max: config.rateLimits.perMinute.read,
-    windowMs: 60_000
-  })
+  const refused = attempts.of('refused-tokens')
 
   /**
    * A token that this server has not signed counts for its network, and one that it has for its session: a

@@ -1,7 +1,14 @@
 import { createHmac } from 'node:crypto'
-import { WindowCounter, type Bounds, type Change } from './window-counter.js'
-import type { Database, PreparedStatement } from '../db/database.js'
+import { sql, type SQL } from 'drizzle-orm'
+import type { Config } from '../config.js'
+import type { Database, PreparedStatement, Tx } from '../db/database.js'
+import { arrayOf, rows } from '../db/rows.js'
 import type { Logger } from '../logger.js'
+import type { NewEvent } from '../log/append-events.js'
+import { LIMITS_RESET } from '../log/entry.js'
+import type { Log } from '../log/index.js'
+import { countedLimits, type CountedName } from './counted-limits.js'
+import { ownerOf, WindowCounter, type Change } from './window-counter.js'
 
 const EXCHANGE_MS = 1000
 
@@ -14,39 +21,147 @@ const EXCHANGE: PreparedStatement = {
   text: `
 insert into attempts as a (key, count, ends_at)
 select key, count, now() + ttl * interval '1 millisecond'
-from jsonb_to_recordset($1::jsonb) as r(key text, count int, ttl int)
+from jsonb_to_recordset($1::jsonb) as r(key text, count bigint, ttl int)
 order by key
 on conflict (key) do update set
   count = case when a.ends_at > now() then greatest(0, a.count + excluded.count) else excluded.count end,
   ends_at = case when a.ends_at > now() then a.ends_at else excluded.ends_at end
-returning key, count, ceil(extract(epoch from ends_at - now()) * 1000)::int as ttl`
+returning key, count::float8 as count, ceil(extract(epoch from ends_at - now()) * 1000)::int as ttl`
+}
+
+/** What counts against an owner, and for how long, in milliseconds. */
+export interface Counted {
+  name: CountedName
+  count: number
+  ttl: number
 }
 
 /**
- * Counters of attempts whose bounds hold for all processes on a database together. Each process counts by
- * itself, and once a second they exchange what is new: only attempts within that second can exceed a bound.
+ * Counters of attempts whose limits hold for all processes on a database together. Each process counts by
+ * itself, and once a second they exchange what is new: only attempts within that second can exceed a limit.
  */
 export interface CounterSync {
-  /** @param name of the counter, the same in all processes */
-  of: (name: string, bounds: Bounds) => WindowCounter
+  of: (name: CountedName) => WindowCounter
+  /** What counts against these owners now, in all processes. */
+  ofOwners: (owners: readonly string[]) => Promise<Counted[]>
   /**
-   * Exchange now, for tests. Resolves when all that was counted here before the call is exchanged, or could
-   * not be.
+   * Let nothing count against these owners, in all processes. Attempts of the same second may still count.
+   *
+   * @returns the event to append
+   */
+  reset: (tx: Tx, owners: readonly string[]) => Promise<NewEvent>
+  /**
+   * Exchange now. Resolves when all that was counted here before the call is exchanged, or could not be.
    */
   exchange: () => Promise<void>
   stop: () => void
 }
 
-export function startCounterSync({ kind, prepared }: Database, secret: string, logger: Logger): CounterSync {
-  const counters = new Map<string, WindowCounter>()
+interface Parts {
+  config: Config
+  database: Database
+  log: Pick<Log, 'listen'>
+  /** Hides in the database whose the counters are. */
+  secret: string
+  logger: Logger
+}
+
+export function startCounterSync(parts: Parts): CounterSync {
+  const counters = openCounters(parts.config)
+  followResets(parts.log, counters)
+  const of = (name: CountedName) => counters.get(name)!
+  const resetEvent = (owners: readonly string[]): NewEvent => ({
+    type: LIMITS_RESET,
+    data: { owners },
+    to: 'processes'
+  })
   // The embedded database has one process.
-  if (kind === 'embedded')
+  if (parts.database.kind === 'embedded')
     return {
-      of: (_, bounds) => new WindowCounter(bounds),
+      of,
+      ofOwners: (owners) => Promise.resolve(countedHere(counters, owners)),
+      reset: (_, owners) => Promise.resolve(resetEvent(owners)),
       exchange: () => Promise.resolve(),
       stop: () => undefined
     }
+  const { exchange, stop } = startExchange(parts, counters)
+  const rowsOf = (owners: readonly string[]) => ownerRows(parts.secret, owners)
+  return {
+    of,
+    async ofOwners(owners) {
+      await exchange()
+      const { names, where } = rowsOf(owners)
+      const found = await rows<Change>(
+        parts.database.db,
+        sql`
+select key, count::float8 as count, ceil(extract(epoch from ends_at - now()) * 1000)::int as ttl
+from attempts where ends_at > now() and count > 0 and ${where}`
+      )
+      return found.map(({ key, count, ttl }) => ({ name: names.get(key.split('.', 1)[0]!)!, count, ttl }))
+    },
+    async reset(tx, owners) {
+      await tx.execute(sql`
+with locked as (select key from attempts where ${rowsOf(owners).where} order by key for update)
+delete from attempts a using locked where a.key = locked.key`)
+      return resetEvent(owners)
+    },
+    exchange,
+    stop
+  }
+}
 
+type Counters = ReadonlyMap<CountedName, WindowCounter>
+
+const names = Object.keys(countedLimits) as CountedName[]
+
+function openCounters(config: Config): Counters {
+  return new Map(
+    names.map((name) => {
+      const { max, windowMs } = countedLimits[name]
+      return [name, new WindowCounter({ max: max(config), windowMs })]
+    })
+  )
+}
+
+/** Every process sets its own counters to nothing when it reads of a reset. */
+function followResets(log: Pick<Log, 'listen'>, counters: Counters): void {
+  log.listen((entries) => {
+    for (const { type, json } of entries)
+      if (type === LIMITS_RESET)
+        for (const owner of (JSON.parse(json) as { owners: string[] }).owners)
+          for (const counter of counters.values()) counter.reset(owner)
+  })
+}
+
+function countedHere(counters: Counters, owners: readonly string[]): Counted[] {
+  return [...counters].flatMap(([name, counter]) =>
+    owners.flatMap((owner) =>
+      counter.ofOwner(owner).flatMap(({ count, ttl }) => (count > 0 ? [{ name, count, ttl }] : []))
+    )
+  )
+}
+
+/** A row's key names its counter and owner, and a place of the owner apart: it is found without knowing the place. */
+function rowKey(secret: string, name: CountedName, key: string): string {
+  const mac = (text: string) => createHmac('sha256', secret).update(text).digest('base64url')
+  const owner = ownerOf(key)
+  const ownerKey = mac(`${name} ${owner}`)
+  return owner === key ? ownerKey : `${ownerKey}.${mac(key)}`
+}
+
+/** SQL: the rows of owners; and the counter that a key belongs to. */
+function ownerRows(
+  secret: string,
+  owners: readonly string[]
+): { names: Map<string, CountedName>; where: SQL } {
+  const byKey = new Map(
+    names.flatMap((name) => owners.map((owner) => [rowKey(secret, name, owner), name] as const))
+  )
+  return { names: byKey, where: sql`split_part(key, '.', 1) = any (${arrayOf([...byKey.keys()])}::text[])` }
+}
+
+function startExchange({ database: { prepared }, secret, logger }: Parts, counters: Counters) {
+  for (const counter of counters.values()) counter.share()
   let last = Promise.resolve()
   const exchange = () => (last = last.then(exchangeChanges))
 
@@ -54,10 +169,7 @@ export function startCounterSync({ kind, prepared }: Database, secret: string, l
     const published = new Map<string, { counter: WindowCounter; change: Change }>()
     for (const [name, counter] of counters)
       for (const change of counter.takeChanges())
-        published.set(createHmac('sha256', secret).update(`${name} ${change.key}`).digest('base64url'), {
-          counter,
-          change
-        })
+        published.set(rowKey(secret, name, change.key), { counter, change })
     if (published.size === 0) return
     const changes = [...published].map(([key, { change }]) => ({ ...change, key }))
     try {
@@ -77,17 +189,9 @@ export function startCounterSync({ kind, prepared }: Database, secret: string, l
     timer.unref()
   }
   later()
-  return {
-    of(name, bounds) {
-      const counter = new WindowCounter(bounds)
-      counter.share()
-      counters.set(name, counter)
-      return counter
-    },
-    exchange,
-    stop() {
-      clearTimeout(timer)
-      timer = undefined
-    }
+  const stop = () => {
+    clearTimeout(timer)
+    timer = undefined
   }
+  return { exchange, stop }
 }

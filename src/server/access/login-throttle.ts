@@ -1,13 +1,11 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Config } from '../config.js'
 import type { Db } from '../db/database.js'
 import { sessions, users } from '../db/schema.js'
 import type { CounterSync } from './counter-sync.js'
 import { networkOf, requireNoWait } from './rate-limits.js'
 import type { WindowCounter } from './window-counter.js'
 
-const MINUTE_MS = 60_000
 /** Most networks that are remembered as their users' own. */
 const REMEMBERED = 100_000
 const DETAIL = 'There were too many log-ins with a wrong password. Wait for the time in `Retry-After`.'
@@ -25,10 +23,9 @@ export class LoginThrottle {
   readonly #known = new Set<string>()
   readonly #db: Db
 
-  constructor(db: Db, attempts: CounterSync, { enabled }: Config['rateLimits']) {
-    const limit = (max: number) => (enabled ? max : Infinity)
-    this.#here = attempts.of('guesses-here', { max: limit(10), windowMs: 15 * MINUTE_MS })
-    this.#everywhere = attempts.of('guesses-everywhere', { max: limit(100), windowMs: 60 * MINUTE_MS })
+  constructor(db: Db, attempts: CounterSync) {
+    this.#here = attempts.of('guesses-here')
+    this.#everywhere = attempts.of('guesses-everywhere')
     this.#db = db
   }
 

@@ -14,7 +14,6 @@ import type { CounterSync } from './counter-sync.js'
 export type LimitClass = 'auth' | 'read' | 'write' | 'send'
 
 const WINDOW_MS = 60_000
-const REMEMBERED = 50_000
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -69,9 +68,7 @@ export async function registerRateLimits(
     return
   }
   const budgets = config.perMinute
-  const spent = mapValues(budgets, (max, limit) =>
-    attempts.of(limit, { max, windowMs: WINDOW_MS, remembered: REMEMBERED })
-  )
+  const spent = mapValues(budgets, (_, limit) => attempts.of(limit))
   await app.register(rateLimit, {
     global: false,
     timeWindow: WINDOW_MS,

@@ -19,13 +19,16 @@ export interface Change {
   ttl: number
 }
 
+/** A key is that of its owner; a place may follow after a space. */
+export const ownerOf = (key: string): string => key.split(' ', 1)[0]!
+
 /**
  * Attempts, counted by key. After too many, the key must wait until the window ends that its first attempt
  * began.
  */
 export class WindowCounter {
   readonly #windows = new Map<string, Window>()
-  readonly #max: number
+  readonly max: number
   readonly #windowMs: number
   readonly #remembered: number
   readonly #now: () => number
@@ -33,7 +36,7 @@ export class WindowCounter {
   #unpublished: Map<string, number> | null = null
 
   constructor({ max, windowMs, remembered = 50_000, now = () => performance.now() }: Bounds) {
-    this.#max = max
+    this.max = max
     this.#windowMs = windowMs
     this.#remembered = remembered
     this.#now = now
@@ -42,9 +45,14 @@ export class WindowCounter {
   /** Seconds until the next attempt is allowed, 0 if it is now. */
   wait(key: string): number {
     const window = this.#open(key)
-    return window === undefined || window.count < this.#max
+    return window === undefined || window.count < this.max
       ? 0
       : Math.ceil((window.endsAt - this.#now()) / 1000)
+  }
+
+  /** Whether more attempts, `attempts` of them, keep to the limit. */
+  has(key: string, attempts: number): boolean {
+    return (this.#open(key)?.count ?? 0) + attempts <= this.max
   }
 
   /** @returns the attempts in the window now, and the milliseconds until it ends */
@@ -56,14 +64,31 @@ export class WindowCounter {
     return { current: window.count, ttl: window.endsAt - this.#now() }
   }
 
-  /** Take back an attempt that has succeeded. */
-  takeBack(key: string): void {
-    if ((this.#open(key)?.count ?? 0) > 0) this.count(key, -1)
+  /** Take back attempts that have succeeded. */
+  takeBack(key: string, attempts = 1): void {
+    const counted = Math.min(this.#open(key)?.count ?? 0, attempts)
+    if (counted > 0) this.count(key, -counted)
   }
 
   forget(key: string): void {
     const window = this.#open(key)
     if (window !== undefined) this.count(key, -window.count)
+  }
+
+  /** The attempts of an owner: those whose key is `owner`, or begins with it and a space. */
+  ofOwner(owner: string): Change[] {
+    return this.#keysOf(owner).flatMap((key) => {
+      const window = this.#open(key)
+      return window === undefined ? [] : [{ key, count: window.count, ttl: window.endsAt - this.#now() }]
+    })
+  }
+
+  /** Begin with nothing for an owner, here only: the other processes do the same. */
+  reset(owner: string): void {
+    for (const key of this.#keysOf(owner)) {
+      this.#windows.delete(key)
+      this.#unpublished?.delete(key)
+    }
   }
 
   /** Collect changes from now on, for `takeChanges`. */
@@ -86,6 +111,10 @@ export class WindowCounter {
     const window = this.#open(key) ?? this.#begin(key, 0)
     window.count = Math.max(0, count + (this.#unpublished?.get(key) ?? 0))
     window.endsAt = this.#now() + ttl
+  }
+
+  #keysOf(owner: string): string[] {
+    return [...this.#windows.keys()].filter((key) => ownerOf(key) === owner)
   }
 
   #begin(key: string, endsAt: number): Window {

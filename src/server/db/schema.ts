@@ -497,8 +497,14 @@ export const presence = pgTable(
  */
 export const attempts = pgTable('attempts', {
   key: text().primaryKey(),
-  count: integer().notNull(),
+  count: bigint({ mode: 'number' }).notNull(),
   endsAt: time('ends_at').notNull()
+})
+
+/** What the operator tells all users: the newest one counts. */
+export const notices = pgTable('notices', {
+  at: time('at').primaryKey(),
+  text: text().notNull()
 })
 
 /** Secrets that the processes on one database share if they are not configured. */

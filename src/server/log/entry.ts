@@ -1,16 +1,18 @@
 import type { DurableEvent } from '../../protocol/events.js'
 import { toMessage, type StoredMessage } from './message.js'
 
-/** Sessions were revoked: an event that only the server's own processes read. */
+/** Events that only the server's own processes read: sessions were revoked, counters of a user set to nothing. */
 export const SESSIONS_ENDED = 'sessions.ended'
-export type EventType = Exclude<DurableEvent, 'message'> | typeof SESSIONS_ENDED
+export const LIMITS_RESET = 'limits.reset'
+type ProcessEvent = typeof SESSIONS_ENDED | typeof LIMITS_RESET
+export type EventType = Exclude<DurableEvent, 'message'> | ProcessEvent
 /** What was at this position is erased. */
 export const ERASED = 'erased'
 
 /** One event of the log, as the tail and the streams pass it on. */
 export interface Entry {
   readonly position: number
-  readonly type: DurableEvent | typeof SESSIONS_ENDED | typeof ERASED
+  readonly type: DurableEvent | ProcessEvent | typeof ERASED
   /** The event's data, one line of JSON. */
   readonly json: string
   /** About as many bytes as `json` has. */

@@ -10,7 +10,6 @@ import type { Db, Tx } from '../../db/database.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 
-const MINUTE_MS = 60_000
 const DETAIL = 'There were too many invitations that cannot be used. Wait for the time in `Retry-After`.'
 
 /** The account that a registration may make. */
@@ -30,8 +29,7 @@ export class Admission {
   constructor({ config, attempts, db }: Pick<Services, 'config' | 'attempts' | 'db'>) {
     this.#registration = config.registration
     this.#db = db
-    const max = config.rateLimits.enabled ? 30 : Infinity
-    this.#failures = attempts.of('refused-invites', { max, windowMs: 15 * MINUTE_MS })
+    this.#failures = attempts.of('refused-invites')
   }
 
   /**

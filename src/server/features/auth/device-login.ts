@@ -21,7 +21,6 @@ import type { Services } from '../../services.js'
 import { insertSession } from './session-store.js'
 import { signIn } from './sign-in.js'
 
-const HOUR_MS = 3_600_000
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'refresh' | 'secret'>
@@ -29,10 +28,10 @@ type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'r
 /** A device signs in with its key (docs/protocol.md, "Signing in with a device's key"). */
 export function deviceLoginRoutes(app: App, services: Parts): void {
   const { attempts, config, db, refresh } = services
-  const { enabled, idleDays, perHour } = config.deviceLogin
+  const { enabled, idleDays } = config.deviceLogin
   const { make, isValid } = challenges(services.secret)
   const nobody = { id: NOBODY, username: 'nobody', ...decoyKey() }
-  const perDevice = attempts.of('device-logins', { max: perHour, windowMs: HOUR_MS })
+  const perDevice = attempts.of('device-logins')
   const requireEnabled = () => {
     if (!enabled) throw new Problem('forbidden', 'This server takes no keys. Log in with the password.')
   }

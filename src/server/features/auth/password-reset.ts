@@ -18,16 +18,11 @@ import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
 
-/** Wrong links that a network may try. */
-const TRIES = 10
-const WINDOW_MS = 15 * 60_000
-
 type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'passwords'>
 
 /** A user sets a new password with a link that an admin of the server has made. */
 export function passwordResetRoutes(app: App, services: Parts): void {
-  const max = services.config.rateLimits.enabled ? TRIES : Infinity
-  const failures = services.attempts.of('password-resets', { max, windowMs: WINDOW_MS })
+  const failures = services.attempts.of('password-resets')
   app.post(
     '/auth/password-reset',
     {

@@ -1,12 +1,12 @@
-import { and, count, eq, gt, min, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import Type from 'typebox'
 import { CreatedInvite, InvitePage, NewInvite, type Invite } from '../../../protocol/invites.js'
 import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
+import { spendOfDay } from '../../access/daily-budget.js'
 import { createInvite, listInvites, revokeInvite, type ListedInvite } from '../../access/invites.js'
-import type { Tx } from '../../db/database.js'
-import { invites, users } from '../../db/schema.js'
+import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
@@ -15,8 +15,12 @@ import type { Services } from '../../services.js'
 const params = record({ id: Uuid('The invitation’s id.') })
 
 /** The caller's invitations to register. */
-export function inviteRoutes(app: App, { config, db }: Pick<Services, 'config' | 'db'>): void {
+export function inviteRoutes(
+  app: App,
+  { attempts, config, db }: Pick<Services, 'attempts' | 'config' | 'db'>
+): void {
   const bounds = config.invites
+  const made = attempts.of('invites')
 
   app.post(
     '/invites',
@@ -38,10 +42,10 @@ export function inviteRoutes(app: App, { config, db }: Pick<Services, 'config' |
       const { maxUses = 1, days = 7, note = '', kind = 'member' } = request.body
       requireBounds(bounds, { maxUses, days })
       const { invite, token } = await db.transaction(async (tx) => {
-        const [maker] = await tx.select().from(users).where(eq(users.id, userId)).for('no key update')
+        const [maker] = await tx.select().from(users).where(eq(users.id, userId))
         if (config.registration.mode === 'closed' && maker!.role !== 'admin')
           throw new Problem('registration-closed')
-        await requireInvitesLeft(tx, userId, bounds.perDay)
+        spendOfDay(made, userId, 1, 'You may make', 'invitations')
         return createInvite(tx, { createdBy: userId, note, maxUses, days, kind, role: 'member' })
       })
       return reply.status(201).send({ ...inviteView({ invite, usedBy: [] }), token })
@@ -117,18 +121,4 @@ function requireBounds(
     throw new Problem('limit-reached', `An invitation has at most ${maxUses} uses on this server.`)
   if (given.days > maxDays)
     throw new Problem('limit-reached', `An invitation lives for at most ${maxDays} days on this server.`)
-}
-
-/** Count the invitations of a user whose row is locked. @throws {Problem} `limit-reached` */
-async function requireInvitesLeft(tx: Tx, userId: string, perDay: number): Promise<void> {
-  const [made] = await tx
-    .select({ count: count(), first: min(invites.createdAt) })
-    .from(invites)
-    .where(and(eq(invites.createdBy, userId), gt(invites.createdAt, sql`now() - interval '1 day'`)))
-  if (made!.count < perDay) return
-  const until = new Date(made!.first!.getTime() + 24 * 3600 * 1000).toISOString()
-  throw new Problem(
-    'limit-reached',
-    `You have made ${made!.count} invitations in 24 hours, which is the limit. Make the next one after ${until}.`
-  )
 }

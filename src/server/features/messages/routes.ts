@@ -21,6 +21,7 @@ import { requireMember } from '../../chains/memberships.js'
 import { problemDocument } from '../../http/problem.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
+import { sendWithinBudget } from './byte-budget.js'
 import { readHistory } from './history.js'
 
 /** Bytes of the largest ciphertext in base64, and of the rest of the envelope. */
@@ -40,8 +41,12 @@ const params = record({ id: Uuid('The conversation’s id.') })
 
 export function messageRoutes(
   app: App,
-  { log, db, database }: Pick<Services, 'log' | 'db' | 'database'>
+  { attempts, log, db, database }: Pick<Services, 'attempts' | 'log' | 'db' | 'database'>
 ): void {
+  const stored = attempts.of('message-bytes')
+  const send = (userId: string, messages: OutgoingMessage[]) =>
+    sendWithinBudget({ stored, db, send: log.send }, userId, messages)
+
   app.post(
     '/conversations/:id/messages',
     {
@@ -63,7 +68,7 @@ export function messageRoutes(
     },
     async (request, reply) => {
       const sender = deviceSessionOf(request)
-      const [result] = await log.send([outgoing(sender, request.params.id, request.body)])
+      const [result] = await send(sender.userId, [outgoing(sender, request.params.id, request.body)])
       if (!('position' in result!)) throw new Problem(refusals[result!.verdict])
       return reply.status(statuses[result.verdict]).send(receipt(request.body.id, result))
     }
@@ -96,7 +101,10 @@ export function messageRoutes(
       app.spend(request, reply, 'send', messages.length - 1)
       if (new Set(messages.map(({ id }) => id)).size < messages.length)
         throw new Problem('invalid-request', 'Two `messages` have the same `id`.')
-      const results = await log.send(messages.map((message) => outgoing(sender, request.params.id, message)))
+      const results = await send(
+        sender.userId,
+        messages.map((message) => outgoing(sender, request.params.id, message))
+      )
       return { items: messages.map(({ id }, index) => outcome(id, results[index]!, request.id)) }
     }
   )

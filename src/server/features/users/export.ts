@@ -3,7 +3,7 @@ import { ExportLine } from '../../../protocol/own-account.js'
 import { schemaName } from '../../../protocol/schema.js'
 import { record, userActor } from '../../access/audit.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { requireNoWait } from '../../access/rate-limits.js'
+import { spendOfDay } from '../../access/daily-budget.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -11,17 +11,16 @@ import { readVisible } from '../../log/read.js'
 import type { Services } from '../../services.js'
 import { SECTIONS, sectionPages } from './export-tables.js'
 
-type Parts = Pick<Services, 'attempts' | 'config' | 'database' | 'db' | 'sessions'>
+type Parts = Pick<Services, 'attempts' | 'database' | 'db' | 'sessions'>
 
-const DAY_MS = 86_400_000
 const TYPE = 'application/x-ndjson'
 /** Bounds of a page of events. */
 const EVENTS = { events: 200, bytes: 2 ** 19 }
 
 /** All that the server holds on the caller. */
 export function exportRoutes(app: App, services: Parts): void {
-  const { attempts, config } = services
-  const exports = attempts.of('exports', { max: config.exportsPerDay, windowMs: DAY_MS })
+  const { attempts } = services
+  const exports = attempts.of('exports')
 
   app.get(
     '/users/me/export',
@@ -52,9 +51,7 @@ export function exportRoutes(app: App, services: Parts): void {
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
-      const wait = exports.wait(session.userId)
-      requireNoWait(reply, wait, 'There were enough exports today. Wait for the time in `Retry-After`.')
-      exports.count(session.userId)
+      spendOfDay(exports, session.userId, 1, 'You may make', 'exports')
       const act = { action: 'user.export', subject: session.userId }
       await services.db.transaction((tx) => record(tx, userActor(session, request), act))
       void reply.header('cache-control', 'no-store')

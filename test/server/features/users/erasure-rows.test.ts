@@ -37,8 +37,9 @@ const KEPT: Record<string, [reason: string, ...stays: Needle[]]> = {
 
 /** Tables that hold nothing of a user under a name that could be searched for. */
 const NOTHING: Record<string, string> = {
-  attempts: 'keys are MACs, and a window ends within an hour, or a day for exports',
+  attempts: 'keys are MACs, and a window ends within a day',
   log_head: 'one counter',
+  notices: 'what the operator tells all users',
   processes: 'processes of the server',
   server_secrets: 'secrets of the server',
   used_nonces: 'random bytes'

@@ -32,6 +32,7 @@ const OF_TABLE: Record<string, string> = {
   event_recipients: 'event',
   conversations: 'membership',
   conversation_statements: 'event',
+  notices: '(what the operator tells all users)',
   attempts: '(keys are MACs, and windows end soon)',
   log_head: '(one counter)',
   processes: '(processes of the server)',
