@@ -6,6 +6,7 @@ import {
   AdminSessionPage,
   AdminUser,
   AdminUserPage,
+  CountedLimits,
   PasswordResetLink
 } from '../protocol/admin.js'
 import { checked } from './transport/response-schema.js'
@@ -18,6 +19,7 @@ export type {
   AdminUserPage,
   AuditPage,
   AuditVerification,
+  CountedLimits,
   PasswordResetLink,
   Settings,
   Statistics,
@@ -102,6 +104,16 @@ export class AdminClient {
   /** @param id only this one; all of the user's without it */
   endSessions(username: string, id?: string): Promise<void> {
     return this.#do('DELETE', `${at('users', username)}/sessions${id === undefined ? '' : at('', id)}`)
+  }
+
+  /** What counts against a user at the moment. The audit remembers this. */
+  async limits(username: string): Promise<CountedLimits['items']> {
+    return (await this.#get(`${at('users', username)}/limits`, CountedLimits)).items
+  }
+
+  /** Let nothing count against a user. */
+  resetLimits(username: string): Promise<void> {
+    return this.#do('DELETE', `${at('users', username)}/limits`)
   }
 
   /** An invitation to register, with its token, which is shown only here. */

@@ -103,6 +103,17 @@ export const AdminSessionPage = page(
   { $id: 'AdminSessionPage' }
 )
 
+export type CountedLimits = Static<typeof CountedLimits>
+export const CountedLimits = page(
+  record({
+    name: Type.String({ description: 'The name of the limit, as in docs/limits.md.' }),
+    used: Count('How much is used up.'),
+    max: Count('The limit.'),
+    until: Time('When the count begins again.')
+  }),
+  { $id: 'CountedLimits' }
+)
+
 export const NewAdminInvite = record(
   {
     note: Type.String({ maxLength: 200, description: 'For whom it is. Only admins see it.' }),

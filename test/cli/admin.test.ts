@@ -116,3 +116,19 @@ t.test('The socket and its folder are for the owner only', (t) => {
   t.equal(statSync(join(socket, '..')).mode & 0o777, 0o700)
   t.end()
 })
+
+t.test('The operator sees what counts against a user, and takes it away', async (t) => {
+  const strict = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_AUTH: '1000', INVITES_PER_DAY: '1' })
+  const place = await machine(t, strict.url)
+  await place.register('dora')
+  const env = { DATA_DIR: strict.services.config.database.dataDir }
+  const limits = (...more: string[]) =>
+    place.run('nobody', ['admin', 'users', 'limits', 'dora', ...more], { env })
+  t.match(await place.run('dora', ['invite']), { code: 0 })
+  t.match(await place.run('dora', ['invite']), { code: 1, err: /1 invitations within 24 hours/ })
+  t.match(await limits(), { code: 0, out: /^invites +1 of 1 +until /m })
+  t.match(await limits('--json'), { out: /"name":"invites","used":1,"max":1,"until":"/ })
+  t.match(await limits('--reset'), { code: 0, err: /Nothing counts against dora any more/ })
+  t.notMatch((await limits()).out, /invites/)
+  t.match(await place.run('dora', ['invite']), { code: 0 })
+})

@@ -4,6 +4,7 @@ import type { Io } from '../../terminal/io.js'
 import { auditCommands } from './audit.js'
 import { asAdmin } from './connect.js'
 import { inviteCommands } from './invites.js'
+import { limitsCommand } from './limits.js'
 import { messageCommands } from './messages.js'
 import { serverCommands } from './server.js'
 import { sessionCommands } from './sessions.js'
@@ -19,6 +20,7 @@ export function adminCommands(program: Command, io: Io): void {
   const connected = asAdmin(admin, program, io)
   const users = userCommands(admin, connected)
   sessionCommands(users, connected)
+  limitsCommand(users, connected)
   messageCommands(admin, connected)
   inviteCommands(admin, connected)
   auditCommands(admin, connected)

@@ -3,6 +3,7 @@ import type { Services } from '../../services.js'
 import { auditRoutes } from './audit.js'
 import { erasureRoutes } from './erasure.js'
 import { inviteRoutes } from './invites.js'
+import { limitRoutes } from './limits.js'
 import { messageRoutes } from './messages.js'
 import { passwordResetRoutes } from './password-reset.js'
 import { serverRoutes } from './server.js'
@@ -17,6 +18,7 @@ export function adminRoutes(app: App, services: Services): void {
   userRoutes(app, services)
   suspensionRoutes(app, services)
   sessionRoutes(app, services)
+  limitRoutes(app, services)
   passwordResetRoutes(app, services)
   erasureRoutes(app, services)
   messageRoutes(app, services)

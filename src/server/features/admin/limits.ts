@@ -1,0 +1,76 @@
+import { eq } from 'drizzle-orm'
+import Type from 'typebox'
+import { CountedLimits, UserParams } from '../../../protocol/admin.js'
+import { ref } from '../../../protocol/schema.js'
+import { record } from '../../access/audit.js'
+import type { Tx } from '../../db/database.js'
+import { devices, sessions } from '../../db/schema.js'
+import type { App } from '../../http/app.js'
+import { problemResponses } from '../../http/problem-responses.js'
+import { appendEvents, transaction } from '../../log/append-events.js'
+import type { Services } from '../../services.js'
+import { actorOf } from './door.js'
+import { lockUser, requireUser, type UserRow } from './find-user.js'
+
+/** What counts against a user at the moment. */
+export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db' | 'log'>): void {
+  const { attempts, db } = services
+  app.get(
+    '/users/:username/limits',
+    {
+      schema: {
+        operationId: 'adminListLimits',
+        summary: 'What counts against a user at the moment; the audit remembers it',
+        params: UserParams,
+        response: { 200: ref(CountedLimits), ...problemResponses('user-not-found') }
+      }
+    },
+    async (request) => {
+      const owners = await db.transaction(async (tx) => {
+        const user = await requireUser(tx, request.params.username)
+        await record(tx, actorOf(request), { action: 'user.limits', subject: user.id })
+        return ownersOf(tx, user)
+      })
+      const counted = (await attempts.ofOwners(owners)).map(({ name, count, ttl }) => ({
+        name,
+        used: count,
+        max: attempts.of(name).max,
+        until: new Date(Date.now() + ttl).toISOString()
+      }))
+      return { items: counted.filter(({ max }) => Number.isFinite(max)), next: null }
+    }
+  )
+
+  app.delete(
+    '/users/:username/limits',
+    {
+      schema: {
+        operationId: 'adminResetLimits',
+        summary: 'Let nothing count against a user',
+        params: UserParams,
+        response: {
+          204: Type.Null({ description: 'Nothing counts any more, on all processes within a second.' }),
+          ...problemResponses('user-not-found')
+        }
+      }
+    },
+    async (request, reply) => {
+      await transaction(services, async (tx) => {
+        const { user } = await lockUser(tx, request.params.username)
+        const event = await attempts.reset(tx, await ownersOf(tx, user))
+        await record(tx, actorOf(request), { action: 'user.reset-limits', subject: user.id })
+        await appendEvents(tx, [event])
+      })
+      return reply.status(204).send(null)
+    }
+  )
+}
+
+/** The owners of counters: the user, the name that passwords are tried for, devices and sessions. */
+async function ownersOf(tx: Tx, { id, username }: UserRow): Promise<string[]> {
+  const owned = [
+    ...(await tx.select({ id: devices.id }).from(devices).where(eq(devices.userId, id))),
+    ...(await tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, id)))
+  ]
+  return [id, username, ...owned.map((one) => one.id)]
+}
