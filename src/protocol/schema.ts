@@ -81,8 +81,11 @@ export function defaulted(options: {
 /** A cursor in a request. Clients must keep as much, though cursors are shorter today. */
 export const CursorInput = (description: string) => Type.String({ maxLength: 1024, description })
 
+/** Most items of a page. */
+export const MAX_PAGE = 200
+
 export const PageQuery = {
-  limit: defaulted({ minimum: 1, maximum: 200, default: 50, description: 'The most items to return.' }),
+  limit: defaulted({ minimum: 1, maximum: MAX_PAGE, default: 50, description: 'The most items to return.' }),
   cursor: Type.Optional(CursorInput('The `next` of the previous page.'))
 }
 

@@ -15,13 +15,13 @@ declare module 'fastify' {
 }
 
 /** What a user's calls may take at first, in milliseconds. */
-const AT_FIRST_MS = 100
+export const AT_FIRST_MS = 100
 /** Calls of a user that run at the same time. */
-const AT_ONCE = 2
+export const AT_ONCE = 2
 /** A call that waits for something else does not keep its user out for long. */
 const MOST_MS = 500
 /** Calls of a device that may wait. */
-const MAX_WAITING = 100
+export const MAX_WAITING = 100
 /** Users that are looked at for old entries, when there are more. */
 const REMEMBERED = 10_000
 

@@ -12,7 +12,11 @@ const DAY_SECONDS = 86_400
 
 /** @throws {Problem} `too-many-devices` */
 export function requireCapacity({ maxPerUser }: Bounds, { devices }: UserChain): void {
-  if (devices.size > maxPerUser) throw new Problem('too-many-devices')
+  if (devices.size > maxPerUser)
+    throw new Problem(
+      'too-many-devices',
+      `The limit of active devices of a user is ${maxPerUser} here. Revoke one first.`
+    )
 }
 
 /**

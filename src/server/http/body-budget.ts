@@ -5,8 +5,8 @@ import { Problem } from './problem.js'
 
 const MIB = 2 ** 20
 /** Bytes of large bodies that are under way at once: of one caller, and of all. */
-const OF_ONE = 16 * MIB
-const OF_ALL = 128 * MIB
+export const OF_ONE = 16 * MIB
+export const OF_ALL = 128 * MIB
 
 /**
  * Bound the memory that large bodies take, unfinished ones too: each counts with its whole size from before it is

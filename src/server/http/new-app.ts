@@ -21,6 +21,9 @@ interface Parts {
   trustedProxies: string[] | false
 }
 
+/** How long a request may take to come, and its largest head. */
+export const HTTP_BOUNDS = { requestMs: 30_000, headersMs: 15_000, headerBytes: 16_384 }
+
 /** A server without routes: what all calls have in common, such as bounds of time and size, JSON, schemas and errors. */
 export function newApp({ logger, database, trustedProxies }: Parts): App {
   // A child, whose level can be changed apart.
@@ -34,12 +37,12 @@ export function newApp({ logger, database, trustedProxies }: Parts): App {
     genReqId: requestId,
     trustProxy: trustedProxies,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 30_000,
+    requestTimeout: HTTP_BOUNDS.requestMs,
     keepAliveTimeout: 72_000,
     // Node.js would look for late requests every 30 seconds.
     http: {
-      maxHeaderSize: 16_384,
-      headersTimeout: 15_000,
+      maxHeaderSize: HTTP_BOUNDS.headerBytes,
+      headersTimeout: HTTP_BOUNDS.headersMs,
       connectionsCheckingInterval: 1000,
       requireHostHeader: false
     },

@@ -39,7 +39,7 @@ export interface GroupCommit {
 
 /** Most bytes of one batch, and of the whole queue in memory. */
 const BATCH_BYTES = 4 * 2 ** 20
-const QUEUE_BYTES = 64 * 2 ** 20
+export const QUEUE_BYTES = 64 * 2 ** 20
 /** Messages for which a batch starts at once. */
 const EAGER = 16
 

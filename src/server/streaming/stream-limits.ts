@@ -32,7 +32,10 @@ export class StreamLimits {
     if (open >= maxOpen) throw new Problem('too-many-streams')
     const ofNetwork = this.#ofNetwork(next.network) - (replaced?.network === next.network ? 1 : 0)
     if (ofNetwork >= maxPerNetwork)
-      throw new Problem('too-many-requests', 'Your network has as many open streams as a network may have.')
+      throw new Problem(
+        'too-many-requests',
+        `Your network has ${maxPerNetwork} open streams, and no more are allowed. There is room when one ends.`
+      )
     replaced?.end('replaced')
   }
 

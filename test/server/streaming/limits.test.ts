@@ -69,7 +69,7 @@ t.test('One network cannot take all streams: beyond MAX_CLIENTS_PER_NETWORK it i
   })
   t.match(refused, {
     status: 429,
-    body: { type: '/problems/too-many-requests', detail: /Your network/ },
+    body: { type: '/problems/too-many-requests', detail: /Your network has 2 open streams.* room when/ },
     headers: { 'retry-after': '5' }
   })
   await plainStream(t, carol, from('2001:db8:0:1::1'))

@@ -16,7 +16,7 @@ declare module 'fastify' {
 }
 
 /** For so long after its begin a session may administrate. */
-const ADMIN_SESSION_MINUTES = 10
+export const ADMIN_SESSION_MINUTES = 10
 
 /** Who asks. */
 export function actorOf({ actor }: FastifyRequest): Actor {

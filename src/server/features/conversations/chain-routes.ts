@@ -29,7 +29,7 @@ import { readConversation } from './queries.js'
 import { readRequest, requireSignedBy, type RequestBody } from './request.js'
 
 /** Bytes of a body with a wrap for each of thousands of devices. */
-const WRAPS_BODY_LIMIT = 16 * 2 ** 20
+export const WRAPS_BODY_LIMIT = 16 * 2 ** 20
 /** Wraps that count as one more request. */
 const WRAPS_PER_REQUEST = 32
 /** Requests that are judged and written at once: each holds users' chains and a connection. */

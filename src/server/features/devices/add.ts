@@ -21,7 +21,7 @@ import { Problem } from '../../http/problem.js'
 import { appendEvents } from '../../log/append-events.js'
 
 /** Most pending devices of a user. */
-const MAX_PENDING = 5
+export const MAX_PENDING = 5
 const KINDS = ['device-add', 'device-reset'] as const
 
 export interface Added {
@@ -99,7 +99,8 @@ async function storeDevice(
   if (status === 'pending' && pending.length >= MAX_PENDING)
     throw new Problem(
       'too-many-devices',
-      'No more devices may wait for approval. Reject one of them with DELETE /v1/devices/{id}.'
+      `${MAX_PENDING} devices wait for approval, and no more may. Reject one of them with DELETE /v1/devices/{id}, ` +
+        'or wait until the oldest is forgotten after 7 days.'
     )
   return insertDevice(tx, user.id, material, status)
 }

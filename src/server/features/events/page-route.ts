@@ -10,7 +10,7 @@ import { poll, type PollParts } from './poll.js'
 import type { ResolveCursor } from './resume.js'
 
 /** Less than the time for which proxies wait for an answer. */
-const MAX_WAIT_SECONDS = 45
+export const MAX_WAIT_SECONDS = 45
 
 export function eventPageRoute(app: App, services: PollParts, resolveCursor: ResolveCursor): void {
   app.get(

@@ -25,7 +25,7 @@ import { sendWithinBudget } from './byte-budget.js'
 import { readHistory } from './history.js'
 
 /** Bytes of the largest ciphertext in base64, and of the rest of the envelope. */
-const MESSAGE_BODY_LIMIT = 90 * 1024
+export const MESSAGE_BODY_LIMIT = 90 * 1024
 
 const statuses = { stored: 201, repeat: 200 } as const
 const refusals = {

@@ -7,7 +7,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { readContacts } from './queries.js'
 import { Presence, type PresenceServices } from './presence.js'
 
-const MAX_ASKED = 100
+export const MAX_ASKED = 100
 
 export function presenceRoutes(app: App, services: PresenceServices): void {
   const presence = new Presence(services)

@@ -13,7 +13,7 @@ import { addWraps } from './add-wraps.js'
 import { markFetched, readSessionKey, readSessionKeys } from './queries.js'
 
 /** Bytes of a body with the most wraps that are added at once. */
-const WRAPS_BODY_LIMIT = 2 ** 19
+export const LATER_WRAPS_BODY_LIMIT = 2 ** 19
 
 const params = record({ id: Uuid('The conversation’s id.') })
 const keyParams = record({
@@ -88,7 +88,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
   app.post(
     '/conversations/:id/session-keys/:keyId/wraps',
     {
-      bodyLimit: WRAPS_BODY_LIMIT,
+      bodyLimit: LATER_WRAPS_BODY_LIMIT,
       schema: {
         operationId: 'addWraps',
         tags: ['session keys'],

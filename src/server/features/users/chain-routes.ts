@@ -16,7 +16,7 @@ import { continueChain } from './restore.js'
 /** Names that cost as much as one request. */
 const NAMES_PER_REQUEST = 20
 /** A statement with its keys has up to 4 KiB, and at most 100 come at once. */
-const STATEMENTS_BODY_LIMIT = 512 * 1024
+export const STATEMENTS_BODY_LIMIT = 512 * 1024
 
 /** The chains of many users at once, and chains that come back to a server that has lost their ends. */
 export function userChainRoutes(app: App, services: Pick<Services, 'config' | 'db' | 'log'>): void {
