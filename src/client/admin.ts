@@ -158,6 +158,11 @@ export class AdminClient {
     return this.#get('/storage', StorageUse)
   }
 
+  /** Tell all users something, in plain text: `ChatClient.server` shows it. Null takes it away. */
+  announce(text: string | null): Promise<void> {
+    return text === null ? this.#do('DELETE', '/notice') : this.#do('PUT', '/notice', { text })
+  }
+
   /** All settings of the server. Secrets are `[redacted]`. */
   config(): Promise<Settings> {
     return this.#get('/config', Settings)

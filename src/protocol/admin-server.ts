@@ -99,6 +99,11 @@ export const StorageUse = record(
   { $id: 'StorageUse' }
 )
 
+export const NewNotice = record(
+  { text: Type.String({ minLength: 1, maxLength: 1000, description: 'Plain text, for all users.' }) },
+  { $id: 'NewNotice' }
+)
+
 export type Settings = Static<typeof Settings>
 export const Settings = record(
   {

@@ -1,5 +1,5 @@
 import * as Type from 'typebox'
-import { Time, Username, choice, record, ref } from './schema.js'
+import { Time, Username, choice, nullable, record, ref } from './schema.js'
 
 export const ServerLimits = record(
   {
@@ -26,6 +26,12 @@ export const ServerInfo = record(
       description: 'Admins who take reports of messages, in the order of their names.'
     }),
     limits: ref(ServerLimits),
+    notice: nullable(
+      record({
+        text: Type.String({ description: 'Plain text. The server says it, and nobody signs it.' }),
+        at: Time('When it was written: one notice has one time.')
+      })
+    ),
     time: Time('The server’s clock.')
   },
   { $id: 'ServerInfo', description: 'What a client should know of a server before anything else.' }

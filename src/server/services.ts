@@ -4,6 +4,7 @@ import { eraseAddresses } from './access/audit.js'
 import { startCounterSync, type CounterSync } from './access/counter-sync.js'
 import { sweepErased } from './access/erasure.js'
 import { LoginThrottle } from './access/login-throttle.js'
+import { NoticeBoard } from './access/notice.js'
 import { dropWraps } from './chains/wraps.js'
 import type { Notifier } from './notifier/notifier.js'
 import { noopNotifier } from './notifier/memory.js'
@@ -39,6 +40,8 @@ export interface Services {
   /** Bounds the guessing of passwords. */
   logins: LoginThrottle
   passwords: Passwords
+  /** What the operator tells all users. */
+  notices: NoticeBoard
   /** Signs access tokens. */
   secret: string
   refresh: RefreshTokens
@@ -56,6 +59,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     const notifier = await openNotifier(config, epoch, logger)
     const log = await openLog(database, notifier, config.log, logger)
     const sessions = new Sessions(database, log)
+    const notices = await NoticeBoard.open(database.db, log)
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync({ config, database, log, secret, logger })
@@ -77,6 +81,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       hub,
       attempts,
       logins: new LoginThrottle(database.db, attempts),
+      notices,
       passwords: createPasswords(config.passwords),
       secret,
       refresh: refreshTokens(secret),

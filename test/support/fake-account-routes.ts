@@ -22,6 +22,7 @@ export async function accountRoutes(world: FakeWorld, request: FakeRequest): Pro
         registration: 'open',
         moderators: [],
         limits: LIMITS,
+        notice: null,
         time: TIME
       })
     case 'POST /v1/auth/register':

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { username } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { showLinkNumber, waitUntilLinked } from '../linking.js'
+import { showNotice } from '../notice.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
 import { readPassword, confirm, readFirstPassword } from '../terminal/prompt.js'
@@ -94,6 +95,7 @@ async function login(
     const named = deviceName === undefined ? {} : { deviceName }
     const result = await chat.login({ username, password, ...named, asNewDevice: newDevice })
     await rememberServer(io, options)
+    await showNotice(io, options, chat)
     if (result.status === 'active') return print(io, `You are ${chat.account!.username}.`)
     if (wait !== false) {
       printToStderr(

@@ -4,6 +4,7 @@ import { handleLine } from '../chat/commands.js'
 import { ChatSession } from '../chat/session.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
+import { showNotice } from '../notice.js'
 import { conversationName, isWithOthers } from '../output/titles.js'
 import type { Io } from '../terminal/io.js'
 import { createStyle } from '../terminal/style.js'
@@ -23,7 +24,10 @@ export function chatCommand(program: Command, io: Io): void {
       .action(async (to: string | undefined) => {
         const options = program.opts<GlobalOptions>()
         const url = await serverUrl(io, options)
-        await withChat(io, options, (chat) => runChat(io, chat, url, to))
+        await withChat(io, options, async (chat) => {
+          await showNotice(io, options, chat)
+          await runChat(io, chat, url, to)
+        })
       }),
     'chat bob',
     'chat Lunch --profile work',

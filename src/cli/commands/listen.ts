@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { ChatClient, ChatEvent } from '../../client/index.js'
 import { wholeNumber } from '../parsers.js'
 import { addExamples } from '../help.js'
+import { showNotice } from '../notice.js'
 import { printAndWait, printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
 import { eventText, lostConnection } from '../output/event-text.js'
 import { forPeople, isForDevices } from '../output/for-people.js'
@@ -44,7 +45,9 @@ export function listenCommand(program: Command, io: Io): void {
       .action((options: Options) => {
         let left = options.count ?? Infinity
         const isLast = (event: ChatEvent) => isMessage(event) && --left === 0
-        return withChat(io, program.opts<GlobalOptions>(), (chat) => listen(io, chat, options, isLast))
+        const all = program.opts<GlobalOptions>()
+        const greet = (chat: ChatClient) => showNotice(io, all, chat)
+        return withChat(io, all, (chat) => listen(io, chat, options, { isLast, greet }))
       }),
     'listen',
     `listen --json | jq --unbuffered -r 'select(.type == "text") | "\\(.from): \\(.body)"'`,
@@ -56,7 +59,7 @@ async function listen(
   io: Io,
   chat: ChatClient,
   options: Options,
-  isLast: (event: ChatEvent) => boolean
+  { isLast, greet }: { isLast: (event: ChatEvent) => boolean; greet: (chat: ChatClient) => Promise<void> }
 ): Promise<void> {
   const abort = new AbortController()
   const show = options.json === true ? jsonLines(io, chat, options) : textLines(io, chat, options)
@@ -66,6 +69,7 @@ async function listen(
       // Asking for this event has marked the one before as handled. This one comes again the next time.
       if (abort.signal.aborted) break
       connection.print(event)
+      if (event.type === 'connected') await greet(chat)
       await show(event)
       if (isLast(event)) abort.abort()
     }

@@ -14,6 +14,7 @@ const ServerResponse = Type.Object({
   registration: Type.String(),
   moderators: Type.Array(Username),
   limits: Type.Object(Object.fromEntries(LIMITS.map((name) => [name, Type.Integer()]))),
+  notice: Type.Union([Type.Object({ text: Type.String(), at: Type.String() }), Type.Null()]),
   time: Type.String()
 })
 

@@ -69,5 +69,7 @@ export interface ServerInfo {
   /** Admins of the server who take reports. */
   moderators: string[]
   limits: { ciphertextBytes: number; members: number; devices: number; rsaKeyBits: number }
+  /** What the operator tells all users, in plain text. Nobody signs it. */
+  notice: { text: string; at: string } | null
   time: string
 }

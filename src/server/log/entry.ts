@@ -1,10 +1,11 @@
 import type { DurableEvent } from '../../protocol/events.js'
 import { toMessage, type StoredMessage } from './message.js'
 
-/** Events that only the server's own processes read: sessions were revoked, counters of a user set to nothing. */
+/** Events that only the server's own processes read: sessions were revoked, counters set to nothing … */
 export const SESSIONS_ENDED = 'sessions.ended'
 export const LIMITS_RESET = 'limits.reset'
-type ProcessEvent = typeof SESSIONS_ENDED | typeof LIMITS_RESET
+export const NOTICE_CHANGED = 'notice.changed'
+type ProcessEvent = typeof SESSIONS_ENDED | typeof LIMITS_RESET | typeof NOTICE_CHANGED
 export type EventType = Exclude<DurableEvent, 'message'> | ProcessEvent
 /** What was at this position is erased. */
 export const ERASED = 'erased'

@@ -2,13 +2,14 @@ import type { Command } from 'commander'
 import { formatTable } from '../../terminal/format.js'
 import { print, printJson, type Io } from '../../terminal/io.js'
 import { sanitize } from '../../terminal/sanitize.js'
-import { JSON_OPTION, type AsAdmin } from './connect.js'
+import { UsageError } from '../../errors.js'
+import { done, JSON_OPTION, type AsAdmin } from './connect.js'
 
 interface Options {
   json?: boolean
 }
 
-/** `admin stats`, `admin storage`, `admin config`: the server as a whole. */
+/** `admin stats`, `admin storage`, `admin config`, `admin announce`: the server as a whole. */
 export function serverCommands(admin: Command, asAdmin: AsAdmin): void {
   admin
     .command('stats')
@@ -46,6 +47,19 @@ export function serverCommands(admin: Command, asAdmin: AsAdmin): void {
         for (const { name, value } of settings)
           if (json === true) printJson(io, { name, value })
           else print(io, sanitize(`${name}=${value ?? ''}`))
+      })
+    )
+  admin
+    .command('announce')
+    .description('tell all users something: their clients show it once, as from the operator')
+    .argument('[text]', 'plain text, up to 1,000 characters')
+    .option('--clear', 'take the notice away')
+    .action((text: string | undefined, { clear }: { clear?: true }) =>
+      asAdmin(async (connected) => {
+        if ((text === undefined) !== (clear === true))
+          throw new UsageError('Give a text, or --clear to take the notice away.')
+        await connected.client.announce(text ?? null)
+        done(connected, text === undefined ? 'There is no notice.' : 'All users will see the notice.')
       })
     )
 }

@@ -10,7 +10,8 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { actorOf } from './door.js'
-import { lockUser, requireUser, type UserRow } from './find-user.js'
+import type { UserRow } from '../../access/accounts.js'
+import { lockUser, requireUser } from './find-user.js'
 
 /** What counts against a user at the moment. */
 export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db' | 'log'>): void {

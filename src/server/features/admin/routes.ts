@@ -5,6 +5,7 @@ import { erasureRoutes } from './erasure.js'
 import { inviteRoutes } from './invites.js'
 import { limitRoutes } from './limits.js'
 import { messageRoutes } from './messages.js'
+import { noticeRoutes } from './notice.js'
 import { passwordResetRoutes } from './password-reset.js'
 import { serverRoutes } from './server.js'
 import { sessionRoutes } from './sessions.js'
@@ -25,4 +26,5 @@ export function adminRoutes(app: App, services: Services): void {
   inviteRoutes(app, services)
   auditRoutes(app, services)
   serverRoutes(app, services)
+  noticeRoutes(app, services)
 }

@@ -53,14 +53,17 @@ export function healthRoutes(
 }
 
 /** Properties of the server that a client should know before anything else. */
-export function serverRoutes(app: App, { config, db }: Pick<Services, 'config' | 'db'>): void {
+export function serverRoutes(
+  app: App,
+  { config, db, notices }: Pick<Services, 'config' | 'db' | 'notices'>
+): void {
   app.get(
     '/server',
     {
       schema: {
         operationId: 'getServer',
         tags: ['service'],
-        summary: 'Name, version, limits and time of the server',
+        summary: 'Name, version, limits and time of the server, and what its operator tells all users',
         response: { 200: ref(ServerInfo) }
       }
     },
@@ -76,6 +79,7 @@ export function serverRoutes(app: App, { config, db }: Pick<Services, 'config' |
         devices: config.devices.maxPerUser,
         rsaKeyBits: config.devices.minRsaBits
       },
+      notice: notices.current,
       time: new Date().toISOString()
     })
   )
