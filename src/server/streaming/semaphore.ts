@@ -5,7 +5,7 @@ export class Semaphore {
   readonly #slots: number
   #free: number
   /** How long a task takes, in milliseconds: the newest count most. */
-  #taskMs = 0
+  #taskMs: number | undefined
   readonly #maxWaiting: number
   readonly #waiting: (() => void)[] = []
 
@@ -24,14 +24,16 @@ export class Semaphore {
     try {
       return await task()
     } finally {
-      this.#taskMs += (performance.now() - start - this.#taskMs) / 8
+      const took = performance.now() - start
+      this.#taskMs = this.#taskMs === undefined ? took : this.#taskMs + (took - this.#taskMs) / 8
       const next = this.#waiting.shift()
       if (next === undefined) this.#free++
       else next()
     }
   }
+
   #overloaded(): Problem {
-    const seconds = Math.ceil((this.#waiting.length * this.#taskMs) / this.#slots / 1000)
+    const seconds = Math.ceil((this.#waiting.length * (this.#taskMs ?? 0)) / this.#slots / 1000)
     return new Problem('overloaded', undefined, undefined, Math.max(1, seconds))
   }
 }
