@@ -8,7 +8,7 @@ const LETTERS = 'abcdefghijklmnopqrstuvwxyz'
 const INVITE = { note: '', maxUses: 1, days: 1, kind: 'member', role: 'member' }
 
 export async function adminRequests(world: World): Promise<Requests> {
-  const { admin, member } = world
+  const { admin, group, member } = world
   const operator = operatorOf(world)
   const onMember = { params: { username: member.username } }
   const scapegoat = await world.user('scapegoat')
@@ -33,6 +33,8 @@ export async function adminRequests(world: World): Promise<Requests> {
       params: { username: (await victim(caller)).username, id: sessionId(admin) }
     }),
     adminEndSessions: onVictim,
+    adminListLimits: () => onMember,
+    adminResetLimits: onVictim,
     adminResetPassword: onVictim,
     adminEraseUser: onVictim,
     adminCreateInvite: () => ({ body: INVITE }),
@@ -41,10 +43,16 @@ export async function adminRequests(world: World): Promise<Requests> {
       const made = expect(await operator<{ id: string }>('POST', '/invites', INVITE), 201)
       return { params: { id: made.body.id } }
     },
+    async adminPurgeMessage() {
+      const sent = expect(await admin.send(group, 'Regretted'), 201)
+      return { params: { messageId: sent.body.id } }
+    },
     adminListAudit: () => ({}),
     adminVerifyAudit: () => ({}),
     adminGetStatistics: () => ({}),
     adminGetStorage: () => ({}),
-    adminGetSettings: () => ({})
+    adminGetSettings: () => ({}),
+    adminSetNotice: () => ({ body: { text: 'Down for an hour at noon' } }),
+    adminClearNotice: () => ({})
   }
 }
