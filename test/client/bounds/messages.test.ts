@@ -142,7 +142,7 @@ t.test('Welcomes of a stranger fill no store, however many groups they name', as
 t.test('A page of history as large as an honest server makes it blocks nobody', async (t) => {
   const { server, bob, talk, mallory, store } = await scene(t, ['mallory'])
   for (let n = 1; n <= 190; n++) talk.serve(mallory, await seal(talk, mallory, plain(n, 'x', nested(4000))))
-  const body = JSON.stringify({ items: talk.conversation.messages, next: null })
+  const body = JSON.stringify({ items: talk.conversation.messages, deleted: [], next: null })
   const headers = { 'content-type': 'application/json' }
   server.lies.push(({ path }) => (path.endsWith('/messages') ? new Response(body, { headers }) : undefined))
   const { block } = await costOf(store, async () => () => told(bob, talk.id))

@@ -105,6 +105,7 @@ for (const { kind, env, empty } of databases)
       await client(t, chat.url, { fetch })
     ).register({ username: 'dora', password: PASSWORD, invite: invitation })
     await alice.contacts.block('bob')
+    await operatorOf(chat)('PUT', '/notice', { text: 'Down for an hour at noon' })
     await chat.services.attempts.exchange()
 
     const { text, tables } = await dump(chat)
