@@ -219,7 +219,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     )
   const open = new OpenInvitations(store, now)
   const newcomers = new Newcomers(store, users, alarms, creation, outbox, conversations)
-  const arrivals = new InvitationEvents(users, trust, chains, open, () => newcomers.resume())
+  const arrivals = new InvitationEvents(users, trust, chains, contact, open, () => newcomers.resume())
   const handler = new EventHandler(
     new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
     new ConversationEvents(chains, forwarding, leftOut, me, contact),

@@ -1,13 +1,15 @@
 import t, { type Test } from 'tap'
 import { sql } from 'drizzle-orm'
 import type { ChatClient } from '../../src/client/client.js'
+import { parseLink } from '../../src/client/features/links.js'
+import { helloOf, planHello } from '../../src/client/features/newcomers.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
 import { all, client, failure, link, Listener, PASSWORD, texts } from '../support/chat-clients.js'
 import type { ChatClientOptions } from '../../src/client/options.js'
 import { eventually } from '../support/eventually.js'
 import { shortenWaits } from '../support/short-waits.js'
 import { startChat } from '../support/start-chat.js'
-import { tamperingProxy } from '../support/tampering-proxy.js'
+import { tamperingProxy, type Asked } from '../support/tampering-proxy.js'
 import { operatorInvite } from '../server/features/invites/newcomers.js'
 
 const chat = await startChat(t, { REGISTRATION: 'invite' })
@@ -15,8 +17,9 @@ const { url } = chat
 
 /** Somebody whom the operator has invited. */
 async function member(t: Test, username: string, options: Partial<ChatClientOptions> = {}) {
-  const one = await client(t, url, options)
-  const invite = `${url}/#/join/${await operatorInvite(chat)}`
+  const at = options.url ?? url
+  const one = await client(t, at, options)
+  const invite = `${at}/#/join/${await operatorInvite(chat)}`
   await one.register({ username, password: PASSWORD, invite })
   return one
 }
@@ -173,6 +176,90 @@ t.test('A revoked link admits nobody', async (t) => {
   t.match(await failure(alice.invitations.revoke('00000000-0000-0000-0000-000000000000')), {
     code: 'invite-not-found'
   })
+})
+
+/** A newcomer by a link whose first message has not reached the server yet. */
+async function silent(t: Test, username: string, { link }: { link: string }) {
+  const proxy = await tamperingProxy(t, url)
+  const isMessage = ({ method, path }: Asked) => method === 'POST' && path.endsWith('/messages')
+  proxy.tamper({ instead: (asked) => (isMessage(asked) ? { status: 502 } : undefined) })
+  const one = await joined(t, username, link.replace(url, proxy.url), { url: proxy.url })
+  return { one, speaks: () => proxy.tamper({}) }
+}
+
+/** Somebody who has an account already says that they came by this link. */
+async function greet(one: ChatClient, store: MemoryStore, given: string): Promise<void> {
+  const parsed = parseLink(given)
+  if (parsed.type !== 'join' || parsed.inviter === null) throw new Error('no link of a member')
+  const { inviter, token } = parsed
+  const said = await helloOf(token, inviter, (await one.contacts.link()).slice(-64))
+  const hello = { id: crypto.randomUUID(), root: inviter.root, ...said }
+  await store.update((tx) => planHello(tx, inviter.username, hello))
+  await one.flush()
+}
+
+const told = ({ heard }: Listener) =>
+  heard.filter(({ type }) => type === 'untrusted' || type === 'invitation-accepted')
+
+t.test('A newcomer is not taken once the maker has blocked them, or revoked the link', async (t) => {
+  shortenWaits(t)
+  const alice = await member(t, 'alva')
+  const { id } = await alice.conversations.createGroup('team', [])
+  const create = () => alice.invitations.create({ groups: [id] })
+  const [first, second] = [await create(), await create()]
+  const bosse = await silent(t, 'bosse', first)
+  const birk = await silent(t, 'birk', second)
+  await alice.contacts.block('bosse')
+  await alice.invitations.revoke(second.id)
+  for (const { one, speaks } of [bosse, birk]) {
+    speaks()
+    await one.flush()
+  }
+  const heard = new Listener(t, alice)
+  await birk.one.send({ username: 'alva' }, 'here I am')
+  await heard.message('here I am')
+  t.strictSame(told(heard), [])
+  for (const name of ['bosse', 'birk']) t.equal(await status(alice, name), 'unverified')
+  await alice.flush()
+  t.equal((await alice.conversations.get(id)).members.length, 1)
+})
+
+t.test('A block drops what a newcomer’s message has brought about and is not done yet', async (t) => {
+  shortenWaits(t)
+  const proxy = await tamperingProxy(t, url)
+  const alice = await member(t, 'asta', { url: proxy.url })
+  const { id } = await alice.conversations.createGroup('team', [])
+  const { link } = await alice.invitations.create({ groups: [id] })
+  proxy.tamper({ instead: ({ path }) => (path.includes(`/${id}/`) ? { status: 502 } : undefined) })
+  const heard = new Listener(t, alice)
+  await joined(t, 'bela', link.replace(proxy.url, url))
+  await accepted(heard, 'bela')
+  await alice.contacts.block('bela')
+  proxy.tamper({})
+  await alice.flush()
+  t.equal((await alice.conversations.get(id)).members.length, 1)
+})
+
+t.test('A link proves nothing of a stranger who waits, and replaces no identity that is known', async (t) => {
+  const alice = await member(t, 'asa')
+  await alice.contacts.setPolicy('requests')
+  const heard = new Listener(t, alice)
+  const [stranger, store] = [new MemoryStore(), new MemoryStore()]
+  const ben = await member(t, 'bent', { store: stranger })
+  await greet(ben, stranger, (await alice.invitations.create()).link)
+  await heard.first('request')
+  await alice.contacts.setPolicy('everyone')
+  const bea = await member(t, 'bea')
+  await alice.conversations.createGroup('both', ['bea'])
+  await bea.close()
+  const again = await client(t, url, { store })
+  await again.login({ username: 'bea', password: PASSWORD })
+  await again.devices.reset({ username: 'bea', password: PASSWORD })
+  await greet(again, store, (await alice.invitations.create()).link)
+  await forged(heard, 'bea')
+  t.equal(await status(alice, 'bea'), 'changed')
+  t.equal(await status(alice, 'bent'), 'unverified')
+  t.equal(told(heard).length, 1)
 })
 
 t.test('A person adds whom they have met by a link, and both see the same', async (t) => {

@@ -1,3 +1,4 @@
+import { dropInvited } from '../identity/open-invitations.js'
 import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
 
 type Request = {
@@ -57,6 +58,12 @@ export class FirstContact {
     })
   }
 
+  /** Whether the user sees nothing that this user says there. */
+  async hides(conversationId: string, username: string, store: StoreReader = this.#store): Promise<boolean> {
+    if ((await blockedIn(store)).includes(username)) return true
+    return (await store.get<Request>(nameOf(conversationId))) !== undefined
+  }
+
   async blocked(): Promise<ReadonlySet<string>> {
     return new Set(await blockedIn(this.#store))
   }
@@ -67,7 +74,10 @@ export class FirstContact {
   }
 
   async setBlocked(usernames: readonly string[]): Promise<void> {
-    await this.#store.update((tx) => tx.set(BLOCKED, [...usernames]))
+    await this.#store.update((tx) => {
+      tx.set(BLOCKED, [...usernames])
+      for (const username of usernames) dropInvited(tx, username)
+    })
   }
 
   /** @returns whether that is new here */
@@ -75,6 +85,7 @@ export class FirstContact {
     return this.#store.update(async (tx) => {
       const before = await blockedIn(tx)
       if (before.includes(username) === isBlocked) return false
+      if (isBlocked) dropInvited(tx, username)
       tx.set(BLOCKED, isBlocked ? [...before, username] : before.filter((name) => name !== username))
       return true
     })

@@ -169,7 +169,7 @@ export class Contacts {
     return this.#rules.policy()
   }
 
-  /** `everyone` begins at once, `requests` of strangers wait until they are accepted, `nobody` may. */
+  /** `everyone` begins at once, `requests` of strangers wait until they are accepted, `nobody` may: known users neither. */
   setPolicy(policy: ContactPolicy): Promise<void> {
     return this.#rules.setPolicy(policy)
   }

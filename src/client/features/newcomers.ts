@@ -2,11 +2,11 @@ import { decodeBase64, encodeBase64 } from '../../crypto/encoding.js'
 import { sha256Hex } from '../../crypto/hash.js'
 import { invitationProof } from '../../crypto/invitations.js'
 import { ChatError, isDecidedRefusal, isRefusal, untrusted } from '../errors.js'
-import { INVITED } from '../events/invitations.js'
 import type { Alarms } from '../identity/alarms.js'
+import { HELLO, INVITED } from '../identity/open-invitations.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { Outbox } from '../outbox/outbox.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Store, StoreTransaction, Value } from '../stores/store.js'
 import type { ConversationCreation } from './conversation-creation.js'
 import type { Conversations } from './conversations.js'
 
@@ -33,7 +33,7 @@ export async function helloOf(
 
 /** To be called in the transaction that makes the account. */
 export function planHello(tx: StoreTransaction, inviter: string, hello: Hello): void {
-  tx.set(`hello/${inviter}`, hello)
+  tx.set(`${HELLO}${inviter}`, hello)
 }
 
 /** Does what an invitation asks for, until it is done: the newcomer's first message, and the groups of the link. */
@@ -62,10 +62,10 @@ export class Newcomers {
   }
 
   async resume(): Promise<void> {
-    for (const [name, hello] of await this.#store.list<Hello>('hello/'))
-      await this.#orGivenUp(name, () => this.#greet(name.slice('hello/'.length), hello))
-    for (const [name, groups] of await this.#store.list<string[]>(INVITED))
-      await this.#orGivenUp(name, () => this.#add(name.slice(INVITED.length), groups))
+    for (const [name] of await this.#store.list(HELLO))
+      await this.#orGivenUp<Hello>(name, (hello) => this.#greet(name.slice(HELLO.length), hello))
+    for (const [name] of await this.#store.list(INVITED))
+      await this.#orGivenUp<string[]>(name, (groups) => this.#add(name.slice(INVITED.length), groups))
   }
 
   async #greet(inviter: string, { id, root, ...proof }: Hello): Promise<void> {
@@ -84,9 +84,12 @@ export class Newcomers {
   }
 
   /** Do it, and forget it. Work that can't succeed later is given up: its error is thrown once. */
-  async #orGivenUp(name: string, work: () => Promise<void>): Promise<void> {
+  async #orGivenUp<T extends Value>(name: string, work: (noted: T) => Promise<void>): Promise<void> {
+    const noted = await this.#store.get<T>(name)
+    // A block has dropped it meanwhile.
+    if (noted === undefined) return
     try {
-      await work()
+      await work(noted)
     } catch (error) {
       if (!isHopeless(error)) throw error
       await this.#store.update((tx) => tx.delete(name))

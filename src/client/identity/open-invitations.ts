@@ -18,6 +18,17 @@ export type OpenInvitation = {
   expiresAt: number
 }
 
+/** First messages that newcomers have still to send, by the inviters' names. */
+export const HELLO = 'hello/'
+/** Groups to which newcomers have still to be added, by their names. */
+export const INVITED = 'invited/'
+
+/** Nothing that a link has brought about is done any more for this user. */
+export function dropInvited(tx: StoreTransaction, username: string): void {
+  tx.delete(`${HELLO}${username}`)
+  tx.delete(`${INVITED}${username}`)
+}
+
 /** Most invitations that a device has open. */
 const MAX_OPEN = 100
 /** A newcomer's message may be read long after it was sent. */
