@@ -107,7 +107,7 @@ export const RefreshRequest = record(
 export const SIGN_IN_METHODS = ['password', 'device'] as const
 export type SignInMethod = (typeof SIGN_IN_METHODS)[number]
 
-/** Who may begin a conversation with a user: all, all as a request to be accepted, or nobody. */
+/** Who may begin a conversation with a user: all, strangers as a request to be accepted only, or nobody. */
 export const CONTACT_POLICIES = ['everyone', 'requests', 'nobody'] as const
 export type ContactPolicy = (typeof CONTACT_POLICIES)[number]
 

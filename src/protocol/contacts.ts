@@ -4,8 +4,8 @@ import { Time, Username, choice, page, record, ref } from './schema.js'
 
 const ContactPolicySchema = choice(CONTACT_POLICIES, {
   description:
-    'What happens when somebody with whom the user shares no conversation begins one: it begins, it waits as a ' +
-    'request until the user accepts, or it is refused.'
+    'What happens when somebody else begins a conversation with the user: it begins; it waits as a request until the ' +
+    'user accepts, unless the two know each other; or it is refused.'
 })
 
 export type AccountSettings = Static<typeof AccountSettings>

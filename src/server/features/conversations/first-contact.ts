@@ -47,9 +47,7 @@ export async function requireContact(
   const ids = names.map((username) => users.user(username).userId)
   const joining = await readJoining(tx, session.userId, ids, bounds)
   const others = joining.filter(({ userId }) => userId !== session.userId)
-  const refusing = others.find(
-    ({ isBlocking, isKnown, policy }) => isBlocking || (policy === 'nobody' && !isKnown)
-  )
+  const refusing = others.find(({ isBlocking, policy }) => isBlocking || policy === 'nobody')
   if (refusing !== undefined) throw refused(refusing)
   const requested = others.filter(({ policy, isKnown }) => policy === 'requests' && !isKnown)
   requireFree(joining, requested, session, bounds)
@@ -60,7 +58,10 @@ export async function requireContact(
   return new Set(requested.map(({ userId }) => userId))
 }
 
-/** The same for a user who blocks and for one who takes no conversations: nobody learns that they are blocked. */
+/**
+ * The same for a user who blocks and for one who takes no conversations, also from those whom they know: nobody learns
+ * that they are blocked.
+ */
 function refused({ username }: Joining): Problem {
   return new Problem('contact-refused', `${username} takes no new conversations from you.`, { username })
 }
@@ -106,7 +107,7 @@ known as materialized (
   select distinct j.id from joining j
   join memberships m on m.user_id = j.id and m.left_at is null and m.requested_by is null
   join mine on mine.conversation_id = m.conversation_id
-  where j.contact_policy <> 'everyone'
+  where j.contact_policy = 'requests'
 ),
 inviting as materialized (
   select u.user_id as guest, i.created_by as host from invite_uses u join invites i on i.id = u.invite_id

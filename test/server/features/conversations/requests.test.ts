@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { conversation, user } from '../../../support/people.js'
 import { startChat, type Chat } from '../../../support/start-chat.js'
 import { expect, type Answer } from '../../../support/interop/http.js'
-import type { InteropClient } from '../../../support/interop/client.js'
+import { InteropClient } from '../../../support/interop/client.js'
 
 interface Shown {
   conversation: { id: string; request: { by: string; declined: boolean } | null }
@@ -116,22 +116,33 @@ t.test('An invitation makes inviter and guest known to each other', async (t) =>
   t.equal(await requestOf(host!, await conversation(guest!, [host!])), null)
 })
 
-t.test('The one who blocks looks as one who takes nobody', async (t) => {
+t.test('The one who blocks looks as one who takes nobody, to strangers and to known users', async (t) => {
   const names = ['dan', 'eve', 'fay', 'gus'] as const
   const [dan, eve, fay, gus] = await people(t, chat, ...names)
+  const common = await conversation(dan!, [eve!, fay!, gus!])
+  for (const one of [eve!, fay!, gus!]) expect(await accept(one, common), 204)
   await setPolicy(eve!, 'nobody')
   await block(fay!, 'dan')
   await block(fay!, 'dan')
-  const refusals = []
-  for (const name of ['eve', 'fay'])
-    refusals.push(refusal((await dan!.createConversation('direct', [name])).answer))
-  t.match(refusals[0], { status: 403, type: '/problems/contact-refused', username: 'eve' })
-  t.equal(
-    JSON.stringify(refusals[0]).replaceAll('eve', '?'),
-    JSON.stringify(refusals[1]).replaceAll('fay', '?')
-  )
   const group = await conversation(dan!, [gus!])
-  t.equal((await dan!.addMember(group, 'fay')).status, 403)
+  const tries = [
+    async (name: string) => (await dan!.createConversation('direct', [name])).answer,
+    async (name: string) => (await dan!.createConversation('group', [name, 'gus'])).answer,
+    (name: string) => dan!.addMember(group, name)
+  ]
+  for (const attempt of tries) {
+    const [ofEve, ofFay] = [refusal(await attempt('eve')), refusal(await attempt('fay'))]
+    t.match(ofEve, { status: 403, type: '/problems/contact-refused', username: 'eve' })
+    t.equal(JSON.stringify(ofEve).replaceAll('eve', '?'), JSON.stringify(ofFay).replaceAll('fay', '?'))
+  }
+  expect(await dan!.setRole(group, 'gus', 'admin'), 201)
+  t.equal((await gus!.addMember(group, 'eve')).status, 403)
+  expect(await gus!.addMember(group, 'fay'), 201)
+  t.equal(await requestOf(fay!, group), null, 'a block is for what the blocked user begins')
+  const again = await InteropClient.create(chat.url, 'eve', { password: eve!.password })
+  expect(await again.login(false), 200)
+  expect(await again.reset(), 201)
+  expect(await dan!.renewMember(common, 'eve'), 201)
   const blocks = async (): Promise<unknown> =>
     (await fay!.raw<{ items: { username: string }[] }>('GET', '/v1/users/me/blocks')).body.items.map(
       ({ username }) => username
@@ -139,10 +150,10 @@ t.test('The one who blocks looks as one who takes nobody', async (t) => {
   t.strictSame(await blocks(), ['dan'])
   for (let times = 0; times < 2; times++) expect(await fay!.raw('DELETE', '/v1/users/me/blocks/dan'), 204)
   t.strictSame(await blocks(), [])
-  expect(await dan!.addMember(group, 'fay'), 201)
-  t.match(await setPolicy(eve!, 'everyone'), { body: { settings: { contactPolicy: 'everyone' } } })
-  t.match(await eve!.raw('GET', '/v1/users/me'), { body: { settings: { contactPolicy: 'everyone' } } })
-  t.equal(await requestOf(eve!, (await dan!.createConversation('direct', ['eve'])).id), null)
+  await conversation(dan!, [fay!], 'direct')
+  t.match(await setPolicy(again, 'everyone'), { body: { settings: { contactPolicy: 'everyone' } } })
+  t.match(await again.raw('GET', '/v1/users/me'), { body: { settings: { contactPolicy: 'everyone' } } })
+  t.equal(await requestOf(again, (await dan!.createConversation('direct', ['eve'])).id), null)
 })
 
 t.test('Blocks of unknown users and of oneself are refused, and their number is bounded', async (t) => {
