@@ -39,6 +39,14 @@ t.test('Two people talk on two machines after six commands, and are verified', a
     t.match(await bobs.run('other', ['join', 'https://chat.example.org', 'carol']), { code: 2 })
   })
 
+  t.test('A link is read from stdin, where no other user of the machine sees it', async (t) => {
+    const { out } = await run(alices, ['invite'])
+    const dora = bobs.start('dora', ['join', '-', 'dora'], { stdin: `${out.trim()}\n` })
+    t.match(await dora.ended(), { code: 0, out: 'You are dora.\n' })
+    const empty = bobs.start('other', ['join', '-', 'erik'], { stdin: '\n' })
+    t.match(await empty.ended(), { code: 2, err: /first line of stdin is empty/ })
+  })
+
   t.test('A link may name groups, comes as JSON, and can be revoked', async (t) => {
     await alices.ok('default', ['group', 'create', 'team'])
     const args = ['invite', '--group', 'team', '--uses', '3', '--days', '2', '--note', 'friends']

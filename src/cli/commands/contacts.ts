@@ -50,7 +50,7 @@ export function contactsCommands(program: Command, io: Io): void {
     .command('policy')
     .description('show or set who may begin a conversation with you')
     .addArgument(
-      new Argument('[policy]', 'those whom you do not know: at once, as a request, or not at all').choices([
+      new Argument('[policy]', 'all at once, those whom you do not know as a request, or nobody').choices([
         'everyone',
         'requests',
         'nobody'

@@ -7,8 +7,9 @@ import { isOnThisMachine, serverUrl, type GlobalOptions } from '../profile.js'
 import { findGroup } from '../recipient.js'
 import { formatTable, formatTime } from '../terminal/format.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { readFirstPassword } from '../terminal/prompt.js'
+import { isInteractive, promptSecret, readFirstPassword } from '../terminal/prompt.js'
 import { sanitize } from '../terminal/sanitize.js'
+import { firstLineOfStdin } from '../terminal/stdin.js'
 import { rememberServer, withChat, withClient } from '../with-chat.js'
 
 interface InviteOptions {
@@ -60,14 +61,15 @@ export function inviteCommands(program: Command, io: Io): void {
     program
       .command('join')
       .description('create an account with the link of an invitation, or verify the user whose link it is')
-      .argument('<link>', 'all of it, also what comes after #')
+      .argument('<link>', 'all of it, also what comes after #; - reads it from stdin, or asks for it')
       .argument('[name]', 'username of the new account', username)
       .option('--device-name <name>', 'name of this machine')
       .option('--json', 'print one line of JSON')
-      .action((link: string, name: string | undefined, given: JoinOptions) =>
-        join(io, options(), link, name, given)
+      .action(async (link: string, name: string | undefined, given: JoinOptions) =>
+        join(io, options(), link === '-' ? await readLink(io) : link, name, given)
       ),
-    "join 'https://chat.example.org/#/join/…' bob"
+    "join 'https://chat.example.org/#/join/…' bob",
+    'join - bob < link.txt'
   )
 }
 
@@ -111,6 +113,11 @@ async function list(io: Io, chat: ChatClient, json: boolean | undefined): Promis
     sanitize(note)
   ])
   formatTable(rows).forEach((line) => print(io, line))
+}
+
+/** Other users of the machine see the arguments of a command, and a link admits whoever has it. */
+function readLink(io: Io): Promise<string> {
+  return isInteractive(io) ? promptSecret(io, 'The link', '') : firstLineOfStdin(io)
 }
 
 async function join(

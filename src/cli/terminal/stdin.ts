@@ -28,6 +28,14 @@ export async function textFromStdin(io: Io): Promise<string> {
   }
 }
 
+/** The first line of stdin, for a secret. @throws {UsageError} if it is empty */
+export async function firstLineOfStdin({ stdin }: Io): Promise<string> {
+  const { value } = await lines(stdin).next()
+  const line = value?.replace(/^\uFEFF/, '').trim()
+  if (!line) throw new UsageError('The first line of stdin is empty.')
+  return line
+}
+
 /** A character has at most three bytes behind its first one. */
 function withoutTornStart(bytes: Buffer): Buffer {
   let torn = 0
