@@ -4,6 +4,7 @@ import { rows } from '../../src/server/db/rows.js'
 import { operatorOf } from '../support/admin.js'
 import { all, client, link, Listener, registered, textOf, texts } from '../support/chat-clients.js'
 import { expect, problem } from '../support/interop/http.js'
+import { conversation } from '../support/people.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
 
@@ -102,4 +103,27 @@ t.test('A message purged before the stream of a device begins is no gap either',
   await listener.message('third')
   t.notOk(said(listener).includes('withheld'))
   t.strictSame(said(listener).at(-1), 'third')
+})
+
+t.test('A client by others reads past deleted messages, and counts them', async (t) => {
+  const [nadia, oscar] = [await chat.user('nadia'), await chat.user('oscar')]
+  const id = await conversation(nadia, [oscar], 'direct')
+  const sent: string[] = []
+  for (const text of ['one', 'two', 'three']) sent.push(expect(await nadia.send(id, text), 201).body.id)
+  expect(await purge(sent[1]!), 204)
+  t.strictSame(await oscar.texts(id), ['one', 'three'])
+  t.strictSame(oscar.missing(nadia.currentKey.get(id)!, nadia.keys.signingFp), [])
+
+  const paul = await chat.user('paul')
+  const heard = await paul.live()
+  const group = await conversation(nadia, [paul])
+  const early = expect(await nadia.send(group, 'early'), 201).body.id
+  expect(await purge(early), 204)
+  t.strictSame(await paul.texts(group), [], 'a page of deleted messages only')
+  const { data } = await heard.waitFor(({ event }) => event === 'message.deleted', 'message.deleted')
+  t.match(data, { conversationId: group, message: { id: early, sender: { username: 'nadia' } } })
+  expect(await nadia.send(group, 'late'), 201)
+  t.strictSame(await paul.texts(group), ['late'])
+  t.strictSame(paul.missing(nadia.currentKey.get(group)!, nadia.keys.signingFp), [])
+  heard.close()
 })

@@ -159,3 +159,20 @@ t.test('Messages in the order in which they are shown', async (t) => {
     }
   }
 })
+
+t.test('As many deleted messages fill a gap, and fewer do not', async (t) => {
+  const counter = { key: 'k', by: 'd' }
+  const order = new MessageOrder()
+  for (const [n, position] of [
+    [1, 10],
+    [4, 40]
+  ] as const)
+    order.take({ ...counter, conversationId: 'c', id: `${n}`, digest: `${n}`, n, position })
+  order.noteDeleted(counter, 20)
+  order.noteDeleted(counter, 50)
+  t.strictSame(order.missing(counter), [2, 3])
+  order.noteDeleted({ ...counter, by: 'another' }, 30)
+  t.strictSame(order.missing(counter), [2, 3])
+  order.noteDeleted(counter, 30)
+  t.strictSame(order.missing(counter), [])
+})

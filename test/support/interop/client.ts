@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Account, type InteropOptions } from './account.js'
-import { expect, problem, type Answer, type Message, type Page, type Receipt, type Sealed } from './http.js'
+import { expect, problem, type Answer, type DeletedMessage, type Message } from './http.js'
+import type { MessagePage, Receipt, Sealed } from './http.js'
 import type { Content } from './message-json.js'
 import { MessageOrder } from './message-order.js'
 import { messageDigest, messageSignedBy, seal, unseal } from './messages.js'
@@ -119,7 +120,11 @@ export class InteropClient extends KeyHolder {
   }
 
   /** The sender's line in the roster of the message's key. */
-  async #senderLine({ conversationId, key: hash, sender }: Message): Promise<RosterLine> {
+  async #senderLine({
+    conversationId,
+    key: hash,
+    sender
+  }: Pick<Message, 'conversationId' | 'key' | 'sender'>): Promise<RosterLine> {
     const chain = this.chains.get(conversationId)
     const key = chain?.keys.get(hash) ?? (await this.chain(conversationId)).keys.get(hash)
     const { roster } = given(key, `forked-chain: no key ${hash} in ${conversationId}`)
@@ -132,6 +137,15 @@ export class InteropClient extends KeyHolder {
     return line
   }
 
+  /** Takes a tombstone in the place of a message. One that names no sender of the key fills no gap. */
+  async noteDeleted(conversationId: string, { key, position, sender }: DeletedMessage): Promise<void> {
+    const line = await this.#senderLine({ conversationId, key, sender }).catch((error: unknown) => {
+      if (!(error instanceof Refused)) throw error
+      return undefined
+    })
+    if (line !== undefined) this.#order.noteDeleted({ key, by: line.signingFp }, position)
+  }
+
   /** The numbers up to the highest seen that never came: what a server withheld from this reader. */
   missing(sessionKeyId: string, by: string): number[] {
     return this.#order.missing({ key: this.sessionKeys.get(sessionKeyId)?.hash ?? '', by })
@@ -140,11 +154,13 @@ export class InteropClient extends KeyHolder {
   /** Everything kept after a position, oldest first. */
   async history(conversationId: string, after = 0): Promise<Message[]> {
     const messages: Message[] = []
-    for (let last = after; ; last = messages.at(-1)?.position ?? last) {
+    for (let last = after; ;) {
       const path = `/v1/conversations/${conversationId}/messages?after=${last}&limit=200`
-      const { items } = expect(await this.raw<Page<Message>>('GET', path), 200).body
+      const { items, deleted } = expect(await this.raw<MessagePage>('GET', path), 200).body
       messages.push(...items)
-      if (items.length === 0) return messages
+      for (const tombstone of deleted) await this.noteDeleted(conversationId, tombstone)
+      if (items.length + deleted.length === 0) return messages
+      last = Math.max(...[...items, ...deleted].map(({ position }) => position))
     }
   }
 

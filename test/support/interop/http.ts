@@ -88,6 +88,13 @@ export interface Message extends Sealed {
   readonly createdAt: string
 }
 
+/** What stands in the place of a message that an admin has deleted: the server's word. */
+export type DeletedMessage = Pick<Message, 'id' | 'position' | 'sender' | 'key'>
+
+export interface MessagePage extends Page<Message> {
+  readonly deleted: readonly DeletedMessage[]
+}
+
 export interface Receipt {
   readonly id: string
   readonly position: number

@@ -19,6 +19,9 @@ export class MessageOrder {
   /** Messages by number, of each device and key. */
   readonly #numbers = new Map<string, Map<number, OrderedMessage>>()
 
+  /** Places of deleted messages, of each device and key. */
+  readonly #deleted = new Map<string, Set<number>>()
+
   /**
    * Whether this very message was shown before.
    *
@@ -47,10 +50,24 @@ export class MessageOrder {
     return this.#numbers.get(counterOf(counter)) ?? new Map()
   }
 
-  /** Numbers up to the highest that were not shown. */
+  /** The server says that it has deleted the message in this place. */
+  noteDeleted(counter: Pick<OrderedMessage, 'key' | 'by'>, position: number): void {
+    const places = this.#deleted.get(counterOf(counter)) ?? new Set()
+    this.#deleted.set(counterOf(counter), places.add(position))
+  }
+
+  /** Numbers up to the highest that were not shown, without gaps in which as many deleted messages stand. */
   missing(counter: Pick<OrderedMessage, 'key' | 'by'>): number[] {
-    const seen = this.of(counter)
-    return Array.from({ length: Math.max(0, ...seen.keys()) }, (_, i) => i + 1).filter((n) => !seen.has(n))
+    const deleted = [...(this.#deleted.get(counterOf(counter)) ?? [])]
+    const found: number[] = []
+    let before = { n: 0, position: 0 }
+    for (const message of [...this.of(counter).values()].sort((a, b) => a.n - b.n)) {
+      const gap = Array.from({ length: message.n - before.n - 1 }, (_, i) => before.n + 1 + i)
+      const fills = deleted.filter((place) => place > before.position && place < message.position)
+      if (gap.length > fills.length) found.push(...gap)
+      before = message
+    }
+    return found
   }
 }
 
