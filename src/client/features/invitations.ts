@@ -102,7 +102,12 @@ export class Invitations {
     return found
   }
 
-  /** The link admits nobody any more, and verifies nobody. @throws `invite-not-found` (`refused`) */
+  /**
+   * The link admits nobody any more. The device that made it also forgets its secret: then it verifies nobody either,
+   * who has registered already and whose first message has not come.
+   *
+   * @throws `invite-not-found` (`refused`)
+   */
   async revoke(id: string): Promise<void> {
     await this.#open.forget(id)
     const path = `/v1/invites/${encodeURIComponent(id)}`
