@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /**
  * SQLSTATEs of a database that is away, too busy, or takes no writes, unlike those of a wrong statement. 08P01
  * is a wrong one, too.
@@ -60,6 +62,25 @@ export async function retryDuplicate<T>(work: () => Promise<T>): Promise<T> {
     if (duplicateOf(error) === null) throw error
     return work()
   }
+}
+
+/** How often work is done that ends in a deadlock. The database takes a second to find one. */
+const DEADLOCK_TRIES = 4
+/** Those that were in each other's way do not begin again at the same moment. */
+const DEADLOCK_PAUSE_MS = 50
+
+/**
+ * Do a transaction, or a statement that is one. If the database ends it because it and others wait for each other, it
+ * has done nothing: do it again.
+ */
+export async function retryDeadlock<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await work()
+    } catch (error) {
+      if (root(error).code !== '40P01' || tries === DEADLOCK_TRIES) throw error
+      await sleep(Math.random() * DEADLOCK_PAUSE_MS)
+    }
 }
 
 /** Whether the database user lacks the permission. */

@@ -6,7 +6,7 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
-import { DatabaseReadOnly, isDatabaseDown, isForbidden } from './errors.js'
+import { DatabaseReadOnly, isDatabaseDown, isForbidden, retryDeadlock } from './errors.js'
 import { Failures } from './failures.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
 import type { Database, PreparedStatement } from './database.js'
@@ -74,12 +74,17 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
   await requireUtf8(pool)
   if (isPooled) await warnOfMissingTimeouts(pool, logger)
   const db = drizzle(pool, { schema })
+  const transaction = db.transaction.bind(db)
+  db.transaction = (...given) => retryDeadlock(() => transaction(...given))
 
   return {
     kind: 'postgres',
     db,
-    prepared: async <Row>({ name, text }: PreparedStatement, values: unknown[]) =>
-      (await pool.query<Row & pg.QueryResultRow>({ ...(!isPooled && { name }), text, values })).rows,
+    prepared: <Row>({ name, text }: PreparedStatement, values: unknown[]) =>
+      retryDeadlock(
+        async () =>
+          (await pool.query<Row & pg.QueryResultRow>({ ...(!isPooled && { name }), text, values })).rows
+      ),
     async migrate(folder) {
       const client = new pg.Client(connectionOptions(config, directUrl(config, url)))
       client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))
