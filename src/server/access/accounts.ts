@@ -1,4 +1,4 @@
-import { and, eq, isNull, ne, or, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../db/database.js'
 import { users } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
@@ -6,8 +6,12 @@ import { Problem } from '../http/problem.js'
 export type UserRow = typeof users.$inferSelect
 
 /*
- * Locks of accounts. A transaction takes them before all others: users, then devices, then sessions.
+ * Locks of accounts. A transaction takes them before all others: that of the admins, then users, then devices, then
+ * sessions. A row of `users` is locked FOR NO KEY UPDATE and no stronger, so that foreign keys to it wait for nobody.
  */
+
+/** The advisory lock of the set of admins: an arbitrary constant of this program. */
+const ADMINS = 7_236_418_206
 
 /**
  * Lock an account, so that it begins no session until the transaction ends.
@@ -15,13 +19,14 @@ export type UserRow = typeof users.$inferSelect
  * @returns null if there is none, or it is erased
  */
 export async function lockAccount(tx: Tx, userId: string): Promise<UserRow | null> {
-  const [user] = await tx.select().from(users).where(living(userId)).for('update')
+  const [user] = await tx.select().from(users).where(living(userId)).for('no key update')
   return user ?? null
 }
 
 /**
  * Keep an account from being erased or suspended, and its password as it is, until the transaction ends. All that begin
- * a session call it: so an erasure or a suspension ends each one.
+ * a session call it: so an erasure or a suspension ends each one, and they come one after the other, which is how they
+ * are counted.
  *
  * @returns the hash of the password
  * @throws {Problem} `invalid-credentials` if the account is erased; `suspended`
@@ -29,14 +34,15 @@ export async function lockAccount(tx: Tx, userId: string): Promise<UserRow | nul
 export async function holdAccount(tx: Tx, userId: string): Promise<string | null> {
   const { passwordHash, suspendedAt } = users
   const wanted = { passwordHash, suspendedAt }
-  const [user] = await tx.select(wanted).from(users).where(living(userId)).for('share')
+  const [user] = await tx.select(wanted).from(users).where(living(userId)).for('no key update')
   if (user === undefined) throw new Problem('invalid-credentials')
   if (user.suspendedAt !== null) throw new Problem('suspended')
   return user.passwordHash
 }
 
 /**
- * Lock an account, and all admins with it: of two who go at the same time, the second one sees that the first has gone.
+ * Lock an account, and the set of admins with it: of two who go at the same time, the second one sees that the first
+ * has gone.
  *
  * @param which the account
  * @returns the account, if there is one, and whether it is the last admin
@@ -45,14 +51,26 @@ export async function lockWithAdmins(
   tx: Tx,
   which: SQL
 ): Promise<{ user: UserRow | undefined; isLastAdmin: boolean }> {
-  const isAdmin = and(eq(users.role, 'admin'), isNull(users.suspendedAt), isNull(users.erasedAt))
-  const [wanted] = await tx.select({ id: users.id }).from(users).where(which)
-  const rows = await tx.select().from(users).where(or(which, isAdmin)).orderBy(users.id).for('update')
-  const user = rows.find(({ id }) => id === wanted?.id)
-  const isLastAdmin =
-    user?.role === 'admin' && user.suspendedAt === null && user.erasedAt === null && rows.length === 1
-  return { user, isLastAdmin }
+  await tx.execute(sql`select pg_advisory_xact_lock(${ADMINS}::bigint)`)
+  const [user] = await tx.select().from(users).where(which).for('no key update')
+  if (user === undefined || !isAdmin(user)) return { user, isLastAdmin: false }
+  const isOther = and(
+    ne(users.id, user.id),
+    eq(users.role, 'admin'),
+    isNull(users.suspendedAt),
+    isNull(users.erasedAt)
+  )
+  const others = await tx.select({ id: users.id }).from(users).where(isOther).limit(1)
+  return { user, isLastAdmin: others.length === 0 }
 }
+
+/** Keep all admins as they are until the transaction ends. Many hold them at the same time. */
+export async function holdAdmins(tx: Tx): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(${ADMINS}::bigint)`)
+}
+
+const isAdmin = ({ role, suspendedAt, erasedAt }: UserRow) =>
+  role === 'admin' && suspendedAt === null && erasedAt === null
 
 /**
  * The last admin may go only if nobody else has an account.

@@ -7,7 +7,6 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
 import { lockUser } from './find-user.js'
 
 /** An account goes for good. */
@@ -30,10 +29,10 @@ export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         await requireOtherAdmin(tx, user.id)
         const events = await eraseUser(tx, user.id)
-        await record(tx, actorOf(request), { action: 'user.erase', subject: user.id })
+        await record(tx, actor, { action: 'user.erase', subject: user.id })
         await appendEvents(tx, events)
       })
       return reply.status(204).send(null)

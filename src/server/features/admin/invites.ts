@@ -8,7 +8,7 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 
 /** All invitations, whoever made them. */
 export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
@@ -23,9 +23,9 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
       }
     },
     async (request, reply) => {
-      const actor = actorOf(request)
       const { kind, role, maxUses, days } = request.body
       const { invite, token } = await db.transaction(async (tx) => {
+        const actor = await actorIn(tx, request)
         const made = await createInvite(tx, { ...request.body, createdBy: actor.id })
         const details = { kind, role, maxUses, days }
         await record(tx, actor, { action: 'invite.create', subject: made.invite.id, details })
@@ -71,8 +71,9 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request, reply) => {
       const { id } = request.params
       await db.transaction(async (tx) => {
+        const actor = await actorIn(tx, request)
         if (!(await revokeInvite(tx, id, {}))) throw new Problem('not-found', 'There is no such invitation.')
-        await record(tx, actorOf(request), { action: 'invite.revoke', subject: id })
+        await record(tx, actor, { action: 'invite.revoke', subject: id })
       })
       return reply.status(204).send(null)
     }

@@ -9,7 +9,7 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 import type { UserRow } from '../../access/accounts.js'
 import { lockUser, requireUser } from './find-user.js'
 
@@ -28,8 +28,9 @@ export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db'
     },
     async (request) => {
       const owners = await db.transaction(async (tx) => {
+        const actor = await actorIn(tx, request)
         const user = await requireUser(tx, request.params.username)
-        await record(tx, actorOf(request), { action: 'user.limits', subject: user.id })
+        await record(tx, actor, { action: 'user.limits', subject: user.id })
         return ownersOf(tx, user)
       })
       const counted = (await attempts.ofOwners(owners)).map(({ name, count, ttl }) => ({
@@ -57,9 +58,9 @@ export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db'
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         const event = await attempts.reset(tx, await ownersOf(tx, user))
-        await record(tx, actorOf(request), { action: 'user.reset-limits', subject: user.id })
+        await record(tx, actor, { action: 'user.reset-limits', subject: user.id })
         await appendEvents(tx, [event])
       })
       return reply.status(204).send(null)

@@ -7,7 +7,7 @@ import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import { deleteMessage } from '../../log/delete-message.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 
 /** Nobody here can read a message, but an admin can take one away. */
 export function messageRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
@@ -27,10 +27,11 @@ export function messageRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     async (request, reply) => {
       const { messageId } = request.params
       await transaction(services, async (tx) => {
+        const actor = await actorIn(tx, request)
         const event = await deleteMessage(tx, messageId)
         if (event === 'not-found') throw new Problem('message-not-found')
         if (event === null) return
-        await record(tx, actorOf(request), { action: 'message.purge', subject: messageId })
+        await record(tx, actor, { action: 'message.purge', subject: messageId })
         await appendEvents(tx, [event])
       })
       return reply.status(204).send(null)

@@ -1,17 +1,19 @@
+import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { NewNotice } from '../../../protocol/admin-server.js'
 import { ref } from '../../../protocol/schema.js'
-import { record, type Actor } from '../../access/audit.js'
+import { record } from '../../access/audit.js'
 import { changeNotice } from '../../access/notice.js'
 import type { App } from '../../http/app.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 
 /** What the operator tells all users. `GET /v1/server` shows it. */
 export function noticeRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
-  const change = (actor: Actor, action: string, text: string | null) =>
+  const change = (request: FastifyRequest, action: string, text: string | null) =>
     transaction(services, async (tx) => {
+      const actor = await actorIn(tx, request)
       const event = await changeNotice(tx, text)
       await record(tx, actor, { action, subject: null })
       await appendEvents(tx, [event])
@@ -30,7 +32,7 @@ export function noticeRoutes(app: App, services: Pick<Services, 'db' | 'log'>): 
       }
     },
     async (request, reply) => {
-      await change(actorOf(request), 'notice.set', request.body.text)
+      await change(request, 'notice.set', request.body.text)
       return reply.status(204).send(null)
     }
   )
@@ -45,7 +47,7 @@ export function noticeRoutes(app: App, services: Pick<Services, 'db' | 'log'>): 
       }
     },
     async (request, reply) => {
-      await change(actorOf(request), 'notice.clear', null)
+      await change(request, 'notice.clear', null)
       return reply.status(204).send(null)
     }
   )

@@ -8,7 +8,6 @@ import { passwordResets } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
 import { lockUser } from './find-user.js'
 
 const TOKEN_BYTES = 16
@@ -34,13 +33,13 @@ export function passwordResetRoutes(app: App, { db }: Pick<Services, 'db'>): voi
       const tokenHash = hashOfToken(token)
       const expiresAt = sql`now() + ${LINK_MS} * interval '1 millisecond'`
       const row = await db.transaction(async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         const [made] = await tx
           .insert(passwordResets)
           .values({ userId: user.id, tokenHash, expiresAt })
           .onConflictDoUpdate({ target: passwordResets.userId, set: { tokenHash, expiresAt } })
           .returning()
-        await record(tx, actorOf(request), { action: 'user.reset-link', subject: user.id })
+        await record(tx, actor, { action: 'user.reset-link', subject: user.id })
         return made!
       })
       return reply.status(201).send({ token, expiresAt: row.expiresAt.toISOString() })

@@ -11,7 +11,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 import { lockUser, requireUser } from './find-user.js'
 
 const MOST = 200
@@ -30,9 +30,10 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     (request) =>
       services.db.transaction(async (tx) => {
+        const actor = await actorIn(tx, request)
         const { id } = await requireUser(tx, request.params.username)
         const items = await openSessions(tx, id)
-        await record(tx, actorOf(request), { action: 'user.sessions', subject: id })
+        await record(tx, actor, { action: 'user.sessions', subject: id })
         return { items, next: null }
       })
   )
@@ -52,10 +53,10 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         await logOutDevices(tx, eq(devices.userId, user.id))
         const ended = await endSessions(tx, eq(sessions.userId, user.id))
-        await record(tx, actorOf(request), { action: 'user.end-sessions', subject: user.id })
+        await record(tx, actor, { action: 'user.end-sessions', subject: user.id })
         await appendEvents(tx, ended)
       })
       return reply.status(204).send(null)
@@ -78,13 +79,13 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     async (request, reply) => {
       const { id } = request.params
       await transaction(services, async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         const one = and(eq(sessions.id, id), eq(sessions.userId, user.id))!
         await logOutDevices(tx, deviceOf(tx, one))
         const ended = await endSessions(tx, one)
         if (ended.length === 0) throw new Problem('session-not-found', 'The user has no such session.')
         const details = { session: id }
-        await record(tx, actorOf(request), { action: 'user.end-session', subject: user.id, details })
+        await record(tx, actor, { action: 'user.end-session', subject: user.id, details })
         await appendEvents(tx, ended)
       })
       return reply.status(204).send(null)

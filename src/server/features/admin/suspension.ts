@@ -9,7 +9,6 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
 import { lockUser } from './find-user.js'
 
 /** A suspended user has no session, and begins none. Nothing of theirs is deleted. */
@@ -29,7 +28,7 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { user, isLastAdmin } = await lockUser(tx, request.params.username)
+        const { actor, user, isLastAdmin } = await lockUser(tx, request)
         if (user.suspendedAt !== null) return
         if (isLastAdmin) throw new Problem('last-server-admin')
         await tx
@@ -37,7 +36,7 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
           .set({ suspendedAt: sql`now()` })
           .where(eq(users.id, user.id))
         const ended = await endSessions(tx, eq(sessions.userId, user.id))
-        await record(tx, actorOf(request), { action: 'user.suspend', subject: user.id })
+        await record(tx, actor, { action: 'user.suspend', subject: user.id })
         await appendEvents(tx, ended)
       })
       return reply.status(204).send(null)
@@ -59,10 +58,10 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
     },
     async (request, reply) => {
       await services.db.transaction(async (tx) => {
-        const { user } = await lockUser(tx, request.params.username)
+        const { actor, user } = await lockUser(tx, request)
         if (user.suspendedAt === null) return
         await tx.update(users).set({ suspendedAt: null }).where(eq(users.id, user.id))
-        await record(tx, actorOf(request), { action: 'user.resume', subject: user.id })
+        await record(tx, actor, { action: 'user.resume', subject: user.id })
       })
       return reply.status(204).send(null)
     }

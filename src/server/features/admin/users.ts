@@ -11,7 +11,7 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
-import { actorOf } from './door.js'
+import { actorIn } from './door.js'
 import { lockUser, requireUser } from './find-user.js'
 
 /** Accounts and their roles. */
@@ -47,9 +47,10 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     },
     (request) =>
       db.transaction(async (tx) => {
+        const actor = await actorIn(tx, request)
         const user = await requireUser(tx, request.params.username)
         const known = await readKnown(tx, user.id)
-        await record(tx, actorOf(request), { action: 'user.show', subject: user.id })
+        await record(tx, actor, { action: 'user.show', subject: user.id })
         return { ...userView(user), ...known }
       })
   )
@@ -71,11 +72,11 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request, reply) => {
       const { role } = request.body
       await db.transaction(async (tx) => {
-        const { user, isLastAdmin } = await lockUser(tx, request.params.username)
+        const { actor, user, isLastAdmin } = await lockUser(tx, request)
         if (user.role === role) return
         if (role === 'member' && isLastAdmin) throw new Problem('last-server-admin')
         await tx.update(users).set({ role }).where(eq(users.id, user.id))
-        await record(tx, actorOf(request), { action: 'user.role', subject: user.id, details: { role } })
+        await record(tx, actor, { action: 'user.role', subject: user.id, details: { role } })
       })
       return reply.status(204).send(null)
     }
