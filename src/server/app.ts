@@ -83,6 +83,8 @@ export async function buildApp(services: Services): Promise<App> {
     async (authenticated: App) => {
       authenticated.addHook('onRequest', app.requireSession)
       shareFairly(authenticated, enabled ? share : null)
+      // A body may take half a minute to come, and a call may wait for its share.
+      authenticated.addHook('preValidation', app.recheckSession)
       describeRoutes(authenticated, { authenticated: true })
       userRoutes(authenticated, services)
       userChainRoutes(authenticated, services)

@@ -22,13 +22,18 @@ declare module 'fastify' {
     session: ActiveSession | null
   }
   interface FastifyInstance {
-    requireSession: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
+    /** A hook that finds the session of a request before its body is read. */
+    requireSession: Hook
+    /** A hook for after all that a request waits for: its session may have ended since, or its device may be another. */
+    recheckSession: Hook
     signAccessToken: (session: Pick<ActiveSession, 'id' | 'userId' | 'deviceId' | 'endsAt'>) => {
       accessToken: string
       expiresIn: number
     }
   }
 }
+
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 const uuid = new RegExp(`^${UUID}$`)
 
@@ -103,6 +108,15 @@ export async function registerAuth(
       verified.delete(key)
     }
     authenticate(request, reply, token).then((session) => {
+      request.session = session
+      done()
+    }, done)
+  })
+  app.decorate('recheckSession', (request, _reply, done) => {
+    const known = sessionOf(request)
+    if (sessions.isCurrent(known)) return done()
+    sessions.find(known.id).then((session) => {
+      if (session === null) return done(new Problem('session-ended'))
       request.session = session
       done()
     }, done)

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import Type from 'typebox'
 import { AccountChange, BlockPage, OwnUserResponse } from '../../../protocol/contacts.js'
 import { USERNAME } from '../../../protocol/ids.js'
@@ -32,7 +32,11 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
     },
     async (request) => {
       const { userId } = deviceSessionOf(request)
-      const [user] = await db.update(users).set(request.body).where(eq(users.id, userId)).returning()
+      const [user] = await db
+        .update(users)
+        .set(request.body)
+        .where(and(eq(users.id, userId), isNull(users.erasedAt)))
+        .returning()
       if (user === undefined) throw new Problem('session-ended')
       return ownAccount(user)
     }
