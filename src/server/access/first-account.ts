@@ -1,11 +1,10 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { Db, Tx } from '../db/database.js'
 import { invites, users } from '../db/schema.js'
-import { createInvite } from './invites.js'
+import { createInvite, FIRST_ACCOUNT_INVITE } from './invites.js'
 
 /** The advisory lock of the first registration: an arbitrary constant of this program. */
 const FIRST_ACCOUNT = 5_381_904_127_004n
-const NOTE = 'The first account'
 const DAYS = 7
 
 /** Whether the server has no account yet. Others who ask at the same time wait for the end of this transaction. */
@@ -17,19 +16,18 @@ export async function isFirstAccount(tx: Tx): Promise<boolean> {
 
 /**
  * An invitation for the first account, which is an admin's. It takes the place of the one that an earlier start has
- * made.
+ * made, and is void once there is an account.
  *
  * @returns its token; null if there is an account
  */
 export async function inviteFirstAccount(db: Db): Promise<string | null> {
   return db.transaction(async (tx) => {
-    if (await hasUsers(tx)) return null
-    await tx
-      .delete(invites)
-      .where(and(isNull(invites.createdBy), eq(invites.role, 'admin'), eq(invites.note, NOTE)))
+    if (!(await isFirstAccount(tx))) return null
+    await tx.delete(invites).where(eq(invites.id, FIRST_ACCOUNT_INVITE))
     const invite = {
+      id: FIRST_ACCOUNT_INVITE,
       createdBy: null,
-      note: NOTE,
+      note: 'The first account',
       maxUses: 1,
       days: DAYS,
       kind: 'member',

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, inArray, isNull, lt, sql, type SQL } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNull, lt, ne, sql, type SQL } from 'drizzle-orm'
 import type { AccountKind, ServerRole } from '../../protocol/accounts.js'
 import type { Db, Tx } from '../db/database.js'
 import { invites, inviteUses, users } from '../db/schema.js'
@@ -8,9 +8,14 @@ import { invites, inviteUses, users } from '../db/schema.js'
 const SHOWN_USES = 100
 const TOKEN_BYTES = 16
 
+/** The id of the invitation for the first account. It admits nobody else. */
+export const FIRST_ACCOUNT_INVITE = '00000000-0000-4000-8000-000000000001'
+
 export type InviteRow = typeof invites.$inferSelect
 
 export interface NewInvite {
+  /** By default a random one. */
+  id?: string
   /** A user's id; null if the operator makes it. */
   createdBy: string | null
   note: string
@@ -95,7 +100,7 @@ export async function isUsableInvite(db: Db, token: string, rule: { onlyAdmins: 
 }
 
 /**
- * Count a use, in the transaction that makes the account. No more than `maxUses` of many at once get through: each
+ * Count a use, in the transaction that makes the account and has asked whether it is the first one. No more than `maxUses` of many at once get through: each
  * waits for the row, and looks at the condition again.
  *
  * @param rule.onlyAdmins whether invitations of members count for nothing
@@ -119,7 +124,10 @@ export async function recordUse(tx: Tx, inviteId: string, userId: string): Promi
   await tx.insert(inviteUses).values({ inviteId, userId })
 }
 
-/** SQL: whether an invitation admits somebody. One of a user who was suspended or is gone admits nobody. */
+/**
+ * SQL: whether an invitation admits somebody. One of a user who was suspended or is gone admits nobody, nor does that for
+ * the first account when there is one.
+ */
 function isOpen({ onlyAdmins }: { onlyAdmins: boolean }): SQL {
   const makerIs = (role: SQL) =>
     sql`exists (select from ${users} where ${users.id} = ${invites.createdBy}
@@ -130,6 +138,7 @@ function isOpen({ onlyAdmins }: { onlyAdmins: boolean }): SQL {
     lt(invites.uses, invites.maxUses),
     gt(invites.expiresAt, sql`now()`),
     isNull(invites.revokedAt),
+    sql`(${ne(invites.id, FIRST_ACCOUNT_INVITE)} or not exists (select from ${users}))`,
     onlyAdmins ? isFromAdmin : sql`(${isFromAdmin} or ${isFromMember})`
   )!
 }

@@ -53,8 +53,10 @@ export class Admission {
 
   /** Use the invitation, if there is one. @throws {Problem} `invitation-unavailable` */
   async admit(tx: Tx, token: string | undefined): Promise<Admitted> {
+    // All ask, so that no two are the first.
+    const isFirst = await isFirstAccount(tx)
     if (token === undefined) {
-      const isAdmin = this.#registration.firstIsAdmin && (await isFirstAccount(tx))
+      const isAdmin = this.#registration.firstIsAdmin && isFirst
       return { role: isAdmin ? 'admin' : 'member', kind: 'member', inviteId: null }
     }
     const invite = await useInvite(tx, token, this.#rule)

@@ -1,7 +1,9 @@
 import t from 'tap'
+import { inviteFirstAccount } from '../../../../src/server/access/first-account.js'
+import { invites } from '../../../../src/server/db/schema.js'
 import { startPostgres } from '../../../support/postgres.js'
 import { startChat } from '../../../support/start-chat.js'
-import { crowd, newcomer, outcome } from './newcomers.js'
+import { crowd, newcomer, operatorInvite, outcome } from './newcomers.js'
 
 const pg = await startPostgres(t)
 if (pg !== undefined) {
@@ -18,5 +20,23 @@ if (pg !== undefined) {
     t.same(new Set(answers.map(outcome)), new Set(['201']))
     const roles = answers.map(({ body }) => (body.user as { role?: string }).role)
     t.equal(roles.filter((role) => role === 'admin').length, 1)
+  })
+
+  t.test('Starts at the same time leave one link for the first account', async (t) => {
+    const chat = await startChat(t, { REGISTRATION: 'invite', DATABASE_URL: await pg.newDatabase() })
+    const links = await Promise.all(Array.from({ length: 4 }, () => inviteFirstAccount(chat.services.db)))
+    const made = await chat.services.db.select({ id: invites.id }).from(invites)
+    t.equal(made.length, 1)
+    const clients = await Promise.all(links.map((_, at) => newcomer(t, chat, `first-${at}`)))
+    const answers = await Promise.all(clients.map((one, at) => one.register(links[at]!)))
+    t.strictSame(answers.map(outcome).sort(), ['201', ...Array<string>(3).fill('403 invitation-unavailable')])
+  })
+
+  t.test('An operator who has let somebody in has made the link for the first account void', async (t) => {
+    const chat = await startChat(t, { REGISTRATION: 'invite', DATABASE_URL: await pg.newDatabase() })
+    const link = (await inviteFirstAccount(chat.services.db))!
+    const [alice, mallory] = [await newcomer(t, chat, 'alice'), await newcomer(t, chat, 'mallory')]
+    t.equal(outcome(await alice.register(await operatorInvite(chat, { role: 'admin' }))), '201')
+    t.equal(outcome(await mallory.register(link)), '403 invitation-unavailable')
   })
 }
