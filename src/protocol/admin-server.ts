@@ -100,7 +100,14 @@ export const StorageUse = record(
 )
 
 export const NewNotice = record(
-  { text: Type.String({ minLength: 1, maxLength: 1000, description: 'Plain text, for all users.' }) },
+  {
+    text: Type.String({
+      minLength: 1,
+      maxLength: 1000,
+      format: 'plain-text',
+      description: 'For all users, without control characters but tabs and line breaks.'
+    })
+  },
   { $id: 'NewNotice' }
 )
 

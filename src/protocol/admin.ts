@@ -116,7 +116,11 @@ export const CountedLimits = page(
 
 export const NewAdminInvite = record(
   {
-    note: Type.String({ maxLength: 200, description: 'For whom it is. Only admins see it.' }),
+    note: Type.String({
+      maxLength: 200,
+      format: 'plain-text',
+      description: 'For whom it is, without control characters. Only admins see it.'
+    }),
     maxUses: Type.Integer({ minimum: 1, maximum: 10_000, description: 'Accounts that may be made with it.' }),
     days: Type.Integer({ minimum: 1, maximum: 365, description: 'Days until it ends.' }),
     kind: choice(ACCOUNT_KINDS, { description: 'Who will use the accounts.' }),

@@ -16,7 +16,11 @@ export const NewInvite = record(
       Type.Integer({ minimum: 1, maximum: 365, description: 'Days until it expires. Default: 7.' })
     ),
     note: Type.Optional(
-      Type.String({ maxLength: 200, description: 'For the list of invitations. The server can read it.' })
+      Type.String({
+        maxLength: 200,
+        format: 'plain-text',
+        description: 'For the list of invitations, without control characters. The server can read it.'
+      })
     ),
     kind: Type.Optional(kind)
   },

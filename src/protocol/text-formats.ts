@@ -8,6 +8,8 @@ export const textFormats = {
    * encode them.
    */
   password: (text: string) => !/[\0\p{Cs}]/u.test(text),
+  /** No controls but tabs and line breaks, and no lone surrogates: PostgreSQL stores no NUL. */
+  'plain-text': (text: string) => !/(?![\t\n])\p{Cc}|\p{Cs}/u.test(text),
   /** No controls, nothing invisible that changes what stands beside it, and nothing without a meaning. */
   'device-name': (text: string) => !/\p{C}/u.test(text)
 }

@@ -194,3 +194,22 @@ t.test('The document in OpenAPI 3.2 says what each event of the stream is', asyn
   )
   t.strictSame(streams, [{ itemSchema: { $ref: '#/components/schemas/StreamedEvent' } }])
 })
+
+/** Texts of a request that the server parses to the last character, or only hashes. */
+const PARSED = [
+  ...['EncryptionKeyRequest', 'NewDevice', 'StatementKeys'].map((name) => `${name}/properties/encryptionKey`),
+  ...['NewDevice', 'StatementKeys'].map((name) => `${name}/properties/signingKey`),
+  'NewSignedStatement/properties/text',
+  'PasswordReset/properties/token',
+  'RefreshRequest/properties/refreshToken',
+  'Registration/properties/invite'
+]
+
+t.test('Each text of a request has a form: no other is stored', async (t) => {
+  const isFree = ({ type, pattern, format, enum: values }: Node) =>
+    type === 'string' && pattern === undefined && format === undefined && values === undefined
+  const free = [...reached(bodies)].flatMap((name) =>
+    where(isFree, schemas[name]).map((path) => `${name}${path}`)
+  )
+  t.strictSame(free.sort(), PARSED.sort())
+})
