@@ -1,35 +1,28 @@
-import { sql, type SQL } from 'drizzle-orm'
-import type { Db } from '../../db/database.js'
-import { rows } from '../../db/rows.js'
 import { isoTime } from '../../log/entry.js'
 
-/** Rows that are read at once: the longest have 6 KiB. */
-export const PAGE = 200
-
 /** Rows of a table that belong to a user, as the export shows them. */
-interface Section {
+export interface Section {
   kind: string
-  /** SQL: what stands behind `from`, with the user's id in it. */
-  from: (userId: SQL) => SQL
-  /** SQL: an expression that orders the rows, each with another value, and its type. */
-  key: string
-  type: 'uuid' | 'text' | 'bigint'
+  /** SQL: the tables. `t` is the one whose rows are shown; `me.id` is the user's id. */
+  from: string
+  /** SQL: which rows belong to the user. */
+  where: string
+  /** The columns that order the rows, no two of which have the same values, and their types: an index has them. */
+  key: Record<string, 'uuid' | 'text' | 'bigint'>
   /** The fields, each with its SQL. */
   fields: Record<string, string>
 }
 
 const time = (column: string) => isoTime(column)
 const base64 = (column: string) => `replace(encode(${column}, 'base64'), E'\\n', '')`
-const NIL = '00000000-0000-0000-0000-000000000000'
-const FIRST = { uuid: NIL, text: '', bigint: '-1' } as const
 
 /** All that the database holds on a user, but for events, in order. Nothing of it is private to anybody else. */
 export const SECTIONS: readonly Section[] = [
   {
     kind: 'account',
-    from: (userId) => sql`users t where t.id = ${userId}`,
-    key: 't.id',
-    type: 'uuid',
+    from: 'users t',
+    where: 't.id = me.id',
+    key: { 't.id': 'uuid' },
     fields: {
       id: 't.id',
       username: 't.username',
@@ -44,16 +37,16 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'password-reset',
-    from: (userId) => sql`password_resets t where t.user_id = ${userId}`,
-    key: 't.user_id',
-    type: 'uuid',
+    from: 'password_resets t',
+    where: 't.user_id = me.id',
+    key: { 't.user_id': 'uuid' },
     fields: { expiresAt: time('t.expires_at') }
   },
   {
     kind: 'statement',
-    from: (userId) => sql`user_statements t where t.user_id = ${userId}`,
-    key: 't.sequence',
-    type: 'bigint',
+    from: 'user_statements t',
+    where: 't.user_id = me.id',
+    key: { 't.sequence': 'bigint' },
     fields: {
       sequence: 't.sequence',
       text: 't.text',
@@ -63,9 +56,9 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'device',
-    from: (userId) => sql`devices t where t.user_id = ${userId}`,
-    key: 't.id',
-    type: 'uuid',
+    from: 'devices t',
+    where: 't.user_id = me.id',
+    key: { 't.id': 'uuid' },
     fields: {
       id: 't.id',
       name: 't.name',
@@ -82,16 +75,16 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'bound-key',
-    from: (userId) => sql`bound_keys t join devices d on d.id = t.device_id where d.user_id = ${userId}`,
-    key: 't.fingerprint',
-    type: 'text',
+    from: 'bound_keys t join devices d on d.id = t.device_id',
+    where: 'd.user_id = me.id',
+    key: { 't.fingerprint': 'text' },
     fields: { deviceId: 't.device_id', fingerprint: 't.fingerprint' }
   },
   {
     kind: 'session',
-    from: (userId) => sql`sessions t where t.user_id = ${userId}`,
-    key: 't.id',
-    type: 'uuid',
+    from: 'sessions t',
+    where: 't.user_id = me.id',
+    key: { 't.id': 'uuid' },
     fields: {
       id: 't.id',
       deviceId: 't.device_id',
@@ -105,16 +98,16 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'presence',
-    from: (userId) => sql`presence t where t.user_id = ${userId}`,
-    key: 't.process_id',
-    type: 'uuid',
+    from: 'presence t',
+    where: 't.user_id = me.id',
+    key: { 't.process_id': 'uuid' },
     fields: { online: 't.online' }
   },
   {
     kind: 'invitation',
-    from: (userId) => sql`invites t where t.created_by = ${userId}`,
-    key: 't.id',
-    type: 'uuid',
+    from: 'invites t',
+    where: 't.created_by = me.id',
+    key: { 't.id': 'uuid' },
     fields: {
       id: 't.id',
       note: 't.note',
@@ -129,31 +122,30 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'invitation-used',
-    from: (userId) => sql`invite_uses t where t.user_id = ${userId}`,
-    key: 't.invite_id',
-    type: 'uuid',
+    from: 'invite_uses t',
+    where: 't.user_id = me.id',
+    key: { 't.invite_id': 'uuid' },
     fields: { usedAt: time('t.used_at') }
   },
   {
     kind: 'block',
-    from: (userId) => sql`blocks t join users u on u.id = t.blocked_id where t.user_id = ${userId}`,
-    key: 't.blocked_id',
-    type: 'uuid',
+    from: 'blocks t join users u on u.id = t.blocked_id',
+    where: 't.user_id = me.id',
+    key: { 't.blocked_id': 'uuid' },
     fields: { username: 'u.username', createdAt: time('t.created_at') }
   },
   {
     kind: 'key-backup',
-    from: (userId) => sql`key_backups t where t.user_id = ${userId}`,
-    key: 't.user_id',
-    type: 'uuid',
+    from: 'key_backups t',
+    where: 't.user_id = me.id',
+    key: { 't.user_id': 'uuid' },
     fields: { blob: base64('t.blob'), etag: 't.etag' }
   },
   {
     kind: 'membership',
-    from: (userId) =>
-      sql`memberships t left join conversations c on c.id = t.conversation_id where t.user_id = ${userId}`,
-    key: 't.joined_at',
-    type: 'bigint',
+    from: 'memberships t left join conversations c on c.id = t.conversation_id',
+    where: 't.user_id = me.id',
+    key: { 't.conversation_id': 'uuid', 't.joined_at': 'bigint' },
     fields: {
       conversationId: 't.conversation_id',
       conversationKind: 'c.kind',
@@ -166,9 +158,9 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'session-key',
-    from: (userId) => sql`session_keys t where t.maker_id = ${userId}`,
-    key: 't.id',
-    type: 'uuid',
+    from: 'session_keys t',
+    where: 't.maker_id = me.id',
+    key: { 't.id': 'uuid' },
     fields: {
       id: 't.id',
       conversationId: 't.conversation_id',
@@ -178,10 +170,9 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'wrap',
-    from: (userId) =>
-      sql`session_key_wraps t join devices d on d.id = t.device_id where d.user_id = ${userId}`,
-    key: `t.session_key_id::text || t.device_id`,
-    type: 'text',
+    from: 'session_key_wraps t join devices d on d.id = t.device_id',
+    where: 'd.user_id = me.id',
+    key: { 't.device_id': 'uuid', 't.session_key_id': 'uuid' },
     fields: {
       sessionKeyId: 't.session_key_id',
       deviceId: 't.device_id',
@@ -191,9 +182,9 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     kind: 'added-wrap',
-    from: (userId) => sql`added_wraps t join devices d on d.id = t.device_id where d.user_id = ${userId}`,
-    key: `t.session_key_id::text || t.device_id || t.added_by`,
-    type: 'text',
+    from: 'added_wraps t join devices d on d.id = t.device_id',
+    where: 'd.user_id = me.id',
+    key: { 't.device_id': 'uuid', 't.session_key_id': 'uuid', 't.added_by': 'uuid' },
     fields: {
       sessionKeyId: 't.session_key_id',
       deviceId: 't.device_id',
@@ -205,37 +196,15 @@ export const SECTIONS: readonly Section[] = [
   {
     // Details of what the user did to others are not shown, and no addresses of others.
     kind: 'audit',
-    from: (userId) =>
-      sql`(select a.*, a.actor = ${userId}::text as is_actor, a.subject = ${userId}::text as is_subject from audit a) t
-        where t.is_actor or t.is_subject`,
-    key: 't.id',
-    type: 'bigint',
+    from: 'audit t',
+    where: 't.actor = me.id::text or t.subject = me.id::text',
+    key: { 't.id': 'bigint' },
     fields: {
       at: time('t.at'),
       action: 't.action',
-      byYou: 'coalesce(t.is_actor, false)',
-      details: 'case when t.is_subject or t.subject is null then t.details end',
-      address: 'case when t.is_actor then t.address end'
+      byYou: 'coalesce(t.actor = me.id::text, false)',
+      details: 'case when t.subject = me.id::text or t.subject is null then t.details end',
+      address: 'case when t.actor = me.id::text then t.address end'
     }
   }
 ]
-
-/** The lines of a section, page by page: each page is a statement of its own, and holds nothing afterwards. */
-export async function* sectionPages(db: Db, section: Section, userId: string): AsyncGenerator<string[]> {
-  const { kind, from, key, type, fields } = section
-  const json = Object.entries(fields).map(([name, value]) => `'${name}', ${value}`)
-  const line = sql.raw(`json_build_object('kind', '${kind}', ${json.join(', ')})::text`)
-  const place = sql.raw(`(${key})`)
-  const cast = sql.raw(type)
-  for (let after: string = FIRST[type]; ;) {
-    const found: { key: string; line: string }[] = await rows(
-      db,
-      sql`
-select ${place}::text as key, ${line} as line from ${from(sql`${userId}::uuid`)} and ${place} > ${after}::${cast}
-order by ${place} limit ${PAGE}`
-    )
-    yield found.map((row) => row.line)
-    if (found.length < PAGE) return
-    after = found.at(-1)!.key
-  }
-}

@@ -9,7 +9,8 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { readVisible } from '../../log/read.js'
 import type { Services } from '../../services.js'
-import { SECTIONS, sectionPages } from './export-tables.js'
+import { sectionPages } from './export-pages.js'
+import { SECTIONS } from './export-tables.js'
 
 type Parts = Pick<Services, 'attempts' | 'database' | 'db' | 'sessions'>
 

@@ -1,8 +1,10 @@
 import { get, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
-import { getTableName, is, sql } from 'drizzle-orm'
+import { eq, getTableName, is, sql } from 'drizzle-orm'
 import { PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
+import { sectionPages } from '../../../../src/server/features/users/export-pages.js'
+import { SECTIONS } from '../../../../src/server/features/users/export-tables.js'
 import * as schema from '../../../../src/server/db/schema.js'
 import { eventually } from '../../../support/eventually.js'
 import { expect, problem } from '../../../support/interop/http.js'
@@ -142,6 +144,26 @@ t.test('An export has something of each table that holds data of users', async (
   const text = JSON.stringify(lines)
   for (const foreign of ['192.0.2.99', 'note of bobby', '2001-01-01', 'pbkdf2', 'backup of bobby'])
     t.notOk(text.includes(foreign) || text.includes(Buffer.from(foreign).toString('base64')), foreign)
+})
+
+t.test('A section of many pages ends, and has the same lines as one of a single page', async (t) => {
+  const [{ userId }] = (await db
+    .select({ userId: schema.users.id })
+    .from(schema.users)
+    .where(eq(schema.users.username, 'alice-wonder'))) as [{ userId: string }]
+  const read = async (section: (typeof SECTIONS)[number], atOnce?: { places: number; rows: number }) => {
+    const pages: string[][] = []
+    for await (const page of sectionPages(db, section, userId, atOnce)) if (pages.push(page) > 100) break
+    return { pages: pages.length, lines: pages.flat() }
+  }
+  for (const section of SECTIONS) {
+    const whole = await read(section)
+    const { length } = whole.lines
+    t.ok(length === 0 || whole.pages === 1, section.kind)
+    const pieces = await read(section, { places: 1, rows: 1 })
+    t.strictSame(pieces, { pages: length, lines: whole.lines }, `${section.kind}: ${length} rows`)
+    t.strictSame((await read(section, { places: 3, rows: 2 })).lines, whole.lines)
+  }
 })
 
 t.test('There are EXPORTS_PER_DAY of them, and a session without a device gets none', async (t) => {
