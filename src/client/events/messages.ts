@@ -156,8 +156,8 @@ export class MessageEvents {
     this.#keys.clearMiss(conversationId, hash)
     await this.#keys.byHash(conversationId, hash)
     const shown = this.#shownWithout.get(hash) ?? new Set()
-    this.#shownWithout.delete(hash)
-    const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, shown)
+    // The caller takes a place away when its message was shown: until then an interruption loses nothing.
+    const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, new Set(shown))
     for await (const messages of waiting) {
       let at = 0
       for await (const { events, commit } of this.messages(messages)) {
@@ -166,6 +166,7 @@ export class MessageEvents {
           events,
           commit: async (tx) => {
             forgetAwaitingKey(tx, message)
+            shown.delete(message.position)
             await commit?.(tx)
           }
         }

@@ -112,12 +112,14 @@ type First = Placed & { start: number }
 /** The stream has brought a message. @returns whether it is the first one of this counter */
 export async function noteStreamed(
   tx: StoreTransaction,
-  counter: CounterId,
-  { n, position }: Placed
+  { n, position, content, ...message }: IncomingMessage
 ): Promise<boolean> {
+  const counter = counterOf(message)
   const name = flowName(counter)
   const before = await tx.get<number>(name)
   if (n > (before ?? 0)) tx.set(name, n)
+  // A number that was given up may come after those that follow it.
+  if (content.type === 'void') return before === undefined
   const start = await streamStart(tx)
   const firsts = (await tx.get<First[]>(firstsName(counter))) ?? []
   if (!firsts.some((first) => first.start === start))
@@ -135,7 +137,11 @@ export async function isAboveLater(
   return firsts.some((first) => first.position > position && first.n < n)
 }
 
-export function counterOf({ conversationId, key, from }: IncomingMessage): CounterId {
+export function counterOf({
+  conversationId,
+  key,
+  from
+}: Pick<IncomingMessage, 'conversationId' | 'key' | 'from'>): CounterId {
   return { conversationId, key, signingKey: from.signingKey }
 }
 

@@ -88,6 +88,8 @@ export class InTime {
     }
     const { history } = await this.#chains.get(conversationId)
     if (await this.#boundaries.isMadeAfter(history, link.sequence, position)) return true
-    return n !== undefined && (await isAboveLater(this.#store, counter, { n, position }))
+    if (n === undefined || (await this.#seen.isSeen(counter, { n, id, digest, position, departed: true })))
+      return false
+    return isAboveLater(this.#store, counter, { n, position })
   }
 }

@@ -83,3 +83,10 @@ export function* entriesOf(page: Uint8Array, pageNumber: number): Generator<[n: 
 export function idBytes(entry: Uint8Array): Uint8Array {
   return entry.subarray(0, ID_BYTES)
 }
+
+/** Add numbers to ranges of them, which are in order. */
+export function extend(ranges: { first: number; last: number }[], first: number, last: number): void {
+  const before = ranges.at(-1)
+  if (before !== undefined && before.last === first - 1) before.last = last
+  else ranges.push({ first, last })
+}

@@ -2,6 +2,7 @@ import { equalBytes } from '../../crypto/encoding.js'
 import {
   entriesOf,
   entryAt,
+  extend,
   isDeparted,
   PAGE_SIZE,
   pageOf,
@@ -133,6 +134,12 @@ export class SeenMessages {
     return entry !== null && sameMessage(entry, toEntry({ n: 1, id, digest, position: 0, departed: false }))
   }
 
+  /** Whether this very message was seen at this place. */
+  async isSeen(counter: CounterId, seen: SeenEntry): Promise<boolean> {
+    const entry = (await this.#indexOf(counter.conversationId)).entry(seenName(counter), seen.n)
+    return entry !== null && sameMessage(entry, toEntry(seen)) && positionOf(entry) === seen.position
+  }
+
   /** The largest counter that was seen of a device under a session key; 0 if none was. */
   async highest(counter: CounterId): Promise<number> {
     return (await this.#indexOf(counter.conversationId)).highest(seenName(counter))
@@ -239,10 +246,4 @@ function seenName({ conversationId, key, signingKey }: CounterId): string {
 
 export function replayed(why: string): ChatError {
   return untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
-}
-
-function extend(ranges: { first: number; last: number }[], first: number, last: number): void {
-  const before = ranges.at(-1)
-  if (before !== undefined && before.last === first - 1) before.last = last
-  else ranges.push({ first, last })
 }

@@ -44,7 +44,7 @@ export class StreamGaps {
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
     tx.delete(deletedFlow(message))
-    return noteStreamed(tx, counterOf(message), message)
+    return noteStreamed(tx, message)
   }
 
   /**
