@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { eraseAddresses } from './access/audit.js'
 import { startCounterSync, type CounterSync } from './access/counter-sync.js'
-import { sweepErased } from './access/erasure.js'
+import { ErasedRows } from './access/erased-rows.js'
 import { LoginThrottle } from './access/login-throttle.js'
 import { NoticeBoard } from './access/notice.js'
 import { dropWraps } from './chains/wraps.js'
@@ -40,6 +40,8 @@ export interface Services {
   /** Bounds the guessing of passwords. */
   logins: LoginThrottle
   passwords: Passwords
+  /** Erases what is left of erased users. */
+  erasedRows: ErasedRows
   /** What the operator tells all users. */
   notices: NoticeBoard
   /** Signs access tokens. */
@@ -63,8 +65,9 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     // After the sessions, which so hear first of those that have ended.
     const hub = new Hub(sessions, log, config.streams)
     const attempts = startCounterSync({ config, database, log, secret, logger })
+    const erasedRows = new ErasedRows(database)
     const stopSweeping = startSweeper(database, {
-      minutely: () => sweepErased(database.db),
+      minutely: () => erasedRows.sweep(),
       hourly: async () => {
         await dropWraps(database.db, config.conversations.wrapsKeptDays)
         await eraseAddresses(database.db, config.admin.auditAddressesDays)
@@ -81,6 +84,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
       hub,
       attempts,
       logins: new LoginThrottle(database.db, attempts),
+      erasedRows,
       notices,
       passwords: createPasswords(config.passwords),
       secret,
@@ -90,6 +94,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
         await log.idle()
         log.stop()
         stopSweeping()
+        await erasedRows.stop()
         attempts.stop()
         await notifier.close()
         await database.close()

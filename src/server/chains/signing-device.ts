@@ -1,11 +1,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { and, eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type { Purpose } from '../../protocol/statements.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import type { DeviceSession } from '../access/auth.js'
 import type { Db } from '../db/database.js'
-import { devices } from '../db/schema.js'
+import { devices, users } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
 import { verifySignatures } from './public-keys.js'
 
@@ -16,7 +16,7 @@ export interface SigningDevice {
   key: KeyObject
 }
 
-/** The calling device, if it is active at this moment. @throws {Problem} `device-required` */
+/** The calling device, if it and its account are active at this moment. @throws {Problem} `device-required` */
 export async function readSigningDevice(db: Db, { deviceId }: DeviceSession): Promise<SigningDevice> {
   const [device] = await db
     .select({
@@ -25,7 +25,8 @@ export async function readSigningDevice(db: Db, { deviceId }: DeviceSession): Pr
       purpose: devices.purpose
     })
     .from(devices)
-    .where(and(eq(devices.id, deviceId), eq(devices.status, 'active')))
+    .innerJoin(users, eq(users.id, devices.userId))
+    .where(and(eq(devices.id, deviceId), eq(devices.status, 'active'), isNull(users.erasedAt)))
   if (device === undefined) throw new Problem('device-required')
   return { ...device, id: deviceId, key: createPublicKey(device.key) }
 }

@@ -43,7 +43,7 @@ export const users = pgTable('users', {
   /** Who may begin a conversation with the user. */
   contactPolicy: text('contact_policy').$type<ContactPolicy>().notNull().default('requests'),
   suspendedAt: time('suspended_at'),
-  /** The name, the chain and its public keys stay for ever. */
+  /** The name, the chain and its public keys stay for ever. `suspendedAt` is set until everything else has gone. */
   erasedAt: time('erased_at'),
   chainSequence: integer('chain_sequence').notNull(),
   chainHead: text('chain_head').notNull(),

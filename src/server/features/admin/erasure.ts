@@ -10,7 +10,7 @@ import type { Services } from '../../services.js'
 import { lockUser } from './find-user.js'
 
 /** An account goes for good. */
-export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
+export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'erasedRows' | 'log'>): void {
   app.delete(
     '/users/:username',
     {
@@ -35,6 +35,7 @@ export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
         await record(tx, actor, { action: 'user.erase', subject: user.id })
         await appendEvents(tx, events)
       })
+      services.erasedRows.soon()
       return reply.status(204).send(null)
     }
   )

@@ -56,7 +56,7 @@ const STATISTICS = sql`
 select
   (select json_build_object(
     'total', count(*), 'admins', count(*) filter (where role = 'admin'),
-    'suspended', count(*) filter (where suspended_at is not null),
+    'suspended', count(*) filter (where suspended_at is not null and erased_at is null),
     'erased', count(*) filter (where erased_at is not null)) from users) as users,
   (select count(*) from devices d join users u on u.id = d.user_id
    where d.status = 'active' and u.erased_at is null)::float8 as devices,

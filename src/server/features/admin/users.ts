@@ -90,7 +90,8 @@ function userView({ id, username, role, kind, createdAt, suspendedAt, erasedAt }
     role,
     kind,
     createdAt: createdAt.toISOString(),
-    suspendedAt: suspendedAt?.toISOString() ?? null,
+    // An erased account counts as suspended for a while.
+    suspendedAt: erasedAt === null ? (suspendedAt?.toISOString() ?? null) : null,
     erasedAt: erasedAt?.toISOString() ?? null
   }
 }

@@ -20,7 +20,7 @@ import type { Services } from '../../services.js'
 /** The erasure of the own account. */
 export function erasureRoutes(
   app: App,
-  services: Pick<Services, 'db' | 'log' | 'logins' | 'passwords'>
+  services: Pick<Services, 'db' | 'erasedRows' | 'log' | 'logins' | 'passwords'>
 ): void {
   app.post(
     '/users/me/erasure',
@@ -56,6 +56,7 @@ export function erasureRoutes(
       const { password, statements, dryRun = false } = request.body
       const user = await requireOwnPassword(services, request, reply, username, password)
       await transaction(services, (tx) => erase(tx, user, statements, dryRun))
+      if (!dryRun) services.erasedRows.soon()
       return reply.status(204).send(null)
     }
   )

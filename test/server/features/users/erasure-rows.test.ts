@@ -1,7 +1,7 @@
 import { getTableName, is, sql } from 'drizzle-orm'
 import { PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
-import { eraseUser, sweepErased } from '../../../../src/server/access/erasure.js'
+import { eraseUser } from '../../../../src/server/access/erasure.js'
 import { rows } from '../../../../src/server/db/rows.js'
 import * as schema from '../../../../src/server/db/schema.js'
 import { appendEvents, transaction } from '../../../../src/server/log/append-events.js'
@@ -97,10 +97,8 @@ async function busyUser(chat: Chat, name: string, other: InteropClient) {
   const id = crypto.randomUUID()
   await db.insert(schema.invites).values({ id, tokenHash: Buffer.from(name), ...invite })
   await db.insert(schema.inviteUses).values({ inviteId: id, userId: me.userId })
-  await db.insert(schema.blocks).values([
-    { userId: me.userId, blockedId: other.userId },
-    { userId: other.userId, blockedId: me.userId }
-  ])
+  expect(await me.raw('PUT', `/v1/users/me/blocks/${other.username}`), 204)
+  await db.insert(schema.blocks).values({ userId: other.userId, blockedId: me.userId })
   await db
     .insert(schema.passwordResets)
     .values({ userId: me.userId, tokenHash: Buffer.from(name), expiresAt })
@@ -159,7 +157,7 @@ t.test(
   'Every table of the schema is clean after an erasure, or it is listed what stays, and why',
   async (t) => {
     const chat = await startChat(t, { TRUST_PROXY: '127.0.0.1' })
-    const { db } = chat.services
+    const { db, erasedRows } = chat.services
     const bob = await user(t, chat, 'bobby')
 
     for (const name of ['alice-wonder', 'carol-wonder']) {
@@ -182,7 +180,9 @@ t.test(
       await db.execute(
         sql`update users set erased_at = now() - interval '2 minutes' where id = ${me.userId}::uuid`
       )
-      await sweepErased(db)
+      await erasedRows.sweep()
+      const told = await rows(db, sql`select from events where type = 'block.changed'`)
+      t.equal(told.length, 0, 'what only the user was told is erased')
       const after = await found(chat, needles)
       for (const table of tables) {
         const extra = after[table]!.filter((needle) => !expected()[table]!.includes(needle))

@@ -1,17 +1,51 @@
 import { eq, sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { readSigningDevice } from '../../../../src/server/chains/signing-device.js'
 import { eraseUser } from '../../../../src/server/access/erasure.js'
 import { rows } from '../../../../src/server/db/rows.js'
-import { sessionKeyWraps, users } from '../../../../src/server/db/schema.js'
+import { conversations, sessionKeyWraps, users } from '../../../../src/server/db/schema.js'
 import { appendEvents, transaction } from '../../../../src/server/log/append-events.js'
+import { eventually } from '../../../support/eventually.js'
 import { erase, revocations } from '../../../support/erasure.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
+import type { DeviceSession } from '../../../../src/server/access/auth.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 import { anotherSession, conversation, lastWord, user } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
 
 const said = (answer: Answer<unknown>) => `${answer.status} ${problem(answer)}`
 const chat = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_AUTH: '10000', TRUST_PROXY: '127.0.0.1' })
+
+const { db, erasedRows } = chat.services
+
+/** As it is when the process ends right after the transaction. */
+const eraseByOperator = (of: InteropClient) =>
+  transaction(chat.services, async (tx) => void (await appendEvents(tx, await eraseUser(tx, of.userId))))
+
+/** What the database holds of a conversation. */
+async function left(id: string) {
+  const [found] = await rows<Record<string, unknown>>(
+    db,
+    sql`select
+    (select count(*)::int from conversations where id = ${id}) as conversations,
+    (select count(*)::int from memberships where conversation_id = ${id}) as members,
+    (select count(*)::int from session_keys where conversation_id = ${id}) as keys,
+    (select count(*)::int from events where conversation_id = ${id}) as events,
+    (select count(*) from events) = (select last from log_head) as dense`
+  )
+  return found!
+}
+
+async function messages(id: string): Promise<number> {
+  const found = await rows(
+    db,
+    sql`select from events where conversation_id = ${id} and ciphertext is not null`
+  )
+  return found.length
+}
+
+const isNobodys = async (id: string) =>
+  (await db.select().from(conversations).where(eq(conversations.id, id))).length === 0
 
 const login = (of: InteropClient, password = of.password) =>
   of.raw('POST', '/v1/auth/login', { body: { username: of.username, password }, token: null })
@@ -105,27 +139,58 @@ t.test('A conversation in which nobody has an account any more is erased with it
   expect(await erase(gina), 204)
   expect(await hugo.raw('GET', `/v1/conversations/${id}`), 200)
   expect(await erase(hugo), 204)
-  const found = await rows(
-    chat.services.db,
-    sql`select
-    (select count(*)::int from conversations where id = ${id}) as conversations,
-    (select count(*)::int from events where conversation_id = ${id}) as events,
-    (select count(*) from events) = (select last from log_head) as dense`
+  await eventually(() => isNobodys(id))
+  t.strictSame(await left(id), { conversations: 0, members: 0, keys: 0, events: 0, dense: true })
+})
+
+t.test('Messages that former members may read stay until the last one of them has no account', async (t) => {
+  const [kate, liam] = [await user(t, chat, 'kate'), await user(t, chat, 'liam')]
+  const id = await conversation(kate, [liam])
+  const read = async (of: InteropClient) => {
+    const { body } = await of.raw<{ items: { event: string }[] }>('GET', '/v1/events/page?after=0')
+    return body.items.filter(({ event }) => event === 'message').length
+  }
+  expect(await kate.send(id, { type: 'text', text: 'for two' }), 201)
+  expect(await liam.leave(id), 201)
+  expect(await kate.newKey(id), 201)
+  expect(await kate.send(id, { type: 'text', text: 'for one' }), 201)
+  expect(await kate.leave(id), 201)
+  await erasedRows.sweep()
+  t.equal(await read(kate), 2, 'nobody is in, and kate reads on')
+  expect(await erase(kate), 204)
+  await eventually(async () => (await messages(id)) === 1)
+  t.equal(await read(liam), 1, 'liam reads on until where he left')
+  expect(await erase(liam), 204)
+  await eventually(() => isNobodys(id))
+  t.strictSame(await left(id), { conversations: 0, members: 0, keys: 0, events: 0, dense: true })
+})
+
+t.test('An erasure that was interrupted goes on, however long ago that was', async (t) => {
+  const mike = await user(t, chat, 'mike')
+  const id = await conversation(mike, [])
+  expect(await mike.send(id, { type: 'text', text: 'for me' }), 201)
+  await eraseByOperator(mike)
+  await db.execute(
+    sql`update users set erased_at = now() - interval '9 days' where id = ${mike.userId}::uuid`
   )
-  t.strictSame(found, [{ conversations: 0, events: 0, dense: true }])
+  t.notOk(await isNobodys(id))
+  await erasedRows.sweep()
+  t.ok(await isNobodys(id))
+  const [row] = await db.select().from(users).where(eq(users.id, mike.userId))
+  t.equal(row!.suspendedAt, null, 'there is nothing more to do')
 })
 
 t.test('An operator erases without statements: wraps for the devices are taken and not kept', async (t) => {
   const [ivan, judy] = [await user(t, chat, 'ivan'), await user(t, chat, 'judy')]
   const id = await conversation(judy, [ivan])
   const stream = await judy.live()
-  await transaction(
-    chat.services,
-    async (tx) => void (await appendEvents(tx, await eraseUser(tx, ivan.userId)))
-  )
+  await eraseByOperator(ivan)
   await stream.waitFor(({ event }) => event === 'user.deleted')
   await isGone(t, ivan, judy)
   t.equal((await judy.user('ivan')).active.size, 1, 'the device still stands in the chain')
+  const device = readSigningDevice(db, { deviceId: ivan.deviceId } as DeviceSession)
+  await t.rejects(device, { code: 'device-required' }, 'a request that was under way signs nothing any more')
+  await erasedRows.sweep()
   expect(await judy.newKey(id), 201, 409)
   expect(await judy.setTimer(id, 60), 201)
   const kept = await chat.services.db
