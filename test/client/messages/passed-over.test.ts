@@ -38,6 +38,30 @@ for (const gone of ['a revoked device', 'a removed member'])
     t.strictSame(await told(tablet, talk.id), read)
   })
 
+t.test('A number that was given up late sets no bound on what its device had said before', async (t) => {
+  const { server, bob, talk, alice, carol } = await scene(t, ['carol', 'alice'])
+  await bob.send(talk.id, 'hello')
+  await talk.change([], carol.device)
+  await talk.say(alice, 'one', 1)
+  await talk.say(alice, 'three', 3)
+  const tablets = [await linkedDevice(t, server, bob), await linkedDevice(t, server, bob)]
+  const heard = await Promise.all(tablets.map((tablet) => listening(t, tablet)))
+  await talk.say(alice, { type: 'void' }, 2)
+  await talk.say(alice, 'four', 4)
+  for (const one of heard) await one.message('four')
+  // The first of them reads it while nobody has gone.
+  await told(tablets[0]!, talk.id)
+
+  const phone = await alice.add()
+  await alice.revoke(alice.device.id, phone)
+  server.announce(alice.user)
+  for (const one of heard) await one.first('device-changed', ({ change }) => change === 'revoked')
+  for (const tablet of tablets) {
+    const read = await told(tablet, talk.id)
+    for (const text of ['one', 'three', 'four']) t.ok(read.includes(text), text)
+  }
+})
+
 /** Alice's laptop and phone, and Bob, on an honest server. The phone has written, and is gone. */
 async function withoutPhone(t: Test) {
   refillReadyKeys()
