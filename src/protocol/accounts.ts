@@ -58,8 +58,6 @@ export const User = record(
   { $id: 'User' }
 )
 
-export const UserResponse = record({ user: ref(User) }, { $id: 'UserResponse' })
-
 export type Registration = Static<typeof Registration>
 export const Registration = record(
   {

@@ -118,14 +118,12 @@ export const MemberPage = page(ref(Member), { $id: 'MemberPage' })
 /** Members that a conversation shows by itself. */
 export const SHOWN_MEMBERS = 50
 
-export type ConversationRequest = Static<typeof ConversationRequest>
-export const ConversationRequest = record(
+const ConversationRequest = record(
   {
     by: Username,
     declined: Type.Boolean({ description: 'Whether the caller has declined it: nobody leaves a direct one.' })
   },
   {
-    $id: 'ConversationRequest',
     description:
       'The stranger who added the caller, until the caller accepts. Null in all other conversations.'
   }
