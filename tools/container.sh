@@ -130,6 +130,7 @@ quiet kill --signal KILL server
 quiet wait server
 quiet start server
 ready 'a start after kill -9'
+chat accept-request alice --profile bob >"$work/log" 2>&1 || fail "secure-chat accept-request: $(tail -n 2 "$work/log")"
 chat history alice --profile bob >"$work/log" 2>&1 || fail "secure-chat history: $(tail -n 2 "$work/log")"
 for n in 1 2 3; do grep -q "alice: message $n$" "$work/log" || fail "message $n is lost"; done
 say 'alice and bob have registered, and all messages are there after kill -9'

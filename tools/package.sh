@@ -87,6 +87,7 @@ const alice = await ChatClient.open({ url, store: new MemoryStore() })
 const bob = await ChatClient.open({ url, store: await FileStore.open({ folder: 'bob' }) })
 await alice.register({ username: 'alice', password })
 await bob.register({ username: 'bob', password })
+await bob.contacts.setPolicy('everyone')
 await alice.send({ username: 'bob' }, 'Hello Bob')
 for await (const event of bob.events()) {
   if (event.type !== 'message') continue
