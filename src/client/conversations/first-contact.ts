@@ -12,8 +12,8 @@ type Request = {
 const BLOCKED = 'blocked'
 
 /**
- * What the user has not accepted, and whom the user has blocked, as this device knows it. A server that says too
- * little gains only that a stranger is read.
+ * The requests that the user has not accepted, and the users who are blocked, as this device knows them. If a server
+ * says too little, the user reads a stranger, and no more is lost.
  */
 export class FirstContact {
   readonly #store: Store

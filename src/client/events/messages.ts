@@ -155,7 +155,7 @@ export class MessageEvents {
     if (hash === undefined) return
     this.#keys.clearMiss(conversationId, hash)
     await this.#keys.byHash(conversationId, hash)
-    const shown = this.#shownWithout.get(hash) ?? new Set()
+    const shown = this.#shownWithout.get(hash)
     // The caller takes a place away when its message was shown: until then an interruption loses nothing.
     const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, new Set(shown))
     for await (const messages of waiting) {
@@ -166,11 +166,12 @@ export class MessageEvents {
           events,
           commit: async (tx) => {
             forgetAwaitingKey(tx, message)
-            shown.delete(message.position)
+            shown?.delete(message.position)
             await commit?.(tx)
           }
         }
       }
     }
+    if (shown?.size === 0) this.#shownWithout.delete(hash)
   }
 }

@@ -9,7 +9,7 @@ const join = new RegExp(
 const add = new RegExp(`^(${ORIGIN})/#/add/(${USERNAME})/(${SHA256_HEX})$`)
 
 /**
- * What a link says: an invitation to register, or a person who is here. A browser sends nothing of a link that comes
+ * Read a link. It is an invitation to register, or it names a user who has an account. Browsers do not send the part
  * after `#`.
  *
  * @throws {ChatError} `invalid-link` (`usage`)

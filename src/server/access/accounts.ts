@@ -1,9 +1,8 @@
 import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
+import type { UserRow } from '../chains/users.js'
 import type { Tx } from '../db/database.js'
 import { users } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
-
-export type UserRow = typeof users.$inferSelect
 
 /*
  * Locks of accounts. A transaction takes them before all others: that of the admins, then users, then devices, then
@@ -54,12 +53,7 @@ export async function lockWithAdmins(
   await tx.execute(sql`select pg_advisory_xact_lock(${ADMINS}::bigint)`)
   const [user] = await tx.select().from(users).where(which).for('no key update')
   if (user === undefined || !isAdmin(user)) return { user, isLastAdmin: false }
-  const isOther = and(
-    ne(users.id, user.id),
-    eq(users.role, 'admin'),
-    isNull(users.suspendedAt),
-    isNull(users.erasedAt)
-  )
+  const isOther = and(ne(users.id, user.id), isAdminNow)
   const others = await tx.select({ id: users.id }).from(users).where(isOther).limit(1)
   return { user, isLastAdmin: others.length === 0 }
 }
@@ -68,6 +62,9 @@ export async function lockWithAdmins(
 export async function holdAdmins(tx: Tx): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock_shared(${ADMINS}::bigint)`)
 }
+
+/** SQL: whether a user is an admin who can act. */
+export const isAdminNow = and(eq(users.role, 'admin'), isNull(users.suspendedAt), isNull(users.erasedAt))
 
 const isAdmin = ({ role, suspendedAt, erasedAt }: UserRow) =>
   role === 'admin' && suspendedAt === null && erasedAt === null

@@ -1,8 +1,10 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, inArray, isNull, lt, ne, sql, type SQL } from 'drizzle-orm'
 import type { AccountKind, ServerRole } from '../../protocol/accounts.js'
+import type { Invite } from '../../protocol/invites.js'
 import type { Db, Tx } from '../db/database.js'
 import { invites, inviteUses, users } from '../db/schema.js'
+import { hashOfToken } from './tokens.js'
 
 /** Most names that the list shows for one invitation. */
 const SHOWN_USES = 100
@@ -35,6 +37,22 @@ export interface ListedInvite {
   usedBy: { username: string; usedAt: Date }[]
 }
 
+/** An invitation as the API shows it to its maker. */
+export function inviteView({ invite, usedBy }: Pick<ListedInvite, 'invite' | 'usedBy'>): Invite {
+  const { id, note, kind, maxUses, uses } = invite
+  return {
+    id,
+    note,
+    kind,
+    maxUses,
+    uses,
+    usedBy: usedBy.map(({ username, usedAt }) => ({ username, usedAt: usedAt.toISOString() })),
+    createdAt: invite.createdAt.toISOString(),
+    expiresAt: invite.expiresAt.toISOString(),
+    revokedAt: invite.revokedAt?.toISOString() ?? null
+  }
+}
+
 /** Make an invitation. @returns the token too, which is kept only as a hash */
 export async function createInvite(
   db: Db,
@@ -44,7 +62,7 @@ export async function createInvite(
   const expiresAt = sql`now() + ${days} * interval '1 day'`
   const [invite] = await db
     .insert(invites)
-    .values({ id: randomUUID(), tokenHash: hashOf(token), ...values, expiresAt })
+    .values({ id: randomUUID(), tokenHash: hashOfToken(token), ...values, expiresAt })
     .returning()
   return { invite: invite!, token }
 }
@@ -95,13 +113,13 @@ export async function isUsableInvite(db: Db, token: string, rule: { onlyAdmins: 
   const rows = await db
     .select({ id: invites.id })
     .from(invites)
-    .where(and(eq(invites.tokenHash, hashOf(token)), isOpen(rule)))
+    .where(and(eq(invites.tokenHash, hashOfToken(token)), isOpen(rule)))
   return rows.length > 0
 }
 
 /**
- * Count a use, in the transaction that makes the account and has asked whether it is the first one. No more than `maxUses` of many at once get through: each
- * waits for the row, and looks at the condition again.
+ * Count a use, in the transaction that makes the account and has asked whether it is the first one. No more than
+ * `maxUses` of many at once get through: each waits for the row, and looks at the condition again.
  *
  * @param rule.onlyAdmins whether invitations of members count for nothing
  * @returns null if it has no use left, has expired, was revoked, or there is none
@@ -114,7 +132,7 @@ export async function useInvite(
   const [invite] = await tx
     .update(invites)
     .set({ uses: sql`${invites.uses} + 1` })
-    .where(and(eq(invites.tokenHash, hashOf(token)), isOpen(rule)))
+    .where(and(eq(invites.tokenHash, hashOfToken(token)), isOpen(rule)))
     .returning()
   return invite ?? null
 }
@@ -171,8 +189,4 @@ async function newestUses(db: Db, ids: string[]): Promise<Map<string, ListedInvi
   const found = new Map<string, ListedInvite['usedBy']>(ids.map((id) => [id, []]))
   for (const { inviteId, username, usedAt } of rows) found.get(inviteId)!.push({ username, usedAt })
   return found
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
 }

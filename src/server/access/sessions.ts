@@ -1,6 +1,7 @@
-import type { SQL } from 'drizzle-orm'
+import { and, desc, eq, gt, sql, type SQL } from 'drizzle-orm'
+import type { Session } from '../../protocol/accounts.js'
 import { listOf } from '../db/prepared.js'
-import type { Database, PreparedStatement, Tx } from '../db/database.js'
+import type { Database, Db, PreparedStatement, Tx } from '../db/database.js'
 import { devices, sessions } from '../db/schema.js'
 import type { NewEvent } from '../log/append-events.js'
 import { SESSIONS_ENDED, type Entry } from '../log/entry.js'
@@ -146,4 +147,27 @@ export async function endSessions(tx: Tx, which: SQL): Promise<NewEvent[]> {
  */
 export async function logOutDevices(tx: Tx, which: SQL): Promise<void> {
   await tx.update(devices).set({ seenAt: null }).where(which)
+}
+
+/** Most sessions that a list shows. */
+const SHOWN = 200
+
+/** The sessions of a user that have not ended, most recently used first, as the API shows them. */
+export async function openSessions(db: Db, userId: string): Promise<Omit<Session, 'current'>[]> {
+  const rows = await db
+    .select()
+    .from(sessions)
+    .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, sql`now()`)))
+    .orderBy(desc(sessions.lastUsedAt))
+    .limit(SHOWN)
+  return rows.map(({ id, deviceId, method, address, userAgent, ...times }) => ({
+    id,
+    deviceId,
+    method,
+    address,
+    userAgent,
+    createdAt: times.createdAt.toISOString(),
+    lastUsedAt: times.lastUsedAt.toISOString(),
+    expiresAt: times.expiresAt.toISOString()
+  }))
 }

@@ -126,7 +126,7 @@ export const passwordResets = pgTable(
 )
 
 /**
- * What admins and operators did. Rows are only added: a trigger refuses all else, except that `address` and `details`
+ * The acts of admins and operators. A trigger lets rows only be added, except that `address` and `details`
  * become null. `hash` covers the row before, and `details` by a salted hash.
  */
 export const audit = pgTable('audit', {

@@ -7,13 +7,13 @@ import {
 } from '../../../protocol/admin-server.js'
 import { ref } from '../../../protocol/schema.js'
 import { readAudit, verifyAudit } from '../../access/audit.js'
+import { requireUser } from '../../chains/users.js'
 import type { Db } from '../../db/database.js'
 import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
-import { requireUser } from './find-user.js'
 
 /** Rows that one call verifies. */
 const VERIFIED_AT_ONCE = 2000

@@ -7,7 +7,7 @@ import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { lockUser } from './find-user.js'
+import { lockSubject } from './lock-subject.js'
 
 /** An account goes for good. */
 export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'erasedRows' | 'log'>): void {
@@ -29,7 +29,7 @@ export function erasureRoutes(app: App, services: Pick<Services, 'db' | 'erasedR
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         await requireOtherAdmin(tx, user.id)
         const events = await eraseUser(tx, user.id)
         await record(tx, actor, { action: 'user.erase', subject: user.id })

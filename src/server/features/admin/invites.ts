@@ -3,8 +3,15 @@ import { AdminInvite, AdminInvitePage, NewAdminInvite } from '../../../protocol/
 import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record as closed, ref } from '../../../protocol/schema.js'
 import { record } from '../../access/audit.js'
-import { createInvite, listInvites, revokeInvite, type ListedInvite } from '../../access/invites.js'
+import {
+  createInvite,
+  inviteView,
+  listInvites,
+  revokeInvite,
+  type ListedInvite
+} from '../../access/invites.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
@@ -31,7 +38,7 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         await record(tx, actor, { action: 'invite.create', subject: made.invite.id, details })
         return made
       })
-      return reply.status(201).send({ ...inviteView({ invite, createdBy: null, usedBy: [] }), token })
+      return reply.status(201).send({ ...adminView({ invite, createdBy: null, usedBy: [] }), token })
     }
   )
 
@@ -50,8 +57,7 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
       if (cursor !== undefined && !new RegExp(`^${UUID}$`).test(cursor)) throw new Problem('invalid-cursor')
       const place = { limit: limit + 1, ...(cursor !== undefined && { after: cursor }) }
       const found = await listInvites(db, {}, place)
-      const items = found.slice(0, limit).map(inviteView)
-      return { items, next: found.length > limit ? items.at(-1)!.id : null }
+      return pageOf(found, limit, adminView, ({ invite }) => invite.id)
     }
   )
 
@@ -80,19 +86,8 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
   )
 }
 
-function inviteView({ invite, createdBy, usedBy }: ListedInvite) {
-  const { id, note, kind, role, maxUses, uses, createdAt, expiresAt, revokedAt } = invite
-  return {
-    id,
-    createdBy,
-    note,
-    kind,
-    role,
-    maxUses,
-    uses,
-    createdAt: createdAt.toISOString(),
-    expiresAt: expiresAt.toISOString(),
-    revokedAt: revokedAt?.toISOString() ?? null,
-    usedBy: usedBy.map(({ username, usedAt }) => ({ username, usedAt: usedAt.toISOString() }))
-  }
-}
+const adminView = (listed: ListedInvite) => ({
+  ...inviteView(listed),
+  createdBy: listed.createdBy,
+  role: listed.invite.role
+})

@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { CountedLimits, UserParams } from '../../../protocol/admin.js'
 import { ref } from '../../../protocol/schema.js'
 import { record } from '../../access/audit.js'
+import { requireUser, type UserRow } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import { devices, sessions } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -10,8 +11,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { actorIn } from './door.js'
-import type { UserRow } from '../../access/accounts.js'
-import { lockUser, requireUser } from './find-user.js'
+import { lockSubject } from './lock-subject.js'
 
 /** What counts against a user at the moment. */
 export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db' | 'log'>): void {
@@ -58,7 +58,7 @@ export function limitRoutes(app: App, services: Pick<Services, 'attempts' | 'db'
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         const event = await attempts.reset(tx, await ownersOf(tx, user))
         await record(tx, actor, { action: 'user.reset-limits', subject: user.id })
         await appendEvents(tx, [event])

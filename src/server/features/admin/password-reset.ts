@@ -8,7 +8,7 @@ import { passwordResets } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { lockUser } from './find-user.js'
+import { lockSubject } from './lock-subject.js'
 
 const TOKEN_BYTES = 16
 const LINK_MS = 3_600_000
@@ -33,7 +33,7 @@ export function passwordResetRoutes(app: App, { db }: Pick<Services, 'db'>): voi
       const tokenHash = hashOfToken(token)
       const expiresAt = sql`now() + ${LINK_MS} * interval '1 millisecond'`
       const row = await db.transaction(async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         const [made] = await tx
           .insert(passwordResets)
           .values({ userId: user.id, tokenHash, expiresAt })

@@ -1,9 +1,10 @@
-import { and, desc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, type SQL } from 'drizzle-orm'
 import Type from 'typebox'
 import { AdminSessionPage, UserParams } from '../../../protocol/admin.js'
 import { Uuid, record as closed, ref } from '../../../protocol/schema.js'
 import { record } from '../../access/audit.js'
-import { endSessions, logOutDevices } from '../../access/sessions.js'
+import { endSessions, logOutDevices, openSessions } from '../../access/sessions.js'
+import { requireUser } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import { devices, sessions } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -12,9 +13,7 @@ import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { actorIn } from './door.js'
-import { lockUser, requireUser } from './find-user.js'
-
-const MOST = 200
+import { lockSubject } from './lock-subject.js'
 
 /** Where users are logged in. */
 export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
@@ -53,7 +52,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         await logOutDevices(tx, eq(devices.userId, user.id))
         const ended = await endSessions(tx, eq(sessions.userId, user.id))
         await record(tx, actor, { action: 'user.end-sessions', subject: user.id })
@@ -79,7 +78,7 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     async (request, reply) => {
       const { id } = request.params
       await transaction(services, async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         const one = and(eq(sessions.id, id), eq(sessions.userId, user.id))!
         await logOutDevices(tx, deviceOf(tx, one))
         const ended = await endSessions(tx, one)
@@ -91,25 +90,6 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
       return reply.status(204).send(null)
     }
   )
-}
-
-async function openSessions(tx: Tx, userId: string) {
-  const rows = await tx
-    .select()
-    .from(sessions)
-    .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, sql`now()`)))
-    .orderBy(desc(sessions.lastUsedAt))
-    .limit(MOST)
-  return rows.map(({ id, deviceId, method, address, userAgent, ...times }) => ({
-    id,
-    deviceId,
-    method,
-    address,
-    userAgent,
-    createdAt: times.createdAt.toISOString(),
-    lastUsedAt: times.lastUsedAt.toISOString(),
-    expiresAt: times.expiresAt.toISOString()
-  }))
 }
 
 function deviceOf(tx: Tx, session: SQL): SQL {

@@ -9,7 +9,7 @@ import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
-import { lockUser } from './find-user.js'
+import { lockSubject } from './lock-subject.js'
 
 /** A suspended user has no session, and begins none. Nothing of theirs is deleted. */
 export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
@@ -28,7 +28,7 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
     },
     async (request, reply) => {
       await transaction(services, async (tx) => {
-        const { actor, user, isLastAdmin } = await lockUser(tx, request)
+        const { actor, user, isLastAdmin } = await lockSubject(tx, request)
         if (user.suspendedAt !== null) return
         if (isLastAdmin) throw new Problem('last-server-admin')
         await tx
@@ -58,7 +58,7 @@ export function suspensionRoutes(app: App, services: Pick<Services, 'db' | 'log'
     },
     async (request, reply) => {
       await services.db.transaction(async (tx) => {
-        const { actor, user } = await lockUser(tx, request)
+        const { actor, user } = await lockSubject(tx, request)
         if (user.suspendedAt === null) return
         await tx.update(users).set({ suspendedAt: null }).where(eq(users.id, user.id))
         await record(tx, actor, { action: 'user.resume', subject: user.id })

@@ -1,18 +1,19 @@
-import { and, asc, eq, gt, isNotNull, isNull, like, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import Type from 'typebox'
 import { AdminUser, AdminUserPage, AdminUsersQuery, RoleChange, UserParams } from '../../../protocol/admin.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { ref } from '../../../protocol/schema.js'
-import type { UserRow } from '../../access/accounts.js'
 import { record } from '../../access/audit.js'
+import { requireUser, usersByPrefix, type UserRow } from '../../chains/users.js'
 import type { Db } from '../../db/database.js'
 import { blocks, devices, invites, inviteUses, memberships, sessions, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
 import { actorIn } from './door.js'
-import { lockUser, requireUser } from './find-user.js'
+import { lockSubject } from './lock-subject.js'
 
 /** Accounts and their roles. */
 export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
@@ -29,9 +30,8 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request) => {
       const { prefix = '', limit, cursor = '' } = request.query
       if (cursor !== '' && !new RegExp(`^${USERNAME}$`).test(cursor)) throw new Problem('invalid-cursor')
-      const found = await usersAfter(db, prefix.toLowerCase(), cursor, limit + 1)
-      const items = found.slice(0, limit).map(userView)
-      return { items, next: found.length > limit ? items.at(-1)!.username : null }
+      const found = await usersByPrefix(db, prefix, { after: cursor, limit: limit + 1, withErased: true })
+      return pageOf(found, limit, userView, ({ username }) => username)
     }
   )
 
@@ -72,7 +72,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request, reply) => {
       const { role } = request.body
       await db.transaction(async (tx) => {
-        const { actor, user, isLastAdmin } = await lockUser(tx, request)
+        const { actor, user, isLastAdmin } = await lockSubject(tx, request)
         if (user.role === role) return
         if (role === 'member' && isLastAdmin) throw new Problem('last-server-admin')
         await tx.update(users).set({ role }).where(eq(users.id, user.id))
@@ -94,16 +94,6 @@ function userView({ id, username, role, kind, createdAt, suspendedAt, erasedAt }
     suspendedAt: erasedAt === null ? (suspendedAt?.toISOString() ?? null) : null,
     erasedAt: erasedAt?.toISOString() ?? null
   }
-}
-
-function usersAfter(db: Db, prefix: string, after: string, limit: number): Promise<UserRow[]> {
-  const pattern = `${prefix.replaceAll(/[\\%_]/g, '\\$&')}%`
-  return db
-    .select()
-    .from(users)
-    .where(and(like(users.username, pattern), gt(users.username, after)))
-    .orderBy(asc(users.username))
-    .limit(limit)
 }
 
 /** What is known of an account besides its own row. */

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, ne, not, sql, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, ne, not, sql, type SQL } from 'drizzle-orm'
 import Type from 'typebox'
 import { SessionPage } from '../../../protocol/accounts.js'
 import { Problem } from '../../http/problem.js'
@@ -9,7 +9,7 @@ import { devices, sessions } from '../../db/schema.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import type { Services } from '../../services.js'
-import { endSessions, logOutDevices, type ActiveSession } from '../../access/sessions.js'
+import { endSessions, logOutDevices, openSessions, type ActiveSession } from '../../access/sessions.js'
 import type { Tx } from '../../db/database.js'
 
 /** Logging out, and the sessions in which a user is logged in. */
@@ -49,23 +49,8 @@ export function sessionRoutes(app: App, services: Pick<Services, 'db' | 'log'>):
     },
     async (request) => {
       const { id, userId } = sessionOf(request)
-      const rows = await services.db
-        .select()
-        .from(sessions)
-        .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, sql`now()`)))
-        .orderBy(desc(sessions.lastUsedAt))
-        .limit(200)
-      const items = rows.map((row) => ({
-        id: row.id,
-        deviceId: row.deviceId,
-        method: row.method,
-        address: row.address,
-        userAgent: row.userAgent,
-        createdAt: row.createdAt.toISOString(),
-        lastUsedAt: row.lastUsedAt.toISOString(),
-        expiresAt: row.expiresAt.toISOString(),
-        current: row.id === id
-      }))
+      const open = await openSessions(services.db, userId)
+      const items = open.map((session) => ({ ...session, current: session.id === id }))
       return { items, next: null }
     }
   )

@@ -4,10 +4,11 @@ import { AccountChange, BlockPage, OwnUserResponse } from '../../../protocol/con
 import { USERNAME } from '../../../protocol/ids.js'
 import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { findUser, ownAccount } from '../../chains/users.js'
-import type { Db, Tx } from '../../db/database.js'
+import { ownAccount, requireUser } from '../../chains/users.js'
+import type { Tx } from '../../db/database.js'
 import { blocks, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import { appendEvents, transaction } from '../../log/append-events.js'
@@ -57,10 +58,11 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
       const { limit, cursor = '' } = request.query
       if (cursor !== '' && !new RegExp(`^${USERNAME}$`).test(cursor)) throw new Problem('invalid-cursor')
       const found = await readBlocks(db, deviceSessionOf(request).userId, cursor, limit + 1)
-      const items = found
-        .slice(0, limit)
-        .map(({ username, createdAt }) => ({ username, createdAt: createdAt.toISOString() }))
-      return { items, next: found.length > limit ? items.at(-1)!.username : null }
+      const view = ({ username, createdAt }: (typeof found)[number]) => ({
+        username,
+        createdAt: createdAt.toISOString()
+      })
+      return pageOf(found, limit, view, ({ username }) => username)
     }
   )
 
@@ -126,12 +128,4 @@ async function tellDevices(
 ): Promise<void> {
   const data = { userId: id, username, blocked }
   await appendEvents(tx, [{ type: 'block.changed', data, to: { users: [userId] } }])
-}
-
-/** @throws {Problem} `user-not-found` */
-async function requireUser(db: Db, input: string) {
-  const username = input.toLowerCase()
-  const user = await findUser(db, username)
-  if (user === null) throw new Problem('user-not-found', `There is no user ${username}.`)
-  return user
 }

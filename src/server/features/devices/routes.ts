@@ -11,6 +11,7 @@ import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { deviceView } from '../../chains/device-store.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
@@ -50,8 +51,7 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     async (request) => {
       const { limit, cursor } = request.query
       const found = await listDevices(db, sessionOf(request).userId, limit + 1, cursor)
-      const items = found.slice(0, limit).map(deviceView)
-      return { items, next: found.length > limit ? items.at(-1)!.id : null }
+      return pageOf(found, limit, deviceView, ({ id }) => id)
     }
   )
 

@@ -1,9 +1,10 @@
-import { and, eq, inArray, isNull } from 'drizzle-orm'
+import { and, inArray } from 'drizzle-orm'
 import { MAX_CIPHERTEXT_BYTES } from '../../../protocol/messages.js'
 import { Problem } from '../../http/problem.js'
 import { ref } from '../../../protocol/schema.js'
 import { Health, ServerInfo } from '../../../protocol/server.js'
 import { MAX_MEMBERS, PROTOCOL } from '../../../protocol/statements.js'
+import { isAdminNow } from '../../access/accounts.js'
 import type { Db } from '../../db/database.js'
 import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -91,14 +92,7 @@ async function readModerators(db: Db, names: readonly string[]): Promise<string[
   const found = await db
     .select({ username: users.username })
     .from(users)
-    .where(
-      and(
-        inArray(users.username, [...names]),
-        eq(users.role, 'admin'),
-        isNull(users.erasedAt),
-        isNull(users.suspendedAt)
-      )
-    )
+    .where(and(inArray(users.username, [...names]), isAdminNow))
     .orderBy(users.username)
   return found.map(({ username }) => username)
 }

@@ -1,13 +1,14 @@
 import { eq } from 'drizzle-orm'
 import Type from 'typebox'
-import { CreatedInvite, InvitePage, NewInvite, type Invite } from '../../../protocol/invites.js'
+import { CreatedInvite, InvitePage, NewInvite } from '../../../protocol/invites.js'
 import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { spendOfDay } from '../../access/daily-budget.js'
-import { createInvite, listInvites, revokeInvite, type ListedInvite } from '../../access/invites.js'
+import { createInvite, inviteView, listInvites, revokeInvite } from '../../access/invites.js'
 import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
@@ -69,8 +70,7 @@ export function inviteRoutes(
       const createdBy = sessionOf(request).userId
       const after = cursor === undefined ? {} : { after: cursor }
       const found = await listInvites(db, { createdBy }, { ...after, limit: limit + 1 })
-      const items = found.slice(0, limit).map(inviteView)
-      return { items, next: found.length > limit ? items.at(-1)!.id : null }
+      return pageOf(found, limit, inviteView, ({ invite }) => invite.id)
     }
   )
 
@@ -95,21 +95,6 @@ export function inviteRoutes(
       return reply.status(204).send(null)
     }
   )
-}
-
-function inviteView({ invite, usedBy }: Pick<ListedInvite, 'invite' | 'usedBy'>): Invite {
-  const { id, note, kind, maxUses, uses } = invite
-  return {
-    id,
-    note,
-    kind,
-    maxUses,
-    uses,
-    usedBy: usedBy.map(({ username, usedAt }) => ({ username, usedAt: usedAt.toISOString() })),
-    createdAt: invite.createdAt.toISOString(),
-    expiresAt: invite.expiresAt.toISOString(),
-    revokedAt: invite.revokedAt?.toISOString() ?? null
-  }
 }
 
 /** @throws {Problem} `limit-reached` */

@@ -4,8 +4,8 @@ import { arrayOf, rows } from '../../db/rows.js'
 import type { Section } from './export-tables.js'
 
 /**
- * What is read at once: places in the order of a section, and rows with all their fields, of which the longest have
- * 6 KiB. To find places costs as much as the user has rows, so that many are found at once.
+ * Places of a section, and whole rows, that the export reads at once. The longest rows have 6 KiB. A search for places
+ * reads all rows of the user, so it finds many of them.
  */
 const AT_ONCE = { places: 20_000, rows: 200 }
 

@@ -1,7 +1,7 @@
-import { and, asc, eq, gt, isNull, like, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Db } from '../../db/database.js'
-import { boundKeys, devices, users } from '../../db/schema.js'
+import { boundKeys, devices } from '../../db/schema.js'
 
 export function activeDevices(db: Db, userId: string) {
   return db
@@ -35,15 +35,4 @@ export async function signingKeys(
 export function keysOf(statements: readonly SignedStatement[], keys: ReadonlyMap<string, string>): string[] {
   const signers = new Set(statements.flatMap(({ signatures }) => Object.keys(signatures)))
   return [...signers].flatMap((signer) => keys.get(signer) ?? [])
-}
-
-/** Users with an account whose names begin with `prefix`, after the name `after`, in order of their names. */
-export function usersByPrefix(db: Db, prefix: string, after: string, limit: number) {
-  const pattern = prefix.replaceAll(/[\\%_]/g, '\\$&')
-  return db
-    .select()
-    .from(users)
-    .where(and(like(users.username, `${pattern}%`), gt(users.username, after), isNull(users.erasedAt)))
-    .orderBy(asc(users.username))
-    .limit(limit)
 }

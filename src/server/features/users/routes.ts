@@ -6,12 +6,13 @@ import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.
 import { sessionOf } from '../../access/auth.js'
 import { publicDevice } from '../../chains/device-store.js'
 import { readUserStatements } from '../../chains/user-chain-store.js'
-import { findUser, ownAccount, userView } from '../../chains/users.js'
+import { findUser, ownAccount, requireUser, usersByPrefix, userView } from '../../chains/users.js'
 import type { App } from '../../http/app.js'
+import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
 import type { Services } from '../../services.js'
-import { activeDevices, keysOf, signingKeys, usersByPrefix } from './queries.js'
+import { activeDevices, keysOf, signingKeys } from './queries.js'
 
 /** The caller's account, the profiles of other users, and the search for them. */
 export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
@@ -51,9 +52,7 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
       // One snapshot, so that chain, root and devices agree.
       db.transaction(
         async (tx) => {
-          const username = request.params.username.toLowerCase()
-          const user = await findUser(tx, username)
-          if (user === null) throw new Problem('user-not-found', `There is no user ${username}.`)
+          const user = await requireUser(tx, request.params.username)
           const { after, limit } = request.query
           const { items, next } = await readUserStatements(tx, user.id, after, limit)
           return {
@@ -89,9 +88,9 @@ export function userRoutes(app: App, { db }: Pick<Services, 'db'>): void {
     async (request) => {
       const { prefix, limit, cursor = '' } = request.query
       if (cursor !== '' && !new RegExp(`^${USERNAME}$`).test(cursor)) throw new Problem('invalid-cursor')
-      const found = await usersByPrefix(db, prefix.toLowerCase(), cursor, limit + 1)
-      const items = found.slice(0, limit).map(userView)
-      return { items, next: found.length > limit ? items.at(-1)!.username : null }
+      const place = { after: cursor, limit: limit + 1, withErased: false }
+      const found = await usersByPrefix(db, prefix, place)
+      return pageOf(found, limit, userView, ({ username }) => username)
     }
   )
 }
