@@ -7,8 +7,8 @@ const THREAD = new URL('./password-thread.js', import.meta.url)
 const idle: Worker[] = []
 
 /**
- * PBKDF2-HMAC-SHA-256 in a thread of low priority: on a busy machine all else comes first. A thread is started if none
- * is idle, so the caller bounds how many run at once.
+ * PBKDF2-HMAC-SHA-256 in a thread of low priority: on a busy machine all else comes first (decision 33). A thread is
+ * started if none is idle, so the caller bounds how many run at once.
  */
 export function derive(task: Derivation): Promise<Buffer> {
   const thread = idle.pop() ?? new Worker(THREAD, { execArgv: [], env: {} })
