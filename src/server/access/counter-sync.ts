@@ -38,7 +38,8 @@ export interface Counted {
 
 /**
  * Counters of attempts whose limits hold for all processes on a database together. Each process counts by
- * itself, and once a second they exchange what is new: only attempts within that second can exceed a limit.
+ * itself, and once a second they exchange what is new. A process learns the count of a key when it adds to it: so
+ * only attempts within that second, and the first of each process, can exceed a limit.
  */
 export interface CounterSync {
   of: (name: CountedName) => WindowCounter
