@@ -10,11 +10,14 @@ export function keyFor({ id, statement, wraps, added }: FakeKey, deviceId: strin
   return { id, statement, ...(wrappedKey !== undefined && { wrappedKey }), added: later, createdAt: TIME }
 }
 
-export function history({ messages }: FakeConversation, query: URLSearchParams): object {
+export function history({ messages, deleted }: FakeConversation, query: URLSearchParams): object {
   const before = Number(query.get('before') ?? Infinity)
   const after = Number(query.get('after') ?? 0)
-  const found = messages.filter(({ position }) => position < before && position > after)
-  return { items: query.has('after') ? found : found.reverse(), deleted: [], next: null }
+  const page = <T extends { position: number }>(all: readonly T[]): T[] => {
+    const found = all.filter(({ position }) => position < before && position > after)
+    return query.has('after') ? found : found.reverse()
+  }
+  return { items: page(messages), deleted: page(deleted), next: null }
 }
 
 /** Members on a page of the roster: as on the real server, no page is long. */

@@ -11,7 +11,7 @@ import {
 } from '../../src/protocol/conversation-chain.js'
 import { ConversationHistory } from '../../src/protocol/conversation-history.js'
 import type { NewSessionKey } from '../../src/protocol/conversations.js'
-import type { Message } from '../../src/protocol/messages.js'
+import type { DeletedMessage, Message } from '../../src/protocol/messages.js'
 import { parseStatement } from '../../src/protocol/parse-statement.js'
 import { rosterText } from '../../src/protocol/roster.js'
 import { RuleViolation } from '../../src/protocol/rule-violation.js'
@@ -46,6 +46,7 @@ export class FakeConversation {
   head = '-'
   keys: FakeKey[] = []
   messages: Message[] = []
+  deleted: DeletedMessage[] = []
   /** Position of the newest event. */
   lastPosition = 0
   /** Positions at which members joined. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { messageDigest } from '../../src/crypto/messages.js'
 import type { Content } from '../../src/crypto/message-json.js'
-import type { Message } from '../../src/protocol/messages.js'
+import type { DeletedMessage, Message } from '../../src/protocol/messages.js'
 import type { ConversationKind, Role } from '../../src/protocol/statements.js'
 import type { MessageRef } from '../../src/client/types/content.js'
 import type { FakeConversation } from './fake-conversation.js'
@@ -77,6 +77,19 @@ export class PuppetTalk {
 
   stream(message: Message): void {
     this.world.log.append(this.conversation.members.keys(), 'message', message, message.position)
+  }
+
+  /** Leave a tombstone in the place of a message, and stream that it was deleted. */
+  purge({ id, position, sender, key }: Message): void {
+    const tombstone: DeletedMessage = { id, position, sender, key, deletedAt: TIME }
+    this.conversation.messages = this.conversation.messages.filter((message) => message.id !== id)
+    this.conversation.deleted = [...this.conversation.deleted, tombstone].sort(
+      (one, other) => one.position - other.position
+    )
+    const data = { conversationId: this.id, message: tombstone }
+    const logged = this.world.log.events.find((event) => event.position === position)
+    if (logged !== undefined) Object.assign(logged, { event: 'message.deleted', data: { ...data, position } })
+    this.world.log.append(this.conversation.members.keys(), 'message.deleted', data)
   }
 
   /** Changes that the honest server takes, with the key that follows them; with none only a key. */

@@ -158,7 +158,15 @@ export class MessageEvents {
     const shown = this.#shownWithout.get(hash)
     // The caller takes a place away when its message was shown: until then an interruption loses nothing.
     const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, new Set(shown))
-    for await (const messages of waiting) {
+    for await (const { messages, deleted } of waiting) {
+      if (deleted.length > 0)
+        await this.#store.update(async (tx) => {
+          for (const tombstone of deleted) {
+            forgetAwaitingKey(tx, { conversationId, ...tombstone })
+            await noteDeleted(tx, shownDeleted(conversationId, tombstone))
+          }
+        })
+      for (const { position } of deleted) shown?.delete(position)
       let at = 0
       for await (const { events, commit } of this.messages(messages)) {
         const message = messages[at++]!

@@ -1,4 +1,4 @@
-import { MessagePage, type Message } from '../../protocol/messages.js'
+import { MessagePage, type DeletedMessage, type Message } from '../../protocol/messages.js'
 import type { Api } from '../transport/api.js'
 import { MESSAGE_PAGE_BYTES } from '../transport/pages.js'
 import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
@@ -27,8 +27,14 @@ export async function isAwaitingKey(store: StoreReader, message: AwaitingKey): P
   return (await store.get<string>(nameOf(conversationId, key, position))) === markOf(message)
 }
 
+/** Messages that waited, and tombstones in the places of others that waited. */
+interface Waited {
+  messages: Message[]
+  deleted: DeletedMessage[]
+}
+
 /**
- * The messages that waited for this session key, oldest first. If the server leaves one out, its note stays.
+ * What waited for this session key, oldest first. If the server leaves one out, its note stays.
  *
  * @param also positions whose notes may be gone
  */
@@ -38,7 +44,7 @@ export async function* readAwaitingKey(
   conversationId: string,
   key: string,
   also: ReadonlySet<number>
-): AsyncGenerator<Message[], void, undefined> {
+): AsyncGenerator<Waited, void, undefined> {
   const prefix = nameOf(conversationId, key, '')
   const noted = (await store.list(prefix)).map(([name]) => Number(name.slice(prefix.length)))
   let left = [...new Set([...noted, ...also])].sort((a, b) => a - b)
@@ -47,10 +53,11 @@ export async function* readAwaitingKey(
     const first = left[0]!
     const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${first - 1}`
     const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
-    const { items } = (await api.call(request)).body
-    const readTo = Math.max(first, items.at(-1)?.position ?? 0)
+    const { items, deleted } = (await api.call(request)).body
+    const readTo = Math.max(first, items.at(-1)?.position ?? 0, deleted.at(-1)?.position ?? 0)
     const wanted = new Set(left)
-    yield items.filter((item) => item.key === key && wanted.has(item.position))
+    const isWanted = (item: Message | DeletedMessage) => item.key === key && wanted.has(item.position)
+    yield { messages: items.filter(isWanted), deleted: deleted.filter(isWanted) }
     left = left.filter((position) => position > readTo)
   }
 }

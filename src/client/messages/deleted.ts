@@ -2,8 +2,20 @@ import type { DeletedMessage as Tombstone } from '../../protocol/messages.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import type { DeletedMessage, IncomingMessage } from '../types/messages.js'
 
-/** Tombstones of a device under a session key that are remembered until its next message comes. */
-const MAX_NOTED = 1000
+/** Tombstones of a device under a session key whose places are remembered one by one; of older ones their number. */
+const MAX_PLACES = 100
+
+/** Tombstones that no message of their device has come behind yet. */
+type Noted = {
+  /** Positions, ascending. */
+  places: number[]
+  /** How many more stand before these. */
+  older: number
+  /** Position of the last of the older ones; 0 if there is none. */
+  olderTo: number
+}
+
+const NONE: Noted = { places: [], older: 0, olderTo: 0 }
 
 export function shownDeleted(
   conversationId: string,
@@ -20,14 +32,35 @@ export function deletedFlow({ conversationId, key, from }: Flow): string {
   return `deleted/${conversationId}/${key}/${from.deviceId}`
 }
 
-/** The stream has brought a tombstone in the place of a message: the sender's next message comes behind a gap. */
+/** A tombstone stands in the place of a message that was not read: the sender's next message comes behind a gap. */
 export async function noteDeleted(tx: StoreTransaction, deleted: DeletedMessage): Promise<void> {
-  const noted = await notedDeleted(tx, deleted)
-  if (noted.includes(deleted.position) || noted.length >= MAX_NOTED) return
-  tx.set(deletedFlow(deleted), [...noted, deleted.position])
+  const { places, older, olderTo } = await noted(tx, deleted)
+  // A tombstone that is counted twice would hide a message that the server withholds.
+  if (deleted.position <= olderTo || places.includes(deleted.position)) return
+  const all = [...places, deleted.position].sort((a, b) => a - b)
+  const isFull = all.length > MAX_PLACES
+  tx.set(deletedFlow(deleted), {
+    places: isFull ? all.slice(1) : all,
+    older: older + (isFull ? 1 : 0),
+    olderTo: isFull ? all[0]! : olderTo
+  })
 }
 
-/** Places of tombstones that the stream has brought since the last message of a device. */
-export async function notedDeleted(store: StoreReader, flow: Flow): Promise<number[]> {
-  return (await store.get<number[]>(deletedFlow(flow))) ?? []
+/** How many tombstones stand before a message, and behind the one that its device had sent before. */
+export async function countDeleted(store: StoreReader, message: IncomingMessage): Promise<number> {
+  const { places, older, olderTo } = await noted(store, message)
+  return (olderTo < message.position ? older : 0) + places.filter((place) => place < message.position).length
+}
+
+/** A message was shown behind its gap. If it had waited for its key, tombstones stand behind it, too. */
+export async function forgetDeleted(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
+  const before = await noted(tx, message)
+  const places = before.places.filter((place) => place > message.position)
+  const { older, olderTo } = before.olderTo > message.position ? before : NONE
+  if (places.length + older > 0) tx.set(deletedFlow(message), { places, older, olderTo })
+  else tx.delete(deletedFlow(message))
+}
+
+async function noted(store: StoreReader, flow: Flow): Promise<Noted> {
+  return (await store.get<Noted>(deletedFlow(flow))) ?? NONE
 }

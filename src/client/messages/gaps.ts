@@ -6,6 +6,8 @@ import type { CounterId } from './seen.js'
 
 /** Beginnings of the stream that are remembered of each counter. */
 const MAX_FIRSTS = 16
+/** Numbers given up that a pass remembers of each counter. More are told as withheld. */
+const MAX_GIVEN = 1000
 
 /** Counters that the sender of a message has used, and that were not shown. */
 interface Range {
@@ -16,15 +18,22 @@ interface Range {
 /** Whether the session key of a message was made for this device: then it knows that counting begins at 1. */
 export type IsFromStart = (message: IncomingMessage) => Promise<boolean>
 
+/** What one pass has met of a device under a session key. */
+interface Met {
+  /** The message that the next one is compared with. */
+  last?: IncomingMessage
+  /** Numbers that were given up. The server may have placed them behind those that follow. */
+  given: Set<number>
+}
+
 /**
  * Notices the counters that one pass through a history leaves out, whether they were shown elsewhere or not.
  */
 export class HistoryGaps {
   readonly #isBackward: boolean
   readonly #isFromStart: IsFromStart
-  /** The last message of each flow in this pass. */
-  readonly #last = new Map<string, IncomingMessage>()
-  /** Tombstones that this pass has met since. */
+  readonly #met = new Map<string, Met>()
+  /** Tombstones that this pass has met since the last message. */
   readonly #deleted = new Map<string, number>()
 
   /** @param isFromStart of all messages, if the pass begins with the first one of the conversation */
@@ -39,8 +48,40 @@ export class HistoryGaps {
   }
 
   async before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
+    const { n, content } = message
+    const isVoid = content.type === 'void'
+    const met = this.#metOf(message)
+    const last = met.last?.n
+    if (isVoid && met.given.size < MAX_GIVEN) met.given.add(n)
+    if (last !== undefined && (this.#isBackward ? isVoid : n < last)) return []
+    met.last = message
     const deleted = this.#takeDeleted(message)
-    return unlessDeleted(await this.#before(message, isWhole), deleted)
+    if (last === undefined)
+      return !this.#isBackward && isWhole ? this.#beforeFirst(message, met.given, deleted) : []
+    const [first, end] = this.#isBackward ? [n + 1, last - 1] : [last + 1, n - 1]
+    return unlessDeleted(withheld(message, without(met.given, first, end)), deleted)
+  }
+
+  /** The first messages that a backward pass to the beginning of the conversation has not met. */
+  async atBeginning(): Promise<WithheldMessages[]> {
+    const found: WithheldMessages[] = []
+    for (const { last, given } of this.#met.values())
+      if (last !== undefined) found.push(...(await this.#beforeFirst(last, given, this.#takeDeleted(last))))
+    return found
+  }
+
+  async #beforeFirst(message: IncomingMessage, given: Met['given'], deleted: number) {
+    const ranges = without(given, 1, message.n - 1)
+    return ranges.length > 0 && (await this.#isFromStart(message))
+      ? unlessDeleted(withheld(message, ranges), deleted)
+      : []
+  }
+
+  #metOf(message: IncomingMessage): Met {
+    const name = flowName(counterOf(message))
+    const met = this.#met.get(name) ?? { given: new Set() }
+    this.#met.set(name, met)
+    return met
   }
 
   #takeDeleted(message: IncomingMessage): number {
@@ -49,32 +90,17 @@ export class HistoryGaps {
     this.#deleted.delete(flow)
     return count
   }
+}
 
-  async #before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
-    const { n } = message
-    const name = flowName(counterOf(message))
-    const before = this.#last.get(name)
-    this.#last.set(name, message)
-    if (before === undefined) {
-      if (this.#isBackward || !isWhole || n === 1 || !(await this.#isFromStart(message))) return []
-      return withheld(message, [{ first: 1, last: n - 1 }])
-    }
-    const range = this.#isBackward
-      ? { first: n + 1, last: before.n - 1 }
-      : { first: before.n + 1, last: n - 1 }
-    return range.first <= range.last ? withheld(message, [range]) : []
+/** The ranges of `first` to `last` without these numbers. */
+function without(numbers: ReadonlySet<number>, first: number, last: number): Range[] {
+  const ranges: Range[] = []
+  const inside = [...numbers].filter((n) => n >= first && n <= last).sort((a, b) => a - b)
+  for (const n of first > last ? [] : [...inside, last + 1]) {
+    if (n > first) ranges.push({ first, last: n - 1 })
+    first = n + 1
   }
-
-  /** The first messages that a backward pass to the beginning of the conversation has not met. */
-  async atBeginning(): Promise<WithheldMessages[]> {
-    const found: WithheldMessages[] = []
-    for (const message of this.#last.values())
-      if (message.n > 1 && (await this.#isFromStart(message)))
-        found.push(
-          ...unlessDeleted(withheld(message, [{ first: 1, last: message.n - 1 }]), this.#takeDeleted(message))
-        )
-    return found
-  }
+  return ranges
 }
 
 /** A gap in which as many tombstones stand was told by them. */

@@ -1,7 +1,7 @@
 import { streamStart } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import type { IncomingMessage, WithheldMessages } from '../types/messages.js'
-import { deletedFlow, noteDeleted, notedDeleted } from './deleted.js'
+import type { DeletedMessage, IncomingMessage, WithheldMessages } from '../types/messages.js'
+import { countDeleted, forgetDeleted, noteDeleted } from './deleted.js'
 import { counterOf, lastStreamed, noteStreamed, unlessDeleted, withheld, type IsFromStart } from './gaps.js'
 import type { MessageHistory } from './history.js'
 import type { SeenMessages } from './seen.js'
@@ -35,7 +35,7 @@ export class StreamGaps {
     if (n <= last + 1) return []
     const gap = async () => {
       const ranges = await this.#seen.missing(counter, last + 1, n - 1)
-      return unlessDeleted(withheld(message, ranges), (await notedDeleted(this.#store, message)).length)
+      return unlessDeleted(withheld(message, ranges), await countDeleted(this.#store, message))
     }
     const found = await gap()
     return found.length > 0 && (await this.#readPast(message)) ? gap() : found
@@ -43,7 +43,8 @@ export class StreamGaps {
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
-    tx.delete(deletedFlow(message))
+    const last = (await lastStreamed(tx, counterOf(message))) ?? 0
+    if (message.n > last + 1) await forgetDeleted(tx, message)
     return noteStreamed(tx, message)
   }
 
@@ -57,11 +58,15 @@ export class StreamGaps {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return false
+    const deleted: DeletedMessage[] = []
     for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
       if (item.key !== key) break
-      if (item.type === 'message-deleted') await this.#store.update((tx) => noteDeleted(tx, item))
+      if (item.type === 'message-deleted') deleted.push(item)
     }
-    await this.#store.update((tx) => tx.set(name, start))
+    await this.#store.update(async (tx) => {
+      for (const item of deleted.reverse()) await noteDeleted(tx, item)
+      tx.set(name, start)
+    })
     return true
   }
 }

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { Message } from '../../../src/protocol/messages.js'
 import { failure, Listener, PASSWORD, textOf } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
@@ -90,8 +91,15 @@ t.test('A message under a key that the chain lacks waits for nothing', async (t)
   t.ok((await told(bob, talk.id)).includes('after-revocation'))
 })
 
+interface Unread {
+  /** What Alice says, as one, two … */
+  texts?: string[]
+  /** Those of them that an admin deletes before the phone reads them. */
+  purged?: string[]
+}
+
 /** Bob's new phone reads no message of Alice yet: the server loses the key that the laptop passes on. */
-async function withoutKey(t: Test) {
+async function withoutKey(t: Test, { texts = ['one', 'two'], purged = [] }: Unread = {}) {
   const at = await scene(t, ['alice'])
   const { server, bob, talk, alice } = at
   await bob.send(talk.id, 'hello')
@@ -107,17 +115,23 @@ async function withoutKey(t: Test) {
   await phone.confirmLink(number)
   await phone.waitForApproval()
   await phone.conversations.get(talk.id)
+  await new Listener(t, phone).stop()
+  const said = new Map<string, Message>()
+  for (const [index, text] of texts.entries()) said.set(text, await talk.say(alice, text, index + 1))
+  const purge = (text: string) => {
+    talk.purge(said.get(text)!)
+  }
+  purged.forEach(purge)
   const heard = new Listener(t, phone)
-  await heard.first('connected')
-  for (const [index, text] of ['one', 'two'].entries()) await talk.say(alice, text, index + 1)
-  await eventually(() => heard.heard.filter(({ type }) => type === 'unreadable').length === 2)
+  const unreadable = texts.length - purged.length
+  await eventually(() => heard.heard.filter(({ type }) => type === 'unreadable').length === unreadable)
   const give = async () => {
     eaten.is = false
     await bob.flush()
     const data = { conversationId: talk.id, sessionKeyId: talk.key.request.key.id, deviceIds: [deviceId] }
     server.log.append(['bob'], 'session-key.shared', data)
   }
-  return { ...at, phone, heard, give }
+  return { ...at, phone, heard, purge, give }
 }
 
 t.test('Messages that waited for a key are not forgotten when the server leaves them out', async (t) => {
@@ -156,44 +170,79 @@ t.test('A message that waited for a key comes once, if its reader has handled it
   t.strictSame(shown, ['one', 'two', 'two'])
 })
 
-t.test('Each client of a store shows what waited for a key, also one that is behind', async (t) => {
-  const { server, bob, store, talk, carol, alice, listen } = await scene(t, ['carol', 'alice'])
-  await bob.send(talk.id, 'hello')
-  const other = await fakeClient(t, server, { store })
-  let goOn: () => void = () => undefined
-  const isBusy = new Promise<void>((resolve) => (goOn = resolve))
-  const slow = {
-    async *events(...args: Parameters<typeof other.events>) {
-      for await (const event of other.events(...args)) {
-        yield event
-        if (textOf(event) === 'busy') await isBusy
+const deletions: Record<string, Unread> = {
+  'deleted before it was read': { texts: ['one', 'two', 'three'], purged: ['two'] },
+  'deleted after it was shown': { texts: ['one', 'two', 'three'] }
+}
+for (const [when, unread] of Object.entries(deletions))
+  t.test(`A message among those that wait for a key is not missed, ${when}`, async (t) => {
+    const { talk, alice, heard, purge, give } = await withoutKey(t, unread)
+    if (unread.purged === undefined) purge('two')
+    await give()
+    await talk.say(alice, 'four', 4)
+    await heard.message('four')
+    t.strictSame(heard.texts(), ['one', 'three', 'four'])
+    t.notOk(heard.heard.some(({ type }) => type === 'withheld'))
+  })
+
+t.test('A tombstone among messages that wait hides no other one', async (t) => {
+  const { talk, alice, heard, purge, give } = await withoutKey(t, { texts: ['one', 'two', 'three'] })
+  purge('two')
+  await give()
+  await talk.say(alice, 'five', 5)
+  await heard.message('five')
+  t.strictSame(heard.heard.filter(({ type }) => type === 'withheld').map(inShort), ['withheld 4–4'])
+})
+
+t.test(
+  'Each client of a store shows what waited for a key, also one that is behind and interrupted',
+  async (t) => {
+    const { server, bob, store, talk, carol, alice, listen } = await scene(t, ['carol', 'alice'])
+    await bob.send(talk.id, 'hello')
+    const other = await fakeClient(t, server, { store })
+    let goOn: () => void = () => undefined
+    const isBusy = new Promise<void>((resolve) => (goOn = resolve))
+    const slow = {
+      async *events(...args: Parameters<typeof other.events>) {
+        for await (const event of other.events(...args)) {
+          yield event
+          if (textOf(event) === 'busy') await isBusy
+        }
       }
     }
-  }
-  const [first, second] = [await listen(), new Listener(t, slow)]
-  await second.first('connected')
-  await talk.change([], carol.device)
-  const { key } = talk.key.request
-  const hidden = { is: true }
-  server.lies.push(({ path, username }) => {
-    const isKey = username === 'bob' && path.endsWith(`/session-keys/${key.id}`)
-    return hidden.is && isKey ? problem('session-key-not-found') : undefined
-  })
-  for (const [index, text] of ['one', 'two'].entries()) await talk.say(carol, text, index + 1)
-  await talk.change([], alice.device)
-  await talk.say(alice, 'busy', 1)
-  for (const listener of [first, second]) await listener.message('busy')
+    const [first, second] = [await listen(), new Listener(t, slow)]
+    await second.first('connected')
+    await talk.change([], carol.device)
+    const { key } = talk.key.request
+    const hidden = { is: true }
+    server.lies.push(({ path, username }) => {
+      const isKey = username === 'bob' && path.endsWith(`/session-keys/${key.id}`)
+      return hidden.is && isKey ? problem('session-key-not-found') : undefined
+    })
+    for (const [index, text] of ['one', 'two'].entries()) await talk.say(carol, text, index + 1)
+    await talk.change([], alice.device)
+    await talk.say(alice, 'busy', 1)
+    for (const listener of [first, second]) await listener.message('busy')
 
-  hidden.is = false
-  const data = { conversationId: talk.id, sessionKeyId: key.id, deviceIds: [bob.account!.deviceId] }
-  server.log.append(['bob'], 'session-key.shared', data)
-  await talk.say(alice, 'end', 2)
-  await first.message('end')
-  goOn()
-  await second.message('end')
-  for (const listener of [first, second])
-    t.strictSame(listener.texts(), ['hello', 'busy', 'one', 'two', 'end'])
-})
+    hidden.is = false
+    const data = { conversationId: talk.id, sessionKeyId: key.id, deviceIds: [bob.account!.deviceId] }
+    server.log.append(['bob'], 'session-key.shared', data)
+    await talk.say(alice, 'end', 2)
+    await first.message('end')
+    // Its stream ends in the middle, after the retries of one call.
+    let failures = 0
+    server.lies.push(({ path, query }) => {
+      if (failures === 8 || !path.endsWith('/messages') || !query.has('after')) return undefined
+      failures++
+      throw new TypeError('fetch failed')
+    })
+    goOn()
+    await second.message('end')
+    for (const listener of [first, second])
+      t.strictSame(listener.texts(), ['hello', 'busy', 'one', 'two', 'end'])
+    t.equal(failures, 8)
+  }
+)
 
 t.test('A new device begins where it became active, although its first look fails', async (t) => {
   const { server, bob, talk, alice } = await scene(t, ['alice'])
