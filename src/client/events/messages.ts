@@ -159,14 +159,18 @@ export class MessageEvents {
     // The caller takes a place away when its message was shown: until then an interruption loses nothing.
     const waiting = readAwaitingKey(this.#api, this.#store, conversationId, hash, new Set(shown))
     for await (const { messages, deleted } of waiting) {
-      if (deleted.length > 0)
-        await this.#store.update(async (tx) => {
-          for (const tombstone of deleted) {
-            forgetAwaitingKey(tx, { conversationId, ...tombstone })
-            await noteDeleted(tx, shownDeleted(conversationId, tombstone))
+      for (const tombstone of deleted) {
+        const event = shownDeleted(conversationId, tombstone)
+        // It fills a gap: the stream may never have brought it.
+        yield {
+          events: [event],
+          commit: async (tx) => {
+            forgetAwaitingKey(tx, event)
+            shown?.delete(event.position)
+            await noteDeleted(tx, event)
           }
-        })
-      for (const { position } of deleted) shown?.delete(position)
+        }
+      }
       let at = 0
       for await (const { events, commit } of this.messages(messages)) {
         const message = messages[at++]!

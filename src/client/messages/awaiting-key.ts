@@ -54,7 +54,7 @@ export async function* readAwaitingKey(
     const path = `/v1/conversations/${conversationId}/messages?limit=200&after=${first - 1}`
     const request = { method: 'GET', path, response: MessagePage, maxBytes: MESSAGE_PAGE_BYTES } as const
     const { items, deleted } = (await api.call(request)).body
-    const readTo = Math.max(first, items.at(-1)?.position ?? 0, deleted.at(-1)?.position ?? 0)
+    const readTo = Math.max(first, ...[...items, ...deleted].map(({ position }) => position))
     const wanted = new Set(left)
     const isWanted = (item: Message | DeletedMessage) => item.key === key && wanted.has(item.position)
     yield { messages: items.filter(isWanted), deleted: deleted.filter(isWanted) }

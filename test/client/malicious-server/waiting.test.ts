@@ -308,3 +308,25 @@ for (const box of [
     await bob.flush()
     t.ok((await told(phone, talk.id)).includes('old'))
   })
+
+t.test('A tombstone in the place of a message that waits is shown', async (t) => {
+  const { talk, alice, heard, give } = await withoutKey(t)
+  const { id, position, sender, key, createdAt: deletedAt } = talk.conversation.messages.pop()!
+  talk.conversation.deleted = [{ id, position, sender, key, deletedAt }]
+  await give()
+  await talk.say(alice, 'three', 3)
+  await heard.message('three')
+  t.notOk(heard.heard.some(({ type }) => type === 'withheld'))
+  t.ok(heard.heard.some((event) => event.type === 'message-deleted' && event.id === id))
+})
+
+t.test('A tombstone beside a message that waits hides no other one unnoticed', async (t) => {
+  const { talk, alice, heard, give } = await withoutKey(t)
+  const { position, sender, key, createdAt: deletedAt } = talk.conversation.messages.at(-1)!
+  talk.conversation.deleted = [{ id: crypto.randomUUID(), position, sender, key, deletedAt }]
+  await give()
+  await heard.message('two')
+  await talk.say(alice, 'four', 4)
+  await heard.message('four')
+  t.strictSame(heard.heard.filter(({ type }) => type === 'withheld').map(inShort), ['withheld 3–3'])
+})
