@@ -6,7 +6,7 @@ import type { CounterId } from './seen.js'
 
 /** Beginnings of the stream that are remembered of each counter. */
 const MAX_FIRSTS = 16
-/** Numbers given up that a pass remembers of each counter. More are told as withheld. */
+/** Numbers given up elsewhere than in their order, that a pass remembers of each counter. More are told as withheld. */
 const MAX_GIVEN = 1000
 
 /** Counters that the sender of a message has used, and that were not shown. */
@@ -52,9 +52,12 @@ export class HistoryGaps {
     const isVoid = content.type === 'void'
     const met = this.#metOf(message)
     const last = met.last?.n
-    if (isVoid && met.given.size < MAX_GIVEN) met.given.add(n)
-    if (last !== undefined && (this.#isBackward ? isVoid : n < last)) return []
+    const isNext = last !== undefined && n === last + (this.#isBackward ? -1 : 1)
+    if (isVoid && !isNext && met.given.size < MAX_GIVEN) met.given.add(n)
+    if (last !== undefined && (this.#isBackward ? isVoid && !isNext : n < last)) return []
     met.last = message
+    // It may have come late: tombstones around it can stand for a number behind it.
+    if (isVoid && isNext) return []
     const deleted = this.#takeDeleted(message)
     if (last === undefined)
       return !this.#isBackward && isWhole ? this.#beforeFirst(message, met.given, deleted) : []

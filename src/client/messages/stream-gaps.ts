@@ -24,9 +24,10 @@ export class StreamGaps {
   }
 
   /**
-   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere.
+   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere; with the
+   * tombstones of the past that may fill this gap and others.
    */
-  async before(message: IncomingMessage): Promise<WithheldMessages[]> {
+  async before(message: IncomingMessage): Promise<(WithheldMessages | DeletedMessage)[]> {
     const { n } = message
     const counter = counterOf(message)
     const known = await lastStreamed(this.#store, counter)
@@ -38,13 +39,17 @@ export class StreamGaps {
       return unlessDeleted(withheld(message, ranges), await countDeleted(this.#store, message))
     }
     const found = await gap()
-    return found.length > 0 && (await this.#readPast(message)) ? gap() : found
+    if (found.length === 0) return []
+    const past = await this.#readPast(message)
+    return past === undefined ? found : [...past, ...(await gap())]
   }
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
     const last = (await lastStreamed(tx, counterOf(message))) ?? 0
-    if (message.n > last + 1) await forgetDeleted(tx, message)
+    // Tombstones in front of a number that was given up, and may come late, can stand for one behind it.
+    const isVoid = message.content.type === 'void'
+    if (message.n > (isVoid ? last + 1 : last)) await forgetDeleted(tx, message)
     return noteStreamed(tx, message)
   }
 
@@ -52,21 +57,22 @@ export class StreamGaps {
    * A device gets session keys before its stream begins: read what was sent in between. Messages are taken under the
    * newest key only, so that all behind one under another key are under others, too. Once for each beginning.
    *
-   * @returns whether anything was read
+   * @returns the tombstones there, oldest first; undefined if nothing was read
    */
-  async #readPast({ conversationId, key }: IncomingMessage): Promise<boolean> {
+  async #readPast({ conversationId, key }: IncomingMessage): Promise<DeletedMessage[] | undefined> {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
-    if (start === 0 || (await this.#store.get<number>(name)) === start) return false
+    if (start === 0 || (await this.#store.get<number>(name)) === start) return undefined
     const deleted: DeletedMessage[] = []
     for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
       if (item.key !== key) break
       if (item.type === 'message-deleted') deleted.push(item)
     }
+    deleted.reverse()
     await this.#store.update(async (tx) => {
-      for (const item of deleted.reverse()) await noteDeleted(tx, item)
+      for (const item of deleted) await noteDeleted(tx, item)
       tx.set(name, start)
     })
-    return true
+    return deleted
   }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
+import { skipTo } from '../../../src/client/stores/read-range.js'
 import { all } from '../../support/chat-clients.js'
 
 const isGap = ({ type }: Pick<ChatEvent, 'type'>) => type === 'withheld'
@@ -48,4 +49,58 @@ t.test('A number that was given up late leaves one gap in the history, at most',
     newestFirst.filter((one) => one.startsWith('withheld')),
     ['withheld 7–7']
   )
+})
+
+t.test('A tombstone in front of a message fills no gap behind it', async (t) => {
+  const { server, talk, alice, listen } = await scene(t, ['alice'])
+  const heard = await listen()
+  const one = await talk.say(alice, 'one', 1)
+  const { sender, key } = one
+  const position = ++server.log.position
+  const message = { id: crypto.randomUUID(), position, sender, key, deletedAt: one.createdAt }
+  server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  await talk.say(alice, 'two', 2)
+  await talk.say(alice, 'four', 4)
+  await heard.message('four')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 3–3'])
+})
+
+t.test('A tombstone of the time before the stream is shown when it may fill a gap', async (t) => {
+  const { server, store, bob, talk, alice, listen } = await scene(t, ['alice'])
+  await bob.conversations.get(talk.id)
+  const one = await talk.say(alice, 'one', 1, { isStreamed: false })
+  const { sender, key } = one
+  const position = ++server.log.position
+  talk.conversation.deleted = [{ id: crypto.randomUUID(), position, sender, key, deletedAt: one.createdAt }]
+  await talk.say(alice, 'two', 2, { isStreamed: false })
+  await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+  const heard = await listen()
+  await talk.say(alice, 'four', 4)
+  await heard.message('four')
+  t.strictSame(heard.heard.map(inShort), ['connected', 'message-deleted', 'four'])
+})
+
+t.test('However many numbers a device gives up, a history misses none', async (t) => {
+  const { bob, talk, alice } = await scene(t, ['alice'])
+  await talk.say(alice, 'first', 1, { isStreamed: false })
+  for (let n = 2; n <= 1100; n++) await talk.say(alice, { type: 'void' }, n, { isStreamed: false })
+  await talk.say(alice, 'last', 1101, { isStreamed: false })
+  const told = (await all(bob.history(talk.id))).filter(isGap).map(inShort)
+  t.strictSame(told, [])
+})
+
+t.test('A number that was given up late, behind a deleted message, opens no gap', async (t) => {
+  const { bob, talk, alice, listen } = await scene(t, ['alice'])
+  await talk.say(alice, '1', 1)
+  talk.purge(await talk.say(alice, '3', 3))
+  await talk.say(alice, { type: 'void' }, 2)
+  await talk.say(alice, '4', 4)
+  const heard = await listen()
+  await heard.message('4')
+  t.notOk(heard.heard.some(isGap))
+  t.strictSame(
+    (await told(bob, talk.id)).filter((one) => one.startsWith('withheld')),
+    []
+  )
+  t.strictSame((await all(bob.history(talk.id))).filter(isGap), [])
 })
