@@ -1,6 +1,15 @@
+import { sql } from 'drizzle-orm'
 import pg from 'pg'
+import type { Db } from '../../src/server/db/database.js'
+import { rows } from '../../src/server/db/rows.js'
 import { eventually } from './eventually.js'
 import type { Scope } from './server-process.js'
+
+/** Resolves when this number of transactions wait for locks. */
+export function areHeldUp(db: Db, many: number): Promise<void> {
+  const waiting = sql`select 1 as n from pg_locks where not granted`
+  return eventually(async () => (await rows(db, waiting)).length >= many, `${many} wait`)
+}
 
 /** A connection of a test's own to a database, on which it can take locks that hold up a server. */
 export class LockHolder {

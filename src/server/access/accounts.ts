@@ -1,8 +1,9 @@
 import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { UserRow } from '../chains/users.js'
 import type { Tx } from '../db/database.js'
-import { users } from '../db/schema.js'
+import { sessions, users } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
+import type { ActiveSession } from './sessions.js'
 
 /*
  * Locks of accounts. A transaction takes them before all others: that of the admins, then users, then devices, then
@@ -37,6 +38,23 @@ export async function holdAccount(tx: Tx, userId: string): Promise<string | null
   if (user === undefined) throw new Problem('invalid-credentials')
   if (user.suspendedAt !== null) throw new Problem('suspended')
   return user.passwordHash
+}
+
+/**
+ * Lock the account of whoever asks. All that a session does to its own account calls it: the call may have waited, for
+ * its turn or for a lock, and the session may have ended meanwhile.
+ *
+ * @throws {Problem} `session-ended`
+ */
+export async function lockOwnAccount(
+  tx: Tx,
+  { id, userId }: Pick<ActiveSession, 'id' | 'userId'>
+): Promise<UserRow> {
+  const user = await lockAccount(tx, userId)
+  // A statement of its own, which sees what was committed before the lock was got.
+  const found = await tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, id))
+  if (user === null || found.length === 0) throw new Problem('session-ended')
+  return user
 }
 
 /**

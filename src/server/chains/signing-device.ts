@@ -1,11 +1,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { Purpose } from '../../protocol/statements.js'
 import { RuleViolation } from '../../protocol/rule-violation.js'
 import type { SignedStatement } from '../../protocol/schema.js'
 import type { DeviceSession } from '../access/auth.js'
 import type { Db } from '../db/database.js'
-import { devices, users } from '../db/schema.js'
+import { devices, sessions } from '../db/schema.js'
 import { Problem } from '../http/problem.js'
 import { verifySignatures } from './public-keys.js'
 
@@ -16,8 +16,8 @@ export interface SigningDevice {
   key: KeyObject
 }
 
-/** The calling device, if it and its account are active at this moment. @throws {Problem} `device-required` */
-export async function readSigningDevice(db: Db, { deviceId }: DeviceSession): Promise<SigningDevice> {
+/** The calling device, if it is active and its session has not ended at this moment. @throws {Problem} `session-ended` */
+export async function readSigningDevice(db: Db, { id, deviceId }: DeviceSession): Promise<SigningDevice> {
   const [device] = await db
     .select({
       key: devices.signingKey,
@@ -25,9 +25,9 @@ export async function readSigningDevice(db: Db, { deviceId }: DeviceSession): Pr
       purpose: devices.purpose
     })
     .from(devices)
-    .innerJoin(users, eq(users.id, devices.userId))
-    .where(and(eq(devices.id, deviceId), eq(devices.status, 'active'), isNull(users.erasedAt)))
-  if (device === undefined) throw new Problem('device-required')
+    .innerJoin(sessions, eq(sessions.deviceId, devices.id))
+    .where(and(eq(sessions.id, id), eq(devices.id, deviceId), eq(devices.status, 'active')))
+  if (device === undefined) throw new Problem('session-ended')
   return { ...device, id: deviceId, key: createPublicKey(device.key) }
 }
 

@@ -1,9 +1,8 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { rows } from '../../../src/server/db/rows.js'
 import { sessions, users } from '../../../src/server/db/schema.js'
 import { operatorOf, promote } from '../../support/admin.js'
-import { LockHolder } from '../../support/database-locks.js'
+import { areHeldUp, LockHolder } from '../../support/database-locks.js'
 import { eventually } from '../../support/eventually.js'
 import { expect, problem } from '../../support/interop/http.js'
 import { user } from '../../support/people.js'
@@ -18,12 +17,6 @@ if (pg !== undefined) {
   const [alice, bob, carol] = await Promise.all(['alice', 'bob', 'carol'].map((name) => user(t, chat, name)))
   for (const one of [alice!, bob!]) await promote(chat, one)
 
-  /** Resolves when this number of transactions wait for locks. */
-  const areHeldUp = (many: number) => {
-    const waiting = sql`select 1 as n from pg_locks where not granted`
-    return eventually(async () => (await rows(db, waiting)).length >= many, `${many} wait`)
-  }
-
   t.test('Log-ins at the same moment leave no more sessions than MAX_SESSIONS', async (t) => {
     const body = { username: 'carol', password: carol!.password }
     const logIn = () => carol!.raw('POST', '/v1/auth/login', { body, token: null })
@@ -32,7 +25,7 @@ if (pg !== undefined) {
     await holder.client.query('begin')
     await holder.client.query('select from log_head for update')
     const answers = Array.from({ length: 3 }, logIn)
-    await areHeldUp(3)
+    await areHeldUp(db, 3)
     await holder.client.query('commit')
     for (const answer of await Promise.all(answers)) expect(answer, 200)
     t.equal(await db.$count(sessions, eq(sessions.userId, carol!.userId)), 3)
@@ -72,7 +65,7 @@ if (pg !== undefined) {
     await holder.holdsUp('audit')
     const body = { note: '', kind: 'member', role: 'admin', maxUses: 1, days: 7 }
     const invited = alice!.raw('POST', '/v1/admin/invites', { body })
-    await areHeldUp(2)
+    await areHeldUp(db, 2)
     await holder.client.query('commit')
     expect(await demoted, 204)
     t.equal(problem(await invited), 'server-admin-required')

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { PasswordChange } from '../../../protocol/own-account.js'
 import { ref } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
-import { lockAccount } from '../../access/accounts.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { requireOwnPassword } from '../../access/own-password.js'
 import { endSessions, type ActiveSession } from '../../access/sessions.js'
 import type { Tx } from '../../db/database.js'
@@ -54,12 +54,12 @@ export function passwordRoutes(
 /** @param was the hash of the password that was found right: another change may have been faster */
 async function changePassword(
   tx: Tx,
-  { id, userId }: ActiveSession,
+  session: ActiveSession,
   was: string | null,
   passwordHash: string
 ): Promise<void> {
-  const user = await lockAccount(tx, userId)
-  if (user === null) throw new Problem('session-ended')
+  const { id, userId } = session
+  const user = await lockOwnAccount(tx, session)
   if (user.passwordHash !== was) throw new Problem('wrong-password')
   await tx.update(users).set({ passwordHash }).where(eq(users.id, userId))
   // A link for a new password that somebody was given before must not undo this.

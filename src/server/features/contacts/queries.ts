@@ -1,4 +1,6 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { lockOwnAccount } from '../../access/accounts.js'
+import type { ActiveSession } from '../../access/sessions.js'
 import type { Db, Tx } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
 import { blocks, users } from '../../db/schema.js'
@@ -16,9 +18,15 @@ export function readBlocks(db: Db, userId: string, after: string, limit: number)
 }
 
 /** @returns whether the user was not blocked before @throws {Problem} `limit-reached` */
-export async function insertBlock(tx: Tx, userId: string, blockedId: string, max: number): Promise<boolean> {
+export async function insertBlock(
+  tx: Tx,
+  session: ActiveSession,
+  blockedId: string,
+  max: number
+): Promise<boolean> {
+  const { userId } = session
   // Two blocks at once must not exceed the bound.
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+  await lockOwnAccount(tx, session)
   const [{ count, isBlocked }] = (await rows<{ count: number; isBlocked: boolean }>(
     tx,
     sql`

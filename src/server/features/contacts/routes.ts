@@ -1,8 +1,9 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import Type from 'typebox'
 import { AccountChange, BlockPage, OwnUserResponse } from '../../../protocol/contacts.js'
 import { USERNAME } from '../../../protocol/ids.js'
 import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { ownAccount, requireUser } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
@@ -32,14 +33,12 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
       }
     },
     async (request) => {
-      const { userId } = deviceSessionOf(request)
-      const [user] = await db
-        .update(users)
-        .set(request.body)
-        .where(and(eq(users.id, userId), isNull(users.erasedAt)))
-        .returning()
-      if (user === undefined) throw new Problem('session-ended')
-      return ownAccount(user)
+      const session = deviceSessionOf(request)
+      const [user] = await db.transaction(async (tx) => {
+        await lockOwnAccount(tx, session)
+        return tx.update(users).set(request.body).where(eq(users.id, session.userId)).returning()
+      })
+      return ownAccount(user!)
     }
   )
 
@@ -82,12 +81,13 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
       }
     },
     async (request, reply) => {
-      const { userId, username } = deviceSessionOf(request)
+      const session = deviceSessionOf(request)
       const blocked = await requireUser(db, request.params.username)
-      if (blocked.username === username) throw new Problem('invalid-request', 'Nobody blocks themselves.')
+      if (blocked.username === session.username)
+        throw new Problem('invalid-request', 'Nobody blocks themselves.')
       await transaction(services, async (tx) => {
-        if (await insertBlock(tx, userId, blocked.id, config.contacts.maxBlocks))
-          await tellDevices(tx, userId, blocked, true)
+        if (await insertBlock(tx, session, blocked.id, config.contacts.maxBlocks))
+          await tellDevices(tx, session.userId, blocked, true)
       })
       return reply.status(204).send(null)
     }
@@ -108,9 +108,11 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
       }
     },
     async (request, reply) => {
-      const { userId } = deviceSessionOf(request)
+      const session = deviceSessionOf(request)
+      const { userId } = session
       const other = await requireUser(db, request.params.username)
       await transaction(services, async (tx) => {
+        await lockOwnAccount(tx, session)
         const own = and(eq(blocks.userId, userId), eq(blocks.blockedId, other.id))
         const gone = await tx.delete(blocks).where(own).returning({ id: blocks.blockedId })
         if (gone.length > 0) await tellDevices(tx, userId, other, false)

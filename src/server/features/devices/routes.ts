@@ -8,8 +8,11 @@ import {
 } from '../../../protocol/devices.js'
 import type { ProblemCode } from '../../../protocol/problems.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
+import type { ActiveSession } from '../../access/sessions.js'
 import { deviceView } from '../../chains/device-store.js'
+import type { Tx } from '../../db/database.js'
 import type { App } from '../../http/app.js'
 import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -35,6 +38,11 @@ type DeviceServices = Pick<Services, 'config' | 'db' | 'log' | 'sessions'>
 
 export function deviceRoutes(app: App, services: DeviceServices): void {
   const { config, db } = services
+  const change = <T>(session: ActiveSession, run: (tx: Tx) => Promise<T>) =>
+    transaction(services, async (tx) => {
+      await lockOwnAccount(tx, session)
+      return run(tx)
+    })
 
   app.get(
     '/devices',
@@ -79,7 +87,7 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     },
     async (request, reply) => {
       const session = sessionOf(request)
-      const { device, outcome } = await transaction(services, (tx) =>
+      const { device, outcome } = await change(session, (tx) =>
         addDevice(tx, config.devices, session, request.body)
       )
       services.sessions.forget(session.id)
@@ -113,9 +121,9 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
       }
     },
     async (request) => {
-      const { userId } = deviceSessionOf(request)
-      const device = await transaction(services, (tx) =>
-        approveDevice(tx, config.devices, userId, request.params.id, request.body.statement)
+      const session = deviceSessionOf(request)
+      const device = await change(session, (tx) =>
+        approveDevice(tx, config.devices, session.userId, request.params.id, request.body.statement)
       )
       return { device: deviceView(device) }
     }
@@ -138,8 +146,8 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
       }
     },
     async (request, reply) => {
-      const { userId } = deviceSessionOf(request)
-      await transaction(services, (tx) => rejectDevice(tx, userId, request.params.id))
+      const session = deviceSessionOf(request)
+      await change(session, (tx) => rejectDevice(tx, session.userId, request.params.id))
       return reply.status(204).send(null)
     }
   )
@@ -162,10 +170,10 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
       }
     },
     async (request) => {
-      const { userId } = sessionOf(request)
+      const session = sessionOf(request)
       const { id } = request.params
-      const device = await transaction(services, (tx) =>
-        rekeyDevice(tx, config.devices, userId, id, request.body)
+      const device = await change(session, (tx) =>
+        rekeyDevice(tx, config.devices, session.userId, id, request.body)
       )
       return { device: deviceView(device) }
     }
@@ -189,9 +197,11 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
       }
     },
     async (request) => {
-      const { userId } = sessionOf(request)
+      const session = sessionOf(request)
       const { id } = request.params
-      const device = await transaction(services, (tx) => revokeDevice(tx, userId, id, request.body.statement))
+      const device = await change(session, (tx) =>
+        revokeDevice(tx, session.userId, id, request.body.statement)
+      )
       return { device: deviceView(device) }
     }
   )

@@ -3,14 +3,14 @@ import { Erasure } from '../../../protocol/own-account.js'
 import { parseStatement } from '../../../protocol/parse-statement.js'
 import { ref, type SignedStatement } from '../../../protocol/schema.js'
 import { sessionOf } from '../../access/auth.js'
-import { lockAccount, requireOtherAdmin } from '../../access/accounts.js'
+import { lockOwnAccount, requireOtherAdmin } from '../../access/accounts.js'
 import { eraseUser } from '../../access/erasure.js'
 import { requireOwnPassword } from '../../access/own-password.js'
+import type { ActiveSession } from '../../access/sessions.js'
 import { verifySignatures } from '../../chains/public-keys.js'
 import { changeChain, extended } from '../../chains/user-chain-changes.js'
 import { lockUser, type UserLink } from '../../chains/user-chain-store.js'
 import type { Tx } from '../../db/database.js'
-import type { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
@@ -52,10 +52,10 @@ export function erasureRoutes(
       }
     },
     async (request, reply) => {
-      const { username } = sessionOf(request)
+      const session = sessionOf(request)
       const { password, statements, dryRun = false } = request.body
-      const user = await requireOwnPassword(services, request, reply, username, password)
-      await transaction(services, (tx) => erase(tx, user, statements, dryRun))
+      const user = await requireOwnPassword(services, request, reply, session.username, password)
+      await transaction(services, (tx) => erase(tx, session, user.passwordHash, { statements, dryRun }))
       if (!dryRun) services.erasedRows.soon()
       return reply.status(204).send(null)
     }
@@ -64,17 +64,17 @@ export function erasureRoutes(
 
 async function erase(
   tx: Tx,
-  { id, passwordHash }: typeof users.$inferSelect,
-  statements: readonly SignedStatement[],
-  dryRun: boolean
+  session: ActiveSession,
+  passwordHash: string | null,
+  { statements, dryRun }: { statements: readonly SignedStatement[]; dryRun: boolean }
 ): Promise<void> {
-  await requireOtherAdmin(tx, id)
+  const { userId } = session
+  await requireOtherAdmin(tx, userId)
   if (dryRun) return
-  const user = await lockAccount(tx, id)
-  if (user === null) throw new Problem('session-ended')
+  const user = await lockOwnAccount(tx, session)
   if (user.passwordHash !== passwordHash) throw new Problem('wrong-password')
-  const revoked = await revokeAll(tx, id, statements)
-  const erased = await eraseUser(tx, id)
+  const revoked = await revokeAll(tx, userId, statements)
+  const erased = await eraseUser(tx, userId)
   await appendEvents(tx, [...revoked, ...erased])
 }
 

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { ExportLine } from '../../../protocol/own-account.js'
 import { schemaName } from '../../../protocol/schema.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { record, userActor } from '../../access/audit.js'
 import { deviceSessionOf } from '../../access/auth.js'
 import { spendOfDay } from '../../access/daily-budget.js'
@@ -54,7 +55,10 @@ export function exportRoutes(app: App, services: Parts): void {
       const session = deviceSessionOf(request)
       spendOfDay(exports, session.userId, 1, 'You may make', 'exports')
       const act = { action: 'user.export', subject: session.userId }
-      await services.db.transaction((tx) => record(tx, userActor(session, request), act))
+      await services.db.transaction(async (tx) => {
+        await lockOwnAccount(tx, session)
+        await record(tx, userActor(session, request), act)
+      })
       void reply.header('cache-control', 'no-store')
       // Nothing is read before the client has taken what was read before it.
       const lines = Readable.from(chunks(services, session), { objectMode: false, highWaterMark: 2 ** 16 })

@@ -2,6 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { UserStatements } from '../../../protocol/accounts.js'
 import { parseStatement } from '../../../protocol/parse-statement.js'
 import type { UserChain } from '../../../protocol/user-chain.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { requireReset } from '../../access/auth.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import { requireCapacity, requireDailyBounds } from '../../chains/chain-bounds.js'
@@ -53,8 +54,10 @@ export async function continueChain(
     { isolationLevel: 'repeatable read', accessMode: 'read only' }
   )
   if (judged.added.length === 0) return { chain: judged.chain, grown: false }
-  if (judged.added.some(({ statement }) => statement.kind === 'device-reset')) requireReset(session, username)
+  const isReset = judged.added.some(({ statement }) => statement.kind === 'device-reset')
+  if (isReset) requireReset(session, username)
   return transaction({ db, log }, async (tx) => {
+    if (isReset) await lockOwnAccount(tx, session)
     const user = await lockUser(tx, judged.userId)
     const { chain, added } = await judge(tx, config, user, links, keys)
     if (added.length === 0) return { chain, grown: false }

@@ -10,7 +10,7 @@ import { erase, revocations } from '../../../support/erasure.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
 import type { DeviceSession } from '../../../../src/server/access/auth.js'
 import type { InteropClient } from '../../../support/interop/client.js'
-import { anotherSession, conversation, lastWord, user } from '../../../support/people.js'
+import { anotherSession, conversation, lastWord, sessionId, user } from '../../../support/people.js'
 import { startChat } from '../../../support/start-chat.js'
 
 const said = (answer: Answer<unknown>) => `${answer.status} ${problem(answer)}`
@@ -188,8 +188,8 @@ t.test('An operator erases without statements: wraps for the devices are taken a
   await stream.waitFor(({ event }) => event === 'user.deleted')
   await isGone(t, ivan, judy)
   t.equal((await judy.user('ivan')).active.size, 1, 'the device still stands in the chain')
-  const device = readSigningDevice(db, { deviceId: ivan.deviceId } as DeviceSession)
-  await t.rejects(device, { code: 'device-required' }, 'a request that was under way signs nothing any more')
+  const device = readSigningDevice(db, { id: sessionId(ivan), deviceId: ivan.deviceId } as DeviceSession)
+  await t.rejects(device, { code: 'session-ended' }, 'a request that was under way signs nothing any more')
   await erasedRows.sweep()
   expect(await judy.newKey(id), 201, 409)
   expect(await judy.setTimer(id, 60), 201)

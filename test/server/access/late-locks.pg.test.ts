@@ -1,0 +1,153 @@
+import { eq } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { audit, devices } from '../../../src/server/db/schema.js'
+import { operatorOf } from '../../support/admin.js'
+import { cheapKeys } from '../../support/bad-input.js'
+import { areHeldUp, LockHolder } from '../../support/database-locks.js'
+import { erase } from '../../support/erasure.js'
+import { InteropClient } from '../../support/interop/client.js'
+import { problem, type Answer } from '../../support/interop/http.js'
+import { anotherSession, conversation, user } from '../../support/people.js'
+import { startPostgres } from '../../support/postgres.js'
+import { SignedChain } from '../../support/signed-chain.js'
+import { startChat } from '../../support/start-chat.js'
+
+type Call = () => Promise<Answer<unknown>>
+
+const pg = await startPostgres(t)
+if (pg !== undefined) {
+  const chat = await startChat(t, { DATABASE_URL: pg.url })
+  const { db } = chat.services
+  const operate = operatorOf(chat)
+  const bystander = await user(t, chat, 'bystander')
+  const said = (answer: Answer<unknown>) => `${answer.status} ${problem(answer)}`.trim()
+
+  /** Make both calls wait for a lock, the first one in front. @returns what the second one is answered */
+  async function after(t: Test, { held, first, second }: { held: string; first: Call; second: Call }) {
+    const holder = await LockHolder.connect(t, pg!.url)
+    await holder.client.query('begin')
+    await holder.client.query(held)
+    const done = first()
+    await areHeldUp(db, 1)
+    const late = second()
+    await areHeldUp(db, 2)
+    await holder.client.query('commit')
+    t.match(said(await done), /^20\d$/)
+    return said(await late)
+  }
+
+  const accountOf = ({ username }: InteropClient) =>
+    `select from users where username = '${username}' for no key update`
+
+  /** Another device of a user, in a session of its own that has no device. */
+  async function newDevice(of: InteropClient): Promise<InteropClient> {
+    const device = await InteropClient.create(chat.url, of.username, {
+      keys: cheapKeys(),
+      password: of.password
+    })
+    t.teardown(() => device.close())
+    await device.login(false)
+    return device
+  }
+
+  const next = 'another long enough passphrase'
+  const changePassword = (who: InteropClient) =>
+    who.raw('POST', '/v1/auth/password', { body: { currentPassword: who.password, newPassword: next } })
+
+  /** Each prepares a call of somebody, by what it does. */
+  const acts: Record<string, (who: InteropClient) => Call | Promise<Call>> = {
+    'adds a device': async (who) => {
+      const device = await newDevice(who)
+      return () => device.addDevice(who.keys)
+    },
+    'asks for a device': async (who) => {
+      const device = await newDevice(who)
+      return () => device.addDevice()
+    },
+    'resets a chain': async (who) => {
+      const device = await newDevice(who)
+      return () => device.reset()
+    },
+    'resets a chain as after a restore': async (who) => {
+      const [device, chain] = [await newDevice(who), new SignedChain(who)]
+      chain.reset()
+      return () => chain.post(device, 1)
+    },
+    'replaces keys': (who) => () => who.rekey(cheapKeys({ signing: who.keys.signingPrivate })),
+    'revokes a device': (who) => () => who.revoke(who.deviceId),
+    'changes the password': (who) => () => changePassword(who),
+    'changes settings': (who) => () =>
+      who.raw('PATCH', '/v1/users/me', { body: { contactPolicy: 'nobody' } }),
+    'blocks somebody': (who) => () => who.raw('PUT', '/v1/users/me/blocks/bystander'),
+    'unblocks somebody': (who) => () => who.raw('DELETE', '/v1/users/me/blocks/bystander'),
+    'erases an account': (who) => () => erase(who)
+  }
+
+  for (const [n, [what, prepare]] of Object.entries(acts).entries())
+    t.test(`Nobody ${what} who is suspended while the call waits`, async (t) => {
+      const who = await user(t, chat, `suspended${n}`)
+      const second = await prepare(who)
+      const first = () => operate('PUT', `/users/${who.username}/suspension`)
+      t.equal(await after(t, { held: accountOf(who), first, second }), '401 session-ended')
+    })
+
+  t.test('A device that asks to come in while the account is erased leaves nothing', async (t) => {
+    const who = await user(t, chat, 'erased')
+    const device = await newDevice(who)
+    const first = () => operate('DELETE', '/users/erased')
+    const late = await after(t, { held: accountOf(who), first, second: () => device.addDevice(who.keys) })
+    t.equal(late, '401 session-ended')
+    t.strictSame(
+      (await db.select().from(devices).where(eq(devices.userId, who.userId))).map(({ name }) => name),
+      ['']
+    )
+  })
+
+  t.test('An export that begins while the account is erased leaves no address', async (t) => {
+    const who = await user(t, chat, 'exporter')
+    const first = () => operate('DELETE', '/users/exporter')
+    const second = () => who.raw('GET', '/v1/users/me/export')
+    const late = await after(t, { held: 'lock table audit in exclusive mode', first, second })
+    t.equal(late, '401 session-ended')
+    const left = await db.select().from(audit).where(eq(audit.actor, who.userId))
+    t.strictSame(
+      left.map(({ address }) => address).filter((address) => address !== null),
+      []
+    )
+  })
+
+  t.test('A new password keeps out whoever takes the account over with the old one', async (t) => {
+    const owner = await user(t, chat, 'owner')
+    const thief = await newDevice(owner)
+    const first = () => changePassword(owner)
+    const late = await after(t, { held: accountOf(owner), first, second: () => thief.reset() })
+    t.equal(late, '401 session-ended')
+  })
+
+  t.test('A suspended user changes no conversation', async (t) => {
+    const who = await user(t, chat, 'changer')
+    const id = await conversation(who, [bystander])
+    await who.roster(id)
+    const holder = await LockHolder.connect(t, pg.url)
+    await holder.client.query('begin')
+    await holder.client.query(`select from conversations where id = '${id}' for update`)
+    const late = who.newKey(id)
+    await areHeldUp(db, 1)
+    t.equal(said(await operate('PUT', '/users/changer/suspension')), '204')
+    await holder.client.query('commit')
+    t.equal(said(await late), '401 session-ended')
+  })
+
+  t.test('A session that ends while its call waits changes nothing', async (t) => {
+    const owner = await user(t, chat, 'ender')
+    const other = await anotherSession(t, owner)
+    const holder = await LockHolder.connect(t, pg.url)
+    await holder.client.query('begin')
+    await holder.client.query(accountOf(owner))
+    const late = changePassword(other)
+    await areHeldUp(db, 1)
+    t.equal(said(await other.logout()), '204')
+    await holder.client.query('commit')
+    t.equal(said(await late), '401 session-ended')
+  })
+}
