@@ -7,7 +7,7 @@ import { areHeldUp, LockHolder } from '../../support/database-locks.js'
 import { erase } from '../../support/erasure.js'
 import { InteropClient } from '../../support/interop/client.js'
 import { problem, type Answer } from '../../support/interop/http.js'
-import { anotherSession, conversation, user } from '../../support/people.js'
+import { anotherSession, conversation, sessionId, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { SignedChain } from '../../support/signed-chain.js'
 import { startChat } from '../../support/start-chat.js'
@@ -114,6 +114,24 @@ if (pg !== undefined) {
       left.map(({ address }) => address).filter((address) => address !== null),
       []
     )
+  })
+
+  t.test('An export whose session ends before its first line is refused', async (t) => {
+    const who = await user(t, chat, 'quitter')
+    const [begin, lines] = [await LockHolder.connect(t, pg.url), await LockHolder.connect(t, pg.url)]
+    for (const { client } of [begin, lines]) await client.query('begin')
+    await begin.client.query('lock table audit in exclusive mode')
+    const exported = who.raw('GET', '/v1/users/me/export')
+    await begin.holdsUp('audit')
+    const isLocked = lines.client.query('lock table users in access exclusive mode')
+    await lines.isHeldUp()
+    await begin.client.query('commit')
+    await isLocked
+    await lines.holdsUp('json_build_array')
+    await lines.client.query('delete from sessions where user_id = $1', [who.userId])
+    chat.services.sessions.forget(sessionId(who))
+    await lines.client.query('commit')
+    t.equal(said(await exported), '401 session-ended')
   })
 
   t.test('A new password keeps out whoever takes the account over with the old one', async (t) => {

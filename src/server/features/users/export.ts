@@ -8,6 +8,7 @@ import { spendOfDay } from '../../access/daily-budget.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { Problem } from '../../http/problem.js'
 import { readVisible } from '../../log/read.js'
 import type { Services } from '../../services.js'
 import { sectionPages } from './export-pages.js'
@@ -70,7 +71,7 @@ export function exportRoutes(app: App, services: Parts): void {
 /** Pages of lines. It ends without the last line if the session ends meanwhile. */
 async function* chunks(services: Parts, session: ActiveSession): AsyncGenerator<string> {
   for await (const lines of pages(services, session.userId)) {
-    if ((await services.sessions.find(session.id)) === null) throw new Error('the session has ended')
+    if ((await services.sessions.find(session.id)) === null) throw new Problem('session-ended')
     if (lines.length > 0) yield lines.map((line) => `${line}\n`).join('')
   }
   yield '{"kind":"end"}\n'
