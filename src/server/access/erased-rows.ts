@@ -51,7 +51,10 @@ export class ErasedRows {
       .select({ id: users.id, isSettled: sql<boolean>`${users.erasedAt} < now() - interval '1 minute'` })
       .from(users)
       .where(isLeft)
-    for (const user of found) await this.#eraseRows(db, user)
+    const failures: unknown[] = []
+    // One account that takes too long holds up no other.
+    for (const user of found) await this.#eraseRows(db, user).catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
   }
 
   async #eraseRows(db: Db, { id, isSettled }: Erased): Promise<void> {

@@ -34,4 +34,23 @@ if (postgres !== undefined) {
       async () => (await client.query(`select from conversations where id = '${id}'`)).rowCount === 0
     )
   })
+
+  t.test('An account whose rows cannot be erased for now does not hold up those of others', async (t) => {
+    const url = await postgres.newDatabase()
+    const there = await startServer(t, { databaseUrl: url, env: { DATABASE_STATEMENT_TIMEOUT: '2' } })
+    await user(t, there, 'admin-of-all')
+    const [first, second] = [await user(t, there, 'first'), await user(t, there, 'second')]
+    const [stuck, free] = [await conversation(first, []), await conversation(second, [])]
+    expect(await first.send(stuck, { type: 'text', text: 'for me' }), 201)
+    const { client } = await LockHolder.connect(t, url)
+    await client.query('begin')
+    await client.query(`select from events where conversation_id = '${stuck}' for update`)
+    expect(await erase(first), 204)
+    expect(await erase(second), 204)
+    const isGone = async (id: string) =>
+      (await client.query(`select from conversations where id = '${id}'`)).rowCount === 0
+    await eventually(() => isGone(free), 'the second one is erased')
+    t.notOk(await isGone(stuck))
+    await client.query('commit')
+  })
 }
