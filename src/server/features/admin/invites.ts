@@ -3,6 +3,7 @@ import { AdminInvite, AdminInvitePage, NewAdminInvite } from '../../../protocol/
 import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record as closed, ref } from '../../../protocol/schema.js'
 import { record } from '../../access/audit.js'
+import { sessionOf } from '../../access/auth.js'
 import {
   createInvite,
   inviteView,
@@ -38,7 +39,8 @@ export function inviteRoutes(app: App, { db }: Pick<Services, 'db'>): void {
         await record(tx, actor, { action: 'invite.create', subject: made.invite.id, details })
         return made
       })
-      return reply.status(201).send({ ...adminView({ invite, createdBy: null, usedBy: [] }), token })
+      const createdBy = invite.createdBy === null ? null : sessionOf(request).username
+      return reply.status(201).send({ ...adminView({ invite, createdBy, usedBy: [] }), token })
     }
   )
 
