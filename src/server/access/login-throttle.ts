@@ -19,6 +19,8 @@ const DETAIL = 'There were too many log-ins with a wrong password. Wait for the 
 export class LoginThrottle {
   readonly #here: WindowCounter
   readonly #everywhere: WindowCounter
+  /** How many passwords are being tried, by place. */
+  readonly #underWay = new Map<string, number>()
   /** Where this process has seen the owners of accounts. */
   readonly #known = new Set<string>()
   readonly #db: Db
@@ -44,22 +46,35 @@ export class LoginThrottle {
     const place = placeOf(username, request)
     const isOpen = this.#everywhere.wait(username) === 0 || (await this.#isOwners(username, request))
     // From here to the count nothing waits: attempts that come at once are counted one after the other.
-    const wait = this.#here.wait(place) || (isOpen ? 0 : this.#everywhere.wait(username))
+    const wait = this.#waitHere(place) || (isOpen ? 0 : this.#everywhere.wait(username))
     if (wait > 0) logFailedLogin(request, 'limit-reached')
     requireNoWait(reply, wait, DETAIL)
     this.#here.count(place)
     this.#everywhere.count(username)
-    const result = await verify().catch((error: unknown) => {
+    this.#underWay.set(place, (this.#underWay.get(place) ?? 0) + 1)
+    try {
+      const result = await verify()
+      if (result.ok) {
+        this.#here.forget(place)
+        this.#everywhere.takeBack(username)
+        this.remember(username, request)
+      }
+      return result
+    } catch (error) {
       this.#here.takeBack(place)
       this.#everywhere.takeBack(username)
       throw error
-    })
-    if (result.ok) {
-      this.#here.forget(place)
-      this.#everywhere.takeBack(username)
-      this.remember(username, request)
+    } finally {
+      const left = this.#underWay.get(place)! - 1
+      if (left > 0) this.#underWay.set(place, left)
+      else this.#underWay.delete(place)
     }
-    return result
+  }
+
+  /** Seconds. While passwords are being tried they count as wrong, but soon one of them may prove right. */
+  #waitHere(place: string): number {
+    const wait = this.#here.wait(place)
+    return this.#underWay.has(place) ? Math.min(1, wait) : wait
   }
 
   /** The owner has proved who they are in another way than with the password, which is new. */

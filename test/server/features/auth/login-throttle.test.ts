@@ -48,11 +48,25 @@ t.test('Unknown names wait as well', async (t) => {
 })
 
 t.test('Passwords that are tried all at once are counted as well', async (t) => {
-  const dave = await user(t, chat, 'dave')
+  const dave = await user(t, chat, 'dave', { connections: 20 })
   const answers = await Promise.all(Array.from({ length: 20 }, () => wrong(dave, '192.0.2.4')))
   const statuses = answers.map(({ status }) => status)
   t.equal(statuses.filter((status) => status === 401).length, 10)
   t.equal(statuses.filter((status) => status === 429).length, 10)
+})
+
+t.test('Many right log-ins at once wait for each other, no quarter of an hour', async (t) => {
+  const slow = await startChat(t, {
+    RATE_LIMIT: 'on',
+    PASSWORD_ITERATIONS: '600000',
+    TRUST_PROXY: '127.0.0.1'
+  })
+  const grace = await user(t, slow, 'grace', { connections: 20 })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => login(grace, '192.0.2.6')))
+  const refused = answers.filter(({ status }) => status !== 200)
+  t.ok(refused.length > 0)
+  for (const answer of refused) toWait(t, answer, 1)
+  expect(await login(grace, '192.0.2.6'), 200)
 })
 
 t.test('The right password clears the wrong ones before it', async (t) => {
