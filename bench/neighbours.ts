@@ -199,7 +199,7 @@ async function givePassword(databaseUrl: string, from: string, to: readonly stri
   await client.end()
 }
 
-/** Users log in at once, again and again. Who is refused comes again after `Retry-After`. */
+/** Users log in at once, again and again. Users who are refused come again after `Retry-After`. */
 function logins(by: InteropClient, usernames: readonly string[]): Load {
   let succeeded = 0
   const log = async (username: string, end: AbortSignal) => {
