@@ -13,6 +13,8 @@ const phc = /^\$pbkdf2-sha256\$i=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
 
 export interface Passwords {
+  /** A flood is refused before it costs the database anything. @throws {Problem} `overloaded` if the queue is full */
+  requireRoom: () => void
   /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` @throws {Problem} `overloaded` */
   hash: (password: string) => Promise<string>
   /**
@@ -41,6 +43,7 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
     derive({ password: password.normalize('NFKC'), salt, iterations: rounds, bytes: HASH_BYTES })
 
   return {
+    requireRoom: () => slots.requireRoom(),
     async hash(password) {
       const salt = randomBytes(SALT_BYTES)
       const hash = await slots.run(() => run(password, salt, iterations))

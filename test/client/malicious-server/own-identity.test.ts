@@ -4,6 +4,7 @@ import { noAnswer, problem } from '../../support/fake-answers.js'
 import type { NewDevice } from '../../../src/protocol/devices.js'
 import type { DeviceKeys } from '../../../src/client/identity/device-keys.js'
 import { signStatement } from '../../../src/crypto/statements.js'
+import { eventually } from '../../support/eventually.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
 import { FakeServer } from '../../support/fake-server.js'
 import {
@@ -176,6 +177,10 @@ t.test(
       for (let start = 1; start <= 2; start++) {
         const again = await fakeClient(t, server, { store })
         const heard = new Listener(t, again)
+        await eventually(() => {
+          server.log.keepAlive('bob')
+          return heard.heard.some(({ type }) => type === 'untrusted')
+        })
         const { error } = await heard.first('untrusted')
         t.match(error, { code: 'refused-statement' }, `${ending}, start ${start}`)
         await again.close()

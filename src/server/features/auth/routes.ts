@@ -67,6 +67,7 @@ export function authRoutes(app: App, services: AuthServices): void {
     async (request, reply) => {
       const { password, device: given, invite } = request.body
       const username = request.body.username.toLowerCase()
+      passwords.requireRoom()
       await admission.check(request, reply, invite)
       const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
       const chain = beginChain(material)
@@ -113,6 +114,7 @@ export function authRoutes(app: App, services: AuthServices): void {
     async (request, reply) => {
       const { password, deviceId } = request.body
       const username = request.body.username.toLowerCase()
+      passwords.requireRoom()
       const user = await findUser(db, username)
       const { ok, outdated } = await logins.attempt(username, request, reply, () =>
         passwords.verify(password, user?.passwordHash ?? null)
