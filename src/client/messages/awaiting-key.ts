@@ -34,7 +34,7 @@ interface Waited {
 }
 
 /**
- * What waited for this session key, oldest first. If the server leaves one out, its note stays.
+ * Read the messages that waited for this session key, oldest first. If the server leaves one out, its note stays.
  *
  * @param also positions whose notes may be gone
  */

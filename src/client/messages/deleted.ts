@@ -52,9 +52,10 @@ export async function countDeleted(store: StoreReader, message: IncomingMessage)
   return (olderTo < message.position ? older : 0) + places.filter((place) => place < message.position).length
 }
 
-/** A message was shown behind its gap. If it had waited for its key, tombstones stand behind it, too. */
+/** Tombstones before a message that was shown fill no later gap. If it had waited for its key, others stand behind it. */
 export async function forgetDeleted(tx: StoreTransaction, message: IncomingMessage): Promise<void> {
   const before = await noted(tx, message)
+  if (before === NONE) return
   const places = before.places.filter((place) => place > message.position)
   const { older, olderTo } = before.olderTo > message.position ? before : NONE
   if (places.length + older > 0) tx.set(deletedFlow(message), { places, older, olderTo })

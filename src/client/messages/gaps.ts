@@ -138,22 +138,22 @@ type Placed = { n: number; position: number }
 /** The first message of a device under a session key that the stream has brought after it began at `start`. */
 type First = Placed & { start: number }
 
-/** The stream has brought a message. @returns whether it is the first one of this counter */
+/** The stream has brought a message. @returns the last number before, as `lastStreamed` */
 export async function noteStreamed(
   tx: StoreTransaction,
   { n, position, content, ...message }: IncomingMessage
-): Promise<boolean> {
+): Promise<number | undefined> {
   const counter = counterOf(message)
   const name = flowName(counter)
   const before = await tx.get<number>(name)
   if (n > (before ?? 0)) tx.set(name, n)
   // A number that was given up may come after those that follow it.
-  if (content.type === 'void') return before === undefined
+  if (content.type === 'void') return before
   const start = await streamStart(tx)
   const firsts = (await tx.get<First[]>(firstsName(counter))) ?? []
   if (!firsts.some((first) => first.start === start))
     tx.set(firstsName(counter), [...firsts.slice(1 - MAX_FIRSTS), { start, n, position }])
-  return before === undefined
+  return before
 }
 
 /** Whether the stream has brought a smaller number at a later place: a device counts up. */

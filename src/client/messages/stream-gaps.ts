@@ -46,11 +46,11 @@ export class StreamGaps {
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
-    const last = (await lastStreamed(tx, counterOf(message))) ?? 0
+    const last = await noteStreamed(tx, message)
     // Tombstones in front of a number that was given up, and may come late, can stand for one behind it.
-    const isVoid = message.content.type === 'void'
-    if (message.n > (isVoid ? last + 1 : last)) await forgetDeleted(tx, message)
-    return noteStreamed(tx, message)
+    const least = (last ?? 0) + (message.content.type === 'void' ? 2 : 1)
+    if (message.n >= least) await forgetDeleted(tx, message)
+    return last === undefined
   }
 
   /**
