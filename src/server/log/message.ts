@@ -7,6 +7,8 @@ export interface OutgoingMessage {
   senderId: string
   senderUsername: string
   senderDeviceId: string
+  /** The sender's session: nothing is stored of one that has ended. */
+  sessionId: string
   sessionKeyId: string
   /** Hash of the statement of the session key. */
   key: string
@@ -16,7 +18,7 @@ export interface OutgoingMessage {
 }
 
 /** A message of the log. */
-export interface StoredMessage extends OutgoingMessage {
+export interface StoredMessage extends Omit<OutgoingMessage, 'sessionId'> {
   position: number
   /** RFC 3339 in UTC with milliseconds. */
   createdAt: string

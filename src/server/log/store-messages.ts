@@ -4,7 +4,7 @@ import { MAX_MESSAGES_PER_KEY } from '../../protocol/messages.js'
 import { asNumber, isoTime } from './entry.js'
 import type { OutgoingMessage } from './message.js'
 
-export type Refusal = 'not-found' | 'conflict' | 'rekey' | 'not-in-roster' | 'forbidden'
+export type Refusal = 'session-ended' | 'not-found' | 'conflict' | 'rekey' | 'not-in-roster' | 'forbidden'
 
 /** The answer to one message of a batch. `position` means something only for `stored` and `repeat`. */
 export interface SendRow {
@@ -28,7 +28,8 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
     column('key'),
     column('iv'),
     column('ciphertext'),
-    column('signature')
+    column('signature'),
+    column('sessionId')
   ]
 }
 
@@ -41,19 +42,22 @@ export function sendValues(batch: readonly Omit<OutgoingMessage, 'senderUsername
  * batch, or the batch for the change. `now()` would be the time before the batch has waited, and a change that came
  * meanwhile would lie in the future. The roster of a key never changes. The row of `log_head`, which counts positions,
  * is locked last.
+ *
+ * A message may have waited for the batches before it: it is refused if its session has ended before this statement
+ * began. The session is not locked, so one that ends while the statement runs does not stop it.
  */
 export const SEND: PreparedStatement = {
   name: 'send',
   text: `
 with input as materialized (
-  select id, conversation_id, sender_id, sender_device_id, session_key_id, key,
+  select id, conversation_id, sender_id, sender_device_id, session_id, session_key_id, key,
          decode(iv, 'base64') as iv, decode(ciphertext, 'base64') as ciphertext,
          decode(signature, 'base64') as signature, n
   from unnest(
     ${listOf(1)}::uuid[], ${listOf(2)}::uuid[], ${listOf(3)}::uuid[], ${listOf(4)}::uuid[], ${listOf(5)}::uuid[],
-    ${listOf(6)}, ${listOf(7)}, ${listOf(8)}, ${listOf(9)}
+    ${listOf(6)}, ${listOf(7)}, ${listOf(8)}, ${listOf(9)}, ${listOf(10)}::uuid[]
   ) with ordinality
-    as r(id, conversation_id, sender_id, sender_device_id, session_key_id, key, iv, ciphertext, signature, n)
+    as r(id, conversation_id, sender_id, sender_device_id, session_key_id, key, iv, ciphertext, signature, session_id, n)
 ),
 conversation as materialized (
   select id, session_key_id, outdated_at from conversations
@@ -62,6 +66,7 @@ conversation as materialized (
 judged as materialized (
   select i.*, e.position as old_position, e.created_at as old_created_at,
     case
+      when s.found is null then 'session-ended'
       when e.position is not null
         and (e.conversation_id, e.sender_device_id, e.session_key_id, e.iv, e.ciphertext, e.signature)
           = (i.conversation_id, i.sender_device_id, i.session_key_id, i.iv, i.ciphertext, i.signature)
@@ -84,6 +89,7 @@ judged as materialized (
   -- LIMIT makes each of these one look-up by index per row. Without it, a plan that was made while the tables were
   -- small could scan one that has grown.
   left join lateral (select * from events where message_id = i.id limit 1) e on true
+  left join lateral (select true as found from sessions where id = i.session_id limit 1) s on true
   left join lateral (select message_count, hash from session_keys where id = i.session_key_id limit 1) k on true
   left join lateral (
     select true as found from memberships

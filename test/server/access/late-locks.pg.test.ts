@@ -1,10 +1,11 @@
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { audit, devices } from '../../../src/server/db/schema.js'
+import { audit, devices, events } from '../../../src/server/db/schema.js'
 import { operatorOf } from '../../support/admin.js'
 import { cheapKeys } from '../../support/bad-input.js'
 import { areHeldUp, LockHolder } from '../../support/database-locks.js'
 import { erase } from '../../support/erasure.js'
+import { eventually } from '../../support/eventually.js'
 import { InteropClient } from '../../support/interop/client.js'
 import { problem, type Answer } from '../../support/interop/http.js'
 import { anotherSession, conversation, sessionId, user } from '../../support/people.js'
@@ -34,6 +35,15 @@ if (pg !== undefined) {
     await holder.client.query('commit')
     t.match(said(await done), /^20\d$/)
     return said(await late)
+  }
+
+  /** Ids of the messages that have come to the log. */
+  const queued = new Set<string>()
+  const { log } = chat.services
+  const { send } = log
+  log.send = (messages) => {
+    for (const message of messages) queued.add(message.id)
+    return send(messages)
   }
 
   const accountOf = ({ username }: InteropClient) =>
@@ -155,6 +165,32 @@ if (pg !== undefined) {
     await holder.client.query('commit')
     t.equal(said(await late), '401 session-ended')
   })
+
+  for (const [kind, path, bodyOf] of [
+    ['message', 'messages', (sealed: object) => sealed],
+    ['batch', 'messages/batch', (sealed: object) => ({ messages: [sealed] })]
+  ] as const)
+    t.test(
+      `A ${kind} that waits for those before it is not stored once its sender is suspended`,
+      async (t) => {
+        const who = await user(t, chat, `sends-${kind}`)
+        const id = await conversation(who, [])
+        const [first, second] = [who.seal(id, 'one'), who.seal(id, 'two')]
+        const holder = await LockHolder.connect(t, pg.url)
+        await holder.client.query('begin')
+        await holder.client.query(`select from conversations where id = '${id}' for update`)
+        const underWay = who.post(id, first)
+        await areHeldUp(db, 1)
+        const waiting = who.raw('POST', `/v1/conversations/${id}/${path}`, { body: bodyOf(second) })
+        await eventually(() => queued.has(second.id), 'the second one waits')
+        t.equal(said(await operate('PUT', `/users/${who.username}/suspension`)), '204')
+        await holder.client.query('commit')
+        await underWay
+        t.equal(said(await waiting), '401 session-ended')
+        const ids = (await db.select({ id: events.messageId }).from(events)).map((row) => row.id)
+        t.notOk(ids.includes(second.id))
+      }
+    )
 
   t.test('A session that ends while its call waits changes nothing', async (t) => {
     const owner = await user(t, chat, 'ender')

@@ -6,6 +6,7 @@ import { type Problem } from '../../../src/server/http/problem.js'
 import type { OutgoingMessage } from '../../../src/server/log/message.js'
 import type { Services } from '../../../src/server/services.js'
 import { advanceClocks } from '../../support/clocks.js'
+import { sessionId } from '../../support/people.js'
 import { startChat } from '../../support/start-chat.js'
 
 const chat = await startChat(t, { SEND_QUEUE: '10', SEND_BATCH: '4', SEND_WAIT: '200' })
@@ -22,6 +23,7 @@ async function world() {
     senderId: body.user.id,
     senderUsername: 'alice',
     senderDeviceId: alice.deviceId,
+    sessionId: sessionId(alice),
     sessionKeyId,
     key,
     iv: Buffer.alloc(12, 1).toString('base64'),
@@ -78,12 +80,16 @@ t.test('Each message of a batch has its own verdict', async (t) => {
       { ...message(), senderId: randomUUID() },
       { ...message(), sessionKeyId: randomUUID() },
       { ...message(), senderDeviceId: randomUUID() },
-      { ...message(), senderDeviceId: bob.deviceId }
+      { ...message(), senderDeviceId: bob.deviceId },
+      { ...message(), sessionId: randomUUID() }
     ].map((one) => send(one))
   )
   t.strictSame(
     answers.map(({ verdict }) => verdict),
-    ['stored', 'repeat', 'conflict', 'not-found', 'not-found', 'rekey', 'not-in-roster', 'stored']
+    [
+      ...['stored', 'repeat', 'conflict', 'not-found', 'not-found'],
+      ...['rekey', 'not-in-roster', 'stored', 'session-ended']
+    ]
   )
   t.equal(answers[1]!.position, last, 'a repeat is told where it stands')
   t.equal((await stored(chat.services)).last, last + 2, 'those refused took no position')

@@ -66,8 +66,8 @@ if (postgres !== undefined)
       t.teardown(() => client.end())
       await client.query(KEEP_TO_INDEXES)
       const watched = new Watched(client)
-      const { rows } = await client.query<{ id: string; user_id: string }>(
-        'select id, user_id from devices order by id limit 1'
+      const { rows } = await client.query<{ id: string; user_id: string; session_id: string }>(
+        'select d.id, d.user_id, s.id as session_id from devices d join sessions s on s.device_id = d.id limit 1'
       )
       const sender = rows[0]!
       const { id: conversationId, sessionKeyId, key } = world.conversations[0]!
@@ -89,7 +89,8 @@ if (postgres !== undefined)
           sessionKeyId,
           key,
           senderId: sender.user_id,
-          senderDeviceId: sender.id
+          senderDeviceId: sender.id,
+          sessionId: sender.session_id
         },
         ...{ iv: 'AAAAAAAAAAAAAAAA', ciphertext: 'AAAA', signature: 'AAAA' }
       })

@@ -29,6 +29,7 @@ export const MESSAGE_BODY_LIMIT = 90 * 1024
 
 const statuses = { stored: 201, repeat: 200 } as const
 const refusals = {
+  'session-ended': 'session-ended',
   'not-found': 'conversation-not-found',
   conflict: 'id-conflict',
   rekey: 'rekey-required',
@@ -105,6 +106,8 @@ export function messageRoutes(
         sender.userId,
         messages.map((message) => outgoing(sender, request.params.id, message))
       )
+      // A client that sends the batch again gets a receipt for what was stored before.
+      if (results.some(({ verdict }) => verdict === 'session-ended')) throw new Problem('session-ended')
       return { items: messages.map(({ id }, index) => outcome(id, results[index]!, request.id)) }
     }
   )
@@ -143,7 +146,7 @@ export function messageRoutes(
 }
 
 function outgoing(
-  { userId, username, deviceId }: ReturnType<typeof deviceSessionOf>,
+  { id: sessionId, userId, username, deviceId }: ReturnType<typeof deviceSessionOf>,
   conversationId: string,
   { id, sessionKeyId, key, iv, ciphertext, signature }: NewMessage
 ): OutgoingMessage {
@@ -155,6 +158,7 @@ function outgoing(
     senderId: userId,
     senderUsername: username,
     senderDeviceId: deviceId,
+    sessionId,
     sessionKeyId,
     key,
     iv,

@@ -10,7 +10,7 @@ import { envelope, found, hashOf, newKey, post, say } from '../../../support/con
 import type { Statement } from '../../../support/interop/chains.js'
 import { expect, problem, type Answer } from '../../../support/interop/http.js'
 import { InteropClient } from '../../../support/interop/client.js'
-import { anotherSession, user } from '../../../support/people.js'
+import { anotherSession, sessionId, user } from '../../../support/people.js'
 import { startPostgres } from '../../../support/postgres.js'
 import { startServer } from '../../../support/server-process.js'
 
@@ -150,7 +150,8 @@ if (postgres !== undefined) {
     const batch = []
     for (const conversationId of [first, second]) {
       const { userId: senderId, deviceId: senderDeviceId } = alice
-      batch.push({ ...(await envelope(alice, conversationId)), conversationId, senderId, senderDeviceId })
+      const from = { senderId, senderDeviceId, sessionId: sessionId(alice) }
+      batch.push({ ...(await envelope(alice, conversationId)), conversationId, ...from })
     }
     const holder = await LockHolder.connect(t, databaseUrl)
     await holder.client.query('begin')
