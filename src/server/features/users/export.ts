@@ -9,7 +9,7 @@ import type { ActiveSession } from '../../access/sessions.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { Problem } from '../../http/problem.js'
-import { readVisible } from '../../log/read.js'
+import { readBounds, readVisible } from '../../log/read.js'
 import type { Services } from '../../services.js'
 import { sectionPages } from './export-pages.js'
 import { SECTIONS } from './export-tables.js'
@@ -34,7 +34,7 @@ export function exportRoutes(app: App, services: Parts): void {
         summary: 'All that the server holds on the caller',
         description:
           'One JSON object on each line. `kind` says what it is; the last line has the kind `end`, and without it the ' +
-          'export is not complete. Messages and keys are encrypted, as ever. The hash of the password is left out.',
+          'export is not complete. It has the events until it began. Messages and keys are encrypted, as ever. The hash of the password is left out.',
         response: {
           200: {
             description: 'The lines.',
@@ -78,12 +78,12 @@ async function* chunks(services: Parts, session: ActiveSession): AsyncGenerator<
 }
 
 async function* pages({ db, database }: Parts, userId: string): AsyncGenerator<string[]> {
+  // Later events may come faster than the client reads.
+  const { last } = await readBounds(database.prepared)
   for (const section of SECTIONS) yield* sectionPages(db, section, userId)
-  let position = 0
-  for (let isMore = true; isMore;) {
+  for (let position = 0; position < last;) {
     const page = await readVisible(database.prepared, userId, position, EVENTS)
     yield page.entries.map(({ type, json }) => `{"kind":"event","event":"${type}","data":${json}}`)
-    isMore = page.conversations === null
     position = page.through
   }
 }

@@ -166,6 +166,31 @@ t.test('A section of many pages ends, and has the same lines as one of a single 
   }
 })
 
+t.test('An export ends, however fast others write meanwhile', async (t) => {
+  const erin = await user(t, chat, 'erin')
+  const { database } = chat.services
+  const { prepared } = database
+  t.teardown(() => Object.assign(database, { prepared }))
+  let pages = 0
+  // A full page more before each one that is read. A hundred of them are as good as no end.
+  database.prepared = async (statement, values) => {
+    if (statement.name === 'visible' && pages < 100) {
+      pages++
+      await db.execute(sql`
+        with head as (update log_head set last = last + 200 returning last - 200 as before),
+        event as (
+          insert into events (position, type, data)
+          select before + n, 'block.changed', '{"username":"late"}' from head, generate_series(1, 200) n
+          returning position)
+        insert into event_recipients select ${erin.userId}::uuid, position from event`)
+    }
+    return prepared(statement, values)
+  }
+  const lines = await exported(erin)
+  t.strictSame(lines.at(-1), { kind: 'end' })
+  t.ok(pages < 3, `${pages} pages`)
+})
+
 t.test('There are EXPORTS_PER_DAY of them, and a session without a device gets none', async (t) => {
   const carol = await user(t, chat, 'carol')
   const path = '/v1/users/me/export'
