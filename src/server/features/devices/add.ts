@@ -13,7 +13,8 @@ import {
 } from '../../chains/device-store.js'
 import { verifySignatures } from '../../chains/public-keys.js'
 import { applyChain, extended } from '../../chains/user-chain-changes.js'
-import { findApplied, lockUser, type StoredUser } from '../../chains/user-chain-store.js'
+import { findApplied, readUser, type StoredUser } from '../../chains/user-chain-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
 import { devices, sessions } from '../../db/schema.js'
@@ -30,15 +31,16 @@ export interface Added {
   outcome: 'active' | 'pending' | 'known'
 }
 
-/** Add a device: at once with a reset or an approving signature, otherwise as pending. */
+/** Add a device to an account that is locked: at once with a reset or an approving signature, otherwise as pending. */
 export async function addDevice(
   tx: Tx,
   config: Config['devices'],
   session: ActiveSession,
+  account: UserRow,
   body: NewDevice
 ): Promise<Added> {
   const { text } = body.statement
-  const user = await lockUser(tx, session.userId)
+  const user = await readUser(tx, account)
   const known = await findApplied(tx, user.id, parseStatement(text, KINDS), text)
   if (known !== undefined) return { device: known, outcome: 'known' }
 

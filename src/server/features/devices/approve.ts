@@ -6,7 +6,8 @@ import { requireCapacity, requireDailyBounds } from '../../chains/chain-bounds.j
 import type { DeviceRow } from '../../chains/device-store.js'
 import { readSigningKey, verifySignatures } from '../../chains/public-keys.js'
 import { applyChain, extended } from '../../chains/user-chain-changes.js'
-import { findApplied, lockUser, requireLine } from '../../chains/user-chain-store.js'
+import { findApplied, readUser, requireLine } from '../../chains/user-chain-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
 import { devices, sessions } from '../../db/schema.js'
@@ -17,14 +18,14 @@ import { appendEvents } from '../../log/append-events.js'
 export async function approveDevice(
   tx: Tx,
   config: Config['devices'],
-  userId: string,
+  account: UserRow,
   deviceId: string,
   approval: SignedStatement
 ): Promise<DeviceRow> {
   const { text } = approval
   const statement = parseStatement(text, ['device-add'])
-  const user = await lockUser(tx, userId)
-  const known = await findApplied(tx, userId, statement, text)
+  const user = await readUser(tx, account)
+  const known = await findApplied(tx, user.id, statement, text)
   if (known !== undefined) return known
   requireLine('device', statement.device, deviceId)
   const device = user.devices.get(deviceId)
@@ -46,7 +47,7 @@ export async function approveDevice(
   const signers = verifySignatures(signed, new Map([...user.keys, [own.fingerprint, own.key]]))
   const chain = await extended(tx, user, user.chain, { statement, signed }, signers)
   requireCapacity(config, chain)
-  await requireDailyBounds(tx, userId, config, [statement])
+  await requireDailyBounds(tx, user.id, config, [statement])
   const [row] = await tx
     .update(devices)
     .set({ status: 'active', request: null })
@@ -58,7 +59,6 @@ export async function approveDevice(
 
 /** Reject a pending device: it is deleted with its sessions, and its keys may be used again. */
 export async function rejectDevice(tx: Tx, userId: string, deviceId: string): Promise<void> {
-  await lockUser(tx, userId)
   const [device] = await tx
     .select({ status: devices.status })
     .from(devices)

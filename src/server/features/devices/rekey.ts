@@ -6,7 +6,8 @@ import { boundBy, keyColumns, readEncryptionKeys, requireKeyLines } from '../../
 import { bindKeys, type DeviceRow } from '../../chains/device-store.js'
 import { verifySignatures } from '../../chains/public-keys.js'
 import { applyChain, extended } from '../../chains/user-chain-changes.js'
-import { findApplied, lockUser, requireLine } from '../../chains/user-chain-store.js'
+import { findApplied, readUser, requireLine } from '../../chains/user-chain-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
 import { devices } from '../../db/schema.js'
@@ -16,13 +17,13 @@ import { Problem } from '../../http/problem.js'
 export async function rekeyDevice(
   tx: Tx,
   config: Config['devices'],
-  userId: string,
+  account: UserRow,
   deviceId: string,
   { statement: signed, ...given }: EncryptionKeyRequest
 ): Promise<DeviceRow> {
   const statement = parseStatement(signed.text, ['device-rekey'])
-  const user = await lockUser(tx, userId)
-  const known = await findApplied(tx, userId, statement, signed.text)
+  const user = await readUser(tx, account)
+  const known = await findApplied(tx, user.id, statement, signed.text)
   if (known !== undefined) return known
   const keys = readEncryptionKeys(given, config.minRsaBits)
   requireLine('device', statement.device, deviceId)
@@ -32,7 +33,7 @@ export async function rekeyDevice(
   const link = { statement, signed }
   const signers = verifySignatures(signed, user.keys)
   const chain = await extended(tx, user, user.chain, link, signers)
-  await requireDailyBounds(tx, userId, config, [statement])
+  await requireDailyBounds(tx, user.id, config, [statement])
   await bindKeys(
     tx,
     boundBy(statement).map((fingerprint) => ({ fingerprint, deviceId }))

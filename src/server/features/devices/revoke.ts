@@ -3,20 +3,21 @@ import type { SignedStatement } from '../../../protocol/schema.js'
 import type { DeviceRow } from '../../chains/device-store.js'
 import { verifySignatures } from '../../chains/public-keys.js'
 import { applyChain, extended } from '../../chains/user-chain-changes.js'
-import { findApplied, lockUser, requireLine } from '../../chains/user-chain-store.js'
+import { findApplied, readUser, requireLine } from '../../chains/user-chain-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import { Problem } from '../../http/problem.js'
 
 /** End a device, its sessions and its streams. */
 export async function revokeDevice(
   tx: Tx,
-  userId: string,
+  account: UserRow,
   deviceId: string,
   signed: SignedStatement
 ): Promise<DeviceRow> {
   const statement = parseStatement(signed.text, ['device-revoke'])
-  const user = await lockUser(tx, userId)
-  const known = await findApplied(tx, userId, statement, signed.text)
+  const user = await readUser(tx, account)
+  const known = await findApplied(tx, user.id, statement, signed.text)
   if (known !== undefined) return known
   requireLine('device', statement.device, deviceId)
   const device = user.devices.get(deviceId)

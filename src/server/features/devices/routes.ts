@@ -12,6 +12,7 @@ import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import { deviceView } from '../../chains/device-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import type { App } from '../../http/app.js'
 import { pageOf } from '../../http/page.js'
@@ -38,11 +39,8 @@ type DeviceServices = Pick<Services, 'config' | 'db' | 'log' | 'sessions'>
 
 export function deviceRoutes(app: App, services: DeviceServices): void {
   const { config, db } = services
-  const change = <T>(session: ActiveSession, run: (tx: Tx) => Promise<T>) =>
-    transaction(services, async (tx) => {
-      await lockOwnAccount(tx, session)
-      return run(tx)
-    })
+  const change = <T>(session: ActiveSession, run: (tx: Tx, user: UserRow) => Promise<T>) =>
+    transaction(services, async (tx) => run(tx, await lockOwnAccount(tx, session)))
 
   app.get(
     '/devices',
@@ -87,8 +85,8 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     },
     async (request, reply) => {
       const session = sessionOf(request)
-      const { device, outcome } = await change(session, (tx) =>
-        addDevice(tx, config.devices, session, request.body)
+      const { device, outcome } = await change(session, (tx, user) =>
+        addDevice(tx, config.devices, session, user, request.body)
       )
       services.sessions.forget(session.id)
       return reply
@@ -122,8 +120,8 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     },
     async (request) => {
       const session = deviceSessionOf(request)
-      const device = await change(session, (tx) =>
-        approveDevice(tx, config.devices, session.userId, request.params.id, request.body.statement)
+      const device = await change(session, (tx, user) =>
+        approveDevice(tx, config.devices, user, request.params.id, request.body.statement)
       )
       return { device: deviceView(device) }
     }
@@ -147,7 +145,7 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
-      await change(session, (tx) => rejectDevice(tx, session.userId, request.params.id))
+      await change(session, (tx, user) => rejectDevice(tx, user.id, request.params.id))
       return reply.status(204).send(null)
     }
   )
@@ -172,8 +170,8 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     async (request) => {
       const session = sessionOf(request)
       const { id } = request.params
-      const device = await change(session, (tx) =>
-        rekeyDevice(tx, config.devices, session.userId, id, request.body)
+      const device = await change(session, (tx, user) =>
+        rekeyDevice(tx, config.devices, user, id, request.body)
       )
       return { device: deviceView(device) }
     }
@@ -199,9 +197,7 @@ export function deviceRoutes(app: App, services: DeviceServices): void {
     async (request) => {
       const session = sessionOf(request)
       const { id } = request.params
-      const device = await change(session, (tx) =>
-        revokeDevice(tx, session.userId, id, request.body.statement)
-      )
+      const device = await change(session, (tx, user) => revokeDevice(tx, user, id, request.body.statement))
       return { device: deviceView(device) }
     }
   )

@@ -9,7 +9,8 @@ import { requireOwnPassword } from '../../access/own-password.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import { verifySignatures } from '../../chains/public-keys.js'
 import { changeChain, extended } from '../../chains/user-chain-changes.js'
-import { lockUser, type UserLink } from '../../chains/user-chain-store.js'
+import { readUser, type UserLink } from '../../chains/user-chain-store.js'
+import type { UserRow } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -73,7 +74,7 @@ async function erase(
   if (dryRun) return
   const user = await lockOwnAccount(tx, session)
   if (user.passwordHash !== passwordHash) throw new Problem('wrong-password')
-  const revoked = await revokeAll(tx, userId, statements)
+  const revoked = await revokeAll(tx, user, statements)
   const erased = await eraseUser(tx, userId)
   await appendEvents(tx, [...revoked, ...erased])
 }
@@ -81,10 +82,10 @@ async function erase(
 /** Apply the revocations of all devices. @throws {Problem} `forbidden` if one is left */
 async function revokeAll(
   tx: Tx,
-  userId: string,
+  account: UserRow,
   statements: readonly SignedStatement[]
 ): Promise<NewEvent[]> {
-  const user = await lockUser(tx, userId)
+  const user = await readUser(tx, account)
   const links: UserLink[] = []
   let { chain } = user
   for (const signed of statements) {
