@@ -5,7 +5,7 @@ import { USERNAME } from '../../../protocol/ids.js'
 import { PageQuery, UsernameInput, record, ref } from '../../../protocol/schema.js'
 import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { ownAccount, requireUser } from '../../chains/users.js'
+import { ownAccount, requireUser, userNotFound } from '../../chains/users.js'
 import type { Tx } from '../../db/database.js'
 import { blocks, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -83,6 +83,8 @@ export function contactRoutes(app: App, services: Pick<Services, 'config' | 'db'
     async (request, reply) => {
       const session = deviceSessionOf(request)
       const blocked = await requireUser(db, request.params.username)
+      // Nobody is there any more, and nothing would take the row away again.
+      if (blocked.erasedAt !== null) userNotFound(blocked.username)
       if (blocked.username === session.username)
         throw new Problem('invalid-request', 'Nobody blocks themselves.')
       await transaction(services, async (tx) => {

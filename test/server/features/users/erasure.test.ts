@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { readSigningDevice } from '../../../../src/server/chains/signing-device.js'
 import { eraseUser } from '../../../../src/server/access/erasure.js'
 import { rows } from '../../../../src/server/db/rows.js'
-import { conversations, sessionKeyWraps, users } from '../../../../src/server/db/schema.js'
+import { blocks, conversations, sessionKeyWraps, users } from '../../../../src/server/db/schema.js'
 import { appendEvents, transaction } from '../../../../src/server/log/append-events.js'
 import { eventually } from '../../../support/eventually.js'
 import { erase, revocations } from '../../../support/erasure.js'
@@ -92,6 +92,14 @@ t.test('An account is erased with one request: nobody gets in, others are told a
     () => 'refused'
   )
   t.equal(again, 'refused', 'the name is never given again')
+})
+
+t.test('Nobody blocks an account that is erased', async (t) => {
+  const [gone, other] = [await user(t, chat, 'blocked-late'), await user(t, chat, 'late-blocker')]
+  await eraseByOperator(gone)
+  const blocked = await other.raw('PUT', '/v1/users/me/blocks/blocked-late')
+  t.equal(said(blocked), '404 user-not-found')
+  t.strictSame(await db.select().from(blocks).where(eq(blocks.blockedId, gone.userId)), [])
 })
 
 t.test('A wrong password erases nothing, and counts like a wrong log-in', async (t) => {
