@@ -7,7 +7,7 @@ import { areHeldUp, LockHolder } from '../../support/database-locks.js'
 import { erase } from '../../support/erasure.js'
 import { eventually } from '../../support/eventually.js'
 import { InteropClient } from '../../support/interop/client.js'
-import { problem, type Answer } from '../../support/interop/http.js'
+import { expect, problem, type Answer } from '../../support/interop/http.js'
 import { anotherSession, conversation, sessionId, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
 import { SignedChain } from '../../support/signed-chain.js'
@@ -64,6 +64,18 @@ if (pg !== undefined) {
   const changePassword = (who: InteropClient) =>
     who.raw('POST', '/v1/auth/password', { body: { currentPassword: who.password, newPassword: next } })
 
+  const storeBackup = (who: InteropClient) =>
+    who.raw('PUT', '/v1/users/me/key-backup', {
+      headers: { 'content-type': 'application/octet-stream', 'if-none-match': '*' },
+      body: Buffer.from('sealed keys')
+    })
+
+  /** A direct conversation that waits for an answer. */
+  async function requested(who: InteropClient): Promise<string> {
+    expect(await who.raw('PATCH', '/v1/users/me', { body: { contactPolicy: 'requests' } }), 200)
+    return conversation(bystander, [who], 'direct')
+  }
+
   /** Each prepares a call of somebody, by what it does. */
   const acts: Record<string, (who: InteropClient) => Call | Promise<Call>> = {
     'adds a device': async (who) => {
@@ -90,6 +102,21 @@ if (pg !== undefined) {
       who.raw('PATCH', '/v1/users/me', { body: { contactPolicy: 'nobody' } }),
     'blocks somebody': (who) => () => who.raw('PUT', '/v1/users/me/blocks/bystander'),
     'unblocks somebody': (who) => () => who.raw('DELETE', '/v1/users/me/blocks/bystander'),
+    'stores a key backup': (who) => () => storeBackup(who),
+    'deletes a key backup': async (who) => {
+      const { headers } = await storeBackup(who)
+      const match = { 'if-match': headers.etag! }
+      return () => who.raw('DELETE', '/v1/users/me/key-backup', { headers: match })
+    },
+    'makes an invitation': (who) => () => who.raw('POST', '/v1/invites', { body: {} }),
+    'accepts a request': async (who) => {
+      const path = `/v1/conversations/${await requested(who)}/acceptance`
+      return () => who.raw('POST', path)
+    },
+    'declines a request': async (who) => {
+      const path = `/v1/conversations/${await requested(who)}/acceptance`
+      return () => who.raw('DELETE', path)
+    },
     'erases an account': (who) => () => erase(who)
   }
 

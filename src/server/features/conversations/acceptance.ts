@@ -1,13 +1,15 @@
 import { sql } from 'drizzle-orm'
+import { lockOwnAccount } from '../../access/accounts.js'
 import type { DeviceSession } from '../../access/auth.js'
 import { requireMember } from '../../chains/memberships.js'
-import type { Db, Tx } from '../../db/database.js'
+import type { Tx } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
 import { Problem } from '../../http/problem.js'
 import { appendEvents } from '../../log/append-events.js'
 
 /** Accept a request; nothing if there is none (any more). @throws {Problem} `conversation-not-found` */
-export async function acceptRequest(tx: Tx, { userId }: DeviceSession, id: string): Promise<void> {
+export async function acceptRequest(tx: Tx, session: DeviceSession, id: string): Promise<void> {
+  const { id: userId } = await lockOwnAccount(tx, session)
   const accepted = await rows(
     tx,
     sql`
@@ -28,10 +30,11 @@ returning 1`
  *
  * @throws {Problem} `conversation-not-found`, or `forbidden` if it is no such request
  */
-export async function declineRequest(db: Db, { userId }: DeviceSession, id: string): Promise<void> {
-  const { kind } = await requireMember(db, id, userId)
+export async function declineRequest(tx: Tx, session: DeviceSession, id: string): Promise<void> {
+  const { id: userId } = await lockOwnAccount(tx, session)
+  const { kind } = await requireMember(tx, id, userId)
   const declined = await rows(
-    db,
+    tx,
     sql`
 update memberships set requested_by = user_id
 where conversation_id = ${id}::uuid and user_id = ${userId}::uuid and left_at is null and requested_by is not null

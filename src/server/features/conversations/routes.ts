@@ -109,7 +109,8 @@ export function conversationRoutes(app: App, services: ChainServices): void {
       }
     },
     async (request, reply) => {
-      await declineRequest(db, deviceSessionOf(request), request.params.id)
+      const session = deviceSessionOf(request)
+      await db.transaction((tx) => declineRequest(tx, session, request.params.id))
       return reply.status(204).send(null)
     }
   )

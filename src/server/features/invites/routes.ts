@@ -1,12 +1,11 @@
-import { eq } from 'drizzle-orm'
 import Type from 'typebox'
 import { CreatedInvite, InvitePage, NewInvite } from '../../../protocol/invites.js'
 import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { spendOfDay } from '../../access/daily-budget.js'
 import { createInvite, inviteView, listInvites, revokeInvite } from '../../access/invites.js'
-import { users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { pageOf } from '../../http/page.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -39,12 +38,13 @@ export function inviteRoutes(
       }
     },
     async (request, reply) => {
-      const { userId } = deviceSessionOf(request)
+      const session = deviceSessionOf(request)
+      const { userId } = session
       const { maxUses = 1, days = 7, note = '', kind = 'member' } = request.body
       requireBounds(bounds, { maxUses, days })
       const { invite, token } = await db.transaction(async (tx) => {
-        const [maker] = await tx.select().from(users).where(eq(users.id, userId))
-        if (config.registration.mode === 'closed' && maker!.role !== 'admin')
+        const { role } = await lockOwnAccount(tx, session)
+        if (config.registration.mode === 'closed' && role !== 'admin')
           throw new Problem('registration-closed')
         spendOfDay(made, userId, 1, 'You may make', 'invitations')
         return createInvite(tx, { createdBy: userId, note, maxUses, days, kind, role: 'member' })

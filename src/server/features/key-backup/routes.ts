@@ -11,6 +11,7 @@ import {
 import { Problem } from '../../http/problem.js'
 import type { Db } from '../../db/database.js'
 import type { App } from '../../http/app.js'
+import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
 import { isKnown, readReplaceable } from '../../http/conditional.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -91,17 +92,21 @@ function writeRoutes(app: App, db: Db): void {
       }
     },
     async (request, reply) => {
-      const { userId } = deviceSessionOf(request)
+      const session = deviceSessionOf(request)
+      const { userId } = session
       const replaceable = readReplaceable(request.headers)
       const blob = readBlob(request.body, request.headers)
       app.spend(request, reply, 'write', Math.floor(blob.length / BYTES_PER_REQUEST))
       const etag = `"${sha256Hex(blob)}"`
       const row = { userId, blob, etag }
-      const isFirst = replaceable === 'nothing' && (await insertKeyBackup(db, row))
-      const isStored =
-        isFirst || (replaceable !== 'nothing' && (await replaceKeyBackup(db, row, replaceable)))
-      // The response to a first try may have been lost (RFC 9110, section 13.1.1).
-      if (!isStored && (await findEtag(db, userId)) !== etag) throw new Problem('precondition-failed')
+      const isFirst = await db.transaction(async (tx) => {
+        await lockOwnAccount(tx, session)
+        if (replaceable === 'nothing' && (await insertKeyBackup(tx, row))) return true
+        const isReplaced = replaceable !== 'nothing' && (await replaceKeyBackup(tx, row, replaceable))
+        // The response to a first try may have been lost (RFC 9110, section 13.1.1).
+        if (!isReplaced && (await findEtag(tx, userId)) !== etag) throw new Problem('precondition-failed')
+        return false
+      })
       return reply
         .status(isFirst ? 201 : 204)
         .header('etag', etag)
@@ -130,11 +135,15 @@ function writeRoutes(app: App, db: Db): void {
       }
     },
     async (request, reply) => {
-      const { userId } = deviceSessionOf(request)
+      const session = deviceSessionOf(request)
+      const { userId } = session
       const replaceable = readReplaceable(request.headers)
-      const isGone = replaceable !== 'nothing' && (await deleteKeyBackup(db, userId, replaceable))
-      if (!isGone && (await findEtag(db, userId)) === undefined) throw new Problem('key-backup-not-found')
-      if (!isGone) throw new Problem('precondition-failed')
+      await db.transaction(async (tx) => {
+        await lockOwnAccount(tx, session)
+        const isGone = replaceable !== 'nothing' && (await deleteKeyBackup(tx, userId, replaceable))
+        if (!isGone && (await findEtag(tx, userId)) === undefined) throw new Problem('key-backup-not-found')
+        if (!isGone) throw new Problem('precondition-failed')
+      })
       return reply.status(204).send(null)
     }
   )
