@@ -56,10 +56,13 @@ export class Boundaries {
     return ends.filter(({ retired, hash }) => user.hashes[retired - 1] === hash)
   }
 
-  /** Where the conversation ended for a member the last time. A membership after it is another one. */
-  async ofMember(history: ConversationHistory, username: string): Promise<Boundary | undefined> {
+  /**
+   * Where the membership ended to which a key of the chain belongs; undefined if it has not. A key that was made after
+   * an end belongs to another one.
+   */
+  async ofMember(history: ConversationHistory, username: string, key: number): Promise<Boundary | undefined> {
     const ends = await this.#store.get<MemberEnd[]>(memberName(history.id, username))
-    return ends?.findLast((end) => isIn(history, end))
+    return ends?.find((end) => end.sequence >= key && isIn(history, end))
   }
 
   /** Position at which the stream, read in order, has brought the going of a device; undefined if it has not. */

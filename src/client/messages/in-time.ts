@@ -41,7 +41,7 @@ export class InTime {
   }
 
   /**
-   * @returns whether the device or its user has gone since
+   * @returns whether the device, or the membership to which the key belongs, has gone since
    * @throws {ChatError} `after-revocation` or `after-removal` (`untrusted`)
    */
   async check(key: Omit<UsableKey, 'material'>, sender: RosterSender, message: Placed): Promise<boolean> {
@@ -50,12 +50,10 @@ export class InTime {
     if (device !== undefined && (await this.#isBehind(device, key, sender, message)))
       throw untrusted('after-revocation', `A message is by a device of ${sender.username} that has gone.`)
     const { chain, history } = await this.#chains.get(conversationId)
-    const member = await this.#boundaries.ofMember(history, sender.username)
-    // A key that was made after the end of the membership belongs to another one.
-    const isOver = member !== undefined && link.sequence <= member.sequence
-    if (isOver && (await this.#isBehind(member, key, sender, message)))
+    const member = await this.#boundaries.ofMember(history, sender.username, link.sequence)
+    if (member !== undefined && (await this.#isBehind(member, key, sender, message)))
       throw untrusted('after-removal', `A message is by ${sender.username}, who is not in any more.`)
-    return device !== undefined || !chain.members.has(sender.username)
+    return device !== undefined || member !== undefined || !chain.members.has(sender.username)
   }
 
   async #deviceBoundary(id: string, { username, signingKey }: RosterSender): Promise<Boundary | undefined> {

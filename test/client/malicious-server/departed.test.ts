@@ -496,3 +496,47 @@ t.test('A message that waited when its device was reset away is the past, and no
   await bob.devices.reset({ username: 'bob', password: PASSWORD })
   t.strictSame(await told(bob, talk.id), ['before', 'by the tablet'])
 })
+
+t.test('What ended an earlier membership still ends it when a later one has ended, too', async (t) => {
+  const { server, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+  const heard = await listen()
+  const { key } = talk
+  const remove = () => talk.change([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+  await talk.say(carol, 'one', 1)
+  await talk.say(carol, 'three', 3)
+  await heard.message('three')
+  await remove()
+  const place = (server.log.position += 5)
+  await talk.say(carol, 'signed later', 2, { key, position: place, isStreamed: false })
+  await talk.say(alice, 'without carol', 1)
+  await heard.message('without carol')
+  const read = ['one', 'withheld 2–2', 'three', 'after-removal', 'without carol']
+  t.strictSame(await told(bob, talk.id), read)
+  const member = { username: 'carol', role: 'member', root: carol.user.root } as const
+  await talk.change([{ kind: 'conversation-add', member }], alice.device)
+  await remove()
+  await talk.say(alice, 'end', 1)
+  await heard.message('end')
+  t.strictSame(await told(bob, talk.id), [...read, 'end'])
+})
+
+t.test('What is shown of an earlier membership is marked, also when its member is in again', async (t) => {
+  const { bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
+  const { key } = talk
+  await talk.say(carol, 'before', 2)
+  await talk.change([{ kind: 'conversation-remove', username: 'carol' }], alice.device)
+  const member = { username: 'carol', role: 'member', root: carol.user.root } as const
+  await talk.change([{ kind: 'conversation-add', member }], alice.device)
+  await talk.say(carol, 'now', 1)
+  await bob.conversations.get(talk.id)
+  await talk.say(carol, 'signed later', 1, { key, position: 5, isStreamed: false })
+  const items = (await all(bob.history(talk.id, { after: 0 }))) as IncomingMessage[]
+  t.strictSame(
+    items.map((item) => [inShort(item), item.departed]),
+    [
+      ['signed later', true],
+      ['before', true],
+      ['now', false]
+    ]
+  )
+})
