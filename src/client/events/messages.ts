@@ -13,6 +13,7 @@ import type { IncomingMessage, UnreadableMessage } from '../types/messages.js'
 import { ChatError } from '../errors.js'
 import { lacksKey, type SessionKeys } from '../session-keys/store.js'
 import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
+import { hasCome } from '../stores/read-range.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
@@ -90,12 +91,14 @@ export class MessageEvents {
         if (isWrong) this.#wrong.resume().catch(() => undefined)
       } else {
         const told = await this.#take(shown)
+        const gap = await this.#gaps.before(shown)
         const { conversationId, key, position } = shown
         const { link } = await this.#keys.byHash(conversationId, key)
         yield {
-          events: [...(await this.#gaps.before(shown)), ...before, ...told.events, shown],
+          events: [...gap.events, ...before, ...told.events, shown],
           commit: async (tx) => {
             await told.commit?.(tx)
+            await gap.commit?.(tx)
             await this.#decryptor.commit(tx, message)
             const isFirst = await this.#gaps.advance(tx, shown)
             if (isFirst) await this.#boundaries.noteStreamed(tx, conversationId, link.sequence, position)
@@ -130,7 +133,10 @@ export class MessageEvents {
     }
   }
 
-  /** In the place of the message it leaves a gap; of one that came before the stream has brought the message. */
+  /**
+   * In the place of the message it leaves a gap, and so it does if the message waits for its key. It counts once, also if
+   * another client of the store has read it already: a message behind it may have come since.
+   */
   *deleted({
     position,
     conversationId,
@@ -140,7 +146,10 @@ export class MessageEvents {
     yield {
       events: [shown],
       commit: async (tx) => {
-        if (message.position === position) await noteDeleted(tx, shown)
+        this.#shownWithout.get(shown.key)?.delete(shown.position)
+        const hasWaited = await forgetAwaitingKey(tx, shown, shown.id)
+        if ((message.position === position || hasWaited) && !(await hasCome(tx, position)))
+          noteDeleted(tx, shown)
       }
     }
   }
@@ -165,9 +174,8 @@ export class MessageEvents {
         yield {
           events: [event],
           commit: async (tx) => {
-            forgetAwaitingKey(tx, event)
             shown?.delete(event.position)
-            await noteDeleted(tx, event)
+            if (await forgetAwaitingKey(tx, event)) noteDeleted(tx, event)
           }
         }
       }
@@ -177,7 +185,7 @@ export class MessageEvents {
         yield {
           events,
           commit: async (tx) => {
-            forgetAwaitingKey(tx, message)
+            await forgetAwaitingKey(tx, message)
             shown?.delete(message.position)
             await commit?.(tx)
           }

@@ -62,11 +62,16 @@ export async function* readAwaitingKey(
   }
 }
 
-export function forgetAwaitingKey(
+/** @param id only a message with this id @returns whether one has waited at this position */
+export async function forgetAwaitingKey(
   tx: StoreTransaction,
-  { conversationId, key, position }: Pick<AwaitingKey, 'conversationId' | 'key' | 'position'>
-): void {
-  tx.delete(nameOf(conversationId, key, position))
+  { conversationId, key, position }: Pick<AwaitingKey, 'conversationId' | 'key' | 'position'>,
+  id = ''
+): Promise<boolean> {
+  const name = nameOf(conversationId, key, position)
+  const hasWaited = (await tx.get<string>(name))?.startsWith(id) === true
+  if (hasWaited) tx.delete(name)
+  return hasWaited
 }
 
 /** Two messages of different ids can have the same bytes. */

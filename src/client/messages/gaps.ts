@@ -9,11 +9,11 @@ const MAX_FIRSTS = 16
 /** Numbers given up elsewhere than in their order, that a pass remembers of each counter. More are told as withheld. */
 const MAX_GIVEN = 1000
 
+/** Gaps in the stream that are remembered of each counter, for other clients of the store that come to them later. */
+const MAX_TOLD = 16
+
 /** Counters that the sender of a message has used, and that were not shown. */
-interface Range {
-  first: number
-  last: number
-}
+export type Range = { first: number; last: number }
 
 /** Whether the session key of a message was made for this device: then it knows that counting begins at 1. */
 export type IsFromStart = (message: IncomingMessage) => Promise<boolean>
@@ -58,7 +58,7 @@ export class HistoryGaps {
     met.last = message
     // It may have come late: tombstones around it can stand for a number behind it.
     if (isVoid && isNext) return []
-    const deleted = this.#takeDeleted(message)
+    const deleted = this.#takeDeleted(message, isVoid ? n - 1 - (last ?? 0) : Infinity)
     if (last === undefined)
       return !this.#isBackward && isWhole ? this.#beforeFirst(message, met.given, deleted) : []
     const [first, end] = this.#isBackward ? [n + 1, last - 1] : [last + 1, n - 1]
@@ -87,10 +87,11 @@ export class HistoryGaps {
     return met
   }
 
-  #takeDeleted(message: IncomingMessage): number {
+  /** @param most how many of them are taken away, if others may stand for a number behind this one */
+  #takeDeleted(message: IncomingMessage, most = Infinity): number {
     const flow = deletedFlow(message)
     const count = this.#deleted.get(flow) ?? 0
-    this.#deleted.delete(flow)
+    this.#deleted.set(flow, Math.max(0, count - most))
     return count
   }
 }
@@ -156,6 +157,25 @@ export async function noteStreamed(
   return before
 }
 
+/** A gap before `n`, as it was told. */
+type Told = Range & { n: number }
+
+/** A gap was told before a message. */
+export async function noteGap(
+  tx: StoreTransaction,
+  counter: CounterId,
+  n: number,
+  range: Range
+): Promise<void> {
+  const told = (await tx.get<Told[]>(gapsName(counter))) ?? []
+  tx.set(gapsName(counter), [...told.slice(1 - MAX_TOLD), { ...range, n }])
+}
+
+/** The gap that was told before a message, if one was. */
+export async function toldGap(store: StoreReader, counter: CounterId, n: number): Promise<Range | undefined> {
+  return (await store.get<Told[]>(gapsName(counter)))?.find((told) => told.n === n)
+}
+
 /** Whether the stream has brought a smaller number at a later place: a device counts up. */
 export async function isAboveLater(
   store: StoreReader,
@@ -172,6 +192,10 @@ export function counterOf({
   from
 }: Pick<IncomingMessage, 'conversationId' | 'key' | 'from'>): CounterId {
   return { conversationId, key, signingKey: from.signingKey }
+}
+
+function gapsName({ conversationId, key, signingKey }: CounterId): string {
+  return `flow-gaps/${conversationId}/${key}/${signingKey}`
 }
 
 function firstsName({ conversationId, key, signingKey }: CounterId): string {

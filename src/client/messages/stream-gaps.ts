@@ -1,10 +1,26 @@
 import { streamStart } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import type { DeletedMessage, IncomingMessage, WithheldMessages } from '../types/messages.js'
-import { countDeleted, forgetDeleted, noteDeleted } from './deleted.js'
-import { counterOf, lastStreamed, noteStreamed, unlessDeleted, withheld, type IsFromStart } from './gaps.js'
+import { deletedBefore, forgetDeleted, noteDeleted, type Tombstones } from './deleted.js'
+import {
+  counterOf,
+  lastStreamed,
+  noteGap,
+  noteStreamed,
+  toldGap,
+  unlessDeleted,
+  withheld,
+  type IsFromStart,
+  type Range
+} from './gaps.js'
 import type { MessageHistory } from './history.js'
-import type { SeenMessages } from './seen.js'
+import type { CounterId, SeenMessages } from './seen.js'
+
+/** What is told before a message, and written down with it: if this is interrupted before, it is told again. */
+interface Before {
+  events: (WithheldMessages | DeletedMessage)[]
+  commit?: (tx: StoreTransaction) => Promise<void> | void
+}
 
 /**
  * Notices when a device's counter jumps in the stream of events. Under a session key that was shared with this
@@ -27,30 +43,63 @@ export class StreamGaps {
    * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere; with the
    * tombstones of the past that may fill this gap and others.
    */
-  async before(message: IncomingMessage): Promise<(WithheldMessages | DeletedMessage)[]> {
+  async before(message: IncomingMessage): Promise<Before> {
     const { n } = message
     const counter = counterOf(message)
     const known = await lastStreamed(this.#store, counter)
-    if (known === undefined && !(await this.#isFromStart(message))) return []
+    if (known === undefined && !(await this.#isFromStart(message))) return { events: [] }
     const last = known ?? 0
-    if (n <= last + 1) return []
-    const gap = async () => {
-      const ranges = await this.#seen.missing(counter, last + 1, n - 1)
-      return unlessDeleted(withheld(message, ranges), await countDeleted(this.#store, message))
+    if (n <= last) return { events: await this.#toldBefore(message) }
+    if (n === last + 1) return { events: [] }
+    const noted = await deletedBefore(this.#store, message)
+    const range = { first: last + 1, last: n - 1 }
+    const gap = async (tombstones: Tombstones) => {
+      const missing = await this.#missing(message, range)
+      return unlessDeleted(missing, missing.length > 0 ? await this.#countUnseen(counter, tombstones) : 0)
     }
-    const found = await gap()
-    if (found.length === 0) return []
+    const found = await gap(noted)
+    if (found.length === 0) return { events: [] }
     const past = await this.#readPast(message)
-    return past === undefined ? found : [...past, ...(await gap())]
+    const all = new Map([
+      ...noted,
+      ...(past?.deleted ?? []).map(({ position, id }) => [position, id] as const)
+    ])
+    const told = past === undefined ? found : await gap(all)
+    return {
+      events: [...(past?.deleted ?? []), ...told],
+      commit: async (tx) => {
+        past?.commit(tx)
+        if (told.length > 0) await noteGap(tx, counter, n, range)
+      }
+    }
   }
 
   /** @returns whether the stream has brought none of this device under this session key before */
   async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
-    const last = await noteStreamed(tx, message)
-    // Tombstones in front of a number that was given up, and may come late, can stand for one behind it.
-    const least = (last ?? 0) + (message.content.type === 'void' ? 2 : 1)
-    if (message.n >= least) await forgetDeleted(tx, message)
-    return last === undefined
+    const before = await noteStreamed(tx, message)
+    const { n, content } = message
+    const leftOut = n - 1 - (before ?? 0)
+    // Tombstones in front of a number that was given up, and may come late, can stand for those behind it.
+    if (leftOut >= 0) await forgetDeleted(tx, message, content.type === 'void' ? leftOut : Infinity)
+    return before === undefined
+  }
+
+  /** What another client of the store has told before this message, or this one when the stream came to it first. */
+  async #toldBefore(message: IncomingMessage): Promise<WithheldMessages[]> {
+    const range = await toldGap(this.#store, counterOf(message), message.n)
+    return range === undefined ? [] : this.#missing(message, range)
+  }
+
+  async #missing(message: IncomingMessage, { first, last }: Range): Promise<WithheldMessages[]> {
+    return withheld(message, await this.#seen.missing(counterOf(message), first, last))
+  }
+
+  /** A tombstone of a message that was read elsewhere fills no gap: its number is not missing. */
+  async #countUnseen({ conversationId, signingKey }: CounterId, tombstones: Tombstones): Promise<number> {
+    let count = 0
+    for (const id of tombstones.values())
+      if ((await this.#seen.positionOf(conversationId, signingKey, id)) === undefined) count++
+    return count
   }
 
   /**
@@ -59,7 +108,7 @@ export class StreamGaps {
    *
    * @returns the tombstones there, oldest first; undefined if nothing was read
    */
-  async #readPast({ conversationId, key }: IncomingMessage): Promise<DeletedMessage[] | undefined> {
+  async #readPast({ conversationId, key }: IncomingMessage) {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return undefined
@@ -69,10 +118,10 @@ export class StreamGaps {
       if (item.type === 'message-deleted') deleted.push(item)
     }
     deleted.reverse()
-    await this.#store.update(async (tx) => {
-      for (const item of deleted) await noteDeleted(tx, item)
+    const commit = (tx: StoreTransaction): void => {
+      for (const item of deleted) noteDeleted(tx, item)
       tx.set(name, start)
-    })
-    return deleted
+    }
+    return { deleted, commit }
   }
 }

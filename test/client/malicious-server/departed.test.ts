@@ -497,7 +497,7 @@ t.test('A message that waited when its device was reset away is the past, and no
   t.strictSame(await told(bob, talk.id), ['before', 'by the tablet'])
 })
 
-t.test('What ended an earlier membership still ends it when a later one has ended, too', async (t) => {
+t.test('A membership that has ended stays over when a later one has ended, too', async (t) => {
   const { server, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
   const heard = await listen()
   const { key } = talk
@@ -520,7 +520,7 @@ t.test('What ended an earlier membership still ends it when a later one has ende
   t.strictSame(await told(bob, talk.id), [...read, 'end'])
 })
 
-t.test('What is shown of an earlier membership is marked, also when its member is in again', async (t) => {
+t.test('A message of an earlier membership is marked, also when its member is in again', async (t) => {
   const { bob, talk, alice, carol } = await scene(t, ['alice', 'carol'])
   const { key } = talk
   await talk.say(carol, 'before', 2)

@@ -330,3 +330,49 @@ t.test('A tombstone beside a message that waits hides no other one unnoticed', a
   await heard.message('four')
   t.strictSame(heard.heard.filter(({ type }) => type === 'withheld').map(inShort), ['withheld 3–3'])
 })
+
+t.test('A message that is deleted while it waits for its key is shown as deleted once', async (t) => {
+  const { talk, alice, heard, purge, give } = await withoutKey(t, { texts: ['one', 'two', 'three'] })
+  purge('two')
+  await heard.first('message-deleted')
+  await give()
+  await talk.say(alice, 'four', 4)
+  await heard.message('four')
+  t.equal(heard.heard.filter(({ type }) => type === 'message-deleted').length, 1)
+  t.notOk(heard.heard.some(({ type }) => type === 'withheld'))
+  await talk.say(alice, 'six', 6)
+  await heard.message('six')
+  t.strictSame(heard.heard.filter(({ type }) => type === 'withheld').map(inShort), ['withheld 5–5'])
+})
+
+t.test('However many messages around one that waits for its key are deleted, none is missed', async (t) => {
+  const { server, bob, talk, carol, alice, listen } = await scene(t, ['carol', 'alice'])
+  const heard = await listen()
+  await talk.change([], carol.device)
+  const { key } = talk.key.request
+  const hidden = { is: true }
+  server.lies.push(({ path, username }) => {
+    const isKey = username === 'bob' && path.endsWith(`/session-keys/${key.id}`)
+    return hidden.is && isKey ? problem('session-key-not-found') : undefined
+  })
+  talk.purge(await talk.say(alice, 'one', 1))
+  const { sender, key: hash, createdAt: deletedAt } = await talk.say(alice, 'two', 2)
+  const behind = 150
+  for (let at = 0; at < behind; at++) {
+    const position = ++server.log.position
+    const message = { id: crypto.randomUUID(), position, sender, key: hash, deletedAt }
+    server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  }
+  hidden.is = false
+  const data = { conversationId: talk.id, sessionKeyId: key.id, deviceIds: [bob.account!.deviceId] }
+  server.log.append(['bob'], 'session-key.shared', data)
+  const next = 3 + behind
+  await talk.say(alice, 'next', next)
+  await heard.message('next')
+  const withheld = () => heard.heard.filter(({ type }) => type === 'withheld').map(inShort)
+  t.strictSame(heard.texts(), ['two', 'next'])
+  t.strictSame(withheld(), [])
+  await talk.say(alice, 'last', next + 2)
+  await heard.message('last')
+  t.strictSame(withheld(), [`withheld ${next + 1}–${next + 1}`])
+})

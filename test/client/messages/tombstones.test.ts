@@ -1,8 +1,9 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
+import { fakeClient } from '../../support/fake-clients.js'
 import { skipTo } from '../../../src/client/stores/read-range.js'
-import { all } from '../../support/chat-clients.js'
+import { all, Listener, listening, textOf } from '../../support/chat-clients.js'
 
 const isGap = ({ type }: Pick<ChatEvent, 'type'>) => type === 'withheld'
 
@@ -65,8 +66,10 @@ t.test('A tombstone in front of a message fills no gap behind it', async (t) => 
   t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 3–3'])
 })
 
-t.test('A tombstone of the time before the stream is shown when it may fill a gap', async (t) => {
-  const { server, store, bob, talk, alice, listen } = await scene(t, ['alice'])
+/** A tombstone stands in the time before Bob's stream. */
+async function deletedBefore(t: Test) {
+  const at = await scene(t, ['alice'])
+  const { server, store, bob, talk, alice } = at
   await bob.conversations.get(talk.id)
   const one = await talk.say(alice, 'one', 1, { isStreamed: false })
   const { sender, key } = one
@@ -74,10 +77,41 @@ t.test('A tombstone of the time before the stream is shown when it may fill a ga
   talk.conversation.deleted = [{ id: crypto.randomUUID(), position, sender, key, deletedAt: one.createdAt }]
   await talk.say(alice, 'two', 2, { isStreamed: false })
   await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+  return at
+}
+
+t.test('A tombstone of the time before the stream is shown when it may fill a gap', async (t) => {
+  const { talk, alice, listen } = await deletedBefore(t)
   const heard = await listen()
   await talk.say(alice, 'four', 4)
   await heard.message('four')
   t.strictSame(heard.heard.map(inShort), ['connected', 'message-deleted', 'four'])
+})
+
+t.test('A tombstone of the time before the stream comes again, if its reader was interrupted', async (t) => {
+  const { server, bob, store, talk, alice } = await deletedBefore(t)
+  let hasSaid = false
+  for await (const event of bob.events()) {
+    if (!hasSaid) await talk.say(alice, 'four', 4)
+    hasSaid = true
+    if (event.type === 'message-deleted') break
+  }
+  await bob.close()
+  const heard = await listening(t, await fakeClient(t, server, { store }))
+  await heard.message('four')
+  t.strictSame(heard.heard.map(inShort), ['connected', 'message-deleted', 'four'])
+})
+
+t.test('A tombstone of a message that was read fills no gap in the stream', async (t) => {
+  const { bob, talk, alice, listen } = await scene(t, ['alice'])
+  await talk.say(alice, 'one', 1)
+  const two = await talk.say(alice, 'two', 2)
+  t.strictSame(await told(bob, talk.id), ['one', 'two'])
+  talk.purge(two)
+  await talk.say(alice, 'four', 4)
+  const heard = await listen()
+  await heard.message('four')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 3–3'])
 })
 
 t.test('However many numbers a device gives up, a history misses none', async (t) => {
@@ -103,4 +137,77 @@ t.test('A number that was given up late, behind a deleted message, opens no gap'
     []
   )
   t.strictSame((await all(bob.history(talk.id))).filter(isGap), [])
+})
+
+t.test('A number that was given up late, behind a gap, takes no tombstone of one behind it', async (t) => {
+  const { bob, talk, alice, listen } = await scene(t, ['alice'])
+  await talk.say(alice, '1', 1)
+  for (const n of [3, 5]) talk.purge(await talk.say(alice, String(n), n))
+  for (const n of [2, 4]) await talk.say(alice, { type: 'void' }, n)
+  await talk.say(alice, '6', 6)
+  const heard = await listen()
+  await heard.message('6')
+  t.notOk(heard.heard.some(isGap))
+  t.strictSame(
+    (await told(bob, talk.id)).filter((one) => one.startsWith('withheld')),
+    []
+  )
+  t.strictSame((await all(bob.history(talk.id))).filter(isGap), [])
+  await talk.say(alice, '8', 8)
+  await heard.message('8')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 7–7'])
+})
+
+/** Two clients of one store read the stream. The second one stops at a message until it is let on. */
+async function twoReaders(at: Awaited<ReturnType<typeof scene<'alice'>>>) {
+  const { server, store, listen } = at
+  const other = await fakeClient(t, server, { store })
+  let goOn: () => void = () => undefined
+  const isBusy = new Promise<void>((resolve) => (goOn = resolve))
+  const slow = {
+    async *events(...args: Parameters<typeof other.events>) {
+      for await (const event of other.events(...args)) {
+        yield event
+        if (textOf(event) === 'busy') await isBusy
+      }
+    }
+  }
+  const [first, second] = [await listen(), new Listener(t, slow)]
+  await second.first('connected')
+  return { first, second, goOn }
+}
+
+t.test('A tombstone that two clients of a store have read fills one gap', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { talk, alice } = at
+  const { first, second, goOn } = await twoReaders(at)
+  await talk.say(alice, 'busy', 1)
+  await second.message('busy')
+  const position = ++at.server.log.position
+  const { sender, key, createdAt: deletedAt } = talk.conversation.messages[0]!
+  const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
+  at.server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  await talk.say(alice, 'three', 3)
+  await first.message('three')
+  goOn()
+  await second.message('three')
+  await talk.say(alice, 'five', 5)
+  await first.message('five')
+  t.strictSame(first.heard.filter(isGap).map(inShort), ['withheld 4–4'])
+})
+
+t.test('Each client of a store tells of a gap in the stream, also one that is behind', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { talk, alice } = at
+  const { first, second, goOn } = await twoReaders(at)
+  await talk.say(alice, 'busy', 1)
+  await second.message('busy')
+  await talk.say(alice, 'three', 3)
+  await first.message('three')
+  talk.purge(await talk.say(alice, 'four', 4))
+  await talk.say(alice, 'five', 5)
+  await first.message('five')
+  goOn()
+  await second.message('five')
+  for (const { heard } of [first, second]) t.strictSame(heard.filter(isGap).map(inShort), ['withheld 2–2'])
 })
