@@ -168,14 +168,9 @@ export class MessageDecryptor {
     const { n, sentAt, content, digest, key, sender } = opened
     const isGone = await this.#inTime.check(key, sender, { n, id, digest, position })
     const counter = { conversationId, key: key.link.hash, signingKey: sender.signingKey }
-    const { known, isWritten, departed, ...order } = await this.#seen.check(counter, {
-      n,
-      id,
-      digest,
-      position,
-      departed: isGone
-    })
-    const entry = { n, id, digest, position, departed }
+    const read = { n, id, digest, position, departed: isGone, isVoid: content.type === 'void' }
+    const { known, isWritten, departed, ...order } = await this.#seen.check(counter, read)
+    const entry = { ...read, departed }
     if (!known) await this.#seen.note(counter, entry)
     const commit = { counter, entry, content, late: order.late }
     const title = titleIn(commit)

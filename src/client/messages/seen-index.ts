@@ -1,6 +1,6 @@
 import { equalBytes, uuidBytes } from '../../crypto/encoding.js'
 import { SeenIds } from './seen-ids.js'
-import { entriesOf, entryAt, idBytes, pageOf } from './seen-page.js'
+import { entriesOf, entryAt, idBytes, isVoid, pageOf } from './seen-page.js'
 
 type Pages = Map<number, Uint8Array>
 
@@ -35,7 +35,7 @@ export class SeenIndex {
     return n < 1 ? null : entryAt(this.pages.get(counter)?.get(pageOf(n)), n)
   }
 
-  /** The entry that was seen next above `n`, or next below it. */
+  /** The entry that was seen next above `n`, or next below it, on its page or the next one. Voids may stand anywhere. */
   nearest(counter: string, n: number, step: 1 | -1): Uint8Array | null {
     const pages = this.pages.get(counter) ?? new Map<number, Uint8Array>()
     const own = pageOf(n)
@@ -43,7 +43,8 @@ export class SeenIndex {
     for (const number of pages.keys())
       if ((number - own) * step > 0 && (next === undefined || (next - number) * step > 0)) next = number
     for (const number of next === undefined ? [own] : [own, next]) {
-      const entries = [...entriesOf(pages.get(number) ?? new Uint8Array(), number)]
+      const all = [...entriesOf(pages.get(number) ?? new Uint8Array(), number)]
+      const entries = all.filter(([, entry]) => !isVoid(entry))
       const found =
         step === 1 ? entries.find(([other]) => other > n) : entries.findLast(([other]) => other < n)
       if (found !== undefined) return found[1]

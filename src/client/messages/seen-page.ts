@@ -8,21 +8,24 @@ export interface SeenEntry {
   position: number
   /** Its sender had gone already when it was read for the first time. */
   departed: boolean
+  /** It gives its number up: it may stand behind those that were sent later. */
+  isVoid?: boolean
 }
 
 /** Messages on a page. */
 export const PAGE_SIZE = 64
 const ID_BYTES = 16
 const DIGEST_BYTES = 16
-/** The first bit says whether the message is departed. */
+/** The first bit says whether the message is departed, the second one whether it gives its number up. */
 const POSITION_BYTES = 7
 const DEPARTED = 1n << BigInt(POSITION_BYTES * 8 - 1)
+const VOID = DEPARTED >> 1n
 const ENTRY_BYTES = ID_BYTES + DIGEST_BYTES + POSITION_BYTES
 
 /** The bytes of an entry: the id, the first 128 bits of the digest, the position. */
-export function toEntry({ id, digest, position, departed }: SeenEntry): Uint8Array {
+export function toEntry({ id, digest, position, departed, isVoid = false }: SeenEntry): Uint8Array {
   const place = new DataView(new ArrayBuffer(8))
-  place.setBigUint64(0, BigInt(position) | (departed ? DEPARTED : 0n))
+  place.setBigUint64(0, BigInt(position) | (departed ? DEPARTED : 0n) | (isVoid ? VOID : 0n))
   const digestBytes = decodeHex(digest.slice(0, DIGEST_BYTES * 2))
   return concat(uuidBytes(id), digestBytes, new Uint8Array(place.buffer, 8 - POSITION_BYTES))
 }
@@ -57,11 +60,15 @@ export function sameMessage(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 export function positionOf(entry: Uint8Array): number {
-  return Number(placeOf(entry) & ~DEPARTED)
+  return Number(placeOf(entry) & (VOID - 1n))
 }
 
 export function isDeparted(entry: Uint8Array): boolean {
   return (placeOf(entry) & DEPARTED) !== 0n
+}
+
+export function isVoid(entry: Uint8Array): boolean {
+  return (placeOf(entry) & VOID) !== 0n
 }
 
 function placeOf(entry: Uint8Array): bigint {

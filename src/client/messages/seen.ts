@@ -81,8 +81,9 @@ export class SeenMessages {
       if (!sameMessage(before, entry)) throw replayed('another one has its counter')
       if (positionOf(before) !== seen.position) throw replayed('it stood at another place')
     } else if (index.withId(counter.signingKey, seen.id) !== null) throw replayed('its id was used before')
-    const next = index.nearest(name, seen.n, 1)
-    const previous = index.nearest(name, seen.n, -1)
+    const isPlaced = seen.isVoid !== true
+    const next = isPlaced ? index.nearest(name, seen.n, 1) : null
+    const previous = isPlaced ? index.nearest(name, seen.n, -1) : null
     const late = next !== null && positionOf(next) < seen.position
     const isMoved = late || (previous !== null && positionOf(previous) > seen.position)
     const departed = before === null ? seen.departed : isDeparted(before)

@@ -212,7 +212,7 @@ export class Outbox {
         const counter = { conversationId, key: message.sealed.key, signingKey: message.by }
         await commitMessage(tx, this.#seen, {
           counter,
-          entry: { n, id, digest, position, departed: false },
+          entry: { n, id, digest, position, departed: false, isVoid: content.type === 'void' },
           content,
           late: false
         })

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
+import type { Incoming } from '../../../src/client/types/messages.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { skipTo } from '../../../src/client/stores/read-range.js'
 import { all, Listener, listening, textOf } from '../../support/chat-clients.js'
@@ -157,6 +158,25 @@ t.test('A number that was given up late, behind a gap, takes no tombstone of one
   await heard.message('8')
   t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 7–7'])
 })
+
+for (const from of ['the stream', 'the history'])
+  t.test(`A number that was given up late is no message in another order, from ${from}`, async (t) => {
+    const { bob, talk, alice, listen } = await scene(t, ['alice'])
+    for (const n of [1, 3]) await talk.say(alice, String(n), n)
+    await talk.say(alice, { type: 'void' }, 2)
+    await talk.say(alice, '4', 4)
+    const read: (ChatEvent | Incoming)[] = []
+    if (from === 'the stream') {
+      const heard = await listen()
+      await heard.message('4')
+      read.push(...heard.heard)
+    } else read.push(...(await all(bob.history(talk.id))))
+    t.notOk(read.some((item) => item.type === 'reordered' || (item.type === 'message' && item.late)))
+    await talk.say(alice, '6', 6)
+    const five = await talk.say(alice, '5', 5, { isStreamed: false })
+    t.ok((await told(bob, talk.id)).includes('reordered'))
+    t.ok(five)
+  })
 
 /** Two clients of one store read the stream. The second one stops at a message until it is let on. */
 async function twoReaders(at: Awaited<ReturnType<typeof scene<'alice'>>>) {
