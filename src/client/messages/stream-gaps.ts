@@ -1,6 +1,12 @@
 import { streamStart } from '../stores/read-range.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import type { DeletedMessage, IncomingMessage, WithheldMessages } from '../types/messages.js'
+import type {
+  DeletedMessage,
+  Incoming,
+  IncomingMessage,
+  ReorderedMessage,
+  WithheldMessages
+} from '../types/messages.js'
 import { deletedBefore, forgetDeleted, noteDeleted, type Tombstones } from './deleted.js'
 import {
   counterOf,
@@ -18,7 +24,7 @@ import type { CounterId, SeenMessages } from './seen.js'
 
 /** What is told before a message, and written down with it: if this is interrupted before, it is told again. */
 interface Before {
-  events: (WithheldMessages | DeletedMessage)[]
+  events: Incoming[]
   commit?: (tx: StoreTransaction) => Promise<void> | void
 }
 
@@ -40,8 +46,8 @@ export class StreamGaps {
   }
 
   /**
-   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere; with the
-   * tombstones of the past that may fill this gap and others.
+   * The messages that the sender sent before this one, and that were never shown, in the stream or elsewhere; with what
+   * is found in the past, and fills this gap and others.
    */
   async before(message: IncomingMessage): Promise<Before> {
     const { n } = message
@@ -66,7 +72,7 @@ export class StreamGaps {
     ])
     const told = past === undefined ? found : await gap(all)
     return {
-      events: [...(past?.deleted ?? []), ...told],
+      events: [...(past?.deleted ?? []), ...(past?.moved ?? []), ...told],
       commit: async (tx) => {
         past?.commit(tx)
         if (told.length > 0) await noteGap(tx, counter, n, range)
@@ -106,22 +112,27 @@ export class StreamGaps {
    * A device gets session keys before its stream begins: read what was sent in between. Messages are taken under the
    * newest key only, so that all behind one under another key are under others, too. Once for each beginning.
    *
-   * @returns the tombstones there, oldest first; undefined if nothing was read
+   * @returns the tombstones there, oldest first, and the messages that the server has moved there; undefined if
+   *   nothing was read
    */
   async #readPast({ conversationId, key }: IncomingMessage) {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return undefined
     const deleted: DeletedMessage[] = []
+    const moved: (ReorderedMessage | IncomingMessage)[] = []
     for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
       if (item.key !== key) break
       if (item.type === 'message-deleted') deleted.push(item)
+      // It is told once only, and right before its message.
+      const isMoved = item.type === 'message' && moved.at(-1)?.id === item.id
+      if (item.type === 'reordered' || isMoved) moved.push(item)
     }
     deleted.reverse()
     const commit = (tx: StoreTransaction): void => {
       for (const item of deleted) noteDeleted(tx, item)
       tx.set(name, start)
     }
-    return { deleted, commit }
+    return { deleted, moved, commit }
   }
 }

@@ -172,10 +172,8 @@ for (const from of ['the stream', 'the history'])
       read.push(...heard.heard)
     } else read.push(...(await all(bob.history(talk.id))))
     t.notOk(read.some((item) => item.type === 'reordered' || (item.type === 'message' && item.late)))
-    await talk.say(alice, '6', 6)
-    const five = await talk.say(alice, '5', 5, { isStreamed: false })
-    t.ok((await told(bob, talk.id)).includes('reordered'))
-    t.ok(five)
+    for (const n of [6, 5]) await talk.say(alice, String(n), n, { isStreamed: false })
+    t.ok((await told(bob, talk.id)).includes('reordered'), 'others are')
   })
 
 /** Two clients of one store read the stream. The second one stops at a message until it is let on. */
@@ -231,3 +229,20 @@ t.test('Each client of a store tells of a gap in the stream, also one that is be
   await second.message('five')
   for (const { heard } of [first, second]) t.strictSame(heard.filter(isGap).map(inShort), ['withheld 2–2'])
 })
+
+t.test(
+  'A message that the server moves to the time before the stream is shown where it is missed',
+  async (t) => {
+    const { server, store, bob, talk, alice, listen } = await scene(t, ['alice'])
+    await bob.conversations.get(talk.id)
+    const place = (server.log.position += 5)
+    await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+    const heard = await listen()
+    await talk.say(alice, 'one', 1)
+    await heard.message('one')
+    await talk.say(alice, 'two', 2, { position: place, isStreamed: false })
+    await talk.say(alice, 'three', 3)
+    await heard.message('three')
+    t.strictSame(heard.heard.map(inShort), ['connected', 'one', 'reordered', 'two', 'three'])
+  }
+)
