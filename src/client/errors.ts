@@ -152,6 +152,10 @@ export function untrusted(code: string, message: string, cause?: unknown): ChatE
   return new ChatError('untrusted', code, message, cause === undefined ? {} : { cause })
 }
 
+export function replayed(why: string): ChatError {
+  return untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
+}
+
 /** The same error with what it lacks of these details, if it is about data that the protocol refuses. */
 export function withDetails(error: unknown, details: Pick<ChatErrorDetails, 'about' | 'heads'>): unknown {
   if (!(error instanceof ChatError) || error.kind !== 'untrusted') return error

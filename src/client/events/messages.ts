@@ -13,7 +13,6 @@ import type { IncomingMessage, UnreadableMessage } from '../types/messages.js'
 import { ChatError } from '../errors.js'
 import { lacksKey, type SessionKeys } from '../session-keys/store.js'
 import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
-import { hasCome } from '../stores/read-range.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
@@ -133,10 +132,7 @@ export class MessageEvents {
     }
   }
 
-  /**
-   * In the place of the message it leaves a gap, and so it does if the message waits for its key. It counts once, also if
-   * another client of the store has read it already: a message behind it may have come since.
-   */
+  /** In the place of the message it leaves a gap, and so it does if the message waits for its key. */
   *deleted({
     position,
     conversationId,
@@ -148,8 +144,7 @@ export class MessageEvents {
       commit: async (tx) => {
         this.#shownWithout.get(shown.key)?.delete(shown.position)
         const hasWaited = await forgetAwaitingKey(tx, shown, shown.id)
-        if ((message.position === position || hasWaited) && !(await hasCome(tx, position)))
-          noteDeleted(tx, shown)
+        if (message.position === position || hasWaited) noteDeleted(tx, shown)
       }
     }
   }
@@ -175,7 +170,8 @@ export class MessageEvents {
           events: [event],
           commit: async (tx) => {
             shown?.delete(event.position)
-            if (await forgetAwaitingKey(tx, event)) noteDeleted(tx, event)
+            await forgetAwaitingKey(tx, event)
+            noteDeleted(tx, event)
           }
         }
       }

@@ -3,7 +3,8 @@ import { recordTitle, type GivenTitle } from '../conversations/record.js'
 import type { Alarms } from '../identity/alarms.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { ReceivedContent } from '../types/content.js'
-import { replayed, type CounterId, type SeenMessages } from './seen.js'
+import { replayed } from '../errors.js'
+import type { CounterId, SeenMessages } from './seen.js'
 import type { SeenEntry } from './seen-page.js'
 
 /** A verified message, as it is to be written down. */

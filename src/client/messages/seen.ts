@@ -18,7 +18,7 @@ import { readWritten, WrittenPages } from './seen-written.js'
 import { Turns } from '../../crypto/turns.js'
 import { LruMap } from '../stores/lru-map.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
-import { untrusted, type ChatError } from '../errors.js'
+import { replayed } from '../errors.js'
 
 /** Read from the store at once: they take a few milliseconds. */
 const PAGES_AT_ONCE = 256
@@ -51,10 +51,7 @@ export interface ReplayCheck {
   isMoved: boolean
 }
 
-/**
- * Remembers for ever which messages were seen, so that a replayed, replaced or missing message is noticed.
- * Takes some 40 bytes a message.
- */
+/** Remembers for ever which messages were seen, to notice those that are replayed, replaced or missing: 40 bytes each. */
 export class SeenMessages {
   readonly #store: Store
   readonly #indexes = new LruMap<string, Promise<Loaded>>(16)
@@ -81,14 +78,13 @@ export class SeenMessages {
       if (!sameMessage(before, entry)) throw replayed('another one has its counter')
       if (positionOf(before) !== seen.position) throw replayed('it stood at another place')
     } else if (index.withId(counter.signingKey, seen.id) !== null) throw replayed('its id was used before')
-    const isPlaced = seen.isVoid !== true
-    const next = isPlaced ? index.nearest(name, seen.n, 1) : null
-    const previous = isPlaced ? index.nearest(name, seen.n, -1) : null
+    const nearest = (step: 1 | -1) => (seen.isVoid === true ? null : index.nearest(name, seen.n, step))
+    const [next, previous] = [nearest(1), nearest(-1)]
     const late = next !== null && positionOf(next) < seen.position
     const isMoved = late || (previous !== null && positionOf(previous) > seen.position)
     const departed = before === null ? seen.departed : isDeparted(before)
-    const known = before !== null
-    return { known, isWritten: known && (await this.#isWritten(counter, seen.n)), departed, late, isMoved }
+    const isWritten = before !== null && (await this.#isWritten(counter, seen.n))
+    return { known: before !== null, isWritten, departed, late, isMoved }
   }
 
   /** The position of a device's message with this id; undefined if none was seen. */
@@ -139,6 +135,12 @@ export class SeenMessages {
   async isSeen(counter: CounterId, seen: SeenEntry): Promise<boolean> {
     const entry = (await this.#indexOf(counter.conversationId)).entry(seenName(counter), seen.n)
     return entry !== null && sameMessage(entry, toEntry(seen)) && positionOf(entry) === seen.position
+  }
+
+  /** The position of the nearest smaller number that was seen and not given up; undefined if none is nearby. */
+  async placeBefore(counter: CounterId, n: number): Promise<number | undefined> {
+    const entry = (await this.#indexOf(counter.conversationId)).nearest(seenName(counter), n, -1)
+    return entry === null ? undefined : positionOf(entry)
   }
 
   /** The largest counter that was seen of a device under a session key; 0 if none was. */
@@ -243,8 +245,4 @@ function pageName(counter: CounterId, n: number): string {
 
 function seenName({ conversationId, key, signingKey }: CounterId): string {
   return `seen/${conversationId}/${key}/${signingKey}`
-}
-
-export function replayed(why: string): ChatError {
-  return untrusted('replayed-message', `A message was sent again as a new one: ${why}.`)
 }

@@ -61,7 +61,7 @@ export class StreamGaps {
     const range = { first: last + 1, last: n - 1 }
     const gap = async (tombstones: Tombstones) => {
       const missing = await this.#missing(message, range)
-      return unlessDeleted(missing, missing.length > 0 ? await this.#countUnseen(counter, tombstones) : 0)
+      return unlessDeleted(missing, missing.length > 0 ? await this.#countFilling(counter, n, tombstones) : 0)
     }
     const found = await gap(noted)
     if (found.length === 0) return { events: [] }
@@ -100,11 +100,17 @@ export class StreamGaps {
     return withheld(message, await this.#seen.missing(counterOf(message), first, last))
   }
 
-  /** A tombstone of a message that was read elsewhere fills no gap: its number is not missing. */
-  async #countUnseen({ conversationId, signingKey }: CounterId, tombstones: Tombstones): Promise<number> {
+  /**
+   * Only tombstones between the messages around the gap fill it: another log, and a client of the store that is behind,
+   * bring older ones again. One of a message that was read elsewhere fills none: its number is not missing.
+   */
+  async #countFilling(counter: CounterId, n: number, tombstones: Tombstones): Promise<number> {
+    const { conversationId, signingKey } = counter
+    const from = (await this.#seen.placeBefore(counter, n)) ?? 0
     let count = 0
-    for (const id of tombstones.values())
-      if ((await this.#seen.positionOf(conversationId, signingKey, id)) === undefined) count++
+    for (const [position, id] of tombstones)
+      if (position > from && (await this.#seen.positionOf(conversationId, signingKey, id)) === undefined)
+        count++
     return count
   }
 

@@ -25,11 +25,6 @@ export async function hasRead(store: StoreReader, place: number, boundary: numbe
   return ranges.some(({ from, to }) => place > from && place <= to) && endOf(ranges) >= boundary
 }
 
-/** Whether the stream, as it is read now, has come to a place: another client of the store may be ahead. */
-export async function hasCome(store: StoreReader, place: number): Promise<boolean> {
-  return positionOf(await store.get<string>(CURSOR)) >= place
-}
-
 /** The stream begins after this cursor, for the first time or after a gap. Nothing will come from a gap: it is read. */
 export async function beginRange(tx: StoreTransaction, cursor: string): Promise<void> {
   const hasBegun = (await tx.get<number>(START)) !== undefined

@@ -72,11 +72,10 @@ async function deletedBefore(t: Test) {
   const at = await scene(t, ['alice'])
   const { server, store, bob, talk, alice } = at
   await bob.conversations.get(talk.id)
-  const one = await talk.say(alice, 'one', 1, { isStreamed: false })
-  const { sender, key } = one
+  await talk.say(alice, 'one', 1, { isStreamed: false })
+  const { sender, key, createdAt: deletedAt } = await talk.say(alice, 'two', 2, { isStreamed: false })
   const position = ++server.log.position
-  talk.conversation.deleted = [{ id: crypto.randomUUID(), position, sender, key, deletedAt: one.createdAt }]
-  await talk.say(alice, 'two', 2, { isStreamed: false })
+  talk.conversation.deleted = [{ id: crypto.randomUUID(), position, sender, key, deletedAt }]
   await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
   return at
 }
@@ -101,6 +100,29 @@ t.test('A tombstone of the time before the stream comes again, if its reader was
   const heard = await listening(t, await fakeClient(t, server, { store }))
   await heard.message('four')
   t.strictSame(heard.heard.map(inShort), ['connected', 'message-deleted', 'four'])
+})
+
+t.test('A tombstone that another log brings again fills no gap behind what was read since', async (t) => {
+  const { server, talk, alice, listen } = await scene(t, ['alice'])
+  const heard = await listen()
+  const { sender, key, createdAt: deletedAt } = await talk.say(alice, 'one', 1)
+  const position = ++server.log.position
+  const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
+  server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  await talk.say(alice, 'three', 3)
+  await heard.message('three')
+  server.log.events.splice(
+    0,
+    Infinity,
+    server.log.events.find((event) => event.position === position)!
+  )
+  server.log.restore(server.log.position)
+  await heard.first('reset')
+  await talk.say(alice, 'five', 5)
+  await heard.message('five')
+  const again = heard.heard.slice(heard.heard.findIndex(({ type }) => type === 'reset'))
+  t.ok(again.some(({ type }) => type === 'message-deleted'))
+  t.strictSame(again.filter(isGap).map(inShort), ['withheld 4–4'])
 })
 
 t.test('A tombstone of a message that was read fills no gap in the stream', async (t) => {
