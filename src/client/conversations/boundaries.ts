@@ -1,10 +1,10 @@
 import type { ConversationHistory } from '../../protocol/conversation-history.js'
-import type { ConversationChain } from '../../protocol/conversation-chain.js'
 import type { UserHistory } from '../../protocol/user-history.js'
 import { readHash } from '../identity/user-record.js'
 import type { Store, StoreTransaction } from '../stores/store.js'
 import { streamStart } from '../stores/read-range.js'
 import type { TakenRequest } from './record.js'
+import { linksOf } from './verify.js'
 
 /** Where a conversation ended for devices or a member, when this client learned that they had gone. */
 export type Boundary = {
@@ -113,7 +113,7 @@ export class Boundaries {
 
   /** Note the departures that requests bring, together with the requests. Nobody has said yet where. */
   async noteDepartures(tx: StoreTransaction, id: string, added: readonly TakenRequest[]): Promise<void> {
-    for (const [username, { sequence, head: hash }] of added.flatMap(departures)) {
+    for (const { username, sequence, hash } of added.flatMap(departures)) {
       const ends = (await tx.get<MemberEnd[]>(memberName(id, username))) ?? []
       if (!ends.some((end) => end.hash === hash))
         tx.set(memberName(id, username), [...ends, { sequence, position: NOT_SAID, hash }])
@@ -122,7 +122,7 @@ export class Boundaries {
 
   /** Where the conversation ended for those whose departures requests have brought. */
   async setMembers(id: string, added: readonly TakenRequest[], position: number): Promise<void> {
-    const hashes = new Set(added.flatMap(departures).map(([, { head }]) => head))
+    const hashes = new Set(added.flatMap(departures).map(({ hash }) => hash))
     if (hashes.size === 0) return
     await this.#store.update((tx) =>
       changeEnds<MemberEnd>(tx, memberName(id, ''), (end) =>
@@ -184,10 +184,15 @@ export class Boundaries {
   }
 }
 
-/** The memberships that a request ended. */
-function departures({ before, after }: TakenRequest): [username: string, after: ConversationChain][] {
-  const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
-  return gone.map((username) => [username, after])
+/** The memberships that a request ended, by the statements that did. It may have begun others of the same users. */
+function departures({ request, before, after }: TakenRequest) {
+  return linksOf(request).flatMap(({ statement, hash }) => {
+    const { kind, sequence } = statement
+    if (kind === 'conversation-remove') return [{ username: statement.username, sequence, hash }]
+    if (kind !== 'conversation-leave') return []
+    const gone = [...(before?.members.keys() ?? [])].filter((username) => !after.members.has(username))
+    return gone.map((username) => ({ username, sequence, hash }))
+  })
 }
 
 function isIn(history: ConversationHistory, { sequence, hash }: { sequence: number; hash: string }): boolean {

@@ -540,3 +540,30 @@ t.test('A message of an earlier membership is marked, also when its member is in
     ]
   )
 })
+
+t.test('A membership that ends and begins again in one request has ended', async (t) => {
+  const { bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+  const heard = await listen()
+  const { key } = talk
+  await talk.say(carol, 'before', 1)
+  await heard.message('before')
+  const member = { username: 'carol', role: 'member', root: carol.user.root } as const
+  const [remove, add] = ['conversation-remove', 'conversation-add'] as const
+  const { head, statements } = carol.user
+  const state = [{ username: 'carol', sequence: statements.length, head }]
+  await talk.change(
+    [
+      { kind: remove, username: 'carol' },
+      { kind: add, member }
+    ],
+    alice.device,
+    { state }
+  )
+  await talk.say(carol, 'under the old key', 2, { key })
+  await talk.say(carol, 'back again', 1)
+  await heard.message('back again')
+  const read = ['before', 'after-removal', 'back again']
+  t.strictSame(await told(bob, talk.id), read)
+  const items = await all(bob.history(talk.id, { after: 0 }))
+  t.match(items.at(-1), { departed: false })
+})
