@@ -99,7 +99,7 @@ export class MessageEvents {
             await told.commit?.(tx)
             await gap.commit?.(tx)
             await this.#decryptor.commit(tx, message)
-            const isFirst = await this.#gaps.advance(tx, shown)
+            const isFirst = await this.#gaps.advance(tx, shown, gap.missing)
             if (isFirst) await this.#boundaries.noteStreamed(tx, conversationId, link.sequence, position)
           }
         }
@@ -144,7 +144,7 @@ export class MessageEvents {
       commit: async (tx) => {
         this.#shownWithout.get(shown.key)?.delete(shown.position)
         const hasWaited = await forgetAwaitingKey(tx, shown, shown.id)
-        if (message.position === position || hasWaited) noteDeleted(tx, shown)
+        if (message.position === position || hasWaited) await noteDeleted(tx, shown)
       }
     }
   }
@@ -171,7 +171,7 @@ export class MessageEvents {
           commit: async (tx) => {
             shown?.delete(event.position)
             await forgetAwaitingKey(tx, event)
-            noteDeleted(tx, event)
+            await noteDeleted(tx, event)
           }
         }
       }

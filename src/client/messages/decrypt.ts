@@ -20,6 +20,7 @@ import type {
 } from '../types/messages.js'
 import { commitMessage, titleIn, type CommittedMessage } from './commit.js'
 import { readContent, type Envelope } from './content.js'
+import { toReordered } from './gaps.js'
 import type { InTime } from './in-time.js'
 import type { SeenMessages } from './seen.js'
 import { signingKeyOf, UnopenedMessages } from './unopened.js'
@@ -177,28 +178,26 @@ export class MessageDecryptor {
     if (title !== null) this.#chains.noteTitle(conversationId, title)
     // A known title may come from a stream that ended before the title was written down.
     const isCommitted = isWritten && title === null
+    const shown: IncomingMessage = {
+      type: 'message',
+      id,
+      conversationId,
+      key: key.link.hash,
+      digest,
+      from: { ...sender },
+      own: sender.username === this.#me.username,
+      position,
+      receivedAt: message.createdAt,
+      sentAt,
+      n,
+      late: order.late,
+      departed,
+      content
+    }
     return {
-      before:
-        order.isMoved && !known
-          ? [{ type: 'reordered', conversationId, key: key.link.hash, from: { ...sender }, id, n }]
-          : [],
+      before: order.isMoved && !known ? [toReordered(shown)] : [],
       commit: isCommitted ? null : commit,
-      shown: {
-        type: 'message',
-        id,
-        conversationId,
-        key: key.link.hash,
-        digest,
-        from: { ...sender },
-        own: sender.username === this.#me.username,
-        position,
-        receivedAt: message.createdAt,
-        sentAt,
-        n,
-        late: order.late,
-        departed,
-        content
-      }
+      shown
     }
   }
 }

@@ -22,10 +22,11 @@ export function deletedFlow({ conversationId, key, from }: Flow): string {
 
 /**
  * A tombstone stands in the place of a message that was not read: the sender's next message comes behind a gap. Each
- * has a record of its own, so that one more costs no more than the first.
+ * has a record of its own, so that one more costs no more than the first. One that was used up does not come again.
  */
-export function noteDeleted(tx: StoreTransaction, deleted: DeletedMessage): void {
-  tx.set(`${deletedFlow(deleted)}/${deleted.position}`, deleted.id)
+export async function noteDeleted(tx: StoreTransaction, deleted: DeletedMessage): Promise<void> {
+  if (deleted.position > ((await tx.get<number>(usedName(deleted))) ?? 0))
+    tx.set(`${deletedFlow(deleted)}/${deleted.position}`, deleted.id)
 }
 
 /** The tombstones that stand before a message, and behind the one that its device had sent before. In their order. */
@@ -42,7 +43,7 @@ export async function deletedBefore(
 /**
  * Tombstones before a message that was shown fill no later gap. If it had waited for its key, others stand behind it.
  *
- * @param most how many numbers the message leaves out, if other tombstones may be of those behind it
+ * @param most how many numbers are missing before the message, if other tombstones may be of those behind it
  */
 export async function forgetDeleted(
   tx: StoreTransaction,
@@ -50,5 +51,12 @@ export async function forgetDeleted(
   most: number
 ): Promise<void> {
   const places = [...(await deletedBefore(tx, { ...message, position: message.position + 1 })).keys()]
-  for (const position of places.slice(0, most)) tx.delete(`${deletedFlow(message)}/${position}`)
+  const used = places.slice(0, most)
+  for (const position of used) tx.delete(`${deletedFlow(message)}/${position}`)
+  // They come in the order of their places: those before the last one that was used can stand for nothing more.
+  if (used.length > 0) tx.set(usedName(message), used.at(-1)!)
+}
+
+function usedName(flow: Flow): string {
+  return `deleted-to/${deletedFlow(flow)}`
 }

@@ -1,4 +1,9 @@
-import type { DeletedMessage, IncomingMessage, WithheldMessages } from '../types/messages.js'
+import type {
+  DeletedMessage,
+  IncomingMessage,
+  ReorderedMessage,
+  WithheldMessages
+} from '../types/messages.js'
 import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import { streamStart } from '../stores/read-range.js'
 import { deletedFlow } from './deleted.js'
@@ -126,6 +131,11 @@ export function withheld(
   if (first === undefined || last === undefined) return []
   const count = ranges.reduce((sum, range) => sum + range.last - range.first + 1, 0)
   return [{ type: 'withheld', conversationId, key, from, first, last, count }]
+}
+
+/** Told before a message that stands elsewhere than its sender's order says. */
+export function toReordered({ conversationId, key, from, id, n }: IncomingMessage): ReorderedMessage {
+  return { type: 'reordered', conversationId, key, from, id, n }
 }
 
 /** The last number of a device under a session key that the stream has brought; undefined if it brought none. */

@@ -14,6 +14,7 @@ import {
   noteGap,
   noteStreamed,
   toldGap,
+  toReordered,
   unlessDeleted,
   withheld,
   type IsFromStart,
@@ -25,8 +26,12 @@ import type { CounterId, SeenMessages } from './seen.js'
 /** What is told before a message, and written down with it: if this is interrupted before, it is told again. */
 interface Before {
   events: Incoming[]
+  /** How many numbers are missing before the message. */
+  missing: number
   commit?: (tx: StoreTransaction) => Promise<void> | void
 }
+
+const NOTHING: Before = { events: [], missing: 0 }
 
 /**
  * Notices when a device's counter jumps in the stream of events. Under a session key that was shared with this
@@ -50,43 +55,48 @@ export class StreamGaps {
    * is found in the past, and fills this gap and others.
    */
   async before(message: IncomingMessage): Promise<Before> {
-    const { n } = message
+    const { n, conversationId } = message
     const counter = counterOf(message)
     const known = await lastStreamed(this.#store, counter)
-    if (known === undefined && !(await this.#isFromStart(message))) return { events: [] }
+    if (known === undefined && !(await this.#isFromStart(message))) return NOTHING
     const last = known ?? 0
-    if (n <= last) return { events: await this.#toldBefore(message) }
-    if (n === last + 1) return { events: [] }
+    if (n <= last) return { ...NOTHING, events: await this.#toldBefore(message) }
+    if (n === last + 1) return NOTHING
     const noted = await deletedBefore(this.#store, message)
     const range = { first: last + 1, last: n - 1 }
     const gap = async (tombstones: Tombstones) => {
-      const missing = await this.#missing(message, range)
-      return unlessDeleted(missing, missing.length > 0 ? await this.#countFilling(counter, n, tombstones) : 0)
+      const events = await this.#missing(message, range)
+      const filling = events.length > 0 ? await this.#countFilling(counter, n, tombstones) : 0
+      return { missing: events[0]?.count ?? 0, told: unlessDeleted(events, filling) }
     }
     const found = await gap(noted)
-    if (found.length === 0) return { events: [] }
+    const isDue = (await this.#store.get(dueName(conversationId))) === true
+    if (found.told.length === 0 && !isDue) return { ...NOTHING, missing: found.missing }
     const past = await this.#readPast(message)
     const all = new Map([
       ...noted,
       ...(past?.deleted ?? []).map(({ position, id }) => [position, id] as const)
     ])
-    const told = past === undefined ? found : await gap(all)
+    const { missing, told } = past === undefined ? found : await gap(all)
     return {
       events: [...(past?.deleted ?? []), ...(past?.moved ?? []), ...told],
+      missing,
       commit: async (tx) => {
-        past?.commit(tx)
+        await past?.commit(tx)
         if (told.length > 0) await noteGap(tx, counter, n, range)
       }
     }
   }
 
-  /** @returns whether the stream has brought none of this device under this session key before */
-  async advance(tx: StoreTransaction, message: IncomingMessage): Promise<boolean> {
+  /**
+   * @param missing how many numbers are missing before the message
+   * @returns whether the stream has brought none of this device under this session key before
+   */
+  async advance(tx: StoreTransaction, message: IncomingMessage, missing: number): Promise<boolean> {
     const before = await noteStreamed(tx, message)
     const { n, content } = message
-    const leftOut = n - 1 - (before ?? 0)
     // Tombstones in front of a number that was given up, and may come late, can stand for those behind it.
-    if (leftOut >= 0) await forgetDeleted(tx, message, content.type === 'void' ? leftOut : Infinity)
+    if (n > (before ?? 0)) await forgetDeleted(tx, message, content.type === 'void' ? missing : Infinity)
     return before === undefined
   }
 
@@ -125,20 +135,31 @@ export class StreamGaps {
     const start = await streamStart(this.#store)
     const name = `past-read/${conversationId}`
     if (start === 0 || (await this.#store.get<number>(name)) === start) return undefined
+    // Messages that are read here count as seen at once. When a later page fails, they are still to be shown.
+    await this.#store.update((tx) => tx.set(dueName(conversationId), true))
     const deleted: DeletedMessage[] = []
     const moved: (ReorderedMessage | IncomingMessage)[] = []
     for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
       if (item.key !== key) break
       if (item.type === 'message-deleted') deleted.push(item)
-      // It is told once only, and right before its message.
-      const isMoved = item.type === 'message' && moved.at(-1)?.id === item.id
-      if (item.type === 'reordered' || isMoved) moved.push(item)
+      if (item.type === 'message' && (await this.#isMoved(item))) moved.push(toReordered(item), item)
     }
     deleted.reverse()
-    const commit = (tx: StoreTransaction): void => {
-      for (const item of deleted) noteDeleted(tx, item)
+    const commit = async (tx: StoreTransaction): Promise<void> => {
+      for (const item of deleted) await noteDeleted(tx, item)
       tx.set(name, start)
+      tx.delete(dueName(conversationId))
     }
     return { deleted, moved, commit }
   }
+
+  async #isMoved(message: IncomingMessage): Promise<boolean> {
+    const isVoid = message.content.type === 'void'
+    return (await this.#seen.check(counterOf(message), { ...message, isVoid })).isMoved
+  }
+}
+
+/** The time before the stream is to be read, or was not shown to its end. */
+function dueName(conversationId: string): string {
+  return `past-due/${conversationId}`
 }

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
 import { inShort, scene, told } from '../../support/malicious-server.js'
 import type { Incoming } from '../../../src/client/types/messages.js'
+import { shortenWaits } from '../../support/short-waits.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { skipTo } from '../../../src/client/stores/read-range.js'
 import { all, Listener, listening, textOf } from '../../support/chat-clients.js'
@@ -266,5 +267,68 @@ t.test(
     await talk.say(alice, 'three', 3)
     await heard.message('three')
     t.strictSame(heard.heard.map(inShort), ['connected', 'one', 'reordered', 'two', 'three'])
+  }
+)
+
+t.test(
+  'A tombstone in front of a number that was given up fills one gap, for all clients of a store',
+  async (t) => {
+    const at = await scene(t, ['alice'])
+    const { talk, alice } = at
+    const { first, second, goOn } = await twoReaders(at)
+    const { sender, key, createdAt: deletedAt } = await talk.say(alice, 'busy', 1)
+    await second.message('busy')
+    const position = ++at.server.log.position
+    const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
+    at.server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+    await talk.say(alice, { type: 'void' }, 3)
+    const isVoid = (event: { content: { type: string } }) => event.content.type === 'void'
+    await first.first('message', isVoid)
+    goOn()
+    await second.first('message', isVoid)
+    await talk.say(alice, 'five', 5)
+    await first.message('five')
+    t.strictSame(first.heard.filter(isGap).map(inShort), ['withheld 4–4'])
+  }
+)
+
+t.test(
+  'A number that was given up takes no tombstone for those that were read before the stream',
+  async (t) => {
+    const { server, bob, store, talk, alice, listen } = await scene(t, ['alice'])
+    await bob.conversations.get(talk.id)
+    for (const n of [1, 2]) await talk.say(alice, String(n), n, { isStreamed: false })
+    await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+    talk.purge(await talk.say(alice, '4', 4))
+    await talk.say(alice, { type: 'void' }, 3)
+    await talk.say(alice, '5', 5)
+    const heard = await listen()
+    await heard.message('5')
+    t.strictSame(heard.heard.filter(isGap), [])
+  }
+)
+
+t.test(
+  'A message that was moved before the stream is shown, although reading there fails first',
+  async (t) => {
+    const { server, store, bob, talk, alice, listen } = await scene(t, ['alice'])
+    await bob.conversations.get(talk.id)
+    const place = (server.log.position += 5)
+    await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+    const heard = await listen()
+    await talk.say(alice, 'one', 1)
+    await heard.message('one')
+    await talk.say(alice, 'two', 2, { position: place, isStreamed: false })
+    shortenWaits(t)
+    let failures = 0
+    server.lies.push(async ({ path, query, honest }) => {
+      if (failures === 5 || !path.endsWith('/messages')) return undefined
+      if (!query.has('cursor')) return { ...((await (await honest()).json()) as object), next: 'more' }
+      failures++
+      throw new TypeError('fetch failed')
+    })
+    await talk.say(alice, 'three', 3)
+    await heard.message('three')
+    t.strictSame(heard.heard.map(inShort).slice(-3), ['reordered', 'two', 'three'])
   }
 )
