@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import cluster from 'node:cluster'
 import { isIPv6 } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
 import { DrizzleQueryError } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
@@ -10,6 +11,12 @@ import { openDatabase } from './db/open.js'
 import { createLogger, type Logger } from './logger.js'
 import { openServices } from './services.js'
 import { superviseWorkers } from './cluster.js'
+
+/**
+ * How much the heap may grow, in percent, until all of it is collected: decision 34. By itself V8 waits for a tenth where
+ * little memory stays in use, so that a collection every two seconds stops all others for some 40 ms.
+ */
+const HEAP_GROWTH = 100
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000
@@ -33,6 +40,7 @@ async function main(): Promise<void> {
 }
 
 async function serve(config: Config, logger: Logger): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`)
   // Nothing has to be closed yet. Process 1 of a container ignores signals that have no handler.
   const quit = () => process.exit(0)
   for (const signal of SIGNALS) process.on(signal, quit)

@@ -78,29 +78,29 @@ const nobody: readonly string[] = []
 /** Bytes of a message's JSON without its ciphertext. */
 const ENVELOPE_BYTES = 600
 
-/** A message. Its JSON is made when somebody asks for it: all its readers may be on other processes. */
+/**
+ * A message. Its JSON is made when somebody asks for it: all its readers may be on other processes. From then on only the
+ * JSON is kept: the tail remembers thousands of messages.
+ */
 export class MessageEntry implements Entry {
   readonly type = 'message'
   readonly recipients = nobody
   readonly joined = nobody
   readonly left = nobody
-  readonly #message: StoredMessage
-  #json: string | undefined
+  readonly position: number
+  readonly conversationId: string
+  readonly size: number
+  #content: StoredMessage | string
 
   constructor(message: StoredMessage) {
-    this.#message = message
+    this.position = message.position
+    this.conversationId = message.conversationId
+    this.size = message.ciphertext.length + ENVELOPE_BYTES
+    this.#content = message
   }
 
-  get position(): number {
-    return this.#message.position
-  }
-  get conversationId(): string {
-    return this.#message.conversationId
-  }
   get json(): string {
-    return (this.#json ??= JSON.stringify(toMessage(this.#message)))
-  }
-  get size(): number {
-    return this.#message.ciphertext.length + ENVELOPE_BYTES
+    if (typeof this.#content !== 'string') this.#content = JSON.stringify(toMessage(this.#content))
+    return this.#content
   }
 }
