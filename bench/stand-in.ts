@@ -7,6 +7,7 @@ import { namedSchemas } from '../src/protocol/named-schemas.js'
 import type { App } from '../src/server/http/app.js'
 import { buildApp } from '../src/server/app.js'
 import { readConfig } from '../src/server/config.js'
+import { WindowCounter } from '../src/server/access/window-counter.js'
 import { messageRoutes } from '../src/server/features/messages/routes.js'
 import type { StoredResult } from '../src/server/log/group-commit.js'
 import type { OutgoingMessage } from '../src/server/log/message.js'
@@ -86,7 +87,8 @@ async function bareRoute(): Promise<number> {
     request.session = session
     done()
   })
-  const services = { log: { send: answerAtOnce } } as unknown as Services
+  const attempts = { of: () => new WindowCounter({ max: Infinity, windowMs: Infinity }) }
+  const services = { log: { send: answerAtOnce }, attempts } as unknown as Services
   await app.register(async (v1: App) => messageRoutes(v1, services), { prefix: '/v1' })
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as AddressInfo).port
