@@ -4,8 +4,8 @@ import { MemoryStore } from '../../src/client/stores/memory.js'
 import type { ChatEvent } from '../../src/client/types/events.js'
 import type { Incoming } from '../../src/client/types/messages.js'
 import type { ConversationKind } from '../../src/protocol/statements.js'
-import { all, listening, textOf, type Listener } from './chat-clients.js'
-import { fakeUser } from './fake-clients.js'
+import { all, Listener, listening, textOf } from './chat-clients.js'
+import { fakeClient, fakeUser } from './fake-clients.js'
 import { FakeServer } from './fake-server.js'
 import type { FakeUser } from './fake-user.js'
 import type { FakeRequest } from './fake-world.js'
@@ -57,6 +57,27 @@ export async function scene<N extends string>(
   const talk = await puppetTalk(server, kind, [...members, ...rest], first!)
   const listen = (): Promise<Listener> => listening(owner, bob)
   return { server, bob, store, talk, user, listen, ...puppets }
+}
+
+/** Two clients of one store read the stream. The second one stops at the message `busy` until it is let on. */
+export async function twoReaders(
+  owner: Scope,
+  { server, store, listen }: Pick<Scene, 'server' | 'store' | 'listen'>
+): Promise<{ first: Listener; second: Listener; goOn: () => void }> {
+  const other = await fakeClient(owner, server, { store })
+  let goOn: () => void = () => undefined
+  const isBusy = new Promise<void>((resolve) => (goOn = resolve))
+  const slow = {
+    async *events(...args: Parameters<typeof other.events>) {
+      for await (const event of other.events(...args)) {
+        yield event
+        if (textOf(event) === 'busy') await isBusy
+      }
+    }
+  }
+  const [first, second] = [await listen(), new Listener(owner, slow)]
+  await second.first('connected')
+  return { first, second, goOn }
 }
 
 /**

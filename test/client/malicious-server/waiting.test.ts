@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import type { Message } from '../../../src/protocol/messages.js'
-import { failure, Listener, PASSWORD, textOf } from '../../support/chat-clients.js'
+import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { problem } from '../../support/fake-answers.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient } from '../../support/fake-clients.js'
-import { inShort, isWrap, scene, told } from '../../support/malicious-server.js'
+import { inShort, isWrap, scene, told, twoReaders } from '../../support/malicious-server.js'
 import type { Speaker } from '../../support/puppet-talk.js'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
 import { shortenWaits } from '../../support/short-waits.js'
@@ -197,21 +197,10 @@ t.test('A tombstone among messages that wait hides no other one', async (t) => {
 t.test(
   'Each client of a store shows what waited for a key, also one that is behind and interrupted',
   async (t) => {
-    const { server, bob, store, talk, carol, alice, listen } = await scene(t, ['carol', 'alice'])
+    const at = await scene(t, ['carol', 'alice'])
+    const { server, bob, talk, carol, alice } = at
     await bob.send(talk.id, 'hello')
-    const other = await fakeClient(t, server, { store })
-    let goOn: () => void = () => undefined
-    const isBusy = new Promise<void>((resolve) => (goOn = resolve))
-    const slow = {
-      async *events(...args: Parameters<typeof other.events>) {
-        for await (const event of other.events(...args)) {
-          yield event
-          if (textOf(event) === 'busy') await isBusy
-        }
-      }
-    }
-    const [first, second] = [await listen(), new Listener(t, slow)]
-    await second.first('connected')
+    const { first, second, goOn } = await twoReaders(t, at)
     await talk.change([], carol.device)
     const { key } = talk.key.request
     const hidden = { is: true }

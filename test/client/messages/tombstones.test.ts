@@ -1,11 +1,12 @@
 import t, { type Test } from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
-import { inShort, scene, told } from '../../support/malicious-server.js'
+import type { Message } from '../../../src/protocol/messages.js'
+import { inShort, scene, told, twoReaders, type Scene } from '../../support/malicious-server.js'
 import type { Incoming } from '../../../src/client/types/messages.js'
 import { shortenWaits } from '../../support/short-waits.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { skipTo } from '../../../src/client/stores/read-range.js'
-import { all, Listener, listening, textOf } from '../../support/chat-clients.js'
+import { all, listening } from '../../support/chat-clients.js'
 
 const isGap = ({ type }: Pick<ChatEvent, 'type'>) => type === 'withheld'
 
@@ -199,35 +200,20 @@ for (const from of ['the stream', 'the history'])
     t.ok((await told(bob, talk.id)).includes('reordered'), 'others are')
   })
 
-/** Two clients of one store read the stream. The second one stops at a message until it is let on. */
-async function twoReaders(at: Awaited<ReturnType<typeof scene<'alice'>>>) {
-  const { server, store, listen } = at
-  const other = await fakeClient(t, server, { store })
-  let goOn: () => void = () => undefined
-  const isBusy = new Promise<void>((resolve) => (goOn = resolve))
-  const slow = {
-    async *events(...args: Parameters<typeof other.events>) {
-      for await (const event of other.events(...args)) {
-        yield event
-        if (textOf(event) === 'busy') await isBusy
-      }
-    }
-  }
-  const [first, second] = [await listen(), new Listener(t, slow)]
-  await second.first('connected')
-  return { first, second, goOn }
+/** The stream brings a tombstone in the place of another message of the same sender and key. */
+function leaveTombstone({ server, talk }: Scene, { sender, key, createdAt: deletedAt }: Message): void {
+  const position = ++server.log.position
+  const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
+  server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
 }
 
 t.test('A tombstone that two clients of a store have read fills one gap', async (t) => {
   const at = await scene(t, ['alice'])
   const { talk, alice } = at
-  const { first, second, goOn } = await twoReaders(at)
+  const { first, second, goOn } = await twoReaders(t, at)
   await talk.say(alice, 'busy', 1)
   await second.message('busy')
-  const position = ++at.server.log.position
-  const { sender, key, createdAt: deletedAt } = talk.conversation.messages[0]!
-  const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
-  at.server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  leaveTombstone(at, talk.conversation.messages[0]!)
   await talk.say(alice, 'three', 3)
   await first.message('three')
   goOn()
@@ -240,7 +226,7 @@ t.test('A tombstone that two clients of a store have read fills one gap', async 
 t.test('Each client of a store tells of a gap in the stream, also one that is behind', async (t) => {
   const at = await scene(t, ['alice'])
   const { talk, alice } = at
-  const { first, second, goOn } = await twoReaders(at)
+  const { first, second, goOn } = await twoReaders(t, at)
   await talk.say(alice, 'busy', 1)
   await second.message('busy')
   await talk.say(alice, 'three', 3)
@@ -275,12 +261,10 @@ t.test(
   async (t) => {
     const at = await scene(t, ['alice'])
     const { talk, alice } = at
-    const { first, second, goOn } = await twoReaders(at)
-    const { sender, key, createdAt: deletedAt } = await talk.say(alice, 'busy', 1)
+    const { first, second, goOn } = await twoReaders(t, at)
+    const busy = await talk.say(alice, 'busy', 1)
     await second.message('busy')
-    const position = ++at.server.log.position
-    const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
-    at.server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+    leaveTombstone(at, busy)
     await talk.say(alice, { type: 'void' }, 3)
     const isVoid = (event: { content: { type: string } }) => event.content.type === 'void'
     await first.first('message', isVoid)
