@@ -16,7 +16,7 @@ import { superviseWorkers } from './cluster.js'
  * How much the heap may grow, in percent, until all of it is collected: decision 34. By itself V8 waits for a tenth where
  * little memory stays in use, so that a collection every two seconds stops all others for some 40 ms.
  */
-const HEAP_GROWTH = 100
+const HEAP_GROWTH = 200
 
 /** Time for requests to finish and streams to end after a signal. */
 const STOP_MS = 10_000

@@ -127,9 +127,9 @@ function openCounters(config: Config): Counters {
 /** Every process sets its own counters to nothing when it reads of a reset. */
 function followResets(log: Pick<Log, 'listen'>, counters: Counters): void {
   log.listen((entries) => {
-    for (const { type, json } of entries)
-      if (type === LIMITS_RESET)
-        for (const owner of (JSON.parse(json) as { owners: string[] }).owners)
+    for (const entry of entries)
+      if (entry.type === LIMITS_RESET)
+        for (const owner of (JSON.parse(entry.json()) as { owners: string[] }).owners)
           for (const counter of counters.values()) counter.reset(owner)
   })
 }

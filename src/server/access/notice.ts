@@ -19,10 +19,10 @@ export class NoticeBoard {
     const board = new NoticeBoard()
     let isKnown = false
     log.listen((entries) => {
-      for (const { type, json } of entries) {
-        if (type !== NOTICE_CHANGED) continue
+      for (const entry of entries) {
+        if (entry.type !== NOTICE_CHANGED) continue
         isKnown = true
-        board.#current = (JSON.parse(json) as { notice: OperatorNotice | null }).notice
+        board.#current = (JSON.parse(entry.json()) as { notice: OperatorNotice | null }).notice
       }
     })
     const [stored] = await db.select().from(notices).orderBy(desc(notices.at)).limit(1)

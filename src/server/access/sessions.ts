@@ -63,16 +63,16 @@ export class Sessions {
     for (const session of this.#cache.values()) if (session.userId === userId) this.#cache.delete(session.id)
   }
 
-  #follow({ type, json, recipients }: Entry): void {
-    if (type === SESSIONS_ENDED) {
-      for (const id of (JSON.parse(json) as { sessions: string[] }).sessions) {
+  #follow(entry: Entry): void {
+    if (entry.type === SESSIONS_ENDED) {
+      for (const id of (JSON.parse(entry.json()) as { sessions: string[] }).sessions) {
         this.forget(id)
         for (const listener of this.#onEnded) listener(id)
       }
-    } else if (type === 'device.chain') {
-      this.#forgetUser((JSON.parse(json) as { userId: string }).userId)
-    } else if (type === 'device.requested') {
-      for (const userId of recipients) this.#forgetUser(userId)
+    } else if (entry.type === 'device.chain') {
+      this.#forgetUser((JSON.parse(entry.json()) as { userId: string }).userId)
+    } else if (entry.type === 'device.requested') {
+      for (const userId of entry.recipients) this.#forgetUser(userId)
     }
   }
 

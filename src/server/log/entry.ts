@@ -14,9 +14,9 @@ export const ERASED = 'erased'
 export interface Entry {
   readonly position: number
   readonly type: DurableEvent | ProcessEvent | typeof ERASED
-  /** The event's data, one line of JSON. */
-  readonly json: string
-  /** About as many bytes as `json` has. */
+  /** The event's data, one line of JSON. That of a message is made by the first call: most messages are never read here. */
+  json(): string
+  /** About as many bytes as `json()` has. */
   readonly size: number
   readonly conversationId: string | null
   /** The users who see an event that belongs to no conversation. */
@@ -61,11 +61,12 @@ export const EVENT_TABLES = `
 export function toEntry(row: EventRow): Entry {
   if (row.type === 'message') return new MessageEntry(row as StoredMessage)
   const { position, type, conversationId } = row
+  // Puts `position` first into the stored JSON object, which is never empty.
+  const json = `{"position":${position},${row.data!.slice(1)}`
   return {
     position,
     type,
-    // Puts `position` first into the stored JSON object, which is never empty.
-    json: `{"position":${position},${row.data!.slice(1)}`,
+    json: () => json,
     size: row.data!.length,
     conversationId,
     recipients: row.recipients ?? nobody,
@@ -99,7 +100,7 @@ export class MessageEntry implements Entry {
     this.#content = message
   }
 
-  get json(): string {
+  json(): string {
     if (typeof this.#content !== 'string') this.#content = JSON.stringify(toMessage(this.#content))
     return this.#content
   }

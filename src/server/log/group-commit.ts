@@ -88,7 +88,8 @@ export function groupCommit(options: {
     const rows = await prepared<SendRow>(SEND, sendValues(messages))
     const entries: Entry[] = []
     const results = rows.map(({ verdict, position, createdAt }, index): SendResult => {
-      if (verdict === 'stored') entries.push(new MessageEntry({ ...messages[index]!, position, createdAt }))
+      // Properties that are added behind a spread make V8 use a slow object, three times as large.
+      if (verdict === 'stored') entries.push(new MessageEntry({ position, createdAt, ...messages[index]! }))
       return verdict === 'stored' || verdict === 'repeat' ? { verdict, position, createdAt } : { verdict }
     })
     if (entries.length > 0) options.onCommit(entries)

@@ -136,8 +136,8 @@ export class Tail {
     const message = this.#ring[at]
     if (message?.position !== position) return
     this.#ringBytes -= message.size
-    const json = deletion.json.replace(/^\{"position":\d+/, `{"position":${position}`)
-    this.#ring[at] = { ...deletion, position, json }
+    const json = deletion.json().replace(/^\{"position":\d+/, `{"position":${position}`)
+    this.#ring[at] = { ...deletion, position, json: () => json }
     this.#ringBytes += deletion.size
   }
 
@@ -164,8 +164,8 @@ export class Tail {
   }
 }
 
-function deletedPosition({ json }: Entry): number {
-  return (JSON.parse(json) as Static<typeof MessageDeletedEvent>).message.position
+function deletedPosition(deletion: Entry): number {
+  return (JSON.parse(deletion.json()) as Static<typeof MessageDeletedEvent>).message.position
 }
 
 function concerns(entry: Entry, userId: string, conversations: ReadonlySet<string>): boolean {

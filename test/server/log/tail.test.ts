@@ -18,7 +18,7 @@ t.test('The newest events in memory hold nothing of a message that was purged', 
   expect(await operatorOf(chat)('DELETE', `/messages/${messageId}`), 204)
   const [tombstone, kept, deletion] = inMemory()
   t.match([tombstone, kept, deletion], [{ position }, { type: 'message' }, { type: 'message.deleted' }])
-  const { position: deletedAt, ...event } = JSON.parse(deletion!.json) as { position: number }
-  t.strictSame(JSON.parse(tombstone!.json), { position, ...event })
+  const { position: deletedAt, ...event } = JSON.parse(deletion!.json()) as { position: number }
+  t.strictSame(JSON.parse(tombstone!.json()), { position, ...event })
   t.equal(deletedAt, position + 2)
 })

@@ -13,7 +13,7 @@ export function durableFrame(epoch: string, entry: Entry): Buffer {
   let bytes = frames.get(entry)
   if (bytes === undefined) {
     const id = formatCursor({ epoch, position: entry.position })
-    bytes = Buffer.from(frame(entry.type as DurableEvent, entry.json, id))
+    bytes = Buffer.from(frame(entry.type as DurableEvent, entry.json(), id))
     frames.set(entry, bytes)
   }
   return bytes

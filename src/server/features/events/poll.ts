@@ -76,7 +76,7 @@ export async function poll(
   }
   const { entries } = page
   const items = entries.map(
-    ({ type, json, position }) => `{"event":"${type}","data":${json},"cursor":"${cursorAt(position)}"}`
+    (entry) => `{"event":"${entry.type}","data":${entry.json()},"cursor":"${cursorAt(entry.position)}"}`
   )
   if (start.reset !== null)
     items.unshift(

@@ -40,10 +40,10 @@ export class Presence {
     services.hub.onPresence((userId, online) => this.#changed(userId, online))
     this.#stopListening = services.notifier.listen('presence', () => this.#enqueue(() => this.#look()))
     services.log.listen((entries) => {
-      for (const { type, json, recipients } of entries) {
-        if (type !== 'block.changed') continue
-        const { userId, blocked } = JSON.parse(json) as { userId: string; blocked: boolean }
-        if (blocked) this.#enqueue(() => this.#hide([userId, ...recipients]))
+      for (const entry of entries) {
+        if (entry.type !== 'block.changed') continue
+        const { userId, blocked } = JSON.parse(entry.json()) as { userId: string; blocked: boolean }
+        if (blocked) this.#enqueue(() => this.#hide([userId, ...entry.recipients]))
       }
     })
     this.#enqueue(() => this.#renew())

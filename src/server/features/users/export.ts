@@ -83,7 +83,7 @@ async function* pages({ db, database }: Parts, userId: string): AsyncGenerator<s
   for (const section of SECTIONS) yield* sectionPages(db, section, userId)
   for (let position = 0; position < last;) {
     const page = await readVisible(database.prepared, userId, position, EVENTS)
-    yield page.entries.map(({ type, json }) => `{"kind":"event","event":"${type}","data":${json}}`)
+    yield page.entries.map((entry) => `{"kind":"event","event":"${entry.type}","data":${entry.json()}}`)
     position = page.through
   }
 }
