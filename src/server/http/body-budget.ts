@@ -41,8 +41,8 @@ export function boundBodies(app: App, callerOf: (request: FastifyRequest) => str
   })
 }
 
-/** The bytes that a body may have. Without a length it may have as many as its route allows. */
-function bodySize({ headers, routeOptions }: FastifyRequest): number {
+/** The most bytes that a body has, before it is read. Without a length it may have as many as its route allows. */
+export function bodySize({ headers, routeOptions }: FastifyRequest): number {
   const limit = routeOptions.bodyLimit ?? BODY_LIMIT
   if (headers['transfer-encoding'] !== undefined) return limit
   return Math.min(Number(headers['content-length'] ?? 0), limit)

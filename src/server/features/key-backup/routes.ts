@@ -13,6 +13,7 @@ import type { Db } from '../../db/database.js'
 import type { App } from '../../http/app.js'
 import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
+import { bodySize } from '../../http/body-budget.js'
 import { isKnown, readReplaceable } from '../../http/conditional.js'
 import { problemResponses } from '../../http/problem-responses.js'
 import { sha256Hex } from '../../chains/public-keys.js'
@@ -69,6 +70,10 @@ function writeRoutes(app: App, db: Db): void {
     '/users/me/key-backup',
     {
       bodyLimit: MAX_KEY_BACKUP_BYTES,
+      // A body that is too much is not read: who sends one after the other would keep the server busy.
+      preParsing: async (request, reply) => {
+        app.spend(request, reply, 'write', Math.floor(bodySize(request) / BYTES_PER_REQUEST))
+      },
       schema: {
         operationId: 'putKeyBackup',
         tags: ['key backup'],
@@ -96,7 +101,6 @@ function writeRoutes(app: App, db: Db): void {
       const { userId } = session
       const replaceable = readReplaceable(request.headers)
       const blob = readBlob(request.body, request.headers)
-      app.spend(request, reply, 'write', Math.floor(blob.length / BYTES_PER_REQUEST))
       const etag = `"${sha256Hex(blob)}"`
       const row = { userId, blob, etag }
       const isFirst = await db.transaction(async (tx) => {

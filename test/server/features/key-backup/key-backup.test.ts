@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { startTarget, type Case } from '../../../support/bad-input.js'
 import { expect } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
+import { startChat } from '../../../support/start-chat.js'
 
 const PATH = '/v1/users/me/key-backup'
 const MIB = 2 ** 20
@@ -225,4 +228,28 @@ t.test('The log contains nothing of a key backup', async (t) => {
   t.match(text, /request failed/)
   t.match(text, new RegExp(PATH))
   for (const form of ['utf8', 'base64', 'hex'] as const) t.notMatch(text, blob.toString(form))
+})
+
+t.test('A backup counts by its size, and one too many is refused before its body is read', async (t) => {
+  const limited = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_WRITE: '200' })
+  const alice = await limited.user('alice')
+  const etag = await stored(alice, randomBytes(MIB))
+  t.match(
+    await put(alice, randomBytes(5000), { 'if-match': etag }),
+    { status: 204 },
+    'a small one counts as little'
+  )
+
+  const request = connect((limited.app.server.address() as AddressInfo).port, '127.0.0.1')
+  t.teardown(() => request.destroy())
+  const headers = ['Content-Type: application/octet-stream', 'If-None-Match: *', `Content-Length: ${MIB}`]
+  const head = [
+    `PUT ${PATH} HTTP/1.1`,
+    'Host: chat',
+    `Authorization: Bearer ${alice.accessToken}`,
+    ...headers
+  ]
+  request.write([...head, '', ''].join('\r\n'))
+  const [answer] = (await once(request, 'data')) as [Buffer]
+  t.match(answer.toString(), /^HTTP\/1.1 429 .*\r\nretry-after: [1-9]/is)
 })
