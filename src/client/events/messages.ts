@@ -99,7 +99,7 @@ export class MessageEvents {
             await told.commit?.(tx)
             await gap.commit?.(tx)
             await this.#decryptor.commit(tx, message)
-            const isFirst = await this.#gaps.advance(tx, shown, gap.missing)
+            const isFirst = await this.#gaps.advance(tx, shown, gap.filledTo)
             if (isFirst) await this.#boundaries.noteStreamed(tx, conversationId, link.sequence, position)
           }
         }

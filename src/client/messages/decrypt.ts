@@ -110,6 +110,11 @@ export class MessageDecryptor {
     return this.#keys.isInRoster(await this.#keys.byHash(conversationId, key), this.#me.signingKey)
   }
 
+  /** The place of the message with this id that was read of the same device; undefined if none was. */
+  placeOf({ conversationId, from }: IncomingMessage, id: string): Promise<number | undefined> {
+    return this.#seen.positionOf(conversationId, from.signingKey, id)
+  }
+
   async commit(tx: StoreTransaction, { commit }: DecryptedMessage): Promise<void> {
     if (commit !== null) await commitMessage(tx, this.#seen, commit, this.#alarms)
   }

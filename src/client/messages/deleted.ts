@@ -1,5 +1,5 @@
 import type { DeletedMessage as Tombstone } from '../../protocol/messages.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
+import type { StoreReader, StoreTransaction } from '../stores/store.js'
 import type { DeletedMessage, IncomingMessage } from '../types/messages.js'
 
 /** Tombstones of a device under a session key that no message of the device has come behind yet: ids by position. */
@@ -25,36 +25,51 @@ export function deletedFlow({ conversationId, key, from }: Flow): string {
  * has a record of its own, so that one more costs no more than the first. One that was used up does not come again.
  */
 export async function noteDeleted(tx: StoreTransaction, deleted: DeletedMessage): Promise<void> {
-  if (deleted.position > ((await tx.get<number>(usedName(deleted))) ?? 0))
+  if (deleted.position > (await usedTo(tx, deleted)))
     tx.set(`${deletedFlow(deleted)}/${deleted.position}`, deleted.id)
 }
 
-/** The tombstones that stand before a message, and behind the one that its device had sent before. In their order. */
+/**
+ * The tombstones that stand before a message, and were not used up. In their order.
+ *
+ * @param found others that may not be noted yet, of any device
+ */
 export async function deletedBefore(
-  store: Pick<Store, 'list'>,
-  message: Flow & { position: number }
+  store: StoreReader,
+  message: Flow & { position: number },
+  found: readonly DeletedMessage[] = []
 ): Promise<Tombstones> {
-  const prefix = `${deletedFlow(message)}/`
+  const flow = deletedFlow(message)
+  const prefix = `${flow}/`
   const noted = await store.list<string>(prefix)
-  const all = noted.map(([name, id]) => [Number(name.slice(prefix.length)), id] as const)
-  return new Map(all.filter(([position]) => position < message.position).sort(([a], [b]) => a - b))
+  if (noted.length + found.length === 0) return new Map()
+  const used = await usedTo(store, message)
+  const all = [
+    ...noted.map(([name, id]) => [Number(name.slice(prefix.length)), id] as const),
+    ...found.filter((one) => deletedFlow(one) === flow).map(({ position, id }) => [position, id] as const)
+  ]
+  const isOpen = (position: number) => position > used && position < message.position
+  return new Map(all.filter(([position]) => isOpen(position)).sort(([a], [b]) => a - b))
 }
 
 /**
  * Tombstones before a message that was shown fill no later gap. If it had waited for its key, others stand behind it.
  *
- * @param most how many numbers are missing before the message, if other tombstones may be of those behind it
+ * @param to the place of the last one that was used: they come in the order of their places, so that those before it
+ *   can stand for nothing more
  */
 export async function forgetDeleted(
   tx: StoreTransaction,
   message: IncomingMessage,
-  most: number
+  to: number
 ): Promise<void> {
-  const places = [...(await deletedBefore(tx, { ...message, position: message.position + 1 })).keys()]
-  const used = places.slice(0, most)
-  for (const position of used) tx.delete(`${deletedFlow(message)}/${position}`)
-  // They come in the order of their places: those before the last one that was used can stand for nothing more.
-  if (used.length > 0) tx.set(usedName(message), used.at(-1)!)
+  const places = [...(await deletedBefore(tx, { ...message, position: to + 1 })).keys()]
+  for (const position of places) tx.delete(`${deletedFlow(message)}/${position}`)
+  if (places.length > 0) tx.set(usedName(message), places.at(-1)!)
+}
+
+async function usedTo(store: StoreReader, flow: Flow): Promise<number> {
+  return (await store.get<number>(usedName(flow))) ?? 0
 }
 
 function usedName(flow: Flow): string {

@@ -23,6 +23,9 @@ export type Range = { first: number; last: number }
 /** Whether the session key of a message was made for this device: then it knows that counting begins at 1. */
 export type IsFromStart = (message: IncomingMessage) => Promise<boolean>
 
+/** The place of the message with this id that was read of the sender of another one; undefined if none was. */
+type PlaceOf = (message: IncomingMessage, id: string) => Promise<number | undefined>
+
 /** What one pass has met of a device under a session key. */
 interface Met {
   /** The message that the next one is compared with. */
@@ -37,19 +40,23 @@ interface Met {
 export class HistoryGaps {
   readonly #isBackward: boolean
   readonly #isFromStart: IsFromStart
+  readonly #placeOf: PlaceOf
   readonly #met = new Map<string, Met>()
   /** Tombstones that this pass has met since the last message. */
-  readonly #deleted = new Map<string, number>()
+  readonly #deleted = new Map<string, DeletedMessage[]>()
 
   /** @param isFromStart of all messages, if the pass begins with the first one of the conversation */
-  constructor(isBackward: boolean, isFromStart: IsFromStart) {
+  constructor(isBackward: boolean, isFromStart: IsFromStart, placeOf: PlaceOf) {
     this.#isBackward = isBackward
     this.#isFromStart = isFromStart
+    this.#placeOf = placeOf
   }
 
   noteDeleted(deleted: DeletedMessage): void {
     const flow = deletedFlow(deleted)
-    this.#deleted.set(flow, (this.#deleted.get(flow) ?? 0) + 1)
+    const noted = this.#deleted.get(flow)
+    if (noted === undefined) this.#deleted.set(flow, [deleted])
+    else noted.push(deleted)
   }
 
   async before(message: IncomingMessage, isWhole: boolean): Promise<WithheldMessages[]> {
@@ -63,7 +70,7 @@ export class HistoryGaps {
     met.last = message
     // It may have come late: tombstones around it can stand for a number behind it.
     if (isVoid && isNext) return []
-    const deleted = this.#takeDeleted(message, isVoid ? n - 1 - (last ?? 0) : Infinity)
+    const deleted = await this.#takeDeleted(message, isVoid ? n - 1 - (last ?? 0) : Infinity)
     if (last === undefined)
       return !this.#isBackward && isWhole ? this.#beforeFirst(message, met.given, deleted) : []
     const [first, end] = this.#isBackward ? [n + 1, last - 1] : [last + 1, n - 1]
@@ -74,7 +81,8 @@ export class HistoryGaps {
   async atBeginning(): Promise<WithheldMessages[]> {
     const found: WithheldMessages[] = []
     for (const { last, given } of this.#met.values())
-      if (last !== undefined) found.push(...(await this.#beforeFirst(last, given, this.#takeDeleted(last))))
+      if (last !== undefined)
+        found.push(...(await this.#beforeFirst(last, given, await this.#takeDeleted(last))))
     return found
   }
 
@@ -92,12 +100,20 @@ export class HistoryGaps {
     return met
   }
 
-  /** @param most how many of them are taken away, if others may stand for a number behind this one */
-  #takeDeleted(message: IncomingMessage, most = Infinity): number {
+  /**
+   * One of a message that was read stands for that one, and only in its place.
+   *
+   * @param most how many of them are taken away, if others may stand for a number behind this one
+   */
+  async #takeDeleted(message: IncomingMessage, most = Infinity): Promise<number> {
     const flow = deletedFlow(message)
-    const count = this.#deleted.get(flow) ?? 0
-    this.#deleted.set(flow, Math.max(0, count - most))
-    return count
+    const standing: DeletedMessage[] = []
+    for (const deleted of this.#deleted.get(flow) ?? []) {
+      const place = await this.#placeOf(message, deleted.id)
+      if (place === undefined || place === deleted.position) standing.push(deleted)
+    }
+    this.#deleted.set(flow, standing.slice(most))
+    return standing.length
   }
 }
 
@@ -167,22 +183,17 @@ export async function noteStreamed(
   return before
 }
 
-/** A gap before `n`, as it was told. */
-type Told = Range & { n: number }
+/** What was told before `n`: a gap, and what stands in the time before the stream. */
+type Told = Range & { n: number; hasPast?: boolean }
 
-/** A gap was told before a message. */
-export async function noteGap(
-  tx: StoreTransaction,
-  counter: CounterId,
-  n: number,
-  range: Range
-): Promise<void> {
+/** A gap was told before a message, or filled by what stands in the time before the stream. */
+export async function noteGap(tx: StoreTransaction, counter: CounterId, gap: Told): Promise<void> {
   const told = (await tx.get<Told[]>(gapsName(counter))) ?? []
-  tx.set(gapsName(counter), [...told.slice(1 - MAX_TOLD), { ...range, n }])
+  tx.set(gapsName(counter), [...told.slice(1 - MAX_TOLD), gap])
 }
 
 /** The gap that was told before a message, if one was. */
-export async function toldGap(store: StoreReader, counter: CounterId, n: number): Promise<Range | undefined> {
+export async function toldGap(store: StoreReader, counter: CounterId, n: number): Promise<Told | undefined> {
   return (await store.get<Told[]>(gapsName(counter)))?.find((told) => told.n === n)
 }
 

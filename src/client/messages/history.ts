@@ -45,7 +45,11 @@ export class MessageHistory {
   ): AsyncGenerator<Incoming, void, undefined> {
     const isBackward = range.after === undefined
     const isInOrder = (one: number, next: number) => (isBackward ? one > next : one < next)
-    const gaps = new HistoryGaps(isBackward, (message) => this.#decryptor.isFromStart(message))
+    const gaps = new HistoryGaps(
+      isBackward,
+      (message) => this.#decryptor.isFromStart(message),
+      (message, id) => this.#decryptor.placeOf(message, id)
+    )
     let left = range.limit ?? Infinity
     for await (const { messages, deleted } of this.#pages(conversationId, range)) {
       const wanted: Message[] = []
@@ -112,7 +116,13 @@ export class MessageHistory {
         if (message.conversationId !== conversationId) throw reordered()
         take('message', message.position)
       }
-      for (const { position } of deleted) take('deleted', position)
+      const places = new Set(items.map(({ position }) => position))
+      for (const { position } of deleted) {
+        if (places.has(position)) throw reordered()
+        take('deleted', position)
+      }
+      // All of the next page stands behind all of this one.
+      last.message = last.deleted = (isForward ? Math.max : Math.min)(last.message, last.deleted)
       const page = { messages: items.filter(isWanted), deleted: deleted.filter(isWanted) }
       const [wanted, all] = [page.messages.length + page.deleted.length, items.length + deleted.length]
       if (wanted > 0) yield page

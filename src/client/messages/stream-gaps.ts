@@ -7,7 +7,7 @@ import type {
   ReorderedMessage,
   WithheldMessages
 } from '../types/messages.js'
-import { deletedBefore, forgetDeleted, noteDeleted, type Tombstones } from './deleted.js'
+import { deletedBefore, forgetDeleted, noteDeleted } from './deleted.js'
 import {
   counterOf,
   lastStreamed,
@@ -21,17 +21,27 @@ import {
   type Range
 } from './gaps.js'
 import type { MessageHistory } from './history.js'
-import type { CounterId, SeenMessages } from './seen.js'
+import type { SeenMessages } from './seen.js'
 
 /** What is told before a message, and written down with it: if this is interrupted before, it is told again. */
 interface Before {
   events: Incoming[]
-  /** How many numbers are missing before the message. */
-  missing: number
+  /** The place of the last tombstone that fills the gap before the message; 0 if none does. */
+  filledTo: number
   commit?: (tx: StoreTransaction) => Promise<void> | void
 }
 
-const NOTHING: Before = { events: [], missing: 0 }
+/** What stands in the time before the stream. */
+interface Past {
+  /** The tombstones of all devices under the session key, oldest first. */
+  deleted: DeletedMessage[]
+  /** The messages that the server has moved there, each behind an event that tells it. */
+  moved: (ReorderedMessage | IncomingMessage)[]
+}
+
+const NO_PAST: Past = { deleted: [], moved: [] }
+
+const NOTHING: Before = { events: [], filledTo: 0 }
 
 /**
  * Notices when a device's counter jumps in the stream of events. Under a session key that was shared with this
@@ -62,48 +72,61 @@ export class StreamGaps {
     const last = known ?? 0
     if (n <= last) return { ...NOTHING, events: await this.#toldBefore(message) }
     if (n === last + 1) return NOTHING
-    const noted = await deletedBefore(this.#store, message)
     const range = { first: last + 1, last: n - 1 }
-    const gap = async (tombstones: Tombstones) => {
-      const events = await this.#missing(message, range)
-      const filling = events.length > 0 ? await this.#countFilling(counter, n, tombstones) : 0
-      return { missing: events[0]?.count ?? 0, told: unlessDeleted(events, filling) }
-    }
-    const found = await gap(noted)
+    const found = await this.#gap(message, range)
     const isDue = (await this.#store.get(dueName(conversationId))) === true
-    if (found.told.length === 0 && !isDue) return { ...NOTHING, missing: found.missing }
-    const past = await this.#readPast(message)
-    const all = new Map([
-      ...noted,
-      ...(past?.deleted ?? []).map(({ position, id }) => [position, id] as const)
-    ])
-    const { missing, told } = past === undefined ? found : await gap(all)
+    if (found.told.length === 0 && !isDue) return { ...NOTHING, filledTo: found.filledTo }
+    const start = await streamStart(this.#store)
+    const name = `past-read/${conversationId}`
+    const isRead = start === 0 || (await this.#store.get<number>(name)) === start
+    // Messages that are read there count as seen at once. When a later page fails, they are still to be shown.
+    if (!isRead) await this.#store.update((tx) => tx.set(dueName(conversationId), true))
+    const past = isRead ? NO_PAST : await this.#readPast(message, start)
+    const { told, filledTo } = isRead ? found : await this.#gap(message, range, past.deleted)
+    const hasPast = past.deleted.length + past.moved.length > 0
     return {
-      events: [...(past?.deleted ?? []), ...(past?.moved ?? []), ...told],
-      missing,
+      events: [...past.deleted, ...past.moved, ...told],
+      filledTo,
       commit: async (tx) => {
-        await past?.commit(tx)
-        if (told.length > 0) await noteGap(tx, counter, n, range)
+        if (!isRead) {
+          for (const item of past.deleted) await noteDeleted(tx, item)
+          tx.set(name, start)
+          tx.delete(dueName(conversationId))
+        }
+        // Nothing is missing in an empty range.
+        const missing = told.length > 0 ? range : { first: n, last: n - 1 }
+        if (told.length > 0 || hasPast) await noteGap(tx, counter, { ...missing, n, hasPast })
       }
     }
   }
 
   /**
-   * @param missing how many numbers are missing before the message
+   * @param filledTo the place of the last tombstone that fills the gap before the message; 0 if none does
    * @returns whether the stream has brought none of this device under this session key before
    */
-  async advance(tx: StoreTransaction, message: IncomingMessage, missing: number): Promise<boolean> {
+  async advance(tx: StoreTransaction, message: IncomingMessage, filledTo: number): Promise<boolean> {
     const before = await noteStreamed(tx, message)
-    const { n, content } = message
+    const { n, content, position } = message
     // Tombstones in front of a number that was given up, and may come late, can stand for those behind it.
-    if (n > (before ?? 0)) await forgetDeleted(tx, message, content.type === 'void' ? missing : Infinity)
+    if (n > (before ?? 0)) await forgetDeleted(tx, message, content.type === 'void' ? filledTo : position)
     return before === undefined
   }
 
   /** What another client of the store has told before this message, or this one when the stream came to it first. */
-  async #toldBefore(message: IncomingMessage): Promise<WithheldMessages[]> {
-    const range = await toldGap(this.#store, counterOf(message), message.n)
-    return range === undefined ? [] : this.#missing(message, range)
+  async #toldBefore(message: IncomingMessage): Promise<Incoming[]> {
+    const gap = await toldGap(this.#store, counterOf(message), message.n)
+    if (gap === undefined) return []
+    const past = gap.hasPast ? await this.#readPast(message, await streamStart(this.#store)) : NO_PAST
+    return [...past.deleted, ...past.moved, ...(await this.#missing(message, gap))]
+  }
+
+  /** @param found tombstones of the time before the stream */
+  async #gap(message: IncomingMessage, range: Range, found: readonly DeletedMessage[] = []) {
+    const events = await this.#missing(message, range)
+    const [gap] = events
+    if (gap === undefined) return { told: [], filledTo: 0 }
+    const filling = await this.#filling(message, gap.first, found)
+    return { told: unlessDeleted(events, filling.length), filledTo: filling.slice(0, gap.count).at(-1) ?? 0 }
   }
 
   async #missing(message: IncomingMessage, { first, last }: Range): Promise<WithheldMessages[]> {
@@ -113,30 +136,30 @@ export class StreamGaps {
   /**
    * Only tombstones between the messages around the gap fill it: another log, and a client of the store that is behind,
    * bring older ones again. One of a message that was read elsewhere fills none: its number is not missing.
+   *
+   * @param first the first number that is missing: those behind it may have been read elsewhere
+   * @returns their places, in order
    */
-  async #countFilling(counter: CounterId, n: number, tombstones: Tombstones): Promise<number> {
-    const { conversationId, signingKey } = counter
-    const from = (await this.#seen.placeBefore(counter, n)) ?? 0
-    let count = 0
-    for (const [position, id] of tombstones)
-      if (position > from && (await this.#seen.positionOf(conversationId, signingKey, id)) === undefined)
-        count++
-    return count
+  async #filling(
+    message: IncomingMessage,
+    first: number,
+    found: readonly DeletedMessage[]
+  ): Promise<number[]> {
+    const counter = counterOf(message)
+    const from = (await this.#seen.placeBefore(counter, first)) ?? 0
+    const places: number[] = []
+    for (const [position, id] of await deletedBefore(this.#store, message, found)) {
+      const isRead = this.#seen.positionOf(counter.conversationId, counter.signingKey, id)
+      if (position > from && (await isRead) === undefined) places.push(position)
+    }
+    return places
   }
 
   /**
    * A device gets session keys before its stream begins: read what was sent in between. Messages are taken under the
    * newest key only, so that all behind one under another key are under others, too. Once for each beginning.
-   *
-   * @returns the tombstones there, oldest first, and the messages that the server has moved there; undefined if
-   *   nothing was read
    */
-  async #readPast({ conversationId, key }: IncomingMessage) {
-    const start = await streamStart(this.#store)
-    const name = `past-read/${conversationId}`
-    if (start === 0 || (await this.#store.get<number>(name)) === start) return undefined
-    // Messages that are read here count as seen at once. When a later page fails, they are still to be shown.
-    await this.#store.update((tx) => tx.set(dueName(conversationId), true))
+  async #readPast({ conversationId, key }: IncomingMessage, start: number): Promise<Past> {
     const deleted: DeletedMessage[] = []
     const moved: (ReorderedMessage | IncomingMessage)[] = []
     for await (const item of this.#history.read(conversationId, { before: start + 1 })) {
@@ -144,13 +167,7 @@ export class StreamGaps {
       if (item.type === 'message-deleted') deleted.push(item)
       if (item.type === 'message' && (await this.#isMoved(item))) moved.push(toReordered(item), item)
     }
-    deleted.reverse()
-    const commit = async (tx: StoreTransaction): Promise<void> => {
-      for (const item of deleted) await noteDeleted(tx, item)
-      tx.set(name, start)
-      tx.delete(dueName(conversationId))
-    }
-    return { deleted, moved, commit }
+    return { deleted: deleted.reverse(), moved }
   }
 
   async #isMoved(message: IncomingMessage): Promise<boolean> {

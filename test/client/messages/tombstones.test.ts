@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ChatEvent } from '../../../src/client/types/events.js'
 import type { Message } from '../../../src/protocol/messages.js'
-import { inShort, scene, told, twoReaders, type Scene } from '../../support/malicious-server.js'
+import { inShort, outcome, scene, told, twoReaders, type Scene } from '../../support/malicious-server.js'
 import type { Incoming } from '../../../src/client/types/messages.js'
 import { shortenWaits } from '../../support/short-waits.js'
 import { fakeClient } from '../../support/fake-clients.js'
@@ -201,10 +201,11 @@ for (const from of ['the stream', 'the history'])
   })
 
 /** The stream brings a tombstone in the place of another message of the same sender and key. */
-function leaveTombstone({ server, talk }: Scene, { sender, key, createdAt: deletedAt }: Message): void {
+function leaveTombstone({ server, talk }: Scene, { sender, key, createdAt: deletedAt }: Message) {
   const position = ++server.log.position
   const message = { id: crypto.randomUUID(), position, sender, key, deletedAt }
   server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  return message
 }
 
 t.test('A tombstone that two clients of a store have read fills one gap', async (t) => {
@@ -316,3 +317,99 @@ t.test(
     t.strictSame(heard.heard.map(inShort).slice(-3), ['reordered', 'two', 'three'])
   }
 )
+
+t.test('A tombstone in front of a message that only the history has brought fills its gap', async (t) => {
+  const { bob, talk, alice, listen } = await scene(t, ['alice'])
+  await talk.say(alice, '1', 1)
+  talk.purge(await talk.say(alice, '2', 2))
+  const three = await talk.say(alice, '3', 3)
+  t.strictSame(await told(bob, talk.id), ['1', 'message-deleted', '3'])
+  talk.purge(three)
+  await talk.say(alice, '4', 4)
+  const heard = await listen()
+  await heard.message('4')
+  t.notOk(heard.heard.some(isGap))
+})
+
+t.test('A number that was given up uses up those tombstones that fill its gap', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { bob, talk, alice, listen } = at
+  await talk.say(alice, '1', 1)
+  const two = await talk.say(alice, '2', 2)
+  t.strictSame(await told(bob, talk.id), ['1', '2'])
+  talk.purge(two)
+  const heard = await listen()
+  leaveTombstone(at, two)
+  await talk.say(alice, { type: 'void' }, 4)
+  await talk.say(alice, '6', 6)
+  await heard.message('6')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 5–5'])
+})
+
+t.test('A tombstone of the time before the stream fills no gap of another sender', async (t) => {
+  const { server, store, bob, talk, alice, carol, listen } = await scene(t, ['alice', 'carol'])
+  await bob.conversations.get(talk.id)
+  await talk.say(alice, '1', 1, { isStreamed: false })
+  talk.purge(await talk.say(carol, 'hello', 1, { isStreamed: false }))
+  await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+  const heard = await listen()
+  await talk.say(alice, '3', 3)
+  await heard.message('3')
+  t.strictSame(heard.heard.map(inShort), ['connected', 'message-deleted', 'withheld 2–2', '3'])
+})
+
+t.test('A tombstone that was used up in the stream fills no gap as one of the time before it', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { server, talk, alice, listen } = at
+  const heard = await listen()
+  talk.conversation.deleted = [leaveTombstone(at, await talk.say(alice, '1', 1))]
+  await talk.say(alice, { type: 'void' }, 3)
+  await heard.first('message', (event) => event.content.type === 'void')
+  const position = server.log.position + 10
+  server.log.send('bob', `event: reset\ndata: ${JSON.stringify({ position })}\n\n`)
+  await heard.first('reset')
+  server.log.position = position
+  await talk.say(alice, '5', 5)
+  await heard.message('5')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 4–4'])
+})
+
+t.test('Each client of a store shows what stands in the time before the stream', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { server, store, bob, talk, alice } = at
+  await bob.conversations.get(talk.id)
+  const place = (server.log.position += 5)
+  await store.update((tx) => skipTo(tx, `aaaaaaaa-${++server.log.position}`))
+  const { first, second, goOn } = await twoReaders(t, at)
+  const { sender, key, createdAt: deletedAt } = await talk.say(alice, 'busy', 1)
+  await second.message('busy')
+  talk.conversation.deleted = [{ id: crypto.randomUUID(), position: place - 1, sender, key, deletedAt }]
+  await talk.say(alice, 'two', 2, { position: place, isStreamed: false })
+  await talk.say(alice, 'four', 4)
+  await first.message('four')
+  goOn()
+  await second.message('four')
+  for (const { heard } of [first, second])
+    t.strictSame(heard.slice(-5).map(inShort), [
+      'message-deleted',
+      'reordered',
+      'two',
+      'withheld 3–3',
+      'four'
+    ])
+})
+
+for (const place of ['behind it', 'in its place'])
+  t.test(`A tombstone of a message that is shown fills no gap in the history, ${place}`, async (t) => {
+    const { server, bob, talk, alice } = await scene(t, ['alice'])
+    const { id, position: own, sender, key, createdAt: deletedAt } = await talk.say(alice, '1', 1)
+    const position = place === 'behind it' ? ++server.log.position : own
+    await talk.say(alice, '3', 3)
+    talk.conversation.deleted = [{ id, position, sender, key, deletedAt }]
+    if (place === 'in its place') {
+      t.equal(await outcome(told(bob, talk.id)), 'reordered-history')
+      return
+    }
+    t.strictSame(await told(bob, talk.id), ['1', 'message-deleted', 'withheld 2–2', '3'])
+    t.strictSame((await all(bob.history(talk.id))).filter(isGap).map(inShort), ['withheld 2–2'])
+  })
