@@ -183,8 +183,8 @@ export async function noteStreamed(
   return before
 }
 
-/** What was told before `n`: a gap, and what stands in the time before the stream. */
-type Told = Range & { n: number; hasPast?: boolean }
+/** What was told before `n`: a gap, with the tombstones in it, and what stands in the time before the stream. */
+type Told = Range & { n: number; deleted?: number; hasPast?: boolean }
 
 /** A gap was told before a message, or filled by what stands in the time before the stream. */
 export async function noteGap(tx: StoreTransaction, counter: CounterId, gap: Told): Promise<void> {

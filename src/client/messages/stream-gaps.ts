@@ -82,7 +82,9 @@ export class StreamGaps {
     // Messages that are read there count as seen at once. When a later page fails, they are still to be shown.
     if (!isRead) await this.#store.update((tx) => tx.set(dueName(conversationId), true))
     const past = isRead ? NO_PAST : await this.#readPast(message, start)
-    const { told, filledTo } = isRead ? found : await this.#gap(message, range, past.deleted)
+    // Another client of the store may have read that time since the first look, or have come to this message itself.
+    const { told, filledTo, deleted } = await this.#gap(message, range, past.deleted)
+    if (told.length > 0 && (await lastStreamed(this.#store, counter)) !== known) return this.before(message)
     const hasPast = past.deleted.length + past.moved.length > 0
     return {
       events: [...past.deleted, ...past.moved, ...told],
@@ -95,7 +97,7 @@ export class StreamGaps {
         }
         // Nothing is missing in an empty range.
         const missing = told.length > 0 ? range : { first: n, last: n - 1 }
-        if (told.length > 0 || hasPast) await noteGap(tx, counter, { ...missing, n, hasPast })
+        if (told.length > 0 || hasPast) await noteGap(tx, counter, { ...missing, n, deleted, hasPast })
       }
     }
   }
@@ -117,16 +119,18 @@ export class StreamGaps {
     const gap = await toldGap(this.#store, counterOf(message), message.n)
     if (gap === undefined) return []
     const past = gap.hasPast ? await this.#readPast(message, await streamStart(this.#store)) : NO_PAST
-    return [...past.deleted, ...past.moved, ...(await this.#missing(message, gap))]
+    const told = unlessDeleted(await this.#missing(message, gap), gap.deleted ?? 0)
+    return [...past.deleted, ...past.moved, ...told]
   }
 
   /** @param found tombstones of the time before the stream */
   async #gap(message: IncomingMessage, range: Range, found: readonly DeletedMessage[] = []) {
     const events = await this.#missing(message, range)
     const [gap] = events
-    if (gap === undefined) return { told: [], filledTo: 0 }
+    if (gap === undefined) return { told: [], filledTo: 0, deleted: 0 }
     const filling = await this.#filling(message, gap.first, found)
-    return { told: unlessDeleted(events, filling.length), filledTo: filling.slice(0, gap.count).at(-1) ?? 0 }
+    const filledTo = filling.slice(0, gap.count).at(-1) ?? 0
+    return { told: unlessDeleted(events, filling.length), filledTo, deleted: filling.length }
   }
 
   async #missing(message: IncomingMessage, { first, last }: Range): Promise<WithheldMessages[]> {

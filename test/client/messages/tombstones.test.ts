@@ -413,3 +413,36 @@ for (const place of ['behind it', 'in its place'])
     t.strictSame(await told(bob, talk.id), ['1', 'message-deleted', 'withheld 2–2', '3'])
     t.strictSame((await all(bob.history(talk.id))).filter(isGap).map(inShort), ['withheld 2–2'])
   })
+
+t.test('Two clients of a store that read the time before the stream at once miss nothing', async (t) => {
+  const at = await deletedBefore(t)
+  const { server, talk, alice } = at
+  const { first, second } = await twoReaders(t, at)
+  let asked = 0
+  server.lies.push(async ({ path }) => {
+    if (path.endsWith('/messages') && ++asked === 2)
+      await Promise.race([first.message('four'), second.message('four')])
+    return undefined
+  })
+  await talk.say(alice, 'four', 4)
+  for (const one of [first, second]) {
+    await one.message('four')
+    t.strictSame(one.heard.map(inShort), ['connected', 'message-deleted', 'four'])
+  }
+})
+
+t.test('A client that is behind counts the tombstones in a gap that is smaller by then', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { talk, alice } = at
+  const { first, second, goOn } = await twoReaders(t, at)
+  const busy = await talk.say(alice, 'busy', 1)
+  await second.message('busy')
+  leaveTombstone(at, busy)
+  await talk.say(alice, 'four', 4)
+  await talk.say(alice, { type: 'void' }, 3)
+  await first.first('message', ({ content }) => content.type === 'void')
+  goOn()
+  await second.message('four')
+  t.strictSame(first.heard.filter(isGap).map(inShort), ['withheld 2–3'])
+  t.notOk(second.heard.some(isGap))
+})
