@@ -130,7 +130,8 @@ function lists(url: string, token: string): Load {
   const list = async (end: AbortSignal) => {
     while (!end.aborted) {
       const answer = await unlessLimited(fetch(`${url}/v1/conversations?limit=200`, { headers }))
-      await answer?.arrayBuffer()
+      const page = await answer?.text()
+      if (page?.includes('"members":[{') === false) throw new Error(`a page that shows nobody: ${page}`)
     }
   }
   return (end) => Promise.all(Array.from({ length: 4 }, () => list(end)))

@@ -111,15 +111,22 @@ export async function makeWorld(
       }))
     )
   )
-  const members = conversations.flatMap(({ id, sessionKeyId, members }) =>
-    members.map((n, place) => ({ conversationId: id, sessionKeyId, place, ...people[n]! }))
+  const members = conversations.flatMap(({ id, sessionKeyId, members }, index) =>
+    // A position of the log: a user joins two conversations at two positions.
+    members.map((n, place) => ({
+      conversationId: id,
+      sessionKeyId,
+      joinedAt: index + 1,
+      place,
+      ...people[n]!
+    }))
   )
   await insert(members, (rows) =>
     db.insert(tables.memberships).values(
-      rows.map(({ conversationId, userId, place }) => ({
+      rows.map(({ conversationId, userId, joinedAt, place }) => ({
         conversationId,
         userId,
-        joinedAt: 1,
+        joinedAt,
         place,
         role: 'member' as const,
         root: hex(),

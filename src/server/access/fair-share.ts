@@ -16,7 +16,9 @@ declare module 'fastify' {
 
 /** What a user's calls may take at first, in milliseconds. */
 export const AT_FIRST_MS = 100
-/** Calls of a user that run at the same time. */
+/** From here on a user's calls run one by one. */
+export const ONE_BY_ONE_MS = 50
+/** Calls of a user that run at the same time, as long as they take little. */
 export const AT_ONCE = 2
 /** A call that waits for something else does not keep its user out for long. */
 const MOST_MS = 500
@@ -107,11 +109,16 @@ export class FairShare {
   }
 
   #isFree(taken: Taken): boolean {
-    return taken.running < AT_ONCE && this.#wait(taken) === 0
+    return this.#hasPlace(taken) && this.#wait(taken) === 0
+  }
+
+  /** Dear calls side by side are felt by others, also if they take no more time together. */
+  #hasPlace(taken: Taken): boolean {
+    return taken.running < (this.#now(taken) < ONE_BY_ONE_MS ? AT_ONCE : 1)
   }
 
   #startNext(taken: Taken): void {
-    if (taken.waiting.isEmpty || taken.running >= AT_ONCE || taken.timer !== undefined) return
+    if (taken.waiting.isEmpty || !this.#hasPlace(taken) || taken.timer !== undefined) return
     const look = () => {
       taken.timer = undefined
       const next = this.#isFree(taken) ? taken.waiting.take() : undefined

@@ -11,7 +11,7 @@ import type { ProblemCode } from '../../protocol/problems.js'
 import { MAX_PAGE } from '../../protocol/schema.js'
 import { MAX_MEMBERS } from '../../protocol/statements.js'
 import { LAST_SEQUENCE } from '../../protocol/user-chain.js'
-import { AT_FIRST_MS, AT_ONCE, MAX_WAITING } from '../access/fair-share.js'
+import { AT_FIRST_MS, AT_ONCE, MAX_WAITING, ONE_BY_ONE_MS } from '../access/fair-share.js'
 import { ADMIN_SESSION_MINUTES } from '../features/admin/door.js'
 import { WRAPS_BODY_LIMIT } from '../features/conversations/chain-routes.js'
 import { MAX_PENDING } from '../features/devices/add.js'
@@ -127,7 +127,7 @@ export function turns(): Row[] {
   return [
     [
       'time that calls take, but for sends, revocations and log-outs',
-      `${AT_FIRST_MS} ms at first, then ${value('RATE_LIMIT_SHARE')} percent of all time; ${AT_ONCE} calls at once`,
+      `${AT_FIRST_MS} ms at first, then ${value('RATE_LIMIT_SHARE')} percent of all time; ${AT_ONCE} calls at once, and one by one after ${ONE_BY_ONE_MS} ms`,
       'user',
       null,
       'further calls wait, and the devices take turns'
