@@ -1,3 +1,23 @@
+const followers = new WeakMap<AbortSignal, Set<() => void>>()
+
+/**
+ * Call `onAbort` when the signal aborts. However many follow it, the signal has one listener: Node.js takes more than ten for
+ * a leak, and warns of it.
+ *
+ * @returns how to stop following
+ */
+export function follow(signal: AbortSignal, onAbort: () => void): () => void {
+  let all = followers.get(signal)
+  if (all === undefined) {
+    const mine = (all = new Set())
+    followers.set(signal, mine)
+    signal.addEventListener('abort', () => mine.forEach((each) => each()), { once: true })
+  }
+  const own = () => onAbort()
+  all.add(own)
+  return () => void all.delete(own)
+}
+
 /** Resolves after `ms`. @throws the signal's reason as soon as it aborts */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -6,11 +26,11 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       reject(signal.reason as Error)
     }
     const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort)
+      unfollow()
       resolve()
     }, ms)
+    const unfollow = follow(signal, onAbort)
     if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
   })
 }
 
@@ -24,8 +44,8 @@ export function linked(
   const controller = new AbortController()
   const given = signals.filter((signal) => signal !== undefined)
   const onAbort = (): void => controller.abort(given.find((signal) => signal.aborted)?.reason)
-  for (const signal of given) signal.addEventListener('abort', onAbort, { once: true })
+  const unfollow = given.map((signal) => follow(signal, onAbort))
   if (given.some((signal) => signal.aborted)) onAbort()
-  const unlink = () => given.forEach((signal) => signal.removeEventListener('abort', onAbort))
+  const unlink = () => unfollow.forEach((end) => end())
   return Object.assign(controller, { unlink })
 }

@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import { ChatError } from '../errors.js'
+import { follow } from './abort.js'
 
 /** One event of a stream. */
 export interface Frame {
@@ -96,10 +97,10 @@ export async function within<T>(work: Promise<T>, ms: number, signal: AbortSigna
     const stop = (): void => reject(signal.reason as Error)
     end = () => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', stop)
+      unfollow()
     }
+    const unfollow = follow(signal, stop)
     if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
   })
   try {
     return await Promise.race([work, stopped])
