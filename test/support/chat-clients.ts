@@ -71,7 +71,8 @@ export class Listener {
   readonly heard: ChatEvent[] = []
   readonly #stop = new AbortController()
   readonly #done: Promise<void>
-  #wake: () => void = () => undefined
+  /** Those who wait for more: several may at once. */
+  readonly #waiting = new Set<() => void>()
   error: unknown
 
   constructor(owner: Scope, chat: Pick<ChatClient, 'events'>) {
@@ -87,6 +88,11 @@ export class Listener {
       this.heard.push(event)
       this.#wake()
     }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
   }
 
   stop(): Promise<void> {
@@ -115,7 +121,7 @@ export class Listener {
         throw new Error(`no ${type} in ${DEADLINE_MS} ms; heard ${this.heard.map((one) => one.type).join()}`)
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
+        this.#waiting.add(resolve)
         timer = setTimeout(resolve, left)
       })
       clearTimeout(timer)
