@@ -22,11 +22,13 @@ export function deletedFlow({ conversationId, key, from }: Flow): string {
 
 /**
  * A tombstone stands in the place of a message that was not read: the sender's next message comes behind a gap. Each
- * has a record of its own, so that one more costs no more than the first. One that was used up does not come again.
+ * has a record of its own, so that one more costs no more than the first. One that was used up does not come again, nor
+ * does one that stood in another place.
  */
 export async function noteDeleted(tx: StoreTransaction, deleted: DeletedMessage): Promise<void> {
-  if (deleted.position > (await usedTo(tx, deleted)))
-    tx.set(`${deletedFlow(deleted)}/${deleted.position}`, deleted.id)
+  if (deleted.position <= (await usedTo(tx, deleted)) || (await isElsewhere(tx, deleted))) return
+  tx.set(`${deletedFlow(deleted)}/${deleted.position}`, deleted.id)
+  tx.set(placeName(deleted), deleted.position)
 }
 
 /**
@@ -44,10 +46,13 @@ export async function deletedBefore(
   const noted = await store.list<string>(prefix)
   if (noted.length + found.length === 0) return new Map()
   const used = await usedTo(store, message)
-  const all = [
-    ...noted.map(([name, id]) => [Number(name.slice(prefix.length)), id] as const),
-    ...found.filter((one) => deletedFlow(one) === flow).map(({ position, id }) => [position, id] as const)
-  ]
+  const all = noted.map(([name, id]) => [Number(name.slice(prefix.length)), id] as const)
+  const ids = new Set(all.map(([, id]) => id))
+  for (const one of found) {
+    if (deletedFlow(one) !== flow || ids.has(one.id) || (await isElsewhere(store, one))) continue
+    ids.add(one.id)
+    all.push([one.position, one.id])
+  }
   const isOpen = (position: number) => position > used && position < message.position
   return new Map(all.filter(([position]) => isOpen(position)).sort(([a], [b]) => a - b))
 }
@@ -70,6 +75,16 @@ export async function forgetDeleted(
 
 async function usedTo(store: StoreReader, flow: Flow): Promise<number> {
   return (await store.get<number>(usedName(flow))) ?? 0
+}
+
+/** Whether the same message was deleted in another place: a tombstone fills one gap. */
+async function isElsewhere(store: StoreReader, deleted: DeletedMessage): Promise<boolean> {
+  const place = await store.get<number>(placeName(deleted))
+  return place !== undefined && place !== deleted.position
+}
+
+function placeName(deleted: DeletedMessage): string {
+  return `deleted-at/${deletedFlow(deleted)}/${deleted.id}`
 }
 
 function usedName(flow: Flow): string {

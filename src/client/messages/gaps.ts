@@ -44,6 +44,8 @@ export class HistoryGaps {
   readonly #met = new Map<string, Met>()
   /** Tombstones that this pass has met since the last message. */
   readonly #deleted = new Map<string, DeletedMessage[]>()
+  /** All tombstones that this pass has met: one that comes again fills no second gap. */
+  readonly #ids = new Set<string>()
 
   /** @param isFromStart of all messages, if the pass begins with the first one of the conversation */
   constructor(isBackward: boolean, isFromStart: IsFromStart, placeOf: PlaceOf) {
@@ -54,6 +56,9 @@ export class HistoryGaps {
 
   noteDeleted(deleted: DeletedMessage): void {
     const flow = deletedFlow(deleted)
+    const name = `${flow}/${deleted.id}`
+    if (this.#ids.has(name)) return
+    this.#ids.add(name)
     const noted = this.#deleted.get(flow)
     if (noted === undefined) this.#deleted.set(flow, [deleted])
     else noted.push(deleted)

@@ -8,6 +8,7 @@ const PUBLIC_AREAS: ReadonlySet<string> = new Set([
   'counter',
   'cursor',
   'deleted',
+  'deleted-at',
   'deleted-to',
   'flow',
   'flow-firsts',

@@ -446,3 +446,32 @@ t.test('A client that is behind counts the tombstones in a gap that is smaller b
   t.strictSame(first.heard.filter(isGap).map(inShort), ['withheld 2–3'])
   t.notOk(second.heard.some(isGap))
 })
+
+t.test('A tombstone that the server repeats in another place fills one gap', async (t) => {
+  const at = await scene(t, ['alice'])
+  const { server, bob, talk, alice, listen } = at
+  const heard = await listen()
+  const { id } = leaveTombstone(at, await talk.say(alice, '1', 1))
+  await talk.say(alice, '3', 3)
+  const { sender, key, createdAt: deletedAt } = await talk.say(alice, '4', 4)
+  const position = ++server.log.position
+  const message = { id, position, sender, key, deletedAt }
+  server.log.append(['bob'], 'message.deleted', { conversationId: talk.id, position, message }, position)
+  await talk.say(alice, '6', 6)
+  await heard.message('6')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 5–5'])
+  talk.conversation.deleted = [{ ...message, position: talk.conversation.messages[0]!.position + 1 }, message]
+  for (const range of [{ after: 0 }, {}])
+    t.equal((await all<Incoming>(bob.history(talk.id, range))).filter(isGap).length, 1)
+})
+
+t.test('A tombstone that was repeated before the stream fills one gap', async (t) => {
+  const { server, talk, alice, listen } = await deletedBefore(t)
+  const [first] = talk.conversation.deleted
+  talk.conversation.deleted = [first!, { ...first!, position: first!.position + 1 }]
+  server.log.position++
+  const heard = await listen()
+  await talk.say(alice, '5', 5)
+  await heard.message('5')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 3–4'])
+})
