@@ -12,6 +12,8 @@ interface LoggedEvent {
 export class FakeLog {
   #epoch = 'aaaaaaaa'
   position = 10
+  /** Events before it are not kept. */
+  #oldest = 1
   readonly events: LoggedEvent[] = []
   readonly #streams = new Map<string, Set<ReadableStreamDefaultController<Uint8Array>>>()
   /** Frames that wait for others, by user. */
@@ -61,6 +63,12 @@ export class FakeLog {
     for (const username of this.#streams.keys()) this.disconnect(username)
   }
 
+  /** Events up to a position are not kept any longer: who has not read them gets a `reset`. */
+  trim(position: number): void {
+    this.#oldest = position + 1
+    this.events.splice(0, Infinity, ...this.events.filter((event) => event.position > position))
+  }
+
   get cursor(): string {
     return this.#cursorAt(this.position)
   }
@@ -77,9 +85,9 @@ export class FakeLog {
   stream(username: string, deviceId: string, after: string | null): Response {
     const ready = { cursor: this.cursor, deviceId, keepaliveSeconds: 15 }
     const past = after === null ? [] : this.#since(username, after)
-    const isLost = after !== null && after !== '0' && !after.startsWith(this.#epoch)
-    const begin = isLost ? this.#cursorAt(0) : (after ?? this.cursor)
-    const lost = isLost ? [`id: ${begin}\n${frame('reset', { position: 1 })}`] : []
+    const isLost = after !== null && after !== '0' && !this.#isKept(after)
+    const begin = isLost ? this.#cursorAt(this.#oldest - 1) : (after ?? this.cursor)
+    const lost = isLost ? [`id: ${begin}\n${frame('reset', { position: this.#oldest })}`] : []
     const frames = past.map((logged) => this.#durable(logged))
     const first = [`id: ${begin}\n${frame('ready', ready)}`, ...lost, ...frames]
     const streams = this.#streams.get(username) ?? new Set()
@@ -99,6 +107,10 @@ export class FakeLog {
   #since(username: string, after: string): LoggedEvent[] {
     const from = after.startsWith(this.#epoch) ? Number(after.replace(`${this.#epoch}-`, '')) : 0
     return this.events.filter(({ users, position }) => users.has(username) && position > from)
+  }
+
+  #isKept(cursor: string): boolean {
+    return cursor.startsWith(this.#epoch) && Number(cursor.replace(`${this.#epoch}-`, '')) >= this.#oldest - 1
   }
 
   #durable({ position, event, data }: LoggedEvent): string {

@@ -13,6 +13,17 @@ export function saveCursor(store: Store, cursor: string): Promise<void> {
   return store.update((tx) => beginRange(tx, cursor))
 }
 
+/**
+ * The first event of the stream comes. Events before it may have left the log: a device that begins at the oldest one
+ * gets no `reset`.
+ */
+export function beginAtFirst(store: Store, cursor: string): Promise<void> {
+  return store.update(async (tx) => {
+    // Another client of the store may have gone on already.
+    if (parseCursor((await tx.get<string>(CURSOR)) ?? '') === 'start') await beginRange(tx, cursor)
+  })
+}
+
 /** The cursor after the newest event. */
 export async function endOfLog(api: Api): Promise<string> {
   const request = { method: 'GET', path: '/v1/events/page?limit=1', response: EventPage } as const

@@ -5,7 +5,7 @@ import { cursorBefore } from '../stores/read-range.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
-import { advanceCursor, saveCursor } from './cursor.js'
+import { advanceCursor, beginAtFirst, saveCursor } from './cursor.js'
 import { HELD_BACK, parseFrame } from './server-frames.js'
 import { ChatError, untrusted } from '../errors.js'
 import type { Handled } from './handled.js'
@@ -105,6 +105,7 @@ export class FrameHandler {
   /** With the first event after a reset another unbroken range begins, maybe in another log. */
   async #beginAt(cursor: string, last: string | undefined): Promise<void> {
     if (last === undefined) await saveCursor(this.#store, cursorBefore(cursor))
+    else if (parseCursor(last) === 'start') await beginAtFirst(this.#store, cursorBefore(cursor))
   }
 
   /** Show an event. When the caller asks for the next one, this one was handled, and is written down. */

@@ -475,3 +475,15 @@ t.test('A tombstone that was repeated before the stream fills one gap', async (t
   await heard.message('5')
   t.strictSame(heard.heard.filter(isGap).map(inShort), ['withheld 3–4'])
 })
+
+t.test('A new account reads what the log does not keep any longer before it tells of a gap', async (t) => {
+  const { server, talk, alice, listen } = await scene(t, ['alice'])
+  await talk.say(alice, '1', 1)
+  talk.purge(await talk.say(alice, '2', 2))
+  server.log.trim(server.log.position)
+  await talk.say(alice, '3', 3)
+  const heard = await listen()
+  await talk.say(alice, '4', 4)
+  await heard.message('4')
+  t.strictSame(heard.heard.filter(isGap).map(inShort), [])
+})
