@@ -6,7 +6,7 @@ const seconds = process.env['MODEL_SECONDS']
 const seed = process.env['MODEL_SEED'] ?? (seconds === undefined ? '1' : undefined)
 /** The path of a failure, to see it once more. */
 const path = process.env['MODEL_PATH']
-const RUNS = process.env['FULL'] === '1' ? 60 : 10
+export const RUNS = process.env['FULL'] === '1' ? 60 : 10
 
 /** How long a model may run. */
 export const limitMs = 1000 * Number(seconds ?? 45)
@@ -15,12 +15,14 @@ export const limitMs = 1000 * Number(seconds ?? 45)
  * Run a model with random steps, in groups. A failure shows the log of the shortest run that fails.
  *
  * @param rows steps that come one after the other, each by itself, in the place of a group now and then
+ * @param runs if no time is given
  */
 export async function checkRuns<S>(
   t: Test,
   step: fc.Arbitrary<S>,
   run: (groups: readonly (readonly S[])[]) => Promise<void>,
-  rows?: fc.Arbitrary<S[]>
+  rows?: fc.Arbitrary<S[]>,
+  runs = RUNS
 ): Promise<void> {
   const group = fc.array(step, { minLength: 1, maxLength: 2 }).map((steps) => [steps])
   const row = rows?.map((steps) => steps.map((one) => [one]))
@@ -38,7 +40,7 @@ export async function checkRuns<S>(
 
   async function checked() {
     const result = await fc.check(fc.asyncProperty(groups, run), {
-      numRuns: seconds === undefined ? RUNS : 1_000_000,
+      numRuns: seconds === undefined ? runs : 1_000_000,
       interruptAfterTimeLimit: limitMs,
       ...(seed !== undefined && { seed: Number(seed) }),
       ...(path !== undefined && { path })
