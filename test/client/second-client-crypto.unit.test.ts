@@ -168,11 +168,17 @@ t.test('As many deleted messages fill a gap, and fewer do not', async (t) => {
     [4, 40]
   ] as const)
     order.take({ ...counter, conversationId: 'c', id: `${n}`, digest: `${n}`, n, position })
-  order.noteDeleted(counter, 20)
-  order.noteDeleted(counter, 50)
+  order.noteDeleted(counter, { id: 'a', position: 20 })
+  order.noteDeleted(counter, { id: 'b', position: 50 })
   t.strictSame(order.missing(counter), [2, 3])
-  order.noteDeleted({ ...counter, by: 'another' }, 30)
-  t.strictSame(order.missing(counter), [2, 3])
-  order.noteDeleted(counter, 30)
+  order.noteDeleted({ ...counter, by: 'another' }, { id: 'c', position: 30 })
+  order.noteDeleted(counter, { id: 'a', position: 30 })
+  order.noteDeleted(counter, { id: '1', position: 30 })
+  t.strictSame(
+    order.missing(counter),
+    [2, 3],
+    'one of another device, of a message that was read, or in another place fills nothing'
+  )
+  order.noteDeleted(counter, { id: 'c', position: 30 })
   t.strictSame(order.missing(counter), [])
 })

@@ -138,12 +138,12 @@ export class InteropClient extends KeyHolder {
   }
 
   /** Takes a tombstone in the place of a message. One that names no sender of the key fills no gap. */
-  async noteDeleted(conversationId: string, { key, position, sender }: DeletedMessage): Promise<void> {
+  async noteDeleted(conversationId: string, { id, key, position, sender }: DeletedMessage): Promise<void> {
     const line = await this.#senderLine({ conversationId, key, sender }).catch((error: unknown) => {
       if (!(error instanceof Refused)) throw error
       return undefined
     })
-    if (line !== undefined) this.#order.noteDeleted({ key, by: line.signingFp }, position)
+    if (line !== undefined) this.#order.noteDeleted({ key, by: line.signingFp }, { id, position })
   }
 
   /** The numbers up to the highest seen that never came: what a server withheld from this reader. */

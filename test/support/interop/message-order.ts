@@ -19,8 +19,8 @@ export class MessageOrder {
   /** Messages by number, of each device and key. */
   readonly #numbers = new Map<string, Map<number, OrderedMessage>>()
 
-  /** Places of deleted messages, of each device and key. */
-  readonly #deleted = new Map<string, Set<number>>()
+  /** Places of deleted messages by id, of each device and key. */
+  readonly #deleted = new Map<string, Map<string, number>>()
 
   /**
    * Whether this very message was shown before.
@@ -50,20 +50,25 @@ export class MessageOrder {
     return this.#numbers.get(counterOf(counter)) ?? new Map()
   }
 
-  /** The server says that it has deleted the message in this place. */
-  noteDeleted(counter: Pick<OrderedMessage, 'key' | 'by'>, position: number): void {
-    const places = this.#deleted.get(counterOf(counter)) ?? new Set()
-    this.#deleted.set(counterOf(counter), places.add(position))
+  /** The server says that it has deleted the message in this place. It stands in no other one. */
+  noteDeleted(
+    counter: Pick<OrderedMessage, 'key' | 'by'>,
+    { id, position }: Pick<OrderedMessage, 'id' | 'position'>
+  ): void {
+    const places = this.#deleted.get(counterOf(counter)) ?? new Map<string, number>()
+    if (!places.has(id)) this.#deleted.set(counterOf(counter), places.set(id, position))
   }
 
   /** Numbers up to the highest that were not shown, without gaps in which as many deleted messages stand. */
   missing(counter: Pick<OrderedMessage, 'key' | 'by'>): number[] {
-    const deleted = [...(this.#deleted.get(counterOf(counter)) ?? [])]
+    const shown = [...this.of(counter).values()].sort((a, b) => a.n - b.n)
+    const read = new Set(shown.map(({ id }) => id))
+    const deleted = [...(this.#deleted.get(counterOf(counter)) ?? [])].filter(([id]) => !read.has(id))
     const found: number[] = []
     let before = { n: 0, position: 0 }
-    for (const message of [...this.of(counter).values()].sort((a, b) => a.n - b.n)) {
+    for (const message of shown) {
       const gap = Array.from({ length: message.n - before.n - 1 }, (_, i) => before.n + 1 + i)
-      const fills = deleted.filter((place) => place > before.position && place < message.position)
+      const fills = deleted.filter(([, place]) => place > before.position && place < message.position)
       if (gap.length > fills.length) found.push(...gap)
       before = message
     }
