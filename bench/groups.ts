@@ -11,6 +11,7 @@ import { statementHash } from '../test/support/interop/chains.js'
 import { user } from '../test/support/people.js'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import { median } from './load/percentile.js'
+import { retryTime } from './retry-time.js'
 import { longestWait } from './longest-wait.js'
 import { startOurs } from './servers.js'
 
@@ -130,8 +131,7 @@ async function posted(maker: InteropClient, path: string, body: string, end: Abo
       return true
     }
     // To send 700 KB again ten times a second would take more of this machine than the server does, which refuses them.
-    const again = performance.now() + Number(answer.headers['retry-after']) * 1000
-    while (!end.aborted && performance.now() < again) await new Promise((resolve) => setTimeout(resolve, 100))
+    await retryTime(answer, end)
   }
   return false
 }

@@ -19,6 +19,7 @@ import type { Scope } from '../test/support/server-process.js'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
 import type { Latency } from './load/fixed-rate.js'
 import { median } from './load/percentile.js'
+import { retryTime } from './retry-time.js'
 import { residentBytes, startOurs } from './servers.js'
 
 const MEMBERS = 1024
@@ -239,10 +240,9 @@ function logins(by: InteropClient, usernames: readonly string[]): Load {
   const log = async (username: string, end: AbortSignal) => {
     const request = { body: { username, password: by.password }, token: null }
     while (!end.aborted) {
-      const { status, headers } = await by.raw('POST', '/v1/auth/login', request)
-      if (status === 200) succeeded++
-      const again = performance.now() + (status === 200 ? 0 : Number(headers['retry-after']) * 1000)
-      while (!end.aborted && performance.now() < again) await sleep(100)
+      const answer = await by.raw('POST', '/v1/auth/login', request)
+      if (answer.status === 200) succeeded++
+      else await retryTime(answer, end)
     }
   }
   return async (end) => {

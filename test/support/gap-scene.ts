@@ -129,9 +129,7 @@ export class GapScene {
 
   /** Which of those that are left. */
   purge(which: number): void {
-    const open = this.sent.filter(
-      ({ message, by }) => !by.purged.some((one) => one.message.id === message.id)
-    )
+    const open = this.sent.filter((one) => !this.isPurged(one))
     const found = open[which % Math.max(1, open.length)]
     if (found === undefined) return
     this.at.talk.purge(found.message)

@@ -3,6 +3,7 @@ import type { ChatEvent } from '../../../src/client/types/events.js'
 import type { Message } from '../../../src/protocol/messages.js'
 import { inShort, outcome, scene, told, twoReaders, type Scene } from '../../support/malicious-server.js'
 import type { Incoming } from '../../../src/client/types/messages.js'
+import type { Speaker } from '../../support/puppet-talk.js'
 import { shortenWaits } from '../../support/short-waits.js'
 import { fakeClient } from '../../support/fake-clients.js'
 import { skipTo } from '../../../src/client/stores/read-range.js'
@@ -208,13 +209,19 @@ function leaveTombstone({ server, talk }: Scene, { sender, key, createdAt: delet
   return message
 }
 
+/** Two clients of one store. The second one has stopped at the message `busy`, number 1; a tombstone stands behind it. */
+async function beforeTombstone(owner: Test, at: Scene & { alice: Speaker }): ReturnType<typeof twoReaders> {
+  const readers = await twoReaders(owner, at)
+  const busy = await at.talk.say(at.alice, 'busy', 1)
+  await readers.second.message('busy')
+  leaveTombstone(at, busy)
+  return readers
+}
+
 t.test('A tombstone that two clients of a store have read fills one gap', async (t) => {
   const at = await scene(t, ['alice'])
   const { talk, alice } = at
-  const { first, second, goOn } = await twoReaders(t, at)
-  await talk.say(alice, 'busy', 1)
-  await second.message('busy')
-  leaveTombstone(at, talk.conversation.messages[0]!)
+  const { first, second, goOn } = await beforeTombstone(t, at)
   await talk.say(alice, 'three', 3)
   await first.message('three')
   goOn()
@@ -262,10 +269,7 @@ t.test(
   async (t) => {
     const at = await scene(t, ['alice'])
     const { talk, alice } = at
-    const { first, second, goOn } = await twoReaders(t, at)
-    const busy = await talk.say(alice, 'busy', 1)
-    await second.message('busy')
-    leaveTombstone(at, busy)
+    const { first, second, goOn } = await beforeTombstone(t, at)
     await talk.say(alice, { type: 'void' }, 3)
     const isVoid = (event: { content: { type: string } }) => event.content.type === 'void'
     await first.first('message', isVoid)
@@ -434,10 +438,7 @@ t.test('Two clients of a store that read the time before the stream at once miss
 t.test('A client that is behind counts the tombstones in a gap that is smaller by then', async (t) => {
   const at = await scene(t, ['alice'])
   const { talk, alice } = at
-  const { first, second, goOn } = await twoReaders(t, at)
-  const busy = await talk.say(alice, 'busy', 1)
-  await second.message('busy')
-  leaveTombstone(at, busy)
+  const { first, second, goOn } = await beforeTombstone(t, at)
   await talk.say(alice, 'four', 4)
   await talk.say(alice, { type: 'void' }, 3)
   await first.first('message', ({ content }) => content.type === 'void')
