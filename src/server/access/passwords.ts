@@ -12,27 +12,34 @@ const IN_FLIGHT = Math.max(1, availableParallelism() - 1)
 const phc = /^\$pbkdf2-sha256\$i=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
 
-export interface Passwords {
-  /** A flood is refused before it costs the database anything. @throws {Problem} `overloaded` if the queue is full */
-  requireRoom: () => void
-  /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` @throws {Problem} `overloaded` */
+export interface Hashing {
+  /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` */
   hash: (password: string) => Promise<string>
   /**
    * Whether the password has this hash, and whether it should be hashed again because the iterations were
    * raised. A null hash, for a user who does not exist, never matches. All failures cost the same, also those of
    * hashes from before iterations were raised.
-   *
-   * @throws {Problem} `overloaded`
    */
   verify: (password: string, hash: string | null) => Promise<{ ok: boolean; outdated: boolean }>
 }
 
+/** Both wait in the line by themselves. @throws {Problem} `overloaded` if it is full */
+export interface Passwords extends Hashing {
+  /**
+   * Do what leads to a hash when its turn has come. So those of a flood who wait, or are refused, have cost the database
+   * nothing yet.
+   *
+   * @param task hashes at once
+   * @throws {Problem} `overloaded` if the line is full
+   */
+  inLine: <T>(task: (hashing: Hashing) => Promise<T>) => Promise<T>
+}
+
 /**
  * PBKDF2-HMAC-SHA-256 in threads of low priority, on all cores but one, so that a flood of log-ins does not slow down
- * those who are in. The queue is bounded: in a flood of log-ins some must try again later.
+ * those who are in. The line is bounded: in a flood of log-ins some must try again later.
  */
 export function createPasswords({ iterations, maxQueued }: Config['passwords']): Passwords {
-  const slots = new Semaphore(IN_FLIGHT, maxQueued)
   const nobody = { iterations, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
   /** The most iterations that a password has had here: they may have been lowered, too. */
@@ -42,24 +49,27 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
   const run = (password: string, salt: Buffer, rounds: number) =>
     derive({ password: password.normalize('NFKC'), salt, iterations: rounds, bytes: HASH_BYTES })
 
-  return {
-    requireRoom: () => slots.requireRoom(),
+  const hashing: Hashing = {
     async hash(password) {
       const salt = randomBytes(SALT_BYTES)
-      const hash = await slots.run(() => run(password, salt, iterations))
+      const hash = await run(password, salt, iterations)
       return `$pbkdf2-sha256$i=${iterations}$${unpadded(salt)}$${unpadded(hash)}`
     },
     async verify(password, stored) {
       const expected = stored === null ? nobody : parse(stored)
       most = Math.max(most, expected.iterations)
-      return slots.run(async () => {
-        const hash = await run(password, expected.salt, expected.iterations)
-        const ok = timingSafeEqual(hash, expected.hash) && stored !== null
-        const missing = most - expected.iterations
-        if (!ok && missing > 0) await run(password, nobody.salt, missing)
-        return { ok, outdated: ok && expected.iterations < iterations }
-      })
+      const hash = await run(password, expected.salt, expected.iterations)
+      const ok = timingSafeEqual(hash, expected.hash) && stored !== null
+      const missing = most - expected.iterations
+      if (!ok && missing > 0) await run(password, nobody.salt, missing)
+      return { ok, outdated: ok && expected.iterations < iterations }
     }
+  }
+  const line = new Semaphore(IN_FLIGHT, maxQueued)
+  return {
+    inLine: (task) => line.run(() => task(hashing)),
+    hash: (password) => line.run(() => hashing.hash(password)),
+    verify: (password, stored) => line.run(() => hashing.verify(password, stored))
   }
 }
 

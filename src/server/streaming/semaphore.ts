@@ -15,14 +15,13 @@ export class Semaphore {
     this.#maxWaiting = maxWaiting
   }
 
-  /** Before work that a full line would make useless. @throws {Problem} `overloaded`, as `run` would now */
-  requireRoom(): void {
+  #requireRoom(): void {
     if (this.#free === 0 && this.#waiting.length >= this.#maxWaiting) throw this.#overloaded()
   }
 
   /** @throws {Problem} `overloaded` if as many tasks wait as may, with the time after which they will be done */
   async run<T>(task: () => Promise<T>): Promise<T> {
-    this.requireRoom()
+    this.#requireRoom()
     if (this.#free > 0) this.#free--
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     const start = performance.now()

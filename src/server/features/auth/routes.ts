@@ -5,8 +5,8 @@ import type { FastifyRequest } from 'fastify'
 import { holdAccount } from '../../access/accounts.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
 import { networkOf } from '../../access/rate-limits.js'
+import { tryPassword } from '../../access/try-password.js'
 import { readNewDevice } from '../../chains/device-store.js'
-import { findUser } from '../../chains/users.js'
 import type { Db, Tx } from '../../db/database.js'
 import { devices, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -67,13 +67,14 @@ export function authRoutes(app: App, services: AuthServices): void {
     async (request, reply) => {
       const { password, device: given, invite } = request.body
       const username = request.body.username.toLowerCase()
-      passwords.requireRoom()
-      await admission.check(request, reply, invite)
-      const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
-      const chain = beginChain(material)
-      if (isCommonPassword(password, username)) throw new Problem('weak-password')
-      await requireFreeName(db, username)
-      const passwordHash = await passwords.hash(password)
+      const { material, chain, passwordHash } = await passwords.inLine(async ({ hash }) => {
+        await admission.check(request, reply, invite)
+        const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
+        const chain = beginChain(material)
+        if (isCommonPassword(password, username)) throw new Problem('weak-password')
+        await requireFreeName(db, username)
+        return { material, chain, passwordHash: await hash(password) }
+      })
       const response = await db.transaction(async (tx) => {
         const admitted = await admission.admit(tx, invite)
         const { role, kind } = admitted
@@ -114,11 +115,7 @@ export function authRoutes(app: App, services: AuthServices): void {
     async (request, reply) => {
       const { password, deviceId } = request.body
       const username = request.body.username.toLowerCase()
-      passwords.requireRoom()
-      const user = await findUser(db, username)
-      const { ok, outdated } = await logins.attempt(username, request, reply, () =>
-        passwords.verify(password, user?.passwordHash ?? null)
-      )
+      const { user, ok, outdated } = await tryPassword(services, request, reply, username, password)
       if (!ok || user === null) {
         logFailedLogin(request, user === null ? 'unknown-name' : 'wrong-password')
         throw new Problem('invalid-credentials')

@@ -13,22 +13,39 @@ interface Parts {
 }
 
 /**
+ * Try a password for a name, when its turn has come. Nobody learns whether the name exists.
+ *
+ * @returns the user, as they were before the password was tried
+ * @throws {Problem} `too-many-requests`, `overloaded`
+ */
+export function tryPassword(
+  { db, logins, passwords }: Parts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  username: string,
+  password: string
+): Promise<{ user: typeof users.$inferSelect | null; ok: boolean; outdated: boolean }> {
+  return passwords.inLine(async ({ verify }) => {
+    const user = await findUser(db, username)
+    const tried = () => verify(password, user?.passwordHash ?? null)
+    return { user, ...(await logins.attempt(username, request, reply, tried)) }
+  })
+}
+
+/**
  * Check the password of somebody who is logged in. A wrong one counts as it does at the log-in.
  *
  * @returns the user, as they were when the password was read
  * @throws {Problem} `wrong-password`, `too-many-requests`
  */
 export async function requireOwnPassword(
-  { db, logins, passwords }: Parts,
+  parts: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   username: string,
   password: string
 ): Promise<typeof users.$inferSelect> {
-  const user = await findUser(db, username)
-  const { ok } = await logins.attempt(username, request, reply, () =>
-    passwords.verify(password, user?.passwordHash ?? null)
-  )
+  const { user, ok } = await tryPassword(parts, request, reply, username, password)
   if (ok && user !== null) return user
   logFailedLogin(request, 'wrong-password')
   throw new Problem('wrong-password')
