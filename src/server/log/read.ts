@@ -53,7 +53,7 @@ order by page.position`
 }
 
 export interface VisiblePage {
-  entries: Entry[]
+  entries: readonly Entry[]
   /** The last position of this page, or of the log if the page holds everything. */
   through: number
   /** The user's conversations at `through`; null while there is more to read. */

@@ -6,8 +6,10 @@ import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streaming/open-stream.js'
 import type { StartPoint } from './resume.js'
 
-/** Bytes of ciphertext in one response; a single larger event still fits. */
-const PAGE_BYTES = 2 ** 20
+/** Bytes of the events in an answer, which has less than 1 MiB with what is around them; a single larger one still fits. */
+const PAGE_BYTES = 1_000_000
+/** Base64 makes four bytes of three. */
+const READ_BYTES = (PAGE_BYTES * 3) / 4
 
 export interface Poller {
   readonly session: DeviceSession
@@ -59,7 +61,7 @@ export async function poll(
   const { database, log } = services
   const cursorAt = (position: number) => formatCursor({ epoch: log.epoch, position })
   const { limit, waitMs, gone, onWait } = options
-  const size = { events: limit, bytes: PAGE_BYTES }
+  const size = { events: limit, bytes: READ_BYTES }
   let page: VisiblePage =
     start.caughtUp === null
       ? await readVisible(database.prepared, poller.session.userId, start.position, size)
@@ -71,19 +73,23 @@ export async function poll(
     page =
       entries === null
         ? await readVisible(database.prepared, poller.session.userId, page.through, size)
-        : { ...page, entries: entries.slice(0, limit) }
+        : { ...page, entries }
     if (entries !== null) break
   }
-  const { entries } = page
-  const items = entries.map(
-    (entry) => `{"event":"${entry.type}","data":${entry.json()},"cursor":"${cursorAt(entry.position)}"}`
-  )
+  const items: string[] = []
   if (start.reset !== null)
-    items.unshift(
-      `{"event":"reset","data":{"position":${start.reset}},"cursor":"${cursorAt(start.position)}"}`
-    )
-  const cursor = cursorAt(entries.at(-1)?.position ?? page.through)
-  return `{"items":[${items.join(',')}],"cursor":"${cursor}"}`
+    items.push(`{"event":"reset","data":{"position":${start.reset}},"cursor":"${cursorAt(start.position)}"}`)
+  // Events that come live come in whole batches of the log.
+  let { through } = page
+  let bytes = 0
+  for (const entry of page.entries.slice(0, limit)) {
+    const item = `{"event":"${entry.type}","data":${entry.json()},"cursor":"${cursorAt(entry.position)}"}`
+    bytes += Buffer.byteLength(item)
+    if (bytes > PAGE_BYTES && entry !== page.entries[0]) break
+    items.push(item)
+    through = entry.position
+  }
+  return `{"items":[${items.join(',')}],"cursor":"${cursorAt(through)}"}`
 }
 
 /** The next events; none if the time is over or the session ends; null if a page must be read instead. */
