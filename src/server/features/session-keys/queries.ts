@@ -5,7 +5,7 @@ import type { Db } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
 import { isoTime } from '../../log/entry.js'
 
-/** Bytes of the statements in a page; one larger statement still fits. */
+/** Bytes of the keys in a page; one more still fits. */
 const PAGE_BYTES = 2 ** 19
 /** Keys of the conversation that are looked at for a page: a device that came late has none of most. */
 const LOOKED_AT = 1000
@@ -32,6 +32,11 @@ interface Row {
 
 const base64 = (column: string) => sql.raw(`replace(encode(${column}, 'base64'), E'\\n', '')`)
 
+/** SQL: about the bytes in which an answer shows a wrap and the statement that goes with it. */
+const bytesOf = (statement: string, wrap: string) =>
+  sql.raw(`octet_length(${statement}.text) + octet_length(${statement}.signatures::text)
+      + coalesce(octet_length(${wrap}.wrapped_key), 0) * 4 / 3`)
+
 /** The session keys `k` of a conversation that were wrapped for a device and fit `which`, newest first. */
 function readWrapped(
   db: Db,
@@ -56,10 +61,13 @@ held as materialized (
   order by k.sequence desc limit ${limit + 1}::int
 ),
 fitting as (
-  select k.*, s.text, s.signatures,
-    sum(octet_length(s.text)) over (order by k.sequence desc) - octet_length(s.text) as bytes_before
+  select k.*, s.text, s.signatures, sum(size.bytes) over (order by k.sequence desc) - size.bytes as bytes_before
   from held k
   join conversation_statements s on s.conversation_id = k.conversation_id and s.sequence = k.sequence
+  cross join lateral (
+    select ${bytesOf('s', 'k')} + coalesce(sum(${bytesOf('a', 'a')}), 0) as bytes
+    from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid
+  ) size
 )
 select bounds.*, k.id, k.sequence, k.text, k.signatures, ${base64('k.wrapped_key')} as "wrappedKey",
   added.list as added, ${sql.raw(isoTime('k.created_at'))} as "createdAt"
