@@ -1,9 +1,8 @@
 import { ChatError, problemCode, RefusedError } from '../errors.js'
 
 /**
- * No honest answer is larger. A page of a chain has 512 KiB of statements, or one request, whose key names the chains
- * of 1,024 members in 118 KiB; one of session keys with as many later wraps
- * as there may be has 3 MiB. An answer of this size is parsed without a pause that anybody notices.
+ * No honest answer is larger: all end before 1 MiB or soon after it. An answer of this size is parsed without a pause
+ * that anybody notices.
  */
 const MAX_RESPONSE_BYTES = 4 * 2 ** 20
 

@@ -7,6 +7,9 @@ import type { CurrentUsers } from './current-users.js'
 import { readChainPage } from './chain-page.js'
 import type { ParsedRequest } from './request.js'
 
+/** Devices that a refusal names of each sort: enough to see what is wrong, and to mend a small roster. */
+const NAMED_DEVICES = 1000
+
 /**
  * A session key is not made for today's members and devices.
  *
@@ -28,8 +31,8 @@ export function staleRoster(
   return new Problem('stale-roster', undefined, {
     head: chain?.head ?? '-',
     state,
-    missing: [...due].filter((id) => !wraps.has(id)),
-    unexpected: [...wraps.keys()].filter((id) => !due.has(id))
+    missing: [...due].filter((id) => !wraps.has(id)).slice(0, NAMED_DEVICES),
+    unexpected: [...wraps.keys()].filter((id) => !due.has(id)).slice(0, NAMED_DEVICES)
   })
 }
 

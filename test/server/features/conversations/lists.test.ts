@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { rows } from '../../../../src/server/db/rows.js'
@@ -7,7 +8,7 @@ import { chainRequest, creation, currentUser, readChain } from '../../../support
 import { change, found, leave, member, post, show, type Shown } from '../../../support/conversations.js'
 import { crowd } from '../../../support/crowd.js'
 import type { Statement } from '../../../support/interop/chains.js'
-import { expect, type Answer, type Page } from '../../../support/interop/http.js'
+import { expect, problem, type Answer, type Page } from '../../../support/interop/http.js'
 import type { InteropClient } from '../../../support/interop/client.js'
 
 /** Bytes that an answer has at most. */
@@ -159,4 +160,20 @@ t.test('Pages of a chain and of session keys are bounded by bytes', async (t) =>
   const keys = await pages<{ id: string }>(alice, `/v1/conversations/${id}/session-keys?limit=200`)
   t.ok(keys.length > 1)
   t.equal(keys.flatMap(({ items }) => items).length, 13)
+})
+
+t.test('A refusal names no more than 1,000 devices of a sort, however many are wrong', async (t) => {
+  const id = await large(alice, 1001)
+  const { key } = await chainRequest(alice, await readChain(alice, id), [], { known })
+  const { wrappedKey } = key.wraps[0]!
+  const wraps = Array.from({ length: 16_384 }, () => ({ deviceId: randomUUID(), wrappedKey }))
+  const answer = await post(alice, `/v1/conversations/${id}/session-keys`, { ...key, wraps })
+  t.equal(problem(answer), 'stale-roster')
+  const { missing, unexpected } = answer.body as { missing: string[]; unexpected: string[] }
+  t.strictSame(
+    unexpected,
+    wraps.slice(0, 1000).map(({ deviceId }) => deviceId)
+  )
+  t.equal(missing.length, 1000)
+  t.ok(Number(answer.headers['content-length']) < MIB / 10)
 })
