@@ -76,8 +76,8 @@ export function toEntry(row: EventRow): Entry {
 }
 
 const nobody: readonly string[] = []
-/** Bytes of a message's JSON without its ciphertext. */
-const ENVELOPE_BYTES = 600
+/** Bytes of a message's JSON without its ciphertext, at most. */
+export const ENVELOPE_BYTES = 600
 
 /**
  * A message. Its JSON is made when somebody asks for it: all its readers may be on other processes. From then on only the

@@ -1,6 +1,6 @@
 import type { DeletedMessage, Message } from '../../../protocol/messages.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
-import { EVENT_COLUMNS, EVENT_TABLES, type EventRow } from '../../log/entry.js'
+import { ENVELOPE_BYTES, EVENT_COLUMNS, EVENT_TABLES, type EventRow } from '../../log/entry.js'
 import { toMessage, type StoredMessage } from '../../log/message.js'
 
 /** Messages of conversation `$1` that user `$2` may see from position `$3`, each membership read by index. */
@@ -25,8 +25,8 @@ order by e.position ${order}`
 
 const statements = { before: historyStatement('before'), after: historyStatement('after') }
 
-/** Characters of ciphertext in a page, at most: its reader parses it at a stretch. A message always fits. */
-const PAGE_CHARACTERS = 2 ** 20
+/** Bytes of a page, at most: its reader parses it at a stretch. A message always fits. */
+const PAGE_BYTES = 2 ** 20
 
 /** Messages of one page, in order, those that were deleted beside them; and where the next page begins. */
 export interface HistoryPage {
@@ -47,9 +47,9 @@ export async function readHistory(
 ): Promise<HistoryPage> {
   const parameters = [conversationId, userId, position, limit + 1]
   const found = await prepared<EventRow>(statements[direction], parameters)
-  let characters = 0
+  let bytes = 0
   const fitting = found.findIndex(
-    (row) => (characters += isMessage(row) ? row.ciphertext.length : 0) > PAGE_CHARACTERS
+    (row) => (bytes += ENVELOPE_BYTES + (isMessage(row) ? row.ciphertext.length : 0)) > PAGE_BYTES
   )
   const count = Math.min(limit, fitting === -1 ? found.length : Math.max(1, fitting))
   const rows = found.slice(0, count)

@@ -4,7 +4,17 @@ import t from 'tap'
 import { MAX_MESSAGES_PER_KEY } from '../../../../src/protocol/messages.js'
 import { sessionKeys } from '../../../../src/server/db/schema.js'
 import { cheapKeys, startTarget } from '../../../support/bad-input.js'
-import { change, envelope, found, leave, member, newKey, say, show } from '../../../support/conversations.js'
+import {
+  change,
+  envelope,
+  found,
+  leave,
+  member,
+  newKey,
+  post,
+  say,
+  show
+} from '../../../support/conversations.js'
 import { operatorOf } from '../../../support/admin.js'
 import { sha256Hex } from '../../../support/interop/crypto.js'
 import { expect, problem, type Page } from '../../../support/interop/http.js'
@@ -144,30 +154,39 @@ t.test('Former members get the messages of their time, and none of later', async
   )
 })
 
-t.test('A page of history ends before 1 MiB of ciphertext, and the next one goes on', async (t) => {
-  const id = await found(alice, 'group', [bob])
-  const ciphertext = Buffer.alloc(65_536).toString('base64')
-  const ids: string[] = []
-  for (let count = 0; count < 15; count++) {
-    const message = { ...(await envelope(alice, id)), ciphertext }
-    expect(await say(alice, id, message), 201)
-    ids.push(message.id)
-  }
-  for (const [query, order] of [
-    ['after=0', ids],
-    ['limit=15', [...ids].reverse()]
+t.test('A page of history ends before 1 MiB, and the next one goes on', async (t) => {
+  for (const [bytes, count, fitting] of [
+    [65_536, 15, 11],
+    [3900, 200, 180]
   ] as const) {
-    const page = async (query: string) =>
-      expect(await bob.raw<Page<{ id: string }>>('GET', `/v1/conversations/${id}/messages?${query}`), 200)
-        .body
-    const { items, next } = await page(query)
-    t.equal(items.length, 11)
-    const rest = await page(`cursor=${next}`)
-    t.equal(rest.next, null)
-    t.strictSame(
-      [...items, ...rest.items].map((one) => one.id),
-      order
-    )
+    const id = await found(alice, 'group', [bob])
+    const ciphertext = Buffer.alloc(bytes).toString('base64')
+    const template = await envelope(alice, id)
+    const messages = Array.from({ length: count }, () => ({ ...template, id: randomUUID(), ciphertext }))
+    for (let from = 0; from < count; from += 10) {
+      const body = { messages: messages.slice(from, from + 10) }
+      expect(await post(alice, `/v1/conversations/${id}/messages/batch`, body), 200)
+    }
+    const ids = messages.map((message) => message.id)
+    for (const [query, order] of [
+      ['after=0&limit=200', ids],
+      ['limit=200', [...ids].reverse()]
+    ] as const) {
+      const page = async (query: string) => {
+        const path = `/v1/conversations/${id}/messages?${query}`
+        const { body, headers } = expect(await bob.raw<Page<{ id: string }>>('GET', path), 200)
+        t.ok(Number(headers['content-length']) <= 2 ** 20, `${headers['content-length']} bytes`)
+        return body
+      }
+      const { items, next } = await page(query)
+      t.equal(items.length, fitting)
+      const rest = await page(`cursor=${next}`)
+      t.equal(rest.next, null)
+      t.strictSame(
+        [...items, ...rest.items].map((one) => one.id),
+        order
+      )
+    }
   }
 })
 
