@@ -83,9 +83,16 @@ export const CursorInput = (description: string) => Type.String({ maxLength: 102
 
 /** Most items of a page. */
 export const MAX_PAGE = 200
+/** Bytes of an answer with a page. A reader parses it at a stretch. */
+export const MAX_PAGE_BYTES = 2 ** 20
 
 export const PageQuery = {
-  limit: defaulted({ minimum: 1, maximum: MAX_PAGE, default: 50, description: 'The most items to return.' }),
+  limit: defaulted({
+    minimum: 1,
+    maximum: MAX_PAGE,
+    default: 50,
+    description: 'The most items to return; fewer if they are large.'
+  }),
   cursor: Type.Optional(CursorInput('The `next` of the previous page.'))
 }
 

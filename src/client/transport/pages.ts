@@ -8,7 +8,7 @@ const MAX_ITEMS = 100_000
 /** The longest chain of links that are ten times as long as most; the longest chains of 200 users. */
 const MAX_BYTES = 256 * 2 ** 20
 
-/** A page has 1 MiB of ciphertext, and what else belongs to 200 messages. */
+/** A page of an honest server ends before 1 MiB. */
 export const MESSAGE_PAGE_BYTES = 1.5 * 2 ** 20
 
 /** Counts what a list brings, so that one that the server makes up ends before the memory does. */

@@ -8,7 +8,7 @@ import {
   MAX_MESSAGES_PER_KEY
 } from '../../protocol/messages.js'
 import type { ProblemCode } from '../../protocol/problems.js'
-import { MAX_PAGE } from '../../protocol/schema.js'
+import { MAX_PAGE, MAX_PAGE_BYTES } from '../../protocol/schema.js'
 import { MAX_MEMBERS } from '../../protocol/statements.js'
 import { LAST_SEQUENCE } from '../../protocol/user-chain.js'
 import { AT_FIRST_MS, AT_ONCE, MAX_WAITING, ONE_BY_ONE_MS } from '../access/fair-share.js'
@@ -178,6 +178,7 @@ export function sizes(): Row[] {
     ['headers', bytes(HTTP_BOUNDS.headerBytes), 'request', 'headers-too-large', 'with less'],
     ['messages of a batch', number(MAX_BATCH_MESSAGES), 'request', 'invalid-request', 'with less'],
     ['items of a page', number(MAX_PAGE), 'request', 'invalid-request', 'with less'],
+    ['bytes of a page', bytes(MAX_PAGE_BYTES), 'answer', null, 'the rest is on the next page'],
     ['users whose presence is asked for', number(MAX_ASKED), 'request', 'invalid-request', 'with less'],
     ['bytes that wait for a slow client', value('STREAM_BUFFER'), 'stream', null, 'the rest waits in the log']
   ]

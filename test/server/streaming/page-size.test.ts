@@ -39,7 +39,7 @@ t.test('The answer to a poll ends before 1 MiB, and its cursor leads to the rest
   const large = () => ({ ...template, id: randomUUID() as string, ciphertext })
   const batches = [0, 1, 2].map(() => Array.from({ length: 10 }, large))
 
-  // What comes while the database is busy is stored at once, and told to those who wait in one piece.
+  // Messages that come while the database is busy are stored at once, and told to those who wait in one piece.
   let release = () => {}
   const held = new Promise<void>((resolve) => (release = resolve))
   let arrived = 0

@@ -35,7 +35,7 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
             minimum: 1,
             maximum: 200,
             default: 50,
-            description: 'The most events to return.'
+            description: 'The most events to return; fewer if they are large.'
           })
         }),
         response: {

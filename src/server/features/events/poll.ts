@@ -1,4 +1,5 @@
 import { formatCursor } from '../../../protocol/cursor.js'
+import { MAX_PAGE_BYTES } from '../../../protocol/schema.js'
 import type { DeviceSession } from '../../access/auth.js'
 import type { Entry } from '../../log/entry.js'
 import { readVisible, type VisiblePage } from '../../log/read.js'
@@ -6,8 +7,8 @@ import type { Services } from '../../services.js'
 import type { OpenStream } from '../../streaming/open-stream.js'
 import type { StartPoint } from './resume.js'
 
-/** Bytes of the events in an answer, which has less than 1 MiB with what is around them; a single larger one still fits. */
-const PAGE_BYTES = 1_000_000
+/** Bytes of the events in an answer, without what is around them. A single larger event still fits. */
+const PAGE_BYTES = MAX_PAGE_BYTES - 1024
 /** Base64 makes four bytes of three. */
 const READ_BYTES = (PAGE_BYTES * 3) / 4
 
@@ -84,7 +85,7 @@ export async function poll(
   let bytes = 0
   for (const entry of page.entries.slice(0, limit)) {
     const item = `{"event":"${entry.type}","data":${entry.json()},"cursor":"${cursorAt(entry.position)}"}`
-    bytes += Buffer.byteLength(item)
+    bytes += Buffer.byteLength(item) + 1
     if (bytes > PAGE_BYTES && entry !== page.entries[0]) break
     items.push(item)
     through = entry.position

@@ -1,4 +1,5 @@
 import type { DeletedMessage, Message } from '../../../protocol/messages.js'
+import { MAX_PAGE_BYTES } from '../../../protocol/schema.js'
 import type { Database, PreparedStatement } from '../../db/database.js'
 import { ENVELOPE_BYTES, EVENT_COLUMNS, EVENT_TABLES, type EventRow } from '../../log/entry.js'
 import { toMessage, type StoredMessage } from '../../log/message.js'
@@ -25,9 +26,6 @@ order by e.position ${order}`
 
 const statements = { before: historyStatement('before'), after: historyStatement('after') }
 
-/** Bytes of a page, at most: its reader parses it at a stretch. A message always fits. */
-const PAGE_BYTES = 2 ** 20
-
 /** Messages of one page, in order, those that were deleted beside them; and where the next page begins. */
 export interface HistoryPage {
   items: Message[]
@@ -49,7 +47,7 @@ export async function readHistory(
   const found = await prepared<EventRow>(statements[direction], parameters)
   let bytes = 0
   const fitting = found.findIndex(
-    (row) => (bytes += ENVELOPE_BYTES + (isMessage(row) ? row.ciphertext.length : 0)) > PAGE_BYTES
+    (row) => (bytes += ENVELOPE_BYTES + (isMessage(row) ? row.ciphertext.length : 0)) > MAX_PAGE_BYTES
   )
   const count = Math.min(limit, fitting === -1 ? found.length : Math.max(1, fitting))
   const rows = found.slice(0, count)
