@@ -88,7 +88,9 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
     async migrate(folder) {
       const client = new pg.Client(connectionOptions(config, directUrl(config, url)))
       client.on('error', (error) => logger.warn({ err: error }, 'the migration connection broke'))
-      await client.connect()
+      await client.connect().catch((error: unknown) => {
+        throw unusable(error)
+      })
       try {
         await client.query(NO_TIMEOUTS)
         await takeMigrationLock(client, logger)
@@ -185,6 +187,12 @@ async function warnOfMissingTimeouts(pool: pg.Pool, logger: Logger): Promise<voi
   }
 }
 
+/** The driver does not say that it is about the database: of TLS it has only OpenSSL's words. */
+function unusable(error: unknown): unknown {
+  const isRefused = error instanceof Error && !(error instanceof TypeError)
+  return isRefused ? new Error(`The database cannot be used: ${error.message}`, { cause: error }) : error
+}
+
 async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promise<void> {
   const deadline = performance.now() + timeoutMs
   for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
@@ -197,7 +205,9 @@ async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promis
       const reason = message || String(code)
       if (!down || performance.now() + wait > deadline) {
         await pool.end()
-        throw down ? new Error(`The database is not ready after ${timeoutMs / 1000} s: ${reason}`) : error
+        throw down
+          ? new Error(`The database is not ready after ${timeoutMs / 1000} s: ${reason}`)
+          : unusable(error)
       }
       logger.info({ reason }, 'waiting for the database')
       await sleep(wait)
