@@ -49,7 +49,7 @@ const ladder = [
 
 /** The server's floors, from the ground up. Features stand on the same floor and never import each other. */
 const floors = [
-  ['config', 'environment', 'variables', 'logger', 'http', 'db', 'notifier'],
+  ['config', 'contradictions', 'environment', 'variables', 'logger', 'http', 'db', 'notifier'],
   ['access', 'chains', 'log', 'streaming'],
   ['services'],
   ['features'],

@@ -1,12 +1,5 @@
-import {
-  ConfigError,
-  contradictions,
-  Invalid,
-  registration,
-  Secret,
-  type Variable,
-  withFiles
-} from './environment.js'
+import { contradictions } from './contradictions.js'
+import { ConfigError, Invalid, registration, Secret, type Variable, withFiles } from './environment.js'
 import { variables } from './variables.js'
 
 export { ConfigError, Secret }
@@ -167,7 +160,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       mistakes.push(`${name} ${error.message}`)
     }
   }
-  mistakes.push(...contradictions(values))
+  mistakes.push(...contradictions(values, (name) => texts[name] !== undefined))
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   const settings = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
     const text = texts[name] ?? variable.default ?? null

@@ -81,7 +81,7 @@ function address(example: string, ...schemes: string[]): (value: string) => Secr
 
 /**
  * Put in the values that stand in files: `NAME_FILE` says where that of `NAME` is, as for secrets of Docker and
- * Kubernetes. Empty variables are left out.
+ * Kubernetes. A value is the same one in a file and in the environment. Empty variables are left out.
  *
  * @param names all variables
  * @param onMistake takes what is wrong with the variable
@@ -92,7 +92,10 @@ export function withFiles(
   onMistake: (mistake: string) => void
 ): Record<string, string | undefined> {
   const given: Record<string, string | undefined> = Object.fromEntries(
-    names.flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+    names.flatMap((name) => {
+      const value = withoutAdditions(env[name] ?? '')
+      return value === '' ? [] : [[name, value]]
+    })
   )
   for (const file of names.filter((name) => name.endsWith(FILE))) {
     const [name, path] = [file.slice(0, -FILE.length), given[file]]
@@ -105,10 +108,9 @@ export function withFiles(
 
 const FILE = '_FILE'
 
-/** A file's text without what editors add: a byte order mark, and the last line break. */
 function readText(path: string, onMistake: (reason: string) => void): string | undefined {
   try {
-    const text = withoutLastBreak(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    const text = withoutAdditions(readFileSync(path, 'utf8'))
     if (text !== '') return text
     onMistake(`names an empty file: ${path}`)
   } catch (error) {
@@ -117,13 +119,8 @@ function readText(path: string, onMistake: (reason: string) => void): string | u
   return undefined
 }
 
-const withoutLastBreak = (text: string) => text.replace(/\r?\n$/, '')
-
-/** The parameters of a database's URL that say how TLS is used. */
-function tlsParameters(url: Secret | undefined): string[] {
-  if (url === undefined) return []
-  return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
-}
+/** A text without what editors add: a byte order mark, and the last line break. */
+const withoutAdditions = (text: string) => text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
 
 /** The origin of an address without a path. */
 export function origin(value: string): string {
@@ -136,9 +133,7 @@ export function origin(value: string): string {
 export const databaseUrl = address('postgres://user:password@host:5432/database', 'postgres:', 'postgresql:')
 export const redisUrl = address('redis://:password@host:6379, or rediss:// with TLS', 'redis:', 'rediss:')
 
-export function secret(text: string): Secret {
-  // A secret is the same one in a file and in the environment.
-  const value = withoutLastBreak(text)
+export function secret(value: string): Secret {
   if (Buffer.byteLength(value) >= 32) return new Secret(value)
   throw new Invalid('must have at least 32 bytes; make one with `openssl rand -base64 32`')
 }
@@ -206,36 +201,4 @@ export function registration(values: {
 
 function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
-}
-
-interface DatabaseValues {
-  DATABASE_TLS: string
-  DATABASE_TLS_CA: string | undefined
-  DATABASE_URL: Secret | undefined
-  DATABASE_DIRECT_URL: Secret | undefined
-  REDIS_URL: Secret | undefined
-  WORKERS: number
-}
-
-/** What is wrong with values that are right by themselves. */
-export function contradictions(values: Partial<DatabaseValues>): string[] {
-  const mistakes: string[] = []
-  const { DATABASE_TLS: tls, DATABASE_URL: url, WORKERS: workers = 1 } = values
-  if (values.DATABASE_TLS_CA !== undefined && tls !== 'verify')
-    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
-  if (tls !== undefined && tls !== 'url')
-    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const)
-      for (const parameter of tlsParameters(values[name]))
-        mistakes.push(
-          `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
-            `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
-        )
-  if (url === undefined) {
-    if (workers > 1) mistakes.push('WORKERS needs DATABASE_URL: the embedded database belongs to one process')
-    if (values.REDIS_URL !== undefined)
-      mistakes.push('REDIS_URL needs DATABASE_URL: the embedded database belongs to one process')
-    if (values.DATABASE_DIRECT_URL !== undefined)
-      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
-  }
-  return mistakes
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { ConfigError, readConfig } from '../../src/server/config.js'
+import { ConfigError, readConfig, type Config, type Secret } from '../../src/server/config.js'
 import { variables } from '../../src/server/variables.js'
 
 t.test('Every variable has a default', (t) => {
@@ -90,7 +90,60 @@ t.test('Registration is open by default only where nobody but this machine reach
 t.test('A variable that needs another one is refused without it', (t) => {
   t.throws(() => readConfig({ WORKERS: '2' }), /WORKERS needs DATABASE_URL/)
   t.equal(readConfig({ WORKERS: '2', DATABASE_URL: 'postgres://host/db' }).workers, 2)
-  t.throws(() => readConfig({ DATABASE_TLS_CA: '/ca.pem' }), /DATABASE_TLS_CA needs DATABASE_TLS=verify/)
+  for (const [name, value] of [
+    ['DATABASE_DIRECT_URL', 'postgres://host/db'],
+    ['REDIS_URL', 'redis://cache'],
+    ['DATABASE_TLS', 'require']
+  ] as const) {
+    t.throws(
+      () => readConfig({ [name]: value }),
+      new RegExp(`1 mistake.*\\n  ${name} needs DATABASE_URL`),
+      name
+    )
+    t.ok(readConfig({ [name]: value, DATABASE_URL: 'postgres://pooler/db' }), name)
+  }
+  t.ok(readConfig({ DATABASE_TLS: 'url' }), 'as .env.example has it')
+  t.throws(
+    () => readConfig({ WORKERS: '2', DATABASE_URL: 'host' }),
+    /1 mistake.*DATABASE_URL must look like/s
+  )
+  for (const tls of ['url', 'off', 'require'])
+    t.throws(
+      () => readConfig({ DATABASE_TLS_CA: '/ca.pem', DATABASE_TLS: tls, DATABASE_URL: 'postgres://host/db' }),
+      /1 mistake.*DATABASE_TLS_CA needs DATABASE_TLS=verify/s,
+      tls
+    )
+  t.end()
+})
+
+t.test('A part that is set to more than its whole is refused', (t) => {
+  for (const [part, whole] of [
+    ['SESSION_TIMEOUT', 'SESSION_LIFETIME'],
+    ['ACCESS_TOKEN_LIFETIME', 'SESSION_LIFETIME'],
+    ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS_PER_USER'],
+    ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS'],
+    ['MAX_CLIENTS_PER_USER', 'MAX_CLIENTS'],
+    ['MAX_CLIENTS_PER_NETWORK', 'MAX_CLIENTS'],
+    ['STREAM_ACK_TIMEOUT', 'STREAM_LIFETIME'],
+    ['SEND_BATCH', 'SEND_QUEUE']
+  ] as const) {
+    t.throws(
+      () => readConfig({ [part]: '101', [whole]: '100' }),
+      new RegExp(
+        `1 mistake.*\\n  ${part} is 101, more than ${whole}, which is 100\\. Lower the one, or raise`
+      ),
+      part
+    )
+    t.ok(readConfig({ [part]: '100', [whole]: '100' }), 'as much is right')
+    const { default: ofPart } = variables[part]
+    t.ok(Number(ofPart) <= Number(variables[whole].default), 'the defaults fit')
+    t.ok(readConfig({ [whole]: '60' }), 'a default contradicts nothing')
+  }
+  t.throws(
+    () => readConfig({ SEND_BATCH: '100', SEND_QUEUE: 'many' }),
+    /1 mistake.*SEND_QUEUE must be/s,
+    'a value that is wrong by itself is named once'
+  )
   t.end()
 })
 
@@ -106,32 +159,40 @@ t.test('DATABASE_TLS and a URL that speaks of TLS contradict each other', (t) =>
   t.end()
 })
 
+/** By the types of all variables: one that is added is missing in `SECRETS` below. */
+type SecretName = {
+  [Name in keyof typeof variables]: Secret extends ReturnType<(typeof variables)[Name]['parse']>
+    ? Name
+    : never
+}[keyof typeof variables]
+
+const SECRETS: Record<SecretName, { value: string; of: (config: Config) => Secret | undefined }> = {
+  JWT_SECRET: { value: 'x'.repeat(32), of: ({ sessions }) => sessions.secret },
+  DATABASE_URL: { value: 'postgres://u:p@host/db', of: ({ database }) => database.url },
+  DATABASE_DIRECT_URL: { value: 'postgres://u:p@direct/db', of: ({ database }) => database.directUrl },
+  REDIS_URL: { value: 'redis://cache', of: ({ redisUrl }) => redisUrl }
+}
+
 t.test('Each secret may stand in a file, with a byte order mark and a last line break', (t) => {
-  const values = {
-    JWT_SECRET: 'x'.repeat(32),
-    DATABASE_URL: 'postgres://u:p@host/db',
-    DATABASE_DIRECT_URL: 'postgres://u:p@direct/db',
-    REDIS_URL: 'redis://cache'
-  }
-  const folder = t.testdir(
-    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, `\uFEFF${value}\r\n`]))
-  )
-  const files = Object.fromEntries(Object.keys(values).map((name) => [`${name}_FILE`, join(folder, name)]))
-  const { sessions, database, redisUrl } = readConfig(files)
-  const read = [sessions.secret, database.url, database.directUrl, redisUrl].map((one) => one?.reveal())
-  t.strictSame(read, Object.values(values))
+  const given = (value: string) => `\uFEFF${value}\r\n`
+  const all = Object.entries(SECRETS)
+  const folder = t.testdir(Object.fromEntries(all.map(([name, { value }]) => [name, given(value)])))
+  const files = Object.fromEntries(all.map(([name]) => [`${name}_FILE`, join(folder, name)]))
+  const env = Object.fromEntries(all.map(([name, { value }]) => [name, given(value)]))
+  for (const [where, from] of Object.entries({ files, env }))
+    for (const [name, { value, of }] of all)
+      t.equal(of(readConfig(from))?.reveal(), value, `${name}, ${where}`)
   t.throws(
     () => readConfig({ ...files, JWT_SECRET: 'y'.repeat(32) }),
     /JWT_SECRET_FILE and JWT_SECRET are both set/
   )
   t.throws(() => readConfig({ JWT_SECRET_FILE: join(folder, 'none') }), /JWT_SECRET_FILE names.*ENOENT/)
-  const env = `${values.JWT_SECRET}\n`
-  t.equal(readConfig({ JWT_SECRET: env }).sessions.secret?.reveal(), values.JWT_SECRET, 'it is the same one')
   t.end()
 })
 
 t.test('An empty variable counts as not set', (t) => {
-  t.equal(readConfig({ SERVER_PORT: '', DATABASE_URL: '' }).http.port, 3000)
+  for (const empty of ['', '\n'])
+    t.equal(readConfig({ SERVER_PORT: empty, DATABASE_URL: empty }).http.port, 3000)
   t.end()
 })
 

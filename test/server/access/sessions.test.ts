@@ -58,6 +58,13 @@ t.test(
   }
 )
 
+t.test('An access token that would outlive its session is told to end with it', async (t) => {
+  const chat = await startChat(t, { ACCESS_TOKEN_LIFETIME: '900', SESSION_TIMEOUT: '60' })
+  const alice = await user(t, chat, 'alice')
+  for (const answer of [await alice.login(), await alice.refresh()])
+    t.equal((answer.body as { expiresIn: number }).expiresIn, 60)
+})
+
 t.test('A session ends at once, and its streams and waiting polls with it', async (t) => {
   const chat = await startChat(t)
   const alice = await user(t, chat, 'alice')

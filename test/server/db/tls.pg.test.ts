@@ -27,7 +27,7 @@ function certificate(name: string, subject: string, ...options: string[]): void 
   execFileSync('openssl', [...made, '-subj', `/CN=${subject}`, ...files, ...options], { stdio: 'pipe' })
 }
 
-/** PostgreSQL with a certificate for `localhost` alone, which a private authority has signed. */
+/** PostgreSQL with a certificate for `localhost` and nothing else, which a private authority has signed. */
 async function startWithTls() {
   const openssl = findProgram('openssl')
   if (typeof openssl === 'string') return openssl

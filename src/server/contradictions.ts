@@ -1,0 +1,71 @@
+import type { Secret } from './environment.js'
+
+/** A part, and the whole beyond which it has no effect. */
+const PARTS = [
+  ['SESSION_TIMEOUT', 'SESSION_LIFETIME'],
+  ['ACCESS_TOKEN_LIFETIME', 'SESSION_LIFETIME'],
+  ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS_PER_USER'],
+  ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS'],
+  ['MAX_CLIENTS_PER_USER', 'MAX_CLIENTS'],
+  ['MAX_CLIENTS_PER_NETWORK', 'MAX_CLIENTS'],
+  ['STREAM_ACK_TIMEOUT', 'STREAM_LIFETIME'],
+  ['SEND_BATCH', 'SEND_QUEUE']
+] as const
+
+type Values = {
+  DATABASE_TLS: string
+  DATABASE_TLS_CA: string | undefined
+  DATABASE_URL: Secret | undefined
+  DATABASE_DIRECT_URL: Secret | undefined
+  REDIS_URL: Secret | undefined
+  WORKERS: number
+} & Record<(typeof PARTS)[number][number], number>
+
+type IsGiven = (name: keyof Values) => boolean
+
+/**
+ * What is wrong with values that are right by themselves.
+ *
+ * @param isGiven whether somebody has set the variable. One that has its default contradicts nothing.
+ */
+export function contradictions(values: Partial<Values>, isGiven: IsGiven): string[] {
+  return [...ofDatabase(values, isGiven), ...ofParts(values, isGiven)]
+}
+
+function ofDatabase(values: Partial<Values>, isGiven: IsGiven): string[] {
+  const mistakes: string[] = []
+  const { DATABASE_TLS: tls, WORKERS: workers = 1 } = values
+  const saysTls = tls !== undefined && tls !== 'url'
+  if (values.DATABASE_TLS_CA !== undefined && tls !== 'verify')
+    mistakes.push('DATABASE_TLS_CA needs DATABASE_TLS=verify')
+  if (saysTls)
+    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const)
+      for (const parameter of tlsParameters(values[name]))
+        mistakes.push(
+          `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
+            `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
+        )
+  if (!isGiven('DATABASE_URL')) {
+    const embedded = 'the embedded database belongs to one process'
+    if (saysTls) mistakes.push('DATABASE_TLS needs DATABASE_URL: no network leads to the embedded database')
+    if (workers > 1) mistakes.push(`WORKERS needs DATABASE_URL: ${embedded}`)
+    if (values.REDIS_URL !== undefined) mistakes.push(`REDIS_URL needs DATABASE_URL: ${embedded}`)
+    if (values.DATABASE_DIRECT_URL !== undefined)
+      mistakes.push('DATABASE_DIRECT_URL needs DATABASE_URL, the address of the pooler')
+  }
+  return mistakes
+}
+
+/** The parameters of a database's URL that say how TLS is used. */
+function tlsParameters(url: Secret | undefined): string[] {
+  if (url === undefined) return []
+  return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
+}
+
+function ofParts(values: Partial<Values>, isGiven: IsGiven): string[] {
+  return PARTS.flatMap(([part, whole]) => {
+    const [less = 0, more = Infinity] = [values[part], values[whole]]
+    if (!isGiven(part) || !isGiven(whole) || less <= more) return []
+    return [`${part} is ${less}, more than ${whole}, which is ${more}. Lower the one, or raise the other`]
+  })
+}
