@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process'
+import { execSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { loadSecret } from '../../../src/server/access/secrets.js'
+import { emptyDataDir } from '../../support/empty-database.js'
+import { freePort, ServerProcess } from '../../support/server-process.js'
 
 function dataDir(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'))
@@ -51,6 +53,20 @@ t.test('A secret that others can read is refused, with the command that fixes it
   }
   chmodSync(path, 0o400)
   t.equal(loadSecret(dir, 'jwt-secret'), secret)
+})
+
+t.test('A server whose secret others can read does not start before the command has run', async (t) => {
+  const dataDir = await emptyDataDir(t)
+  const secret = loadSecret(dataDir, 'jwt-secret')
+  const path = join(dataDir, 'jwt-secret')
+  chmodSync(path, 0o640)
+  const server = new ServerProcess(await freePort(), dataDir, {})
+  t.teardown(() => server.kill())
+  await t.rejects(server.start(), { message: /^the server ended \(1\)/ })
+  const [, command] = /^secure-chat: .* has mode 0640\. .* run: (chmod 600 \S+)\. /.exec(server.output)!
+  execSync(command!)
+  await server.start()
+  t.equal(readFileSync(path, 'utf8'), `${secret}\n`)
 })
 
 t.test('A secret that is empty, cut short or garbled is refused, and left as it is', async (t) => {
