@@ -41,3 +41,46 @@ export function farNetwork(owner: Scope): FarNetwork | string {
     vanish: () => void ip('-n', name, 'address', 'flush', 'dev', `${name}b`)
   }
 }
+
+/** An address of this machine to which the routes can be lost. */
+export interface LosableAddress {
+  readonly address: string
+  /** From now on the system refuses to connect to it with this error. */
+  lose: (as: 'EHOSTUNREACH' | 'ENETUNREACH') => void
+  restore: () => void
+}
+
+/** It is gone with its owner. A text is the reason why there can be none. */
+export function losableAddress(owner: Scope): LosableAddress | string {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs Linux and root'
+  // RFC 2544 keeps these networks for tests of devices.
+  const address = `198.18.${randomInt(256)}.${randomInt(1, 255)}`
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
+  const local = [`${address}/32`, 'dev', 'lo']
+  let lost: string[] | undefined
+  const restore = () => {
+    if (lost !== undefined) ip('route', 'delete', ...lost)
+    lost = undefined
+    ip('address', 'replace', ...local)
+  }
+  try {
+    restore()
+    owner.teardown(() => {
+      restore()
+      ip('address', 'delete', ...local)
+    })
+  } catch (error) {
+    return `needs an address of its own: ${(error as Error).message.split('\n')[0]}`
+  }
+  return {
+    address,
+    restore,
+    lose(as) {
+      restore()
+      ip('address', 'delete', ...local)
+      // A route that is thrown away is none, whatever the default route.
+      lost = [as === 'EHOSTUNREACH' ? 'unreachable' : 'throw', `${address}/32`]
+      ip('route', 'add', ...lost)
+    }
+  }
+}
