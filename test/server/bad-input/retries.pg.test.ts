@@ -52,6 +52,19 @@ if (pg !== undefined) {
     ])
     t.strictSame(conversations, ['201 201 201 201'], 'a conversation')
 
+    let users = 0
+    const direct = await overtaken(5, async () => {
+      const { username } = await first.user(`carol${users++}`)
+      return ['POST', '/v1/conversations', await creation(alice, 'direct', [username])]
+    })
+    t.strictSame(direct, ['201 201 201 201'], 'a direct conversation')
+    const self = await overtaken(1, async () => [
+      'POST',
+      '/v1/conversations',
+      await creation(alice, 'self', [])
+    ])
+    t.strictSame(self, ['201 201 201 201'], 'a conversation with oneself')
+
     const keys = await overtaken(5, async () => {
       const { key } = await chainRequest(alice, await readChain(alice, id), [])
       return ['POST', `/v1/conversations/${id}/session-keys`, key]

@@ -37,6 +37,37 @@ if (postgres !== undefined) {
     }
   })
 
+  t.test(
+    'One of two `self` conversations at once from two devices counts, and repeats are confirmed',
+    async (t) => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const fred = await user(t, one, `fred${round}`)
+        const phone = await newDevice(fred, other.url)
+        expect(await phone.addDevice(fred.keys), 201)
+        const devices = [fred, phone]
+        const bodies = await Promise.all(devices.map((by) => creation(by, 'self', [])))
+        const made = await Promise.all(
+          [0, 1, 0, 1].map((of) =>
+            post<{ conversation?: { id: string }; conversationId?: string }>(
+              devices[of]!,
+              '/v1/conversations',
+              bodies[of]
+            )
+          )
+        )
+        const [first, second, ...repeats] = made
+        t.strictSame(
+          repeats.map(outcome),
+          [outcome(first!), outcome(second!)],
+          'a repeat is answered as the first'
+        )
+        t.strictSame([first!, second!].map(outcome).sort(), ['201', '409 self-exists'])
+        const ids = made.map(({ body }) => body.conversation?.id ?? body.conversationId)
+        t.equal(new Set(ids).size, 1, 'all name the same one')
+      }
+    }
+  )
+
   t.test('One of two direct conversations, or of two changes, at once counts', async (t) => {
     for (let round = 0; round < ROUNDS; round++) {
       const emil = await user(t, other, `emil${round}`)
@@ -168,8 +199,8 @@ if (postgres !== undefined) {
   })
 
   /** Another device of the user, with a session and not yet added. */
-  async function newDevice(of: InteropClient): Promise<InteropClient> {
-    const device = await InteropClient.create(of.base, of.username, {
+  async function newDevice(of: InteropClient, base = of.base): Promise<InteropClient> {
+    const device = await InteropClient.create(base, of.username, {
       keys: cheapKeys(),
       password: of.password
     })
