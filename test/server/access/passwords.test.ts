@@ -6,7 +6,7 @@ import { users } from '../../../src/server/db/schema.js'
 import { createPasswords } from '../../../src/server/access/passwords.js'
 import { emptyDataDir } from '../../support/empty-database.js'
 import { user } from '../../support/people.js'
-import { startServer } from '../../support/server-process.js'
+import { QUICK, startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 import { call, expect, newAgent, problem } from '../../support/interop/http.js'
 import { wycheproof } from '../../support/vectors.js'
@@ -109,6 +109,33 @@ t.test(
     expect(await alice.login(), 200)
   }
 )
+
+t.test('Passwords are hashed on all cores but one, and on one at least', async (t) => {
+  for (const [cores, threads] of [
+    [4, 3],
+    [1, 1]
+  ] as const) {
+    // A thread begins when a password is to be hashed at once and none is idle.
+    const observer = `data:text/javascript,
+      import os from 'node:os'
+      import { syncBuiltinESMExports } from 'node:module'
+      os.availableParallelism = () => ${cores}
+      syncBuiltinESMExports()
+      process.on('worker', () => console.error('a thread begins'))`
+    const server = await startServer(t, {
+      env: { PASSWORD_ITERATIONS: '300000' },
+      nodeOptions: [...QUICK, '--import', observer.replaceAll('\n', ';')]
+    })
+    const agent = newAgent(4 * cores)
+    t.teardown(() => agent.destroy())
+    const logins = Array.from({ length: 4 * cores }, (_, n) =>
+      call(server.url, agent, login(`nobody${n}`, 'a wrong password'))
+    )
+    for (const answer of await Promise.all(logins)) t.equal(problem(answer), 'invalid-credentials')
+    await server.stop()
+    t.equal(server.output.split('a thread begins').length - 1, threads, `of ${cores} cores`)
+  }
+})
 
 t.test('A log-in costs the same and says the same whether or not the user exists', async (t) => {
   const chat = await startChat(t, { PASSWORD_ITERATIONS: '200000' })
