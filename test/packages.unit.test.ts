@@ -1,11 +1,12 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
 
 const root = join(import.meta.dirname, '../..')
 
 interface Manifest {
+  scripts: Record<string, string>
   version: string
   license: string
   engines: object
@@ -26,6 +27,17 @@ function packagesOf(folder: string): string[] {
     .map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)![0])
 }
 
+/** The files that are compiled for a project, those of the projects that it refers to included. */
+function filesOf(config: string): string[] {
+  const { fileNames, projectReferences = [] } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(config, (path) => readFileSync(path, 'utf8')).config,
+    ts.sys,
+    root
+  )
+  const names = fileNames.map((name) => relative(root, name))
+  return [...names, ...projectReferences.flatMap(({ path }) => filesOf(path))]
+}
+
 const server = manifest('.')
 const client = manifest('packages/client')
 
@@ -40,5 +52,20 @@ t.test('The client depends on what its files import, in the versions that the re
   const names = new Set(folders.flatMap((folder) => packagesOf(join('src', folder))))
   const expected = Object.fromEntries([...names].map((name) => [name, server.dependencies[name]]))
   t.same(client.dependencies, expected)
+  t.end()
+})
+
+t.test('`npm start` waits for the server and the command line to be compiled, and for no tests', (t) => {
+  const { start, prestart, ...scripts } = server.scripts
+  const [, name] = /^npm run --silent (\S+)$/.exec(prestart!)!
+  const [, project] = /^tsc --build (\S+) /.exec(scripts[name!]!)!
+  const files = filesOf(join(root, project!))
+  const [, started] = /^node build\/(\S+)\.js$/.exec(start!)!
+  for (const needed of [started, 'src/cli/bin', 'src/server/scripts/pack-new-database'])
+    t.ok(files.includes(`${needed!}.ts`), `${needed!}.ts`)
+  t.strictSame(
+    files.filter((name) => !name.startsWith('src/')),
+    []
+  )
   t.end()
 })

@@ -113,6 +113,8 @@ quiet run --detach --name server "${hardened[@]}" "${memory[@]}" --volume data:/
   --env SERVER_HOST=127.0.0.1 --env "SERVER_PORT=$port" "$image"
 ready "the first start, read-only, without capabilities${memory:+, with 512 MB}"
 quiet healthcheck run server
+quiet logs server
+grep -q '^  Try:   secure-chat register ' "$work/log" || fail 'the banner does not name the program of the image'
 [ "$(engine exec server id -u)" = 1000 ] || fail 'the server is not user node'
 engine exec server grep -q '^CapEff:.0*$' /proc/1/status || fail 'the server has capabilities'
 if engine exec server touch /app/file 2>/dev/null; then fail 'the folder of the application can be written'; fi

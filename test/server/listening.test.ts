@@ -16,6 +16,20 @@ t.test('The log says on which address the server listens, in one line', async (t
   t.match(JSON.parse(lines[0]!), { address: `http://0.0.0.0:${server.port}`, msg: 'listening' })
 })
 
+t.test('The banner names the program as it can be called where the server was started', async (t) => {
+  for (const [env, program] of [
+    [{}, 'secure-chat'],
+    [{ npm_lifecycle_event: 'start' }, 'npx secure-chat']
+  ] as const) {
+    const server = await startServer(t, { env })
+    await eventually(() => server.output.includes('Read:'), 'the banner')
+    t.match(server.output, `  Try:   ${program} register alice --url ${server.url} `)
+    t.match(server.output, `; ${program} --help has the rest`)
+    t.match(server.output, `  Then:  ${program} invite `)
+    await server.stop()
+  }
+})
+
 const script = findProgram('script')
 
 t.test('On a terminal the banner stands alone', { skip: typeof script === 'string' && script }, async (t) => {
