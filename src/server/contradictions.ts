@@ -1,25 +1,13 @@
 import type { Secret } from './environment.js'
 
-/** A part, and the whole beyond which it has no effect. */
-const PARTS = [
-  ['SESSION_TIMEOUT', 'SESSION_LIFETIME'],
-  ['ACCESS_TOKEN_LIFETIME', 'SESSION_LIFETIME'],
-  ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS_PER_USER'],
-  ['MAX_CLIENTS_PER_DEVICE', 'MAX_CLIENTS'],
-  ['MAX_CLIENTS_PER_USER', 'MAX_CLIENTS'],
-  ['MAX_CLIENTS_PER_NETWORK', 'MAX_CLIENTS'],
-  ['STREAM_ACK_TIMEOUT', 'STREAM_LIFETIME'],
-  ['SEND_BATCH', 'SEND_QUEUE']
-] as const
-
-type Values = {
+interface Values {
   DATABASE_TLS: string
   DATABASE_TLS_CA: string | undefined
   DATABASE_URL: Secret | undefined
   DATABASE_DIRECT_URL: Secret | undefined
   REDIS_URL: Secret | undefined
   WORKERS: number
-} & Record<(typeof PARTS)[number][number], number>
+}
 
 type IsGiven = (name: keyof Values) => boolean
 
@@ -29,10 +17,6 @@ type IsGiven = (name: keyof Values) => boolean
  * @param isGiven whether somebody has set the variable. One that has its default contradicts nothing.
  */
 export function contradictions(values: Partial<Values>, isGiven: IsGiven): string[] {
-  return [...ofDatabase(values, isGiven), ...ofParts(values, isGiven)]
-}
-
-function ofDatabase(values: Partial<Values>, isGiven: IsGiven): string[] {
   const mistakes: string[] = []
   const { DATABASE_TLS: tls, WORKERS: workers = 1 } = values
   const saysTls = tls !== undefined && tls !== 'url'
@@ -60,12 +44,4 @@ function ofDatabase(values: Partial<Values>, isGiven: IsGiven): string[] {
 function tlsParameters(url: Secret | undefined): string[] {
   if (url === undefined) return []
   return [...new URL(url.reveal()).searchParams.keys()].filter((name) => /^(ssl|uselibpqcompat$)/.test(name))
-}
-
-function ofParts(values: Partial<Values>, isGiven: IsGiven): string[] {
-  return PARTS.flatMap(([part, whole]) => {
-    const [less = 0, more = Infinity] = [values[part], values[whole]]
-    if (!isGiven(part) || !isGiven(whole) || less <= more) return []
-    return [`${part} is ${less}, more than ${whole}, which is ${more}. Lower the one, or raise the other`]
-  })
 }
