@@ -96,9 +96,29 @@ export async function withChat<T>(
       }
     const { username } = account
     if (account.status === 'pending') throw waitsNoMore(account)
-    await chat.login({ username, password: await readPassword(io, options, `Password of ${username}`) })
+    await chat.login({ username, password: await accountPassword(io, options, chat, username) })
     return work(chat)
   })
+}
+
+/**
+ * The password of an account. Other reasons for a refusal are told before anybody is asked.
+ *
+ * @throws {UsageError} if the profile belongs to another user; `unreachable`
+ */
+export async function accountPassword(
+  io: Io,
+  options: GlobalOptions,
+  chat: ChatClient,
+  username: string
+): Promise<string> {
+  if (chat.account !== null && chat.account.username !== username)
+    throw new UsageError(
+      `This profile belongs to ${chat.account.username}.`,
+      'Use another profile (--profile NAME), or run "secure-chat logout --forget" first.'
+    )
+  await chat.server()
+  return readPassword(io, options, `Password of ${username}`)
 }
 
 /** A device without a session does not ask for approval again by itself. */

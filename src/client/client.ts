@@ -84,6 +84,15 @@ export class ChatClient {
   }
 
   /**
+   * Ask whether the server would take this name and invitation, before somebody chooses a password. Nothing is held.
+   *
+   * @throws `username-taken`, `invitation-unavailable`, … (`refused`); `unreachable`
+   */
+  checkRegistration(given: Omit<Registration, 'password'>): Promise<void> {
+    return this.#parts.registration.check(given)
+  }
+
+  /**
    * Begin a session. If the account does not know this device yet, make the device and ask for its approval:
    * it is `pending` until another device approves it (`waitForApproval`), or until `devices.reset`.
    *
@@ -132,6 +141,7 @@ export class ChatClient {
    * Log in on a new device with the recovery code or passphrase of the backup, under the same identity. It can
    * read all earlier messages.
    *
+   * @param credentials.ask in place of the secrets: gives them when the password is right and there is a backup
    * @param credentials.newPassphrase of the new backup: the old code or passphrase opens nothing that comes later
    * @returns the account, the recovery code of the new backup, null if there is a new passphrase, and how many session
    *   keys were made for the backup, but do not open: messages under them can't be read

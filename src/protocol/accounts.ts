@@ -58,17 +58,25 @@ export const User = record(
   { $id: 'User' }
 )
 
+const invite = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 128, description: 'The token of an invitation.' })
+)
+
 export type Registration = Static<typeof Registration>
 export const Registration = record(
   {
     username: UsernameInput,
     password: Password,
     device: ref(NewDevice),
-    invite: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 128, description: 'The token of an invitation.' })
-    )
+    invite
   },
   { $id: 'Registration', description: 'A new account with its first device.' }
+)
+
+export type RegistrationCheck = Static<typeof RegistrationCheck>
+export const RegistrationCheck = record(
+  { username: UsernameInput, invite },
+  { $id: 'RegistrationCheck', description: 'What a registration needs before somebody chooses a password.' }
 )
 
 export type Credentials = Static<typeof Credentials>

@@ -17,12 +17,21 @@ export interface AtTerminal {
 
 export type StartAtTerminal = (argv: readonly string[], columns?: number, cells?: Cells) => AtTerminal
 
-/** A home for profiles, whose commands run on terminals, each on one of its own. */
-export function atTerminal(owner: Scope, url: string): StartAtTerminal {
+/**
+ * A home for profiles, whose commands run on terminals, each on one of its own.
+ *
+ * @param more variables; an empty password has the commands ask for it
+ */
+export function atTerminal(
+  owner: Scope,
+  url: string,
+  more: Readonly<Record<string, string>> = {}
+): StartAtTerminal {
   useReadyKeys()
   const home = mkdtempSync(join(tmpdir(), 'secure-chat-home-'))
   owner.teardown(() => rmSync(home, { recursive: true, force: true }))
-  const env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD, NO_COLOR: '1' }
+  const account = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD }
+  const env = { ...account, NO_COLOR: '1', ...more }
   return (argv, columns = 80, cells = {}) => {
     const [stdin, screen, abort] = [new Keyboard(), new Terminal(columns, cells), new AbortController()]
     const streams = { stdin, stdout: screen, stderr: screen, signal: abort.signal }

@@ -27,6 +27,8 @@ export async function accountRoutes(world: FakeWorld, request: FakeRequest): Pro
       })
     case 'POST /v1/auth/register':
       return register(world, request)
+    case 'POST /v1/auth/register/check':
+      return empty()
     case 'POST /v1/auth/login':
       return logIn(world, request)
     case 'POST /v1/auth/refresh': {

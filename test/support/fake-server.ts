@@ -13,7 +13,7 @@ export type Lie = (request: FakeRequest) => unknown
 
 const routes: readonly FakeRoute[] = [accountRoutes, deviceRoutes, conversationRoutes, eventRoutes]
 /** Paths that need no session. */
-const open = /^\/v1\/(auth\/(register|login|refresh)|server)$/
+const open = /^\/v1\/(auth\/(register(\/check)?|login|refresh)|server)$/
 
 /**
  * A server in memory behind a `fetch`: no socket, no database. It is honest until a test adds a lie. It judges

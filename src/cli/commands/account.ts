@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { username } from '../parsers.js'
+import { registerAsked } from '../new-account.js'
 import { addExamples } from '../help.js'
 import { showLinkNumber, waitUntilLinked } from '../linking.js'
 import { showNotice } from '../notice.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
-import { readPassword, confirm, readFirstPassword } from '../terminal/prompt.js'
-import { rememberServer, requireAccount, withClient } from '../with-chat.js'
+import { confirm } from '../terminal/prompt.js'
+import { accountPassword, rememberServer, requireAccount, withClient } from '../with-chat.js'
 
 interface LoginOptions {
   deviceName?: string
@@ -70,11 +71,9 @@ async function register(
   username: string,
   { deviceName }: LoginOptions
 ): Promise<void> {
-  const password = await readFirstPassword(io, options, `Choose a password for ${username}`)
   await withClient(io, options, async (chat) => {
-    printToStderr(io, 'Generating keys …')
     const named = deviceName === undefined ? {} : { deviceName }
-    const account = await chat.register({ username, password, ...named })
+    const account = await registerAsked(io, options, chat, { username, ...named })
     await rememberServer(io, options)
     print(io, `You are ${account.username}.`)
     printToStderr(
@@ -91,7 +90,7 @@ async function login(
   { deviceName, newDevice = false, wait }: LoginOptions
 ): Promise<void> {
   await withClient(io, options, async (chat) => {
-    const password = await readPassword(io, options, `Password of ${username}`)
+    const password = await accountPassword(io, options, chat, username)
     const named = deviceName === undefined ? {} : { deviceName }
     const result = await chat.login({ username, password, ...named, asNewDevice: newDevice })
     await rememberServer(io, options)

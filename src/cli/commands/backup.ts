@@ -7,8 +7,8 @@ import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import type { GlobalOptions } from '../profile.js'
 import { chooseReplaced } from '../replaced-devices.js'
-import { readPassword, confirm, configuredPassword, readSecret } from '../terminal/prompt.js'
-import { rememberServer, withClient, withChat } from '../with-chat.js'
+import { confirm, configuredPassword, readSecret } from '../terminal/prompt.js'
+import { accountPassword, rememberServer, withClient, withChat } from '../with-chat.js'
 
 interface BackupOptions {
   passphrase?: boolean
@@ -99,9 +99,9 @@ async function create(
   chat: ChatClient,
   sealing: BackupOptions
 ): Promise<void> {
+  const before = await chat.backup.status()
   const passphrase = usesPassphrase(sealing) ? await askPassphrase(io, sealing, true) : undefined
   if (passphrase !== undefined) requireOther(passphrase, await configuredPassword(io, options))
-  const before = await chat.backup.status()
   printToStderr(io, 'Generating keys …')
   const { recoveryCode } = await chat.backup.create(passphrase === undefined ? {} : { passphrase })
   if (before.usable)
@@ -137,20 +137,23 @@ async function restore(
   given: RestoreOptions
 ): Promise<void> {
   await withClient(io, options, async (chat) => {
-    const password = await readPassword(io, options, `Password of ${username}`)
-    const key = usesPassphrase(given)
-      ? { passphrase: await askPassphrase(io, given, false) }
-      : { code: await askCode(io, given) }
-    const newPassphrase = await askNewPassphrase(io, given)
-    if (newPassphrase !== undefined) requireOther(newPassphrase, password)
-    printToStderr(io, 'Generating keys and restoring the backup …')
+    requireRoom(chat)
+    const password = await accountPassword(io, options, chat, username)
+    const ask = async () => {
+      const key = usesPassphrase(given)
+        ? { passphrase: await askPassphrase(io, given, false) }
+        : { code: await askCode(io, given) }
+      const newPassphrase = await askNewPassphrase(io, given)
+      if (newPassphrase !== undefined) requireOther(newPassphrase, password)
+      printToStderr(io, 'Generating keys and restoring the backup …')
+      return newPassphrase === undefined ? key : { ...key, newPassphrase }
+    }
     const named = given.deviceName === undefined ? {} : { deviceName: given.deviceName }
-    const next = newPassphrase === undefined ? {} : { newPassphrase }
     const replace = (active: readonly DeviceInfo[]) => chooseReplaced(io, chat, active, given.replace ?? [])
     const wasActive = chat.account?.status === 'active'
     let restored: Restored | undefined
     try {
-      restored = await chat.restore({ username, password, ...named, ...key, ...next, replace })
+      restored = await chat.restore({ username, password, ...named, ask, replace })
     } finally {
       // The new backup comes last, and may fail after all else has gone well.
       if (!wasActive && chat.account?.status === 'active') {
@@ -172,6 +175,15 @@ async function restore(
       )
     showCode(io, restored.recoveryCode)
   })
+}
+
+/** @throws {UsageError} if there is a device already: it would be lost */
+function requireRoom({ account }: ChatClient): void {
+  if (account?.status === 'active')
+    throw new UsageError(
+      'This profile holds a device already.',
+      'Restore into another profile: --profile NAME'
+    )
 }
 
 function usesPassphrase({ passphrase, passphraseFile }: BackupOptions): boolean {

@@ -10,8 +10,8 @@ import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
 import { formatTime, formatTable } from '../terminal/format.js'
 import type { GlobalOptions } from '../profile.js'
 import { sanitize } from '../terminal/sanitize.js'
-import { readPassword, confirm } from '../terminal/prompt.js'
-import { requireAccount, waitsNoMore, withClient, withChat } from '../with-chat.js'
+import { confirm } from '../terminal/prompt.js'
+import { accountPassword, requireAccount, waitsNoMore, withClient, withChat } from '../with-chat.js'
 
 interface ConfirmOptions {
   yes?: boolean
@@ -135,7 +135,7 @@ async function reset(io: Io, options: GlobalOptions, yes: boolean | undefined): 
         'and contacts are warned.',
       yes
     )
-    const password = await readPassword(io, options, `Password of ${username}`)
+    const password = await accountPassword(io, options, chat, username)
     printToStderr(io, 'Generating keys …')
     await chat.devices.reset({ username, password })
     print(io, `You are ${username}, with a new identity.`)

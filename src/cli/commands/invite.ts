@@ -2,12 +2,13 @@ import type { Command } from 'commander'
 import { parseLink, type ChatClient } from '../../client/index.js'
 import { UsageError } from '../errors.js'
 import { addExamples } from '../help.js'
+import { registerAsked } from '../new-account.js'
 import { username, uuid, wholeNumber } from '../parsers.js'
 import { isOnThisMachine, serverUrl, type GlobalOptions } from '../profile.js'
 import { findGroup } from '../recipient.js'
 import { formatTable, formatTime } from '../terminal/format.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
-import { isInteractive, promptSecret, readFirstPassword } from '../terminal/prompt.js'
+import { isInteractive, promptSecret } from '../terminal/prompt.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { firstLineOfStdin } from '../terminal/stdin.js'
 import { rememberServer, withChat, withClient } from '../with-chat.js'
@@ -148,11 +149,9 @@ async function register(
 ): Promise<void> {
   if (name === undefined)
     throw new UsageError('The link makes an account. Choose a name for it.', 'secure-chat join LINK NAME')
-  const password = await readFirstPassword(io, options, `Choose a password for ${name}`)
   await withClient(io, options, async (chat) => {
-    printToStderr(io, 'Generating keys …')
     const named = deviceName === undefined ? {} : { deviceName }
-    const account = await chat.register({ username: name, password, invite: link, ...named })
+    const account = await registerAsked(io, options, chat, { username: name, invite: link, ...named })
     await rememberServer(io, options)
     if (json === true) printJson(io, { ...account, inviter: inviter?.username ?? null })
     else print(io, `You are ${account.username}.`)

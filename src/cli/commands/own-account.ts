@@ -3,10 +3,10 @@ import { ChatError, type ChatClient } from '../../client/index.js'
 import { addExamples } from '../help.js'
 import type { GlobalOptions } from '../profile.js'
 import { printJsonAndWait, printToStderr, type Io } from '../terminal/io.js'
-import { agree, confirmName, isInteractive, readNewPassword, readPassword } from '../terminal/prompt.js'
+import { agree, confirmName, isInteractive, readPassword, withNewPassword } from '../terminal/prompt.js'
 import { sanitize } from '../terminal/sanitize.js'
 import { writeWhole } from '../whole-file.js'
-import { requireAccount, withChat, withClient } from '../with-chat.js'
+import { accountPassword, requireAccount, withChat, withClient } from '../with-chat.js'
 
 interface PasswordOptions {
   newPasswordFile?: string
@@ -47,16 +47,18 @@ export function ownAccountCommands(program: Command, io: Io): void {
 }
 
 async function changePassword(io: Io, options: GlobalOptions, given: PasswordOptions): Promise<void> {
-  const currentPassword = await readPassword(io, options, 'The password that you have now')
-  const newPassword = await readNewPassword(io, {
+  const source = {
     message: 'Choose a new password',
     variable: 'SECURE_CHAT_NEW_PASSWORD',
     file: given.newPasswordFile,
     fileOption: '--new-password-file'
-  })
+  }
   await withChat(io, options, async (chat) => {
     const revokeOthers = await shallRevoke(io, chat, given)
-    const { revoked } = await chat.changePassword({ currentPassword, newPassword, revokeOthers })
+    const currentPassword = await readPassword(io, options, 'The password that you have now')
+    const { revoked } = await withNewPassword(io, source, (newPassword) =>
+      chat.changePassword({ currentPassword, newPassword, revokeOthers })
+    )
     printToStderr(io, 'The password is changed. All other sessions have ended.')
     for (const { name } of revoked) printToStderr(io, `"${sanitize(name)}" was revoked.`)
   })
@@ -67,10 +69,11 @@ async function shallRevoke(
   chat: ChatClient,
   { revokeOthers, keepOthers }: PasswordOptions
 ): Promise<boolean> {
-  if (revokeOthers === true || keepOthers === true) return revokeOthers === true
+  // The server is asked first in any case: it may be away, and the session may have ended.
   const others = (await chat.devices.list()).filter(
     ({ status, purpose, current }) => status === 'active' && purpose === 'chat' && !current
   )
+  if (revokeOthers === true || keepOthers === true) return revokeOthers === true
   if (others.length === 0) return false
   const names = others.map(({ name }) => `"${sanitize(name)}"`).join(', ')
   if (isInteractive(io))
@@ -101,7 +104,7 @@ async function deleteAccount(io: Io, options: GlobalOptions, yes: boolean | unde
     const { username } = requireAccount(io, options, chat)
     const what = `This deletes ${username} for ever: the account, its devices, the backup, and the keys on this machine.`
     await confirmName(io, what, username, yes)
-    const password = await readPassword(io, options, `Password of ${username}`)
+    const password = await accountPassword(io, options, chat, username)
     const { stayedIn } = await chat.deleteAccount({ password }).catch(async (error: unknown) => {
       if (!(error instanceof ChatError) || error.kind !== 'logged-out') throw error
       await chat.login({ username, password })

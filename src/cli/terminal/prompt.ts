@@ -6,10 +6,12 @@ import {
   select,
   text as askText
 } from '@clack/prompts'
+import { ChatError } from '../../client/index.js'
 import { PASSWORD_LENGTH } from '../../protocol/accounts.js'
 import { EXIT, ExitError, UsageError } from '../errors.js'
 import { printToStderr, type Io } from './io.js'
 import { columnsOf, withoutAutoWrap } from './output.js'
+import { sanitizeLines } from './sanitize.js'
 import { truncate, wrap } from './wrap.js'
 import type { GlobalOptions } from '../profile.js'
 
@@ -35,18 +37,40 @@ export function readPassword(io: Io, options: GlobalOptions, message: string): P
   return readSecret(io, passwordSource(options, message))
 }
 
-/** The password of a new account. @throws {UsageError} if the server would not accept its length */
-export function readFirstPassword(io: Io, options: GlobalOptions, message: string): Promise<string> {
-  return readNewPassword(io, passwordSource(options, message))
+/** Use the password of a new account, as `withNewPassword` does. */
+export function withFirstPassword<T>(
+  io: Io,
+  options: GlobalOptions,
+  message: string,
+  use: (password: string) => Promise<T>
+): Promise<T> {
+  return withNewPassword(io, passwordSource(options, message), use)
 }
 
-/** A password to come. @throws {UsageError} if the server would not accept its length */
-export async function readNewPassword(io: Io, given: SecretSource): Promise<string> {
-  const source = { ...given, message: `${given.message}, of ${PASSWORD_LENGTH.min} characters or more` }
-  const password = await readSecret(io, { ...source, isNew: true, fault: faultOfPassword })
-  const fault = faultOfPassword(password)
-  if (fault !== undefined) throw new UsageError(fault)
-  return password
+/**
+ * Use a password to come. A person who has typed one that is easy to guess is asked again.
+ *
+ * @throws {UsageError} if the server would not accept its length
+ */
+export async function withNewPassword<T>(
+  io: Io,
+  given: SecretSource,
+  use: (password: string) => Promise<T>
+): Promise<T> {
+  const message = `${given.message}, of ${PASSWORD_LENGTH.min} characters or more`
+  const source = { ...given, message, isNew: true, fault: faultOfPassword }
+  const isTyped = given.file === undefined && givenSecret(io, given.variable) === undefined
+  for (;;) {
+    const password = await readSecret(io, source)
+    const fault = faultOfPassword(password)
+    if (fault !== undefined) throw new UsageError(fault)
+    try {
+      return await use(password)
+    } catch (error) {
+      if (!isTyped || !(error instanceof ChatError) || error.code !== 'weak-password') throw error
+      printToStderr(io, sanitizeLines(error.message))
+    }
+  }
 }
 
 function faultOfPassword(password: string): string | undefined {
@@ -110,7 +134,7 @@ export async function promptSecret(
 ): Promise<string> {
   if (!isInteractive(io)) throw new UsageError(`${message}: there is no terminal to ask on.`, otherwise)
   const validate = (secret = '') => fault(secret)
-  return ask(io, (streams) => askHidden({ message, validate, ...streams }))
+  return ask(io, (streams) => askHidden({ message, validate, clearOnError: true, ...streams }))
 }
 
 /** Ask for a yes: anything else ends the command. Without a terminal, `--yes` is required. */

@@ -58,6 +58,18 @@ export class Registration {
     return this.#auth.activate(device, session.user.id, '0', also)
   }
 
+  /** Ask the server for its refusal while it costs nobody anything. */
+  async check({ username, invite }: Omit<Given, 'password'>): Promise<void> {
+    const link = invite === undefined ? null : this.#invitation(invite)
+    const { username: name } = ownCredentials({ username, password: '' }, this.#me)
+    const body = { username: name, ...(link !== null && { invite: link.token }) }
+    try {
+      await this.#http.call({ method: 'POST', path: '/v1/auth/register/check', body })
+    } catch (error) {
+      if (this.#me.device?.username !== name || !isPerhapsOwn(error)) throw error
+    }
+  }
+
   #invitation(given: string): Join {
     const link = parseLink(given)
     requireServer(link, this.#http.origin)
@@ -77,8 +89,7 @@ export class Registration {
     try {
       return (await this.#http.call(request)).body
     } catch (error) {
-      // This device may have taken the name itself, and used the invitation, and the response was lost.
-      if (!isRefusal(error, 'username-taken', 'invitation-unavailable')) throw error
+      if (!isPerhapsOwn(error)) throw error
       const session = await signInAs(this.#http, credentials, device.id).catch((again: unknown) => {
         if (isRefusal(again, 'invalid-credentials')) return null
         throw again
@@ -111,4 +122,9 @@ export class Registration {
       planHello(tx, username, hello)
     }
   }
+}
+
+/** Whether this device may have taken the name itself, and used the invitation, and the response was lost. */
+function isPerhapsOwn(error: unknown): boolean {
+  return isRefusal(error, 'username-taken', 'invitation-unavailable')
 }

@@ -42,8 +42,11 @@ export interface RecoveryClient {
 type ChooseReplaced = (devices: DeviceInfo[]) => readonly string[] | Promise<readonly string[]>
 
 /** The secret that opens the backup, and a passphrase of the next one, if it is to have one. */
+type BackupSecrets = ({ code: string } | { passphrase: string }) & { newPassphrase?: string }
+
+/** `ask` is called for the secrets when the password is right and there is a backup. */
 export type Restoration = Credentials &
-  ({ code: string } | { passphrase: string }) & { newPassphrase?: string; replace?: ChooseReplaced }
+  (BackupSecrets | { ask: () => Promise<BackupSecrets> }) & { replace?: ChooseReplaced }
 
 export type Restored = {
   account: Account
@@ -98,14 +101,14 @@ export class Restore {
       throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
         hint: 'Restore into a new one.'
       })
-    const secret: BackupSecret =
-      'code' in credentials ? { recoveryCode: credentials.code } : { passphrase: credentials.passphrase }
-    const { newPassphrase } = credentials
-    // A refusal comes first, while it costs nothing.
-    if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
     await this.#auth.enter(credentials)
     const blob = await this.#backup.fetch()
     if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
+    const secrets = 'ask' in credentials ? await credentials.ask() : credentials
+    const secret: BackupSecret =
+      'code' in secrets ? { recoveryCode: secrets.code } : { passphrase: secrets.passphrase }
+    const { newPassphrase } = secrets
+    if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
     const username = toUsername(credentials.username)
     const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
     const recovery = await this.#openRecovery()

@@ -29,6 +29,7 @@ export async function accountRequests(world: World): Promise<Requests> {
       const newcomer = await world.device(`newcomer-${LETTERS[newcomers++]}`)
       return { body: await drafted(world, newcomer, (by) => by.register()) }
     },
+    checkRegistration: () => ({ body: { username: 'nobody-yet' } }),
     refresh: ({ client: { refreshToken = 'none' } }) => ({ body: { refreshToken } }),
     createChallenge: ({ client: { deviceId } }) => ({ body: { deviceId } }),
     async logInWithDevice({ client }) {

@@ -1,5 +1,12 @@
 import { and, eq } from 'drizzle-orm'
-import { Credentials, RefreshRequest, Registration, AuthResponse } from '../../../protocol/accounts.js'
+import Type from 'typebox'
+import {
+  AuthResponse,
+  Credentials,
+  RefreshRequest,
+  Registration,
+  RegistrationCheck
+} from '../../../protocol/accounts.js'
 import { ref } from '../../../protocol/schema.js'
 import type { FastifyRequest } from 'fastify'
 import { holdAccount } from '../../access/accounts.js'
@@ -21,6 +28,15 @@ import { passwordResetRoutes } from './password-reset.js'
 import { beginChain, insertUser, requireFreeName } from './register.js'
 import { insertSession, markSeen, renewSession } from './session-store.js'
 import { signIn } from './sign-in.js'
+
+/** Why nobody registers under a name, or without an invitation. */
+const REFUSALS = [
+  'registration-closed',
+  'invitation-required',
+  'invitation-unavailable',
+  'username-taken',
+  'username-confusable'
+] as const
 
 type AuthServices = Pick<
   Services,
@@ -52,11 +68,7 @@ export function authRoutes(app: App, services: AuthServices): void {
             'invalid-statement',
             'invalid-signature',
             'weak-password',
-            'registration-closed',
-            'invitation-required',
-            'invitation-unavailable',
-            'username-taken',
-            'username-confusable',
+            ...REFUSALS,
             'id-conflict',
             'key-in-use',
             'overloaded'
@@ -86,6 +98,30 @@ export function authRoutes(app: App, services: AuthServices): void {
       })
       logins.remember(username, request)
       return reply.status(201).send(response)
+    }
+  )
+
+  app.post(
+    '/auth/register/check',
+    {
+      config: { limit: 'auth' },
+      schema: {
+        operationId: 'checkRegistration',
+        tags: ['accounts'],
+        summary: 'Ask whether a user could register',
+        description:
+          'For clients that ask before somebody chooses a password. It holds no name, and uses no invitation.',
+        body: ref(RegistrationCheck),
+        response: {
+          204: Type.Null({ description: 'The server takes the name and the invitation.' }),
+          ...problemResponses(...REFUSALS)
+        }
+      }
+    },
+    async (request, reply) => {
+      await admission.check(request, reply, request.body.invite)
+      await requireFreeName(db, request.body.username.toLowerCase())
+      return reply.status(204).send(null)
     }
   )
 

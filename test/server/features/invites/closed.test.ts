@@ -35,6 +35,32 @@ t.test('A closed server takes only those whom an admin or the operator invites',
   t.equal(outcome(await member.raw('POST', '/v1/invites', { body: {} })), '403 registration-closed')
 })
 
+t.test(
+  'A person who has no password yet hears how a registration would be refused, and takes nothing',
+  async (t) => {
+    const chat = await startChat(t, { REGISTRATION: 'invite', RATE_LIMIT: 'on', RATE_LIMIT_AUTH: '1000' })
+    await arrived(t, chat, 'alice')
+    const bob = await newcomer(t, chat, 'bob')
+    const invite = await operatorInvite(chat)
+    const check = (body: object) => bob.raw('POST', '/v1/auth/register/check', { body, token: null })
+    t.equal(outcome(await check({ username: 'bob' })), '403 invitation-required')
+    t.equal(
+      outcome(await check({ username: 'alice' })),
+      '403 invitation-required',
+      'strangers learn no names'
+    )
+    t.equal(outcome(await check({ username: 'Alice', invite })), '409 username-taken')
+    for (let times = 0; times < 2; times++) expect(await check({ username: 'bob', invite }), 204)
+    expect(await bob.register(invite), 201)
+    for (let guess = 0; guess < 30; guess++)
+      t.equal(
+        outcome(await check({ username: 'carl', invite: `guess-${guess}` })),
+        '403 invitation-unavailable'
+      )
+    t.equal(outcome(await check({ username: 'carl', invite: 'guess' })), '429 too-many-requests')
+  }
+)
+
 t.test('On a server for this machine only, the first account is an admin’s, and no other', async (t) => {
   const chat = await startChat(t, { REGISTRATION: 'open' })
   const first = await newcomer(t, chat, 'alice')
