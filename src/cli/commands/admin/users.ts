@@ -28,7 +28,11 @@ export function userCommands(admin: Command, asAdmin: AsAdmin): Command {
     .action(({ prefix, json }: Options & { prefix?: string }) =>
       asAdmin(async ({ io, client }) => {
         const found = allOf((range) => client.users({ ...range, ...(prefix !== undefined && { prefix }) }))
-        for await (const user of found) printUser(io, user, json)
+        const rows: string[][] = []
+        for await (const user of found)
+          if (json === true) printJson(io, user)
+          else rows.push(rowOf(user))
+        formatTable(rows).forEach((line) => print(io, line))
       })
     )
   one('show', 'show what the server knows of an account; the audit remembers that you looked')
@@ -85,16 +89,14 @@ export function userCommands(admin: Command, asAdmin: AsAdmin): Command {
   return users
 }
 
-function printUser(io: Io, user: Listed, json: boolean | undefined): void {
-  if (json === true) return printJson(io, user)
+function rowOf(user: Listed): string[] {
   const notes = [
     user.role === 'admin' && 'admin',
     user.kind === 'bot' && 'bot',
     user.suspendedAt !== null && 'suspended',
     user.erasedAt !== null && 'erased'
   ].filter((note) => note !== false)
-  const cells = [user.username.padEnd(20), `since ${formatTime(user.createdAt)}`, notes.join(', ')]
-  print(io, cells.join('  ').trimEnd())
+  return [user.username, `since ${formatTime(user.createdAt)}`, notes.join(', ')]
 }
 
 function showUser(io: Io, user: AdminUser, json: boolean | undefined): void {
