@@ -92,7 +92,7 @@ const HINTS: Record<string, string> = {
     'With a passphrase, run "secure-chat restore NAME --passphrase". With a code, leave out --passphrase.',
   'other-root': 'See the identity that the user has now: secure-chat contacts',
   'user-not-found':
-    'Check the spelling. "secure-chat conversations" lists the users and groups that you write to.',
+    'Check the spelling. To find users by the beginning of their names: secure-chat users PREFIX',
   'waiting-for-trust':
     'Run "secure-chat listen" on another of your devices. To go on without the others: ' +
     'secure-chat contacts go-on-alone'

@@ -32,3 +32,9 @@ t.test('So they do for the longest names', async (t) => {
   t.equal(lines.length, 2)
   t.same(new Set(lines.map((line) => line.indexOf('since'))), new Set([LONG.length + 2]))
 })
+
+t.test('Users are found by the beginning of their names', async (t) => {
+  t.strictSame(await cli('users ALI'), { code: 0, out: `alice\n${LONG}\n`, err: '' })
+  t.match(await cli('users alicel'), { code: 0, out: `${LONG}\n` })
+  t.match(await cli('users alice --json'), { out: `{"username":"alice"}\n{"username":"${LONG}"}\n` })
+})

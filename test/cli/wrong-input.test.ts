@@ -17,6 +17,7 @@ type Case = [line: string | string[], says: RegExp, given?: Given]
 const misused: Case[] = [
   ['whoami', /no account in the profile "nobody"/, as('nobody')],
   ['register al', /^error: 'al' does not fit name\. A username has 3 to 32/, as('new')],
+  ['users al', /'al' does not fit prefix\. .*3 to 32/],
   ['help group no', /unknown command 'no'/],
   ['sned bob hi', /Did you mean send\?/],
   ['send', /missing required argument 'to'/],
@@ -77,7 +78,8 @@ t.test('A wrong command line ends with 2, and the message says how to correct it
 
 t.test('A request that is refused ends with 1', async (t) => {
   const refused: Case[] = [
-    ['send zelda hi', /no user zelda[^]*Check the spelling/],
+    ['send zelda hi', /no user zelda[^]*Check the spelling[^]*secure-chat users PREFIX/],
+    ['users zel', /No user has a name that begins with "zel"/],
     ['group create ops zelda', /no user zelda/],
     ['history carol', /no conversation with "carol"/],
     ['group add ops bob', /no group "ops"/],

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
 import type { ChatClient, ContactPolicy } from '../../client/index.js'
-import { UsageError } from '../errors.js'
+import { NotFoundError, UsageError } from '../errors.js'
 import { hash, username } from '../parsers.js'
 import { addExamples } from '../help.js'
 import { printToStderr, print, printJson, type Io } from '../terminal/io.js'
@@ -11,10 +11,24 @@ import { confirm, isInteractive } from '../terminal/prompt.js'
 import { isWaitingForTrust, tellIfWaiting } from '../shared-trust.js'
 import { withChat } from '../with-chat.js'
 
-/** `contacts …`, `verify`, `accept`: the trust in other users' identities. */
+/** Most names that a search shows: the server gives no more at once. */
+const MOST_FOUND = 200
+
+/** `users`, `contacts …`, `verify`, `accept`: who is there, and the trust in their identities. */
 export function contactsCommands(program: Command, io: Io): void {
   const inChat = (work: (chat: ChatClient) => Promise<void>) =>
     withChat(io, program.opts<GlobalOptions>(), work)
+  addExamples(
+    program
+      .command('users')
+      .description('find users of the server by the beginning of their names')
+      .argument('<prefix>', 'how the names begin: 3 characters or more', username)
+      .option('--json', 'print one line of JSON for each')
+      .action((prefix: string, { json }: { json?: boolean }) =>
+        inChat((chat) => find(io, chat, prefix, json))
+      ),
+    'users ali'
+  )
   const contacts = program
     .command('contacts')
     .description('list the users that this device has met, and decide what it knows of them')
@@ -84,6 +98,16 @@ export function contactsCommands(program: Command, io: Io): void {
     'accept bob',
     'accept bob 91f0c2aa…'
   )
+}
+
+async function find(io: Io, chat: ChatClient, prefix: string, json: boolean | undefined): Promise<void> {
+  const names = await chat.users.find(prefix, MOST_FOUND)
+  if (names.length === 0) throw new NotFoundError(`No user has a name that begins with "${prefix}".`)
+  for (const username of names)
+    if (json === true) printJson(io, { username })
+    else print(io, username)
+  if (names.length === MOST_FOUND)
+    printToStderr(io, `There may be more than these ${MOST_FOUND}. Give more of the name.`)
 }
 
 async function list(io: Io, chat: ChatClient, json: boolean | undefined): Promise<void> {
