@@ -38,12 +38,12 @@ pack() {
   if tar -tzf "$folder/$2.tgz" | grep -E "$3"; then fail "$2 holds files that do not belong in it"; fi
 }
 
-# Make the folder $1 a project that has only the package $2.
+# Make the folder $1 a project that has only the package $2, of which nothing needs a newer Node.js than this one.
 install() {
   mkdir "$folder/$1"
   cd "$folder/$1"
   echo '{ "private": true, "type": "module" }' >package.json
-  npm install --prefer-offline --no-audit --no-fund --loglevel=error "$folder/$2.tgz" >"$folder/log" 2>&1 ||
+  npm install --engine-strict --prefer-offline --no-audit --no-fund --loglevel=error "$folder/$2.tgz" >"$folder/log" 2>&1 ||
     fail "npm install failed for $2"
 }
 
