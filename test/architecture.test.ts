@@ -35,7 +35,7 @@ const clientEntries = ['src/client/index.ts', 'src/client/node.ts']
  * all.
  */
 const ladder = [
-  ['errors', 'types'],
+  ['errors', 'calls', 'types'],
   ['stores'],
   ['transport'],
   ['identity'],

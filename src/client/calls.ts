@@ -12,26 +12,32 @@ export function publicPart<T extends object>(part: T, path: string): T {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function' || name === 'constructor') return value
-      const call = `${path}.${String(name)}`
-      return (...given: unknown[]): unknown => {
-        const thrown = new Set<unknown>()
-        const fail = (error: unknown): never => {
-          throw isAbort(given) || thrown.has(error) ? error : toChatError(error, call)
-        }
-        try {
-          const result: unknown = Reflect.apply(
-            value,
-            target,
-            given.map((one) => watched(one, thrown))
-          )
-          if (result instanceof Promise) return result.catch(fail)
-          return isIterable(result) ? items(result, fail) : result
-        } catch (error) {
-          return fail(error)
-        }
-      }
+      return publicCall(
+        (...given) => Reflect.apply(value, target, given) as unknown,
+        `${path}.${String(name)}`
+      )
     }
   })
+}
+
+/** The same for a function that stands alone. @param name its name in a program */
+export function publicCall<Given extends unknown[], Result>(
+  call: (...given: Given) => Result,
+  name: string
+): (...given: Given) => Result {
+  return (...given) => {
+    const thrown = new Set<unknown>()
+    const fail = (error: unknown): never => {
+      throw isAbort(given) || thrown.has(error) ? error : toChatError(error, name)
+    }
+    try {
+      const result = call(...(given.map((one) => watched(one, thrown)) as Given))
+      if (result instanceof Promise) return result.catch(fail) as Result
+      return isIterable(result) ? (items(result, fail) as Result) : result
+    } catch (error) {
+      return fail(error)
+    }
+  }
 }
 
 /** An error as the SDK throws it. @param call the call that failed */
@@ -52,29 +58,56 @@ async function* items(from: AsyncIterable<unknown>, fail: (error: unknown) => ne
   }
 }
 
-/** Options whose functions note what they throw. */
+type Call = (...args: unknown[]) => unknown
+
+/** Functions, options with functions, and sources of bytes: they note what they throw. */
 function watched(given: unknown, thrown: Set<unknown>): unknown {
-  if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype)
-    return given
   const note = (error: unknown): never => {
     thrown.add(error)
     throw error
   }
+  /** A function may give a source of bytes. */
   const watch =
-    (call: (...args: unknown[]) => unknown) =>
-    (...args: unknown[]) => {
+    (call: Call): Call =>
+    (...args) => {
       try {
         const result = call(...args)
-        return result instanceof Promise ? result.catch(note) : result
+        return result instanceof Promise ? result.then(source, note) : source(result)
       } catch (error) {
         return note(error)
       }
     }
+  const source = (one: unknown): unknown => {
+    if (isIterable(one))
+      return { [Symbol.asyncIterator]: () => watchedReader(one[Symbol.asyncIterator](), watch) }
+    return hasReader(one) ? { getReader: () => watchedReader(one.getReader(), watch) } : one
+  }
+  if (typeof given === 'function') return watch(given as Call)
+  const asSource = source(given)
+  if (asSource !== given || !isPlain(given)) return asSource
   const entries = Object.entries(given).map(([name, value]): [string, unknown] => [
     name,
-    typeof value === 'function' ? watch(value as (...args: unknown[]) => unknown) : value
+    typeof value === 'function' ? watch(value as Call) : value
   ])
   return Object.fromEntries(entries)
+}
+
+/** An iterator, or the reader of a stream, of which each call is watched. */
+function watchedReader<T extends object>(reader: T, watch: (call: Call) => Call): T {
+  return new Proxy(reader, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? watch((value as Call).bind(target)) : value
+    }
+  })
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function hasReader(value: unknown): value is { getReader: () => object } {
+  return typeof (value as { getReader?: unknown } | null | undefined)?.getReader === 'function'
 }
 
 /** The signal of a caller ends a call with the caller's own reason. */

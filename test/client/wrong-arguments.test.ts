@@ -1,12 +1,14 @@
 import { join } from 'node:path'
-import t from 'tap'
+import { Readable } from 'node:stream'
+import t, { type Test } from 'tap'
 import { ChatClient } from '../../src/client/client.js'
 import { ChatError } from '../../src/client/errors.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
 import { browserOrSkip, browserSite, bundle } from '../support/browser.js'
 import { failure, PASSWORD, registered } from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
-import type * as sdk from '../../src/client/index.js'
+import * as sdk from '../../src/client/index.js'
+import * as forNode from '../../src/client/node.js'
 
 /** In the page: the SDK. */
 declare const app: typeof sdk
@@ -27,33 +29,73 @@ const WRONG: readonly (readonly unknown[])[] = [
   [NO_ID, null],
   ['bob', null],
   [{ username: 'bob', password: 5 }],
-  [{ signal: 5 }]
+  [{ signal: 5 }],
+  [[null], { start: 0, end: 1 }, 5],
+  [{}, pieces(['no bytes']), () => 'nor these']
 ]
 /** They end the client or the session. */
 const LAST = ['constructor', 'close', 'logout']
 
-/** The call, and its items if it gives some: at most one of them. */
-async function called(part: object, name: string, given: readonly unknown[]): Promise<unknown> {
+function pieces(of: readonly unknown[]): AsyncIterable<unknown> {
+  return Readable.from(of)
+}
+
+/** The call, and all that it gives: of items at most one. */
+async function called(part: object, name: string, given: readonly unknown[]): Promise<void> {
   const result = await loose(part)[name]!(...given)
-  if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) return result
-  for await (const item of result as AsyncIterable<unknown>) return item
-  return undefined
+  if (typeof result !== 'object' || result === null) return
+  if (Symbol.asyncIterator in result) await (result as AsyncIterable<unknown>)[Symbol.asyncIterator]().next()
+  if ('ciphertext' in result) await called(result, 'reference', []).finally(() => all(result.ciphertext))
+}
+
+async function all(items: unknown): Promise<void> {
+  for await (const item of items as AsyncIterable<unknown>) void item
+}
+
+async function throwsNothingElse(t: Test, part: object, name: string): Promise<void> {
+  for (const given of name === 'selfTest' ? [[]] : WRONG) {
+    const error = await called(part, name, given).then(
+      () => null,
+      (error: unknown) => error
+    )
+    if (error !== null && !(error instanceof ChatError)) t.fail(`${name} throws another error`, { error })
+  }
 }
 
 t.test('Every call throws a ChatError or nothing, whatever it was given', async (t) => {
-  const { devices, sessions, users, contacts, conversations, backup } = alice
-  for (const part of [alice, devices, sessions, users, contacts, conversations, backup])
-    for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(part))) {
-      if (LAST.includes(name) || typeof loose(part)[name] !== 'function') continue
-      for (const given of WRONG) {
-        const error = await called(part, name, given).then(
-          () => null,
-          (error: unknown) => error
-        )
-        if (error !== null && !(error instanceof ChatError)) t.fail(`${name} throws another error`, { error })
-      }
-    }
+  const parts = Object.values(alice).filter((part) => typeof part === 'object')
+  t.equal(parts.length, 9)
+  for (const part of [alice, ...parts])
+    for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(part)))
+      if (!LAST.includes(name) && typeof loose(part)[name] === 'function')
+        await throwsNothingElse(t, part, name)
 })
+
+t.test('So does every function that needs no client', async (t) => {
+  const names = Object.entries({ ...sdk, ...forNode })
+  for (const [name, one] of names) {
+    if (/^[a-z]/.test(name)) await throwsNothingElse(t, { [name]: one }, name)
+    if ('open' in one) await throwsNothingElse(t, one, 'open')
+  }
+})
+
+t.test('A source of bytes that fails says so itself', async (t) => {
+  const lost = new Error('the connection is lost')
+  const { ciphertext } = sdk.encryptAttachment(failing(lost))
+  await t.rejects(all(ciphertext), lost)
+  const whole = sdk.encryptAttachment(Readable.from([Buffer.from('a file')]))
+  await all(whole.ciphertext)
+  const reference = whole.reference()
+  await t.rejects(all(sdk.decryptAttachment(reference, failing(lost))), lost)
+  const range = { start: 0, end: 3 }
+  const read = () => failing(lost)
+  await t.rejects(all(sdk.decryptAttachmentRange(reference, range, read as sdk.ReadRange)), lost)
+})
+
+/** As some browsers have it: a stream that nobody can iterate. */
+function failing(error: Error): sdk.ByteSource {
+  return { getReader: () => ({ read: () => Promise.reject(error), cancel: () => Promise.resolve() }) }
+}
 
 t.test('A client that lacks a server or a store says so, and how to give it one', async (t) => {
   const open = (options?: unknown) => failure(ChatClient.open(options as sdk.ChatClientOptions))

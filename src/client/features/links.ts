@@ -1,4 +1,5 @@
 import { BASE64URL_16, SHA256_HEX, USERNAME } from '../../protocol/ids.js'
+import { publicCall } from '../calls.js'
 import { ChatError } from '../errors.js'
 import type { Link } from '../types/invitations.js'
 
@@ -15,6 +16,10 @@ const add = new RegExp(`^(${ORIGIN})/#/add/(${USERNAME})/(${SHA256_HEX})$`)
  * @throws {ChatError} `invalid-link` (`usage`)
  */
 export function parseLink(link: string): Link {
+  return publicCall(parse, 'parseLink')(link)
+}
+
+function parse(link: string): Link {
   const invitation = join.exec(link.trim())
   if (invitation !== null) {
     const [, url = '', token = '', username, root, secret] = invitation

@@ -4,6 +4,7 @@ import type { ByteRange } from '../../crypto/attachment-layout.js'
 import type { AttachmentReference } from '../../crypto/attachment-reference.js'
 import type { ByteSource } from '../../crypto/byte-reader.js'
 import { CryptoError } from '../../crypto/errors.js'
+import { publicCall } from '../calls.js'
 import { ChatError, untrusted } from '../errors.js'
 
 export type { AttachmentReference, ByteRange, ByteSource, EncryptedAttachment, ReadRange }
@@ -15,8 +16,14 @@ export type { AttachmentReference, ByteRange, ByteSource, EncryptedAttachment, R
  * @throws {ChatError} from the ciphertext: `too-large` (`usage`)
  */
 export function encryptAttachment(file: ByteSource): EncryptedAttachment {
-  const { ciphertext, reference } = sealed.encryptAttachment(file)
-  return { ciphertext: withChatErrors(ciphertext), reference }
+  let reference: EncryptedAttachment['reference'] | undefined
+  const seal = (watched: ByteSource) => {
+    const attachment = sealed.encryptAttachment(watched)
+    reference = attachment.reference
+    return withChatErrors(attachment.ciphertext)
+  }
+  const ciphertext = publicCall(seal, 'encryptAttachment')(file)
+  return { ciphertext, reference: publicCall(() => reference!(), 'reference') }
 }
 
 /**
@@ -30,7 +37,9 @@ export function decryptAttachment(
   reference: AttachmentReference,
   ciphertext: ByteSource
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  return withChatErrors(sealed.decryptAttachment(reference, ciphertext))
+  const open = (...given: Parameters<typeof decryptAttachment>) =>
+    withChatErrors(sealed.decryptAttachment(...given))
+  return publicCall(open, 'decryptAttachment')(reference, ciphertext)
 }
 
 /**
@@ -46,7 +55,9 @@ export function decryptAttachmentRange(
   range: ByteRange,
   read: ReadRange
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  return withChatErrors(sealed.decryptAttachmentRange(reference, range, read))
+  const open = (...given: Parameters<typeof decryptAttachmentRange>) =>
+    withChatErrors(sealed.decryptAttachmentRange(...given))
+  return publicCall(open, 'decryptAttachmentRange')(reference, range, read)
 }
 
 async function* withChatErrors(

@@ -1,3 +1,4 @@
+import { publicCall } from '../calls.js'
 import type { Content, MessageRef, ReceivedContent } from '../types/content.js'
 import type { IncomingMessage, Sender } from '../types/messages.js'
 
@@ -40,6 +41,10 @@ export interface ConversationView {
  * times.
  */
 export function foldConversation(messages: Iterable<IncomingMessage>): ConversationView {
+  return publicCall(fold, 'foldConversation')(messages)
+}
+
+function fold(messages: Iterable<IncomingMessage>): ConversationView {
   const known = new Map<string, IncomingMessage>()
   for (const message of messages) known.set(nameOf(message), message)
   const ordered = inOrder([...known.values()])

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { publicCall } from '../../calls.js'
 import { ChatError } from '../../errors.js'
 import { makePrivateFolder } from './folder.js'
 import { Journal } from './journal.js'
@@ -62,7 +63,11 @@ export class FileStore implements Store {
    *   for a new one that is too short; `store-exposed` if others may read it; `store-damaged`,
    *   `store-too-new`, `store-unlockable`, `store-unreadable`, `store-busy`
    */
-  static async open({
+  static open(options: FileStoreOptions): Promise<FileStore> {
+    return publicCall((given: FileStoreOptions) => FileStore.#open(given), 'FileStore.open')(options)
+  }
+
+  static async #open({
     folder,
     passphrase,
     patience = LOCK_TIMEOUT_MS

@@ -1,3 +1,4 @@
+import { publicCall } from '../../calls.js'
 import { ChatError } from '../../errors.js'
 import { DatabaseReader, openDatabase, writeChanges } from './database.js'
 import type { Store, StoreTransaction, Value } from '../store.js'
@@ -54,7 +55,14 @@ export class IndexedDbStore implements Store {
    * @throws {ChatError} `store-unreadable`, or `store-unlockable` if there are no locks, as in a page without
    *   https
    */
-  static async open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
+  static open(options: IndexedDbStoreOptions = {}): Promise<IndexedDbStore> {
+    return publicCall(
+      (given: IndexedDbStoreOptions) => IndexedDbStore.#open(given),
+      'IndexedDbStore.open'
+    )(options)
+  }
+
+  static async #open(options: IndexedDbStoreOptions): Promise<IndexedDbStore> {
     const { name = 'secure-chat', patience = LOCK_TIMEOUT_MS } = options
     const locks = platformLocks()
     if (locks === undefined) {
