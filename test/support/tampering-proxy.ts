@@ -36,8 +36,8 @@ export interface Tampering {
   instead?: (asked: Asked) => Foreign | undefined
   /** The server does what was asked, and its answer is lost on the way. */
   loses?: (asked: Asked) => boolean
-  /** Something in between holds back what the stream brings, after its head or from there on. */
-  holds?: 'head' | 'body'
+  /** Something in between holds back a stream: its head, its body, or what comes after its first event. */
+  holds?: 'head' | 'body' | 'rest'
   /** Change the answer in place. */
   answer?: (answer: Answer) => void
   /** The frames that the client gets in place of this one. */
@@ -81,7 +81,7 @@ export class TamperingProxy {
         if (this.#tampering.holds === 'head') return
         outgoing.writeHead(status, answer.headers)
         outgoing.flushHeaders()
-        if (this.#tampering.holds === undefined) this.#passFrames(answer, outgoing)
+        if (this.#tampering.holds !== 'body') this.#passFrames(answer, outgoing)
       } else void this.#passAnswer(answer, outgoing, { method, path, status, body: type.includes('json') })
     })
     onward.on('error', () => outgoing.destroy())
@@ -108,14 +108,20 @@ export class TamperingProxy {
   }
 
   #passFrames(answer: IncomingMessage, outgoing: ServerResponse): void {
-    let text = ''
+    const { holds } = this.#tampering
+    let [text, isHeld] = ['', false]
     answer.setEncoding('utf8')
     answer.on('data', (more: string) => {
       text += more
       for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
         const frame = text.slice(0, end + 2)
         text = text.slice(end + 2)
-        outgoing.write(this.#frame(frame))
+        if (holds !== 'rest') outgoing.write(this.#frame(frame))
+        else if (!isHeld) {
+          // In pieces of its own choice.
+          setTimeout(() => outgoing.write(this.#frame(frame)), frame.startsWith('retry') ? 0 : 50)
+          isHeld = frame.includes('event: ')
+        }
       }
     })
     answer.on('close', () => outgoing.destroy())

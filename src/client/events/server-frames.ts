@@ -63,7 +63,7 @@ export class ServerFrames implements FrameSource {
   }
 
   async *#streamed(last: string | undefined, signal: AbortSignal): AsyncGenerator<readonly Frame[], void> {
-    let arrivals = 0
+    let [hasBegun, goesOn] = [false, false]
     const headers = { accept: 'text/event-stream', ...(last !== undefined && { 'last-event-id': last }) }
     const request = { method: 'GET', path: '/v1/events', headers, signal } as const
     const { response, close } = await this.#api.open(request).catch((error: unknown) => this.#fell(error))
@@ -72,13 +72,15 @@ export class ServerFrames implements FrameSource {
         throw new ChatError('unreachable', 'no-stream', 'The server sent no stream.')
       const silenceMs = () => this.#keepAliveSeconds * 1000 * SILENT_INTERVALS
       for await (const frames of readFrames(response.body, silenceMs, signal)) {
-        // The first frames may be all that gets through.
-        if (++arrivals === 2) this.mute = 0
+        // The first frames, in however many pieces, may be all that gets through.
+        if (hasBegun) this.mute = 0
+        goesOn = hasBegun
         for (const frame of frames) this.#note(frame)
+        hasBegun ||= frames.some(({ event }) => event === 'ready')
         yield frames
       }
     } catch (error) {
-      if (arrivals < 2) this.#fell(error)
+      if (!goesOn) this.#fell(error)
       throw error
     } finally {
       close()
