@@ -10,9 +10,9 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
-/** `bob`, `Bob` or `@bob`. */
+/** `bob`, `Bob`, `@bob`, or `bob ` as phones complete it. */
 export function username(text: string): string {
-  const name = text.replace(/^@/, '').toLowerCase()
+  const name = text.trim().replace(/^@/, '').toLowerCase()
   if (matches(USERNAME, name)) return name
   throw new InvalidArgumentError(USERNAME_RULE)
 }

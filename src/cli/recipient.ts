@@ -130,7 +130,9 @@ function groupNamed(conversations: readonly Conversation[], name: string): Conve
 }
 
 function groupsNamed(conversations: readonly Conversation[], name: string): Conversation[] {
-  const isNamed = (title: string | null) => title !== null && withoutMarks(title) === withoutMarks(name)
+  // A username means the same with blanks around it: so does the name of a group that could be taken for it.
+  const plain = (text: string) => withoutMarks(text).trim()
+  const isNamed = (title: string | null) => title !== null && plain(title) === plain(name)
   return conversations.filter(({ kind, title, joined }) => kind === 'group' && isNamed(title) && joined)
 }
 
@@ -139,5 +141,5 @@ function ids(groups: readonly Conversation[]): string {
 }
 
 function usernameIn(name: string): string {
-  return name.replace(/^@/, '').toLowerCase()
+  return name.trim().replace(/^@/, '').toLowerCase()
 }
