@@ -12,6 +12,7 @@ export interface GlobalOptions {
   url?: string
   profile?: string
   passwordFile?: string
+  keysPassphraseFile?: string
   json?: boolean
   verbose?: boolean
 }

@@ -94,6 +94,10 @@ export function makeProgram(io: Io): Command {
     )
     .option('--profile <name>', 'the account on this machine to use (SECURE_CHAT_PROFILE)')
     .option('--password-file <path>', 'read the password from the first line of this file')
+    .option(
+      '--keys-passphrase-file <path>',
+      'read the passphrase of the keys on this machine from the first line of this file'
+    )
     .option('--verbose', 'show the cause of an error')
     .showHelpAfterError('(add --help for examples)')
     .showSuggestionAfterError()

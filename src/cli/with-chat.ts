@@ -12,11 +12,10 @@ import {
   rememberSealed,
   rememberUrl,
   serverUrl,
-  type GlobalOptions,
-  type Profile
+  type GlobalOptions
 } from './profile.js'
 import { proxiedFetch } from './proxy.js'
-import { givenSecret, promptSecret, readPassword } from './terminal/prompt.js'
+import { isGiven, readPassword, readSecret } from './terminal/prompt.js'
 
 /**
  * Run `work` with the profile's client, whether or not somebody is logged in, and close the client. A signal
@@ -28,7 +27,7 @@ export async function withClient<T>(
   work: (chat: ChatClient) => Promise<T>
 ): Promise<T> {
   const url = await serverUrl(io, options)
-  const store = await openStore(io, profileOf(io, options))
+  const store = await openStore(io, options)
   const chat = await openChat(io, url, store)
   const stop = () => void chat.close().catch(() => undefined)
   io.signal.addEventListener('abort', stop)
@@ -54,18 +53,23 @@ export async function openChat(io: Io, url: string, store: Store): Promise<ChatC
 }
 
 /**
- * Open the key store. Its passphrase comes from the environment or a prompt. A profile whose store had one is
- * not opened without.
+ * Open the key store. Its passphrase comes from a file, the environment or a prompt. A profile whose store had one
+ * is not opened without.
  */
-export async function openStore(io: Io, profile: Profile): Promise<FileStore> {
+export async function openStore(io: Io, options: GlobalOptions): Promise<FileStore> {
+  const profile = profileOf(io, options)
   const { store: folder } = profile
-  const given = givenSecret(io, 'SECURE_CHAT_PASSPHRASE')
-  if (given === undefined && !isSealed(profile)) {
+  const source = {
+    message: 'Passphrase of the keys on this machine',
+    variable: 'SECURE_CHAT_PASSPHRASE',
+    file: options.keysPassphraseFile,
+    fileOption: '--keys-passphrase-file'
+  }
+  if (!isGiven(io, source) && !isSealed(profile)) {
     const store = await FileStore.open({ folder }).catch(unlessSealed)
     if (store !== null) return store
   }
-  const passphrase =
-    given ?? (await promptSecret(io, 'Passphrase of the keys on this machine', 'Set SECURE_CHAT_PASSPHRASE.'))
+  const passphrase = await readSecret(io, source)
   const store = await FileStore.open({ folder, passphrase })
   await rememberSealed(profile)
   return store

@@ -63,6 +63,7 @@ t.test(
       '--url',
       '--profile',
       '--password-file',
+      '--keys-passphrase-file',
       '--verbose'
     ])
     t.strictSame(await offers(t, 'serve', '--d'), ['--data-dir'])

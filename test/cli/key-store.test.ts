@@ -1,4 +1,4 @@
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/client/stores/file/store.js'
@@ -89,4 +89,20 @@ t.test('A profile whose keys had a passphrase takes none in their place that hav
   })
   t.match(await home.run('grace', ['whoami']), { code: 2, out: '', err: /SECURE_CHAT_PASSPHRASE/ })
   t.match(await home.ok('mallory', ['whoami']), /mallory/, 'who never had one is not asked')
+})
+
+t.test('The passphrase of the keys may stand in a file, as a password may', async (t) => {
+  const home = await machine(t, url)
+  const path = join(home.home, 'passphrase')
+  const fromFile = (...line: string[]) => home.run('heidi', ['--keys-passphrase-file', path, ...line])
+  t.match(await fromFile('register', 'heidi'), { code: 2, err: /can't be read/ })
+  writeFileSync(path, '\ufeffvelvet anvil 77\r\nanother line\n')
+  t.match(await fromFile('register', 'heidi'), { code: 0 })
+  t.match(await fromFile('whoami'), { code: 0, out: /heidi/ })
+  const inVariable = { env: { SECURE_CHAT_PASSPHRASE: 'velvet anvil 77' } }
+  t.match(await home.run('heidi', ['whoami'], inVariable), { code: 0 }, 'it is the same one')
+  t.match(await home.run('heidi', ['whoami']), { code: 2, err: /name a file with --keys-passphrase-file/ })
+  writeFileSync(path, 'another passphrase\n')
+  t.match(await fromFile('whoami'), { code: 1, err: /passphrase/ })
+  t.match(await fromFile('doctor'), { out: /fail +key store/ })
 })

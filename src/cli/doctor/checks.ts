@@ -30,14 +30,13 @@ export async function* runChecks(io: Io, options: GlobalOptions): AsyncGenerator
   })
   let store: Store | undefined
   yield runCheck('key store', url, async () => {
-    const profile = profileOf(io, options)
-    const { name, store: folder } = profile
+    const { name, store: folder } = profileOf(io, options)
     if (!existsSync(join(folder, 'journal')))
       return warning(
         `there is no account in the profile "${name}" yet`,
         'Start with "secure-chat register NAME" or "secure-chat login NAME".'
       )
-    store = await openStore(io, profile)
+    store = await openStore(io, options)
     // This also locks the store.
     await store.update(() => undefined)
     return `only you can read and write ${folder}`

@@ -59,7 +59,7 @@ export async function withNewPassword<T>(
 ): Promise<T> {
   const message = `${given.message}, of ${PASSWORD_LENGTH.min} characters or more`
   const source = { ...given, message, isNew: true, fault: faultOfPassword }
-  const isTyped = given.file === undefined && givenSecret(io, given.variable) === undefined
+  const isTyped = !isGiven(io, given)
   for (;;) {
     const password = await readSecret(io, source)
     const fault = faultOfPassword(password)
@@ -104,6 +104,11 @@ export async function readSecret(io: Io, source: SecretSource): Promise<string> 
   if (isNew && (await promptSecret(io, 'Enter it again', '')) !== asked)
     throw new UsageError('The two entries are not equal.')
   return asked
+}
+
+/** Whether an option or the environment gives the secret, so that nobody is asked. */
+export function isGiven(io: Io, { file, variable }: Pick<SecretSource, 'file' | 'variable'>): boolean {
+  return file !== undefined || givenSecret(io, variable) !== undefined
 }
 
 /**
