@@ -149,6 +149,26 @@ t.test('Nobody is online in a chat that has lost the server', async (t) => {
   t.equal(await ended, 0)
 })
 
+t.test('A chat that something else answers says so, and what was typed meanwhile arrives once', async (t) => {
+  const proxy = await tamperingProxy(t, url)
+  const rosa = await registered(t, url, 'rosa')
+  const rudi = await userAtTerminal(t, 'rudi')
+  const { conversationId } = await rosa.send({ username: 'rudi' }, 'hello')
+  const { keyboard, screen, interrupt, ended } = rudi.chat('rosa', '--url', proxy.url)
+  await screen.until(/rosa: hello\nrosa.*>$/)
+  proxy.tamper({ instead: () => ({ status: 404 }) })
+  proxy.cut()
+  await screen.until(/What answered is not the chat server \(status 404\)[^]*rosa>$/)
+  keyboard.enter('said in a hotel')
+  await screen.until(/said in a hotel\n[^]*rosa>$/)
+  proxy.tamper({})
+  await screen.until(/Connected again\./)
+  await eventually(async () => (await texts(rosa, conversationId)).includes('said in a hotel'))
+  interrupt()
+  t.equal(await ended, 0)
+  t.strictSame(await texts(rosa, conversationId), ['hello', 'said in a hotel'])
+})
+
 t.test('Text by others cannot control the terminal of a chat', async (t) => {
   const max = await registered(t, url, 'max')
   const ada = await userAtTerminal(t, 'ada')

@@ -72,3 +72,13 @@ t.test('Without a server, "send" ends with 3, and "listen" waits until it is bac
   const history = await home.json('bob', ['history', 'alice'])
   t.equal(history.filter(({ body }) => body === 'after the storm').length, 1)
 })
+
+t.test('"listen" goes on over an outage when nobody reads its notes any more', async (t) => {
+  const listening = home.start('bob', ['listen', '--json'])
+  await listening.shows('Connected')
+  listening.child.stderr!.destroy()
+  await server.restart('SIGTERM')
+  await home.ok('alice', ['send', 'bob', 'nobody saw the outage'])
+  await listening.shows('nobody saw the outage')
+  t.equal((await listening.interrupted()).code, 0)
+})

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Scope } from './server-process.js'
 
 /**
- * A proxy with TLS in front of a server. Its certificate is for `localhost`, and nobody else has signed it.
+ * A proxy with TLS in front of a server. Its certificate is for `localhost` and `chat.test`, and nobody else has signed it.
  *
  * @returns its address, and the file of the certificate
  */
@@ -23,7 +23,7 @@ export async function tlsFront(
     'openssl',
     `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days ${days} -subj /CN=localhost -addext`
       .split(' ')
-      .concat('subjectAltName=DNS:localhost', '-keyout', key, '-out', cert),
+      .concat('subjectAltName=DNS:localhost,DNS:chat.test', '-keyout', key, '-out', cert),
     { stdio: 'ignore' }
   )
   const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (incoming, outgoing) => {
