@@ -55,6 +55,16 @@ export type Restored = {
   unopenedKeys: number
 }
 
+/** @throws {ChatError} `reused-passphrase` (`usage`) */
+async function usable(
+  given: BackupSecrets
+): Promise<{ secret: BackupSecret; newPassphrase: string | undefined }> {
+  const { newPassphrase } = given
+  const secret = 'code' in given ? { recoveryCode: given.code } : { passphrase: given.passphrase }
+  if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
+  return { secret, newPassphrase }
+}
+
 /** Makes a new device from a key backup. */
 export class Restore {
   readonly #store: Store
@@ -101,14 +111,12 @@ export class Restore {
       throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
         hint: 'Restore into a new one.'
       })
+    // A refusal comes first, while it costs nothing.
+    const given = 'ask' in credentials ? credentials.ask : await usable(credentials)
     await this.#auth.enter(credentials)
     const blob = await this.#backup.fetch()
     if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
-    const secrets = 'ask' in credentials ? await credentials.ask() : credentials
-    const secret: BackupSecret =
-      'code' in secrets ? { recoveryCode: secrets.code } : { passphrase: secrets.passphrase }
-    const { newPassphrase } = secrets
-    if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
+    const { secret, newPassphrase } = typeof given === 'function' ? await usable(await given()) : given
     const username = toUsername(credentials.username)
     const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
     const recovery = await this.#openRecovery()

@@ -202,7 +202,8 @@ const PARSED = [
   'NewSignedStatement/properties/text',
   'PasswordReset/properties/token',
   'RefreshRequest/properties/refreshToken',
-  'Registration/properties/invite'
+  'Registration/properties/invite',
+  'RegistrationCheck/properties/invite'
 ]
 
 t.test('Each text of a request has a form: no other is stored', async (t) => {
