@@ -18,7 +18,7 @@ const { browser, skip } = browserOrSkip()
  * Kilobytes of the SDK, minified and gzipped: some more than it has, so that one notices when it grows. The stream that
  * tabs share takes one of them.
  */
-const LARGEST_KB = 140
+const LARGEST_KB = 142
 
 let site: Site
 let page: Page
