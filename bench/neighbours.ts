@@ -92,7 +92,7 @@ export async function neighbours(bench: ServerBench): Promise<void> {
   for (const [name, work] of Object.entries(loads)) {
     const rounds: { quiet: Latency; busy: Latency }[] = []
     const before = residentBytes(pid)
-    for (let round = 0; round < (quick ? 1 : 3); round++) {
+    for (let round = 0; round < (quick ? 1 : 5); round++) {
       const quiet = await measure()
       const end = new AbortController()
       const working = work(end.signal)

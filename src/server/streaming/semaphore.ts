@@ -1,5 +1,8 @@
 import { Problem } from '../http/problem.js'
 
+/** Over this time after the end of the line, those that are refused are spread. */
+const MOST_LATER_MS = 60_000
+
 /** Lets a few tasks run at once; others wait in line. */
 export class Semaphore {
   readonly #slots: number
@@ -8,6 +11,8 @@ export class Semaphore {
   #taskMs: number | undefined
   readonly #maxWaiting: number
   readonly #waiting: (() => void)[] = []
+  /** The time of the task that was refused last: those that are refused come again one after the other. */
+  #lastTurn = 0
 
   constructor(slots: number, maxWaiting = Infinity) {
     this.#slots = slots
@@ -19,7 +24,7 @@ export class Semaphore {
     if (this.#free === 0 && this.#waiting.length >= this.#maxWaiting) throw this.#overloaded()
   }
 
-  /** @throws {Problem} `overloaded` if as many tasks wait as may, with the time after which they will be done */
+  /** @throws {Problem} `overloaded` if as many tasks wait as may, with the time after which there is a turn for this one */
   async run<T>(task: () => Promise<T>): Promise<T> {
     this.#requireRoom()
     if (this.#free > 0) this.#free--
@@ -37,7 +42,16 @@ export class Semaphore {
   }
 
   #overloaded(): Problem {
-    const seconds = Math.ceil((this.#waiting.length * (this.#taskMs ?? 0)) / this.#slots / 1000)
-    return new Problem('overloaded', undefined, undefined, Math.max(1, seconds))
+    const now = performance.now()
+    const turnMs = (this.#taskMs ?? 0) / this.#slots
+    const endOfLine = now + this.#waiting.length * turnMs
+    const turn = Math.max(endOfLine, this.#lastTurn + turnMs)
+    this.#lastTurn = turn - endOfLine < MOST_LATER_MS ? turn : endOfLine
+    return new Problem(
+      'overloaded',
+      undefined,
+      undefined,
+      Math.max(1, Math.ceil((this.#lastTurn - now) / 1000))
+    )
   }
 }
