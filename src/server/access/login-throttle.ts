@@ -31,6 +31,16 @@ export class LoginThrottle {
     this.#db = db
   }
 
+  /** Refuse at once what would be refused when its turn has come. @throws {Problem} `too-many-requests` */
+  requireAttempt(username: string, request: FastifyRequest, reply: FastifyReply): void {
+    this.#requireNoWait(this.#waitHere(placeOf(username, request)), request, reply)
+  }
+
+  #requireNoWait(wait: number, request: FastifyRequest, reply: FastifyReply): void {
+    if (wait > 0) logFailedLogin(request, 'limit-reached')
+    requireNoWait(reply, wait, DETAIL)
+  }
+
   /**
    * Try a password. The attempt counts as a failure until the password proves right, so that many attempts at
    * once gain nothing.
@@ -47,8 +57,7 @@ export class LoginThrottle {
     const isOpen = this.#everywhere.wait(username) === 0 || (await this.#isOwners(username, request))
     // From here to the count nothing waits: attempts that come at once are counted one after the other.
     const wait = this.#waitHere(place) || (isOpen ? 0 : this.#everywhere.wait(username))
-    if (wait > 0) logFailedLogin(request, 'limit-reached')
-    requireNoWait(reply, wait, DETAIL)
+    this.#requireNoWait(wait, request, reply)
     this.#here.count(place)
     this.#everywhere.count(username)
     this.#underWay.set(place, (this.#underWay.get(place) ?? 0) + 1)

@@ -23,7 +23,12 @@ export interface Hashing {
   verify: (password: string, hash: string | null) => Promise<{ ok: boolean; outdated: boolean }>
 }
 
-/** Both wait in the line by themselves. @throws {Problem} `overloaded` if it is full */
+/**
+ * Both wait in the line by themselves, and so does `inLine`. Never within a transaction: those in front may wait for the
+ * database.
+ *
+ * @throws {Problem} `overloaded` if the line is full
+ */
 export interface Passwords extends Hashing {
   /**
    * Do what leads to a hash when its turn has come. So those of a flood who wait, or are refused, have cost the database

@@ -18,13 +18,14 @@ interface Parts {
  * @returns the user, as they were before the password was tried
  * @throws {Problem} `too-many-requests`, `overloaded`
  */
-export function tryPassword(
+export async function tryPassword(
   { db, logins, passwords }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   username: string,
   password: string
 ): Promise<{ user: typeof users.$inferSelect | null; ok: boolean; outdated: boolean }> {
+  logins.requireAttempt(username, request, reply)
   return passwords.inLine(async ({ verify }) => {
     const user = await findUser(db, username)
     const tried = () => verify(password, user?.passwordHash ?? null)
@@ -36,7 +37,7 @@ export function tryPassword(
  * Check the password of somebody who is logged in. A wrong one counts as it does at the log-in.
  *
  * @returns the user, as they were when the password was read
- * @throws {Problem} `wrong-password`, `too-many-requests`
+ * @throws {Problem} `wrong-password`, `too-many-requests`, `overloaded`
  */
 export async function requireOwnPassword(
   parts: Parts,

@@ -32,6 +32,14 @@ export class Admission {
     this.#failures = attempts.of('refused-invites')
   }
 
+  /** What needs no look at the database. @throws {Problem} all that `check` throws, except `invitation-unavailable` */
+  requireOpen(request: FastifyRequest, reply: FastifyReply, token: string | undefined): void {
+    const { mode } = this.#registration
+    if (token !== undefined) requireNoWait(reply, this.#failures.wait(networkOf(request)), DETAIL)
+    else if (mode !== 'open')
+      throw new Problem(mode === 'closed' ? 'registration-closed' : 'invitation-required')
+  }
+
   /**
    * Look at an invitation before the password costs anything. An attempt counts as a failure until the invitation
    * proves good, so that many at once gain nothing.
@@ -39,13 +47,9 @@ export class Admission {
    * @throws {Problem} `registration-closed`, `invitation-required`, `invitation-unavailable`, `too-many-requests`
    */
   async check(request: FastifyRequest, reply: FastifyReply, token: string | undefined): Promise<void> {
-    const { mode } = this.#registration
-    if (token === undefined) {
-      if (mode === 'open') return
-      throw new Problem(mode === 'closed' ? 'registration-closed' : 'invitation-required')
-    }
+    this.requireOpen(request, reply, token)
+    if (token === undefined) return
     const network = networkOf(request)
-    requireNoWait(reply, this.#failures.wait(network), DETAIL)
     this.#failures.count(network)
     if (!(await isUsableInvite(this.#db, token, this.#rule))) throw new Problem('invitation-unavailable')
     this.#failures.takeBack(network)

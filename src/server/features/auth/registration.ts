@@ -55,11 +55,12 @@ export function registrationRoutes(app: App, services: Parts): void {
     async (request, reply) => {
       const { password, device: given, invite } = request.body
       const username = request.body.username.toLowerCase()
+      admission.requireOpen(request, reply, invite)
+      if (isCommonPassword(password, username)) throw new Problem('weak-password')
       const { material, chain, passwordHash } = await passwords.inLine(async ({ hash }) => {
         await admission.check(request, reply, invite)
         const material = readNewDevice(given, username, config.devices.minRsaBits, ['device-add'])
         const chain = beginChain(material)
-        if (isCommonPassword(password, username)) throw new Problem('weak-password')
         await requireFreeName(db, username)
         return { material, chain, passwordHash: await hash(password) }
       })

@@ -6,7 +6,7 @@ import { holdAccount } from '../../access/accounts.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
 import { networkOf } from '../../access/rate-limits.js'
 import { tryPassword } from '../../access/try-password.js'
-import type { Db, Tx } from '../../db/database.js'
+import type { Db } from '../../db/database.js'
 import { devices, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -23,6 +23,9 @@ type AuthServices = Pick<
   Services,
   'attempts' | 'config' | 'db' | 'log' | 'logins' | 'passwords' | 'refresh' | 'secret' | 'sessions'
 >
+
+/** The hash of a password may change between its check and the log-in: by a new password, or a log-in beside it. */
+const LOGIN_TRIES = 3
 
 /** Registration, log-in and refresh: the calls that need no access token. */
 export function authRoutes(app: App, services: AuthServices): void {
@@ -60,27 +63,26 @@ export function authRoutes(app: App, services: AuthServices): void {
     async (request, reply) => {
       const { password, deviceId } = request.body
       const username = request.body.username.toLowerCase()
-      const { user, ok, outdated } = await tryPassword(services, request, reply, username, password)
-      if (!ok || user === null) {
-        logFailedLogin(request, user === null ? 'unknown-name' : 'wrong-password')
-        throw new Problem('invalid-credentials')
+      for (let tries = 0; tries < LOGIN_TRIES; tries++) {
+        const { user, ok, outdated } = await tryPassword(services, request, reply, username, password)
+        if (!ok || user === null) {
+          logFailedLogin(request, user === null ? 'unknown-name' : 'wrong-password')
+          throw new Problem('invalid-credentials')
+        }
+        const passwordHash = outdated ? await rehash(services, user, password) : user.passwordHash
+        const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
+        if (deviceId !== undefined && (device === null || device.status === 'revoked'))
+          throw new Problem('device-not-found')
+        if (device?.status === 'pending') throw new Problem('device-pending')
+        const response = await transaction(services, async (tx) => {
+          if ((await holdAccount(tx, user.id)) !== passwordHash) return null
+          const owner = device ?? { id: null, userId: user.id }
+          const session = await insertSession(tx, config.sessions, request, owner, 'password')
+          return signIn(app, refresh, session, user, device)
+        })
+        if (response !== null) return response
       }
-      const passwordHash = outdated ? await rehash(services, user, password) : user.passwordHash
-      const device = deviceId === undefined ? null : await findDevice(db, user.id, deviceId)
-      if (deviceId !== undefined && (device === null || device.status === 'revoked'))
-        throw new Problem('device-not-found')
-      if (device?.status === 'pending') throw new Problem('device-pending')
-      return transaction(services, async (tx) => {
-        await requireSamePassword(tx, services, { ...user, passwordHash }, password)
-        const session = await insertSession(
-          tx,
-          config.sessions,
-          request,
-          device ?? { id: null, userId: user.id },
-          'password'
-        )
-        return signIn(app, refresh, session, user, device)
-      })
+      throw new Problem('invalid-credentials')
     }
   )
 
@@ -117,18 +119,6 @@ export function authRoutes(app: App, services: AuthServices): void {
 
   deviceLoginRoutes(app, services)
   passwordResetRoutes(app, services)
-}
-
-/** The password may have been changed since it was found right. @throws {Problem} `invalid-credentials` */
-async function requireSamePassword(
-  tx: Tx,
-  { passwords }: Pick<Services, 'passwords'>,
-  { id, passwordHash }: typeof users.$inferSelect,
-  password: string
-): Promise<void> {
-  const now = await holdAccount(tx, id)
-  if (now !== passwordHash && !(await passwords.verify(password, now)).ok)
-    throw new Problem('invalid-credentials')
 }
 
 /**

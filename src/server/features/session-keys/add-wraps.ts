@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { NewWraps } from '../../../protocol/conversations.js'
 import { wrapBytes } from '../../../protocol/kem.js'
@@ -47,14 +46,13 @@ export async function addWraps(
     throw new Problem('session-key-not-found')
   }
   const targets = await readTargets(tx, session, ids)
-  for (const wrap of wraps) {
+  const checked = wraps.map((wrap) => {
     const target = targets.get(wrap.deviceId)
     if (target === undefined) throw new Problem('device-not-found')
     requireWrap({ conversationId, key: key.hash }, by, target, wrap)
-    // Fifteen signatures take the time of forty messages: those go in between.
-    await nextTurn()
-  }
-  const deviceIds = await storeWraps(tx, key.id, by, wraps)
+    return wrap
+  })
+  const deviceIds = await storeWraps(tx, key.id, by, checked)
   if (deviceIds.length === 0) return
   await appendEvents(tx, [
     {
