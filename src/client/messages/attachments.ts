@@ -23,7 +23,7 @@ export function encryptAttachment(file: ByteSource): EncryptedAttachment {
     return withChatErrors(attachment.ciphertext)
   }
   const ciphertext = publicCall(seal, 'encryptAttachment')(file)
-  return { ciphertext, reference: publicCall(() => reference!(), 'reference') }
+  return { ciphertext, reference: publicCall(() => reference!(), 'encryptAttachment.reference') }
 }
 
 /**

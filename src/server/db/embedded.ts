@@ -38,8 +38,8 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Dat
       return Promise.resolve(`${ino}/${Math.round(birthtimeMs)}`)
     },
     async maintain() {
-      // Without a vacuum, the space of rows that changed or went is never used again. One reads only what changed since
-      // the last one; between two tables the process serves others.
+      // Without a vacuum, the space of rows that changed or went is never used again. It reads what changed since the last
+      // one, and a sample of the rest for the planner. Between two tables, the catalogs too, the process serves others.
       const { rows } = await pglite.query<{ name: string }>(
         "select oid::regclass::text as name from pg_class where relkind = 'r' order by oid"
       )

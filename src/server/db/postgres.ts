@@ -189,8 +189,14 @@ async function warnOfMissingTimeouts(pool: pg.Pool, logger: Logger): Promise<voi
 
 /** The driver does not say that it is about the database: of TLS it has only OpenSSL's words. */
 function unusable(error: unknown): unknown {
-  const isRefused = error instanceof Error && !(error instanceof TypeError)
-  return isRefused ? new Error(`The database cannot be used: ${error.message}`, { cause: error }) : error
+  if (!(error instanceof Error) || error instanceof TypeError) return error
+  return new Error(`The database cannot be used: ${reasonOf(error)}`, { cause: error })
+}
+
+/** The message is empty if a host has several addresses. */
+function reasonOf(error: unknown): string {
+  const { message, code } = error as { message: string; code?: unknown }
+  return message || String(code)
 }
 
 async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promise<void> {
@@ -200,9 +206,7 @@ async function waitFor(pool: pg.Pool, timeoutMs: number, logger: Logger): Promis
       return await requireWritable(pool)
     } catch (error) {
       const down = isDatabaseDown(error)
-      // The message is empty if a host has several addresses.
-      const { message, code } = error as { message: string; code?: unknown }
-      const reason = message || String(code)
+      const reason = reasonOf(error)
       if (!down || performance.now() + wait > deadline) {
         await pool.end()
         throw down

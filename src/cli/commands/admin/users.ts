@@ -28,11 +28,7 @@ export function userCommands(admin: Command, asAdmin: AsAdmin): Command {
     .action(({ prefix, json }: Options & { prefix?: string }) =>
       asAdmin(async ({ io, client }) => {
         const found = allOf((range) => client.users({ ...range, ...(prefix !== undefined && { prefix }) }))
-        const rows: string[][] = []
-        for await (const user of found)
-          if (json === true) printJson(io, user)
-          else rows.push(rowOf(user))
-        formatTable(rows).forEach((line) => print(io, line))
+        for await (const user of found) printUser(io, user, json)
       })
     )
   one('show', 'show what the server knows of an account; the audit remembers that you looked')
@@ -89,14 +85,20 @@ export function userCommands(admin: Command, asAdmin: AsAdmin): Command {
   return users
 }
 
-function rowOf(user: Listed): string[] {
+/** Characters of the longest username. */
+const LONGEST_NAME = 32
+
+/** Line by line, since a server may have many users. */
+function printUser(io: Io, user: Listed, json: boolean | undefined): void {
+  if (json === true) return printJson(io, user)
   const notes = [
     user.role === 'admin' && 'admin',
     user.kind === 'bot' && 'bot',
     user.suspendedAt !== null && 'suspended',
     user.erasedAt !== null && 'erased'
   ].filter((note) => note !== false)
-  return [user.username, `since ${formatTime(user.createdAt)}`, notes.join(', ')]
+  const cells = [user.username.padEnd(LONGEST_NAME), `since ${formatTime(user.createdAt)}`, notes.join(', ')]
+  print(io, cells.join('  ').trimEnd())
 }
 
 function showUser(io: Io, user: AdminUser, json: boolean | undefined): void {
