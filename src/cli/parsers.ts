@@ -10,9 +10,14 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
+/** The username that a person means, if it is one. */
+export function usernameIn(text: string): string {
+  return text.trim().replace(/^@/, '').toLowerCase()
+}
+
 /** `bob`, `Bob`, `@bob`, or `bob ` as phones complete it. */
 export function username(text: string): string {
-  const name = text.trim().replace(/^@/, '').toLowerCase()
+  const name = usernameIn(text)
   if (matches(USERNAME, name)) return name
   throw new InvalidArgumentError(USERNAME_RULE)
 }

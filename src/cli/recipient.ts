@@ -1,6 +1,7 @@
 import { ChatError, type ChatClient, type Conversation } from '../client/index.js'
 import { USERNAME, UUID } from '../protocol/ids.js'
 import { NotFoundError, UsageError } from './errors.js'
+import { usernameIn } from './parsers.js'
 import { withoutMarks } from './terminal/bidi.js'
 
 const ID = new RegExp(`^${UUID}$`, 'i')
@@ -138,8 +139,4 @@ function groupsNamed(conversations: readonly Conversation[], name: string): Conv
 
 function ids(groups: readonly Conversation[]): string {
   return groups.map(({ id }) => id).join(', ')
-}
-
-function usernameIn(name: string): string {
-  return name.trim().replace(/^@/, '').toLowerCase()
 }

@@ -20,7 +20,7 @@ export function publicPart<T extends object>(part: T, path: string): T {
   })
 }
 
-/** The same for a function that stands alone. @param name its name in a program */
+/** A call as `publicPart` makes it, of a function that belongs to no part. @param name its name in a program */
 export function publicCall<Given extends unknown[], Result>(
   call: (...given: Given) => Result,
   name: string

@@ -160,7 +160,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       mistakes.push(`${name} ${error.message}`)
     }
   }
-  mistakes.push(...contradictions(values, (name) => texts[name] !== undefined))
+  mistakes.push(...contradictions(values, texts['DATABASE_URL'] !== undefined))
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   const settings = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
     const text = texts[name] ?? variable.default ?? null

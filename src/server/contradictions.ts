@@ -9,14 +9,12 @@ interface Values {
   WORKERS: number
 }
 
-type IsGiven = (name: keyof Values) => boolean
-
 /**
- * What is wrong with values that are right by themselves.
+ * Mistakes in values of which each is right by itself.
  *
- * @param isGiven whether somebody has set the variable. One that has its default contradicts nothing.
+ * @param hasDatabaseUrl whether DATABASE_URL is set. It has no value if it is wrong by itself.
  */
-export function contradictions(values: Partial<Values>, isGiven: IsGiven): string[] {
+export function contradictions(values: Partial<Values>, hasDatabaseUrl: boolean): string[] {
   const mistakes: string[] = []
   const { DATABASE_TLS: tls, WORKERS: workers = 1 } = values
   const saysTls = tls !== undefined && tls !== 'url'
@@ -29,7 +27,7 @@ export function contradictions(values: Partial<Values>, isGiven: IsGiven): strin
           `${name} has \`${parameter}\`, and DATABASE_TLS=${tls} speaks of TLS too. ` +
             `Take \`${parameter}\` out of the URL, or set DATABASE_TLS=url`
         )
-  if (!isGiven('DATABASE_URL')) {
+  if (!hasDatabaseUrl) {
     const embedded = 'the embedded database belongs to one process'
     if (saysTls) mistakes.push('DATABASE_TLS needs DATABASE_URL: no network leads to the embedded database')
     if (workers > 1) mistakes.push(`WORKERS needs DATABASE_URL: ${embedded}`)

@@ -177,7 +177,7 @@ async function restore(
   })
 }
 
-/** @throws {UsageError} if there is a device already: it would be lost */
+/** The SDK would refuse only after the password was typed. @throws {UsageError} if there is a device already */
 function requireRoom({ account }: ChatClient): void {
   if (account?.status === 'active')
     throw new UsageError(

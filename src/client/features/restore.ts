@@ -111,7 +111,7 @@ export class Restore {
       throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
         hint: 'Restore into a new one.'
       })
-    // A refusal comes first, while it costs nothing.
+    // Secrets that are given are looked at first, while a refusal costs nothing.
     const given = 'ask' in credentials ? credentials.ask : await usable(credentials)
     await this.#auth.enter(credentials)
     const blob = await this.#backup.fetch()

@@ -12,7 +12,7 @@ const IN_FLIGHT = Math.max(1, availableParallelism() - 1)
 const phc = /^\$pbkdf2-sha256\$i=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
 const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
 
-export interface Hashing {
+interface Hashing {
   /** @returns a PHC string `$pbkdf2-sha256$i=…$salt$hash` */
   hash: (password: string) => Promise<string>
   /**
@@ -23,13 +23,8 @@ export interface Hashing {
   verify: (password: string, hash: string | null) => Promise<{ ok: boolean; outdated: boolean }>
 }
 
-/**
- * Both wait in the line by themselves, and so does `inLine`. Never within a transaction: those in front may wait for the
- * database.
- *
- * @throws {Problem} `overloaded` if the line is full
- */
-export interface Passwords extends Hashing {
+/** Both calls wait in the line. Never within a transaction: those in front may wait for the database. */
+export interface Passwords {
   /**
    * Do what leads to a hash when its turn has come. So those of a flood who wait, or are refused, have cost the database
    * nothing yet.
@@ -38,6 +33,8 @@ export interface Passwords extends Hashing {
    * @throws {Problem} `overloaded` if the line is full
    */
   inLine: <T>(task: (hashing: Hashing) => Promise<T>) => Promise<T>
+  /** As `Hashing.hash`, in the line. @throws {Problem} `overloaded` */
+  hash: (password: string) => Promise<string>
 }
 
 /**
@@ -73,8 +70,7 @@ export function createPasswords({ iterations, maxQueued }: Config['passwords']):
   const line = new Semaphore(IN_FLIGHT, maxQueued)
   return {
     inLine: (task) => line.run(() => task(hashing)),
-    hash: (password) => line.run(() => hashing.hash(password)),
-    verify: (password, stored) => line.run(() => hashing.verify(password, stored))
+    hash: (password) => line.run(() => hashing.hash(password))
   }
 }
 

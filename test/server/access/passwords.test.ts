@@ -25,6 +25,8 @@ const login = (username: string, password: string) => ({
 
 t.test('Passwords are hashed as RFC 8018 says: Wycheproof’s vectors for PBKDF2-HMAC-SHA-256', async (t) => {
   const passwords = createPasswords({ iterations: 100_000, maxQueued: 1 })
+  const verify = (password: string, stored: string) =>
+    passwords.inLine((hashing) => hashing.verify(password, stored))
   const phc = (rounds: number, ...parts: Buffer[]) =>
     [
       '',
@@ -44,9 +46,9 @@ t.test('Passwords are hashed as RFC 8018 says: Wycheproof’s vectors for PBKDF2
       const [password, salt, key] = [test.password, test.salt, test.dk].map((hex) => Buffer.from(hex, 'hex'))
       const derived = pbkdf2Sync(password!, salt!, test.iterationCount, test.dkLen, 'sha256')
       const hash = Buffer.from(key!.subarray(0, 32))
-      const good = await passwords.verify(password!.toString(), phc(test.iterationCount, salt!, hash))
+      const good = await verify(password!.toString(), phc(test.iterationCount, salt!, hash))
       hash[31]! ^= 1
-      const bad = await passwords.verify(password!.toString(), phc(test.iterationCount, salt!, hash))
+      const bad = await verify(password!.toString(), phc(test.iterationCount, salt!, hash))
       if (!derived.equals(key!) || !good.ok || bad.ok) wrong.push(test.tcId)
     }
   t.strictSame(wrong, [])
