@@ -26,19 +26,28 @@ export interface ActiveSession {
 const CACHED = 100_000
 const LOADED_AT_ONCE = 200
 
+interface Loaded {
+  session: ActiveSession | null
+  /** When the query began. */
+  generation: number
+}
+
 /**
  * The sessions that requests use, in memory. The log keeps them true: whoever revokes a session or changes a
  * device appends an event, and each process that reads it forgets the sessions concerned.
  */
 export class Sessions {
-  readonly #load: (id: string) => Promise<ActiveSession | null>
+  readonly #load: (id: string) => Promise<Loaded>
   readonly #cache = new Map<string, ActiveSession>()
   readonly #onEnded: ((sessionId: string) => void)[] = []
   /** Rises with every invalidation: a session that was loaded across one may be outdated. */
   #generation = 0
 
   constructor({ prepared }: Database, log: Pick<Log, 'listen'>) {
-    this.#load = batchLoader((ids) => load(prepared, ids), LOADED_AT_ONCE)
+    this.#load = batchLoader(async (ids) => {
+      const generation = this.#generation
+      return (await load(prepared, ids)).map((session) => ({ session, generation }))
+    }, LOADED_AT_ONCE)
     log.listen((entries) => {
       for (const entry of entries) this.#follow(entry)
     })
@@ -81,8 +90,7 @@ export class Sessions {
     const known = this.#cache.get(id)
     if (known !== undefined && known.endsAt > performance.now()) return known
     this.#cache.delete(id)
-    const generation = this.#generation
-    const session = await this.#load(id)
+    const { session, generation } = await this.#load(id)
     if (session === null || session.endsAt <= performance.now()) return null
     // A pending device may be approved at any moment: not remembered, it is looked up again until it is
     // active.

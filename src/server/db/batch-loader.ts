@@ -1,3 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** If this number of keys waits after a query, there is a storm, as after a restart, and more will follow. */
+const STORM = 4
+/** How long the next query waits then for more keys, unless these fill it. */
+const GATHER_MS = 20
+
 /**
  * Batches look-ups: keys that arrive while one query is under way are loaded together by the next one, so
  * that a thousand clients that reconnect at once cost a few round trips. The query starts after each of its
@@ -28,6 +35,7 @@ export function batchLoader<Key, Value>(
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
+      if (waiting.length >= STORM && waiting.length < maxKeys) await sleep(GATHER_MS)
     }
     running = false
   }

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { batchLoader } from '../../../src/server/db/batch-loader.js'
 
@@ -26,6 +27,26 @@ t.test(
     t.equal(await square(5), 25)
   }
 )
+
+t.test('In a storm the next query waits a moment for more', async (t) => {
+  const sizes: number[] = []
+  const underWay = new EventEmitter()
+  const same = batchLoader(async (numbers: number[]) => {
+    sizes.push(numbers.length)
+    underWay.emit('asked')
+    if (sizes.length === 1) await once(underWay, 'answered')
+    return numbers
+  }, 100)
+  const isAsked = once(underWay, 'asked')
+  const first = same(0)
+  await isAsked
+  const meanwhile = [1, 2, 3, 4].map(same)
+  underWay.emit('answered')
+  await first
+  await sleep(1)
+  t.strictSame(await Promise.all([...meanwhile, ...[5, 6].map(same)]), [1, 2, 3, 4, 5, 6])
+  t.strictSame(sizes, [1, 6])
+})
 
 t.test('One query takes a bounded number of questions', async (t) => {
   const sizes: number[] = []
