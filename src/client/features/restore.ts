@@ -1,42 +1,21 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import type { BackupSecret } from '../../crypto/backup.js'
-import { ChatError, forkedChain, isLeft, isRefusal } from '../errors.js'
-import type { ConversationChains } from '../conversations/chains.js'
+import { ChatError } from '../errors.js'
 import type { HeardHeads } from '../identity/heard-heads.js'
 import type { DeviceKeys } from '../identity/device-keys.js'
 import { newDevice, revocation } from '../identity/device-statements.js'
 import type { OwnDevice } from '../identity/own-device.js'
-import type { PendingStatements } from '../identity/pending.js'
 import type { TrustStore } from '../identity/trust-store.js'
-import type { UserChains } from '../identity/user-chains.js'
 import type { KeyRenewals } from '../session-keys/renewals.js'
-import type { SessionKeys } from '../session-keys/store.js'
 import type { Store } from '../stores/store.js'
-import type { Api } from '../transport/api.js'
-import type { Http } from '../transport/http.js'
-import { conversationIds } from '../transport/pages.js'
 import type { Account, Credentials } from '../types/account.js'
 import type { DeviceInfo } from '../types/devices.js'
 import type { Auth } from './auth.js'
-import type { Devices } from './devices.js'
 import type { Linking } from './linking.js'
 import type { Backup } from './backup.js'
 import { openContent, requireOtherPassphrase, type BackupContent, type KnownTrust } from './backup-content.js'
-import { toUsername } from './username.js'
-
-/** The parts of a second client, which acts as the recovery device over a store of its own. */
-export interface RecoveryClient {
-  http: Http
-  api: Api
-  store: Store
-  me: OwnDevice
-  users: UserChains
-  chains: ConversationChains
-  pending: PendingStatements
-  keys: SessionKeys
-  devices: Devices
-  auth: Auth
-}
+import { act, type RecoveryClient } from './recovery-client.js'
+import { ownCredentials } from './sign-in.js'
 
 /** The devices, of all active ones, that the restored one replaces, by their ids. */
 type ChooseReplaced = (devices: DeviceInfo[]) => readonly string[] | Promise<readonly string[]>
@@ -55,10 +34,13 @@ export type Restored = {
   unopenedKeys: number
 }
 
+interface Usable {
+  secret: BackupSecret
+  newPassphrase: string | undefined
+}
+
 /** @throws {ChatError} `reused-passphrase` (`usage`) */
-async function usable(
-  given: BackupSecrets
-): Promise<{ secret: BackupSecret; newPassphrase: string | undefined }> {
+async function usable(given: BackupSecrets): Promise<Usable> {
   const { newPassphrase } = given
   const secret = 'code' in given ? { recoveryCode: given.code } : { passphrase: given.passphrase }
   if (newPassphrase !== undefined) await requireOtherPassphrase(newPassphrase, secret)
@@ -111,32 +93,45 @@ export class Restore {
       throw new ChatError('usage', 'other-account', 'This store holds a device already.', {
         hint: 'Restore into a new one.'
       })
+    const own = ownCredentials(credentials, this.#me)
     // Secrets that are given are looked at first, while a refusal costs nothing.
     const given = 'ask' in credentials ? credentials.ask : await usable(credentials)
-    await this.#auth.enter(credentials)
-    const blob = await this.#backup.fetch()
-    if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
-    const { secret, newPassphrase } = typeof given === 'function' ? await usable(await given()) : given
-    const username = toUsername(credentials.username)
-    const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
+    // Until the backup is open, all happens in the recovery client: if the person gives up, this store is as it was.
     const recovery = await this.#openRecovery()
-    let unopenedKeys: number
+    let restored: { newPassphrase: string | undefined; unopenedKeys: number }
     try {
+      await recovery.auth.enter(own)
+      const { content, newPassphrase } = await this.#open(recovery, own.username, given)
+      await recovery.auth.logout()
       await this.#learn(content.trust)
-      unopenedKeys = await act(recovery, content, credentials)
+      restored = { newPassphrase, unopenedKeys: await act(recovery, content, credentials) }
       await this.#replace(recovery, content.device, credentials.replace)
       await this.#approve(recovery, content.device, credentials.deviceName)
       await this.#copyKeys(recovery.store)
       await this.#auth.login(credentials)
     } finally {
-      const logout = { method: 'POST', path: '/v1/auth/logout' } as const
+      const logout = { method: 'POST', path: '/v1/auth/logout', once: true } as const
       await recovery.api.call(logout).catch(() => undefined)
       recovery.http.close()
     }
+    const { newPassphrase, unopenedKeys } = restored
     const { recoveryCode } = await this.#backup.create(
       newPassphrase === undefined ? {} : { passphrase: newPassphrase }
     )
     return { account: this.#auth.account!, recoveryCode, unopenedKeys }
+  }
+
+  /** Open the backup of this account. */
+  async #open(
+    { backup }: RecoveryClient,
+    username: string,
+    given: Usable | (() => Promise<BackupSecrets>)
+  ): Promise<{ content: BackupContent; newPassphrase: string | undefined }> {
+    const blob = await backup.fetch()
+    if (blob === null) throw new ChatError('usage', 'no-backup', 'There is no backup of this account.')
+    const { secret, newPassphrase } = typeof given === 'function' ? await usable(await given()) : given
+    const content = await openContent(blob.bytes, secret, username, this.#store.extractableKeys)
+    return { content, newPassphrase }
   }
 
   /** Take whom the device that made the backup knew. */
@@ -194,53 +189,4 @@ export class Restore {
       for (const [name, value] of keys) tx.set(name, value)
     })
   }
-}
-
-/**
- * Log in as the recovery device, whose chain has to be the one that the backup knows, and fetch everything
- * that it can read, verified as on any device.
- *
- * @returns the number of session keys that were made for it, and that it can't open
- */
-async function act(
-  client: RecoveryClient,
-  { device, own }: BackupContent,
-  credentials: Credentials
-): Promise<number> {
-  const { api, me, users, auth } = client
-  const { username, id: deviceId, signing } = device
-  await me.saveDevice(device)
-  await me.saveAccount({ username, userId: '', deviceId, status: 'active' })
-  await auth.enter({ ...credentials }, deviceId).catch((error: unknown) => {
-    throw isRefusal(error, 'device-not-found') ? oldBackup(error) : error
-  })
-  const { chain, hashes, devices } = await users.get(username)
-  const known = hashes[own.sequence - 1]
-  if (known !== own.head) throw forkedChain(username, { known: own.head, served: chain.head })
-  const bound = devices.get(signing.fingerprint)
-  if (bound === undefined || bound.retired !== null) throw oldBackup()
-  let unopened = 0
-  for (const id of await conversationIds(api))
-    unopened += await openIn(client, id).catch((error: unknown) => {
-      // A conversation that can't be trusted does not keep back the others. Reading it shows the error.
-      if (!isLeft(error) && !(error instanceof ChatError && error.kind === 'untrusted')) throw error
-      return 0
-    })
-  return unopened
-}
-
-function oldBackup(cause?: unknown): ChatError {
-  const message = 'The backup is of a recovery device that is not the user’s any more.'
-  const hint = 'It was revoked, or the user has begun again. Any device of the user can make another backup.'
-  return new ChatError('untrusted', 'old-backup', message, { hint, cause })
-}
-
-/** Open the keys of a conversation. @returns how many did not open that name this device in their roster */
-async function openIn({ keys, chains, me }: RecoveryClient, id: string): Promise<number> {
-  await keys.openAll(id)
-  const { history } = await chains.get(id)
-  const users = await chains.users(id)
-  const opened = new Set(await keys.list(id))
-  const missing = history.keys.filter(({ hash }) => !opened.has(hash))
-  return missing.filter((key) => history.rosterDevices(key, me.signingKey, users).length > 0).length
 }

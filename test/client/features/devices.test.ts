@@ -144,6 +144,8 @@ t.test('A backup brings back everything on a new device, under the same identity
   const amos = await client(t, url)
   const restored = await amos.restore({ ...who, code: recoveryCode.toLowerCase() })
   t.match(restored.account, { status: 'active' })
+  const withoutDevice = (await amos.sessions.list()).filter(({ deviceId }) => deviceId === null)
+  t.strictSame(withoutDevice, [], 'restores, failed ones too, leave no session without a device')
   t.not(restored.recoveryCode, recoveryCode, 'the code that was typed in is replaced')
   t.strictSame(await texts(amos, conversationId), ['before the backup', 'after the backup'])
   await amos.send(conversationId, 'restored')
@@ -152,6 +154,25 @@ t.test('A backup brings back everything on a new device, under the same identity
   await amos.backup.remove()
   t.strictSame(await amos.backup.status(), { usable: false, reason: 'none' })
   t.equal((await amos.users.get('amos')).devices.length, 2, 'the lost device and the new one')
+})
+
+t.test('A device that waits for approval waits on when a restore is given up', async (t) => {
+  const phone = await registered(t, url, 'carla')
+  await phone.backup.create()
+  const laptop = await client(t, url)
+  const who = { username: 'carla', password: PASSWORD }
+  const asked = await laptop.login(who)
+  if (asked.status !== 'pending') throw new Error('the device is active already')
+  const sessions = async () => (await phone.sessions.list()).map(({ id }) => id)
+  const before = await sessions()
+  const ask = () => Promise.reject(new Error('the person closes the dialog'))
+  await t.rejects(laptop.restore({ ...who, ask }), { message: 'the person closes the dialog' })
+  t.strictSame(await sessions(), before)
+  const waiting = laptop.waitForApproval()
+  await phone.devices.approve(asked.deviceId, { number: asked.linkNumber })
+  await laptop.confirmLink(asked.linkNumber)
+  await waiting
+  t.match(laptop.account, { status: 'active', loggedIn: true })
 })
 
 t.test(
