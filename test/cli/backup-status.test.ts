@@ -1,9 +1,11 @@
 import t from 'tap'
+import { cheapArgon2 } from '../support/cheap-argon2.js'
 import { machine } from '../support/cli-process.js'
 import { eventually } from '../support/eventually.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy, type Asked } from '../support/tampering-proxy.js'
 
+cheapArgon2(t)
 const { url } = await startChat(t)
 const home = await machine(t, url)
 const proxy = await tamperingProxy(t, url)

@@ -1,7 +1,9 @@
 import t from 'tap'
+import { cheapArgon2 } from '../support/cheap-argon2.js'
 import { machine } from '../support/cli-process.js'
 import { startServer } from '../support/server-process.js'
 
+cheapArgon2(t)
 const server = await startServer(t)
 const home = await machine(t, server.url)
 await home.register('alice', 'bob')

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { cheapArgon2 } from '../support/cheap-argon2.js'
 import { CliProcess, lines, machine } from '../support/cli-process.js'
 import { commandLine, type CommandLine, type Given } from '../support/command-line.js'
 import { freePort } from '../support/server-process.js'
@@ -26,6 +27,7 @@ function statuses(checks: readonly Check[]): Record<string, string> {
   return Object.fromEntries(checks.map(({ check, status }) => [check, status]))
 }
 
+cheapArgon2(t)
 const { url } = await startChat(t)
 
 t.test('If no check fails, the exit code is 0', async (t) => {

@@ -2,6 +2,7 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileStore } from '../../src/client/stores/file/store.js'
+import { cheapArgon2 } from '../support/cheap-argon2.js'
 import { filesWith } from '../support/bytes-on-disk.js'
 import { machine, type Machine } from '../support/cli-process.js'
 import { eventually } from '../support/eventually.js'
@@ -9,6 +10,7 @@ import { RecordingStore } from '../support/recording-store.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
 
+cheapArgon2(t)
 const { url } = await startChat(t)
 
 /** The keys and tokens in a profile's store. */

@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { cheapArgon2 } from '../support/cheap-argon2.js'
 import { commandLine } from '../support/command-line.js'
 import { startChat } from '../support/start-chat.js'
 
+cheapArgon2(t)
 const { url } = await startChat(t)
 const folder = t.testdir()
 const cli = commandLine(t, { SECURE_CHAT_URL: url })

@@ -64,7 +64,13 @@ export class Machine {
 
   constructor(home: string, url: string) {
     this.home = home
-    this.#env = { SECURE_CHAT_HOME: home, SECURE_CHAT_URL: url, SECURE_CHAT_PASSWORD: PASSWORD }
+    this.#env = {
+      SECURE_CHAT_HOME: home,
+      SECURE_CHAT_URL: url,
+      SECURE_CHAT_PASSWORD: PASSWORD,
+      // No server runs on this machine, though one may in the folder that the tests run in.
+      DATA_DIR: join(home, 'data')
+    }
   }
 
   /** Start the program as somebody, in a process of its own. */

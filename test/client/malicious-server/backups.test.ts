@@ -1,5 +1,6 @@
 import t from 'tap'
 import { MemoryStore } from '../../../src/client/stores/memory.js'
+import { cheapArgon2 } from '../../support/cheap-argon2.js'
 import { failure, Listener, PASSWORD } from '../../support/chat-clients.js'
 import { eventually } from '../../support/eventually.js'
 import { fakeClient, fakeUser, linkedDevice } from '../../support/fake-clients.js'
@@ -8,6 +9,8 @@ import { TIME } from '../../support/fake-user.js'
 import { outcome } from '../../support/malicious-server.js'
 import { shortenWaits } from '../../support/short-waits.js'
 import { puppetDevice, request } from '../../support/puppet.js'
+
+cheapArgon2(t)
 
 const PASSPHRASE = 'four words of bob, ①'
 /** The same by another keyboard. */
