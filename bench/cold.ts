@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { withOwner } from '../test/support/with-owner.js'
 import { MESSAGE_BYTES, type ServerBench } from './bench.js'
+import { median } from './load/percentile.js'
 import { longestWait } from './longest-wait.js'
 import { startOurs } from './servers.js'
 
@@ -12,32 +14,35 @@ export async function cold(bench: ServerBench): Promise<void> {
   await saturated(bench)
 }
 
-async function streams({ owner, pg, load, report }: ServerBench): Promise<void> {
+async function streams({ pg, load, quick, report }: ServerBench): Promise<void> {
   const groups = Array.from({ length: STREAMS / GROUP }, (_, group) =>
     Array.from({ length: GROUP }, (_, n) => group * GROUP + n)
   )
-  // The load generator is warm: only the server is not.
-  const other = await startOurs(owner, pg, { users: STREAMS, groups })
-  await load('openStreams', { port: other.port, tokens: other.tokens, atOnce: STREAMS })
-  await load('closeStreams', undefined)
-  const { port, tokens } = await startOurs(owner, pg, { users: STREAMS, groups })
-  const end = new AbortController()
-  const probing = longestWait(port, end.signal)
-  await sleep(200)
-  const since = performance.now()
-  await load('openStreams', { port, tokens, atOnce: STREAMS })
-  const seconds = (performance.now() - since) / 1000
-  end.abort()
-  await load('closeStreams', undefined)
+  const rounds: { seconds: number; longest: number }[] = []
+  for (let round = 0; round < (quick ? 2 : 6); round++)
+    await withOwner(async (owner) => {
+      const { port, tokens } = await startOurs(owner, pg, { users: STREAMS, groups })
+      const end = new AbortController()
+      const probing = longestWait(port, end.signal)
+      await sleep(200)
+      const since = performance.now()
+      await load('openStreams', { port, tokens, atOnce: STREAMS })
+      const seconds = (performance.now() - since) / 1000
+      end.abort()
+      const longest = await probing
+      await load('closeStreams', undefined)
+      // The first round is for the load generator: only the server is new.
+      if (round > 0) rounds.push({ seconds, longest })
+    })
   report({
     name: `${STREAMS} streams opened at once on a new process, until all are ready`,
-    value: seconds,
+    value: median(rounds.map(({ seconds }) => seconds)),
     unit: 's',
     target: { of: 'value', atMost: 0.7 }
   })
   report({
     name: 'another request meanwhile, the longest wait',
-    value: await probing,
+    value: Math.max(...rounds.map(({ longest }) => longest)),
     unit: 'ms',
     target: { of: 'value', atMost: 100 }
   })
