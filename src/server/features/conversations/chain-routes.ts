@@ -76,10 +76,10 @@ const description =
   'A request that stands in the chain is confirmed again. `If-Match` is compared before the body is read. A user ' +
   'may make 10 requests to a conversation at once, and then one a minute; leaving is free.'
 
-export type ChainServices = Pick<Services, 'attempts' | 'config' | 'db' | 'log'>
+export type ChainServices = Pick<Services, 'attempts' | 'config' | 'database' | 'db' | 'log'>
 
 export function chainRoutes(app: App, services: ChainServices): void {
-  const { db } = services
+  const { database, db } = services
   const { requests, spareKeys } = services.config.conversations
   const rules = {
     spareKeys,
@@ -126,7 +126,7 @@ export function chainRoutes(app: App, services: ChainServices): void {
     async (request, reply) => {
       const { id, statements, key } = request.body
       await apply(request, reply, id, { creates: true, statements, key })
-      const conversation = await readConversation(db, deviceSessionOf(request).userId, id)
+      const conversation = await readConversation(database.prepared, deviceSessionOf(request).userId, id)
       return reply.status(201).send({ conversation })
     }
   )

@@ -1,7 +1,7 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { SHOWN_MEMBERS, type Conversation, type Member } from '../../../protocol/conversations.js'
 import type { ConversationKind, Role } from '../../../protocol/statements.js'
-import type { Db } from '../../db/database.js'
+import type { Database, Db, PreparedStatement } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
 import { Problem } from '../../http/problem.js'
 import { asNumber, isoTime } from '../../log/entry.js'
@@ -31,10 +31,10 @@ interface ConversationRow {
 }
 
 /** SQL: whether the session key of conversation `c` is out of date. */
-export const rekeyRequired = sql.raw(`coalesce(c.outdated_at <= now(), false)`)
+export const rekeyRequired = `coalesce(c.outdated_at <= now(), false)`
 
 /** The first members of conversation `c`. Read by index, so the conversation's size does not matter. */
-const firstMembers = sql`
+const firstMembers = `
 select json_agg(json_build_object('username', u.username, 'role', m.role, 'root', m.root, 'joinedAt', m.joined_at,
                                   'erased', u.erased_at is not null)
                 order by m.joined_at, m.place) as members
@@ -43,12 +43,12 @@ from (
   order by m.joined_at, m.place limit ${SHOWN_MEMBERS}::int
 ) m join users u on u.id = m.user_id`
 
-const lastPosition = sql.raw(`(
+const lastPosition = `(
   select ${asNumber('e.position')} from events e where e.conversation_id = c.id order by e.position desc limit 1
-)`)
+)`
 
 /** SQL: who has sent the request that `page` is. A declined one is direct, and names the user in the place of them. */
-const requester = sql`(
+const requester = `(
   select u.username from users u where page.requested_by is not null and u.id = case
     when page.requested_by <> page.user_id then page.requested_by
     else (select m.user_id from memberships m
@@ -57,26 +57,25 @@ const requester = sql`(
 )`
 
 /**
- * A user's conversations, the last joined first: those of them that `which` selects from memberships `mine`. The
- * page ends early if it would show too many members.
+ * Conversations of user `$1`, the last joined first: those of them that `which` selects by `$2` from memberships `mine`,
+ * `$3` at most. The page ends early if it would show too many members.
  */
-function readConversations(db: Db, userId: string, which: SQL, limit: number): Promise<ConversationRow[]> {
-  return rows<ConversationRow>(
-    db,
-    sql`
-select c.id, c.kind, page.role, ${sql.raw(asNumber('page.joined_at'))} as "joinedAt",
+const conversationsOf = (name: string, which: string): PreparedStatement => ({
+  name,
+  text: `
+select c.id, c.kind, page.role, ${asNumber('page.joined_at')} as "joinedAt",
   c.member_count as "memberCount", c.chain_head as head, c.chain_sequence as sequence,
   c.session_key_id as "sessionKeyId", k.hash as key, ${rekeyRequired} as "rekeyRequired",
   c.message_ttl as "messageTtl",
   ${requester} as "requestedBy", page.requested_by = page.user_id as "isDeclined", ${lastPosition} as "lastPosition",
-  ${sql.raw(isoTime('c.created_at'))} as "createdAt", first.members, page.read
+  ${isoTime('c.created_at')} as "createdAt", first.members, page.read
 from (
   select mine.*, count(*) over ()::int as read,
     sum(least(c.member_count, ${SHOWN_MEMBERS}::int)) over (order by mine.joined_at desc) as members
   from (
     select conversation_id, user_id, role, joined_at, requested_by from memberships mine
-    where mine.user_id = ${userId}::uuid and mine.left_at is null and ${which}
-    order by joined_at desc limit ${limit}::int
+    where mine.user_id = $1::uuid and mine.left_at is null and ${which}
+    order by joined_at desc limit $3::int
   ) mine join conversations c on c.id = mine.conversation_id
 ) page
 join conversations c on c.id = page.conversation_id
@@ -84,8 +83,11 @@ join session_keys k on k.id = c.session_key_id
 cross join lateral (${firstMembers}) first
 where page.members <= ${MEMBERS_PER_PAGE}::int
 order by page.joined_at desc`
-  )
-}
+})
+
+// Planned once for each connection, not for each list.
+const ONE = conversationsOf('conversation', 'mine.conversation_id = $2::uuid')
+const PAGE = conversationsOf('conversation-page', 'mine.joined_at < $2::bigint')
 
 function toConversation(row: ConversationRow): Conversation {
   const { id, kind, role, memberCount, members, head, sequence, sessionKeyId, key } = row
@@ -106,20 +108,24 @@ function toConversation(row: ConversationRow): Conversation {
 }
 
 /** A conversation of the user. @throws {Problem} `conversation-not-found` */
-export async function readConversation(db: Db, userId: string, id: string): Promise<Conversation> {
-  const [row] = await readConversations(db, userId, sql`mine.conversation_id = ${id}::uuid`, 1)
+export async function readConversation(
+  prepared: Database['prepared'],
+  userId: string,
+  id: string
+): Promise<Conversation> {
+  const [row] = await prepared<ConversationRow>(ONE, [userId, id, 1])
   if (row === undefined) throw new Problem('conversation-not-found')
   return toConversation(row)
 }
 
 /** A page of a user's conversations, the last joined first: those joined before a position. */
 export async function readConversationPage(
-  db: Db,
+  prepared: Database['prepared'],
   userId: string,
   before: number,
   limit: number
 ): Promise<{ items: Conversation[]; next: string | null }> {
-  const found = await readConversations(db, userId, sql`mine.joined_at < ${before}::bigint`, limit + 1)
+  const found = await prepared<ConversationRow>(PAGE, [userId, before, limit + 1])
   const page = found.slice(0, limit)
   const hasMore = page.length < (found[0]?.read ?? 0)
   return { items: page.map(toConversation), next: hasMore ? String(page.at(-1)!.joinedAt) : null }

@@ -28,7 +28,7 @@ export async function readRosterSummary(tx: Tx, conversationId: string): Promise
     tx,
     sql`
 select c.chain_head as head, c.chain_sequence as sequence, c.session_key_id as "sessionKeyId", k.hash as key,
-  ${rekeyRequired} as "rekeyRequired",
+  ${sql.raw(rekeyRequired)} as "rekeyRequired",
   (select encode(sha256(convert_to(string_agg(u.chain_head, ' ' order by m.joined_at, m.place), 'UTF8')), 'hex')
    from memberships m join users u on u.id = m.user_id
    where m.conversation_id = c.id and m.left_at is null) as states

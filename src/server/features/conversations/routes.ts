@@ -29,7 +29,7 @@ const rosterHeaders = {
 }
 
 export function conversationRoutes(app: App, services: ChainServices): void {
-  const { db } = services
+  const { database, db } = services
   chainRoutes(app, services)
 
   app.get(
@@ -48,7 +48,7 @@ export function conversationRoutes(app: App, services: ChainServices): void {
       const { limit, cursor } = request.query
       if (cursor !== undefined && !/^[1-9]\d{0,14}$/.test(cursor)) throw new Problem('invalid-cursor')
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-      return readConversationPage(db, deviceSessionOf(request).userId, before, limit)
+      return readConversationPage(database.prepared, deviceSessionOf(request).userId, before, limit)
     }
   )
 
@@ -67,7 +67,11 @@ export function conversationRoutes(app: App, services: ChainServices): void {
       }
     },
     async (request) => ({
-      conversation: await readConversation(db, deviceSessionOf(request).userId, request.params.id)
+      conversation: await readConversation(
+        database.prepared,
+        deviceSessionOf(request).userId,
+        request.params.id
+      )
     })
   )
 
