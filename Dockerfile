@@ -27,7 +27,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/build/src ./build/src
 COPY package.json LICENSE ./
 COPY drizzle ./drizzle
-RUN mkdir -m 700 /data && chown node:node /data && ln -s /app/build/src/cli/bin.js /usr/local/bin/secure-chat
+RUN mkdir -m 700 /data && chown node:node /data && ln -s /app/build/src/cli/secure-chat.js /usr/local/bin/secure-chat
 USER node
 VOLUME ["/data"]
 EXPOSE 3000

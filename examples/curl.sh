@@ -5,7 +5,7 @@
 set -euo pipefail
 
 url=${SECURE_CHAT_URL:-http://127.0.0.1:3000}
-program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/src/cli/bin.js
+program=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/src/cli/secure-chat.js
 umask 077 # the temporary files hold keys and tokens
 folder=$(mktemp -d)
 stream='' # the process id of bob's event stream

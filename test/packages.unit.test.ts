@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
+import { PROGRAM } from './support/cli-process.js'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -11,6 +12,7 @@ interface Manifest {
   license: string
   engines: object
   dependencies: Record<string, string>
+  bin?: Record<string, string>
 }
 
 function manifest(folder: string): Manifest {
@@ -67,5 +69,15 @@ t.test('`npm start` waits for the server and the command line to be compiled, an
     files.filter((name) => !name.startsWith('src/')),
     []
   )
+  t.end()
+})
+
+t.test('The program that is installed is the one that every build makes', (t) => {
+  const { bundle, build, 'build:server': ofServer, 'after-tsc': after } = server.scripts
+  const [, made] = / --outfile=(\S+)$/.exec(bundle!)!
+  t.strictSame(server.bin, { 'secure-chat': made })
+  t.equal(join(root, made!), PROGRAM)
+  t.match(after, /^npm run --silent bundle && /)
+  for (const script of [build, ofServer]) t.match(script, / && npm run --silent after-tsc$/)
   t.end()
 })

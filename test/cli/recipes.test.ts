@@ -3,7 +3,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { machine } from '../support/cli-process.js'
+import { machine, PROGRAM } from '../support/cli-process.js'
 import { PASSWORD } from '../support/command-line.js'
 import { startServer } from '../support/server-process.js'
 
@@ -20,7 +20,7 @@ t.test('The recipe for cron works in the environment that cron gives', async (t)
   const passwordFile = join(home.home, 'password')
   await mkdir(folder)
   await symlink(process.execPath, join(folder, 'node'))
-  await symlink(join(root, 'build/src/cli/bin.js'), join(folder, 'secure-chat'))
+  await symlink(PROGRAM, join(folder, 'secure-chat'))
   await writeFile(passwordFile, PASSWORD, { mode: 0o600 })
 
   const manual = await readFile(join(root, 'docs/cli.md'), 'utf8')

@@ -1,18 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { PROGRAM } from '../support/cli-process.js'
 import { commandLine } from '../support/command-line.js'
 import { emptyDataDir } from '../support/empty-database.js'
 import { eventually } from '../support/eventually.js'
 import { dieTogether, freePort, QUICK } from '../support/server-process.js'
 
-const BIN = join(import.meta.dirname, '../../src/cli/bin.js')
-
 function serve(args: readonly string[]): ChildProcess {
   const { PATH } = process.env
-  const child = spawn(process.execPath, [...QUICK, BIN, 'serve', ...args], {
+  const child = spawn(process.execPath, [...QUICK, PROGRAM, 'serve', ...args], {
     env: { PATH, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -7,7 +7,8 @@ import { PASSWORD, runHere, type Given, type Outcome } from './command-line.js'
 import { eventually } from './eventually.js'
 import { dieTogether, type Scope } from './server-process.js'
 
-const BIN = join(import.meta.dirname, '../../src/cli/bin.js')
+/** The file that is installed as `secure-chat`. */
+export const PROGRAM = join(import.meta.dirname, '../../src/cli/secure-chat.js')
 
 /** The real program, in a process of its own, while it runs. */
 export class CliProcess {
@@ -22,7 +23,7 @@ export class CliProcess {
     stdin: string | Uint8Array = ''
   ) {
     const { PATH } = process.env
-    this.child = spawn(process.execPath, [BIN, ...args], { env: { PATH, ...env }, stdio: 'pipe' })
+    this.child = spawn(process.execPath, [PROGRAM, ...args], { env: { PATH, ...env }, stdio: 'pipe' })
     dieTogether(this.child)
     this.#ended = once(this.child, 'close')
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.out += text))

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -56,6 +57,8 @@ export interface StoreProcess {
   /** The lines that have not been taken, when the process has ended. */
   rest: () => Promise<string[]>
   signal: (signal: NodeJS.Signals) => void
+  /** kill -9. @returns when it is gone */
+  kill: () => Promise<void>
 }
 
 /**
@@ -90,7 +93,12 @@ export function startStoreProcess(
     for (let next = await line(); next !== undefined; next = await line()) found.push(next)
     return found
   }
-  return { line, rest, signal: (signal) => child.kill(signal) }
+  const kill = async () => {
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+  return { line, rest, signal: (signal) => child.kill(signal), kill }
 }
 
 function print(line: string | number): void {

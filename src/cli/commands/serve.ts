@@ -7,9 +7,6 @@ import { EXIT, ExitError } from '../errors.js'
 import { addExamples } from '../help.js'
 import type { Io } from '../terminal/io.js'
 
-/** The server is a separate program in this package. This one loads nothing of it. */
-const SERVER = fileURLToPath(new URL('../../server/main.js', import.meta.url))
-
 interface Options {
   port?: string
   host?: string
@@ -26,7 +23,9 @@ export function serveCommand(program: Command, io: Io): void {
       .option('--host <address>', 'address to listen on (SERVER_HOST; default: 127.0.0.1)')
       .option('--data-dir <folder>', 'folder for its data (DATA_DIR; default: ./data)')
       .action(async (options: Options) => {
-        const server = fork(SERVER, [], { env: { ...io.env, ...settings(options) } })
+        // The server is a separate program in this package. This one loads nothing of it.
+        const main = fileURLToPath(import.meta.resolve('#server'))
+        const server = fork(main, [], { env: { ...io.env, ...settings(options) } })
         const stop = () => server.kill('SIGTERM')
         io.signal.addEventListener('abort', stop)
         const code = await exitOf(server).finally(() => io.signal.removeEventListener('abort', stop))

@@ -46,7 +46,7 @@ t.test('A process that is killed at any moment loses no confirmed change', async
     const process = startStoreProcess(folder, 'count', 1e6)
     t.equal(Number(await process.line()), last + 1)
     await sleep(Math.random() * 60)
-    process.signal('SIGKILL')
+    await process.kill()
     last = Math.max(last + 1, ...(await process.rest()).map(Number))
     const store = await FileStore.open({ folder })
     const number = (await store.get<number>('number'))!

@@ -57,7 +57,7 @@ t.test('A process that dies while it holds a store does not keep others waiting'
   const holder = startStoreProcess(folder, 'hold', 60_000)
   t.equal(await holder.line(), 'holding')
   const waiting = store.update((tx) => tx.set('a', 1))
-  holder.signal('SIGKILL')
+  await holder.kill()
   await waiting
   t.equal(await store.get('a'), 1)
 })
@@ -79,7 +79,7 @@ t.test('The error after waiting too long for a store names the process that hold
   await t.rejects(update(), busy)
   t.notOk(done)
   t.strictSame(await store.list(''), [], 'reading needs no turn')
-  holder.signal('SIGKILL')
+  await holder.kill()
   await update()
   t.ok(done)
 })

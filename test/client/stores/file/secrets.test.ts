@@ -177,7 +177,7 @@ t.test('A process that is killed at any moment leaves no secret that it had dele
     const process = startStoreProcess(folder, 'replace', 1e6)
     deleted.push((await process.line())!)
     await sleep(Math.random() * 100)
-    process.signal('SIGKILL')
+    await process.kill()
     deleted.push(...(await process.rest()))
     const store = await FileStore.open({ folder })
     const live = (await store.list<string>('key/')).map(([, value]) => value)
