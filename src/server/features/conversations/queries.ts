@@ -25,7 +25,7 @@ interface ConversationRow {
   isDeclined: boolean | null
   lastPosition: number
   createdAt: string
-  members: Member[] | null
+  members: string | null
   /** Conversations that were read for the page: it may end before. */
   read: number
 }
@@ -33,11 +33,13 @@ interface ConversationRow {
 /** SQL: whether the session key of conversation `c` is out of date. */
 export const rekeyRequired = `coalesce(c.outdated_at <= now(), false)`
 
-/** The first members of conversation `c`. Read by index, so the conversation's size does not matter. */
+/**
+ * The first members of conversation `c`. Read by index, so the conversation's size does not matter. As text: as JSON they
+ * would take PostgreSQL twice as long. `toMembers` reads it.
+ */
 const firstMembers = `
-select json_agg(json_build_object('username', u.username, 'role', m.role, 'root', m.root, 'joinedAt', m.joined_at,
-                                  'erased', u.erased_at is not null)
-                order by m.joined_at, m.place) as members
+select string_agg(concat_ws(' ', u.username, m.role, m.root, m.joined_at, u.erased_at is not null), ','
+                  order by m.joined_at, m.place) as members
 from (
   select * from memberships m where m.conversation_id = c.id and m.left_at is null
   order by m.joined_at, m.place limit ${SHOWN_MEMBERS}::int
@@ -89,6 +91,21 @@ order by page.joined_at desc`
 const ONE = conversationsOf('conversation', 'mine.conversation_id = $2::uuid')
 const PAGE = conversationsOf('conversation-page', 'mine.joined_at < $2::bigint')
 
+/** A member's parts are separated by spaces, and members by commas, which none of the parts can hold. */
+function toMembers(text: string | null): Member[] {
+  if (text === null) return []
+  return text.split(',').map((member) => {
+    const [username, role, root, joinedAt, erased] = member.split(' ') as [
+      string,
+      Role,
+      string,
+      string,
+      't' | 'f'
+    ]
+    return { username, role, root, joinedAt: Number(joinedAt), erased: erased === 't' }
+  })
+}
+
 function toConversation(row: ConversationRow): Conversation {
   const { id, kind, role, memberCount, members, head, sequence, sessionKeyId, key } = row
   const { rekeyRequired, messageTtl, requestedBy, isDeclined, lastPosition: last, createdAt } = row
@@ -99,7 +116,7 @@ function toConversation(row: ConversationRow): Conversation {
     kind,
     role,
     memberCount,
-    members: members ?? [],
+    members: toMembers(members),
     ...current,
     request,
     lastPosition: last,
