@@ -7,6 +7,8 @@ import { creation } from '../../support/chain-requests.js'
 import { post } from '../../support/conversations.js'
 import { expect, problem } from '../../support/interop/http.js'
 import type { InteropClient } from '../../support/interop/client.js'
+import { user } from '../../support/people.js'
+import { startServer } from '../../support/server-process.js'
 import { startChat } from '../../support/start-chat.js'
 
 const MIB = 2 ** 20
@@ -23,8 +25,9 @@ async function unfinished(t: Test, by: InteropClient, size: number | 'chunked'):
   return socket
 }
 
-function begin(t: Test, by: InteropClient, size: number | 'chunked', path: string): Socket {
-  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+function begin(t: Test, by: InteropClient, size: number | 'chunked', path: string, to = port): Socket {
+  // It goes on sending when the server has said all.
+  const socket = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined)
   t.teardown(() => socket.destroy())
   const length = size === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${size}`
   const body = size === 'chunked' ? '1\r\n{\r\n' : '{'
@@ -70,4 +73,55 @@ t.test('A stranger’s body is not read', async (t) => {
   let answer = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk))
   await eventually(() => answer.includes('conversation-not-found'), 'an answer before the body ends')
+})
+
+t.test('A large body is not read on when its caller has to wait, for whatever reason', async (t) => {
+  const limited = await startChat(t, { RATE_LIMIT: 'on', RATE_LIMIT_WRITE: '1' })
+  const carol = await limited.user('carol')
+  const { server } = limited.app
+  await eventually(async () => (await large(carol, 100)).status === 429, 'the budget is spent')
+  const beginRefused = async (size: number | 'chunked') => {
+    const connected = once(server, 'connection') as Promise<[Socket]>
+    const socket = begin(t, carol, size, '/v1/conversations', (server.address() as AddressInfo).port)
+    let text = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
+    const answers = (count: number) =>
+      eventually(() => text.split('HTTP/1.1 429 ').length > count, `${count} answers`)
+    await answers(1)
+    const [atServer] = await connected
+    return { socket, atServer, answers }
+  }
+  for (const size of [16 * MIB, 'chunked'] as const) {
+    const { socket, atServer } = await beginRefused(size)
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write(Buffer.alloc(8 * MIB, size === 'chunked' ? `ffff\r\n${' '.repeat(0xffff)}\r\n` : ' '))
+    await closed
+    t.ok(atServer.bytesRead < MIB, `${atServer.bytesRead} of 8 MiB were read`)
+  }
+  const { socket, answers } = await beginRefused(60_000)
+  socket.write(' '.repeat(59_999))
+  socket.write('POST /v1/conversations HTTP/1.1\r\nHost: chat\r\nContent-Length: 0\r\n')
+  socket.write(`Authorization: Bearer ${carol.accessToken}\r\n\r\n`)
+  await answers(2)
+  t.pass('a small body is, and the next request comes on the same connection')
+})
+
+t.test('The answer to a body that is not read reaches its sender', async (t) => {
+  const server = await startServer(t, { env: { RATE_LIMIT: 'on', RATE_LIMIT_WRITE: '1' } })
+  const carol = await user(t, server, 'carol')
+  await eventually(async () => (await large(carol, 100)).status === 429, 'the budget is spent')
+  const headers = { authorization: `Bearer ${carol.accessToken}`, 'content-type': 'application/json' }
+  const send = async (path: string, body: Uint8Array | ReadableStream) => {
+    const answer = await fetch(server.url + path, { method: 'POST', headers, body, duplex: 'half' })
+    return (await answer.json()) as { status: number }
+  }
+  const whole = () => new Uint8Array(8 * MIB)
+  const piecewise = () => new Blob([new Uint8Array(MIB)]).stream()
+  const refusals = [
+    ['/v1/conversations', 429],
+    ['/v1/auth/login', 413]
+  ] as const
+  for (const [path, status] of refusals)
+    for (const body of [whole, piecewise])
+      for (let n = 0; n < 20; n++) t.match(await send(path, body()), { status }, `${body.name}, ${n}`)
 })
