@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** If this number of keys waits after a query, there is a storm, as after a restart, and more will follow. */
-const STORM = 4
+/**
+ * If this number of different keys waits after a query, there may be a storm, as after a restart. Parallel calls of one
+ * client have the same key, and wait for no storm.
+ */
+const STORM = 2
 /** How long the next query waits then for more keys, unless these fill it. */
 const GATHER_MS = 20
 
@@ -35,7 +38,8 @@ export function batchLoader<Key, Value>(
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
-      if (waiting.length >= STORM && waiting.length < maxKeys) await sleep(GATHER_MS)
+      if (waiting.length < maxKeys && new Set(waiting.map(({ key }) => key)).size >= STORM)
+        await sleep(GATHER_MS)
     }
     running = false
   }

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { batchLoader } from '../../../src/server/db/batch-loader.js'
 
 t.test(
@@ -28,24 +28,34 @@ t.test(
   }
 )
 
-t.test('In a storm the next query waits a moment for more', async (t) => {
-  const sizes: number[] = []
+/** The keys of each query, if `meanwhile` are asked for during the first one, and `later` a moment after it. */
+async function queries(t: Test, meanwhile: number[], later: number[]): Promise<number[][]> {
+  const asked: number[][] = []
   const underWay = new EventEmitter()
   const same = batchLoader(async (numbers: number[]) => {
-    sizes.push(numbers.length)
+    asked.push(numbers)
     underWay.emit('asked')
-    if (sizes.length === 1) await once(underWay, 'answered')
+    if (asked.length === 1) await once(underWay, 'answered')
     return numbers
   }, 100)
   const isAsked = once(underWay, 'asked')
   const first = same(0)
   await isAsked
-  const meanwhile = [1, 2, 3, 4].map(same)
+  const answers = meanwhile.map(same)
   underWay.emit('answered')
   await first
   await sleep(1)
-  t.strictSame(await Promise.all([...meanwhile, ...[5, 6].map(same)]), [1, 2, 3, 4, 5, 6])
-  t.strictSame(sizes, [1, 6])
+  t.strictSame(await Promise.all([...answers, ...later.map(same)]), [...meanwhile, ...later])
+  return asked.slice(1)
+}
+
+t.test('In a storm the next query waits a moment for more', async (t) => {
+  t.strictSame(await queries(t, [1, 2], [3, 4]), [[1, 2, 3, 4]])
+})
+
+t.test('Without a storm it waits for nothing: one key, however often it is asked for, is none', async (t) => {
+  t.strictSame(await queries(t, [1], [2]), [[1], [2]])
+  t.strictSame(await queries(t, [1, 1, 1], [2]), [[1, 1, 1], [2]])
 })
 
 t.test('One query takes a bounded number of questions', async (t) => {
