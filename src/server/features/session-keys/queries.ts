@@ -1,8 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SessionKey } from '../../../protocol/conversations.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
-import type { Db } from '../../db/database.js'
-import { rows } from '../../db/rows.js'
+import type { Database, Db, PreparedStatement } from '../../db/database.js'
 import { isoTime } from '../../log/entry.js'
 
 /** Bytes of the keys in a page; one more still fits. */
@@ -30,35 +29,28 @@ interface Row {
   createdAt: string
 }
 
-const base64 = (column: string) => sql.raw(`replace(encode(${column}, 'base64'), E'\\n', '')`)
+const base64 = (column: string) => `replace(encode(${column}, 'base64'), E'\\n', '')`
 
 /** SQL: about the bytes in which an answer shows a wrap and the statement that goes with it. */
 const bytesOf = (statement: string, wrap: string) =>
-  sql.raw(`octet_length(${statement}.text) + octet_length(${statement}.signatures::text)
-      + coalesce(octet_length(${wrap}.wrapped_key), 0) * 4 / 3`)
+  `octet_length(${statement}.text) + octet_length(${statement}.signatures::text)
+      + coalesce(octet_length(${wrap}.wrapped_key), 0) * 4 / 3`
 
-/** The session keys `k` of a conversation that were wrapped for a device and fit `which`, newest first. */
-function readWrapped(
-  db: Db,
-  conversationId: string,
-  deviceId: string,
-  which: SQL,
-  limit: number
-): Promise<Row[]> {
-  return rows<Row>(
-    db,
-    sql`
+/** Session keys `k` of conversation `$1` that were wrapped for device `$2` and fit `which`, newest first; up to `$4`. */
+const wrappedFor = (name: string, which: string): PreparedStatement => ({
+  name,
+  text: `
 with looked_at as materialized (
   select k.id, k.conversation_id, k.sequence, k.created_at from session_keys k
-  where k.conversation_id = ${conversationId}::uuid and ${which}
-  order by k.sequence desc limit ${LOOKED_AT}::int
+  where k.conversation_id = $1::uuid and ${which}
+  order by k.sequence desc limit ${LOOKED_AT}
 ),
 held as materialized (
   select k.*, w.wrapped_key from looked_at k
-  left join session_key_wraps w on w.session_key_id = k.id and w.device_id = ${deviceId}::uuid
+  left join session_key_wraps w on w.session_key_id = k.id and w.device_id = $2::uuid
   where w.wrapped_key is not null or exists (
-    select from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid)
-  order by k.sequence desc limit ${limit + 1}::int
+    select from added_wraps a where a.session_key_id = k.id and a.device_id = $2::uuid)
+  order by k.sequence desc limit $4::int
 ),
 fitting as (
   select k.*, s.text, s.signatures, sum(size.bytes) over (order by k.sequence desc) - size.bytes as bytes_before
@@ -66,25 +58,28 @@ fitting as (
   join conversation_statements s on s.conversation_id = k.conversation_id and s.sequence = k.sequence
   cross join lateral (
     select ${bytesOf('s', 'k')} + coalesce(sum(${bytesOf('a', 'a')}), 0) as bytes
-    from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid
+    from added_wraps a where a.session_key_id = k.id and a.device_id = $2::uuid
   ) size
 )
 select bounds.*, k.id, k.sequence, k.text, k.signatures, ${base64('k.wrapped_key')} as "wrappedKey",
-  added.list as added, ${sql.raw(isoTime('k.created_at'))} as "createdAt"
+  added.list as added, ${isoTime('k.created_at')} as "createdAt"
 from (
   select (select count(*)::int from held) as held,
-    (select case when count(*) = ${LOOKED_AT}::int then min(sequence) end from looked_at) as "lookedAt"
+    (select case when count(*) = ${LOOKED_AT} then min(sequence) end from looked_at) as "lookedAt"
 ) bounds
-left join fitting k on k.bytes_before < ${PAGE_BYTES}::int
+left join fitting k on k.bytes_before < ${PAGE_BYTES}
 left join lateral (
   select json_agg(json_build_object(
     'wrappedKey', ${base64('a.wrapped_key')},
     'statement', json_build_object('text', a.text, 'signatures', a.signatures)) order by a.added_by) as list
-  from added_wraps a where a.session_key_id = k.id and a.device_id = ${deviceId}::uuid
+  from added_wraps a where a.session_key_id = k.id and a.device_id = $2::uuid
 ) added on true
 order by k.sequence desc`
-  )
-}
+})
+
+const KEYS_BEFORE = wrappedFor('session-keys-before', 'k.sequence < $3::int')
+const KEY_BY_ID = wrappedFor('session-key-by-id', 'k.id = $3::uuid')
+const KEY_BY_HASH = wrappedFor('session-key-by-hash', 'k.hash = $3')
 
 function toSessionKey({ text, signatures, wrappedKey, added, createdAt }: Row, id: string): SessionKey {
   return {
@@ -101,13 +96,13 @@ function toSessionKey({ text, signatures, wrappedKey, added, createdAt }: Row, i
  * can be empty although there is a next one.
  */
 export async function readSessionKeys(
-  db: Db,
+  prepared: Database['prepared'],
   conversationId: string,
   deviceId: string,
   before: number,
   limit: number
 ): Promise<{ items: SessionKey[]; next: string | null }> {
-  const found = await readWrapped(db, conversationId, deviceId, sql`k.sequence < ${before}::int`, limit)
+  const found = await prepared<Row>(KEYS_BEFORE, [conversationId, deviceId, before, limit + 1])
   const { held, lookedAt } = found[0]!
   const items: SessionKey[] = []
   for (const row of found.slice(0, limit)) if (row.id !== null) items.push(toSessionKey(row, row.id))
@@ -117,19 +112,22 @@ export async function readSessionKeys(
 
 /** A session key by its id or the hash of its statement, if it was wrapped for the device. */
 export async function readSessionKey(
-  db: Db,
+  prepared: Database['prepared'],
   conversationId: string,
   deviceId: string,
   key: string
 ): Promise<SessionKey | null> {
-  const [row] = await readWrapped(db, conversationId, deviceId, named(key), 1)
+  const statement = isHash(key) ? KEY_BY_HASH : KEY_BY_ID
+  const [row] = await prepared<Row>(statement, [conversationId, deviceId, key, 1])
   return row!.id === null ? null : toSessionKey(row!, row!.id)
 }
 
 /** SQL: session key `k` has this id, or its statement this hash. */
 export function named(key: string): SQL {
-  return key.length === 64 ? sql`k.hash = ${key}` : sql`k.id = ${key}::uuid`
+  return isHash(key) ? sql`k.hash = ${key}` : sql`k.id = ${key}::uuid`
 }
+
+const isHash = (key: string) => key.length === 64
 
 /**
  * Note that a device has got its wraps: they are not kept for ever. A recovery device stores nothing, and whoever knows

@@ -25,8 +25,9 @@ const keyParams = record({
   })
 })
 
-export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'>): void {
+export function sessionKeyRoutes(app: App, services: Pick<Services, 'database' | 'db' | 'log'>): void {
   const { db } = services
+  const { prepared } = services.database
 
   app.get(
     '/conversations/:id/session-keys',
@@ -50,7 +51,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
       if (cursor !== undefined && !/^\d{1,9}$/.test(cursor)) throw new Problem('invalid-cursor')
       const before = cursor === undefined ? 2 ** 31 - 1 : Number(cursor)
       const { id } = await requireMember(db, request.params.id, userId)
-      const page = await readSessionKeys(db, id, deviceId, before, limit)
+      const page = await readSessionKeys(prepared, id, deviceId, before, limit)
       await markFetched(db, deviceId, page.items)
       return page
     }
@@ -75,7 +76,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
     async (request) => {
       const { userId, deviceId } = deviceSessionOf(request)
       const { id, keyId } = request.params
-      const sessionKey = await readSessionKey(db, id, deviceId, keyId)
+      const sessionKey = await readSessionKey(prepared, id, deviceId, keyId)
       if (sessionKey === null) {
         await requireMember(db, id, userId)
         throw new Problem('session-key-not-found')
@@ -116,7 +117,7 @@ export function sessionKeyRoutes(app: App, services: Pick<Services, 'db' | 'log'
       const session = deviceSessionOf(request)
       const { id, keyId } = request.params
       await transaction(services, (tx) => addWraps(tx, session, id, keyId, request.body))
-      const sessionKey = (await readSessionKey(db, id, session.deviceId, keyId))!
+      const sessionKey = (await readSessionKey(prepared, id, session.deviceId, keyId))!
       return reply.status(201).send({ sessionKey })
     }
   )
