@@ -6,13 +6,14 @@ import { helloOf, planHello } from '../../src/client/features/newcomers.js'
 import { MemoryStore } from '../../src/client/stores/memory.js'
 import { all, client, failure, link, Listener, PASSWORD, texts } from '../support/chat-clients.js'
 import type { ChatClientOptions } from '../../src/client/options.js'
+import { EMBEDDED } from '../support/database-for-tests.js'
 import { eventually } from '../support/eventually.js'
 import { shortenWaits } from '../support/short-waits.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy, type Asked } from '../support/tampering-proxy.js'
 import { operatorInvite } from '../server/features/invites/newcomers.js'
 
-const chat = await startChat(t, { REGISTRATION: 'invite' })
+const chat = await startChat(t, { ...EMBEDDED, REGISTRATION: 'invite' })
 const { url } = chat
 
 /** Somebody whom the operator has invited. */

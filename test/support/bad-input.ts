@@ -107,8 +107,8 @@ export function said({ body }: Answer<unknown>): Record<string, unknown> {
   return { ...(body as Record<string, unknown>), instance: null }
 }
 
-/** Processes renew their leases all the time. */
-const EPHEMERAL = ['processes', 'presence']
+/** Processes renew their leases and exchange their counts all the time. */
+const EPHEMERAL = ['attempts', 'processes', 'presence']
 
 /** Reads all that is stored: for each table its number of rows and a digest of them. */
 async function storeReader({ db }: Services): Promise<() => Promise<Record<string, string>>> {

@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,8 +16,12 @@ const run = promisify(execFile)
 export interface Postgres {
   /** A fresh, empty database. */
   readonly url: string
-  /** One more, for a second server that must share nothing with the first. Answers with its address. */
-  newDatabase(): Promise<string>
+  /**
+   * One more, for a second server that must share nothing with the first. Answers with its address.
+   *
+   * @param template the address of a database to copy, to which nobody is connected
+   */
+  newDatabase(template?: string): Promise<string>
   /** These need a cluster of our own: they throw on TEST_DATABASE_URL. */
   stop(): Promise<void>
   /** An immediate shutdown: connections are dropped, and nothing is put in order. */
@@ -44,22 +49,24 @@ function inside(url: string, database: string): string {
   return whole.href
 }
 
-async function newDatabaseIn(server: string): Promise<string> {
+const nameIn = (url: string): string => new URL(url).pathname.slice(1)
+
+async function newDatabaseIn(server: string, template?: string): Promise<string> {
   const name = `secure_chat_test_${randomBytes(6).toString('hex')}`
-  await query(server, `CREATE DATABASE ${name}`)
+  const copied = template === undefined ? '' : ` TEMPLATE ${nameIn(template)}`
+  await query(server, `CREATE DATABASE ${name}${copied}`)
   return inside(server, name)
 }
 
 async function given(owner: Scope, server: string): Promise<Postgres> {
   const made: string[] = []
-  const newDatabase = async (): Promise<string> => {
-    const url = await newDatabaseIn(server)
+  const newDatabase = async (template?: string): Promise<string> => {
+    const url = await newDatabaseIn(server, template)
     made.push(url)
     return url
   }
   owner.teardown(async () => {
-    for (const url of made)
-      await query(server, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
+    for (const url of made) await query(server, `DROP DATABASE ${nameIn(url)} WITH (FORCE)`)
   })
   const refuse = (): Promise<never> => Promise.reject(new Error('TEST_DATABASE_URL is not ours to stop'))
   return {
@@ -78,6 +85,8 @@ export interface ClusterOptions {
   readonly folder?: string
   readonly settings?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Whether this process may end while the cluster runs. */
+  readonly unref?: boolean
 }
 
 class Cluster {
@@ -111,6 +120,10 @@ class Cluster {
     })
     this.#child = child
     dieTogether(child)
+    if (this.#options.unref) {
+      child.unref()
+      ;(child.stderr as Socket).unref()
+    }
     child.once('error', (error) => (this.#output += error.message))
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (text: string) => (this.#output = (this.#output + text).slice(-65_536)))
@@ -168,7 +181,7 @@ export async function findPostgres(owner: Scope, options: ClusterOptions = {}): 
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   await cluster.start()
-  const newDatabase = (): Promise<string> => newDatabaseIn(cluster.server)
+  const newDatabase = (template?: string): Promise<string> => newDatabaseIn(cluster.server, template)
   return {
     url: await newDatabase(),
     newDatabase,

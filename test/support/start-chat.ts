@@ -10,8 +10,8 @@ import type { App } from '../../src/server/http/app.js'
 import { readConfig } from '../../src/server/config.js'
 import { createLogger } from '../../src/server/logger.js'
 import { openServices, type Services } from '../../src/server/services.js'
+import { emptyDatabase } from './database-for-tests.js'
 import { requireDocumented, type Paths } from './documented.js'
-import { copyEmptyDatabase } from './empty-database.js'
 import { InteropClient } from './interop/client.js'
 
 export interface Chat {
@@ -36,7 +36,7 @@ export async function startChat(
   log?: DestinationStream
 ): Promise<Chat> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secure-chat-test-'))
-  await copyEmptyDatabase(dataDir)
+  const database = await emptyDatabase(dataDir, env)
   const { passwords, registration, ...others } = readConfig({
     DATA_DIR: dataDir,
     SERVER_PORT: '0',
@@ -45,7 +45,8 @@ export async function startChat(
     CONTACT_POLICY: 'everyone',
     LOG_LEVEL: 'fatal',
     REGISTRATION: 'open',
-    ...env
+    ...env,
+    ...database
   })
   // An operator may not set so few: a hash would take a tenth of a second, and there are a thousand.
   const iterations = 'PASSWORD_ITERATIONS' in env ? passwords.iterations : 1000

@@ -7,6 +7,7 @@ import { devices, sessions } from '../../../src/server/db/schema.js'
 import { sweep } from '../../../src/server/db/sweep.js'
 import { accessClaims } from '../../../src/server/access/tokens.js'
 import { advanceClocks } from '../../support/clocks.js'
+import { EMBEDDED } from '../../support/database-for-tests.js'
 import { cheapKeys } from '../../support/bad-input.js'
 import { eventually } from '../../support/eventually.js'
 import { anotherSession, conversation, lastWord, user, sessionId } from '../../support/people.js'
@@ -33,7 +34,7 @@ t.test(
   'A session that is not refreshed within SESSION_TIMEOUT is over, and its stream says so',
   async (t) => {
     const lifetimes = { ACCESS_TOKEN_LIFETIME: '86400', STREAM_LIFETIME: '86400' }
-    const chat = await startChat(t, { SESSION_TIMEOUT: '3600', ...lifetimes })
+    const chat = await startChat(t, { ...EMBEDDED, SESSION_TIMEOUT: '3600', ...lifetimes })
     const alice = await user(t, chat, 'alice')
     const bob = await user(t, chat, 'bob')
     const [left, kept] = await Promise.all([alice.live({ resume: false }), bob.live({ resume: false })])
@@ -59,14 +60,14 @@ t.test(
 )
 
 t.test('An access token that would outlive its session is told to end with it', async (t) => {
-  const chat = await startChat(t, { ACCESS_TOKEN_LIFETIME: '900', SESSION_TIMEOUT: '60' })
+  const chat = await startChat(t, { ...EMBEDDED, ACCESS_TOKEN_LIFETIME: '900', SESSION_TIMEOUT: '60' })
   const alice = await user(t, chat, 'alice')
   for (const answer of [await alice.login(), await alice.refresh()])
     t.equal((answer.body as { expiresIn: number }).expiresIn, 60)
 })
 
 t.test('A session ends at once, and its streams and waiting polls with it', async (t) => {
-  const chat = await startChat(t)
+  const chat = await startChat(t, EMBEDDED)
   const alice = await user(t, chat, 'alice')
 
   t.test('By logging out', async (t) => {
@@ -108,7 +109,7 @@ t.test('A session ends at once, and its streams and waiting polls with it', asyn
 })
 
 t.test('The expiry of an access token does not end the stream that it opened', async (t) => {
-  const chat = await startChat(t)
+  const chat = await startChat(t, EMBEDDED)
   const alice = await user(t, chat, 'alice')
   const kept = alice.accessToken!
   const claims = accessClaims({ id: sessionId(alice), userId: alice.userId, deviceId: alice.deviceId })
@@ -128,7 +129,7 @@ t.test('The expiry of an access token does not end the stream that it opened', a
 t.test(
   'The sweeper removes sessions that have run out and devices that nobody approved for a week',
   async (t) => {
-    const chat = await startChat(t)
+    const chat = await startChat(t, EMBEDDED)
     const { db } = chat.services
     const alice = await user(t, chat, 'alice')
     const over = await anotherSession(t, alice)
@@ -171,7 +172,7 @@ t.test(
 )
 
 t.test('A log-in whose client has gone meanwhile is done, and its session has the address', async (t) => {
-  const chat = await startChat(t)
+  const chat = await startChat(t, EMBEDDED)
   const alice = await user(t, chat, 'alice')
   const body = JSON.stringify({ username: 'alice', password: alice.password })
   const { port, host } = new URL(chat.url)

@@ -4,9 +4,10 @@ import t from 'tap'
 import { sessions } from '../../../src/server/db/schema.js'
 import { startTarget, type Case } from '../../support/bad-input.js'
 import { advanceClocks } from '../../support/clocks.js'
+import { EMBEDDED } from '../../support/database-for-tests.js'
 import { expect, problem, type SessionAnswer } from '../../support/interop/http.js'
 
-const target = await startTarget(t)
+const target = await startTarget(t, EMBEDDED)
 const { refuses, services } = target
 const alice = await target.user('alice')
 const bob = await target.user('bob')

@@ -6,6 +6,7 @@ import type { ChatClientOptions } from '../../../src/client/options.js'
 import { rows } from '../../../src/server/db/rows.js'
 import { holds } from '../../support/bytes-on-disk.js'
 import { client, failure, link, Listener, PASSWORD, registered } from '../../support/chat-clients.js'
+import { EMBEDDED } from '../../support/database-for-tests.js'
 import { startPostgres } from '../../support/postgres.js'
 import { operatorOf } from '../../support/admin.js'
 import { startChat, type Chat } from '../../support/start-chat.js'
@@ -85,7 +86,7 @@ async function livesHere(t: Test, url: string, options: Partial<ChatClientOption
 const postgres = await startPostgres(t)
 const databases = [
   // One process counts attempts in memory, and keeps the server's secret in a file.
-  { kind: 'embedded', env: {}, empty: ['public.attempts', 'public.server_secrets'] },
+  { kind: 'embedded', env: EMBEDDED, empty: ['public.attempts', 'public.server_secrets'] },
   ...(postgres === undefined
     ? []
     : [{ kind: 'PostgreSQL', env: { DATABASE_URL: await postgres.newDatabase() }, empty: [] }])

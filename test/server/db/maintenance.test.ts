@@ -7,9 +7,10 @@ import { operatorOf } from '../../support/admin.js'
 import { startTarget } from '../../support/bad-input.js'
 import { filesWith } from '../../support/bytes-on-disk.js'
 import { envelope, found, say } from '../../support/conversations.js'
+import { EMBEDDED } from '../../support/database-for-tests.js'
 import { expect } from '../../support/interop/http.js'
 
-const target = await startTarget(t)
+const target = await startTarget(t, EMBEDDED)
 const { database, db, config } = target.services
 const alice = await target.user('alice')
 const bob = await target.user('bob')
