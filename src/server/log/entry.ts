@@ -37,7 +37,8 @@ export interface EventRow extends Omit<StoredMessage, 'conversationId'> {
   left?: string[] | null
 }
 
-const base64 = (column: string) => `replace(encode(e.${column}, 'base64'), E'\\n', '') as ${column}`
+/** SQL: bytes as base64 in one line. */
+export const base64 = (expression: string) => `replace(encode(${expression}, 'base64'), E'\\n', '')`
 
 /** RFC 3339 in UTC with milliseconds. */
 export const isoTime = (expression: string) =>
@@ -52,7 +53,8 @@ export const EVENT_COLUMNS = `
   ${isoTime('e.created_at')} as "createdAt", e.data::text as data,
   e.message_id as id, e.sender_id as "senderId", u.username as "senderUsername",
   e.sender_device_id as "senderDeviceId", e.session_key_id as "sessionKeyId", k.hash as key,
-  ${base64('iv')}, ${base64('ciphertext')}, ${base64('signature')}`
+  ${base64('e.iv')} as iv, ${base64('e.ciphertext')} as ciphertext,
+  ${base64('e.signature')} as signature`
 
 /** What a message names, joined to `events e`: its sender and its session key. */
 export const EVENT_TABLES = `

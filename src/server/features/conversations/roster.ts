@@ -5,6 +5,7 @@ import type { PublicDevice } from '../../../protocol/devices.js'
 import type { Role } from '../../../protocol/statements.js'
 import type { Tx } from '../../db/database.js'
 import { rows } from '../../db/rows.js'
+import { base64 } from '../../log/entry.js'
 import { after, rekeyRequired, type MemberPlace } from './queries.js'
 
 /** Rows of a page: a member, with or without a device, whose keys have at most 3 KiB. No user has as many devices. */
@@ -67,7 +68,7 @@ export async function readRosterMembers(
     sql`
 select m.joined_at::float8 as "joinedAt", m.place, u.username, m.role, m.root,
   u.chain_sequence as sequence, u.chain_head as head, d.id, d.signing_key as "signingKey",
-  d.encryption_key as "encryptionKey", replace(encode(d.kem_key, 'base64'), E'\\n', '') as "kemKey",
+  d.encryption_key as "encryptionKey", ${sql.raw(base64('d.kem_key'))} as "kemKey",
   d.encryption_version as "encryptionVersion"
 from (
   select * from memberships m

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { SessionKey } from '../../../protocol/conversations.js'
 import type { SignedStatement } from '../../../protocol/schema.js'
 import type { Database, Db, PreparedStatement } from '../../db/database.js'
-import { isoTime } from '../../log/entry.js'
+import { base64, isoTime } from '../../log/entry.js'
 
 /** Bytes of the keys in a page; one more still fits. */
 const PAGE_BYTES = 2 ** 19
@@ -28,8 +28,6 @@ interface Row {
   added: AddedWrap[] | null
   createdAt: string
 }
-
-const base64 = (column: string) => `replace(encode(${column}, 'base64'), E'\\n', '')`
 
 /** SQL: about the bytes in which an answer shows a wrap and the statement that goes with it. */
 const bytesOf = (statement: string, wrap: string) =>

@@ -1,4 +1,4 @@
-import { isoTime } from '../../log/entry.js'
+import { base64, isoTime } from '../../log/entry.js'
 
 /** Rows of a table that belong to a user, as the export shows them. */
 export interface Section {
@@ -14,7 +14,6 @@ export interface Section {
 }
 
 const time = (column: string) => isoTime(column)
-const base64 = (column: string) => `replace(encode(${column}, 'base64'), E'\\n', '')`
 
 /** All that the database holds on a user, but for events, in order. Nothing of it is private to anybody else. */
 export const SECTIONS: readonly Section[] = [
