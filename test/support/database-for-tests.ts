@@ -9,19 +9,12 @@ import type { Scope } from './server-process.js'
 /** The database of servers that run in the process of their test, which all tests must hold with: `embedded` or `postgres`. */
 const KIND = process.env['TEST_DATABASE'] ?? 'embedded'
 
-/** It ends when nothing else is to be done in this process. */
-function processScope(): Scope {
-  const ends: (() => unknown)[] = []
-  process.once(
-    'beforeExit',
-    () => void ends.reverse().reduce<Promise<unknown>>((all, end) => all.then(end), Promise.resolve())
-  )
-  return { teardown: (end) => void ends.push(end) }
-}
+/** Ends when nothing else is to be done in this process. */
+const wholeProcess: Scope = { teardown: (end) => void process.once('beforeExit', end) }
 
 /** Makes copies of an empty database on a PostgreSQL of this process. */
 async function startCopying(): Promise<() => Promise<string>> {
-  const postgres = await findPostgres(processScope(), { unref: true })
+  const postgres = await findPostgres(wholeProcess, { unref: true })
   if (typeof postgres === 'string') throw new Error(postgres)
   const template = postgres.url
   const database = await openDatabase(readConfig({ DATABASE_URL: template }).database, createLogger('fatal'))
@@ -46,7 +39,7 @@ export async function emptyDatabase(
   given: Readonly<Record<string, string>>
 ): Promise<{ DATABASE_URL?: string }> {
   const { DATABASE_URL } = given
-  if (DATABASE_URL !== undefined && DATABASE_URL !== '') return { DATABASE_URL }
+  if (DATABASE_URL) return { DATABASE_URL }
   if (KIND === 'postgres' && DATABASE_URL === undefined) {
     const copy = await (copying ??= startCopying())
     return { DATABASE_URL: await copy() }
