@@ -75,7 +75,7 @@ t.test('An answer that is larger than any may be is refused, and the largest blo
       if (size > limit) t.equal(await outcome(work()), 'malformed-answer', what)
       else {
         // To parse the text is one block, whoever does it: a slow machine needs longer than the bound for only that.
-        const most = Math.max(LONGEST_BLOCK, 1.5 * (await parsing(bytes)))
+        const most = Math.max(LONGEST_BLOCK, 1.25 * (await parsing(bytes)))
         const { longest } = await quietestBlock(() => outcome(work()), most)
         t.ok(longest < most, `${what}: ${longest} ms of ${most}`)
       }
