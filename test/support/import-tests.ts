@@ -15,8 +15,11 @@ export const IN_PROCESS = /^[^.]+\.test\.js$/
 export async function importTests(t: Test, folder: string, names: RegExp): Promise<void> {
   const teardown = t.teardown.bind(t)
   const plan = t.plan.bind(t)
+  const setTimeout = t.setTimeout.bind(t)
   // A file that cannot run here says why. The others run all the same.
   t.plan = (count, reason) => (count === 0 ? t.comment(reason ?? 'skipped') : plan(count, reason))
+  // The time that a file gives itself would be that of all files after it. The group has the time of `.taprc`.
+  t.setTimeout = () => undefined
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!names.test(name)) continue
     t.comment(name)
@@ -31,5 +34,5 @@ export async function importTests(t: Test, folder: string, names: RegExp): Promi
       for (const end of ends.reverse()) await end()
     })
   }
-  Object.assign(t, { teardown, plan })
+  Object.assign(t, { teardown, plan, setTimeout })
 }
