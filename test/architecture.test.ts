@@ -49,16 +49,16 @@ const ladder = [
 
 /** The server's floors, from the ground up. Features stand on the same floor and never import each other. */
 const floors = [
-  ['config', 'contradictions', 'environment', 'variables', 'logger', 'http', 'db', 'notifier'],
+  ['config', 'contradictions', 'environment', 'files', 'variables', 'logger', 'http', 'db', 'notifier'],
   ['access', 'chains', 'log', 'streaming'],
   ['services'],
   ['features'],
-  ['app', 'admin-socket', 'index', 'main', 'cluster', 'scripts']
+  ['app', 'admin-socket', 'index', 'bin', 'cluster', 'scripts']
 ]
 
 /** Files that deal with the process: its arguments, environment, streams and end. */
 const mayTouchProcess = [
-  'src/server/main.ts',
+  'src/server/bin.ts',
   'src/server/scripts/write-openapi.ts',
   'src/server/scripts/run-migrations.ts',
   'src/cli/bin.ts'
@@ -238,7 +238,7 @@ t.test('The check finds what is forbidden', async (t) => {
   const forbidden: [path: string, text: string, fault: string][] = [
     ['src/server/app.ts', "import { unwrap } from '../crypto/wrap.js'", 'imports crypto: ../crypto/wrap.js'],
     ['src/server/app.ts', "const { a } = await import('../client/a.js')", 'imports client: ../client/a.js'],
-    ['src/server/main.ts', "export * from '../cli/run.js'", 'imports cli: ../cli/run.js'],
+    ['src/server/bin.ts', "export * from '../cli/run.js'", 'imports cli: ../cli/run.js'],
     ['src/protocol/ids.ts', "import { randomUUID } from 'node:crypto'", 'imports node:crypto'],
     ['src/crypto/keys.ts', "import { createHash } from 'node:crypto'", 'imports node:crypto'],
     ['src/client/transport/http.ts', "import { request } from 'node:http'", 'imports node:http'],
@@ -356,7 +356,7 @@ t.test('The check leaves alone what is allowed', async (t) => {
       'src/server/log/append-events.ts',
       "import { Db } from '../db/database.js'\nimport { setTimeout } from 'node:timers/promises'"
     ],
-    ['src/server/main.ts', 'process.exit(1)'],
+    ['src/server/bin.ts', 'process.exit(1)'],
     ['src/server/log/append-events.ts', 'list.some((process) => process.id === id)'],
     [
       'src/server/log/append-events.ts',

@@ -9,10 +9,11 @@ import { dropWraps } from './chains/wraps.js'
 import type { Notifier } from './notifier/notifier.js'
 import { noopNotifier } from './notifier/memory.js'
 import { postgresNotifier } from './notifier/postgres.js'
+import { redisNotifier } from './notifier/redis.js'
 import type { Config } from './config.js'
 import type { Database, Db } from './db/database.js'
 import { openDatabase } from './db/open.js'
-import { MIGRATIONS_FOLDER } from './db/migrate.js'
+import { MIGRATIONS_FOLDER } from './files.js'
 import { connectionOptions, directUrl } from './db/postgres.js'
 import { serverSecrets } from './db/schema.js'
 import type { Logger } from './logger.js'
@@ -58,7 +59,7 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
     await database.migrate(MIGRATIONS_FOLDER)
     const epoch = await ensureEpoch(database)
     const secret = await signingSecret(config, database)
-    const notifier = await openNotifier(config, epoch, logger)
+    const notifier = openNotifier(config, epoch, logger)
     const log = await openLog(database, notifier, config.log, logger)
     const sessions = new Sessions(database, log)
     const notices = await NoticeBoard.open(database.db, log)
@@ -106,13 +107,11 @@ export async function openServices(config: Config, logger: Logger): Promise<Serv
   }
 }
 
-async function openNotifier(config: Config, epoch: string, logger: Logger): Promise<Notifier> {
+function openNotifier(config: Config, epoch: string, logger: Logger): Notifier {
   const { database, redisUrl } = config
   if (database.url === undefined) return noopNotifier
   if (redisUrl === undefined)
     return postgresNotifier(connectionOptions(database, directUrl(database, database.url)), logger)
-  // Loaded only if it is used: it takes some MB.
-  const { redisNotifier } = await import('./notifier/redis.js')
   return redisNotifier(redisUrl.reveal(), epoch, logger)
 }
 

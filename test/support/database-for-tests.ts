@@ -1,5 +1,5 @@
 import { readConfig } from '../../src/server/config.js'
-import { MIGRATIONS_FOLDER } from '../../src/server/db/migrate.js'
+import { MIGRATIONS_FOLDER } from '../../src/server/files.js'
 import { openDatabase } from '../../src/server/db/open.js'
 import { createLogger } from '../../src/server/logger.js'
 import { copyEmptyDatabase } from './empty-database.js'

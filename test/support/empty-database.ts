@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readConfig } from '../../src/server/config.js'
 import { openDatabase } from '../../src/server/db/open.js'
-import { MIGRATIONS_FOLDER } from '../../src/server/db/migrate.js'
+import { MIGRATIONS_FOLDER } from '../../src/server/files.js'
 import { createLogger } from '../../src/server/logger.js'
 import type { Scope } from './server-process.js'
 

@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads'
+import { PASSWORD_THREAD } from '../files.js'
 import type { Derivation } from './password-thread.js'
-
-const THREAD = new URL('./password-thread.js', import.meta.url)
 
 /** Threads of this process that have nothing to do. They keep no process alive. */
 const idle: Worker[] = []
@@ -11,7 +10,7 @@ const idle: Worker[] = []
  * started if none is idle, so the caller bounds how many run at once.
  */
 export function derive(task: Derivation): Promise<Buffer> {
-  const thread = idle.pop() ?? new Worker(THREAD, { execArgv: [], env: {} })
+  const thread = idle.pop() ?? new Worker(PASSWORD_THREAD, { execArgv: [], env: {} })
   thread.ref()
   return new Promise<Buffer>((resolve, reject) => {
     const done = (hash: Uint8Array) => {

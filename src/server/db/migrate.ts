@@ -1,11 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { rows } from './rows.js'
-
-/** The folder of the generated migrations: at the top of the package, seen from the built file. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../drizzle', import.meta.url))
 
 type AnyDb = PgDatabase<PgQueryResultHKT, Record<string, unknown>>
 

@@ -1,15 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
 import { syncPath } from '../../node/durable-folder.js'
+import { NEW_DATABASE } from '../files.js'
 import type { Fsync } from './durable-fs.js'
-
-/**
- * The files that PostgreSQL's initdb makes, packed by the build (`scripts/pack-new-database.ts`). In PGlite, initdb
- * takes seconds and 900 MiB.
- */
-export const NEW_DATABASE = fileURLToPath(new URL('new-database.br', import.meta.url))
 
 /** Begins the packed bytes, as one line of JSON. The contents of the files follow, in this order. */
 interface List {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { createClient } from '@redis/client'
 import type { Logger } from '../logger.js'
 import { topics, type Notifier, type Topic } from './notifier.js'
 import { RESPONSE_TIMEOUT_MS, reconnectingNotifier } from './reconnecting.js'
@@ -14,6 +13,8 @@ export function redisNotifier(url: string, name: string, logger: Logger): Notifi
   const self = randomUUID()
   const channel = (topic: Topic) => `secure-chat:${name}:${topic}`
   return reconnectingNotifier(async ({ onNotice, onLost }) => {
+    // Loaded only if it is used: it takes some MB.
+    const { createClient } = await import('@redis/client')
     const client = createClient({
       url,
       RESP: 3,

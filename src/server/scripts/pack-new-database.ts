@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import { NEW_DATABASE, packDatabase } from '../db/new-database.js'
+import { packDatabase } from '../db/new-database.js'
+import { NEW_DATABASE } from '../files.js'
 
 /** Run initdb and pack what it makes, unless that was done with this PGlite already. Takes some 5 s. */
 const sources = ['@electric-sql/pglite', '../db/new-database.js']

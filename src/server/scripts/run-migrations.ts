@@ -1,7 +1,7 @@
 import { readConfig } from '../config.js'
 import { createLogger } from '../logger.js'
 import { openDatabase } from '../db/open.js'
-import { MIGRATIONS_FOLDER } from '../db/migrate.js'
+import { MIGRATIONS_FOLDER } from '../files.js'
 
 /** Bring the configured database up to date. The server does the same whenever it starts. */
 const config = readConfig(process.env)
