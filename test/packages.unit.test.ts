@@ -13,6 +13,7 @@ interface Manifest {
   engines: object
   dependencies: Record<string, string>
   bin?: Record<string, string>
+  imports: Record<'#server', string>
 }
 
 function manifest(folder: string): Manifest {
@@ -57,14 +58,27 @@ t.test('The client depends on what its files import, in the versions that the re
   t.end()
 })
 
+/** The files that every build makes with esbuild, each with the compiled file that it begins with. */
+const bundles = Object.fromEntries(
+  [...server.scripts['bundle']!.matchAll(/ (\S+)=(\S+\.js)/g)].map(([, made, entry]) => [
+    `build/src/${made!}.js`,
+    entry!
+  ])
+)
+
 t.test('`npm start` waits for the server and the command line to be compiled, and for no tests', (t) => {
   const { start, prestart, ...scripts } = server.scripts
   const [, name] = /^npm run --silent (\S+)$/.exec(prestart!)!
   const [, project] = /^tsc --build (\S+) /.exec(scripts[name!]!)!
   const files = filesOf(join(root, project!))
-  const [, started] = /^node build\/(\S+)\.js$/.exec(start!)!
-  for (const needed of [started, 'src/cli/bin', 'src/server/scripts/pack-new-database'])
-    t.ok(files.includes(`${needed!}.ts`), `${needed!}.ts`)
+  const [, started] = /^node (\S+)$/.exec(start!)!
+  const sourceOf = (compiled: string) => compiled.replace('build/', '').replace(/js$/, 'ts')
+  for (const needed of [
+    sourceOf(bundles[started!]!),
+    'src/cli/bin.ts',
+    'src/server/scripts/pack-new-database.ts'
+  ])
+    t.ok(files.includes(needed), needed)
   t.strictSame(
     files.filter((name) => !name.startsWith('src/')),
     []
@@ -72,11 +86,12 @@ t.test('`npm start` waits for the server and the command line to be compiled, an
   t.end()
 })
 
-t.test('The program that is installed is the one that every build makes', (t) => {
+t.test('The programs that are installed are those that every build makes', (t) => {
   const { bundle, build, 'build:server': ofServer, 'after-tsc': after } = server.scripts
-  const [, made] = / --outfile=(\S+)$/.exec(bundle!)!
-  t.strictSame(server.bin, { 'secure-chat': made })
-  t.equal(join(root, made!), PROGRAM)
+  t.match(bundle, ' --outdir=build/src ')
+  t.ok(bundles[server.bin!['secure-chat']!])
+  t.ok(bundles[server.imports['#server'].slice(2)])
+  t.equal(join(root, server.bin!['secure-chat']!), PROGRAM)
   t.match(after, /^npm run --silent bundle && /)
   for (const script of [build, ofServer]) t.match(script, / && npm run --silent after-tsc$/)
   t.end()
