@@ -58,27 +58,21 @@ t.test('The client depends on what its files import, in the versions that the re
   t.end()
 })
 
-/** The files that every build makes with esbuild, each with the compiled file that it begins with. */
-const bundles = Object.fromEntries(
-  [...server.scripts['bundle']!.matchAll(/ (\S+)=(\S+\.js)/g)].map(([, made, entry]) => [
-    `build/src/${made!}.js`,
-    entry!
-  ])
-)
+/** The file that every build makes with esbuild of a compiled one. */
+function bundleOf(compiled: string): string {
+  const all = server.scripts['bundle']!.matchAll(/ (\S+)=build\/(\S+)\.js/g)
+  const [, made] = [...all].find(([, , entry]) => entry === compiled)!
+  return `build/src/${made!}.js`
+}
 
 t.test('`npm start` waits for the server and the command line to be compiled, and for no tests', (t) => {
   const { start, prestart, ...scripts } = server.scripts
   const [, name] = /^npm run --silent (\S+)$/.exec(prestart!)!
   const [, project] = /^tsc --build (\S+) /.exec(scripts[name!]!)!
   const files = filesOf(join(root, project!))
-  const [, started] = /^node (\S+)$/.exec(start!)!
-  const sourceOf = (compiled: string) => compiled.replace('build/', '').replace(/js$/, 'ts')
-  for (const needed of [
-    sourceOf(bundles[started!]!),
-    'src/cli/bin.ts',
-    'src/server/scripts/pack-new-database.ts'
-  ])
-    t.ok(files.includes(needed), needed)
+  t.equal(start, `node ${bundleOf('src/server/bin')}`)
+  for (const needed of ['src/server/bin', 'src/cli/bin', 'src/server/scripts/pack-new-database'])
+    t.ok(files.includes(`${needed}.ts`), `${needed}.ts`)
   t.strictSame(
     files.filter((name) => !name.startsWith('src/')),
     []
@@ -89,9 +83,10 @@ t.test('`npm start` waits for the server and the command line to be compiled, an
 t.test('The programs that are installed are those that every build makes', (t) => {
   const { bundle, build, 'build:server': ofServer, 'after-tsc': after } = server.scripts
   t.match(bundle, ' --outdir=build/src ')
-  t.ok(bundles[server.bin!['secure-chat']!])
-  t.ok(bundles[server.imports['#server'].slice(2)])
-  t.equal(join(root, server.bin!['secure-chat']!), PROGRAM)
+  const program = bundleOf('src/cli/bin')
+  t.strictSame(server.bin, { 'secure-chat': program })
+  t.strictSame(server.imports, { '#server': `./${bundleOf('src/server/bin')}` })
+  t.equal(join(root, program), PROGRAM)
   t.match(after, /^npm run --silent bundle && /)
   for (const script of [build, ofServer]) t.match(script, / && npm run --silent after-tsc$/)
   t.end()
