@@ -96,18 +96,9 @@ function readJoining(
   return rows(
     tx,
     sql`
-with joining as materialized (
-  select id, username, contact_policy from users where id = any (${arrayOf(userIds)}::uuid[])
-),
-mine as materialized (
+with mine as materialized (
   select conversation_id from memberships
   where user_id = ${actor}::uuid and left_at is null and requested_by is null
-),
-known as materialized (
-  select distinct j.id from joining j
-  join memberships m on m.user_id = j.id and m.left_at is null and m.requested_by is null
-  join mine on mine.conversation_id = m.conversation_id
-  where j.contact_policy = 'requests'
 ),
 inviting as materialized (
   select u.user_id as guest, i.created_by as host from invite_uses u join invites i on i.id = u.invite_id
@@ -115,17 +106,21 @@ inviting as materialized (
 )
 select j.id as "userId", j.username, j.contact_policy as policy,
   exists (select from blocks b where b.user_id = j.id and b.blocked_id = ${actor}::uuid) as "isBlocking",
-  j.id in (select id from known)
+  coalesce(accepted.shared, false)
     or exists (select from inviting i where i.guest = j.id and i.host = ${actor}::uuid)
     or exists (select from inviting i where i.guest = ${actor}::uuid and i.host = j.id) as "isKnown",
-  (select count(*)::int from (
-     select from memberships m
-     where m.user_id = j.id and m.left_at is null and m.requested_by is null limit ${maxConversations}::int
-   ) m) as conversations,
+  accepted.conversations,
   (select count(*)::int from (
      select from memberships m
      where m.user_id = j.id and m.left_at is null and m.requested_by <> m.user_id limit ${maxRequests}::int
    ) m) as requests
-from joining j order by j.username`
+from users j cross join lateral (
+  select count(*)::int as conversations, bool_or(m.conversation_id in (select conversation_id from mine)) as shared
+  from (
+    select m.conversation_id from memberships m
+    where m.user_id = j.id and m.left_at is null and m.requested_by is null limit ${maxConversations}::int
+  ) m
+) accepted
+where j.id = any (${arrayOf(userIds)}::uuid[]) order by j.username`
   )
 }
