@@ -314,8 +314,9 @@ export const memberships = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.userId, table.conversationId, table.joinedAt] }),
+    // The user comes first: PostgreSQL 18 may look for a user in every conversation of an index that begins with those.
     uniqueIndex('memberships_current')
-      .on(table.conversationId, table.userId)
+      .on(table.userId, table.conversationId)
       .where(sql`${table.leftAt} is null`),
     index('memberships_order')
       .on(table.conversationId, table.joinedAt, table.place)

@@ -31,14 +31,17 @@ export async function writePresence(
 const PLACES: PreparedStatement = {
   name: 'presence-places',
   text: `
-select u.id, u.username, array_agg(m.conversation_id) as conversations, array(
+select u.id, u.username, joined.conversations, array(
   select blocked_id from blocks where user_id = u.id union select user_id from blocks where blocked_id = u.id
 ) as hidden
 from unnest(${listOf(1)}::uuid[]) as i(id)
-join users u on u.id = i.id join memberships m on m.user_id = u.id and m.left_at is null
-  and m.requested_by is null
-join conversations c on c.id = m.conversation_id and c.member_count <= $2::int
-group by u.id, u.username`
+join users u on u.id = i.id
+cross join lateral (
+  select array_agg(m.conversation_id) as conversations
+  from memberships m join conversations c on c.id = m.conversation_id and c.member_count <= $2::int
+  where m.user_id = u.id and m.left_at is null and m.requested_by is null
+) joined
+where joined.conversations is not null`
 }
 
 export interface Place {
@@ -61,10 +64,13 @@ export function readPlaces(
 const REQUESTS: PreparedStatement = {
   name: 'presence-requests',
   text: `
-select m.user_id as "userId", array_agg(m.conversation_id) as conversations
+select i.id as "userId", waiting.conversations
 from unnest(${listOf(1)}::uuid[]) as i(id)
-join memberships m on m.user_id = i.id and m.left_at is null and m.requested_by is not null
-group by m.user_id`
+cross join lateral (
+  select array_agg(m.conversation_id) as conversations from memberships m
+  where m.user_id = i.id and m.left_at is null and m.requested_by is not null
+) waiting
+where waiting.conversations is not null`
 }
 
 /** For each of some users, the conversations that they have not accepted. */
