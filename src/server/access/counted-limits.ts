@@ -41,7 +41,7 @@ export const countedLimits = {
     max: ({ rateLimits }) => rateLimits.perMinute.read
   },
   write: {
-    what: 'calls that write; one more for each 32 wraps of a conversation or session key',
+    what: 'calls that write; one more for each 16 wraps of a conversation or session key',
     per: 'user; without a token the network',
     windowMs: MINUTE_MS,
     setting: 'RATE_LIMIT_WRITE',

@@ -31,7 +31,7 @@ import { readRequest, requireSignedBy, type RequestBody } from './request.js'
 /** Bytes of a body with a wrap for each of thousands of devices. */
 export const WRAPS_BODY_LIMIT = 16 * 2 ** 20
 /** Wraps that count as one more request. */
-const WRAPS_PER_REQUEST = 32
+const WRAPS_PER_REQUEST = 16
 /** Requests that are judged and written at once: each holds users' chains and a connection. */
 const AT_ONCE = 3
 
