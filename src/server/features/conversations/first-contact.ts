@@ -86,7 +86,7 @@ function requireFree(
   throw new Problem('limit-reached', detail, { username: busy.username })
 }
 
-/** One statement for all of them: there may be a thousand. */
+/** One statement for all of them, as there may be a thousand, but person by person: no join of all with all. */
 function readJoining(
   tx: Tx,
   actor: string,

@@ -187,8 +187,8 @@ export class Presence {
     const due = new Map<string, string>()
     for (const { place, readers } of places) {
       const text = presenceFrame(place, this.isOnline(place.id), at)
-      for (const other of readers)
-        if (!place.hidden.includes(other)) due.set(other, (due.get(other) ?? '') + text)
+      const hidden = new Set(place.hidden)
+      for (const other of readers) if (!hidden.has(other)) due.set(other, (due.get(other) ?? '') + text)
     }
     for (const [userId, frames] of due) this.#services.hub.announce(userId, frames)
   }
@@ -206,18 +206,16 @@ export class Presence {
     const { config, database, hub } = this.#services
     if (userIds.length === 0) return []
     const places = await readPlaces(database.prepared, userIds, config.presence.largestGroup)
-    const found = places.map((place) => ({ place, readers: hub.usersIn(place.conversations) }))
-    const everybody = new Set(found.flatMap(({ readers }) => [...readers]))
-    const requests = await readRequests(database.prepared, [...everybody])
-    for (const { place, readers } of found) {
+    const here = hub.usersIn(places.flatMap(({ conversations }) => conversations))
+    const requests = await readRequests(database.prepared, [...here])
+    return places.map((place) => {
+      const readers = new Set<string>()
+      for (const id of place.conversations)
+        for (const reader of hub.usersIn([id]))
+          if (here.has(reader) && requests.get(reader)?.has(id) !== true) readers.add(reader)
       readers.delete(place.id)
-      for (const [reader, waiting] of requests) {
-        if (!readers.has(reader)) continue
-        const accepted = place.conversations.filter((id) => !waiting.has(id))
-        if (!hub.usersIn(accepted).has(reader)) readers.delete(reader)
-      }
-    }
-    return found
+      return { place, readers }
+    })
   }
 }
 

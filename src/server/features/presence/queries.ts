@@ -28,6 +28,7 @@ export async function writePresence(
   return (await prepared(WRITE, [processId, users, states])).length > 0
 }
 
+/** Person by person: a join that is planned while the tables are small compares all memberships with all of these users. */
 const PLACES: PreparedStatement = {
   name: 'presence-places',
   text: `
@@ -61,6 +62,7 @@ export function readPlaces(
   return prepared(PLACES, [userIds.join(','), largestGroup])
 }
 
+/** Person by person, as `PLACES`. */
 const REQUESTS: PreparedStatement = {
   name: 'presence-requests',
   text: `
