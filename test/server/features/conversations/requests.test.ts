@@ -211,6 +211,23 @@ t.test('Two users of whom one has blocked the other look offline to each other',
   for (const stream of [nias, olis]) stream.close()
 })
 
+t.test('Neither side of a block is told when the other comes', async (t) => {
+  const three = await startChat(t)
+  const [quin, rae, sol] = await people(t, three, 'quin', 'rae', 'sol')
+  await conversation(quin!, [rae!, sol!])
+  await block(quin!, 'rae')
+  const [quins, raes, sols] = [await quin!.live(), await rae!.live(), await sol!.live()]
+  for (const stream of [quins, raes]) {
+    await stream.waitFor(({ event, data }) => event === 'presence' && data['username'] === 'sol', 'sol')
+    const told = stream.received.filter(({ event }) => event === 'presence')
+    t.strictSame(
+      told.map(({ data }) => data['username']),
+      ['sol']
+    )
+  }
+  for (const stream of [quins, raes, sols]) stream.close()
+})
+
 t.test('The limits of conversations and requests say what is reached and what frees room', async (t) => {
   const tight = await startChat(t, { CONTACT_POLICY: 'requests', MAX_CONVERSATIONS: '2', MAX_REQUESTS: '1' })
   const [quin, rae, sid] = await people(t, tight, 'quin', 'rae', 'sid')
