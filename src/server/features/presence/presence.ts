@@ -210,6 +210,7 @@ export class Presence {
     const requests = await readRequests(database.prepared, [...here])
     return places.map((place) => {
       const readers = new Set<string>()
+      // Without those who have come meanwhile: which of their requests wait is not known.
       for (const id of place.conversations)
         for (const reader of hub.usersIn([id]))
           if (here.has(reader) && requests.get(reader)?.has(id) !== true) readers.add(reader)

@@ -26,6 +26,9 @@ const presence = async (client: InteropClient, name: string) =>
   expect(await client.raw<Statuses>('GET', `/v1/presence?user=${name}`), 200).body.items.map(
     ({ online }) => online
   )
+/** Users of whose presence a stream was told. */
+const told = ({ received }: Awaited<ReturnType<InteropClient['live']>>) =>
+  received.filter(({ event }) => event === 'presence').map(({ data }) => data['username'])
 const refusal = ({ status, body }: Answer<unknown>) => {
   const { type, title, detail, username } = body as Record<string, unknown>
   return { status, type, title, detail, username }
@@ -176,11 +179,7 @@ t.test('Neither side of a request sees whether the other is online', async (t) =
   const id = await conversation(kim!, [leo!], 'direct')
   const [kims, leos, mias] = [await kim!.live(), await leo!.live(), await mia!.live()]
   await kims.waitFor(({ event }) => event === 'presence', 'presence')
-  const told = [...kims.received, ...leos.received].filter(({ event }) => event === 'presence')
-  t.strictSame(
-    told.map(({ data }) => data['username']),
-    ['mia']
-  )
+  t.strictSame([...told(kims), ...told(leos)], ['mia'])
   t.strictSame(await presence(kim!, 'leo'), [])
   t.strictSame(await presence(leo!, 'kim'), [])
   expect(await accept(leo!, id), 204)
@@ -219,11 +218,7 @@ t.test('Neither side of a block is told when the other comes', async (t) => {
   const [quins, raes, sols] = [await quin!.live(), await rae!.live(), await sol!.live()]
   for (const stream of [quins, raes]) {
     await stream.waitFor(({ event, data }) => event === 'presence' && data['username'] === 'sol', 'sol')
-    const told = stream.received.filter(({ event }) => event === 'presence')
-    t.strictSame(
-      told.map(({ data }) => data['username']),
-      ['sol']
-    )
+    t.strictSame(told(stream), ['sol'])
   }
   for (const stream of [quins, raes, sols]) stream.close()
 })
