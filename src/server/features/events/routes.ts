@@ -102,8 +102,8 @@ export function eventRoutes(app: App, services: Omit<StreamParts, 'reads'>): voi
         'x-accel-buffering': 'no',
         connection: 'close'
       })
-      // Headers and first frames leave in one write.
-      raw.cork()
+      // Headers and first frames leave in one write. A response that is corked uncorks its socket when it is detached.
+      request.socket.cork()
       raw.flushHeaders()
       const socket = detachSocket(raw)
       const stream = new EventStream(parts, { session, network }, socket, start)
