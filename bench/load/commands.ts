@@ -1,5 +1,6 @@
 import { closedLoop, type ClosedLoop } from './closed-loop.js'
 import { fixedRate, type FixedRate } from './fixed-rate.js'
+import { works, type Work } from './neighbour.js'
 import { Readers } from './readers.js'
 
 interface CatchUp {
@@ -11,6 +12,7 @@ interface CatchUp {
 }
 
 const readers = new Readers()
+let working: { end: AbortController; done: Promise<unknown> } | undefined
 
 /** The commands of the load generator. Plans and results are plain data: they cross a process boundary. */
 export const commands = {
@@ -36,6 +38,18 @@ export const commands = {
     readers.close()
     readers.onMessage = () => undefined
     return { milliseconds }
+  },
+  /** Goes on until `endWork`. */
+  async beginWork({ work, plan }: Work) {
+    const end = new AbortController()
+    const done = works[work](plan as never, end.signal)
+    done.catch(() => undefined)
+    working = { end, done }
+  },
+  /** @throws {Error} if the work has failed */
+  async endWork() {
+    working!.end.abort()
+    await working!.done
   },
   async closeStreams() {
     readers.check()

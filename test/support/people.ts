@@ -31,6 +31,20 @@ export async function anotherSession(
   return session
 }
 
+/** Another device of a user, added and with a session. */
+export async function anotherDevice(
+  owner: Scope,
+  { url }: { readonly url: string },
+  of: InteropClient,
+  keys = cheapKeys()
+): Promise<InteropClient> {
+  const device = await InteropClient.create(url, of.username, { keys, password: of.password })
+  owner.teardown(() => device.close())
+  expect(await device.login(false), 200)
+  expect(await device.addDevice(of.keys), 201)
+  return device
+}
+
 /** A conversation with a session key, ready to be sent in. */
 export async function conversation(
   of: InteropClient,
