@@ -26,7 +26,7 @@ const LISTED = 40
 const SENDERS = 8
 const PER_SECOND = 500
 /** Many short rounds: a virtual machine's host stops both of its cores now and then, for 12 to 25 ms, which spoils a round. */
-const ROUNDS = 9
+const ROUNDS = 15
 const ROUND_MS = 3000
 /** While a process is young, quiet rounds have a p99 of up to 33 ms; after these messages they had 8 ms at most. */
 const WARM_UP = { perSecond: 2000, measureMs: 15_000 }
