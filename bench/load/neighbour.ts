@@ -31,7 +31,7 @@ async function lists({ token, ...to }: Account & { path: string }, end: AbortSig
   const list = async () => {
     while (!end.aborted) {
       const answer = await unlessLimited(send({ ...to, token }))
-      if (answer !== undefined && answer.bytes < 50_000) throw new Error(`a page of ${answer.bytes} bytes`)
+      if (answer !== undefined && answer.bytes < 25_000) throw new Error(`a page of ${answer.bytes} bytes`)
     }
   }
   await Promise.all(Array.from({ length: 4 }, list))
