@@ -64,7 +64,7 @@ async function unfinishedBodies({ port, token }: Account, end: AbortSignal): Pro
   for (const { socket } of bodies) socket.destroy()
 }
 
-/** Of the backup that this process stored last. */
+/** The tag of the backup that this process stored last. */
 let etag: string | undefined
 
 async function backups(account: Account, end: AbortSignal): Promise<void> {
