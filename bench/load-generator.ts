@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { dieTogether, type Scope } from '../test/support/server-process.js'
 import type { Commands } from './load/commands.js'
@@ -15,11 +14,16 @@ export function startLoad(owner: Scope): Load {
   const child = fork(join(import.meta.dirname, 'load/main.js'), { serialization: 'advanced' })
   dieTogether(child)
   owner.teardown(() => child.kill())
-  const run = async (command: string, plan: unknown): Promise<unknown> => {
-    child.send({ command, plan })
-    const [response] = (await once(child, 'message')) as [{ result: unknown; error?: string }]
-    if (response.error !== undefined) throw new Error(response.error)
-    return response.result
-  }
+  const run = (command: string, plan: unknown): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const onExit = () => reject(new Error('the load generator has died'))
+      child.once('exit', onExit)
+      child.once('message', ({ result, error }: { result: unknown; error?: string }) => {
+        child.off('exit', onExit)
+        if (error === undefined) resolve(result)
+        else reject(new Error(error))
+      })
+      child.send({ command, plan })
+    })
   return run as Load
 }

@@ -10,17 +10,16 @@ export async function retryTime(
   while (!end.aborted && performance.now() < again) await sleep(100)
 }
 
+/** A refusal that says: not now. */
+export const isLimit = ({ status }: { status: number }): boolean => status === 429 || status === 503
+
 /**
- * @returns undefined for a refusal: after a moment of one by a limit, after a second if the server is overloaded
- * @throws {Error} if it is refused for another reason
+ * @returns the answer; undefined 20 ms after a 429, and a second after a 503
+ * @throws {Error} if the answer is another refusal
  */
-export async function unlessLimited<A extends { status: number }>(
-  answer: Promise<A>
-): Promise<A | undefined> {
-  const given = await answer
-  if (given.status < 400) return given
-  if (given.status !== 429 && given.status !== 503)
-    throw new Error(`a request was answered with ${given.status}`)
-  await sleep(given.status === 503 ? 1000 : 20)
+export async function unlessLimited<A extends { status: number }>(answer: A): Promise<A | undefined> {
+  if (answer.status < 400) return answer
+  if (!isLimit(answer)) throw new Error(`a request was answered with ${answer.status}`)
+  await sleep(answer.status === 503 ? 1000 : 20)
   return undefined
 }

@@ -12,7 +12,7 @@ interface CatchUp {
 }
 
 const readers = new Readers()
-let working: { end: AbortController; done: Promise<unknown> } | undefined
+let working: { end: AbortController; done: Promise<number> } | undefined
 
 /** The commands of the load generator. Plans and results are plain data: they cross a process boundary. */
 export const commands = {
@@ -46,10 +46,10 @@ export const commands = {
     done.catch(() => undefined)
     working = { end, done }
   },
-  /** @throws {Error} if the work has failed */
-  async endWork() {
+  /** @returns how often the server did not refuse it. @throws {Error} if the work has failed */
+  endWork() {
     working!.end.abort()
-    await working!.done
+    return working!.done
   },
   async closeStreams() {
     readers.check()

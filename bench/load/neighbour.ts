@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Agent, request, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { retryTime, unlessLimited } from '../retry-time.js'
+import { isLimit, retryTime, unlessLimited } from '../retry-time.js'
 
 const MIB = 2 ** 20
 const agent = new Agent({ keepAlive: true })
@@ -20,28 +20,35 @@ interface Answer {
   bytes: number
 }
 
-/** What an account does that is dear, as fast as it may, until the end. */
+/** Each does something dear, as fast as it may, until the end. @returns how often the server did not refuse it */
 export const works = { lists, unfinishedBodies, backups, posts, logins, failedLogins }
 
 type Works = typeof works
 export type Work = { [W in keyof Works]: { work: W; plan: Parameters<Works[W]>[0] } }[keyof Works]
 
-/** Four at a time. */
-async function lists({ token, ...to }: Account & { path: string }, end: AbortSignal): Promise<void> {
+/** Pages of a list, four at a time. */
+async function lists(
+  { paths, ...to }: Account & { paths: readonly string[] },
+  end: AbortSignal
+): Promise<number> {
+  let read = 0
   const list = async () => {
-    while (!end.aborted) {
-      const answer = await unlessLimited(send({ ...to, token }))
-      if (answer !== undefined && answer.bytes < 25_000) throw new Error(`a page of ${answer.bytes} bytes`)
+    for (let n = 0; !end.aborted; n++) {
+      const answer = await unlessLimited(await send({ ...to, path: paths[n % paths.length]! }))
+      if (answer === undefined) continue
+      if (answer.bytes < 25_000) throw new Error(`a page of ${answer.bytes} bytes`)
+      read++
     }
   }
   await Promise.all(Array.from({ length: 4 }, list))
+  return read
 }
 
 /**
  * Bodies that come as a network brings them, a gigabit in a second. A body that the server refuses is not sent on: to copy 2 GB
- * that nobody reads would take more of this machine's two cores than the server does.
+ * that nobody reads would take more time than the server does.
  */
-async function unfinishedBodies({ port, token }: Account, end: AbortSignal): Promise<void> {
+async function unfinishedBodies({ port, token }: Account, end: AbortSignal): Promise<number> {
   const head = ['POST /v1/conversations HTTP/1.1', 'Host: bench', `Authorization: Bearer ${token}`]
   const type = ['Content-Type: application/json', `Content-Length: ${16 * MIB}`, '', '']
   const piece = Buffer.alloc(MIB / 8, ' ')
@@ -61,24 +68,27 @@ async function unfinishedBodies({ port, token }: Account, end: AbortSignal): Pro
       await sleep(1)
     } else if (n % bodies.length === 0) await sleep(1)
   }
+  const open = bodies.filter(({ socket }) => socket.writable).length
   for (const { socket } of bodies) socket.destroy()
+  return open
 }
 
 /** The tag of the backup that this process stored last. */
 let etag: string | undefined
 
-async function backups(account: Account, end: AbortSignal): Promise<void> {
+async function backups(account: Account, end: AbortSignal): Promise<number> {
+  let stored = 0
   while (!end.aborted) {
     const given = etag === undefined ? { 'if-none-match': '*' } : { 'if-match': etag }
-    const answer = await unlessLimited(putBackup(account, given))
-    etag = answer?.headers.etag ?? etag
+    const answer = await unlessLimited(await putBackup(account, given))
+    if (answer === undefined) continue
+    stored++
+    etag = answer.headers.etag
   }
+  return stored
 }
 
-/**
- * Sends 1 MiB in pieces, as a network does, and stops if it is refused meanwhile. To copy whole bodies that nobody reads
- * would take more of this machine's two cores than the server does, which has to refuse them.
- */
+/** Sends 1 MiB in pieces, as a network does, and stops if it is refused meanwhile. */
 async function putBackup(account: Account, given: Record<string, string>): Promise<Answer> {
   const type = { 'content-type': 'application/octet-stream', 'content-length': String(MIB) }
   const sending = begin({
@@ -87,15 +97,16 @@ async function putBackup(account: Account, given: Record<string, string>): Promi
     path: '/v1/users/me/key-backup',
     headers: { ...given, ...type }
   })
-  sending.on('error', () => undefined)
   let answered = false
   const answer = answerTo(sending).finally(() => (answered = true))
+  answer.catch(() => undefined)
   const piece = randomBytes(MIB / 16)
-  for (let sent = 0; sent < MIB && !answered; sent += piece.length) {
+  let sent = 0
+  for (; sent < MIB && !answered; sent += piece.length) {
     sending.write(piece)
     await sleep(1)
   }
-  if (answered) sending.destroy()
+  if (sent < MIB) sending.destroy()
   else sending.end()
   return answer
 }
@@ -104,37 +115,45 @@ async function putBackup(account: Account, given: Record<string, string>): Promi
 async function posts(
   { bodies, ...to }: Account & { path: string; bodies: readonly string[] },
   end: AbortSignal
-): Promise<void> {
-  for (let n = 0; !end.aborted; n++) await unlessLimited(send({ ...to, body: bodies[n % bodies.length]! }))
+): Promise<number> {
+  let accepted = 0
+  for (let n = 0; !end.aborted; n++) {
+    const answer = await unlessLimited(await send({ ...to, body: bodies[n % bodies.length]! }))
+    if (answer !== undefined) accepted++
+  }
+  return accepted
 }
 
 /** Users with one password log in at once, again and again. Users who are refused come again after `Retry-After`. */
 async function logins(
   { port, usernames, password }: { port: number; usernames: readonly string[]; password: string },
   end: AbortSignal
-): Promise<void> {
+): Promise<number> {
   let succeeded = 0
   const log = async (username: string) => {
     while (!end.aborted) {
       const answer = await logIn(port, { username, password })
       if (answer.status === 200) succeeded++
-      else await retryTime(answer, end)
+      else if (isLimit(answer)) await retryTime(answer, end)
+      else throw new Error(`a log-in was answered with ${answer.status}`)
     }
   }
   await Promise.all(usernames.map(log))
-  if (succeeded === 0) throw new Error('nobody could log in')
+  return succeeded
 }
 
-/** Each for another name and from another network: no limit of one account or network ends it. */
-async function failedLogins({ port }: { port: number }, end: AbortSignal): Promise<void> {
-  const attempts: Promise<unknown>[] = []
-  for (let n = 0; !end.aborted; n++) {
-    const network = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`
-    const credentials = { username: `nobody${n}`, password: 'a wrong password' }
+/** Log-ins that have failed in this process: each is for another name and from another network, so that no limit of one ends it. */
+let failed = 0
+
+async function failedLogins({ port }: { port: number }, end: AbortSignal): Promise<number> {
+  const attempts: Promise<Answer>[] = []
+  for (; !end.aborted; failed++) {
+    const network = `10.${failed >> 16}.${(failed >> 8) & 255}.${failed & 255}`
+    const credentials = { username: `nobody${failed}`, password: 'a wrong password' }
     attempts.push(logIn(port, credentials, { 'x-forwarded-for': network }))
     await sleep(10)
   }
-  await Promise.all(attempts)
+  return (await Promise.all(attempts)).filter(({ status }) => status === 401).length
 }
 
 function logIn(
@@ -163,10 +182,12 @@ function send({ body, ...to }: Sent & { body?: string }): Promise<Answer> {
 
 function begin({ token, headers = {}, ...to }: Sent): ClientRequest {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  return request({ ...to, host: '127.0.0.1', agent, headers: { ...headers, ...authorization } })
+  const sending = request({ ...to, host: '127.0.0.1', agent, headers: { ...headers, ...authorization } })
+  // One before the answer comes to those who wait for it, too.
+  return sending.on('error', () => undefined)
 }
 
-/** The body is counted and not kept: to make a text of it would take this machine's two cores from those who are measured. */
+/** The body is counted and not kept: to make a text of it would take time from those who are measured. */
 async function answerTo(sending: ClientRequest): Promise<Answer> {
   const [answer] = (await once(sending, 'response')) as [IncomingMessage]
   let bytes = 0

@@ -35,10 +35,9 @@ export async function anotherSession(
 export async function anotherDevice(
   owner: Scope,
   { url }: { readonly url: string },
-  of: InteropClient,
-  keys = cheapKeys()
+  of: InteropClient
 ): Promise<InteropClient> {
-  const device = await InteropClient.create(url, of.username, { keys, password: of.password })
+  const device = await InteropClient.create(url, of.username, { keys: cheapKeys(), password: of.password })
   owner.teardown(() => device.close())
   expect(await device.login(false), 200)
   expect(await device.addDevice(of.keys), 201)

@@ -6,7 +6,7 @@ import { rows } from '../../db/rows.js'
 import { Problem } from '../../http/problem.js'
 import { asNumber, isoTime } from '../../log/entry.js'
 
-/** Most members that a page of conversations shows in all. A page takes 1.5 ms, in which calls of others wait. */
+/** Most members that a page of conversations shows in all. A page takes some 2 ms, in which calls of others wait. */
 const MEMBERS_PER_PAGE = 250
 
 interface ConversationRow {
