@@ -139,7 +139,7 @@ export async function neighbours(bench: ServerBench): Promise<void> {
     for (let round = 0; round < (quick ? 1 : count); round++) {
       const quiet = await measure(ms)
       const { latency: busy, done } = await during(work)
-      if (done === 0) throw new Error(`nothing was done in a round in which ${name}`)
+      if (done === 0 && !quick) throw new Error(`nothing was done in a round in which ${name}`)
       const program = isHashing(name) ? (await during(otherProgram)).latency : undefined
       rounds.push({ quiet, busy, done, ...(program && { program }) })
     }
