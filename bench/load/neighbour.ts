@@ -68,9 +68,9 @@ async function unfinishedBodies({ port, token }: Account, end: AbortSignal): Pro
       await sleep(1)
     } else if (n % bodies.length === 0) await sleep(1)
   }
-  const open = bodies.filter(({ socket }) => socket.writable).length
   for (const { socket } of bodies) socket.destroy()
-  return open
+  // The server has taken half of them or more.
+  return bodies.filter(({ left }) => left < 8 * MIB).length
 }
 
 /** The tag of the backup that this process stored last. */
