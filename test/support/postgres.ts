@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,9 +152,31 @@ class Cluster {
     const child = this.#child
     if (child === undefined || !this.isRunning) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    // Else a process that has nothing else to do would end first, and leave the data.
+    child.ref()
     child.kill(signal)
     await gone
   }
+}
+
+const DATA = 'secure-chat-pg-data-'
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** The data of a cluster, named after this process. What a process left that was killed is removed: it may be in memory. */
+async function newDataFolder(parent: string): Promise<string> {
+  for (const name of await readdir(parent)) {
+    const pid = name.startsWith(DATA) ? Number.parseInt(name.slice(DATA.length), 10) : process.pid
+    // Another user's folder cannot be removed.
+    if (!isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined)
+  }
+  return mkdtemp(join(parent, `${DATA}${process.pid}-`))
 }
 
 /**
@@ -170,7 +192,7 @@ export async function findPostgres(owner: Scope, options: ClusterOptions = {}): 
     if (process.env['CI'] !== undefined) throw new Error(binaries)
     return binaries
   }
-  const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'secure-chat-pg-data-'))
+  const folder = await newDataFolder(options.folder ?? tmpdir())
   const { uid, gid } = binaries.runAs
   if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid)
   const data = join(folder, 'data')

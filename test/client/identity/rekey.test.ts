@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -118,6 +118,7 @@ t.test(
 t.test('A KEM key in a file opens what was wrapped for it, after a restart', async (t) => {
   const server = new FakeServer()
   const folder = mkdtempSync(join(tmpdir(), 'rekey-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const alice = await fakeUser(t, server, 'alice', { store: await FileStore.open({ folder }) })
   await alice.close()
   const bob = await fakeUser(t, server, 'bob')
