@@ -44,10 +44,11 @@ export async function startOurs(
   const dataDir = pg === null ? await emptyDataDir(owner) : await temporaryFolder(owner)
   const databaseUrl = await pg?.newDatabase()
   const database = databaseUrl === undefined ? {} : { databaseUrl }
+  // The load generator refreshes no tokens.
+  const lifetime = { ACCESS_TOKEN_LIFETIME: '86400' }
   const env = {
     DATA_DIR: dataDir,
-    // The load generator refreshes no tokens.
-    ACCESS_TOKEN_LIFETIME: '86400',
+    ...lifetime,
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
   }
   const world = await makeWorld(env, users, groups)
@@ -56,7 +57,7 @@ export async function startOurs(
     ...database,
     dataDir,
     nodeOptions,
-    env: { MAX_CLIENTS: '100000', ...limits }
+    env: { MAX_CLIENTS: '100000', ...lifetime, ...limits }
   })
   return { ...world, port: server.port, pid: server.pid! }
 }
