@@ -169,7 +169,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The data of a cluster, named after this process. What a process left that was killed is removed: it may be in memory. */
+/** For the data of a cluster, named after this process. Folders of processes that were killed are removed: they may be in memory. */
 async function newDataFolder(parent: string): Promise<string> {
   for (const name of await readdir(parent)) {
     const pid = name.startsWith(DATA) ? Number.parseInt(name.slice(DATA.length), 10) : process.pid
