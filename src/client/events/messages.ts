@@ -5,7 +5,7 @@ import { messageDigest } from '../../crypto/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { Boundaries } from '../conversations/boundaries.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
-import { noteDeleted, shownDeleted } from '../messages/deleted.js'
+import { noteDeleted, shownDeleted, wasInPlace } from '../messages/deleted.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
 import type { TrustInbox } from '../messages/trust-inbox.js'
@@ -132,19 +132,21 @@ export class MessageEvents {
     }
   }
 
-  /** In the place of the message it leaves a gap, and so it does if the message waits for its key. */
-  *deleted({
+  /** In the place of the message it leaves a gap, and so it does if the message waits for its key. The rest is told once. */
+  async *deleted({
     position,
     conversationId,
     message
-  }: Static<(typeof durableEvents)['message.deleted']>): Generator<Handled> {
+  }: Static<(typeof durableEvents)['message.deleted']>): AsyncGenerator<Handled> {
     const shown = shownDeleted(conversationId, message)
+    const isInPlace = message.position === position
+    if (!isInPlace && (await wasInPlace(this.#store, shown))) return
     yield {
       events: [shown],
       commit: async (tx) => {
         this.#shownWithout.get(shown.key)?.delete(shown.position)
         const hasWaited = await forgetAwaitingKey(tx, shown, shown.id)
-        if (message.position === position || hasWaited) await noteDeleted(tx, shown)
+        if (isInPlace || hasWaited) await noteDeleted(tx, shown)
       }
     }
   }
