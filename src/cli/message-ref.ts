@@ -19,6 +19,6 @@ export async function findMessage(
     if (item.type === 'message' && item.id === id) return item
   throw new NotFoundError(
     `There is no message ${id} in this conversation that this device can read.`,
-    'See the ids of messages: secure-chat history --json'
+    `See the ids of messages: secure-chat history ${conversationId} --json`
   )
 }
