@@ -64,7 +64,10 @@ t.test('Nobody edits or takes back what others have said, and a message has to b
   for (const options of [`no --edit ${id}`, `--retract ${id}`])
     t.match(await run('alice', `send bob ${options}`), { code: 2, err: /is not yours/ })
   const nothing = '00000000-0000-4000-8000-000000000000'
-  t.match(await run('alice', `send bob yes --reply ${nothing}`), { code: 1, err: /There is no message/ })
+  const { code, err } = await run('alice', `send bob yes --reply ${nothing}`)
+  t.match({ code, err }, { code: 1, err: /There is no message/ })
+  const [, hint] = /secure-chat (history .*)/.exec(err)!
+  t.match(await run('alice', hint!), { code: 0, out: new RegExp(id) })
   t.match(await run('alice', `send nobody yes --reply ${id}`), {
     code: 1,
     err: /no conversation with "nobody"/
