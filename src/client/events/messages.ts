@@ -5,7 +5,7 @@ import { messageDigest } from '../../crypto/messages.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { Boundaries } from '../conversations/boundaries.js'
 import { forgetAwaitingKey, noteAwaitingKey, readAwaitingKey } from '../messages/awaiting-key.js'
-import { noteDeleted, shownDeleted, wasInPlace } from '../messages/deleted.js'
+import { noteDeleted, shownDeleted } from '../messages/deleted.js'
 import type { MessageDecryptor } from '../messages/decrypt.js'
 import type { StreamGaps } from '../messages/stream-gaps.js'
 import type { TrustInbox } from '../messages/trust-inbox.js'
@@ -18,7 +18,7 @@ import type { Api } from '../transport/api.js'
 import type { Handled } from './handled.js'
 import type { InvitationEvents } from './invitations.js'
 
-/** Messages without their key that a reader remembers, of each session key. */
+/** Messages without their key that a reader remembers, of each session key, and tombstones. */
 const MAX_SHOWN = 10_000
 
 /** Handles messages, and session keys for which messages wait. */
@@ -38,6 +38,8 @@ export class MessageEvents {
    * the first to show them with it, and then deletes their notes.
    */
   readonly #shownWithout = new Map<string, Set<number>>()
+  /** Tombstones that this reader has shown in their places. Another reader of the store may have shown the messages. */
+  readonly #shownDeleted = new Set<string>()
 
   constructor(
     api: Api,
@@ -132,18 +134,23 @@ export class MessageEvents {
     }
   }
 
-  /** In the place of the message it leaves a gap, and so it does if the message waits for its key. The rest is told once. */
-  async *deleted({
+  /**
+   * In the place of the message it leaves a gap, and so it does if the message waits for its key. A tombstone that this
+   * reader has shown in its place is not shown again where it was deleted.
+   */
+  *deleted({
     position,
     conversationId,
     message
-  }: Static<(typeof durableEvents)['message.deleted']>): AsyncGenerator<Handled> {
+  }: Static<(typeof durableEvents)['message.deleted']>): Generator<Handled> {
     const shown = shownDeleted(conversationId, message)
     const isInPlace = message.position === position
-    if (!isInPlace && (await wasInPlace(this.#store, shown))) return
+    const name = `${conversationId}/${shown.id}/${shown.position}`
+    if (!isInPlace && this.#shownDeleted.delete(name)) return
     yield {
       events: [shown],
       commit: async (tx) => {
+        if (isInPlace && this.#shownDeleted.size < MAX_SHOWN) this.#shownDeleted.add(name)
         this.#shownWithout.get(shown.key)?.delete(shown.position)
         const hasWaited = await forgetAwaitingKey(tx, shown, shown.id)
         if (isInPlace || hasWaited) await noteDeleted(tx, shown)

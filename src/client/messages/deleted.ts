@@ -83,11 +83,6 @@ async function isElsewhere(store: StoreReader, deleted: DeletedMessage): Promise
   return place !== undefined && place !== deleted.position
 }
 
-/** Whether a tombstone was shown in the place of the message, which tells the user the same. */
-export async function wasInPlace(store: StoreReader, deleted: DeletedMessage): Promise<boolean> {
-  return (await store.get<number>(placeName(deleted))) === deleted.position
-}
-
 function placeName(deleted: DeletedMessage): string {
   return `deleted-at/${deletedFlow(deleted)}/${deleted.id}`
 }
