@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { copyEmptyDatabase } from './empty-database.js'
-import { DEADLINE_MS } from './eventually.js'
+import { childrenOf, isRunning } from './children.js'
+import { DEADLINE_MS, eventually } from './eventually.js'
 
 /** Something that ends: a tap test, or the work of a script. */
 export interface Scope {
@@ -98,6 +99,7 @@ export class ServerProcess {
   readonly dataDir: string
   readonly #options: ServerOptions
   #child: ChildProcess | undefined
+  #workers: number[] = []
   #output = ''
 
   constructor(port: number, dataDir: string, options: ServerOptions) {
@@ -180,6 +182,7 @@ export class ServerProcess {
     const child = this.#child
     if (child === undefined || !this.running) return child?.exitCode ?? child?.signalCode ?? null
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    this.#workers.push(...childrenOf(child.pid!))
     child.kill(signal)
     const late = setTimeout(() => child.kill('SIGKILL'), graceMs)
     await gone
@@ -190,6 +193,12 @@ export class ServerProcess {
   /** kill -9 */
   kill(): Promise<number | NodeJS.Signals | null> {
     return this.#end('SIGKILL', 5_000)
+  }
+
+  /** Workers notice a moment later that their server was killed, and write into its data until then. */
+  async gone(): Promise<void> {
+    await this.kill()
+    await eventually(() => !this.#workers.some(isRunning), 'the workers end after their server')
   }
 
   /** SIGTERM; answers with its exit code, or `SIGKILL` if it had to be killed after the grace. */
@@ -210,7 +219,7 @@ export async function startServer(owner: Scope, options: ServerOptions = {}): Pr
   if (options.dataDir === undefined && options.databaseUrl === undefined) await copyEmptyDatabase(dataDir)
   let server: ServerProcess | undefined
   owner.teardown(async () => {
-    await server?.kill()
+    await server?.gone()
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true })
   })
   for (let tries = 0; ; tries++) {
