@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { eventually } from '../support/eventually.js'
 import { anotherSession, conversation, user } from '../support/people.js'
 import { startPostgres } from '../support/postgres.js'
-import { childrenOf } from '../support/children.js'
+import { childrenOf, isAlive } from '../support/children.js'
 import { READY, startServer, type ServerProcess } from '../support/server-process.js'
 import { expect } from '../support/interop/http.js'
 
@@ -85,12 +85,4 @@ if (postgres !== undefined) {
     )
     t.match(failure, /^the server ended \(1\):\nsecure-chat: The database is not ready after 1 s: [^\n]*\n$/)
   })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }

@@ -11,11 +11,11 @@ export function childrenOf(pid: number): number[] {
   return pids.trim().split(' ').filter(Boolean).map(Number)
 }
 
-/** Whether a process runs. One that has ended may stay in the list of processes until somebody asks for its exit code. */
-export function isRunning(pid: number): boolean {
+/** Whether there is a process, whoever owns it. */
+export function isAlive(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== ''
-  } catch {
-    return false
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

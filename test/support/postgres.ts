@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { isAlive } from './children.js'
 import { DEADLINE_MS } from './eventually.js'
 import { findBinaries, type Binaries } from './postgres-binaries.js'
 import { dieTogether, freePort, type Scope } from './server-process.js'
@@ -160,14 +161,6 @@ class Cluster {
 }
 
 const DATA = 'secure-chat-pg-data-'
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
 
 /** For the data of a cluster, named after this process. Folders of processes that were killed are removed: they may be in memory. */
 async function newDataFolder(parent: string): Promise<string> {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { copyEmptyDatabase } from './empty-database.js'
-import { childrenOf, isRunning } from './children.js'
+import { childrenOf, isAlive } from './children.js'
 import { DEADLINE_MS, eventually } from './eventually.js'
 
 /** Something that ends: a tap test, or the work of a script. */
@@ -195,10 +195,10 @@ export class ServerProcess {
     return this.#end('SIGKILL', 5_000)
   }
 
-  /** Workers notice a moment later that their server was killed, and write into its data until then. */
+  /** kill -9, and wait for its workers, too: they notice a moment later, and write into its data until then. */
   async gone(): Promise<void> {
     await this.kill()
-    await eventually(() => !this.#workers.some(isRunning), 'the workers end after their server')
+    await eventually(() => !this.#workers.some(isAlive), 'the workers end after their server')
   }
 
   /** SIGTERM; answers with its exit code, or `SIGKILL` if it had to be killed after the grace. */
