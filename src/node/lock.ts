@@ -76,9 +76,8 @@ function isTurn(name: string): boolean {
 
 /** Undefined if another process was quicker. */
 async function takeTurn(folder: string, turn: number): Promise<Lock | undefined> {
-  const name = socketName(folder)
   // It must answer before the link can be seen: a turn that does not answer counts as over.
-  const socket = await SocketFile.listen(folder, name)
+  const { name, socket } = await listenUnderNewName(folder)
   try {
     if (claim(folder, turn, name)) {
       sweep(folder, turn, name)
@@ -90,6 +89,17 @@ async function takeTurn(folder: string, turn: number): Promise<Lock | undefined>
   }
   await socket.close()
   return undefined
+}
+
+/** The kernel says that a name is in use, also if only its file is there. Then another name is tried. */
+async function listenUnderNewName(folder: string, tries = 3): Promise<{ name: string; socket: SocketFile }> {
+  const name = socketName(folder)
+  try {
+    return { name, socket: await SocketFile.listen(folder, name) }
+  } catch (error) {
+    if (tries === 1 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    return listenUnderNewName(folder, tries - 1)
+  }
 }
 
 function claim(folder: string, turn: number, name: string): boolean {
@@ -115,7 +125,8 @@ function sweep(folder: string, turn: number, name: string): void {
 
 /** Short, because a socket's path has little room. The host is cut before a long folder becomes unusable. */
 function socketName(folder: string): string {
-  const name = (host: string) => `holder-${ownPid()}-${host}-${randomBytes(4).toString('hex')}`
+  const chance = randomBytes(4).toString('hex')
+  const name = (host: string) => `holder-${ownPid()}-${host}-${chance}`
   const room = Math.max(0, Math.min(12, roomForName(folder) - name('').length))
   return name(
     hostname()

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, unlink } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { platform } from 'node:os'
 import { join } from 'node:path'
@@ -10,9 +10,11 @@ const LONGEST_PATH = 103
 /** A listening Unix socket that holds every call until it is closed. It does not keep the process alive. */
 export class SocketFile {
   readonly #calls = new Set<Socket>()
+  readonly #file: string
   readonly #server: Server
 
-  private constructor() {
+  private constructor(file: string) {
+    this.#file = file
     this.#server = createServer((call) => {
       this.#calls.add(call.unref())
       call.on('error', () => {}).on('close', () => this.#calls.delete(call))
@@ -23,7 +25,7 @@ export class SocketFile {
    * Listen on a new socket `<folder>/<name>`. The kernel closes it when the process ends, however it ends.
    */
   static async listen(folder: string, name: string): Promise<SocketFile> {
-    const file = new SocketFile()
+    const file = new SocketFile(join(folder, name))
     await withSocketPath(folder, name, (path) => {
       const listening = new Promise<void>((resolve, reject) => {
         file.#server.on('error', reject).once('listening', resolve)
@@ -38,7 +40,10 @@ export class SocketFile {
   /** @returns when nobody can call any more, every call has been hung up, and the file is gone */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.#server.close(() => resolve())
+      this.#server.close(() => {
+        // Node removes it by the path that it listened on, which may have led through an open folder.
+        unlink(this.#file, () => resolve())
+      })
       for (const call of this.#calls) call.destroy()
     })
   }

@@ -1,4 +1,6 @@
-import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import crypto from 'node:crypto'
+import { mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -26,10 +28,7 @@ t.test('One holder at a time has a lock, and one link is left behind', async (t)
   const section = new CriticalSection()
   await Promise.all(Array.from({ length: 30 }, () => section.enter(folder)))
   t.equal(section.most, 1)
-  t.strictSame(
-    readdirSync(folder).filter((name) => !name.startsWith('holder-')),
-    ['30']
-  )
+  t.strictSame(readdirSync(folder), ['30'])
 })
 
 t.test('Many that find the remains of a dead holder at once take the lock one after the other', async (t) => {
@@ -62,6 +61,21 @@ t.test('A lock that is held for too long is refused after the time', async (t) =
   await lock.release()
 })
 
+t.test('A holder whose name is taken chooses another', async (t) => {
+  const folder = t.testdir()
+  const name = await nameOfHolder(folder, () => Buffer.alloc(4))
+  writeFileSync(join(folder, name), '')
+  const bytes = [0, 0, 1].map((byte) => Buffer.alloc(4, byte))
+  t.not(await nameOfHolder(folder, () => bytes.shift()), name)
+  t.equal(bytes.length, 0)
+
+  writeFileSync(join(folder, name), '')
+  await t.rejects(
+    nameOfHolder(folder, () => Buffer.alloc(4)),
+    { code: 'EADDRINUSE' }
+  )
+})
+
 t.test('A network file system is named, since another machine could use it unseen', async (t) => {
   const folder = t.testdir()
   t.equal(
@@ -73,6 +87,22 @@ t.test('A network file system is named, since another machine could use it unsee
     undefined
   )
 })
+
+/** @param chance what the holder gets for random bytes */
+async function nameOfHolder(folder: string, chance: () => unknown): Promise<string> {
+  const { randomBytes } = crypto
+  Object.assign(crypto, { randomBytes: chance })
+  syncBuiltinESMExports()
+  try {
+    const lock = await acquireLock(folder, 0)
+    await lock.release()
+  } finally {
+    Object.assign(crypto, { randomBytes })
+    syncBuiltinESMExports()
+  }
+  const [turn] = readdirSync(folder).filter((name) => !name.startsWith('holder-'))
+  return readlinkSync(join(folder, turn ?? ''))
+}
 
 async function leaveRemains(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
