@@ -15,7 +15,7 @@ import {
   type GlobalOptions
 } from './profile.js'
 import { proxiedFetch } from './proxy.js'
-import { isGiven, readPassword, readSecret } from './terminal/prompt.js'
+import { configuredPassword, isGiven, readPassword, readSecret } from './terminal/prompt.js'
 
 /**
  * Run `work` with the profile's client, whether or not somebody is logged in, and close the client. A signal
@@ -100,6 +100,12 @@ export async function withChat<T>(
       }
     const { username } = account
     if (account.status === 'pending') throw waitsNoMore(account)
+    if (account.loggedIn && (await configuredPassword(io, options)) === undefined)
+      printToStderr(
+        io,
+        'The session has ended, and the key of this machine begins no other. ' +
+          'Another device may have ended it, or revoked this machine.'
+      )
     await chat.login({ username, password: await accountPassword(io, options, chat, username) })
     return work(chat)
   })

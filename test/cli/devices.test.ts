@@ -136,6 +136,11 @@ t.test('A device that was declined, or revoked, asks for approval again only by 
   const laptop = (await home.json('alice', ['devices'])).find(({ name }) => name === 'laptop')!
   await home.ok('alice', ['devices', 'revoke', String(laptop['id']), '--yes'])
   await home.ok('bob', ['send', 'alice', 'not for the laptop'])
+  const withoutPassword = await home.run('laptop', ['history', 'bob'], { env: { SECURE_CHAT_PASSWORD: '' } })
+  t.match(withoutPassword, {
+    code: 2,
+    err: /or revoked this machine\.\n.*no terminal/
+  })
   const told = /was revoked by another device[^]*login NAME --new-device/
   t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told })
   t.match(await home.run('laptop', ['history', 'bob']), { code: 1, err: told }, 'at each start')
