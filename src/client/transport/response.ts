@@ -72,10 +72,16 @@ export async function readJson(
 export async function readBytes(response: Response, maxBytes = MAX_RESPONSE_BYTES): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of response.body ?? []) {
+  // Not every browser can iterate a stream.
+  const reader = response.body?.getReader()
+  for (;;) {
+    const chunk = (await reader?.read())?.value
+    if (chunk === undefined) break
     size += chunk.length
-    if (size > maxBytes)
+    if (size > maxBytes) {
+      await reader!.cancel().catch(() => undefined)
       throw new ChatError('untrusted', 'malformed-answer', 'The server’s answer is larger than any may be.')
+    }
     chunks.push(chunk)
   }
   const whole = new Uint8Array(size)
