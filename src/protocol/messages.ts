@@ -18,6 +18,9 @@ import {
 /** Largest ciphertext in bytes, its 16-byte tag included (docs/protocol.md, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
 
+/** After so many messages under a session key clients make another one, and servers take it. */
+export const RENEWAL_MESSAGES = 10_000
+
 /** Most messages under one session key (docs/protocol.md, "Message"). */
 export const MAX_MESSAGES_PER_KEY = 2 ** 20
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { ChainState } from '../../../protocol/conversation-chain.js'
-import { MAX_MESSAGES_PER_KEY } from '../../../protocol/messages.js'
+import { RENEWAL_MESSAGES } from '../../../protocol/messages.js'
 import type { KeylessChain } from '../../../protocol/extend-conversation-chain.js'
 import type { ConversationKind, Role } from '../../../protocol/statements.js'
 import type { Tx } from '../../db/database.js'
@@ -31,7 +31,7 @@ export interface StoredChain {
   head: string
   messageTtl: number
   sessionKeyId: string
-  /** Whether members or chains have moved since the newest session key. */
+  /** Whether members or chains have moved since the newest session key, or it has had many messages. */
   isKeyDue: boolean
   /** By username, in the order in which they joined. */
   members: Map<string, StoredMember>
@@ -49,7 +49,7 @@ export async function lockChain(tx: Tx, id: string): Promise<StoredChain | null>
 select id, kind, chain_sequence as sequence, chain_head as head, message_ttl as "messageTtl",
   session_key_id as "sessionKeyId",
   outdated_at is not null
-    or (select message_count from session_keys where id = c.session_key_id) >= ${MAX_MESSAGES_PER_KEY}::int as "isKeyDue"
+    or (select message_count from session_keys where id = c.session_key_id) >= ${RENEWAL_MESSAGES}::int as "isKeyDue"
 from conversations c where id = ${id}::uuid for no key update of c`
   )
   if (conversation === undefined) return null

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { memberships, sessionKeys } from '../../../../src/server/db/schema.js'
 import { startTarget } from '../../../support/bad-input.js'
@@ -58,6 +58,18 @@ t.test('A user makes 10 requests to a chain at once, and then one a minute', asy
   await pass(3600)
   for (let n = 0; n < 10; n++) expect(await change(alice, id, ttl(20 + n)), 201)
   t.equal((await change(alice, id, ttl(30))).status, 429, 'the budget does not grow beyond ten')
+})
+
+t.test('A key is due after 10,000 messages, however many there were today', async (t) => {
+  const id = await found(alice, 'group', [bob])
+  for (let n = 0; n < 5; n++) expect(await newKey(alice, id), 201)
+  const had = (messageCount: number) =>
+    db.update(sessionKeys).set({ messageCount }).where(eq(sessionKeys.conversationId, id))
+  await had(9999)
+  t.equal(problem(await newKey(alice, id)), 'key-not-due')
+  await had(10_000)
+  expect(await newKey(alice, id), 201)
+  t.equal(problem(await newKey(alice, id)), 'key-not-due', 'the next one has had none')
 })
 
 t.test('Leaving is free', async (t) => {
