@@ -51,14 +51,17 @@ const IMPOSSIBLE = [
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError) return error instanceof NotFoundError ? EXIT.refused : EXIT.usage
   if (!(error instanceof ChatError)) return EXIT.refused
-  if (isUnreachable(error)) return EXIT.unreachable
+  if (mayPass(error)) return EXIT.unreachable
   if (IMPOSSIBLE.includes(error.code)) return EXIT.refused
   return error.kind === 'usage' ? EXIT.usage : EXIT.refused
 }
 
-/** Whether a later try may succeed: the server did not answer, or answered with a 5xx status. */
-export function isUnreachable(error: unknown): boolean {
-  return error instanceof ChatError && (error.kind === 'unreachable' || (error.status ?? 0) >= 500)
+/** Whether a later try may succeed: no answer came, or the server cannot answer now, or not so often. */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof ChatError)) return false
+  const status = error.status ?? 0
+  const isLater = error.kind === 'unreachable' || error.code === 'store-busy'
+  return isLater || status >= 500 || status === 429 || status === 408
 }
 
 /** Print what is wrong and what to do about it. `verbose` adds the causes with their stacks. */

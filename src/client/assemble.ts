@@ -1,3 +1,4 @@
+import { RENEWAL_MESSAGES } from '../protocol/messages.js'
 import { ChainFetcher } from './conversations/chain-fetcher.js'
 import { ChainLoader } from './conversations/chain-loader.js'
 import { ChainStore } from './conversations/chain-store.js'
@@ -85,7 +86,7 @@ import { Http } from './transport/http.js'
 
 const TIMEOUT_MS = 30_000
 /** Bounds on the use of a session key (protocol, "Session key"). */
-export const KEY_LIMITS: KeyLimits = { messages: 10_000, ageMs: 7 * 24 * 3600 * 1000 }
+export const KEY_LIMITS: KeyLimits = { messages: RENEWAL_MESSAGES, ageMs: 7 * 24 * 3600 * 1000 }
 
 export type Parts = Awaited<ReturnType<typeof assemble>>
 
@@ -161,9 +162,9 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
   const history = new MessageHistory(api, store, decryptor)
   const titles = new TitleSearch(store, chains, history)
 
-  const outboxState = new OutboxState(store, seen)
-  const outboundKeys = new OutboundKeys(store, outboxState, rosters, sealing, me)
-  const outbox = new Outbox(api, store, outboxState, outboundKeys, seen, alarms, now)
+  const queue = new OutboxState(store, seen)
+  const outboundKeys = new OutboundKeys(store, queue, rosters, sealing, me)
+  const outbox = new Outbox(api, store, queue, outboundKeys, seen, alarms, now)
 
   const schedule = new RekeySchedule(store, now, random)
   const retired = new RetiredKeys(api, store, chains, keys, me, alarms, now)
@@ -219,15 +220,19 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
       ]
     )
   const open = new OpenInvitations(store, now)
-  const newcomers = new Newcomers(store, users, alarms, creation, outbox, conversations)
+  const newcomers = new Newcomers(store, users, alarms, creation, outbox, conversations, now)
   const arrivals = new InvitationEvents(users, trust, chains, contact, open, () => newcomers.resume())
   const handler = new EventHandler(
     new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
-    new ConversationEvents(chains, forwarding, leftOut, me, contact),
-    new DeviceEvents(api, users, alarms, boundaries, renewals, leftOut, me, erased),
+    new ConversationEvents(store, chains, forwarding, leftOut, me, contact),
+    new DeviceEvents(api, users, boundaries, renewals, leftOut, me, erased),
     new ContactEvents(contact, chains, me)
   )
-  const hooks = { connected: resume, alive: () => renewals.resumeIfDue(), takeOwn: () => alarms.take() }
+  const hooks = {
+    connected: resume,
+    alive: () => Promise.all([renewals.resumeIfDue(), newcomers.resumeIfDue()]),
+    takeOwn: () => alarms.take()
+  }
   const events = new EventStream(api, store, handler, hooks, random)
 
   const openRecovery = (): Promise<RecoveryClient> =>
@@ -249,6 +254,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     keys,
     decryptor,
     history,
+    queue,
     outbox,
     resume,
     events,

@@ -152,8 +152,14 @@ export class ChatClient {
     return this.#parts.restore.run(credentials)
   }
 
-  /** End the session. `forget` also destroys the keys: this device can't be used again. */
-  logout(options: { forget?: boolean } = {}): Promise<void> {
+  /**
+   * End the session. `forget` also destroys the keys and all else in the store, even if the server can't be reached:
+   * this device can't be used again.
+   *
+   * @returns whether the session has ended at the server. With `forget` nobody has its tokens any more
+   * @throws `unreachable` and others without `forget`: then nothing has changed
+   */
+  logout(options: { forget?: boolean } = {}): Promise<{ isEnded: boolean }> {
     return this.#parts.auth.logout(options)
   }
 
@@ -198,6 +204,11 @@ export class ChatClient {
     const conversationId = await conversationIdOf(to, this.conversations)
     await this.#parts.contactRequests.acceptToSend(conversationId)
     return this.#parts.outbox.send(conversationId, checked, id)
+  }
+
+  /** Whether a message is in the store, to be sent by the next `send`, `flush` or `events`. */
+  isQueued(id: string): Promise<boolean> {
+    return this.#parts.queue.isQueued(id)
   }
 
   /**

@@ -132,7 +132,13 @@ export function isDecidedRefusal(error: unknown): error is RefusedError {
  * identity.
  */
 export function isPermanent(error: unknown): boolean {
+  if (isOvertaken(error)) return false
   return isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'identity-changed')
+}
+
+/** Whether others were faster, or have used up what there is for now: the same may succeed later. */
+export function isOvertaken(error: unknown): boolean {
+  return isRefusal(error, 'stale-chain', 'stale-roster', 'rekey-required', 'key-not-due')
 }
 
 /** Whether the server says that there is no such conversation, or that the user is not in it. */

@@ -1,4 +1,4 @@
-import { inTurn } from './in-turn.js'
+import { inTurn } from './transport/in-turn.js'
 import type { Outbox } from './outbox/outbox.js'
 
 interface Resumable {

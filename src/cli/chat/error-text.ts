@@ -1,5 +1,5 @@
 import { ChatError } from '../../client/index.js'
-import { hintFor, isUnreachable, UsageError } from '../errors.js'
+import { hintFor, mayPass, UsageError } from '../errors.js'
 import { sanitizeLines } from '../terminal/sanitize.js'
 
 /** An error and what helps, in a line of a chat. @throws it if it ends the chat */
@@ -10,9 +10,11 @@ export function errorText(error: unknown, url: string): string {
   return sanitizeLines(hint === undefined ? error.message : `${error.message} ${hint}`)
 }
 
-/** The same of a message that could not be sent. */
-export function sendErrorText(error: unknown, url: string): string {
-  if (!isUnreachable(error)) return errorText(error, url)
-  const { message } = error as ChatError
-  return sanitizeLines(`${message} Your message is kept, and is sent when the server is back.`)
+/** The same of a message that could not be sent. @param isQueued whether it waits to be sent */
+export function sendErrorText(error: unknown, url: string, isQueued: boolean): string {
+  const what = isQueued
+    ? 'Your message is kept, and is sent when that is possible.'
+    : 'It was not sent, and is not kept.'
+  const why = mayPass(error) ? sanitizeLines((error as ChatError).message) : errorText(error, url)
+  return `${why} ${what}`
 }

@@ -98,7 +98,7 @@ export class ChatSession {
     try {
       await this.chat.send({ conversationId: this.conversation.id }, text, { id })
     } catch (error) {
-      this.showWarning(sendErrorText(error, this.#url))
+      this.showWarning(sendErrorText(error, this.#url, await this.chat.isQueued(id)))
     }
   }
 

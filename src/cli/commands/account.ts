@@ -117,8 +117,11 @@ async function logout(
     const { username, deviceId } = requireAccount(io, options, chat)
     if (forget)
       await confirm(io, `Destroy the keys of ${username} on this machine? This cannot be undone.`, yes)
-    await chat.logout({ forget })
-    printToStderr(io, forget ? 'Logged out. The keys are destroyed.' : 'Logged out.')
+    const { isEnded } = await chat.logout({ forget })
+    if (isEnded) printToStderr(io, 'Logged out.')
+    else
+      printToStderr(io, 'The server could not be told: the session stays open there, but its tokens are destroyed.')
+    if (forget) printToStderr(io, 'The keys are destroyed.')
     if (forget)
       printToStderr(
         io,

@@ -28,7 +28,8 @@ const SCRIPT_EVENTS: readonly ChatEvent['type'][] = [
   'untrusted',
   'identity-changed',
   'device-requested',
-  'request'
+  'request',
+  'invitation-accepted'
 ]
 /** Events that people see only with --events. */
 const OPTIONAL_EVENTS: readonly ChatEvent['type'][] = ['presence', 'device-changed']

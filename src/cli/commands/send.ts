@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { ChatError, type ChatClient, type Content } from '../../client/index.js'
-import { isUnreachable, UsageError } from '../errors.js'
+import { mayPass, UsageError } from '../errors.js'
 import { findMessage } from '../message-ref.js'
 import { uuid } from '../parsers.js'
 import { addExamples } from '../help.js'
@@ -103,7 +103,7 @@ async function send(io: Io, chat: ChatClient, { to, body, target, id, json }: Me
     if (json) printJson(io, sent)
     else if (io.stderr.isTTY === true) printToStderr(io, 'Sent.')
   } catch (error) {
-    if (isUnreachable(error))
+    if (mayPass(error) || (await chat.isQueued(id).catch(() => false)))
       printToStderr(
         io,
         `The message may not have arrived. To try again without sending it twice, add: --id ${id}`

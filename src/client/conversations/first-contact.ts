@@ -48,7 +48,11 @@ export class FirstContact {
 
   async accept(conversationId: string): Promise<void> {
     if ((await this.request(conversationId)) === undefined) return
-    await this.#store.update((tx) => tx.delete(nameOf(conversationId)))
+    await this.#store.update((tx) => this.acceptIn(tx, conversationId))
+  }
+
+  acceptIn(tx: StoreTransaction, conversationId: string): void {
+    tx.delete(nameOf(conversationId))
   }
 
   async decline(conversationId: string): Promise<void> {
@@ -80,15 +84,15 @@ export class FirstContact {
     })
   }
 
-  /** @returns whether that is new here */
-  async noteBlocked(username: string, isBlocked: boolean): Promise<boolean> {
-    return this.#store.update(async (tx) => {
-      const before = await blockedIn(tx)
-      if (before.includes(username) === isBlocked) return false
-      if (isBlocked) dropInvited(tx, username)
-      tx.set(BLOCKED, isBlocked ? [...before, username] : before.filter((name) => name !== username))
-      return true
-    })
+  async noteBlocked(username: string, isBlocked: boolean): Promise<void> {
+    await this.#store.update((tx) => this.noteBlockedIn(tx, username, isBlocked))
+  }
+
+  async noteBlockedIn(tx: StoreTransaction, username: string, isBlocked: boolean): Promise<void> {
+    const before = await blockedIn(tx)
+    if (before.includes(username) === isBlocked) return
+    if (isBlocked) dropInvited(tx, username)
+    tx.set(BLOCKED, isBlocked ? [...before, username] : before.filter((name) => name !== username))
   }
 }
 

@@ -5,16 +5,19 @@ import type { ConversationChains } from '../conversations/chains.js'
 import { toConversation } from '../conversations/info.js'
 import { changesOf } from '../conversations/member-events.js'
 import type { FirstContact } from '../conversations/first-contact.js'
+import { endNews, isNews, noteNews } from '../conversations/news.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { KeyForwarding, OwnRecipient } from '../session-keys/forward.js'
 import type { LeftOutDevices } from '../session-keys/left-out.js'
+import type { Store } from '../stores/store.js'
 import type { ChatEvent } from '../types/events.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 
 type ChainEvent = Static<(typeof durableEvents)['conversation.created' | 'conversation.chain']>
 
 /** Handles requests that extend the chain of a conversation. */
 export class ConversationEvents {
+  readonly #store: Store
   readonly #chains: ConversationChains
   readonly #forwarding: KeyForwarding
   readonly #leftOut: LeftOutDevices
@@ -22,12 +25,14 @@ export class ConversationEvents {
   readonly #contact: FirstContact
 
   constructor(
+    store: Store,
     chains: ConversationChains,
     forwarding: KeyForwarding,
     leftOut: LeftOutDevices,
     me: OwnDevice,
     contact: FirstContact
   ) {
+    this.#store = store
     this.#contact = contact
     this.#chains = chains
     this.#forwarding = forwarding
@@ -37,15 +42,17 @@ export class ConversationEvents {
 
   async *request({ conversationId: id, position, items }: ChainEvent): AsyncGenerator<Handled> {
     const before = await this.#chains.peek(id)
+    if (before === undefined) await this.#store.update((tx) => noteNews(tx, id))
+    const isNew = before === undefined || (await isNews(this.#store, id))
     const { conversation, shown } = await this.#chains.take(id, items, position)
     const joining = shown.find(({ request }) => adds(request, this.#me.username))
     const request = await this.#requestOf(id, joining !== undefined, position)
     const events: ChatEvent[] = []
     if (request !== undefined) {
       // The chain says who it was, signed.
-      const by = (joining ?? (before === undefined ? shown[0] : undefined))?.by ?? request.by
+      const by = (joining ?? (isNew ? shown[0] : undefined))?.by ?? request.by
       if (request.position === position - 1) events.push({ type: 'request', conversationId: id, by })
-    } else if (before === undefined) {
+    } else if (isNew) {
       const users = await this.#chains.users(id)
       events.push({
         type: 'conversation',
@@ -58,6 +65,7 @@ export class ConversationEvents {
     yield {
       events,
       commit: (tx) => {
+        if (isNew) endNews(tx, id)
         for (const [hash, devices] of leftOut) this.#leftOut.plan(tx, id, hash, devices)
       }
     }

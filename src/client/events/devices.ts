@@ -4,7 +4,6 @@ import type { durableEvents } from '../../protocol/events.js'
 import { parseStatement } from '../../protocol/parse-statement.js'
 import { untrusted } from '../errors.js'
 import type { Boundaries } from '../conversations/boundaries.js'
-import type { Alarms } from '../identity/alarms.js'
 import type { ErasedUsers } from '../identity/erased-users.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { UserChains } from '../identity/user-chains.js'
@@ -14,7 +13,7 @@ import type { KeyRenewals } from '../session-keys/renewals.js'
 import type { StoreTransaction } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import type { ChatEvent } from '../types/events.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 
 const CHANGES = { 'device-add': 'added', 'device-rekey': 'rekeyed', 'device-revoke': 'revoked' } as const
 
@@ -22,7 +21,6 @@ const CHANGES = { 'device-add': 'added', 'device-rekey': 'rekeyed', 'device-revo
 export class DeviceEvents {
   readonly #api: Api
   readonly #users: UserChains
-  readonly #alarms: Alarms
   readonly #boundaries: Boundaries
   readonly #renewals: KeyRenewals
   readonly #leftOut: LeftOutDevices
@@ -32,7 +30,6 @@ export class DeviceEvents {
   constructor(
     api: Api,
     users: UserChains,
-    alarms: Alarms,
     boundaries: Boundaries,
     renewals: KeyRenewals,
     leftOut: LeftOutDevices,
@@ -41,7 +38,6 @@ export class DeviceEvents {
   ) {
     this.#api = api
     this.#users = users
-    this.#alarms = alarms
     this.#boundaries = boundaries
     this.#renewals = renewals
     this.#leftOut = leftOut
@@ -77,7 +73,6 @@ export class DeviceEvents {
     if (!isMet && kind !== 'device-revoke' && kind !== 'device-reset') return
     const history = await this.#users.take(username, signed, sequence)
     const gone = [...history.devices.values()].filter(({ retired }) => retired === sequence)
-    const told = await this.#alarms.take()
     const changes: ChatEvent[] =
       kind === 'device-reset' || !isMet
         ? []
@@ -85,7 +80,7 @@ export class DeviceEvents {
     const isToRenew = kind === 'device-revoke' && username === this.#me.username && !this.#isOwn(signed)
     const isAdded = kind === 'device-add' && username === this.#me.username
     yield {
-      events: [...changes, ...told],
+      events: changes,
       commit: async (tx) => {
         for (const { signingKey } of gone)
           await this.#boundaries.noteSeen(tx, history, signingKey, sequence, position)

@@ -4,7 +4,7 @@ import type { ConversationChains } from '../conversations/chains.js'
 import type { FirstContact } from '../conversations/first-contact.js'
 import type { OwnDevice } from '../identity/own-device.js'
 import type { ChatEvent } from '../types/events.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 
 type Data<E extends keyof typeof durableEvents> = Static<(typeof durableEvents)[E]>
 
@@ -33,13 +33,18 @@ export class ContactEvents {
 
   async *accepted({ conversationId }: Data<'request.accepted'>): AsyncGenerator<Handled> {
     if ((await this.#contact.request(conversationId)) === undefined) return
-    await this.#contact.accept(conversationId)
-    yield { events: [{ type: 'request-accepted', conversationId }] }
+    yield {
+      events: [{ type: 'request-accepted', conversationId }],
+      commit: (tx) => this.#contact.acceptIn(tx, conversationId)
+    }
   }
 
   async *blocked({ username, blocked }: Data<'block.changed'>): AsyncGenerator<Handled> {
-    if (await this.#contact.noteBlocked(username, blocked))
-      yield { events: [{ type: 'block-changed', username, blocked }] }
+    if ((await this.#contact.blocked()).has(username) === blocked) return
+    yield {
+      events: [{ type: 'block-changed', username, blocked }],
+      commit: (tx) => this.#contact.noteBlockedIn(tx, username, blocked)
+    }
   }
 
   /** The same without events of requests that wait, and without what blocked users have sent. */

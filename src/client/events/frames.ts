@@ -8,7 +8,7 @@ import type { Api } from '../transport/api.js'
 import { advanceCursor, beginAtFirst, saveCursor } from './cursor.js'
 import { HELD_BACK, parseFrame } from './server-frames.js'
 import { ChatError, untrusted } from '../errors.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 import type { EventHandler } from './handler.js'
 import type { Frame } from '../transport/sse.js'
 import { checked, fits } from '../transport/response-schema.js'
@@ -20,7 +20,7 @@ export interface StreamHooks {
   /** Called whenever the stream brings something, if only a sign of life. */
   alive: () => Promise<unknown>
   /** Takes events of this client, to be shown among the server's. */
-  takeOwn: () => Promise<ChatEvent[]>
+  takeOwn: () => AsyncIterable<Handled>
 }
 
 /**
@@ -59,11 +59,17 @@ export class FrameHandler {
     // A session that is not refreshed ends, and its stream with it.
     await this.#api.refreshIfDue()
     this.#hooks.alive().catch(() => undefined)
-    yield* await this.#hooks.takeOwn()
-    for (const group of grouped(frames))
-      yield* group[0]!.event === 'message' ? this.#messages(group) : this.#frame(group[0]!)
-    // The next frames may come in some seconds only.
-    yield* await this.#hooks.takeOwn()
+    yield* this.#own()
+    for (const group of grouped(frames)) {
+      if (group[0]!.event === 'message') yield* this.#messages(group)
+      else yield* this.#frame(group[0]!)
+      // An alarm stands beside what has raised it. The next frames may come in some seconds only.
+      yield* this.#own()
+    }
+  }
+
+  async *#own(): AsyncGenerator<ChatEvent, void> {
+    for await (const handled of this.#hooks.takeOwn()) yield* this.#shown(handled, undefined)
   }
 
   /** Messages that arrived together are decrypted together. */

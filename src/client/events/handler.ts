@@ -6,7 +6,7 @@ import { lacksKey } from '../session-keys/store.js'
 import type { ConversationEvents } from './conversations.js'
 import type { ContactEvents } from './first-contact.js'
 import type { DeviceEvents } from './devices.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 import type { MessageEvents } from './messages.js'
 
 type Data<E extends DurableEvent> = Static<(typeof durableEvents)[E]>

@@ -7,7 +7,7 @@ import type { TrustStore } from '../identity/trust-store.js'
 import type { UserChains } from '../identity/user-chains.js'
 import type { HelloContent } from '../types/content.js'
 import type { IncomingMessage } from '../types/messages.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 
 /** Handles the first messages of people who came by a link of this device. */
 export class InvitationEvents {

@@ -15,7 +15,7 @@ import { lacksKey, type SessionKeys } from '../session-keys/store.js'
 import { isWrongWrap, type WrongWraps } from '../session-keys/wrong-wraps.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
-import type { Handled } from './handled.js'
+import type { Handled } from '../identity/handled.js'
 import type { InvitationEvents } from './invitations.js'
 
 /** Messages without their key that a reader remembers, of each session key, and tombstones. */

@@ -80,6 +80,7 @@ function isRetryable(error: unknown): error is ChatError {
     error.kind === 'unreachable' ||
     isTransient(error) ||
     isRefusal(error, 'too-many-requests') ||
-    error.code === 'malformed-answer'
+    error.code === 'malformed-answer' ||
+    error.code === 'store-busy'
   )
 }

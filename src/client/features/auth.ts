@@ -16,6 +16,8 @@ import type { ResetStatement } from './reset-statement.js'
 import { ownCredentials, signIn, signInAs } from './sign-in.js'
 
 const POLL_MS = 2000
+/** How long the server may take to end the session of a device whose keys are to be destroyed. */
+const FORGETTING_TIMEOUT_MS = 10_000
 
 /** Log-in and log-out, the approval of this device, and the reset of an account. */
 export class Auth {
@@ -73,17 +75,24 @@ export class Auth {
     return this.#requestApproval({ ...(isOwn && { deviceName: device.name }), ...credentials })
   }
 
-  async logout({ forget = false }: { forget?: boolean } = {}): Promise<void> {
+  async logout({ forget = false }: { forget?: boolean } = {}): Promise<{ isEnded: boolean }> {
+    let isEnded = true
     if (this.#api.loggedIn) {
       const request = { method: 'POST', path: '/v1/auth/logout' } as const
-      await this.#api.call(request).catch((error: unknown) => {
-        if (!(error instanceof ChatError) || error.kind !== 'logged-out') throw error
+      const once = { once: true, timeout: FORGETTING_TIMEOUT_MS }
+      await this.#api.call({ ...request, ...(forget && once) }).catch((error: unknown) => {
+        if (!(error instanceof ChatError)) throw error
+        if (error.kind === 'logged-out') return
+        // Nobody has the tokens after this: the keys must not stay because the server is away.
+        if (!forget || error.kind === 'store') throw error
+        isEnded = false
       })
       await this.#api.end()
     }
-    if (!forget) return
+    if (!forget) return { isEnded }
     await this.#me.forget()
     for (const cache of this.#caches) cache.clear()
+    return { isEnded }
   }
 
   /** All other devices are lost: begin again with this one, under a new root. */

@@ -88,6 +88,11 @@ export class Conversations {
     }
   }
 
+  /** Whether this device has met the conversation. */
+  async isKnown(id: string): Promise<boolean> {
+    return (await this.#chains.peekReadable(id)) !== undefined
+  }
+
   /** The direct conversation with a user, created if there is none. */
   async direct(username: string): Promise<Conversation> {
     return this.#toPublic(await this.#creation.direct(toUsername(username)))
@@ -114,7 +119,7 @@ export class Conversations {
   ): Promise<Conversation> {
     const names = [usernames].flat().map(toUsername)
     const conversation = await this.#membership.add(id, names, role)
-    for (const name of names) await this.#welcome(name, conversation)
+    for (const name of names) await unlessUnsent(this.#welcome(name, conversation))
     await this.#repeatTitle(conversation)
     return this.#toPublic(conversation)
   }

@@ -1,10 +1,11 @@
 import { decodeBase64, encodeBase64 } from '../../crypto/encoding.js'
 import { sha256Hex } from '../../crypto/hash.js'
 import { invitationProof } from '../../crypto/invitations.js'
-import { ChatError, isDecidedRefusal, isRefusal, untrusted } from '../errors.js'
+import { ChatError, isDecidedRefusal, isOvertaken, untrusted } from '../errors.js'
 import type { Alarms } from '../identity/alarms.js'
 import { HELLO, INVITED } from '../identity/open-invitations.js'
 import type { UserChains } from '../identity/user-chains.js'
+import { inTurn } from '../transport/in-turn.js'
 import type { Outbox } from '../outbox/outbox.js'
 import type { Store, StoreTransaction, Value } from '../stores/store.js'
 import type { ConversationCreation } from './conversation-creation.js'
@@ -36,6 +37,9 @@ export function planHello(tx: StoreTransaction, inviter: string, hello: Hello): 
   tx.set(`${HELLO}${inviter}`, hello)
 }
 
+/** After so long a failure is tried again while the stream of events stays up. */
+const RETRY_MS = 60_000
+
 /** Does what an invitation asks for, until it is done: the newcomer's first message, and the groups of the link. */
 export class Newcomers {
   readonly #store: Store
@@ -44,6 +48,9 @@ export class Newcomers {
   readonly #creation: ConversationCreation
   readonly #outbox: Outbox
   readonly #conversations: Conversations
+  readonly #now: () => number
+  /** Milliseconds since 1970; in this process only, since each new connection tries as well. */
+  #retryAt = Infinity
 
   constructor(
     store: Store,
@@ -51,7 +58,8 @@ export class Newcomers {
     alarms: Alarms,
     creation: ConversationCreation,
     outbox: Outbox,
-    conversations: Conversations
+    conversations: Conversations,
+    now: () => number
   ) {
     this.#store = store
     this.#users = users
@@ -59,13 +67,36 @@ export class Newcomers {
     this.#creation = creation
     this.#outbox = outbox
     this.#conversations = conversations
+    this.#now = now
   }
 
   async resume(): Promise<void> {
-    for (const [name] of await this.#store.list(HELLO))
-      await this.#orGivenUp<Hello>(name, (hello) => this.#greet(name.slice(HELLO.length), hello))
-    for (const [name] of await this.#store.list(INVITED))
-      await this.#orGivenUp<string[]>(name, (groups) => this.#add(name.slice(INVITED.length), groups))
+    this.#retryAt = Infinity
+    try {
+      await this.#resume()
+    } catch (error) {
+      this.#retryAt = this.#now() + RETRY_MS
+      throw error
+    }
+  }
+
+  /** The same after a failure, while the stream stays up. Call it whenever the stream brings something. */
+  async resumeIfDue(): Promise<void> {
+    if (this.#now() >= this.#retryAt) await this.resume()
+  }
+
+  async #resume(): Promise<void> {
+    const hellos = (await this.#store.list(HELLO)).map(
+      ([name]) =>
+        () =>
+          this.#orGivenUp<Hello>(name, (hello) => this.#greet(name.slice(HELLO.length), hello))
+    )
+    const invited = (await this.#store.list(INVITED)).map(
+      ([name]) =>
+        () =>
+          this.#orGivenUp<string[]>(name, (groups) => this.#add(name.slice(INVITED.length), groups))
+    )
+    await inTurn([...hellos, ...invited])
   }
 
   async #greet(inviter: string, { id, root, ...proof }: Hello): Promise<void> {
@@ -80,7 +111,7 @@ export class Newcomers {
   }
 
   async #add(newcomer: string, groups: readonly string[]): Promise<void> {
-    for (const id of groups) await this.#conversations.add(id, newcomer)
+    await inTurn(groups.map((id) => () => this.#conversations.add(id, newcomer)))
   }
 
   /** Do it, and forget it. Work that can't succeed later is given up: its error is thrown once. */
@@ -100,7 +131,7 @@ export class Newcomers {
 }
 
 function isHopeless(error: unknown): boolean {
-  if (isRefusal(error, 'stale-chain', 'rekey-required', 'stale-roster')) return false
+  if (isOvertaken(error)) return false
   if (isDecidedRefusal(error)) return true
   return error instanceof ChatError && (error.kind === 'usage' || error.code === 'forged-invitation')
 }

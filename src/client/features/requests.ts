@@ -46,9 +46,10 @@ export class Requests {
     await this.#contact.decline(id)
   }
 
-  /** A user who writes to a stranger has accepted. */
+  /** A user who writes to a stranger has accepted. This device may not have heard yet that it is a request. */
   async acceptToSend(id: string): Promise<void> {
-    if ((await this.#contact.request(id)) !== undefined) await this.accept(id)
+    const isRequest = (await this.#contact.request(id)) !== undefined
+    if (isRequest || !(await this.#conversations.isKnown(id))) await this.accept(id)
   }
 }
 

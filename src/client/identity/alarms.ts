@@ -1,5 +1,6 @@
 import { ChatError, type Heads } from '../errors.js'
 import type { Store, StoreTransaction, Value } from '../stores/store.js'
+import type { Handled } from './handled.js'
 import type { ChatEvent } from '../types/events.js'
 
 export interface Alarm {
@@ -25,11 +26,13 @@ export class Alarms {
   /** Keys of what was raised since the start. */
   readonly #raised = new Set<string>()
   /** Keys of what was told once, as stored. */
-  #told: Promise<Set<string>> | null = null
+  #toldOnce: Promise<Set<string>> | null = null
   /** Raised again at each start, and not shown yet. */
-  #again: Notice[] = []
+  #again: { key: string; event: Notice }[] = []
   /** Noticed by this process, and not shown yet, by their keys. */
   readonly #noticed = new Map<string, Notice>()
+  /** Keys of what is shown at the moment, and not over. */
+  readonly #showing = new Set<string>()
 
   constructor(store: Store) {
     this.#store = store
@@ -39,8 +42,9 @@ export class Alarms {
   raise(alarm: Alarm, key = alarmKey(alarm)): void {
     if (this.#raised.has(key)) return
     this.#raised.add(key)
-    this.#again.push(alarmEvent(alarm))
-    this.#noticed.set(key, alarmEvent(alarm))
+    const event = alarmEvent(alarm)
+    this.#again.push({ key, event })
+    this.#noticed.set(key, event)
   }
 
   /** Tell it once, until it is `resolved`. @param key names what is told */
@@ -56,6 +60,12 @@ export class Alarms {
     await this.#store.update((tx) => this.tellIn(tx, onceKey, event))
   }
 
+  /** The same, with a change that is under way: without the one the other could not be told later. */
+  async tellOnceIn(tx: StoreTransaction, onceKey: string, event: Notice): Promise<void> {
+    if (this.#raised.has(onceKey) || (await this.#toldKeys()).has(onceKey)) return
+    await this.tellIn(tx, onceKey, event)
+  }
+
   /** Tell it, with a change that is under way. */
   async tellIn(tx: StoreTransaction, onceKey: string, event: Notice): Promise<void> {
     this.#noticed.set(onceKey, event)
@@ -66,6 +76,7 @@ export class Alarms {
   async resolve({ code, about }: Pick<Alarm, 'code' | 'about'>): Promise<void> {
     const key = alarmKey({ code, about })
     this.#raised.delete(key)
+    this.#showing.delete(key)
     if ((await this.#toldKeys()).delete(key)) await this.#store.update((tx) => tx.delete(`told/${key}`))
   }
 
@@ -86,20 +97,19 @@ export class Alarms {
     })
   }
 
-  /** The events that wait to be shown. They count as told. */
-  async take(): Promise<ChatEvent[]> {
-    this.#noticed.clear()
-    const again = this.#again.splice(0)
-    if ((await this.#store.get(WAITING)) === undefined) return again
-    const told = await this.#toldKeys()
-    const waiting = await this.#store.update(async (tx) => {
-      const found = (await tx.get<Waiting>(WAITING)) ?? {}
-      for (const key of Object.keys(found)) tx.set(`told/${key}`, true)
-      tx.delete(WAITING)
-      return found
-    })
-    for (const key of Object.keys(waiting)) told.add(key)
-    return [...again, ...Object.values(waiting).map(fromStored)]
+  /** What waits to be shown. Each counts as told once it was shown: until then it comes again, in any process. */
+  async *take(): AsyncGenerator<Handled> {
+    for (let next = this.#again[0]; next !== undefined; next = this.#again[0]) {
+      const { key, event } = next
+      yield { events: [event] }
+      this.#again = this.#again.filter((one) => one !== next)
+      this.#noticed.delete(key)
+    }
+    const waiting = await this.#store.get<Waiting>(WAITING)
+    for (const [key, event] of Object.entries(waiting ?? {})) {
+      this.#showing.add(key)
+      yield { events: [fromStored(event)], commit: (tx) => this.#told(tx, key) }
+    }
   }
 
   /** What this process has noticed and not shown. It still waits for a stream of events. */
@@ -114,14 +124,28 @@ export class Alarms {
     this.#raised.clear()
     this.#again = []
     this.#noticed.clear()
-    this.#told = null
+    this.#showing.clear()
+    this.#toldOnce = null
+  }
+
+  /** The person may have settled it meanwhile: then it is told again if it happens again. */
+  async #told(tx: StoreTransaction, key: string): Promise<void> {
+    this.#noticed.delete(key)
+    const { [key]: shown, ...left } = (await tx.get<Waiting>(WAITING)) ?? {}
+    const isOver = !this.#showing.delete(key)
+    if (shown === undefined) return
+    if (Object.keys(left).length === 0) tx.delete(WAITING)
+    else tx.set(WAITING, left)
+    if (isOver) return
+    tx.set(`told/${key}`, true)
+    ;(await this.#toldKeys()).add(key)
   }
 
   #toldKeys(): Promise<Set<string>> {
-    this.#told ??= this.#store
+    this.#toldOnce ??= this.#store
       .list('told/')
       .then((entries) => new Set(entries.map(([name]) => name.slice('told/'.length))))
-    return this.#told
+    return this.#toldOnce
   }
 }
 

@@ -10,6 +10,9 @@ import type { OwnDevice } from './own-device.js'
 /** The statement has the form of the nonce. */
 const Challenge = Type.Object({ nonce: Type.String() })
 
+/** Others may wait for the lock of the store meanwhile. */
+const TIMEOUT_MS = 5000
+
 /**
  * Begin a session with the key of this device (protocol, "Signing in with a device's key"). The signature is good only
  * at the origin that this client was given, and once.
@@ -22,23 +25,16 @@ export async function signInWithKey(
 ): Promise<AuthResponse | null> {
   if (account?.status !== 'active' || device === null) return null
   const { id: deviceId, username: user, signing } = device
-  const method = 'POST'
+  // Not repeated one by one: a nonce counts once, and the answer may have been lost. The caller may begin again.
+  const common = { method: 'POST', timeout: TIMEOUT_MS, tries: 1 } as const
   try {
     const path = '/v1/auth/challenges'
-    const challenge = await http.call({ method, path, body: { deviceId }, response: Challenge })
+    const challenge = await http.call({ ...common, path, body: { deviceId }, response: Challenge })
     const { nonce } = challenge.body
     const login = { server: http.origin, user, device: deviceId, nonce, by: signing.fingerprint }
     const text = statementText({ kind: 'device-login', ...login })
     const body = { deviceId, nonce, signature: await sign(signing.privateKey, text) }
-    // Not repeated by itself: a nonce counts once, and the answer may have been lost.
-    const request = {
-      method,
-      path: '/v1/auth/device-login',
-      body,
-      response: AuthResponse,
-      once: true
-    } as const
-    return (await http.call(request)).body
+    return (await http.call({ ...common, path: '/v1/auth/device-login', body, response: AuthResponse })).body
   } catch (error) {
     // Some addresses have an origin that fits no statement.
     if (error instanceof RuleViolation) return null

@@ -1,7 +1,7 @@
 import type { UserHistory } from '../../protocol/user-history.js'
 import { bumpChainRevision } from './chain-revision.js'
 import { keepHeadsFrom } from './heard-heads.js'
-import type { Store, StoreTransaction } from '../stores/store.js'
+import type { Store, StoreReader, StoreTransaction } from '../stores/store.js'
 
 /** The identity under which this person knows a user. */
 export type Trust = {
@@ -40,9 +40,9 @@ export class TrustStore {
     this.#store = store
   }
 
-  async of(username: string): Promise<Trust | undefined> {
-    const own = await this.#store.get<Pin>(recordName(username))
-    const heard = Object.values((await this.#store.get<Heard>(heardName(username))) ?? {})
+  async of(username: string, store: StoreReader = this.#store): Promise<Trust | undefined> {
+    const own = await store.get<Pin>(recordName(username))
+    const heard = Object.values((await store.get<Heard>(heardName(username))) ?? {})
     const isWeak = own === undefined || ((own.provisional || own.isUnsure) && heard.length > 0)
     const [best] = (isWeak ? [...heard] : [own, ...heard]).sort(byWeight)
     return best && { root: best.root, since: best.since, verified: best.verified, decided: best.decided }

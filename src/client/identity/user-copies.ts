@@ -77,7 +77,9 @@ export class UserCopies {
       const others: string[] = []
       for (const extension of changed) {
         const { username, history } = extension
-        if (await this.#save(tx, extension)) others.push(username)
+        const isBehind = await this.#save(tx, extension)
+        await this.#tellNewRoot(tx, username, history)
+        if (isBehind) others.push(username)
         // The words of a device fall with it.
         else if (username === this.#me.account?.username) await this.#trust.keepHeardFrom(tx, history)
       }
@@ -86,14 +88,12 @@ export class UserCopies {
     })
     for (const { username, history } of changed) this.#cache.set(username, history)
     for (const username of ahead) this.#cache.delete(username)
-    for (const { username, history } of changed) {
-      await this.#tellNewRoot(username, history)
+    for (const { username, history } of changed)
       await this.#heads.compare(
         { username },
         () => true,
         (sequence) => history.hashes[sequence - 1]
       )
-    }
   }
 
   /** The person takes another chain in the place of the copy: safety numbers have to be compared again. */
@@ -134,12 +134,12 @@ export class UserCopies {
   }
 
   /** The reset may come with any look, and not only with its own event. */
-  async #tellNewRoot(username: string, history: UserHistory): Promise<void> {
-    const trust = await this.#trust.of(username)
+  async #tellNewRoot(tx: StoreTransaction, username: string, history: UserHistory): Promise<void> {
+    const trust = await this.#trust.of(username, tx)
     const { root, since } = newestRoot(history)
     if (trust === undefined || trust.since >= since || username === this.#me.account?.username) return
     const wasVerified = trust.verified
-    await this.#alarms.tellOnce(`identity-changed/${username}/${root}`, {
+    await this.#alarms.tellOnceIn(tx, `identity-changed/${username}/${root}`, {
       type: 'identity-changed',
       username,
       root,

@@ -57,6 +57,13 @@ export class OutboxState {
     return (await this.#store.list<QueuedMessage>(queueName(conversationId))).map(([, message]) => message)
   }
 
+  /** Whether a message is queued in any conversation. */
+  async isQueued(id: string): Promise<boolean> {
+    for (const conversationId of await this.conversations())
+      if (await this.has(conversationId, id)) return true
+    return false
+  }
+
   async has(conversationId: string, id: string): Promise<boolean> {
     return (await this.#store.get(idName(conversationId, id))) !== undefined
   }

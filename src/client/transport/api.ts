@@ -135,7 +135,7 @@ export class Api {
 
   /** A new session by the key of this device. @throws the refusal if there is no key */
   async #beginFresh(refusal: unknown): Promise<string> {
-    const response = await this.#signInAgain()
+    const response = await this.#http.retry(() => this.#signInAgain())
     if (response === null) throw refusal
     await this.begin(response)
     return response.accessToken
@@ -155,11 +155,16 @@ export class Api {
   }
 
   #refresh(stale: string): Promise<string> {
-    this.#refreshing ??= this.#refreshOnce(stale).finally(() => (this.#refreshing = null))
+    this.#refreshing ??= this.#http
+      .retry(() => this.#refreshOnce(stale))
+      .finally(() => (this.#refreshing = null))
     return this.#refreshing
   }
 
-  /** Holds the store's lock, so that no two processes use one refresh token: that would end the session. */
+  /**
+   * Holds the store's lock, so that no two processes use one refresh token: that would end the session. Each request
+   * under it is sent once, and has a short time: others wait for the lock.
+   */
   async #refreshOnce(stale: string): Promise<string> {
     const session = await this.#store.update(async (tx) => {
       const stored = await tx.get<StoredSession>(NAME)
@@ -182,7 +187,8 @@ export class Api {
         path: '/v1/auth/refresh',
         body: { refreshToken },
         response: AuthResponse,
-        timeout: REFRESH_TIMEOUT_MS
+        timeout: REFRESH_TIMEOUT_MS,
+        tries: 1
       })
       return this.#toStored(body, isForReset)
     } catch (error) {

@@ -34,6 +34,8 @@ export interface Request<S extends TSchema = TSchema> {
    * repetition changes nothing.
    */
   once?: boolean
+  /** How often it is sent at most. */
+  tries?: number
   /** Milliseconds for one try, if the answer helps only if it comes soon. */
   timeout?: number
   signal?: AbortSignal
@@ -108,7 +110,7 @@ export class Http {
    */
   async call<S extends TSchema>(request: Request<S>): Promise<ApiResponse<Static<S>>> {
     const { method, path, response: schema, maxBytes } = request
-    return this.#withRetries(request, async (response) => {
+    return this.#answered(request, async (response) => {
       if (schema === undefined) {
         await requireDone(response)
         return { body: null as Static<S>, size: 0 }
@@ -119,14 +121,18 @@ export class Http {
     })
   }
 
-  async #withRetries<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
+  /** Do something, and again after a pause if a request in it has failed so that it may succeed later. */
+  async retry<T>(
+    work: () => Promise<T>,
+    { once = false, tries = TRIES, signal }: Pick<Request, 'once' | 'tries' | 'signal'> = {}
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(request, read)
+        return await work()
       } catch (error) {
-        const pause = attempt < TRIES ? this.#pauseAfter(error, request, attempt) : null
+        const pause = attempt < tries ? this.#pauseAfter(error, once, attempt) : null
         if (pause === null) throw error
-        const wait = linked([request.signal, this.#closed.signal])
+        const wait = linked([signal, this.#closed.signal])
         await sleep(pause, wait.signal).finally(() => wait.unlink())
       }
     }
@@ -134,7 +140,7 @@ export class Http {
 
   /** Like `call`, for a response of bytes. */
   async bytes(request: Omit<Request, 'response'>): Promise<ApiResponse<Uint8Array>> {
-    return this.#withRetries(request, async (response) => {
+    return this.#answered(request, async (response) => {
       await requireAnswer(response, BYTES_TYPE)
       const body = await readBytes(response)
       return { body, size: body.length }
@@ -159,6 +165,10 @@ export class Http {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  #answered<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
+    return this.retry(() => this.#once(request, read), request)
   }
 
   async #once<T>(request: Request, read: Read<T>): Promise<ApiResponse<T>> {
@@ -205,7 +215,7 @@ export class Http {
   }
 
   /** Milliseconds to wait before trying again; null to give up. */
-  #pauseAfter(error: unknown, { once = false }: Request, attempt: number): number | null {
+  #pauseAfter(error: unknown, once: boolean, attempt: number): number | null {
     if (!(error instanceof ChatError)) return null
     const requested = error instanceof RefusedError ? error.retryAfter : null
     const isRateLimited = isRefusal(error, 'too-many-requests')

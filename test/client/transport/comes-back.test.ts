@@ -71,8 +71,6 @@ t.test('A sign-in whose answer is lost is made again with another nonce', async 
   await anHour(t)
   let lost = 0
   proxy.tamper({ loses: ({ path }) => path === '/v1/auth/device-login' && lost++ === 0 })
-  t.match(await failure(erin.sessions.list()), { kind: 'unreachable' })
-  t.equal(erin.account?.loggedIn, true)
   t.match((await erin.sessions.list())[0], { method: 'device', current: true })
   t.equal(lost, 2)
 })

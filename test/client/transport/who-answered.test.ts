@@ -1,4 +1,5 @@
 import t from 'tap'
+import { MemoryStore } from '../../../src/client/index.js'
 import { failure, Listener, registered, texts } from '../../support/chat-clients.js'
 import { machine } from '../../support/cli-process.js'
 import { shortenWaits } from '../../support/short-waits.js'
@@ -10,7 +11,7 @@ const server = await startServer(t)
 const proxy = await tamperingProxy(t, server.url)
 const alice = await registered(t, proxy.url, 'alice')
 const bob = await registered(t, server.url, 'bob')
-const { id } = await alice.conversations.direct('bob')
+const { id: conversationId } = await alice.conversations.direct('bob')
 
 function answerAll(foreign: Foreign): void {
   proxy.tamper({ instead: () => foreign })
@@ -36,7 +37,7 @@ t.test(
     for (const foreign of FOREIGN) {
       answerAll(foreign)
       const text = `during ${foreign.status} ${sent.length}`
-      const error = await failure(alice.send(id, text))
+      const error = await failure(alice.send(conversationId, text))
       t.match(error, {
         kind: 'unreachable',
         code: 'not-the-server',
@@ -47,7 +48,7 @@ t.test(
     }
     proxy.tamper({})
     t.equal((await alice.flush()).length, sent.length)
-    t.strictSame(await texts(bob, id), sent)
+    t.strictSame(await texts(bob, conversationId), sent)
   }
 )
 
@@ -60,9 +61,28 @@ t.test('Nor does a refusal of the server which is not about the message', async 
   ] as const) {
     const headers = { 'content-type': 'application/problem+json' }
     answerAll({ status, headers, body: JSON.stringify({ type: `/problems/${code}`, status }) })
-    t.match(await failure(alice.send(id, code)), { kind: 'refused', code })
+    t.match(await failure(alice.send(conversationId, code)), { kind: 'refused', code })
     proxy.tamper({})
     t.equal((await alice.flush()).length, 1, code)
+  }
+})
+
+t.test('A message waits while others are faster, or may send more', async (t) => {
+  const headers = { 'content-type': 'application/problem+json', 'retry-after': '3600' }
+  for (const [code, status] of [
+    ['stale-chain', 409],
+    ['stale-roster', 409],
+    ['key-not-due', 409],
+    ['too-many-requests', 429]
+  ] as const) {
+    const id = crypto.randomUUID()
+    const body = JSON.stringify({ type: `/problems/${code}`, status })
+    proxy.tamper({ instead: ({ method }) => (method === 'POST' ? { status, headers, body } : undefined) })
+    t.match(await failure(alice.send(conversationId, code, { id })), { kind: 'refused', code })
+    t.ok(await alice.isQueued(id))
+    proxy.tamper({})
+    t.strictSame(await alice.flush(), [id], code)
+    t.notOk(await alice.isQueued(id))
   }
 })
 
@@ -88,6 +108,18 @@ t.test('Only the server ends a session', async (t) => {
   t.equal((await alice.sessions.list()).length, 1)
 })
 
+t.test('The keys of a device are destroyed also when the server is away', async (t) => {
+  const store = new MemoryStore()
+  const chat = await registered(t, proxy.url, 'dora', { store })
+  answerAll({ status: 502 })
+  t.match(await failure(chat.logout()), { kind: 'unreachable' })
+  t.equal(chat.account?.loggedIn, true, 'without `forget` nothing changes')
+  t.strictSame(await chat.logout({ forget: true }), { isEnded: false })
+  t.equal(chat.account, null)
+  t.strictSame(await store.list(''), [])
+  proxy.tamper({})
+})
+
 t.test('Events come again when the server answers again', async (t) => {
   const listener = new Listener(t, alice)
   await listener.first('connected')
@@ -101,7 +133,7 @@ t.test('Events come again when the server answers again', async (t) => {
     proxy.tamper({})
     await listener.first('connected')
   }
-  await bob.send(id, 'still there?')
+  await bob.send(conversationId, 'still there?')
   await listener.message('still there?')
   await listener.stop()
 })
@@ -115,6 +147,17 @@ t.test('The command line says who may have answered, and exits with 3', async (t
   t.match(err, /What answered is not the chat server \(status 404\)\.\n.*Is the address right\?/)
   answerAll({ status: 502 })
   t.match(await home.run('carla', ['conversations']), { code: 3, err: /A proxy answers in its place/ })
+  const limited = { type: '/problems/too-many-requests', status: 429, detail: 'Too many.' }
+  const headers = { 'content-type': 'application/problem+json', 'retry-after': '3600' }
+  const busy = { status: 429, headers, body: JSON.stringify(limited) }
+  const isSend = ({ path }: { path: string }): boolean => path.endsWith('/messages')
+  proxy.tamper({})
+  await home.ok('carla', ['send', 'bob', 'hello'])
+  proxy.tamper({ instead: (asked) => (isSend(asked) ? busy : undefined) })
+  t.match(await home.run('carla', ['send', 'bob', 'later']), {
+    code: 3,
+    err: /without sending it twice, add: --id/
+  })
   answerAll({ status: 401 })
   t.match(await home.run('carla', ['whoami']), { code: 0 })
   t.match(await home.run('carla', ['conversations']), { code: 3 })

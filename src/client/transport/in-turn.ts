@@ -1,4 +1,4 @@
-import { ChatError, type ChatErrorKind } from './errors.js'
+import { ChatError, type ChatErrorKind } from '../errors.js'
 
 /** After these nothing else can go on either. */
 const FINAL: ReadonlySet<ChatErrorKind> = new Set(['unreachable', 'logged-out', 'store'])
