@@ -1,6 +1,5 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import * as schema from '../src/server/db/schema.js'
 import { creation, chainRequest, type CurrentUser } from '../test/support/chain-requests.js'
 import { post } from '../test/support/conversations.js'
 import { crowd } from '../test/support/crowd.js'
@@ -40,7 +39,7 @@ async function making(
   let people: Map<string, CurrentUser> | undefined
   const prepare = async (databaseUrl: string): Promise<void> => {
     const pool = new pg.Pool({ connectionString: databaseUrl })
-    people = await crowd(drizzle(pool, { schema }), MEMBERS - 1)
+    people = await crowd(drizzle(pool), MEMBERS - 1)
     await pool.end()
   }
   const target = await startOurs(owner, postgres, undefined, [], prepare, limits)

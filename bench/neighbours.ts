@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { setPriority } from 'node:os'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import * as schema from '../src/server/db/schema.js'
 import type { CurrentUser } from '../test/support/chain-requests.js'
 import { found, show } from '../test/support/conversations.js'
 import { crowd } from '../test/support/crowd.js'
@@ -74,7 +73,7 @@ export async function neighbours(bench: ServerBench): Promise<void> {
   const prepare = async (url: string): Promise<void> => {
     databaseUrl = url
     const pool = new pg.Pool({ connectionString: databaseUrl })
-    people = await crowd(drizzle(pool, { schema }), MEMBERS - 1)
+    people = await crowd(drizzle(pool), MEMBERS - 1)
     // Now, and not when autovacuum comes: prepared statements keep the plans that they got before.
     await pool.query('vacuum analyze')
     await pool.end()

@@ -1,11 +1,10 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
-import type * as schema from './schema.js'
 
 /**
  * Takes queries. A function that is wrong outside a transaction takes a `Tx`. A transaction that ends in a deadlock is
  * done again: what it does besides has to bear that.
  */
-export type Db = PgDatabase<PgQueryResultHKT, typeof schema>
+export type Db = PgDatabase<PgQueryResultHKT>
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
 
 /** A statement that runs often: prepared once per connection under its name, past the query builder. */

@@ -9,7 +9,6 @@ import type { Database } from './database.js'
 import type { Logger } from '../logger.js'
 import { checkApplied, refuseOlderForm } from './migrate.js'
 import { openPglite } from './pglite.js'
-import * as schema from './schema.js'
 
 /** PGlite in the data directory, which is then locked for other processes. */
 export async function openEmbedded(dataDir: string, logger: Logger): Promise<Database> {
@@ -19,7 +18,7 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Dat
     throw error
   })
   await pglite.exec(KEEP_TO_INDEXES)
-  const db = drizzle(pglite, { schema })
+  const db = drizzle(pglite)
   const requireWritable = async () => void (await pglite.query('select 1'))
   const failures = new Failures(requireWritable, logger)
   return {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/node-postgres'
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
+import type { PgTransactionConfig } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
@@ -11,9 +12,9 @@ import { Failures } from './failures.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
 import type { Database, PreparedStatement } from './database.js'
 import { checkApplied, refuseOlderForm } from './migrate.js'
-import * as schema from './schema.js'
 
 type DatabaseConfig = Config['database']
+type NodePgTx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0]
 
 /** The advisory lock under which one process at a time migrates: an arbitrary constant of this program. */
 const MIGRATION_LOCK = 7_236_418_203
@@ -70,12 +71,13 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
   })
   const failures = new Failures(() => requireWritable(pool), logger)
   pool.on('error', (error) => failures.log(error, 'an idle database connection broke'))
+  // One in use may break between two queries: the next one fails. Without a listener the process would end.
+  pool.on('connect', (client) => client.on('error', () => {}))
   await waitFor(pool, config.startTimeoutSeconds * 1000, logger)
   await requireUtf8(pool)
   if (isPooled) await warnOfMissingTimeouts(pool, logger)
-  const db = drizzle(pool, { schema })
-  const transaction = db.transaction.bind(db)
-  db.transaction = (...given) => retryDeadlock(() => transaction(...given))
+  const db = drizzle(pool)
+  db.transaction = (...given) => retryDeadlock(() => inTransaction(pool, ...given))
 
   return {
     kind: 'postgres',
@@ -126,6 +128,27 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
       failures.stop()
       await pool.end()
     }
+  }
+}
+
+/**
+ * As Drizzle's own, which keeps a connection for ever once BEGIN has failed on it. A connection goes back to the pool
+ * only if the database has said that the transaction is over.
+ */
+async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (tx: NodePgTx) => Promise<T>,
+  config?: PgTransactionConfig
+): Promise<T> {
+  const client = await pool.connect()
+  let hasBegun = false
+  try {
+    return await drizzle(client).transaction((tx) => {
+      hasBegun = true
+      return work(tx)
+    }, config)
+  } finally {
+    client.release(!hasBegun || client.getTransactionStatus() !== 'I')
   }
 }
 

@@ -1,14 +1,15 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { pipeline } from 'node:stream'
+import { connect } from 'node:net'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { isDatabaseDown } from '../../../src/server/db/errors.js'
+import { LockHolder } from '../../support/database-locks.js'
 import { eventually } from '../../support/eventually.js'
 import { losableAddress, type LosableAddress } from '../../support/far-network.js'
 import { conversation, user } from '../../support/people.js'
 import { startPostgres } from '../../support/postgres.js'
-import { ServerProcess, freePort, startServer, type Scope } from '../../support/server-process.js'
+import { ServerProcess, freePort, startServer } from '../../support/server-process.js'
+import { wayTo } from '../../support/way-to.js'
 import type { InteropClient } from '../../support/interop/client.js'
 import { expect, problem } from '../../support/interop/http.js'
 
@@ -52,23 +53,6 @@ function hasOneLine(t: Test, { output }: ServerProcess): void {
   t.match(output, /"failures":\d+,"msg":"the database is available again"/)
 }
 
-/** A way to the database from another address of this machine. */
-async function wayTo(owner: Scope, { hostname, port }: URL, address: string): Promise<number> {
-  const open = new Set<Socket>()
-  const way = createServer((near) => {
-    const far = connect(Number(port), hostname)
-    open.add(near).add(far)
-    // Either ends with the other.
-    pipeline(near, far, near, () => undefined)
-  })
-  await new Promise<void>((resolve) => way.listen(0, address, resolve))
-  owner.teardown(() => {
-    way.close()
-    for (const socket of open) socket.destroy()
-  })
-  return (way.address() as AddressInfo).port
-}
-
 const postgres = await startPostgres(t)
 if (postgres !== undefined) {
   const far = losableAddress(t)
@@ -79,7 +63,7 @@ if (postgres !== undefined) {
     async (t) => {
       const { address, lose, restore } = far as LosableAddress
       const databaseUrl = new URL(await postgres.newDatabase())
-      databaseUrl.host = `${address}:${await wayTo(t, databaseUrl, address)}`
+      databaseUrl.host = `${address}:${(await wayTo(t, databaseUrl, address)).port}`
       // Nothing tells a connection that its packets get lost.
       const env = { LOG_LEVEL: 'info', WORKERS: '1', REDIS_URL: '', DATABASE_STATEMENT_TIMEOUT: '1' }
       const server = await startServer(t, { databaseUrl: databaseUrl.href, env })
@@ -130,5 +114,54 @@ if (postgres !== undefined) {
     t.equal((await alice.post(id, alice.seal(id, 'hello'))).status, 201)
     await eventually(() => server.output.includes('the database is available again'), 'the end is logged')
     hasOneLine(t, server)
+  })
+
+  /** A server with a short time-out, on a way to the database that can be held, and a call that opens a transaction. */
+  async function onWay(t: Test) {
+    const databaseUrl = await postgres!.newDatabase()
+    const through = new URL(databaseUrl)
+    const way = await wayTo(t, through)
+    through.port = String(way.port)
+    const env = { WORKERS: '1', REDIS_URL: '', DATABASE_STATEMENT_TIMEOUT: '1', DATABASE_POOL_SIZE: '2' }
+    const server = await startServer(t, { databaseUrl: through.href, env })
+    const alice = await user(t, server, 'alice')
+    const change = async () => {
+      const answer = await alice.raw('PATCH', '/v1/users/me', { body: { contactPolicy: 'nobody' } })
+      return `${answer.status} ${problem(answer)}`.trim()
+    }
+    return { databaseUrl, way, server, change }
+  }
+
+  t.test('A connection on which no transaction could begin is replaced', async (t) => {
+    const { databaseUrl, way, server, change } = await onWay(t)
+    t.strictSame(await Promise.all([change(), change()]), ['200', '200'])
+    const { client } = await LockHolder.connect(t, databaseUrl)
+    way.hold()
+    const unavailable = '503 database-unavailable'
+    t.strictSame(await Promise.all([change(), change()]), [unavailable, unavailable])
+    const isOver = async () =>
+      (await client.query("select from pg_stat_activity where state = 'idle in transaction'")).rowCount === 0
+    await eventually(isOver, 'the database has ended the transactions')
+    way.release()
+    await eventually(async () => (await readiness(server)).status === 200, 'it is ready')
+    t.strictSame(await Promise.all([change(), change()]), ['200', '200'])
+  })
+
+  t.test('A connection that breaks between two statements ends one call, and not the server', async (t) => {
+    const { databaseUrl, way, change } = await onWay(t)
+    const holder = await LockHolder.connect(t, databaseUrl)
+    await holder.client.query('begin')
+    await holder.client.query('select from users for no key update')
+    const broken = change()
+    await holder.holdsUp('no key update')
+    way.hold()
+    await holder.client.query('commit')
+    // The answer to the statement and the end of the connection come in one piece.
+    const end = `select pg_terminate_backend(pid, 10000) from pg_stat_activity
+      where datname = current_database() and state = 'idle in transaction'`
+    await eventually(async () => (await holder.client.query(end)).rowCount === 1, 'the connection has ended')
+    way.release()
+    t.equal(await broken, '503 database-unavailable')
+    t.equal(await change(), '200')
   })
 }

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import * as schema from '../../../../src/server/db/schema.js'
 import { cheapKeys } from '../../../support/bad-input.js'
 import { creation, currentUser, type KeyBody } from '../../../support/chain-requests.js'
 import { found, newKey, post } from '../../../support/conversations.js'
@@ -32,7 +31,7 @@ if (postgres !== undefined) {
     Array.from({ length: STRANGERS }, (_, n) => user(t, server, `stranger${n}`))
   )
   const pool = new pg.Pool({ connectionString: databaseUrl })
-  const others = await crowd(drizzle(pool, { schema }), MEMBERS)
+  const others = await crowd(drizzle(pool), MEMBERS)
   await pool.end()
 
   /** Another device of the victim, with a session and not yet added. */
