@@ -21,7 +21,7 @@ export interface NewEvent {
  * else before, too: while the counter is locked, nobody can append.
  *
  * @param also writes that need the position: further parts of a `with` list, in which `head.first` is the
- *   first position
+ *   first position. A transaction that changes the same rows and then appends locks their conversation first
  * @returns the positions
  */
 export async function appendEvents(tx: Tx, added: readonly NewEvent[], also?: SQL): Promise<number[]> {

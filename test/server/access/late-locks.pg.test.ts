@@ -219,6 +219,16 @@ if (pg !== undefined) {
       }
     )
 
+  t.test('A request that is accepted while the receiver is leaving waits, and holds up nobody', async (t) => {
+    const who = await user(t, chat, 'leaver')
+    expect(await who.raw('PATCH', '/v1/users/me', { body: { contactPolicy: 'requests' } }), 200)
+    const id = await conversation(bystander, [who])
+    const first = () => who.leave(id)
+    const second = () => who.raw('POST', `/v1/conversations/${id}/acceptance`)
+    const held = 'select from log_head for update'
+    t.equal(await after(t, { held, first, second }), '404 conversation-not-found')
+  })
+
   t.test('A session that ends while its call waits changes nothing', async (t) => {
     const owner = await user(t, chat, 'ender')
     const other = await anotherSession(t, owner)

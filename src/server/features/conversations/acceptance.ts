@@ -10,6 +10,8 @@ import { appendEvents } from '../../log/append-events.js'
 /** Accept a request; nothing if there is none (any more). @throws {Problem} `conversation-not-found` */
 export async function acceptRequest(tx: Tx, session: DeviceSession, id: string): Promise<void> {
   const { id: userId } = await lockOwnAccount(tx, session)
+  // A departure takes the counter of the log before the row of the membership. So both wait here.
+  await tx.execute(sql`select from conversations where id = ${id}::uuid for share`)
   const accepted = await rows(
     tx,
     sql`
