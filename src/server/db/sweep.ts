@@ -1,6 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database, Db } from './database.js'
-import { attempts, devices, invites, passwordResets, sessions, usedNonces } from './schema.js'
+import { attempts, devices, invites, passwordResets, sessions, usedNonces, users } from './schema.js'
 
 const SWEEP_MS = 60_000
 const MAINTAIN_MS = 3_600_000
@@ -18,10 +18,18 @@ export async function sweep(db: Db): Promise<void> {
   await db
     .delete(invites)
     .where(and(eq(invites.uses, 0), lt(invites.expiresAt, sql`now() - interval '30 days'`)))
-  // Devices that nobody has approved for a week.
-  await db
-    .delete(devices)
-    .where(and(eq(devices.status, 'pending'), lt(devices.createdAt, sql`now() - interval '7 days'`)))
+  // Devices that nobody has approved for a week. A call that reads an account's devices keeps it locked until it has
+  // changed them: such accounts are left for the next time.
+  const isForgotten = and(
+    eq(devices.status, 'pending'),
+    lt(devices.createdAt, sql`now() - interval '7 days'`)
+  )
+  await db.execute(sql`
+    with account as materialized (
+      select id from ${users} where id = any (array(select ${devices.userId} from ${devices} where ${isForgotten}))
+      for no key update skip locked
+    )
+    delete from ${devices} where ${isForgotten} and ${devices.userId} in (select id from account)`)
 }
 
 /**
