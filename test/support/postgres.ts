@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,8 @@ export interface Postgres {
   restart(): Promise<void>
   /** Start it if it has ended by itself. */
   revive(): Promise<void>
+  /** A standby with what this one, which was killed, has written. @returns the address of the same database there */
+  standby(): Promise<string>
 }
 
 async function query(url: string, text: string): Promise<void> {
@@ -77,7 +79,8 @@ async function given(owner: Scope, server: string): Promise<Postgres> {
     abort: refuse,
     kill: refuse,
     restart: refuse,
-    revive: refuse
+    revive: refuse,
+    standby: refuse
   }
 }
 
@@ -191,14 +194,16 @@ export async function findPostgres(owner: Scope, options: ClusterOptions = {}): 
   const data = join(folder, 'data')
   await run('cp', ['-R', '-p', binaries.template, data], { ...binaries.runAs, cwd: '/' })
   const cluster = new Cluster(binaries, data, await freePort(), options)
+  const standbys: Cluster[] = []
   owner.teardown(async () => {
-    await cluster.end('SIGQUIT')
+    for (const one of [cluster, ...standbys]) await one.end('SIGQUIT')
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   await cluster.start()
   const newDatabase = (template?: string): Promise<string> => newDatabaseIn(cluster.server, template)
+  const own = await newDatabase()
   return {
-    url: await newDatabase(),
+    url: own,
     newDatabase,
     stop: () => cluster.end('SIGINT'),
     abort: () => cluster.end('SIGQUIT'),
@@ -209,6 +214,16 @@ export async function findPostgres(owner: Scope, options: ClusterOptions = {}): 
     },
     revive: async () => {
       if (!cluster.isRunning) await cluster.start()
+    },
+    standby: async () => {
+      const copy = join(folder, `standby-${standbys.length}`)
+      await run('cp', ['-R', '-p', data, copy], { ...binaries.runAs, cwd: '/' })
+      await rm(join(copy, 'postmaster.pid'), { force: true })
+      await writeFile(join(copy, 'standby.signal'), '')
+      const standby = new Cluster(binaries, copy, await freePort(), options)
+      standbys.push(standby)
+      await standby.start()
+      return inside(standby.server, nameIn(own))
     }
   }
 }

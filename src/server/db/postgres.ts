@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sql } from 'drizzle-orm'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import type { PgTransactionConfig } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import type { Config, Secret } from '../config.js'
 import type { Logger } from '../logger.js'
-import { DatabaseReadOnly, isDatabaseDown, isForbidden, retryDeadlock } from './errors.js'
+import { DatabaseReadOnly, isDatabaseDown, retryDeadlock } from './errors.js'
 import { Failures } from './failures.js'
 import { KEEP_TO_INDEXES } from './prepared.js'
 import type { Database, PreparedStatement } from './database.js'
 import { checkApplied, refuseOlderForm } from './migrate.js'
+import { postgresOrigin } from './origin.js'
 
 type DatabaseConfig = Config['database']
 type NodePgTx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0]
@@ -104,23 +104,7 @@ export async function openPostgres(config: DatabaseConfig, url: Secret, logger: 
         await client.end()
       }
     },
-    async origin() {
-      const { rows } = await db.execute<{ oid: string }>(
-        sql`select oid::text from pg_database where datname = current_database()`
-      )
-      // Hosted databases may refuse this query; the oid still tells databases of one cluster apart.
-      const cluster = await db
-        .execute<{ id: string }>(
-          sql`select s.system_identifier || '/' || c.timeline_id as id
-              from pg_control_system() s, pg_control_checkpoint() c`
-        )
-        .then(({ rows: [row] }) => row?.id ?? '')
-        .catch((error: unknown) => {
-          if (isForbidden(error)) return ''
-          throw error
-        })
-      return `${cluster}/${rows[0]?.oid}`
-    },
+    origin: () => postgresOrigin(db),
     maintain: () => Promise.resolve(),
     requireWritable: () => requireWritable(pool),
     logFailure: (...of) => failures.log(...of),
