@@ -98,7 +98,9 @@ export function groupCommit(options: {
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     try {
-      const results = await store(batch.flatMap(({ messages }) => messages))
+      const all = batch.flatMap(({ messages }) => messages)
+      // Another process may store one of them at the same moment. The second time it is found to be a repeat.
+      const results = await retryDuplicate(() => store(all))
       let answered = 0
       for (const { messages, resolve } of batch)
         resolve(results.slice(answered, (answered += messages.length)))
@@ -108,9 +110,7 @@ export function groupCommit(options: {
     }
   }
 
-  /**
-   * One by one, so that one bad row harms no others. Repeats that raced between processes end up here, too.
-   */
+  /** One by one, so that one bad row harms no others. */
   async function storeApart({ messages }: Waiting): Promise<SendResult[]> {
     const results: SendResult[] = []
     for (const message of messages) results.push(await storeAlone(message))
