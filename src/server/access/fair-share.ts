@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../http/problem.js'
+import { isOver, whenOver } from '../http/when-over.js'
 import { sessionOf } from './auth.js'
 import { QueueByKey } from './queue-by-key.js'
 
@@ -147,11 +148,13 @@ export function shareFairly(app: FastifyInstance, share: number | null): void {
   app.addHook('preValidation', (request, reply, done) => {
     if (request.routeOptions.config.share === 0) return done()
     const { userId, deviceId, id } = sessionOf(request)
-    const gone = (listener: () => void) => reply.raw.once('close', listener)
+    const gone = (listener: () => void) => whenOver(reply, listener)
     fair.enter(userId, deviceId ?? id, gone).then((hasEntered) => {
       if (!hasEntered) return
+      // The client may have left while the session was looked up. Nothing would give the place back later.
+      if (isOver(reply)) return fair.leave(userId, 0)
       since.set(request, performance.now())
-      reply.raw.once('close', () => request.waits())
+      whenOver(reply, () => request.waits())
       done()
     }, done)
   })

@@ -6,6 +6,7 @@ import { deviceSessionOf } from '../../access/auth.js'
 import { networkOf } from '../../access/rate-limits.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
+import { whenOver } from '../../http/when-over.js'
 import { poll, type PollParts } from './poll.js'
 import type { ResolveCursor } from './resume.js'
 
@@ -52,7 +53,7 @@ export function eventPageRoute(app: App, services: PollParts, resolveCursor: Res
       const start = await resolveCursor(poller.session.userId, after)
       if (request.socket.destroyed) return
       const gone = new AbortController()
-      reply.raw.on('close', () => gone.abort())
+      whenOver(reply, () => gone.abort())
       const page = await poll(services, poller, start, {
         limit,
         waitMs: wait * 1000,
