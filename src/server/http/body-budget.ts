@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from './app.js'
 import { BODY_LIMIT } from './json-body.js'
 import { Problem } from './problem.js'
+import { whenOver } from './when-over.js'
 
 const MIB = 2 ** 20
 /** Bytes of large bodies that are under way at once: of one caller, and of all. */
@@ -30,7 +31,7 @@ export function boundBodies(app: App, callerOf: (request: FastifyRequest) => str
     if ((own > 0 && own + size > OF_ONE) || total + size > OF_ALL) return done(new Problem('overloaded'))
     total += size
     underWay.set(caller, own + size)
-    reply.raw.once('close', () => {
+    whenOver(reply, () => {
       total -= size
       const left = underWay.get(caller)! - size
       if (left > 0) underWay.set(caller, left)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { post } from '../../support/conversations.js'
 import { LockHolder } from '../../support/database-locks.js'
 import type { InteropClient } from '../../support/interop/client.js'
 import { expect } from '../../support/interop/http.js'
@@ -67,7 +68,8 @@ if (pg !== undefined) {
   const poll = (by: InteropClient) => head(by, 'GET /v1/events/page?wait=45')
   const before: Record<string, string> = {
     'by itself': '',
-    'behind a poll on its connection': poll(bob)
+    'behind a poll on its connection': poll(bob),
+    'behind a stream on its connection': head(bob, 'GET /v1/events')
   }
 
   for (const [n, [how, first]] of Object.entries(before).entries())
@@ -80,4 +82,21 @@ if (pg !== undefined) {
       for (let call = 0; call < 3; call++) expect(await alice.raw('GET', '/v1/users/me', { timeoutMs }), 200)
       t.pass('calls of the same user are answered')
     })
+
+  for (const [n, [how, first]] of Object.entries(before).entries())
+    t.test(
+      `A large body whose client leaves while its session is looked up counts no more, ${how}`,
+      async (t) => {
+        const carol = await user(t, chat, `carol${n}`)
+        const large = ['Content-Type: application/json', 'Transfer-Encoding: chunked']
+        const text = first + head(carol, 'POST /v1/conversations', ...large)
+        const { sockets, release } = await untilLookUp(t, carol, [text], first === '' ? 0 : 1)
+        for (const socket of sockets) await leave(socket)
+        await release()
+        // Before this call has an answer, the session of the other one has been found.
+        expect(await carol.raw('GET', '/v1/users/me'), 200)
+        expect(await post(carol, '/v1/conversations', `${' '.repeat(2 ** 20)}{}`), 400)
+        t.pass('another large body of the same user is read')
+      }
+    )
 }
