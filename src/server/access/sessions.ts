@@ -26,11 +26,8 @@ export interface ActiveSession {
 const CACHED = 100_000
 const LOADED_AT_ONCE = 200
 
-interface Loaded {
-  session: ActiveSession | null
-  /** When the query began. */
-  generation: number
-}
+/** A session that was loaded, null if there is none; `outdated` if it was forgotten meanwhile. */
+type Loaded = ActiveSession | 'outdated' | null
 
 /**
  * The sessions that requests use, in memory. The log keeps them true: whoever revokes a session or changes a
@@ -40,14 +37,14 @@ export class Sessions {
   readonly #load: (id: string) => Promise<Loaded>
   readonly #cache = new Map<string, ActiveSession>()
   readonly #onEnded: ((sessionId: string) => void)[] = []
-  /** Rises with every invalidation: a session that was loaded across one may be outdated. */
-  #generation = 0
+  /**
+   * Ids of the sessions, and of the users, that were forgotten since the running load began: what it finds of them may
+   * be outdated. Null while none runs; no two run at once.
+   */
+  #forgotten: Set<string> | null = null
 
   constructor({ prepared }: Database, log: Pick<Log, 'listen'>) {
-    this.#load = batchLoader(async (ids) => {
-      const generation = this.#generation
-      return (await load(prepared, ids)).map((session) => ({ session, generation }))
-    }, LOADED_AT_ONCE)
+    this.#load = batchLoader((ids) => this.#loadAll(prepared, ids), LOADED_AT_ONCE)
     log.listen((entries) => {
       for (const entry of entries) this.#follow(entry)
     })
@@ -63,12 +60,12 @@ export class Sessions {
   }
 
   forget(id: string): void {
-    this.#generation++
+    this.#forgotten?.add(id)
     this.#cache.delete(id)
   }
 
   #forgetUser(userId: string): void {
-    this.#generation++
+    this.#forgotten?.add(userId)
     for (const session of this.#cache.values()) if (session.userId === userId) this.#cache.delete(session.id)
   }
 
@@ -90,12 +87,28 @@ export class Sessions {
     const known = this.#cache.get(id)
     if (known !== undefined && known.endsAt > performance.now()) return known
     this.#cache.delete(id)
-    const { session, generation } = await this.#load(id)
+    const session = await this.#load(id)
+    return session === 'outdated' ? this.find(id) : session
+  }
+
+  async #loadAll(prepared: Database['prepared'], ids: string[]): Promise<Loaded[]> {
+    const forgotten = new Set<string>()
+    this.#forgotten = forgotten
+    try {
+      const found = await load(prepared, ids)
+      return found.map((session, n) => this.#remember(session, ids[n]!, forgotten))
+    } finally {
+      this.#forgotten = null
+    }
+  }
+
+  /** At once when it was loaded: later the session might have been forgotten unnoticed. */
+  #remember(session: ActiveSession | null, id: string, forgotten: ReadonlySet<string>): Loaded {
+    if (forgotten.has(id) || (session !== null && forgotten.has(session.userId))) return 'outdated'
     if (session === null || session.endsAt <= performance.now()) return null
     // A pending device may be approved at any moment: not remembered, it is looked up again until it is
     // active.
     if (session.deviceId !== null && !session.deviceActive) return session
-    if (generation !== this.#generation) return this.find(id)
     if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!)
     this.#cache.set(id, session)
     return session
