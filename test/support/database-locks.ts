@@ -49,6 +49,12 @@ export class LockHolder {
     return this.#finds(query, `a statement with "${text}" waits`)
   }
 
+  /** Cancel the statements that wait for this connection's locks, as a time limit of the database does. */
+  async cancelHeldUp(): Promise<void> {
+    const query = 'select pg_cancel_backend(pid) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))'
+    await this.#observer.query(query, [this.#pid])
+  }
+
   #finds(query: string, what: string): Promise<void> {
     return eventually(async () => (await this.#observer.query(query, [this.#pid])).rowCount !== 0, what)
   }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AccountKind, ServerRole } from '../../../protocol/accounts.js'
+import { attempt } from '../../access/attempt.js'
 import { record, userActor } from '../../access/audit.js'
 import { isFirstAccount } from '../../access/first-account.js'
 import { isUsableInvite, recordUse, useInvite } from '../../access/invites.js'
@@ -41,18 +42,16 @@ export class Admission {
   }
 
   /**
-   * Look at an invitation before the password costs anything. An attempt counts as a failure until the invitation
-   * proves good, so that many at once gain nothing.
+   * Look at an invitation before the password costs anything.
    *
    * @throws {Problem} `registration-closed`, `invitation-required`, `invitation-unavailable`, `too-many-requests`
    */
   async check(request: FastifyRequest, reply: FastifyReply, token: string | undefined): Promise<void> {
     this.requireOpen(request, reply, token)
     if (token === undefined) return
-    const network = networkOf(request)
-    this.#failures.count(network)
-    if (!(await isUsableInvite(this.#db, token, this.#rule))) throw new Problem('invitation-unavailable')
-    this.#failures.takeBack(network)
+    const look = () => isUsableInvite(this.#db, token, this.#rule)
+    if (!(await attempt(this.#failures, networkOf(request), look)))
+      throw new Problem('invitation-unavailable')
   }
 
   /** Use the invitation, if there is one. @throws {Problem} `invitation-unavailable` */

@@ -12,6 +12,7 @@ import { requireNoWait } from '../../access/rate-limits.js'
 import { isValidSignature, readSigningKey } from '../../chains/public-keys.js'
 import type { Config } from '../../config.js'
 import type { Db, Tx } from '../../db/database.js'
+import { isDatabaseDown } from '../../db/errors.js'
 import { devices, usedNonces, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
 import { transaction } from '../../log/append-events.js'
@@ -99,6 +100,10 @@ export function deviceLoginRoutes(app: App, services: Parts): void {
         const session = await insertSession(tx, config.sessions, request, device, 'device')
         const [user] = await tx.select().from(users).where(eq(users.id, device.userId))
         return signIn(app, refresh, session, user!, device)
+      }).catch((error: unknown) => {
+        // Nobody has signed in, and the client tries again.
+        if (isDatabaseDown(error)) perDevice.takeBack(id)
+        throw error
       })
       services.logins.remember(username, request)
       return response

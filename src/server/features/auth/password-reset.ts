@@ -1,13 +1,12 @@
 import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { PasswordReset } from '../../../protocol/admin.js'
 import { ref } from '../../../protocol/schema.js'
+import { attempt } from '../../access/attempt.js'
 import { record, userActor } from '../../access/audit.js'
 import { networkOf, requireNoWait } from '../../access/rate-limits.js'
 import { endSessions, logOutDevices } from '../../access/sessions.js'
 import { hashOfToken } from '../../access/tokens.js'
-import type { WindowCounter } from '../../access/window-counter.js'
 import type { Db, Tx } from '../../db/database.js'
 import { devices, passwordResets, sessions, users } from '../../db/schema.js'
 import type { App } from '../../http/app.js'
@@ -17,6 +16,8 @@ import { appendEvents, transaction } from '../../log/append-events.js'
 import type { Services } from '../../services.js'
 import { isCommonPassword } from './common-passwords.js'
 import { logFailedLogin } from '../../access/login-throttle.js'
+
+const DETAIL = 'There were too many wrong links. Wait for the time in `Retry-After`.'
 
 type Parts = Pick<Services, 'attempts' | 'config' | 'db' | 'log' | 'logins' | 'passwords'>
 
@@ -46,8 +47,12 @@ export function passwordResetRoutes(app: App, services: Parts): void {
       const username = request.body.username.toLowerCase()
       if (isCommonPassword(newPassword, username)) throw new Problem('weak-password')
       const tokenHash = hashOfToken(token)
-      const isGood = await attempt(failures, request, reply, () => isUsable(services.db, username, tokenHash))
-      if (!isGood) throw new Problem('reset-unavailable')
+      const network = networkOf(request)
+      requireNoWait(reply, failures.wait(network), DETAIL)
+      if (!(await attempt(failures, network, () => isUsable(services.db, username, tokenHash)))) {
+        logFailedLogin(request, 'wrong-link')
+        throw new Problem('reset-unavailable')
+      }
       const passwordHash = await services.passwords.hash(newPassword)
       await transaction(services, async (tx) => {
         const userId = await setPassword(tx, { username, tokenHash, passwordHash })
@@ -60,26 +65,6 @@ export function passwordResetRoutes(app: App, services: Parts): void {
       return reply.status(204).send(null)
     }
   )
-}
-
-/** Count the attempt as a failure until it has gone well, so that many at once gain nothing. */
-async function attempt(
-  failures: WindowCounter,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  look: () => Promise<boolean>
-): Promise<boolean> {
-  const network = networkOf(request)
-  requireNoWait(
-    reply,
-    failures.wait(network),
-    'There were too many wrong links. Wait for the time in `Retry-After`.'
-  )
-  failures.count(network)
-  const isGood = await look()
-  if (isGood) failures.takeBack(network)
-  else logFailedLogin(request, 'wrong-link')
-  return isGood
 }
 
 /** SQL: the link, while it may be used. */

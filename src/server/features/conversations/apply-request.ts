@@ -1,5 +1,6 @@
 import type { ChainReceipt } from '../../../protocol/conversations.js'
 import type { DeviceSession } from '../../access/auth.js'
+import type { Spend } from '../../access/daily-budget.js'
 import { readSigningDevice } from '../../chains/signing-device.js'
 import { holdUserChains } from '../../chains/user-chain-lock.js'
 import type { Tx } from '../../db/database.js'
@@ -24,7 +25,8 @@ export async function applyRequest(
   tx: Tx,
   session: DeviceSession,
   parsed: ParsedRequest,
-  { spareKeys, contact }: { spareKeys: SpareKeys; contact: ContactRules }
+  { spareKeys, contact }: { spareKeys: SpareKeys; contact: ContactRules },
+  spend: Spend
 ): Promise<ChainReceipt> {
   await holdUserChains(tx)
   const stored = await lockChain(tx, parsed.conversationId)
@@ -38,7 +40,7 @@ export async function applyRequest(
   const isDue = isKeyDue(stored, parsed)
   if (!isDue) await requireSpareKey(tx, session, parsed, spareKeys)
   const uniqueKey = stored === null ? await requireUnique(tx, judged.chain, known.users) : null
-  const requested = await requireContact(tx, session, stored, known, judged, contact)
+  const requested = await requireContact(tx, session, stored, known, judged, contact, spend)
   const lastPosition = await storeRequest(tx, {
     session,
     stored,

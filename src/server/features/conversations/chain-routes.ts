@@ -11,6 +11,7 @@ import {
 import type { ProblemCode } from '../../../protocol/problems.js'
 import { ChainQuery, PageQuery, Uuid, defaulted, record, ref } from '../../../protocol/schema.js'
 import { deviceSessionOf } from '../../access/auth.js'
+import { spendInTransaction } from '../../access/daily-budget.js'
 import { Turns } from '../../access/turns.js'
 import { readSigningDevice } from '../../chains/signing-device.js'
 import { retryDuplicate } from '../../db/errors.js'
@@ -103,7 +104,12 @@ export function chainRoutes(app: App, services: ChainServices): void {
     if (!isFree) await spendRequest(db, conversationId, session.userId, requests)
     requireSignedBy(await readSigningDevice(db, session), parsed)
     return turns.run(session.userId, () =>
-      retryDuplicate(() => transaction(services, (tx) => applyRequest(tx, session, parsed, rules)))
+      retryDuplicate(() =>
+        spendInTransaction(
+          (change) => transaction(services, change),
+          (tx, spend) => applyRequest(tx, session, parsed, rules, spend)
+        )
+      )
     )
   }
 

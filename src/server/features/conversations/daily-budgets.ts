@@ -1,4 +1,4 @@
-import { spendOfDay } from '../../access/daily-budget.js'
+import type { Spend } from '../../access/daily-budget.js'
 import type { WindowCounter } from '../../access/window-counter.js'
 import type { Services } from '../../services.js'
 
@@ -12,14 +12,10 @@ export class DailyBudgets {
     this.#requests = attempts.of('requests')
   }
 
-  /** @throws {Problem} `too-many-requests` with `Retry-After`: then nothing was spent */
-  spend(userId: string, { groups, requests }: { groups: number; requests: number }): void {
-    spendOfDay(this.#groups, userId, groups, 'You may create', 'groups')
-    try {
-      spendOfDay(this.#requests, userId, requests, 'You may send', 'requests to strangers')
-    } catch (error) {
-      this.#groups.takeBack(userId, groups)
-      throw error
-    }
+  /** @throws {Problem} `too-many-requests` with `Retry-After` */
+  spend(spend: Spend, userId: string, { groups, requests }: { groups: number; requests: number }): void {
+    spend({ counter: this.#groups, userId, amount: groups, may: 'You may create', things: 'groups' })
+    const things = 'requests to strangers'
+    spend({ counter: this.#requests, userId, amount: requests, may: 'You may send', things })
   }
 }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { ContactPolicy } from '../../../protocol/accounts.js'
 import type { DeviceSession } from '../../access/auth.js'
+import type { Spend } from '../../access/daily-budget.js'
 import type { Config } from '../../config.js'
 import type { Tx } from '../../db/database.js'
 import { arrayOf, rows } from '../../db/rows.js'
@@ -40,7 +41,8 @@ export async function requireContact(
   stored: StoredChain | null,
   { users }: KnownUsers,
   { chain: { kind, members } }: Judged,
-  { bounds, daily }: ContactRules
+  { bounds, daily }: ContactRules,
+  spend: Spend
 ): Promise<Set<string>> {
   const names = [...members.keys()].filter((username) => stored?.members.has(username) !== true)
   if (names.length === 0) return new Set()
@@ -51,7 +53,7 @@ export async function requireContact(
   if (refusing !== undefined) throw refused(refusing)
   const requested = others.filter(({ policy, isKnown }) => policy === 'requests' && !isKnown)
   requireFree(joining, requested, session, bounds)
-  daily.spend(session.userId, {
+  daily.spend(spend, session.userId, {
     groups: stored === null && kind === 'group' ? 1 : 0,
     requests: requested.length
   })

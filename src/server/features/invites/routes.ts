@@ -4,7 +4,7 @@ import { UUID } from '../../../protocol/ids.js'
 import { PageQuery, Uuid, record, ref } from '../../../protocol/schema.js'
 import { lockOwnAccount } from '../../access/accounts.js'
 import { deviceSessionOf, sessionOf } from '../../access/auth.js'
-import { spendOfDay } from '../../access/daily-budget.js'
+import { spendInTransaction } from '../../access/daily-budget.js'
 import { createInvite, inviteView, listInvites, revokeInvite } from '../../access/invites.js'
 import type { App } from '../../http/app.js'
 import { pageOf } from '../../http/page.js'
@@ -42,13 +42,16 @@ export function inviteRoutes(
       const { userId } = session
       const { maxUses = 1, days = 7, note = '', kind = 'member' } = request.body
       requireBounds(bounds, { maxUses, days })
-      const { invite, token } = await db.transaction(async (tx) => {
-        const { role } = await lockOwnAccount(tx, session)
-        if (config.registration.mode === 'closed' && role !== 'admin')
-          throw new Problem('registration-closed')
-        spendOfDay(made, userId, 1, 'You may make', 'invitations')
-        return createInvite(tx, { createdBy: userId, note, maxUses, days, kind, role: 'member' })
-      })
+      const { invite, token } = await spendInTransaction(
+        (change) => db.transaction(change),
+        async (tx, spend) => {
+          const { role } = await lockOwnAccount(tx, session)
+          if (config.registration.mode === 'closed' && role !== 'admin')
+            throw new Problem('registration-closed')
+          spend({ counter: made, userId, amount: 1, may: 'You may make', things: 'invitations' })
+          return createInvite(tx, { createdBy: userId, note, maxUses, days, kind, role: 'member' })
+        }
+      )
       return reply.status(201).send({ ...inviteView({ invite, usedBy: [] }), token })
     }
   )

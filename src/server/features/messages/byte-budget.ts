@@ -25,7 +25,7 @@ export async function sendWithinBudget(
   messages: readonly OutgoingMessage[]
 ): Promise<SendResult[]> {
   const spend = (bytes: number) => {
-    spendOfDay(stored, userId, bytes, 'You may send', 'bytes of ciphertext')
+    spendOfDay({ counter: stored, userId, amount: bytes, may: 'You may send', things: 'bytes of ciphertext' })
     return bytes
   }
   let spent = stored.has(userId, bytesOf(messages))

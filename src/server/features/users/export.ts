@@ -4,7 +4,7 @@ import { schemaName } from '../../../protocol/schema.js'
 import { lockOwnAccount } from '../../access/accounts.js'
 import { record, userActor } from '../../access/audit.js'
 import { deviceSessionOf } from '../../access/auth.js'
-import { spendOfDay } from '../../access/daily-budget.js'
+import { spendInTransaction } from '../../access/daily-budget.js'
 import type { ActiveSession } from '../../access/sessions.js'
 import type { App } from '../../http/app.js'
 import { problemResponses } from '../../http/problem-responses.js'
@@ -54,12 +54,16 @@ export function exportRoutes(app: App, services: Parts): void {
     },
     async (request, reply) => {
       const session = deviceSessionOf(request)
-      spendOfDay(exports, session.userId, 1, 'You may make', 'exports')
-      const act = { action: 'user.export', subject: session.userId }
-      await services.db.transaction(async (tx) => {
-        await lockOwnAccount(tx, session)
-        await record(tx, userActor(session, request), act)
-      })
+      const { userId } = session
+      const act = { action: 'user.export', subject: userId }
+      await spendInTransaction(
+        (change) => services.db.transaction(change),
+        async (tx, spend) => {
+          spend({ counter: exports, userId, amount: 1, may: 'You may make', things: 'exports' })
+          await lockOwnAccount(tx, session)
+          await record(tx, userActor(session, request), act)
+        }
+      )
       void reply.header('cache-control', 'no-store')
       // Nothing is read before the client has taken what was read before it.
       const lines = Readable.from(chunks(services, session), { objectMode: false, highWaterMark: 2 ** 16 })
