@@ -2,6 +2,7 @@ import type { ActiveSession, Sessions } from '../access/sessions.js'
 import { Problem } from '../http/problem.js'
 import type { Entry } from '../log/entry.js'
 import type { Log } from '../log/index.js'
+import type { MissedEntries } from '../log/tail.js'
 import type { OpenStream } from './open-stream.js'
 import { StreamLimits, type StreamBounds } from './stream-limits.js'
 
@@ -15,8 +16,10 @@ interface User {
   streams: readonly OpenStream[]
   /** The streams that get new entries. */
   subscribed: readonly OpenStream[]
-  /** The user's conversations at the log's head; null until a stream subscribes. */
+  /** The user's conversations at the log's head, or at `through` if that is later; null until a stream subscribes. */
   conversations: Conversation[] | null
+  /** Where the first stream went on. Above the head if this process lags behind the database. */
+  through: number
 }
 
 interface Conversation {
@@ -74,7 +77,10 @@ export class Hub {
     this.#bySession.set(id, (this.#bySession.get(id) ?? []).concat(stream))
     let user = this.#users.get(userId)
     if (user === undefined)
-      this.#users.set(userId, (user = { id: userId, streams: [], subscribed: [], conversations: null }))
+      this.#users.set(
+        userId,
+        (user = { id: userId, streams: [], subscribed: [], conversations: null, through: 0 })
+      )
     user.streams = user.streams.concat(stream)
     if (user.streams.length === 1) this.#onPresence(userId, true)
     // The session may have ended since the request was let in; from now on the stream will hear of it.
@@ -109,10 +115,8 @@ export class Hub {
     const since = this.#log.since(userId, stream.through, conversations)
     if (since === null) return null
     const user = this.#users.get(userId)!
-    if (user.conversations === null) {
-      user.conversations = Array.from(since.conversations, (id) => this.#conversation(id))
-      for (const { users } of user.conversations) users.add(user)
-    }
+    // Another stream has resumed ahead of the head. The entries in between are still to come.
+    if (user.conversations === null || since.through < user.through) this.#place(user, since)
     stream.through = since.through
     user.subscribed = user.subscribed.concat(stream)
     return since.entries
@@ -175,6 +179,13 @@ export class Hub {
     let conversation = this.#conversations.get(id)
     if (conversation === undefined) this.#conversations.set(id, (conversation = { id, users: new Set() }))
     return conversation
+  }
+
+  #place(user: User, { conversations, through }: Pick<MissedEntries, 'conversations' | 'through'>): void {
+    for (const conversation of user.conversations ?? []) this.#removeFrom(conversation, user)
+    user.conversations = Array.from(conversations, (id) => this.#conversation(id))
+    for (const { users } of user.conversations) users.add(user)
+    user.through = through
   }
 
   #join(user: User, id: string): void {

@@ -75,6 +75,32 @@ t.test('A user who is removed from a conversation while every stream lags gets n
   hub.remove(stream)
 })
 
+/** How a user leaves or joins a group, and which events are due to a stream that is behind: 1 is the message before. */
+const turns = {
+  'is removed': { isMember: true, change: (group: string) => alice.removeMember(group, 'bob'), due: [1, 2] },
+  'is added': { isMember: false, change: (group: string) => alice.addMember(group, 'bob'), due: [2] }
+}
+for (const [what, { isMember, change, due }] of Object.entries(turns))
+  t.test(`A stream misses nothing if another one knows already that its user ${what}`, async (t) => {
+    const group = await conversation(alice, isMember ? [bob] : [])
+    const [before, after] = isMember ? [[id, group], [id]] : [[id], [id, group]]
+    const [first, second] = [await opened(ofBob), await opened(ofBob)]
+    const head = second.through
+    // As the database said it, to which another process has written.
+    first.through = head + 2
+    t.strictSame(hub.subscribe(first, after), [])
+    t.strictSame(hub.subscribe(second, before), [])
+    expect(await alice.send(group, 'before the change'), 201)
+    expect(await change(group), 201)
+    const positions = (of: typeof first) => of.delivered.map(({ position }) => position - head)
+    t.strictSame([positions(first), positions(second)], [[], due])
+    expect(await alice.send(group, 'after the change'), 201)
+    const more = isMember ? [] : [3]
+    t.strictSame([positions(first), positions(second)], [more, [...due, ...more]])
+    for (const stream of [first, second]) hub.remove(stream)
+    t.equal(hub.usersIn([id, group]).size, 0)
+  })
+
 t.test('Streams may be removed while frames are written to others', async (t) => {
   const streams: Awaited<ReturnType<typeof opened>>[] = []
   const leave = () => {
