@@ -68,7 +68,7 @@ export const countedLimits = {
     ...fixed(10)
   },
   'guesses-everywhere': {
-    what: 'wrong passwords from networks that the owner has not used',
+    what: 'wrong passwords from all networks; log-ins from networks that the owner has used go on',
     per: 'account',
     windowMs: HOUR_MS,
     ...fixed(100)

@@ -12,9 +12,9 @@ const DETAIL = 'There were too many log-ins with a wrong password. Wait for the 
 
 /**
  * Bounds on guessing passwords, without a way to lock out the owner. Failures are bounded for an account from
- * one network, and for an account from everywhere except the networks on which its owner has logged in (NIST
- * SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names that do
- * not exist count in the same way.
+ * one network, and for an account from all networks; the networks on which its owner has logged in are let
+ * through the second bound (NIST SP 800-63B-3, section 5.2.2; OWASP, "Slow Down Online Guessing Attacks with
+ * Device Cookies"). Names that do not exist count in the same way.
  */
 export class LoginThrottle {
   readonly #here: WindowCounter

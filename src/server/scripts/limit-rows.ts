@@ -34,7 +34,7 @@ export function stored(): Row[] {
   return [
     [
       'conversations created or accepted',
-      value('MAX_CONVERSATIONS'),
+      `${value('MAX_CONVERSATIONS')}; requests that wait already can be accepted beyond that`,
       'user',
       'limit-reached',
       'when one is left'
@@ -126,7 +126,7 @@ export function stored(): Row[] {
 export function turns(): Row[] {
   return [
     [
-      'time that calls take, but for sends, revocations and log-outs',
+      'time that calls take, but for streams, sends, revocations, changes of the password and ends of sessions',
       `${AT_FIRST_MS} ms at first, then ${value('RATE_LIMIT_SHARE')} percent of all time; ${AT_ONCE} calls at once, and one by one after ${ONE_BY_ONE_MS} ms`,
       'user',
       null,

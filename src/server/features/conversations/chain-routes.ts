@@ -74,8 +74,9 @@ const chainRefusals: ProblemCode[] = [
 ]
 
 const description =
-  'A request that stands in the chain is confirmed again. `If-Match` is compared before the body is read. A user ' +
-  'may make 10 requests to a conversation at once, and then one a minute; leaving is free.'
+  'A request that stands in the chain is confirmed again. `If-Match` is compared before the body is read. By ' +
+  'default a user may make 10 requests to a conversation at once (`CHAIN_REQUESTS_AT_ONCE`), and then one a minute ' +
+  '(`CHAIN_REQUESTS_PER_MINUTE`); leaving is free.'
 
 export type ChainServices = Pick<Services, 'attempts' | 'config' | 'database' | 'db' | 'log'>
 
@@ -170,7 +171,7 @@ export function chainRoutes(app: App, services: ChainServices): void {
         summary: 'Create a new current session key',
         description:
           `${description} A key is always taken if members or chains have moved since the one before. Otherwise a ` +
-          'user may make 5 in a conversation within 24 hours.',
+          'user may by default make 5 in a conversation within 24 hours (`SPARE_KEYS_PER_DAY`).',
         params,
         headers: HeadHeaders,
         body: ref(NewSessionKey),

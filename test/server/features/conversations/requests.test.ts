@@ -246,6 +246,18 @@ t.test('The limits of conversations and requests say what is reached and what fr
   })
 })
 
+t.test('A request that waits can be accepted beyond MAX_CONVERSATIONS', async (t) => {
+  const tight = await startChat(t, { CONTACT_POLICY: 'requests', MAX_CONVERSATIONS: '1' })
+  const [tom, uma] = await people(t, tight, 'tom', 'uma')
+  const id = await conversation(tom!, [uma!], 'direct')
+  await conversation(uma!, [])
+  expect(await accept(uma!, id), 204)
+  t.match((await uma!.createConversation('group', [])).answer, {
+    status: 409,
+    body: { type: '/problems/limit-reached', username: 'uma' }
+  })
+})
+
 t.test('Groups and requests of a day are bounded, and RATE_LIMIT=off takes that away', async (t) => {
   const env = { CONTACT_POLICY: 'requests', GROUPS_PER_DAY: '1', REQUESTS_PER_DAY: '1' }
   const bounded = await startChat(t, { ...env, RATE_LIMIT: 'on', TRUST_PROXY: '127.0.0.1' })
