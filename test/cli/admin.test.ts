@@ -125,7 +125,7 @@ t.test('The operator sees what counts against a user, and takes it away', async 
   const limits = (...more: string[]) =>
     place.run('nobody', ['admin', 'users', 'limits', 'dora', ...more], { env })
   t.match(await place.run('dora', ['invite']), { code: 0 })
-  t.match(await place.run('dora', ['invite']), { code: 1, err: /1 invitations within 24 hours/ })
+  t.match(await place.run('dora', ['invite']), { code: 3, err: /1 invitations within 24 hours/ })
   t.match(await limits(), { code: 0, out: /^invites +1 of 1 +until /m })
   t.match(await limits('--json'), { out: /"name":"invites","used":1,"max":1,"until":"/ })
   t.match(await limits('--reset'), { code: 0, err: /Nothing counts against dora any more/ })

@@ -87,6 +87,31 @@ t.test('A link for several people verifies its maker only, and adds all to the g
   )
 })
 
+t.test('A newcomer who cannot be added yet keeps back no other one, and is added later', async (t) => {
+  const proxy = await tamperingProxy(t, url)
+  const alice = await member(t, 'arthur', { url: proxy.url })
+  const heard = new Listener(t, alice)
+  const groups = []
+  for (const title of ['busy', 'quiet']) groups.push((await alice.conversations.createGroup(title, [])).id)
+  const [busy, quiet] = groups as [string, string]
+  const links = []
+  for (const id of groups) links.push((await alice.invitations.create({ groups: [id] })).link)
+  const headers = { 'content-type': 'application/problem+json', 'retry-after': '60' }
+  const limited = JSON.stringify({ type: '/problems/too-many-requests', status: 429 })
+  const isBusy = ({ path }: Asked): boolean => path === `/v1/conversations/${busy}/chain`
+  proxy.tamper({ instead: (asked) => (isBusy(asked) ? { status: 429, headers, body: limited } : undefined) })
+  for (const [at, name] of ['bastian', 'bertha'].entries()) {
+    await joined(t, name, links[at]!.replace(proxy.url, url))
+    await accepted(heard, name)
+  }
+  const isIn = async (id: string) => (await alice.conversations.get(id)).members.length === 2
+  await eventually(() => isIn(quiet), 'the second is in their group')
+  proxy.tamper({})
+  t.notOk(await isIn(busy))
+  await alice.flush()
+  t.ok(await isIn(busy))
+})
+
 t.test('A link that was used before, has expired, or has another secret verifies nobody', async (t) => {
   // The link of this client has expired by its own clock, and the server goes on to admit.
   const past = () => Date.now() - 3 * 24 * 3600 * 1000

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MemoryStore } from '../../src/client/index.js'
+import { ChatError, MemoryStore } from '../../src/client/index.js'
 import { client, Listener, registered } from '../support/chat-clients.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
@@ -30,3 +30,21 @@ t.test(
       t.strictSame(listener.texts(), ['to both', 'to one', 'to both again'], 'once and in order')
   }
 )
+
+t.test('A stream goes on when others have held its store for too long', async (t) => {
+  const { url } = await startChat(t)
+  const store = new MemoryStore()
+  const bob = await registered(t, url, 'bob')
+  const listener = new Listener(t, await registered(t, url, 'alice', { store, random: () => 0 }))
+  await listener.first('connected')
+  const { update } = store
+  let isHeld = true
+  store.update = (work) =>
+    isHeld
+      ? Promise.reject(new ChatError('store', 'store-busy', 'The key store is still held.'))
+      : (update.call(store, work) as ReturnType<typeof store.update<never>>)
+  await bob.send({ username: 'alice' }, 'hello')
+  await listener.first('disconnected', ({ error }) => error?.code === 'store-busy')
+  isHeld = false
+  await listener.message('hello')
+})

@@ -7,7 +7,7 @@ import type {
 import { statementHash } from '../../src/crypto/statements.js'
 import type { NewMessage } from '../../src/protocol/messages.js'
 import type { SignedStatement } from '../../src/protocol/schema.js'
-import { FakeProblem, json, page, problem } from './fake-answers.js'
+import { empty, FakeProblem, json, page, problem } from './fake-answers.js'
 import { FakeConversation, type FakeKey } from './fake-conversation.js'
 import { history, keyFor, memberPage, roster, shown } from './fake-conversation-views.js'
 import { TIME } from './fake-user.js'
@@ -89,6 +89,8 @@ async function inConversation(
       const { lastPosition } = left ?? conversation
       return json({ head, lastPosition, items: seen.slice(Number(query.get('after') ?? 0)), next: null })
     }
+    case 'POST acceptance':
+      return empty()
     case 'POST chain':
       return change(world, conversation, body as ConversationChange, request)
     case 'POST session-keys':

@@ -5,7 +5,8 @@ import {
   MAX_BATCH_BYTES,
   MAX_BATCH_MESSAGES,
   MAX_CIPHERTEXT_BYTES,
-  MAX_MESSAGES_PER_KEY
+  MAX_MESSAGES_PER_KEY,
+  RENEWAL_MESSAGES
 } from '../../protocol/messages.js'
 import type { ProblemCode } from '../../protocol/problems.js'
 import { MAX_PAGE, MAX_PAGE_BYTES } from '../../protocol/schema.js'
@@ -114,7 +115,7 @@ export function stored(): Row[] {
       '`Retry-After`'
     ],
     [
-      'session keys that no change asks for',
+      `session keys that no change asks for, before ${number(RENEWAL_MESSAGES)} messages under the newest`,
       `${value('SPARE_KEYS_PER_DAY')} in 24 hours`,
       'member of a conversation',
       'key-not-due',
