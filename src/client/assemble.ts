@@ -265,7 +265,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     ownAccount: new OwnAccount(http, api, store, users, own, chains, erased, membership, devices, auth),
     directory: new Users(api, users, me, () => sharing.flush()),
     contacts: new Contacts(store, users, trust, me, own, alarms, http.origin, rules, () => sharing.flush()),
-    contactRequests: new Requests(api, contact, conversations),
+    contactRequests: new Requests(api, chains, contact, conversations),
     shownHistory: new ShownHistory(history, contact),
     conversations,
     registration: new Registration(http, api, me, users, trust, linking, auth),

@@ -37,12 +37,12 @@ t.test('A stream goes on when others have held its store for too long', async (t
   const bob = await registered(t, url, 'bob')
   const listener = new Listener(t, await registered(t, url, 'alice', { store, random: () => 0 }))
   await listener.first('connected')
-  const { update } = store
+  const update = store.update.bind(store)
   let isHeld = true
   store.update = (work) =>
     isHeld
       ? Promise.reject(new ChatError('store', 'store-busy', 'The key store is still held.'))
-      : (update.call(store, work) as ReturnType<typeof store.update<never>>)
+      : update(work)
   await bob.send({ username: 'alice' }, 'hello')
   await listener.first('disconnected', ({ error }) => error?.code === 'store-busy')
   isHeld = false

@@ -88,11 +88,6 @@ export class Conversations {
     }
   }
 
-  /** Whether this device has met the conversation. */
-  async isKnown(id: string): Promise<boolean> {
-    return (await this.#chains.peekReadable(id)) !== undefined
-  }
-
   /** The direct conversation with a user, created if there is none. */
   async direct(username: string): Promise<Conversation> {
     return this.#toPublic(await this.#creation.direct(toUsername(username)))

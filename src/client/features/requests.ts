@@ -1,3 +1,4 @@
+import type { ConversationChains } from '../conversations/chains.js'
 import type { FirstContact } from '../conversations/first-contact.js'
 import type { Api } from '../transport/api.js'
 import type { Conversation } from '../types/conversations.js'
@@ -6,11 +7,13 @@ import type { Conversations } from './conversations.js'
 /** Conversations that strangers have begun, and that the user has not accepted. */
 export class Requests {
   readonly #api: Api
+  readonly #chains: ConversationChains
   readonly #contact: FirstContact
   readonly #conversations: Conversations
 
-  constructor(api: Api, contact: FirstContact, conversations: Conversations) {
+  constructor(api: Api, chains: ConversationChains, contact: FirstContact, conversations: Conversations) {
     this.#api = api
+    this.#chains = chains
     this.#contact = contact
     this.#conversations = conversations
   }
@@ -49,7 +52,7 @@ export class Requests {
   /** A user who writes to a stranger has accepted. This device may not have heard yet that it is a request. */
   async acceptToSend(id: string): Promise<void> {
     const isRequest = (await this.#contact.request(id)) !== undefined
-    if (isRequest || !(await this.#conversations.isKnown(id))) await this.accept(id)
+    if (isRequest || (await this.#chains.peekReadable(id)) === undefined) await this.accept(id)
   }
 }
 
