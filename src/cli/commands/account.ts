@@ -120,7 +120,10 @@ async function logout(
     const { isEnded } = await chat.logout({ forget })
     if (isEnded) printToStderr(io, 'Logged out.')
     else
-      printToStderr(io, 'The server could not be told: the session stays open there, but its tokens are destroyed.')
+      printToStderr(
+        io,
+        'The server could not be told: the session stays open there, but its tokens are destroyed.'
+      )
     if (forget) printToStderr(io, 'The keys are destroyed.')
     if (forget)
       printToStderr(

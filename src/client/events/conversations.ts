@@ -44,7 +44,12 @@ export class ConversationEvents {
     const before = await this.#chains.peek(id)
     if (before === undefined) await this.#store.update((tx) => noteNews(tx, id))
     const isNew = before === undefined || (await isNews(this.#store, id))
-    const { conversation, shown } = await this.#chains.take(id, items, position)
+    const { conversation, shown } = await this.#chains
+      .take(id, items, position)
+      .catch(async (error: unknown) => {
+        if (before === undefined) await this.#store.update((tx) => endNews(tx, id))
+        throw error
+      })
     const joining = shown.find(({ request }) => adds(request, this.#me.username))
     const request = await this.#requestOf(id, joining !== undefined, position)
     const events: ChatEvent[] = []

@@ -62,7 +62,7 @@ export class RetiredKeys {
     await this.#me.destroyRetiredKeys(retired.filter(({ encryption }) => !needed.has(encryption.fingerprint)))
     const [conversationId] = needed.values()
     if (conversationId === undefined) await this.#settle()
-    else await this.#keep(conversationId)
+    else await this.#keep(conversationId, unread.length === 0)
   }
 
   /** Destroy them all, whatever was made for them: the person wants to forget. */
@@ -71,13 +71,16 @@ export class RetiredKeys {
     await this.#settle()
   }
 
-  /** A wrap that the server does not show may still be there: the keys stay, and the person hears of it. */
-  async #keep(conversationId: string): Promise<void> {
+  /**
+   * A wrap that the server does not show may still be there: the keys stay, and the person hears of it, unless the stream
+   * may explain it.
+   */
+  async #keep(conversationId: string, hasReadAll: boolean): Promise<void> {
     const cursor = (await this.#store.get<string>(CURSOR)) ?? ''
     const kept = await this.#store.get<Kept>(KEPT)
     if (kept === undefined)
       return this.#store.update((tx) => tx.set(KEPT, { since: this.#now(), cursor } satisfies Kept))
-    if (this.#now() - kept.since < PATIENCE_MS || kept.cursor === cursor) return
+    if (this.#now() - kept.since < PATIENCE_MS || kept.cursor === cursor || !hasReadAll) return
     const message =
       'Replaced private keys of this device stay: the server does not show all that was encrypted for them.'
     const hint = 'A rekey that forgets the past destroys them, and with them what only they open.'
