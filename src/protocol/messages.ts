@@ -18,7 +18,7 @@ import {
 /** Largest ciphertext in bytes, its 16-byte tag included (docs/protocol.md, "Message"). */
 export const MAX_CIPHERTEXT_BYTES = 65_536
 
-/** After so many messages under a session key clients make another one, and servers take it. */
+/** Messages under one session key, after which clients make another one, and servers take it. */
 export const RENEWAL_MESSAGES = 10_000
 
 /** Most messages under one session key (docs/protocol.md, "Message"). */

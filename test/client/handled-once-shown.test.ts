@@ -92,7 +92,7 @@ t.test('So is a block by another device', async (t) => {
   t.match(heard, [[{ username: 'stranger' }], []])
 })
 
-t.test('Of several alarms, those after the one at which a program dies are told later', async (t) => {
+t.test('Alarms after the one at which a program dies are told later', async (t) => {
   const { one, other, store } = await friends(t, 'gail', 'hugo')
   for (const name of ['ivan', 'jana']) {
     await registered(t, url, name)
