@@ -1,4 +1,4 @@
-import { ChatError } from '../client/index.js'
+import { ChatError, mayPass } from '../client/index.js'
 import { acceptIdentity, adviceOn, ASK_FOR_RENEWAL, type About } from './advice.js'
 import { connectionAdvice } from './connection-advice.js'
 import { printToStderr, type Io } from './terminal/io.js'
@@ -54,14 +54,6 @@ export function exitCode(error: unknown): number {
   if (mayPass(error)) return EXIT.unreachable
   if (IMPOSSIBLE.includes(error.code)) return EXIT.refused
   return error.kind === 'usage' ? EXIT.usage : EXIT.refused
-}
-
-/** Whether a later try may succeed: no answer came, or the server cannot answer now, or not so often. */
-export function mayPass(error: unknown): boolean {
-  if (!(error instanceof ChatError)) return false
-  const status = error.status ?? 0
-  const isLater = error.kind === 'unreachable' || error.code === 'store-busy'
-  return isLater || status >= 500 || status === 429 || status === 408
 }
 
 /** Print what is wrong and what to do about it. `verbose` adds the causes with their stacks. */

@@ -226,7 +226,7 @@ export async function assemble(options: ChatClientOptions, keyLimits = KEY_LIMIT
     new MessageEvents(api, store, keys, decryptor, gaps, inbox, chains, boundaries, wrongWraps, arrivals),
     new ConversationEvents(store, chains, forwarding, leftOut, me, contact),
     new DeviceEvents(api, users, boundaries, renewals, leftOut, me, erased),
-    new ContactEvents(contact, chains, me)
+    new ContactEvents(store, contact, chains, me)
   )
   const hooks = {
     connected: resume,

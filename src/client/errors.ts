@@ -136,9 +136,22 @@ export function isPermanent(error: unknown): boolean {
   return isDecidedRefusal(error) || (error instanceof ChatError && error.kind === 'identity-changed')
 }
 
-/** Whether others were faster, or have used up what there is for now: the same may succeed later. */
+/** Others have been faster, or know more. A request that is made from what stands now may succeed. */
+export const CONFLICTS = ['stale-chain', 'stale-roster', 'root-changed', 'key-required'] as const
+
+/** Whether others were faster all the time, or there is no more for now: the same may succeed later. */
 export function isOvertaken(error: unknown): boolean {
-  return isRefusal(error, 'stale-chain', 'stale-roster', 'rekey-required', 'key-not-due')
+  return isRefusal(error, ...CONFLICTS, 'rekey-required', 'key-not-due')
+}
+
+/**
+ * Whether the same call may succeed later, without a change: no answer came, the server cannot answer now, or not so
+ * often, others were faster, or another program holds the store.
+ */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof ChatError)) return false
+  const isLater = error.kind === 'unreachable' || error.code === 'store-busy'
+  return isLater || isTransient(error) || isRefusal(error, 'too-many-requests') || isOvertaken(error)
 }
 
 /** Whether the server says that there is no such conversation, or that the user is not in it. */

@@ -1,5 +1,5 @@
 /** The SDK's public names. Everything else in this folder may change in any release. */
-export { ChatError, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
+export { ChatError, mayPass, type ChatErrorDetails, type ChatErrorKind } from './errors.js'
 export { ChatClient } from './client.js'
 export type { Backup } from './features/backup.js'
 export type { Restoration, Restored } from './features/restore.js'

@@ -114,7 +114,7 @@ export const problems = {
   'key-required': [409, 'This change needs a new session key in the same request. Send `key` with it.'],
   'key-not-due': [
     409,
-    'Neither members nor devices have changed, and there were enough new session keys today. Use the current one.'
+    'Neither members nor devices have changed, the current session key is not worn out, and there were enough new ones today. Use the current one.'
   ],
   'stale-roster': [
     409,

@@ -1,5 +1,5 @@
-import { ChatError } from '../../client/index.js'
-import { hintFor, mayPass, UsageError } from '../errors.js'
+import { ChatError, mayPass } from '../../client/index.js'
+import { hintFor, UsageError } from '../errors.js'
 import { sanitizeLines } from '../terminal/sanitize.js'
 
 /** An error and what helps, in a line of a chat. @throws it if it ends the chat */

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
-import { ChatError, type ChatClient, type Content } from '../../client/index.js'
-import { mayPass, UsageError } from '../errors.js'
+import { ChatError, mayPass, type ChatClient, type Content } from '../../client/index.js'
+import { UsageError } from '../errors.js'
 import { findMessage } from '../message-ref.js'
 import { uuid } from '../parsers.js'
 import { addExamples } from '../help.js'

@@ -107,6 +107,7 @@ export function requestText(by: string, id: string): string {
 /** Why there are no events now. An answer says it; a lost connection does not. */
 export function lostConnection(error: ChatError | undefined): string {
   if (error?.kind === 'refused') return `The server refuses: ${sanitizeLines(error.message)} Trying again …`
+  if (error?.kind === 'store') return `${sanitizeLines(error.message)} Trying again …`
   if (error?.code === 'held-back-stream') return sanitizeLines(`${error.message} ${error.hint}`)
   if (error?.code !== 'not-the-server') return 'No connection to the server. Trying again …'
   return `${sanitizeLines(`${error.message} ${error.hint}`)} Trying again …`

@@ -42,6 +42,11 @@ export class ConversationChains {
     return this.#chains.list()
   }
 
+  /** Whether the conversation is known here. Waits for nobody. */
+  async isKnown(id: string): Promise<boolean> {
+    return ((await this.#chains.record(id))?.sequence ?? 0) > 0
+  }
+
   /** A conversation as known here. */
   peek(id: string): Promise<VerifiedConversation | undefined> {
     return this.#exclusively(id, async () => {

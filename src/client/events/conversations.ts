@@ -42,12 +42,12 @@ export class ConversationEvents {
 
   async *request({ conversationId: id, position, items }: ChainEvent): AsyncGenerator<Handled> {
     const before = await this.#chains.peek(id)
-    if (before === undefined) await this.#store.update((tx) => noteNews(tx, id))
-    const isNew = before === undefined || (await isNews(this.#store, id))
+    if (before === undefined) await this.#store.update((tx) => noteNews(tx, `conversation/${id}`))
+    const isNew = before === undefined || (await isNews(this.#store, `conversation/${id}`))
     const { conversation, shown } = await this.#chains
       .take(id, items, position)
       .catch(async (error: unknown) => {
-        if (before === undefined) await this.#store.update((tx) => endNews(tx, id))
+        if (before === undefined) await this.#store.update((tx) => endNews(tx, `conversation/${id}`))
         throw error
       })
     const joining = shown.find(({ request }) => adds(request, this.#me.username))
@@ -70,7 +70,7 @@ export class ConversationEvents {
     yield {
       events,
       commit: (tx) => {
-        if (isNew) endNews(tx, id)
+        if (isNew) endNews(tx, `conversation/${id}`)
         for (const [hash, devices] of leftOut) this.#leftOut.plan(tx, id, hash, devices)
       }
     }

@@ -2,7 +2,9 @@ import type { Static } from 'typebox'
 import type { durableEvents } from '../../protocol/events.js'
 import type { ConversationChains } from '../conversations/chains.js'
 import type { FirstContact } from '../conversations/first-contact.js'
+import { endNews, isNews, noteNews } from '../conversations/news.js'
 import type { OwnDevice } from '../identity/own-device.js'
+import type { Store } from '../stores/store.js'
 import type { ChatEvent } from '../types/events.js'
 import type { Handled } from '../identity/handled.js'
 
@@ -10,11 +12,13 @@ type Data<E extends keyof typeof durableEvents> = Static<(typeof durableEvents)[
 
 /** Handles requests and blocks, and leaves out of all other events what the user does not want to see. */
 export class ContactEvents {
+  readonly #store: Store
   readonly #contact: FirstContact
   readonly #chains: ConversationChains
   readonly #me: OwnDevice
 
-  constructor(contact: FirstContact, chains: ConversationChains, me: OwnDevice) {
+  constructor(store: Store, contact: FirstContact, chains: ConversationChains, me: OwnDevice) {
+    this.#store = store
     this.#contact = contact
     this.#chains = chains
     this.#me = me
@@ -32,19 +36,25 @@ export class ContactEvents {
   }
 
   async *accepted({ conversationId }: Data<'request.accepted'>): AsyncGenerator<Handled> {
-    if ((await this.#contact.request(conversationId)) === undefined) return
-    yield {
-      events: [{ type: 'request-accepted', conversationId }],
-      commit: (tx) => this.#contact.acceptIn(tx, conversationId)
-    }
+    const news = `accepted/${conversationId}` as const
+    if ((await this.#contact.request(conversationId)) !== undefined)
+      await this.#store.update((tx) => {
+        this.#contact.acceptIn(tx, conversationId)
+        noteNews(tx, news)
+      })
+    else if (!(await isNews(this.#store, news))) return
+    yield { events: [{ type: 'request-accepted', conversationId }], commit: (tx) => endNews(tx, news) }
   }
 
   async *blocked({ username, blocked }: Data<'block.changed'>): AsyncGenerator<Handled> {
-    if ((await this.#contact.blocked()).has(username) === blocked) return
-    yield {
-      events: [{ type: 'block-changed', username, blocked }],
-      commit: (tx) => this.#contact.noteBlockedIn(tx, username, blocked)
-    }
+    const news = `block/${username}` as const
+    if ((await this.#contact.blocked()).has(username) !== blocked)
+      await this.#store.update(async (tx) => {
+        await this.#contact.noteBlockedIn(tx, username, blocked)
+        noteNews(tx, news)
+      })
+    else if (!(await isNews(this.#store, news))) return
+    yield { events: [{ type: 'block-changed', username, blocked }], commit: (tx) => endNews(tx, news) }
   }
 
   /** The same without events of requests that wait, and without what blocked users have sent. */

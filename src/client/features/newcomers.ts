@@ -7,7 +7,7 @@ import { HELLO, INVITED } from '../identity/open-invitations.js'
 import type { UserChains } from '../identity/user-chains.js'
 import { inTurn } from '../transport/in-turn.js'
 import type { Outbox } from '../outbox/outbox.js'
-import type { Store, StoreTransaction, Value } from '../stores/store.js'
+import type { Store, StoreTransaction } from '../stores/store.js'
 import type { ConversationCreation } from './conversation-creation.js'
 import type { Conversations } from './conversations.js'
 
@@ -89,12 +89,12 @@ export class Newcomers {
     const hellos = (await this.#store.list(HELLO)).map(
       ([name]) =>
         () =>
-          this.#orGivenUp<Hello>(name, (hello) => this.#greet(name.slice(HELLO.length), hello))
+          this.#greetOnce(name)
     )
     const invited = (await this.#store.list(INVITED)).map(
       ([name]) =>
         () =>
-          this.#orGivenUp<string[]>(name, (groups) => this.#add(name.slice(INVITED.length), groups))
+          this.#add(name)
     )
     await inTurn([...hellos, ...invited])
   }
@@ -110,24 +110,42 @@ export class Newcomers {
     await this.#outbox.send(conversation.id, { type: 'hello', ...proof }, id)
   }
 
-  async #add(newcomer: string, groups: readonly string[]): Promise<void> {
-    await inTurn(groups.map((id) => () => this.#conversations.add(id, newcomer)))
+  /** Each group by itself: one that can't be done keeps back no other one. */
+  async #add(name: string): Promise<void> {
+    const groups = (await this.#store.get<string[]>(name)) ?? []
+    await inTurn(groups.map((id) => () => this.#addTo(name, id)))
   }
 
-  /** Do it, and forget it. Work that can't succeed later is given up: its error is thrown once. */
-  async #orGivenUp<T extends Value>(name: string, work: (noted: T) => Promise<void>): Promise<void> {
-    const noted = await this.#store.get<T>(name)
+  async #addTo(name: string, group: string): Promise<void> {
     // A block has dropped it meanwhile.
-    if (noted === undefined) return
-    try {
-      await work(noted)
-    } catch (error) {
-      if (!isHopeless(error)) throw error
-      await this.#store.update((tx) => tx.delete(name))
-      throw error
-    }
-    await this.#store.update((tx) => tx.delete(name))
+    if ((await this.#store.get<string[]>(name))?.includes(group) !== true) return
+    const done = () =>
+      this.#store.update(async (tx) => {
+        const left = ((await tx.get<string[]>(name)) ?? []).filter((id) => id !== group)
+        if (left.length === 0) tx.delete(name)
+        else tx.set(name, left)
+      })
+    await orGivenUp(() => this.#conversations.add(group, name.slice(INVITED.length)), done)
   }
+
+  async #greetOnce(name: string): Promise<void> {
+    const hello = await this.#store.get<Hello>(name)
+    // A block has dropped it meanwhile.
+    if (hello === undefined) return
+    const done = () => this.#store.update((tx) => tx.delete(name))
+    await orGivenUp(() => this.#greet(name.slice(HELLO.length), hello), done)
+  }
+}
+
+/** Do it, and forget it. Work that can't succeed later is given up: its error is thrown once. */
+async function orGivenUp(work: () => Promise<unknown>, done: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (isHopeless(error)) await done()
+    throw error
+  }
+  await done()
 }
 
 function isHopeless(error: unknown): boolean {

@@ -52,7 +52,7 @@ export class Requests {
   /** A user who writes to a stranger has accepted. This device may not have heard yet that it is a request. */
   async acceptToSend(id: string): Promise<void> {
     const isRequest = (await this.#contact.request(id)) !== undefined
-    if (isRequest || (await this.#chains.peekReadable(id)) === undefined) await this.accept(id)
+    if (isRequest || !(await this.#chains.isKnown(id))) await this.accept(id)
   }
 }
 

@@ -19,14 +19,16 @@ type Notice = Extract<ChatEvent, { type: 'untrusted' | 'identity-changed' | 'not
 type Waiting = { [onceKey: string]: Value }
 
 const WAITING = 'telling'
+/** Ends the key of a notice that was over before it was shown: it does not count as told. */
+const OVER = ' over'
 
 /** What has to be told to the person. The stream of events shows it, also what another process has noticed. */
 export class Alarms {
   readonly #store: Store
   /** Keys of what was raised since the start. */
   readonly #raised = new Set<string>()
-  /** Keys of what was told once, as stored. */
-  #toldOnce: Promise<Set<string>> | null = null
+  /** Keys of what was told once or waits for it, as this process knows them. */
+  #known: Promise<Set<string>> | null = null
   /** Raised again at each start, and not shown yet. */
   #again: { key: string; event: Notice }[] = []
   /** Noticed by this process, and not shown yet, by their keys. */
@@ -56,28 +58,33 @@ export class Alarms {
   async tellOnce(onceKey: string, event: Notice): Promise<void> {
     if (this.#raised.has(onceKey)) return
     this.#raised.add(onceKey)
-    if ((await this.#toldKeys()).has(onceKey)) return
-    await this.#store.update((tx) => this.tellIn(tx, onceKey, event))
+    if ((await this.#store.get(toldName(onceKey))) !== undefined) return
+    await this.#store.update((tx) => this.tellOnceIn(tx, onceKey, event))
   }
 
   /** The same, with a change that is under way: without the one the other could not be told later. */
   async tellOnceIn(tx: StoreTransaction, onceKey: string, event: Notice): Promise<void> {
-    if (this.#raised.has(onceKey) || (await this.#toldKeys()).has(onceKey)) return
-    await this.tellIn(tx, onceKey, event)
+    if ((await tx.get(toldName(onceKey))) === undefined) await this.tellIn(tx, onceKey, event)
   }
 
   /** Tell it, with a change that is under way. */
   async tellIn(tx: StoreTransaction, onceKey: string, event: Notice): Promise<void> {
     this.#noticed.set(onceKey, event)
-    tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [onceKey]: toStored(event) })
+    ;(await this.#knownKeys()).add(onceKey)
+    await putInto(tx, onceKey, toStored(event))
   }
 
-  /** It is over: if it happens again, it is told again. */
+  /** It is over: if it happens again, it is told again. What was not shown yet is shown all the same. */
   async resolve({ code, about }: Pick<Alarm, 'code' | 'about'>): Promise<void> {
     const key = alarmKey({ code, about })
-    this.#raised.delete(key)
-    this.#showing.delete(key)
-    if ((await this.#toldKeys()).delete(key)) await this.#store.update((tx) => tx.delete(`told/${key}`))
+    const wasRaised = this.#raised.delete(key)
+    const isShown = this.#showing.delete(key)
+    if (!(await this.#knownKeys()).delete(key) && !wasRaised) return
+    await this.#store.update(async (tx) => {
+      tx.delete(toldName(key))
+      const event = await takeFrom(tx, key)
+      if (event !== undefined && !isShown) await putInto(tx, `${key}${OVER}`, event)
+    })
   }
 
   /** The person has accepted the user as they are: an identity that was not shown yet is no news any more. */
@@ -85,11 +92,11 @@ export class Alarms {
     const isOver = (key: string): boolean => key.startsWith(`identity-changed/${username}/`)
     for (const key of [...this.#noticed.keys()].filter(isOver)) this.#noticed.delete(key)
     for (const key of [...this.#raised].filter(isOver)) this.#raised.delete(key)
-    const told = await this.#toldKeys()
-    const over = [...told].filter(isOver)
-    for (const key of over) told.delete(key)
+    const known = await this.#knownKeys()
+    const over = [...known].filter(isOver)
+    for (const key of over) known.delete(key)
     await this.#store.update(async (tx) => {
-      for (const key of over) tx.delete(`told/${key}`)
+      for (const key of over) tx.delete(toldName(key))
       const waiting = Object.entries((await tx.get<Waiting>(WAITING)) ?? {})
       const left = waiting.filter(([key]) => !isOver(key))
       if (left.length === 0) tx.delete(WAITING)
@@ -125,28 +132,43 @@ export class Alarms {
     this.#again = []
     this.#noticed.clear()
     this.#showing.clear()
-    this.#toldOnce = null
+    this.#known = null
   }
 
-  /** The person may have settled it meanwhile: then it is told again if it happens again. */
+  /** It was shown. If it was over meanwhile, what waits under the key now is another one. */
   async #told(tx: StoreTransaction, key: string): Promise<void> {
     this.#noticed.delete(key)
-    const { [key]: shown, ...left } = (await tx.get<Waiting>(WAITING)) ?? {}
-    const isOver = !this.#showing.delete(key)
-    if (shown === undefined) return
-    if (Object.keys(left).length === 0) tx.delete(WAITING)
-    else tx.set(WAITING, left)
-    if (isOver) return
-    tx.set(`told/${key}`, true)
-    ;(await this.#toldKeys()).add(key)
+    if (!this.#showing.delete(key) || (await takeFrom(tx, key)) === undefined || key.endsWith(OVER)) return
+    tx.set(toldName(key), true)
+    ;(await this.#knownKeys()).add(key)
   }
 
-  #toldKeys(): Promise<Set<string>> {
-    this.#toldOnce ??= this.#store
-      .list('told/')
-      .then((entries) => new Set(entries.map(([name]) => name.slice('told/'.length))))
-    return this.#toldOnce
+  #knownKeys(): Promise<Set<string>> {
+    this.#known ??= this.#readKeys()
+    return this.#known
   }
+
+  async #readKeys(): Promise<Set<string>> {
+    const told = (await this.#store.list(toldName(''))).map(([name]) => name.slice(toldName('').length))
+    return new Set([...told, ...Object.keys((await this.#store.get<Waiting>(WAITING)) ?? {})])
+  }
+}
+
+function toldName(key: string): string {
+  return `told/${key}`
+}
+
+async function putInto(tx: StoreTransaction, key: string, event: Value): Promise<void> {
+  tx.set(WAITING, { ...(await tx.get<Waiting>(WAITING)), [key]: event })
+}
+
+/** @returns undefined if it does not wait any more */
+async function takeFrom(tx: StoreTransaction, key: string): Promise<Value | undefined> {
+  const { [key]: event, ...left } = (await tx.get<Waiting>(WAITING)) ?? {}
+  if (event === undefined) return undefined
+  if (Object.keys(left).length === 0) tx.delete(WAITING)
+  else tx.set(WAITING, left)
+  return event
 }
 
 export function alarmKey({

@@ -1,7 +1,4 @@
-import { ChatError, isRefusal, RefusedError } from '../errors.js'
-
-/** Others have been faster, or know more. */
-const CONFLICTS = ['stale-chain', 'stale-roster', 'root-changed', 'key-required'] as const
+import { ChatError, CONFLICTS, isRefusal, RefusedError } from '../errors.js'
 
 /** A conflict that needs no server to be seen. */
 export function conflict(): RefusedError {

@@ -60,9 +60,8 @@ export class RetiredKeys {
     const needed = new Map<string, string>()
     for (const id of ids) for (const print of await this.#needed(id)) needed.set(print, id)
     await this.#me.destroyRetiredKeys(retired.filter(({ encryption }) => !needed.has(encryption.fingerprint)))
-    const [conversationId] = needed.values()
-    if (conversationId === undefined) await this.#settle()
-    else await this.#keep(conversationId, unread.length === 0)
+    if (needed.size === 0) await this.#settle()
+    else await this.#keep([...needed.values()].find((id) => !unread.includes(id)))
   }
 
   /** Destroy them all, whatever was made for them: the person wants to forget. */
@@ -72,15 +71,17 @@ export class RetiredKeys {
   }
 
   /**
-   * A wrap that the server does not show may still be there: the keys stay, and the person hears of it, unless the stream
-   * may explain it.
+   * A wrap that the server does not show may still be there: the keys stay, and the person hears of it.
+   *
+   * @param conversationId undefined if the stream has not brought yet what may explain it
    */
-  async #keep(conversationId: string, hasReadAll: boolean): Promise<void> {
+  async #keep(conversationId: string | undefined): Promise<void> {
     const cursor = (await this.#store.get<string>(CURSOR)) ?? ''
     const kept = await this.#store.get<Kept>(KEPT)
     if (kept === undefined)
       return this.#store.update((tx) => tx.set(KEPT, { since: this.#now(), cursor } satisfies Kept))
-    if (this.#now() - kept.since < PATIENCE_MS || kept.cursor === cursor || !hasReadAll) return
+    if (this.#now() - kept.since < PATIENCE_MS || kept.cursor === cursor) return
+    if (conversationId === undefined) return
     const message =
       'Replaced private keys of this device stay: the server does not show all that was encrypted for them.'
     const hint = 'A rekey that forgets the past destroys them, and with them what only they open.'

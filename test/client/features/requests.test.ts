@@ -48,6 +48,20 @@ t.test('A request that is accepted with one device is accepted on the others', a
   t.strictSame(await texts(laptop, id), ['one', 'who writes has accepted'])
 })
 
+t.test('A program that hears of the acceptance can read what was said before', async (t) => {
+  const [tom, uta] = [await registered(t, url, 'tom'), await registered(t, url, 'uta')]
+  const laptop = await client(t, url)
+  await link(uta, laptop)
+  const { conversationId: id } = await tom.send({ username: 'uta' }, 'one')
+  for await (const event of laptop.events()) {
+    if (event.type === 'request') void uta.requests.accept(id)
+    if (event.type !== 'request-accepted') continue
+    t.strictSame(await texts(laptop, id), ['one'])
+    t.equal((await laptop.conversations.get(id)).request, null)
+    break
+  }
+})
+
 t.test('A declined request is left, and the stranger sees only that the user has gone', async (t) => {
   const [ulf, vic] = [await registered(t, url, 'ulf'), await registered(t, url, 'vic')]
   const group = await ulf.conversations.createGroup('sale', ['vic'])

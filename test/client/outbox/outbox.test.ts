@@ -89,6 +89,26 @@ t.test(
   }
 )
 
+t.test('A message is in the store, although a look at its conversation hangs', async (t) => {
+  const network = { isDead: false }
+  const dead: typeof fetch = (input, init) =>
+    network.isDead && (input as string).includes('/conversations/')
+      ? new Promise((_, reject) =>
+          init!.signal!.addEventListener('abort', () => reject(new TypeError('cut')))
+        )
+      : fetch(input, init)
+  const chat = await registered(t, url, 'hans', { fetch: dead })
+  await registered(t, url, 'greta')
+  const { conversationId } = await chat.send({ username: 'greta' }, 'first')
+  network.isDead = true
+  const looking = failure(chat.conversations.get(conversationId))
+  const id = crypto.randomUUID()
+  const sending = failure(chat.send(conversationId, 'second', { id }))
+  await eventually(() => chat.isQueued(id))
+  await chat.close()
+  await Promise.all([looking, sending])
+})
+
 t.test('A message that the server may have stays as it is when the session key changes', async (t) => {
   const store = new MemoryStore()
   const { network, fetch } = badNetwork()

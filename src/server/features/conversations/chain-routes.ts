@@ -170,7 +170,7 @@ export function chainRoutes(app: App, services: ChainServices): void {
         tags: ['session keys'],
         summary: 'Create a new current session key',
         description:
-          `${description} A key is always taken if members or chains have moved since the one before. Otherwise a ` +
+          `${description} A key is always taken if members or chains have moved since the one before, or after 10,000 messages. Otherwise a ` +
           'user may by default make 5 in a conversation within 24 hours (`SPARE_KEYS_PER_DAY`).',
         params,
         headers: HeadHeaders,

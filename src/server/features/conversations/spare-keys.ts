@@ -9,7 +9,7 @@ import type { StoredChain } from './stored-chain.js'
 
 export type SpareKeys = Config['conversations']['spareKeys']
 
-/** Whether a session key is needed, since members or chains have moved or change with it. Others are spare. */
+/** Whether a session key is needed: members or chains have moved or change with it, or the last one is worn out. */
 export function isKeyDue(stored: StoredChain | null, { request }: ParsedRequest): boolean {
   if (stored === null || 'leave' in request || request.changes.length > 0) return true
   return stored.isKeyDue || request.key.statement.state.length > 0
