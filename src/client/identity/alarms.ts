@@ -74,7 +74,7 @@ export class Alarms {
     await putInto(tx, onceKey, toStored(event))
   }
 
-  /** It is over: if it happens again, it is told again. What was not shown yet is shown all the same. */
+  /** It is over: if it happens again, it is told again. A notice that was not shown yet is shown all the same. */
   async resolve({ code, about }: Pick<Alarm, 'code' | 'about'>): Promise<void> {
     const key = alarmKey({ code, about })
     const wasRaised = this.#raised.delete(key)
