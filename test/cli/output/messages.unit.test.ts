@@ -5,6 +5,7 @@ import { forPeople, type ShownMessage } from '../../../src/cli/output/for-people
 import { eventJson, messageJson, messageLine } from '../../../src/cli/output/messages.js'
 import { conversationName } from '../../../src/cli/output/titles.js'
 import { cells } from '../../../src/cli/terminal/width.js'
+import { RefusedError } from '../../../src/client/errors.js'
 import { ChatError, type IncomingMessage, type ReceivedContent } from '../../../src/client/index.js'
 
 const ref = { id: 'm', digest: 'g' }
@@ -173,8 +174,18 @@ t.test('The exit code tells a wrong command line, a refusal and an outage apart'
   t.equal(exitCode(new UsageError('')), 2)
   t.equal(exitCode(new ChatError('usage', 'x', '')), 2)
   t.equal(exitCode(new ChatError('unreachable', 'x', '')), 3)
-  t.equal(exitCode(new ChatError('refused', 'x', '', { status: 503 })), 3)
-  t.equal(exitCode(new ChatError('refused', 'x', '', { status: 403 })), 1)
+  t.equal(exitCode(new ChatError('store', 'store-busy', '')), 3)
+  const refused = (status: number, code: string) =>
+    exitCode(new RefusedError(status, { type: `/problems/${code}` }, null))
+  t.equal(refused(403, 'forbidden'), 1)
+  for (const [status, code] of [
+    [503, 'overloaded'],
+    [429, 'too-many-requests'],
+    [408, 'request-timeout'],
+    [409, 'stale-chain'],
+    [409, 'key-not-due']
+  ] as const)
+    t.equal(refused(status, code), 3, code)
   for (const kind of ['untrusted', 'identity-changed', 'logged-out', 'store'] as const)
     t.equal(exitCode(new ChatError(kind, 'x', '')), 1, kind)
   t.equal(exitCode(new Error('a bug')), 1)
