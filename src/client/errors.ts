@@ -144,14 +144,19 @@ export function isOvertaken(error: unknown): boolean {
   return isRefusal(error, ...CONFLICTS, 'rekey-required', 'key-not-due')
 }
 
+/** Whether no answer came, the server cannot answer now, or not so often, or another program holds the store. */
+export function isForNow(error: unknown): error is ChatError {
+  if (!(error instanceof ChatError)) return false
+  const isLater = error.kind === 'unreachable' || error.code === 'store-busy'
+  return isLater || isTransient(error) || isRefusal(error, 'too-many-requests')
+}
+
 /**
  * Whether the same call may succeed later, without a change: no answer came, the server cannot answer now, or not so
  * often, others were faster, or another program holds the store.
  */
 export function mayPass(error: unknown): boolean {
-  if (!(error instanceof ChatError)) return false
-  const isLater = error.kind === 'unreachable' || error.code === 'store-busy'
-  return isLater || isTransient(error) || isRefusal(error, 'too-many-requests') || isOvertaken(error)
+  return isForNow(error) || isOvertaken(error)
 }
 
 /** Whether the server says that there is no such conversation, or that the user is not in it. */

@@ -124,12 +124,12 @@ async function logout(
         io,
         'The server could not be told: the session stays open there, but its tokens are destroyed.'
       )
-    if (forget) printToStderr(io, 'The keys are destroyed.')
-    if (forget)
-      printToStderr(
-        io,
-        `On a device that is logged in, revoke this one: secure-chat devices revoke ${deviceId}`
-      )
+    if (!forget) return
+    printToStderr(io, 'The keys are destroyed.')
+    printToStderr(
+      io,
+      `On a device that is logged in, revoke this one: secure-chat devices revoke ${deviceId}`
+    )
   })
 }
 

@@ -41,13 +41,14 @@ export class ConversationEvents {
   }
 
   async *request({ conversationId: id, position, items }: ChainEvent): AsyncGenerator<Handled> {
+    const news = `conversation/${id}` as const
     const before = await this.#chains.peek(id)
-    if (before === undefined) await this.#store.update((tx) => noteNews(tx, `conversation/${id}`))
-    const isNew = before === undefined || (await isNews(this.#store, `conversation/${id}`))
+    if (before === undefined) await this.#store.update((tx) => noteNews(tx, news))
+    const isNew = before === undefined || (await isNews(this.#store, news))
     const { conversation, shown } = await this.#chains
       .take(id, items, position)
       .catch(async (error: unknown) => {
-        if (before === undefined) await this.#store.update((tx) => endNews(tx, `conversation/${id}`))
+        if (before === undefined) await this.#store.update((tx) => endNews(tx, news))
         throw error
       })
     const joining = shown.find(({ request }) => adds(request, this.#me.username))
@@ -70,7 +71,7 @@ export class ConversationEvents {
     yield {
       events,
       commit: (tx) => {
-        if (isNew) endNews(tx, `conversation/${id}`)
+        if (isNew) endNews(tx, news)
         for (const [hash, devices] of leftOut) this.#leftOut.plan(tx, id, hash, devices)
       }
     }

@@ -2,7 +2,7 @@ import type { ChatEvent } from '../types/events.js'
 import type { Store } from '../stores/store.js'
 import type { Api } from '../transport/api.js'
 import { readCursor } from './cursor.js'
-import { ChatError, isRefusal, RefusedError, isTransient } from '../errors.js'
+import { ChatError, isForNow, RefusedError } from '../errors.js'
 import { FrameHandler, type StreamHooks } from './frames.js'
 import type { EventHandler } from './handler.js'
 import { linked, sleep } from '../transport/abort.js'
@@ -75,12 +75,5 @@ export class EventStream {
 
 /** Whether trying again later may help. */
 function isRetryable(error: unknown): error is ChatError {
-  if (!(error instanceof ChatError)) return false
-  return (
-    error.kind === 'unreachable' ||
-    isTransient(error) ||
-    isRefusal(error, 'too-many-requests') ||
-    error.code === 'malformed-answer' ||
-    error.code === 'store-busy'
-  )
+  return isForNow(error) || (error instanceof ChatError && error.code === 'malformed-answer')
 }

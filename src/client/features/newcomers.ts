@@ -86,16 +86,9 @@ export class Newcomers {
   }
 
   async #resume(): Promise<void> {
-    const hellos = (await this.#store.list(HELLO)).map(
-      ([name]) =>
-        () =>
-          this.#greetOnce(name)
-    )
-    const invited = (await this.#store.list(INVITED)).map(
-      ([name]) =>
-        () =>
-          this.#add(name)
-    )
+    const names = async (prefix: string) => (await this.#store.list(prefix)).map(([name]) => name)
+    const hellos = (await names(HELLO)).map((name) => () => this.#greetOnce(name))
+    const invited = (await names(INVITED)).map((name) => () => this.#add(name))
     await inTurn([...hellos, ...invited])
   }
 
