@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { runCommand } from '../../src/cli/run.js'
 import { client, link, Listener, PASSWORD, registered, texts } from '../support/chat-clients.js'
 import { eventually } from '../support/eventually.js'
+import { shortenWaits } from '../support/short-waits.js'
 import { startChat } from '../support/start-chat.js'
 import { tamperingProxy } from '../support/tampering-proxy.js'
 import { Keyboard, Terminal } from '../support/terminal.js'
@@ -167,6 +168,34 @@ t.test('A chat that something else answers says so, and what was typed meanwhile
   interrupt()
   t.equal(await ended, 0)
   t.strictSame(await texts(rosa, conversationId), ['hello', 'said in a hotel'])
+})
+
+t.test('A chat says that a message is not kept if no key could be made for it', async (t) => {
+  const proxy = await tamperingProxy(t, url)
+  const ritas = await tamperingProxy(t, url)
+  const rita = await registered(t, ritas.url, 'rita')
+  const rolf = await userAtTerminal(t, 'rolf')
+  const { conversationId } = await rita.send({ username: 'rolf' }, 'hello')
+  const { keyboard, screen, interrupt, ended } = rolf.chat('rita', '--url', proxy.url)
+  await screen.until(/rita: hello\nrita.*>$/)
+  const laptop = await link(rita, await client(t, url))
+  shortenWaits(t)
+  // She makes no new session key herself.
+  ritas.tamper({
+    instead: ({ path }) => (/session-keys|conversations.*chain/.test(path) ? { status: 502 } : undefined)
+  })
+  await rita.devices.revoke(laptop)
+  await screen.until(/Devices of rita: [^]*removed/)
+  proxy.tamper({ instead: ({ method }) => (method === 'POST' ? { status: 502 } : undefined) })
+  keyboard.enter('into the void')
+  await screen.until(/It was not sent, and is not kept\./)
+  proxy.tamper({})
+  ritas.tamper({})
+  keyboard.enter('once more')
+  await eventually(async () => (await texts(rita, conversationId)).includes('once more'))
+  interrupt()
+  t.equal(await ended, 0)
+  t.strictSame(await texts(rita, conversationId), ['hello', 'once more'])
 })
 
 t.test('Text by others cannot control the terminal of a chat', async (t) => {

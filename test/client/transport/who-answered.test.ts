@@ -166,4 +166,10 @@ t.test('The command line says who may have answered, and exits with 3', async (t
   proxy.tamper({})
   await listening.shows('Connected')
   t.equal((await listening.interrupted()).code, 0)
+  answerAll({ status: 502 })
+  t.match(await home.run('carla', ['logout', '--forget', '--yes']), {
+    code: 0,
+    err: /^The server could not be told[^]*^The keys are destroyed\.$/m
+  })
+  t.match(await home.run('carla', ['whoami']), { code: 2, err: /no account in the profile/ })
 })
